@@ -1,0 +1,97 @@
+"""Fillers: what a param or a made-up data blob starts with."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.prototxt.caffe_pb2 import FillerParameter
+from caffe_compat.rng import caffe_rng
+
+
+def fill(blob: Blob, filler: FillerParameter) -> None:
+    """Write `blob.data` as the filler says; random ones draw from the global stream.
+
+    xavier and msra count count / shape[0] inputs and count / shape[1] outputs (all of them when there is one axis).
+    Raises CaffeCompatError for an unknown type, an empty blob, or params that the type cannot take.
+
+    Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
+    """
+    if filler.type not in _FILLERS:
+        near = difflib.get_close_matches(filler.type, _FILLERS, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(sorted(_FILLERS))}"
+        raise CaffeCompatError(f"unknown filler type '{filler.type}'; {hint}")
+    if blob.count == 0:
+        raise CaffeCompatError(f"a filler cannot fill a blob of shape {blob.shape}: it has no elements")
+    if filler.sparse != -1 and filler.type != "gaussian":
+        raise CaffeCompatError(f"filler type '{filler.type}' cannot be sparse; only gaussian can")
+    _FILLERS[filler.type](blob, filler)
+
+
+def _constant(blob: Blob, filler: FillerParameter) -> None:
+    blob.data[...] = filler.value
+
+
+def _uniform(blob: Blob, filler: FillerParameter) -> None:
+    caffe_rng().uniform(filler.min, filler.max, blob.data)
+
+
+def _gaussian(blob: Blob, filler: FillerParameter) -> None:
+    if not -1 <= filler.sparse <= blob.num:
+        raise CaffeCompatError(
+            f"gaussian filler with sparse: {filler.sparse}; it must lie between 0 and the number of outputs, {blob.num}"
+        )
+    caffe_rng().gaussian(filler.mean, filler.std, blob.data)
+    if filler.sparse >= 0:
+        keep = np.empty(blob.shape, np.bool_)
+        caffe_rng().bernoulli(np.float32(filler.sparse) / np.float32(blob.num), keep)
+        blob.data[...] *= keep
+
+
+def _positive_unitball(blob: Blob, filler: FillerParameter) -> None:
+    caffe_rng().uniform(0, 1, blob.data)
+    rows = blob.data.reshape(blob.num, -1)
+    rows /= rows.sum(axis=1, keepdims=True)
+
+
+def _nodes(blob: Blob, filler: FillerParameter) -> float:
+    fan_in, fan_out = blob.count // blob.num, blob.count // blob.channels
+    if filler.variance_norm == FillerParameter.AVERAGE:
+        return (fan_in + fan_out) / 2
+    return fan_out if filler.variance_norm == FillerParameter.FAN_OUT else fan_in
+
+
+def _xavier(blob: Blob, filler: FillerParameter) -> None:
+    scale = math.sqrt(3 / _nodes(blob, filler))
+    caffe_rng().uniform(-scale, scale, blob.data)
+
+
+def _msra(blob: Blob, filler: FillerParameter) -> None:
+    caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler)), blob.data)
+
+
+def _bilinear(blob: Blob, filler: FillerParameter) -> None:
+    if len(blob.shape) != 4 or blob.height != blob.width:
+        raise CaffeCompatError(
+            f"a bilinear filler fills 4 axes with a square kernel, not the shape {blob.shape}"
+        )
+    half = math.ceil(blob.width / 2)
+    centre = (blob.width - 1) / (2 * half)
+    ramp = 1 - np.abs(np.arange(blob.width) / half - centre)
+    blob.data[...] = ramp[:, None] * ramp
+
+
+_FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
+    "constant": _constant,
+    "uniform": _uniform,
+    "gaussian": _gaussian,
+    "positive_unitball": _positive_unitball,
+    "xavier": _xavier,
+    "msra": _msra,
+    "bilinear": _bilinear,
+}

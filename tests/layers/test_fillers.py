@@ -1,0 +1,71 @@
+"""Fillers against recordings of the original, and what they refuse."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+from caffe_compat.blob import Blob
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.fillers import fill
+from caffe_compat.prototxt import caffe_pb2
+from caffe_compat.rng import set_random_seed
+
+RECORDINGS = sorted((Path(__file__).parents[1] / "golden" / "fillers").glob("*.npz"))
+
+
+def filler(text: str) -> caffe_pb2.FillerParameter:
+    return text_format.Parse(text, caffe_pb2.FillerParameter())
+
+
+def test_there_are_recordings_of_every_type():
+    types = {path.stem.split("_", 1)[1] for path in RECORDINGS}
+    assert {"constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra", "bilinear"} <= types
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_gives_what_the_original_recorded(path):
+    recorded = np.load(path)
+    net = text_format.Parse(str(recorded["prototxt"]), caffe_pb2.NetParameter())
+    conv = net.layer[0].convolution_param
+    set_random_seed(int(recorded["seed"]))
+    fillers = [conv.weight_filler, conv.bias_filler] if conv.bias_term else [conv.weight_filler]
+    for i, param in enumerate(fillers):
+        want = recorded[f"param:a:{i}"]
+        blob = Blob(want.shape)
+        blob.data[...] = np.nan
+        fill(blob, param)
+        np.testing.assert_allclose(blob.data, want, rtol=0, atol=1e-6)
+
+
+def test_fan_out_of_a_single_axis_is_all_of_it():
+    set_random_seed(5)
+    blob = Blob((30_000,))
+    fill(blob, filler('type: "msra" variance_norm: FAN_OUT'))
+    assert abs(blob.data.std() / np.sqrt(2 / 30_000) - 1) < 0.02
+
+
+def test_bilinear_of_an_odd_kernel_is_centred():
+    blob = Blob((2, 1, 3, 3))
+    fill(blob, filler('type: "bilinear"'))
+    np.testing.assert_allclose(blob.data[1, 0], np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "message"),
+    [
+        ('type: "xavir"', (2, 3), "unknown filler type 'xavir'; did you mean 'xavier'?"),
+        ('type: "?"', (2, 3), "known types: bilinear, constant, gaussian"),
+        ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
+        ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
+        ('type: "gaussian" std: 0', (2, 3), "std must be above 0"),
+        ('type: "gaussian" sparse: 3', (2, 3), "between 0 and the number of outputs, 2"),
+        ('type: "xavier" sparse: 3', (2, 3), "'xavier' cannot be sparse; only gaussian can"),
+        ('type: "bilinear"', (1, 2, 3, 4), "a square kernel, not the shape"),
+        ('type: "bilinear"', (3, 3), "4 axes"),
+    ],
+)
+def test_bad_params_say_what_is_wrong(text, shape, message):
+    with pytest.raises(CaffeCompatError, match=message):
+        fill(Blob(shape), filler(text))

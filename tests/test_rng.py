@@ -1,0 +1,131 @@
+"""The random stream against numpy's MT19937, and boost's distributions over it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe_compat import rng
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.rng import Rng, caffe_rng, set_random_seed
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def numpy_draws(seed: int, n: int) -> np.ndarray:
+    return np.random.RandomState(seed).randint(0, 2**32, n, dtype=np.uint64).astype(np.uint32)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42, 1701, 2**32 - 1])
+def test_raw_is_mt19937_in_pieces_of_any_size(seed):
+    stream = Rng(seed)
+    pieces = [np.zeros(n, np.uint32) for n in (1, 3, 619, 1, 1, 0, 2000, 624, 7)]
+    for piece in pieces:
+        stream.raw(piece)
+    np.testing.assert_array_equal(np.concatenate(pieces), numpy_draws(seed, sum(p.size for p in pieces)))
+
+
+def test_only_the_low_32_bits_of_a_seed_count():
+    a, b = np.zeros((2, 5), np.uint32)
+    Rng(7).raw(a)
+    Rng(2**32 + 7).raw(b)
+    np.testing.assert_array_equal(a, b)
+
+
+def test_uniform_is_the_draw_over_2_to_the_32_and_one_draw_each():
+    out = np.zeros((3, 500), np.float32)
+    Rng(9).uniform(-0.5, 1.5, out)
+    high = np.nextafter(np.float32(1.5), np.float32(2))
+    want = numpy_draws(9, 1500).astype(np.float32) / np.float32(2**32) * (
+        high - np.float32(-0.5)
+    ) + np.float32(-0.5)
+    np.testing.assert_array_equal(out.ravel(), want)
+
+
+def test_uniform_of_one_value_only_throws_the_upper_end_away():
+    out = np.zeros(2000, np.float32)
+    Rng(9).uniform(3, 3, out)
+    assert set(out) == {np.float32(3)}
+
+
+@pytest.mark.parametrize("p", [0.8, 0.5, 1.0, 0.25, np.float32(0.1), np.float32(3) / np.float32(7)])
+def test_bernoulli_compares_in_the_type_of_p(p):
+    out = np.zeros(5000, np.bool_)
+    Rng(11).bernoulli(p, out)
+    draws = numpy_draws(11, 5000).astype(type(p))
+    np.testing.assert_array_equal(out, draws <= p * type(p)(2**32 - 1))
+    assert abs(out.mean() - p) < 0.03
+
+
+def test_bernoulli_in_float32_takes_the_draws_that_round_down_to_its_limit():
+    kept = np.zeros(1, np.bool_)
+    for draw, half32, half64 in ((2**31 - 1, 1, 1), (2**31, 1, 0), (2**31 + 128, 1, 0), (2**31 + 129, 0, 0)):
+        for p, want in ((np.float32(0.5), half32), (0.5, half64)):
+            stream = Rng(1)
+            stream._stream[1][0], stream._stream[2][0] = draw, 0
+            stream.bernoulli(p, kept)
+            assert kept[0] == want, (draw, p)
+
+
+def test_bernoulli_of_zero_draws_nothing():
+    stream, kept, draw = Rng(4), np.ones(10, np.bool_), np.zeros(1, np.uint32)
+    stream.bernoulli(0.0, kept)
+    stream.raw(draw)
+    assert not kept.any()
+    assert draw[0] == numpy_draws(4, 1)[0]
+
+
+def test_gaussian_has_the_moments_and_the_tails_of_a_normal():
+    out = np.zeros(4_000_000, np.float32)
+    Rng(21).gaussian(2, 3, out)
+    z = (out.astype(np.float64) - 2) / 3
+    assert abs(z.mean()) < 2e-3
+    assert abs(z.std() - 1) < 2e-3
+    assert abs((z**4).mean() - 3) < 2e-2
+    for bound, beyond in ((1, 0.317310508), (2, 0.045500264), (3.4426, 0.000576155), (4, 6.3342e-05)):
+        want = beyond * z.size
+        assert abs((np.abs(z) > bound).sum() - want) < 5 * np.sqrt(want), bound
+    assert (z > 4).sum() > 60 < (z < -4).sum()
+
+
+def test_a_state_that_was_kept_goes_on_exactly():
+    stream = Rng(3)
+    stream.gaussian(0, 1, np.zeros(1001, np.float32))
+    state = stream.get_state()
+    a, b = np.zeros((2, 2000), np.float32)
+    stream.gaussian(0, 1, a)
+    other = Rng(99)
+    other.set_state(state)
+    other.gaussian(0, 1, b)
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_global_stream_starts_anew_with_a_seed_and_differs_without(monkeypatch):
+    def first(n=4):
+        out = np.zeros(n, np.uint32)
+        caffe_rng().raw(out)
+        return list(out)
+
+    set_random_seed(42)
+    one = first()
+    assert first() != one
+    set_random_seed(42)
+    assert first() == one == list(numpy_draws(42, 4))
+    monkeypatch.setattr(rng, "_global", None)
+    unseeded = first()
+    monkeypatch.setattr(rng, "_global", None)
+    assert first() != unseeded
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda r, out: r.uniform(2, 1, out), "from 2 to 1: min must not be above max"),
+        (lambda r, out: r.gaussian(0, 0, out), "std must be above 0"),
+        (lambda r, out: r.gaussian(0, float("nan"), out), "std must be above 0"),
+        (lambda r, out: r.bernoulli(1.5, out), "probability of 1.5"),
+    ],
+)
+def test_bad_params_are_refused(call, message):
+    with pytest.raises(CaffeCompatError, match=message):
+        call(Rng(0), np.zeros(3, np.float32))
