@@ -1,6 +1,6 @@
 """Random numbers: one MT19937 stream like Caffe's, and boost's distributions over it.
 
-The same seed gives the same numbers as the original (with boost 1.56 or later), in float32 and on every machine.
+The same seed gives the same numbers, bit for bit, as the original with boost 1.56 or later.
 Sources: Caffe's `caffe_rng` and `caffe_rng_*`; Matsumoto and Nishimura, "Mersenne Twister" (1998);
 Marsaglia and Tsang, "The Ziggurat Method for Generating Random Variables" (2000), in the form of boost's
 `normal_distribution` and `exponential_distribution`.
@@ -25,7 +25,7 @@ _HALF = np.float32(0.5)
 
 
 def _strips(density: Callable, inverse: Callable, count: int, start: float, tail: float):
-    """The right ends of a ziggurat's strips, from the base strip up to 0, and the density at each (0 for the base).
+    """The right ends of a ziggurat's strips, from the base strip up to 0, and the density at them (base: 0).
 
     start: where the base strip's rectangle ends and its tail, of area `tail`, begins.
     """
@@ -53,7 +53,7 @@ _EXPONENTIAL_X, _EXPONENTIAL_Y = _strips(
 )
 
 
-# ---- the stream: words[624] is the state, draws[624] what it gives, position[0] how many of them are used up ----
+# ---- the stream: words[624] is the state, draws[624] what it gives, position[0] how many are used up
 @njit(cache=True, error_model="numpy")
 def _mix(word, following):
     y = (word & np.uint32(0x80000000)) | (following & np.uint32(0x7FFFFFFF))
@@ -118,7 +118,7 @@ def _at_most(words, draws, position, limit, out):
         done += n
 
 
-# ---- boost's distributions, in float32 -----------------------------------------------------------------------
+# ---- boost's distributions, in float32
 @njit(cache=True, error_model="numpy")
 def _unit(words, draws, position):
     """In [0, 1): the few draws that round up to 1 are thrown away."""
@@ -195,7 +195,7 @@ def _gaussian(words, draws, position, mean, std, out):
 
 
 class Rng:
-    """A stream of random numbers. The methods fill C-contiguous arrays of any shape, one element after the other.
+    """A stream of random numbers. The methods fill C-contiguous arrays of any shape, element by element.
 
     seed: a non-negative integer; as in Caffe only its low 32 bits count.
     """

@@ -17,7 +17,7 @@ from caffe_compat.rng import caffe_rng
 def fill(blob: Blob, filler: FillerParameter) -> None:
     """Write `blob.data` as the filler says; random ones draw from the global stream.
 
-    xavier and msra count count / shape[0] inputs and count / shape[1] outputs (all of them when there is one axis).
+    For xavier and msra there are count / shape[0] inputs and count / shape[1] outputs (count when 1 axis).
     Raises CaffeCompatError for an unknown type, an empty blob, or params that the type cannot take.
 
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
@@ -44,7 +44,8 @@ def _uniform(blob: Blob, filler: FillerParameter) -> None:
 def _gaussian(blob: Blob, filler: FillerParameter) -> None:
     if not -1 <= filler.sparse <= blob.num:
         raise CaffeCompatError(
-            f"gaussian filler with sparse: {filler.sparse}; it must lie between 0 and the number of outputs, {blob.num}"
+            f"gaussian filler with sparse: {filler.sparse}; "
+            f"it must lie between 0 and the number of outputs, {blob.num}"
         )
     caffe_rng().gaussian(filler.mean, filler.std, blob.data)
     if filler.sparse >= 0:
