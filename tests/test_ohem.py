@@ -1,0 +1,74 @@
+"""The OHEM net of the paper, forward and backward, against recordings of the original Caffe."""
+
+import numpy as np
+import pytest
+from recordings import GOLDEN, assert_close, load
+
+import caffe_compat as caffe
+from caffe_compat.prototxt import zoo
+
+TRAIN_NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train.prototxt"
+STD = {
+    "conv1": 0.02, "conv2": 0.02, "conv3": 0.03, "conv4": 0.02, "conv5": 0.02,
+    "fc6": 0.008, "fc7": 0.02, "cls_score": 0.02, "bbox_pred": 0.004,
+}  # fmt: skip
+
+
+def set_weights(net: caffe.Net) -> None:
+    """The weights of the recordings (tests/golden/README.md tells how they are drawn)."""
+    for i, (name, std) in enumerate(STD.items()):
+        weight, bias = net.params[name]
+        weight.data[...] = np.random.RandomState(1000 + i).standard_normal(weight.shape) * std
+        bias.data[...] = np.random.RandomState(2000 + i).standard_normal(bias.shape) * 0.01
+
+
+@pytest.fixture(scope="module")
+def weights_set():
+    nets = {}
+
+    def net(phase):
+        if phase not in nets:
+            nets[phase] = caffe.Net(zoo.path(TRAIN_NET), phase)
+            if len(nets) == 1:
+                set_weights(nets[phase])
+            else:
+                nets[phase].share_with(next(iter(nets.values())))
+        return nets[phase]
+
+    return net
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, phase", [("ohem_test_phase", caffe.TEST), ("ohem_train_phase", caffe.TRAIN)])
+def test_one_iteration(name, phase, weights_set):
+    record = load(GOLDEN / "ohem" / f"{name}.npz")
+    net = weights_set(phase)
+    net.layers[0].set_blobs([{key[3:]: value for key, value in record.items() if key.startswith("in:")}])
+    net.clear_param_diffs()
+    caffe.set_random_seed(3)
+    net.forward()
+    net.backward()
+    for key, value in record.items():
+        kind, _, rest = key.partition(":")
+        if kind == "loss":
+            assert_close(net.blobs[rest].data, value, key)
+        elif kind == "data":
+            assert_close(net.blobs[rest].data, value, key)
+        elif kind in ("asum", "head"):
+            check_sums(net, key, value)
+
+
+def check_sums(net, key, value):
+    kind, what, name, *index = key.split(":")
+    if what == "data":
+        assert_close(np.abs(net.blobs[name].data).sum(dtype=np.float64), value, key)
+    elif what == "diff":
+        blob = net.blobs[name]
+        got = np.abs(blob.diff).sum(dtype=np.float64) if blob.has_diff else np.float64(0)
+        assert_close(got, value, key)
+    else:
+        diff = net.params[name][int(index[0])].diff
+        if kind == "asum":
+            assert_close(np.abs(diff).sum(dtype=np.float64), value, key, tolerance=2e-3)
+        else:
+            assert_close(diff.reshape(-1)[: value.size], value, key, tolerance=1e-2)
