@@ -1,0 +1,59 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.registry import register
+from caffe_compat.rng import caffe_rng
+
+
+@register("Dropout")
+class Dropout(Layer):
+    """In training each element is 0 with probability dropout_param.dropout_ratio; any shape.
+
+    What is kept is scaled by 1 / (1 - dropout_ratio) in training; with scale_train: false (of the Fast R-CNN
+    fork) it is scaled by 1 - dropout_ratio in testing instead. One draw of the global stream an element.
+    Raises LayerError unless 0 <= dropout_ratio < 1.
+    Source: Caffe's DropoutLayer.
+    """
+
+    in_place = True
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.dropout_param
+        if not 0 <= param.dropout_ratio < 1:
+            raise self.error(f"dropout_ratio is {param.dropout_ratio:g}; it must be at least 0 and below 1")
+        self.keep_ratio = 1.0 - param.dropout_ratio
+        scale = 1.0
+        if param.scale_train == (self.phase == TRAIN):
+            scale = 1 / self.keep_ratio if param.scale_train else self.keep_ratio
+        self.scale = bottom[0].dtype.type(scale)
+        self.keep = np.empty(0, np.bool_)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].reshape(*bottom[0].shape)
+        if self.phase == TRAIN and self.keep.size != bottom[0].count:
+            self.keep = np.empty(bottom[0].count, np.bool_)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if self.phase == TRAIN:
+            caffe_rng().bernoulli(self.keep_ratio, self.keep)
+        self._scale(bottom[0].data, top[0].data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            self._scale(top[0].diff, bottom[0].diff)
+
+    def _scale(self, x: np.ndarray, y: np.ndarray) -> None:
+        if self.phase == TRAIN:
+            kernels.scale_kept(x.reshape(-1), self.keep, self.scale, y.reshape(-1))
+        elif self.scale != 1:
+            np.multiply(x, self.scale, out=y)
+        elif not np.may_share_memory(x, y):
+            np.copyto(y, x)

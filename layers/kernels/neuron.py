@@ -1,0 +1,49 @@
+"""Functions of one element at a time, over flat arrays; the output may be the input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def relu(x, slope, y):
+    for i in prange(x.size):
+        y[i] = max(x[i], np.float32(0)) + slope * min(x[i], np.float32(0))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def relu_backward(x, y_diff, slope, x_diff):
+    for i in prange(x.size):
+        x_diff[i] = y_diff[i] if x[i] > np.float32(0) else slope * y_diff[i]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def scale_kept(x, keep, scale, y):
+    """Write scale * x where keep (bool), 0 elsewhere."""
+    for i in prange(x.size):
+        y[i] = x[i] * (scale if keep[i] else np.float32(0))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def sigmoid(x, y):
+    for i in prange(x.size):
+        y[i] = np.float32(1) / (np.float32(1) + np.exp(-x[i]))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def sigmoid_backward(y, y_diff, x_diff):
+    for i in prange(y.size):
+        x_diff[i] = y_diff[i] * y[i] * (np.float32(1) - y[i])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def tanh(x, y):
+    for i in prange(x.size):
+        y[i] = np.tanh(x[i])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def tanh_backward(y, y_diff, x_diff):
+    for i in prange(y.size):
+        x_diff[i] = y_diff[i] * (np.float32(1) - y[i] * y[i])

@@ -1,0 +1,40 @@
+"""One blob for several layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.registry import register
+
+
+@register("Split")
+class Split(Layer):
+    """The tops share the bottom's data; the gradient at the bottom is the sum of theirs. Any shape.
+
+    Source: Caffe's SplitLayer, which its nets get wherever several layers read one blob.
+    """
+
+    top_count = (1, None)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for blob in top:
+            blob.reshape(*bottom[0].shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for blob in top:
+            blob.share_data(bottom[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        diff = bottom[0].diff
+        if len(top) == 1:
+            np.copyto(diff, top[0].diff)
+            return
+        np.add(top[0].diff, top[1].diff, out=diff)
+        for blob in top[2:]:
+            diff += blob.diff

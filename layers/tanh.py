@@ -1,0 +1,31 @@
+"""The hyperbolic tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.registry import register
+
+
+@register("TanH")
+class TanH(Layer):
+    """tanh(x); any shape.
+
+    Source: Caffe's TanHLayer.
+    """
+
+    in_place = True
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].reshape(*bottom[0].shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        kernels.tanh(bottom[0].data.reshape(-1), top[0].data.reshape(-1))
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            y, y_diff, x_diff = (array.reshape(-1) for array in (top[0].data, top[0].diff, bottom[0].diff))
+            kernels.tanh_backward(y, y_diff, x_diff)
