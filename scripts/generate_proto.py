@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Write prototxt/caffe_pb2.py and caffe_pb2.pyi from prototxt/caffe.proto. Needs grpcio-tools.
 
-protoc's own Python output refuses to run with a protobuf older than the compiler, and puts the schema into the
-pool that all packages of a process share, where two different caffe.proto collide (a pycaffe's, a converter's).
-So protoc only compiles the schema here. The module around it is written from the template below: it has a pool
-of its own, and uses what protobuf 4.25 to 7 have in common. The stub is protoc's.
+protoc's own Python output refuses to run with a protobuf older than the compiler, and puts the schema into
+the pool that all packages of a process share, where two different caffe.proto collide (a pycaffe's, say).
+So protoc only compiles the schema here. The module around it is written from the template below: it has a
+pool of its own, and uses what protobuf 4.25 to 7 have in common. The stub is protoc's.
 """
 
 from __future__ import annotations

@@ -1,0 +1,164 @@
+"""Fields that other forks of Caffe have and caffe.proto leaves out, so that an error can say whose they are.
+
+Most of them use a field number that another fork, or BVLC, gave another meaning.
+"""
+
+from __future__ import annotations
+
+_FIELDS: dict[str, dict[str, str]] = {
+    "DeepLab v2": {
+        "BatchNormParameter": "update_global_stats",
+        "ImageDataParameter": "ignore_label label_type",
+        "LayerParameter": (
+            "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
+            "mat_read_param mat_write_param seg_accuracy_param unique_label_param"
+        ),
+        "TransformationParameter": "crop_height crop_width scale_factors",
+    },
+    "FlowNet2": {
+        "DataParameter": (
+            "block_size disk_reader_threads encoding huge_video_dataset limit_samples "
+            "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
+            "rand_permute_seed range_end range_start slice_point subtract verbose"
+        ),
+        "LayerParameter": (
+            "accum_param augmentation_param black_augmentation_param coeff_schedule_param "
+            "correlation_param downsample_param flow_warp_param l1_loss_param lpq_loss_param "
+            "mean_param reader_param resample_param reshape_every_iter writer_param"
+        ),
+    },
+    "happynear's Caffe": {
+        "BatchNormParameter": "disable_mean disable_variance",
+        "ConvolutionParameter": "shape_offset",
+        "DropoutParameter": "sqrt_scale",
+        "ImageDataParameter": (
+            "balance_by balance_class face_mirror face_point_num face_transform label_cut_end "
+            "label_cut_start max_aspect_ratio max_random_scale max_random_shift max_rotate_angle "
+            "max_shear_ratio min_random_scale"
+        ),
+        "InnerProductParameter": "normalize",
+        "LayerParameter": (
+            "batch_contrastive_loss_param center_loss_param channel_scale_param "
+            "confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
+            "feature_decay_loss_param flip_param focal_loss_param general_contrastive_loss_param "
+            "general_triplet_loss_param hotspot_param infimum_loss_param inner_distance_param "
+            "insanity_param label_specific_add_param label_specific_affine_param "
+            "label_specific_hard_margin_param label_specific_margin_param "
+            "label_specific_rescale_param largemargin_inner_product_param local_param "
+            "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
+            "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
+            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
+            "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
+        ),
+        "PoolingParameter": "blobs_a_min blobs_lr",
+        "SoftmaxParameter": (
+            "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor normalize_type"
+        ),
+        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
+        "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
+    },
+    "Intel Caffe": {
+        "BatchNormParameter": "bias_filler bias_term engine filler relu stats_batch_size use_weight_bias",
+        "ConvolutionParameter": "coeff conv_algorithm fusion_type negative_slope relu",
+        "DataParameter": "shuffle side",
+        "ImageDataParameter": "min_height min_width",
+        "InnerProductParameter": "engine negative_slope relu",
+        "LayerParameter": (
+            "engine eval_detection_param mn_activation_param mn_grad_compress_param multinode "
+            "quantization_param region_loss_param reorg_param spatial_dropout_param split_param"
+        ),
+        "LossParameter": "label_smoothing",
+        "NetParameter": "bn_stats_batch_size compile_net_state engine multinode",
+        "PoolingParameter": "avg_include_pad axis kernel_size_3d pad_3d stride_3d",
+        "ROIPoolingParameter": "pooled_size",
+        "ReLUParameter": "fuse",
+        "SolverParameter": (
+            "disabled_update engine local_gw_ratio local_lr_auto stageiter stagelr test_offset "
+            "warmup_iter warmup_start_lr"
+        ),
+        "TransformationParameter": "bgr2rgb flow pad random_aspect_ratio_param random_resize_param",
+    },
+    "MS-CNN": {
+        "LayerParameter": (
+            "bbox_reg_param box_output_param decode_bbox_param detection_accuracy_param "
+            "detection_loss_param image_gt_data_param proposal_target_param"
+        ),
+        "ROIPoolingParameter": "pad_ratio",
+    },
+    "NVCaffe": {
+        "BatchNormParameter": "scale_bias scale_filler",
+        "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",
+        "DataParameter": "cache parser_threads precache threads",
+        "DropoutParameter": "engine random_seed",
+        "ImageDataParameter": "cache dataset_share_per_node precache short_side threads",
+        "LayerParameter": (
+            "backward_math backward_type cudnn_math_override debug detectnet_augmentation_param "
+            "detectnet_groundtruth_param forward_math forward_type trt_param"
+        ),
+        "MultiBoxLossParameter": "ignore_difficult_gt",
+        "NetParameter": (
+            "default_backward_math default_backward_type default_conv_algos_override "
+            "default_cudnn_math_override default_forward_math default_forward_type "
+            "eltwise_mem_sharing global_grad_scale global_grad_scale_adaptive reduce_buckets"
+        ),
+        "PoolingParameter": "torch_pooling",
+        "SolverParameter": (
+            "larc larc_eta larc_policy larc_turbo max_momentum max_weight_decay min_lr "
+            "momentum_policy momentum_power rampup_interval rampup_lr solver_data_type "
+            "store_blobs_in_old_format test_and_snapshot_last_epochs weight_decay_policy "
+            "weight_decay_power"
+        ),
+        "TransformationParameter": (
+            "allow_upscale display forward_packing horizontal_stretch_lower horizontal_stretch_upper "
+            "img_rand_resize_lower img_rand_resize_upper interpolation_algo_down "
+            "interpolation_algo_up num_labels rand_resize_ratio_lower rand_resize_ratio_upper "
+            "random_seed use_gpu_transform vertical_stretch_lower vertical_stretch_upper"
+        ),
+    },
+    "OpenPose": {
+        "ConvolutionParameter": "binary",
+        "LayerParameter": "op_transform_param",
+    },
+    "R-FCN": {
+        "LossParameter": "pre_fixed_normalizer",
+    },
+    "RefineDet": {
+        "DetectionOutputParameter": "objectness_score",
+        "MultiBoxLossParameter": "objectness_score",
+    },
+    "SegNet": {
+        "DropoutParameter": "sample_weights_test",
+        "LayerParameter": "dense_image_data_param",
+        "LossParameter": "class_weighting weight_by_label_freqs",
+    },
+    "SSD": {
+        "SolverParameter": "ap_version eval_type",
+    },
+    "TSN": {
+        "ConvolutionParameter": "dilation_h dilation_w",
+        "LayerParameter": "batch_reduction_param seg_data_param",
+        "NetParameter": "mem_param",
+        "SolverParameter": "group_id richness",
+        "TransformationParameter": (
+            "fix_crop is_flow max_distort more_fix_crop multi_scale original_image scale_ratios "
+            "stride upper_height upper_size upper_width"
+        ),
+    },
+}
+_ENUM_VALUES = {"PRE_FIXED": "R-FCN", "STOCHASTIC_SUM": "TSN", "DIV": "Synopsys' Caffe"}
+_FORKS = {
+    (message, field): fork
+    for fork, messages in _FIELDS.items()
+    for message, fields in messages.items()
+    for field in fields.split()
+}
+
+
+def fork_of(message: str, field: str) -> str | None:
+    """The fork that has this field in this message, if one is known to."""
+    return _FORKS.get((message, field))
+
+
+def fork_of_value(value: str) -> str | None:
+    """The fork that has this enum value, if one is known to."""
+    return _ENUM_VALUES.get(value)

@@ -1,0 +1,130 @@
+"""Reads nets and solvers of any age, as text and binary; returns them in today's form."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError, Message
+
+from caffe_compat.errors import PrototxtError
+from caffe_compat.prototxt.caffe_pb2 import NetParameter, SolverParameter
+from caffe_compat.prototxt.scanner import Path, Place, scan
+from caffe_compat.prototxt.source import Source
+from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
+
+MAX_BINARY = 2**31 - 1  # protobuf's limit, in bytes
+
+_M = TypeVar("_M", bound=Message)
+_PathLike = str | os.PathLike[str]
+
+
+def read_net(path: _PathLike) -> tuple[NetParameter, Source]:
+    """Read a net's prototxt. Raises PrototxtError, with file, line and column as far as known."""
+    return parse_net(_read_text(path), os.fspath(path))
+
+
+def parse_net(text: str, name: str = "<string>") -> tuple[NetParameter, Source]:
+    """Like `read_net`, from a string; `name` stands for the file in errors."""
+    net, places = _parse(text, NetParameter(), name)
+    try:
+        return upgrade_net(net), Source(name, places, layer_origins(net))
+    except UpgradeError as error:
+        raise _located(error, name, places) from None
+
+
+def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
+    """Read a solver's prototxt. Raises PrototxtError, with file, line and column as far as known."""
+    name = os.fspath(path)
+    solver, places = _parse(_read_text(path), SolverParameter(), name)
+    try:
+        return upgrade_solver(solver), Source(name, places)
+    except UpgradeError as error:
+        raise _located(error, name, places) from None
+
+
+def read_binary_net(path: _PathLike) -> NetParameter:
+    """Read a .caffemodel. Raises PrototxtError, with the file, when it is truncated, too large or another kind."""
+    name = os.fspath(path)
+    if os.path.getsize(name) > MAX_BINARY:
+        raise PrototxtError("has over 2 GiB, more than protobuf can read; store it as .h5", file=name)
+    with open(name, "rb") as file:
+        data = file.read()
+    if not data:
+        raise PrototxtError("the file is empty; expected a .caffemodel", file=name)
+    try:
+        net = NetParameter.FromString(data)
+    except DecodeError:
+        net = NetParameter()
+    _check_initialized(net, name)
+    if not net.ListFields():  # garbage can be well-formed, with unknown fields only
+        raise PrototxtError(_not_binary(data), file=name)
+    try:
+        return upgrade_net(net)
+    except UpgradeError as error:
+        raise error.at(name) from None
+
+
+def _not_binary(data: bytes) -> str:
+    if b"\0" not in data and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
+        return "this is text, a .prototxt; expected a binary .caffemodel"
+    return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"
+
+
+def _read_text(path: _PathLike) -> str:
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        data = file.read()
+    if b"\0" in data:
+        raise PrototxtError(
+            "this is a binary file, a .caffemodel perhaps; expected a .prototxt, which is text", file=name
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        raise PrototxtError(
+            f"byte 0x{data[error.start]:02x} is not UTF-8; save the file in this encoding",
+            file=name,
+            line=before.count(b"\n") + 1,
+            column=error.start - before.rfind(b"\n"),
+        ) from None
+
+
+def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
+    try:
+        places = scan(text, message.DESCRIPTOR)
+    except PrototxtError as error:
+        error.file = name
+        raise
+    if not places:
+        raise PrototxtError(f"nothing is in it; expected a {message.DESCRIPTOR.name}", file=name)
+    try:
+        text_format.Parse(text, message)
+    except (text_format.ParseError, ValueError) as error:
+        raise _text_error(error, name) from None
+    _check_initialized(message, name)
+    return message, places
+
+
+def _text_error(error: Exception, name: str) -> PrototxtError:
+    """What the scan lets pass: numbers out of range, escapes in strings."""
+    match = re.fullmatch(r"(\d+):(\d+) : (.*)", str(error), re.DOTALL)
+    if not match:
+        return PrototxtError(str(error), file=name)
+    return PrototxtError(match[3], name, int(match[1]), int(match[2]))
+
+
+def _check_initialized(message: Message, name: str) -> None:
+    missing = message.FindInitializationErrors()
+    if missing:
+        raise PrototxtError(f"'{missing[0]}' is required; add it", file=name)
+
+
+def _located(error: UpgradeError, name: str, places: dict[Path, Place]) -> PrototxtError:
+    path = error.path
+    while path and path not in places:
+        path = path[:-1]
+    return error.at(name, *places.get(path, ()))

@@ -1,0 +1,242 @@
+"""Checks a prototxt against the schema, and finds out where each field stands.
+
+protobuf's text_format makes the message; this pass before it is there for clear errors and for places.
+Source: the text format of protobuf.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple, NoReturn
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from caffe_compat.errors import PrototxtError
+from caffe_compat.prototxt.forks import fork_of, fork_of_value
+
+Path = tuple[str | int, ...]  # names, each followed by an index (0 where the field is not repeated)
+Place = tuple[int, int]  # line and column, from 1
+
+
+def scan(text: str, schema: Descriptor) -> dict[Path, Place]:
+    """The place of every field of the text, which has to be a message of this schema.
+
+    Raises PrototxtError, with line and column, for an unknown field or enum value, a value of another kind, a
+    field given twice, a missing or superfluous brace, and whatever else is not text format.
+    """
+    scanner = _Scanner(text)
+    scanner.message(schema)
+    return scanner.places
+
+
+class _Token(NamedTuple):
+    kind: str  # name, number, string, symbol or end
+    text: str
+    offset: int
+
+    def __str__(self) -> str:
+        return "the end of the file" if self.kind == "end" else f"'{self.text}'"
+
+
+class _Open(NamedTuple):
+    """A message that is being read."""
+
+    schema: Descriptor
+    path: Path
+    brace: _Token | None  # None: the file itself
+
+
+_TOKEN = re.compile(
+    r"""(?:\s|\#[^\n]*)*
+    (?: (?P<name>[A-Za-z_]\w*)
+      | (?P<number>[-+]?(?:\d|\.\d)[\w.]*(?:(?<=[eE])[-+]\d+)?|-[A-Za-z]\w*)
+      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      | (?P<symbol>[{}<>\[\]:,;])
+      | (?P<end>\Z)
+      | (?P<bad>.))""",
+    re.VERBOSE | re.ASCII,
+)
+_CLOSING = {"{": "}", "<": ">"}
+
+
+class _Scanner:
+    """A recursive descent; the schema is not recursive, so the text cannot make it deep."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.places: dict[Path, Place] = {}
+        self.open: list[_Open] = []
+        self.tokens = self._tokens()
+        self.token = next(self.tokens)
+
+    def _tokens(self) -> Iterator[_Token]:
+        offset = 0
+        while match := _TOKEN.match(self.text, offset):
+            kind = match.lastgroup or "end"
+            token = _Token(kind, match[kind], match.start(kind))
+            if kind == "bad":
+                self._fail_character(token)
+            yield token
+            offset = match.end()
+
+    def _next(self) -> _Token:
+        token = self.token
+        if token.kind != "end":
+            self.token = next(self.tokens)
+        return token
+
+    def _take(self, *symbols: str) -> bool:
+        found = self.token.kind == "symbol" and self.token.text in symbols
+        if found:
+            self._next()
+        return found
+
+    # ---- grammar ----
+
+    def message(self, schema: Descriptor, path: Path = (), brace: _Token | None = None) -> None:
+        self.open.append(_Open(schema, path, brace))
+        counts: dict[str, int] = {}
+        while not self._closed(brace):
+            self._field(counts)
+            self._take(",", ";")
+        self.open.pop()
+
+    def _closed(self, brace: _Token | None) -> bool:
+        token = self.token
+        if token.kind == "end":
+            if brace:
+                name, closing = self.open[-1].path[-2], _CLOSING[brace.text]
+                self._fail(f"the '{brace.text}' of '{name}' is never closed; add a '{closing}'", brace)
+            return True
+        if token.kind != "symbol" or token.text not in _CLOSING.values():
+            return False
+        if not brace:
+            self._fail(
+                f"found {token} where nothing is open; remove it, or add the opening brace above", token
+            )
+        if token.text != _CLOSING[brace.text]:
+            self._fail(f"expected '{_CLOSING[brace.text]}', found {token}", token)
+        self._next()
+        return True
+
+    def _field(self, counts: dict[str, int]) -> None:
+        name = self._next()
+        if name.kind != "name":
+            self._fail(f"expected the name of a field, found {name}", name)
+        field = self.open[-1].schema.fields_by_name.get(name.text)
+        if field is None:
+            self._fail_field(name)
+        colon = self._take(":")
+        if not colon and not field.message_type:
+            self._fail(f"expected ':' after '{field.name}', found {self.token}", self.token)
+        if not field.has_presence and self._take("["):
+            self._list(field, counts)
+        else:
+            self._value(field, counts, name)
+
+    def _list(self, field: FieldDescriptor, counts: dict[str, int]) -> None:
+        while not self._take("]"):
+            self._value(field, counts, self.token)
+            if not self._take(",") and self.token.text != "]":
+                self._fail(
+                    f"expected ',' or ']' in the list of '{field.name}', found {self.token}", self.token
+                )
+
+    def _value(self, field: FieldDescriptor, counts: dict[str, int], place: _Token) -> None:
+        path = self._note(field, counts, place)
+        token = self._next()
+        if field.message_type:
+            if token.text not in _CLOSING:
+                self._fail(f"expected '{{' after '{field.name}', found {token}", token)
+            self.message(field.message_type, path, token)
+            return
+        wrong = _wrong_value(field, token)
+        if wrong:
+            self._fail(wrong, token)
+        while token.kind == "string" and self.token.kind == "string":  # strings side by side are one
+            self._next()
+
+    def _note(self, field: FieldDescriptor, counts: dict[str, int], token: _Token) -> Path:
+        index = counts.get(field.name, 0)
+        counts[field.name] = index + 1
+        path = (*self.open[-1].path, field.name, index)
+        if index and field.has_presence:
+            line, _ = self.places[(*path[:-1], 0)]
+            self._fail(f"'{field.name}' is given twice, first in line {line}; remove one", token)
+        self.places[path] = self._place(token)
+        return path
+
+    # ---- errors ----
+
+    def _place(self, token: _Token) -> Place:
+        line = bisect_right(self.line_starts, token.offset)
+        return line, token.offset - self.line_starts[line - 1] + 1
+
+    def _fail(self, message: str, token: _Token) -> NoReturn:
+        line, column = self._place(token)
+        raise PrototxtError(message, line=line, column=column)
+
+    def _fail_character(self, token: _Token) -> NoReturn:
+        if token.text in ("'", '"'):
+            self._fail("this string does not end in its line; add the closing quote", token)
+        self._fail(f"unexpected character {token.text!r}", token)
+
+    def _fail_field(self, name: _Token) -> NoReturn:
+        schema = self.open[-1].schema
+        fork = fork_of(schema.name, name.text)
+        outer = [message.schema.name for message in self.open if name.text in message.schema.fields_by_name]
+        near = difflib.get_close_matches(name.text, schema.fields_by_name, n=1)
+        if fork:
+            hint = f"; it belongs to {fork}, a fork of Caffe that is not supported"
+        elif outer:
+            hint = f"; {outer[-1]} has: is a '}}' missing above?"
+        elif near:
+            hint = f"; did you mean '{near[0]}'?"
+        else:
+            hint = ""
+        self._fail(f"{schema.name} has no field '{name.text}'{hint}", name)
+
+
+# ---- values ----
+
+_BOOLS = ("true", "false", "True", "False", "t", "f", "1", "0")
+_INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?[fF]?|-?(?:inf|infinity|nan)", re.IGNORECASE
+)
+_NUMBERS = {
+    FieldDescriptor.CPPTYPE_INT32: (_INTEGER, "an integer"),
+    FieldDescriptor.CPPTYPE_INT64: (_INTEGER, "an integer"),
+    FieldDescriptor.CPPTYPE_UINT32: (_INTEGER, "an integer of at least 0"),
+    FieldDescriptor.CPPTYPE_UINT64: (_INTEGER, "an integer of at least 0"),
+    FieldDescriptor.CPPTYPE_FLOAT: (_FLOAT, "a number"),
+    FieldDescriptor.CPPTYPE_DOUBLE: (_FLOAT, "a number"),
+}
+
+
+def _wrong_value(field: FieldDescriptor, token: _Token) -> str | None:
+    """What is wrong with this value of a field, or None."""
+    if field.enum_type:
+        return _wrong_enum(field, token)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        expected, fits = "a string in quotes", token.kind == "string"
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        expected, fits = "true or false", token.text in _BOOLS
+    else:
+        pattern, expected = _NUMBERS[field.cpp_type]
+        unsigned = field.cpp_type in (FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64)
+        fits = bool(pattern.fullmatch(token.text)) and not (unsigned and token.text.startswith("-"))
+    return None if fits else f"'{field.name}' takes {expected}, found {token}"
+
+
+def _wrong_enum(field: FieldDescriptor, token: _Token) -> str | None:
+    values = field.enum_type.values_by_name
+    if token.text in values or _INTEGER.fullmatch(token.text):
+        return None
+    fork = fork_of_value(token.text)
+    hint = f"; it belongs to {fork}, a fork of Caffe that is not supported" if fork else ""
+    return f"'{field.name}' takes one of {', '.join(values)}, found {token}{hint}"
