@@ -1,0 +1,28 @@
+"""Every registered layer keeps the layer contract: each clause over each case."""
+
+import pytest
+
+from caffe_compat.layers.registry import layer_type_list
+from layers.cases import CASES
+from layers.contract import CLAUSES
+
+WITHOUT_CASES = {
+    "Input": "has no bottoms and writes nothing; test_input.py",
+    "Python": "runs users' classes; test_python.py",
+}
+
+
+def test_every_layer_type_has_a_case():
+    types = {case.type for case in CASES}
+    assert set(layer_type_list()) - types == set(WITHOUT_CASES)
+
+
+def test_every_layer_type_has_a_case_that_changes_shapes():
+    with_bottoms = {case.type for case in CASES if case.shapes}
+    assert with_bottoms == {case.type for case in CASES if case.other_shapes}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
+def test_contract(clause, case):
+    clause(case)
