@@ -13,7 +13,7 @@ ELEMENTS = 40  # of each array, chosen at random
 
 
 def check_gradient(case: Case, cls: type[Layer] | None = None) -> None:
-    """Assert that the bottoms' and params' diffs are the slopes of sum(top diff * top): central differences."""
+    """Assert that the diffs of bottoms and params are the slopes of sum(top diff * top)."""
     set_random_seed(5)
     runner = Runner.of(case, case.bottoms(np.random.RandomState(3)), cls, dtype=np.float64)
     rng = np.random.RandomState(4)

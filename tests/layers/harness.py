@@ -69,7 +69,7 @@ class Case:
     layer: text of a LayerParameter, without bottoms and tops. shapes: of the bottoms; dims pairwise distinct.
     fills: one a bottom, called with (rng, shape); normal numbers where it is left out.
     other_shapes: another valid set of bottom shapes, larger in some dims and smaller in others.
-    tops: how many. phase: TRAIN or TEST. gradient: False where finite differences make no sense; `note` says why.
+    tops: how many. phase: TRAIN or TEST. gradient: False where it cannot be measured; `note` says why.
     diff_tops: the tops whose diff backward uses, where it is not all of them (of a loss: the first only).
     fixed_params: the params that are no learnable ones (statistics): kept as the layer made them, and without
     gradient; all others are filled with normal numbers.
