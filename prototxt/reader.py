@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import TypeVar
 
 from google.protobuf import text_format
@@ -32,7 +33,7 @@ def parse_net(text: str, name: str = "<string>") -> tuple[NetParameter, Source]:
     try:
         return upgrade_net(net), Source(name, places, layer_origins(net))
     except UpgradeError as error:
-        raise _located(error, name, places) from None
+        raise _located(error, error.path, name, places) from None
 
 
 def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
@@ -42,11 +43,11 @@ def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
     try:
         return upgrade_solver(solver), Source(name, places)
     except UpgradeError as error:
-        raise _located(error, name, places) from None
+        raise _located(error, error.path, name, places) from None
 
 
 def read_binary_net(path: _PathLike) -> NetParameter:
-    """Read a .caffemodel. Raises PrototxtError, with the file, when it is truncated, too large or another kind."""
+    """Read a .caffemodel. Raises PrototxtError, with the file, when it is none, cut short or too large."""
     name = os.fspath(path)
     if os.path.getsize(name) > MAX_BINARY:
         raise PrototxtError("has over 2 GiB, more than protobuf can read; store it as .h5", file=name)
@@ -58,7 +59,7 @@ def read_binary_net(path: _PathLike) -> NetParameter:
         net = NetParameter.FromString(data)
     except DecodeError:
         net = NetParameter()
-    _check_initialized(net, name)
+    _check_initialized(net, name, {})
     if not net.ListFields():  # garbage can be well-formed, with unknown fields only
         raise PrototxtError(_not_binary(data), file=name)
     try:
@@ -95,7 +96,7 @@ def _read_text(path: _PathLike) -> str:
 
 def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
     try:
-        places = scan(text, message.DESCRIPTOR)
+        places = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
     except PrototxtError as error:
         error.file = name
         raise
@@ -105,7 +106,7 @@ def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
         text_format.Parse(text, message)
     except (text_format.ParseError, ValueError) as error:
         raise _text_error(error, name) from None
-    _check_initialized(message, name)
+    _check_initialized(message, name, places)
     return message, places
 
 
@@ -117,14 +118,18 @@ def _text_error(error: Exception, name: str) -> PrototxtError:
     return PrototxtError(match[3], name, int(match[1]), int(match[2]))
 
 
-def _check_initialized(message: Message, name: str) -> None:
-    missing = message.FindInitializationErrors()
+def _check_initialized(message: Message, name: str, places: Mapping[Path, Place]) -> None:
+    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]  # not in the stubs
     if missing:
-        raise PrototxtError(f"'{missing[0]}' is required; add it", file=name)
+        parts = re.findall(r"(\w+)(?:\[(\d+)\])?", missing[0])
+        path = tuple(step for field, index in parts for step in (field, int(index or 0)))
+        error = PrototxtError(f"'{parts[-2][0]}' needs the field '{parts[-1][0]}'; add it")
+        raise _located(error, path, name, places)
 
 
-def _located(error: UpgradeError, name: str, places: dict[Path, Place]) -> PrototxtError:
-    path = error.path
+def _located(error: PrototxtError, path: Path, name: str, places: Mapping[Path, Place]) -> PrototxtError:
+    """The error with the place of the field, or of the nearest message around it that the text has."""
     while path and path not in places:
         path = path[:-1]
-    return error.at(name, *places.get(path, ()))
+    error.at(name, *places.get(path, ()))
+    return error

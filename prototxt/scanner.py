@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, NoReturn
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -165,8 +165,10 @@ class _Scanner:
         counts[field.name] = index + 1
         path = (*self.open[-1].path, field.name, index)
         if index and field.has_presence:
-            line, _ = self.places[(*path[:-1], 0)]
-            self._fail(f"'{field.name}' is given twice, first in line {line}; remove one", token)
+            first: Path = (*path[:-1], 0)
+            self._fail(
+                f"'{field.name}' is given twice, first in line {self.places[first][0]}; remove one", token
+            )
         self.places[path] = self._place(token)
         return path
 
@@ -220,8 +222,8 @@ _NUMBERS = {
 
 def _wrong_value(field: FieldDescriptor, token: _Token) -> str | None:
     """What is wrong with this value of a field, or None."""
-    if field.enum_type:
-        return _wrong_enum(field, token)
+    if field.enum_type is not None:
+        return _wrong_enum(field, field.enum_type.values_by_name, token)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         expected, fits = "a string in quotes", token.kind == "string"
     elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
@@ -233,8 +235,7 @@ def _wrong_value(field: FieldDescriptor, token: _Token) -> str | None:
     return None if fits else f"'{field.name}' takes {expected}, found {token}"
 
 
-def _wrong_enum(field: FieldDescriptor, token: _Token) -> str | None:
-    values = field.enum_type.values_by_name
+def _wrong_enum(field: FieldDescriptor, values: Collection[str], token: _Token) -> str | None:
     if token.text in values or _INTEGER.fullmatch(token.text):
         return None
     fork = fork_of_value(token.text)
