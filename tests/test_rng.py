@@ -89,8 +89,10 @@ def test_gaussian_has_the_moments_and_the_tails_of_a_normal():
 
 
 def test_gives_what_boost_gives_with_the_tails():
-    """Recorded with boost 1.74 (mt19937, normal_distribution<float>, uniform_real<float>): of 200,000 normal
-    numbers the 92 from the tails and every thousandth; as many from uniform_real(-0.3, 0.7); then the next raw draw.
+    """Recorded with boost 1.74 (mt19937, normal_distribution<float>, uniform_real<float>).
+
+    Of 200,000 normal numbers the 92 from the tails and every thousandth; then of as many from
+    uniform_real(-0.3, 0.7) the same places; then the next raw draw.
     """
     recorded = np.load(GOLDEN / "boost_random.npz")
     stream = Rng(int(recorded["seed"]))

@@ -1,0 +1,87 @@
+"""Eltwise against plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import LayerError
+from layers.harness import Runner
+
+
+def eltwise(params: str, bottoms: list) -> Runner:
+    return Runner(f'type: "Eltwise" eltwise_param {{ {params} }}', bottoms)
+
+
+def values(n: int) -> list[np.ndarray]:
+    return list(np.random.RandomState(n).standard_normal((n, 2, 3, 5)).astype(np.float32))
+
+
+DIFF = np.random.RandomState(9).standard_normal((2, 3, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("stable", ["true", "false"])
+@pytest.mark.parametrize("n", [2, 4])
+def test_product(n, stable):
+    xs = values(n)
+    runner = eltwise(f"operation: PROD stable_prod_grad: {stable}", xs)
+    (y,) = runner.forward()
+    diffs = runner.backward([DIFF])
+    for at in np.ndindex(y.shape):
+        assert y[at] == pytest.approx(math.prod(x[at] for x in xs), rel=1e-5)
+        for i in range(n):
+            others = math.prod(x[at] for j, x in enumerate(xs) if j != i)
+            assert diffs[i][at] == pytest.approx(others * DIFF[at], rel=1e-4)
+
+
+def test_the_stable_product_has_a_gradient_where_a_factor_is_zero():
+    zero, two = np.zeros((1, 2)), np.full((1, 2), 2.0)
+    with np.errstate(invalid="ignore"):
+        for stable, want in (("true", [2, 2]), ("false", [np.nan, np.nan])):
+            runner = eltwise(f"operation: PROD stable_prod_grad: {stable}", [zero, two])
+            runner.forward()
+            np.testing.assert_array_equal(runner.backward([np.ones((1, 2))])[0], [want])
+
+
+@pytest.mark.parametrize("coeffs", [[], [1, -2, 0.5]])
+def test_sum(coeffs):
+    xs = values(3)
+    runner = eltwise("operation: SUM " + " ".join(f"coeff: {c}" for c in coeffs), xs)
+    weights = coeffs or [1, 1, 1]
+    np.testing.assert_allclose(
+        runner.forward()[0], sum(c * x for c, x in zip(weights, xs, strict=True)), rtol=1e-5, atol=1e-6
+    )
+    for c, diff in zip(weights, runner.backward([DIFF]), strict=True):
+        np.testing.assert_allclose(diff, c * DIFF, rtol=1e-6)
+
+
+def test_maximum():
+    xs = values(4)
+    runner = eltwise("operation: MAX", xs)
+    (y,) = runner.forward()
+    diffs = runner.backward([DIFF])
+    for at in np.ndindex(y.shape):
+        winner = max(range(4), key=lambda i: xs[i][at])
+        assert y[at] == xs[winner][at]
+        assert [diff[at] for diff in diffs] == [DIFF[at] if i == winner else 0 for i in range(4)]
+
+
+def test_maximum_of_equal_values_goes_to_the_second_of_two_and_else_to_the_earlier():
+    runner = eltwise("operation: MAX", [np.array([1.0, 5, 0]), np.array([1.0, 0, 5]), np.array([1.0, 5, 5])])
+    runner.forward()
+    diffs = runner.backward([np.array([1.0, 2, 3])])
+    assert [diff.tolist() for diff in diffs] == [[0, 2, 0], [1, 0, 3], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("params", "shapes", "message"),
+    [
+        ("coeff: 1", [(2, 3)] * 2, "1 coeffs for 2 bottoms"),
+        ("operation: PROD coeff: 1 coeff: 2", [(2, 3)] * 2, "given for operation PROD; only SUM"),
+        ("operation: MAX coeff: 1 coeff: 2", [(2, 3)] * 2, "given for operation MAX; only SUM"),
+        ("", [(2, 3), (2, 3), (3, 2)], r"bottom\[2\] has the shape \(3, 2\), bottom\[0\] \(2, 3\)"),
+    ],
+)
+def test_bad_params_and_shapes_are_refused(params, shapes, message):
+    with pytest.raises(LayerError, match=message):
+        eltwise(params, [np.ones(shape) for shape in shapes])
