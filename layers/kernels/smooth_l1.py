@@ -1,0 +1,31 @@
+"""Smooth L1: a parabola near 0, slope 1 beyond. All arrays are flat and of one length."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_l1_sum(pred, target, inside, outside, sigma2):
+    """Return the sum of outside * f(inside * (pred - target)).
+
+    f(d) is 0.5 sigma2 d^2 where |d| < 1 / sigma2, and |d| - 0.5 / sigma2 beyond.
+    """
+    loss = 0.0
+    for i in range(pred.size):
+        distance = abs(inside[i] * (pred[i] - target[i]))
+        if distance < 1.0 / sigma2:
+            loss += outside[i] * (0.5 * distance * distance * sigma2)
+        else:
+            loss += outside[i] * (distance - 0.5 / sigma2)
+    return loss
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def smooth_l1_backward(pred, target, inside, outside, sigma2, scale, diff):
+    """Write scale times the gradient of `smooth_l1_sum` at pred into diff; at target it is the negative."""
+    for i in prange(pred.size):
+        distance = inside[i] * (pred[i] - target[i])
+        slope = sigma2 * distance if abs(distance) < 1.0 / sigma2 else np.sign(distance)
+        diff[i] = scale * slope * inside[i] * outside[i]

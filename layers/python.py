@@ -1,0 +1,125 @@
+"""Python layers: finds the class that python_param names, a user's own or one that is built in."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from caffe_compat.errors import LayerError
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.registry import register
+from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.prototxt import caffe_pb2
+
+BUILT_IN: dict[tuple[str, str], type[Layer]] = {
+    ("roi_data_layer.layer", "RoIDataLayer"): RoIDataLayer,
+    ("roi_data_layer.layer", "OHEMDataLayer"): OHEMDataLayer,
+}
+
+
+@register("Python")
+class Python(Layer):
+    """The layer type of users' own layers; `create_layer` makes one of the class that python_param names.
+
+    Source: Caffe's PythonLayer.
+    """
+
+    bottom_count = (0, None)
+    top_count = (0, None)
+    in_place = True
+
+
+def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
+    """Return the class python_param.layer of the module python_param.module; the ones built in come first.
+
+    Raises LayerError, with file and line where they are known, when there is no such module or class, when it
+    is no caffe.Layer, and for Python 2 code. Whatever else the module raises when imported passes through.
+    """
+    param = layer_param.python_param
+    if (param.module, param.layer) in BUILT_IN:
+        return BUILT_IN[param.module, param.layer]
+    if not param.module or not param.layer:
+        raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
+    module = _import(layer_param)
+    file = getattr(module, "__file__", None)
+    if not hasattr(module, param.layer):
+        names = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, Layer)
+        ]
+        raise _error(
+            layer_param,
+            f"module '{param.module}' has no class '{param.layer}'; its layers: {names}",
+            file=file,
+        )
+    cls = getattr(module, param.layer)
+    if not (isinstance(cls, type) and issubclass(cls, Layer)):
+        raise _error(
+            layer_param,
+            f"'{param.module}.{param.layer}' is no caffe.Layer; derive the class from it",
+            file=file,
+        )
+    return cls
+
+
+def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> LayerError:
+    return LayerError(message, layer=layer_param.name, type="Python", **place)
+
+
+def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
+    name = layer_param.python_param.module
+    try:
+        with _importable_as_caffe():
+            return importlib.import_module(name)
+    except SyntaxError as error:
+        raise _error(
+            layer_param,
+            f"cannot read module '{name}': {error.msg}; is it Python 2 code? Convert it to Python 3",
+            file=error.filename,
+            line=error.lineno,
+        ) from error
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise _error(
+                layer_param, f"there is no module '{name}'; put the folder that holds it on PYTHONPATH"
+            ) from error
+        last = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
+        ][-1]
+        raise _error(
+            layer_param, f"cannot import module '{name}': {error}", file=last.filename, line=last.lineno
+        ) from error
+
+
+@contextmanager
+def _importable_as_caffe() -> Iterator[None]:
+    """While this lasts, `import caffe` gives this package, unless there is a Caffe installed.
+
+    Only so long, because other packages ask whether they can import caffe, and would take this one for it.
+    """
+    if _has_caffe():
+        yield
+        return
+    loaded = {name: module for name, module in sys.modules.items() if f"{name}.".startswith("caffe_compat.")}
+    sys.modules.update(
+        {"caffe" + name.removeprefix("caffe_compat"): module for name, module in loaded.items()}
+    )
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if f"{name}.".startswith("caffe.")]:
+            del sys.modules[name]
+
+
+def _has_caffe() -> bool:
+    if "caffe" in sys.modules:
+        return True
+    spec = importlib.util.find_spec("caffe")
+    return spec is not None and spec.origin is not None  # a mere folder `caffe`, such as a checkout, has none

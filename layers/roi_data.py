@@ -1,0 +1,96 @@
+"""RoIData, the data layer of Fast R-CNN nets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.param_str import num_classes
+from caffe_compat.layers.registry import register
+
+TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
+
+
+@register("RoIData")
+class RoIDataLayer(Layer):
+    """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
+
+    The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
+    y2), labels R, the others R x 4 classes. python_param.param_str gives num_classes. The minibatches are set
+    with `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
+    `max_size` with one RoI; a configuration may set these attributes of the class.
+    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN), as module "roi_data_layer.layer".
+    """
+
+    bottom_count = (0, 0)
+    top_count = (3, 6)
+    has_backward = False
+
+    ims_per_batch = 2
+    scale = 600
+    max_size = 1000
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if len(top) not in (3, 6):
+            raise self.error(
+                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}"
+            )
+        self.names = TOPS[: len(top)]
+        self.columns = 4 * num_classes(self)
+        self.set_blobs([])
+        for blob, shape in zip(
+            top, self._shapes(self.ims_per_batch, self.scale, self.max_size, 1), strict=False
+        ):
+            blob.reshape(*shape)
+
+    def set_blobs(self, blobs: Sequence[Mapping[str, np.ndarray]]) -> None:
+        """Serve these minibatches from now on, in a circle, beginning with the first.
+
+        Each maps the names in `TOPS` to arrays; they are read one at a time, when their turn comes.
+        """
+        self.blobs_served = blobs
+        self.position = 0
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not len(self.blobs_served):
+            raise self.error(
+                "there is no data; give minibatches with this layer's set_blobs, "
+                "or run run-prototxt with --devkit or --inputs"
+            )
+        index = self.position % len(self.blobs_served)
+        blobs = self.blobs_served[index]
+        self._check(blobs, index)
+        for name, blob in zip(self.names, top, strict=True):
+            blob.reshape(*blobs[name].shape)
+            blob.data[...] = blobs[name]
+        self.position += 1
+
+    def _shapes(self, images: int, height: int, width: int, rois: int) -> list[tuple[int, ...]]:
+        boxes = (rois, self.columns)
+        return [(images, 3, height, width), (rois, 5), (rois,), boxes, boxes, boxes]
+
+    def _check(self, blobs: Mapping[str, np.ndarray], index: int) -> None:
+        missing = [name for name in self.names if name not in blobs]
+        unknown = [str(name) for name in blobs if name not in self.names]
+        if missing or unknown:
+            raise self.error(
+                f"minibatch {index} lacks {missing} and has {unknown} too many; expected {self.names}"
+            )
+        data, rois = np.shape(blobs["data"]), len(np.atleast_1d(blobs["rois"]))
+        if len(data) != 4 or rois == 0:
+            raise self.error(
+                f"minibatch {index} has data of shape {data} and {rois} RoIs; expected images and RoIs"
+            )
+        expected = self._shapes(data[0], data[2], data[3], rois)
+        for name, shape in zip(self.names, expected, strict=False):
+            if np.shape(blobs[name]) != shape:
+                raise self.error(
+                    f"minibatch {index}: {name} has the shape {np.shape(blobs[name])}, expected {shape} "
+                    f"({rois} RoIs, {self.columns // 4} classes)"
+                )
+            if not np.isfinite(blobs[name]).all():
+                place = [int(i) for i in np.argwhere(~np.isfinite(blobs[name]))[0]]
+                raise self.error(f"minibatch {index}: {name} has a value that is not finite at {place}")

@@ -1,0 +1,114 @@
+"""RoIDataLayer: serves what it is given, in a circle, and says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import LayerError
+from layers.harness import Runner
+
+PYTHON = (
+    'type: "Python" python_param { module: "roi_data_layer.layer" layer: "RoIDataLayer" param_str: "%s" }'
+)
+OWN = """type: "RoIData" python_param { param_str: "'num_classes': 3" }"""
+
+
+def minibatch(
+    rois: int, images: int = 1, height: int = 5, width: int = 7, seed: int = 0
+) -> dict[str, np.ndarray]:
+    rng = np.random.RandomState(seed)
+    boxes = rng.standard_normal((3, rois, 12)).astype(np.float32)
+    return {
+        "data": rng.standard_normal((images, 3, height, width)).astype(np.float32),
+        "rois": rng.standard_normal((rois, 5)).astype(np.float32),
+        "labels": rng.randint(0, 3, rois).astype(np.float32),
+        "bbox_targets": boxes[0],
+        "bbox_inside_weights": boxes[1],
+        "bbox_outside_weights": boxes[2],
+    }
+
+
+@pytest.mark.parametrize("text", [OWN, PYTHON % "'num_classes': 3", PYTHON % "{num_classes: 3}"])
+def test_serves_in_a_circle(text):
+    runner = Runner(text, [], tops=6)
+    served = [minibatch(4), minibatch(2, images=2, height=9, width=6, seed=1)]
+    runner.layer.set_blobs(served)
+    for want in (*served, *served, served[0]):
+        for (name, value), top in zip(want.items(), runner.forward(), strict=True):
+            np.testing.assert_array_equal(top, value, err_msg=name)
+    runner.layer.set_blobs(served[1:])
+    np.testing.assert_array_equal(runner.forward()[0], served[1]["data"])
+
+
+def test_shapes_before_the_first_forward(monkeypatch):
+    runner = Runner(PYTHON % "num_classes: 21", [], tops=6)
+    shapes = [(2, 3, 600, 1000), (1, 5), (1,), (1, 84), (1, 84), (1, 84)]
+    assert [top.shape for top in runner.top] == shapes
+    for name, value in {"ims_per_batch": 1, "scale": 480, "max_size": 800}.items():
+        monkeypatch.setattr(type(runner.layer), name, value)
+    assert Runner(PYTHON % "num_classes: 21", [], tops=6).top[0].shape == (1, 3, 480, 800)
+
+
+def test_three_tops_have_no_boxes():
+    runner = Runner(OWN, [], tops=3)
+    served = {name: minibatch(4)[name] for name in ("data", "rois", "labels")}
+    runner.layer.set_blobs([served])
+    for top, value in zip(runner.forward(), served.values(), strict=True):
+        np.testing.assert_array_equal(top, value)
+    with pytest.raises(LayerError, match="there are 4 tops; expected data, rois, labels"):
+        Runner(OWN, [], tops=4)
+
+
+def test_reads_one_minibatch_at_a_time():
+    class Lazy(Sequence):
+        asked: list[int] = []
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            self.asked.append(index)
+            return minibatch(2, seed=index)
+
+    lazy = Lazy()
+    runner = Runner(OWN, [], tops=6)
+    runner.layer.set_blobs(lazy)
+    assert lazy.asked == []
+    for _ in range(4):
+        runner.forward()
+    assert lazy.asked == [0, 1, 2, 0]
+
+
+def test_without_data():
+    runner = Runner(OWN, [], tops=6)
+    with pytest.raises(LayerError, match="there is no data; give minibatches with this layer's set_blobs"):
+        runner.forward()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"rois": None}, "minibatch 1 lacks ['rois']"),
+        ({"im_info": np.zeros((1, 3))}, "['im_info'] too many"),
+        ({"data": np.zeros((1, 4, 5, 7))}, "data has the shape (1, 4, 5, 7), expected (1, 3, 5, 7)"),
+        ({"data": np.zeros((3, 5, 7))}, "data of shape (3, 5, 7)"),
+        ({"rois": np.zeros((0, 5))}, "0 RoIs"),
+        ({"labels": np.zeros(3)}, "labels has the shape (3,), expected (4,) (4 RoIs, 3 classes)"),
+        ({"bbox_targets": np.zeros((4, 84))}, "bbox_targets has the shape (4, 84), expected (4, 12)"),
+        ({"bbox_targets": np.full((4, 12), np.nan)}, "bbox_targets has a value that is not finite at [0, 0]"),
+    ],
+)
+def test_wrong_minibatches(change, message):
+    runner = Runner(OWN, [], tops=6)
+    wrong = {name: value for name, value in (minibatch(4) | change).items() if value is not None}
+    runner.layer.set_blobs([minibatch(4), wrong])
+    runner.forward()
+    before = [top.data.copy() for top in runner.top]
+    with pytest.raises(LayerError) as error:
+        runner.layer.forward(runner.bottom, runner.top)
+    assert message in str(error.value)
+    for top, value in zip(runner.top, before, strict=True):
+        np.testing.assert_array_equal(top.data, value)
