@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST
-from layers.harness import Case, apart, normal, positive
+from layers.harness import Case, apart, labels, normal, positive, rois, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -81,4 +81,62 @@ CASES += [
         (2, "operation: MAX"),
         (4, "operation: MAX"),
     )
+]
+
+# ---- Fast R-CNN: ROIPooling, HardRoIMining
+CASES += [
+    Case(
+        f'type: "ROIPooling" roi_pooling_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
+        [(2, 3, 7, 9), (5, 5)],
+        [(3, 2, 10, 6), (4, 5)],
+        fills=[apart, rois(2, 80, 110)],  # some RoIs end outside of the map
+    )
+    for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
+]
+CASES += [
+    Case(
+        f'type: "HardRoIMining" hard_roi_mining_param {{ batch_size: 5 {params} }}',
+        [(8, 3), (8, 12), (8, 5), (8,), *[(8, 12)] * 3],
+        [(11, 3), (11, 12), (11, 5), (11,), *[(11, 12)] * 3],
+        fills=[unit, normal, rois(2, 60, 70), labels(3)],
+        tops=5,
+        gradient=False,
+        note="a choice of rows of which nothing takes a gradient",
+    )
+    for params in ("nms_thresh: 0.3", "use_nms: false")
+]
+# ---- Softmax, SoftmaxWithLoss, SmoothL1Loss, EuclideanLoss, Accuracy
+CASES += [
+    Case('type: "Softmax"', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "Softmax" softmax_param { axis: -1 }', [(2, 3, 5)], [(4, 1, 2)]),
+    Case('type: "SoftmaxWithLoss"', [(7, 5), (7,)], [(3, 6), (3,)], fills=[normal, labels(5)]),
+    Case(
+        'type: "SoftmaxWithLoss" loss_param { ignore_label: 1 }',
+        [(2, 3, 4, 5), (2, 1, 4, 5)],
+        [(3, 4, 5, 1), (3, 1, 5, 1)],
+        fills=[normal, labels(3)],
+        tops=2,
+        diff_tops=[0],
+    ),
+    Case(
+        'type: "SoftmaxWithLoss" softmax_param { axis: 2 } loss_param { normalization: BATCH_SIZE }',
+        [(2, 3, 5), (2, 3)],
+        [(4, 2, 6), (4, 2)],
+        fills=[normal, labels(5)],
+    ),
+    Case('type: "SmoothL1Loss"', [(4, 6)] * 2, [(3, 8)] * 2),
+    Case('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 2 }', [(4, 3, 2)] * 4, [(5, 2, 1)] * 4),
+    Case('type: "EuclideanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)]),
+]
+CASES += [
+    Case(
+        f'type: "Accuracy" accuracy_param {{ {params} }}',
+        [(4, 5, 2), (4, 2)],
+        [(3, 6, 7), (3, 7)],
+        fills=[normal, labels(5)],
+        tops=tops,
+        gradient=False,
+        note="counts, forward only",
+    )
+    for params, tops in (("top_k: 1", 1), ("top_k: 3 ignore_label: 2", 2))
 ]
