@@ -24,7 +24,7 @@ class LossLayer(Layer):
     """
 
     bottom_count = (2, 2)
-    no_gradient = (1,)
+    no_gradient: tuple[int, ...] = (1,)
     is_loss = True
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -59,9 +59,13 @@ def normalizer(mode: int, outer_num: int, inner_num: int, valid_count: int) -> f
     outer_num: examples in the batch. inner_num: labels an example. valid_count: labels that are not ignored.
     Source: Caffe's SoftmaxWithLossLayer::get_normalizer.
     """
-    return float(
-        max(1, {FULL: outer_num * inner_num, VALID: valid_count, BATCH_SIZE: outer_num, NONE: 1}[mode])
-    )
+    divisors: dict[int, int] = {
+        FULL: outer_num * inner_num,
+        VALID: valid_count,
+        BATCH_SIZE: outer_num,
+        NONE: 1,
+    }
+    return float(max(1, divisors[mode]))
 
 
 def ignored_label(param: caffe_pb2.LossParameter | caffe_pb2.AccuracyParameter) -> int | None:

@@ -53,7 +53,8 @@ class SmoothL1Loss(LossLayer):
                     *self._values(bottom), self.sigma2, scale, bottom[index].diff.ravel()
                 )
 
-    def _values(self, bottom: Sequence[Blob]) -> list[np.ndarray]:
+    def _values(self, bottom: Sequence[Blob]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Predictions, targets, inside and outside weights, all flat."""
-        flat = [blob.data.ravel() for blob in bottom]
-        return flat if len(flat) == 4 else [*flat, self.ones, self.ones]
+        pred, target, *weights = (blob.data.ravel() for blob in bottom)
+        inside, outside = weights or (self.ones, self.ones)
+        return pred, target, inside, outside
