@@ -222,7 +222,7 @@ class Rng:
         _gaussian(*self._stream, np.float32(mean), np.float32(std), out.reshape(-1))
 
     def bernoulli(self, p: float | np.float32, out: np.ndarray) -> None:
-        """Fill a bool array: True with probability p, one draw an element; none at all for p = 0.
+        """Fill a bool or uint8 array: 1 with probability p. One draw an element; none at all for p = 0.
 
         The draw is compared with p * (2**32 - 1) in the type of p, as the original's template does.
         Raises CaffeCompatError unless 0 <= p <= 1.

@@ -34,12 +34,12 @@ class Dropout(Layer):
         if param.scale_train == (self.phase == TRAIN):
             scale = 1 / self.keep_ratio if param.scale_train else self.keep_ratio
         self.scale = bottom[0].dtype.type(scale)
-        self.keep = np.empty(0, np.bool_)
+        self.keep = np.empty(0, np.uint8)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].reshape(*bottom[0].shape)
         if self.phase == TRAIN and self.keep.size != bottom[0].count:
-            self.keep = np.empty(bottom[0].count, np.bool_)
+            self.keep = np.empty(bottom[0].count, np.uint8)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.phase == TRAIN:

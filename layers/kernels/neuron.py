@@ -20,7 +20,7 @@ def relu_backward(x, y_diff, slope, x_diff):
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def scale_kept(x, keep, scale, y):
-    """Write scale * x where keep (bool), 0 elsewhere."""
+    """Write scale * x where keep is 1, 0 where it is 0 (uint8: loops over bools are not vectorised)."""
     for i in prange(x.size):
         y[i] = x[i] * (scale if keep[i] else np.float32(0))
 
