@@ -33,7 +33,7 @@ def parse_net(text: str, name: str = "<string>") -> tuple[NetParameter, Source]:
     try:
         return upgrade_net(net), Source(name, places, layer_origins(net))
     except UpgradeError as error:
-        raise _located(error, error.path, name, places) from None
+        raise _located(error, error.path, Source(name, places)) from None
 
 
 def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
@@ -43,16 +43,13 @@ def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
     try:
         return upgrade_solver(solver), Source(name, places)
     except UpgradeError as error:
-        raise _located(error, error.path, name, places) from None
+        raise _located(error, error.path, Source(name, places)) from None
 
 
 def read_binary_net(path: _PathLike) -> NetParameter:
     """Read a .caffemodel. Raises PrototxtError, with the file, when it is none, cut short or too large."""
     name = os.fspath(path)
-    if os.path.getsize(name) > MAX_BINARY:
-        raise PrototxtError("has over 2 GiB, more than protobuf can read; store it as .h5", file=name)
-    with open(name, "rb") as file:
-        data = file.read()
+    data = _read_bytes(name)
     if not data:
         raise PrototxtError("the file is empty; expected a .caffemodel", file=name)
     try:
@@ -74,10 +71,19 @@ def _not_binary(data: bytes) -> str:
     return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"
 
 
+def _read_bytes(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_BINARY:
+                raise PrototxtError("the file has over 2 GiB, more than protobuf can read", file=name)
+            return file.read()
+    except OSError as error:
+        raise PrototxtError(f"cannot be read: {error.strerror}", file=name) from None
+
+
 def _read_text(path: _PathLike) -> str:
     name = os.fspath(path)
-    with open(name, "rb") as file:
-        data = file.read()
+    data = _read_bytes(name)
     if b"\0" in data:
         raise PrototxtError(
             "this is a binary file, a .caffemodel perhaps; expected a .prototxt, which is text", file=name
@@ -112,7 +118,7 @@ def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
 
 def _text_error(error: Exception, name: str) -> PrototxtError:
     """What the scan lets pass: numbers out of range, escapes in strings."""
-    match = re.fullmatch(r"(\d+):(\d+) : (.*)", str(error), re.DOTALL)
+    match = re.fullmatch(r"(\d+):(\d+) : (?:'.*': )?(.*)", str(error), re.DOTALL)  # it may quote the line
     if not match:
         return PrototxtError(str(error), file=name)
     return PrototxtError(match[3], name, int(match[1]), int(match[2]))
@@ -124,12 +130,12 @@ def _check_initialized(message: Message, name: str, places: Mapping[Path, Place]
         parts = re.findall(r"(\w+)(?:\[(\d+)\])?", missing[0])
         path = tuple(step for field, index in parts for step in (field, int(index or 0)))
         error = PrototxtError(f"'{parts[-2][0]}' needs the field '{parts[-1][0]}'; add it")
-        raise _located(error, path, name, places)
+        raise _located(error, path, Source(name, places))
 
 
-def _located(error: PrototxtError, path: Path, name: str, places: Mapping[Path, Place]) -> PrototxtError:
+def _located(error: PrototxtError, path: Path, source: Source) -> PrototxtError:
     """The error with the place of the field, or of the nearest message around it that the text has."""
-    while path and path not in places:
+    while path and source.where(*path) is None:
         path = path[:-1]
-    error.at(name, *places.get(path, ()))
+    error.at(source.name, *(source.where(*path) or ()))
     return error

@@ -52,7 +52,7 @@ class _Open(NamedTuple):
 _TOKEN = re.compile(
     r"""(?:\s|\#[^\n]*)*
     (?: (?P<name>[A-Za-z_]\w*)
-      | (?P<number>[-+]?(?:\d|\.\d)[\w.]*(?:(?<=[eE])[-+]\d+)?|-[A-Za-z]\w*)
+      | (?P<number>[-+]?(?:\d|\.\d)[\w.]*(?:(?<=[eE])[-+]\w+)?|-[A-Za-z]\w*)
       | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
       | (?P<symbol>[{}<>\[\]:,;])
       | (?P<end>\Z)

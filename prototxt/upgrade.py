@@ -259,7 +259,7 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
     for field, value in old.ListFields():
         if field.name == "type":
             name = V1LayerParameter.LayerType.Name(value)
-            new.type = _V1_TYPES.get(name, name.title().replace("_", ""))
+            new.type = _V1_TYPES.get(name, _camel_case(name))
         elif field.name in _V1_SPECS:
             for i, number in enumerate(value):
                 if i == len(new.param):
@@ -267,6 +267,10 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
                 setattr(new.param[i], _V1_SPECS[field.name], number)
         else:
             _set(new, field.name, value)
+
+
+def _camel_case(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 _V1_SPECS = {
