@@ -1,0 +1,35 @@
+"""Arithmetic of boxes: x1 y1 x2 y2 in pixels, 0-based, both corners inside (width = x2 - x1 + 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_compat.layers.kernels import boxes as kernels
+
+
+def bbox_overlaps(boxes: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Intersection over union of N boxes (N x 4) with K boxes (K x 4): N x K float64, computed in float64.
+
+    Source: the reference's utils/bbox.pyx.
+    """
+    result = np.empty((len(boxes), len(query)))
+    kernels.overlaps(np.ascontiguousarray(boxes, np.float64), np.ascontiguousarray(query, np.float64), result)
+    return result
+
+
+def bbox_transform(ex: np.ndarray, gt: np.ndarray) -> np.ndarray:
+    """What turns the boxes `ex` into the boxes `gt` (both N x 4): N x 4 of dx dy dw dh, in the boxes' dtype.
+
+    dx and dy are the way between the centres in widths and heights of `ex`; dw and dh are logarithms of the
+    ratios of the sizes. Computed in float64 where the boxes are whole numbers of an integer type.
+
+    Source: R-CNN (Girshick et al. 2014), appendix C; the reference's fast_rcnn/bbox_transform.py.
+    """
+    ex_sizes, ex_centers = _sizes_and_centers(ex)
+    gt_sizes, gt_centers = _sizes_and_centers(gt)
+    return np.hstack(((gt_centers - ex_centers) / ex_sizes, np.log(gt_sizes / ex_sizes)))
+
+
+def _sizes_and_centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sizes = boxes[:, 2:4] - boxes[:, 0:2] + 1.0
+    return sizes, boxes[:, 0:2] + 0.5 * sizes

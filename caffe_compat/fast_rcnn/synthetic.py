@@ -1,0 +1,85 @@
+"""A drawn sample for the RoI data layer: what a net runs on where nobody gives it data."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from caffe_compat.fast_rcnn.minibatch import Blobs, ohem_blobs
+from caffe_compat.fast_rcnn.roidb import RoidbEntry, roidb_entry
+
+_HEIGHT, _WIDTH = 600, 800  # as scaled, so that boxes in the picture and in the blob are the same
+_OBJECTS = 5
+_JITTERED = 0.5  # of the RoIs lie around an object, the rest anywhere; then a quarter are foreground
+_LEAST_SIDE = 16  # pixels
+
+
+def synthetic_sample(num_classes: int, seed: int = 0, rois: int = 300, images: int = 1) -> Blobs:
+    """A minibatch of drawn pictures of 600 x 800, five objects in each; the same for the same arguments.
+
+    `rois` RoIs a picture: its objects, boxes around them that fit more or less well, and random boxes. The
+    objects have different classes out of 1 to num_classes - 1 (where there are fewer than five, so are the
+    objects). Labels, targets and the arrays are those of `minibatch.ohem_blobs`.
+    """
+    rng = np.random.RandomState(seed)
+    pictures, entries = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
+    return ohem_blobs(pictures, entries, num_classes)
+
+
+def _sample(rng: np.random.RandomState, num_classes: int, rois: int) -> tuple[np.ndarray, RoidbEntry]:
+    classes = 1 + rng.permutation(num_classes - 1)[: min(_OBJECTS, rois)]
+    picture = _ground(rng)
+    boxes = np.array([_draw_object(rng, picture) for _ in classes], np.float64).reshape(-1, 4)
+    jittered = round(_JITTERED * (rois - len(boxes))) if len(boxes) else 0
+    around = _jitter(rng, boxes, jittered)
+    anywhere = _random_boxes(rng, rois - len(boxes) - jittered)
+    return picture, roidb_entry(boxes, classes, np.concatenate((around, anywhere)))
+
+
+def _ground(rng: np.random.RandomState) -> np.ndarray:
+    """Soft clouds of colour with grain."""
+    clouds = rng.uniform(90, 165, (7, 9, 3)).astype(np.float32)
+    grain = rng.uniform(-30, 30, (150, 200, 3)).astype(np.float32)
+    soft = cv2.resize(clouds, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return cv2.add(soft, cv2.resize(grain, (_WIDTH, _HEIGHT))).clip(0, 255).astype(np.uint8)
+
+
+def _draw_object(rng: np.random.RandomState, picture: np.ndarray) -> tuple[int, int, int, int]:
+    """Draw a striped ellipse, rectangle or triangle; returns the box around its pixels."""
+    half = rng.randint(40, 150, 2)
+    center = rng.randint(half, np.array([_WIDTH, _HEIGHT]) - half)
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    low, high = center - half, center + half - 1
+    match rng.randint(3):
+        case 0:
+            cv2.ellipse(mask, center.tolist(), (half - 1).tolist(), 0, 0, 360, 255, cv2.FILLED)
+        case 1:
+            cv2.rectangle(mask, low.tolist(), high.tolist(), 255, cv2.FILLED)
+        case _:
+            corners = np.array([[center[0], low[1]], high, [low[0], high[1]]], np.int32)
+            cv2.fillConvexPoly(mask, corners, 255)
+    y, x = np.nonzero(mask)
+    angle, width, colours = rng.uniform(0, np.pi), rng.uniform(4, 12), rng.randint(0, 256, (2, 3))
+    phase = (x * np.cos(angle) + y * np.sin(angle)) / width
+    picture[y, x] = np.where(np.sin(phase)[:, None] > 0, colours[0], colours[1])
+    return x.min(), y.min(), x.max(), y.max()
+
+
+def _jitter(rng: np.random.RandomState, boxes: np.ndarray, count: int) -> np.ndarray:
+    """Boxes whose corners lie a few tenths of an object's size away from its own; every object in turn."""
+    of_object = boxes[np.arange(count) % max(1, len(boxes))]
+    sizes = np.tile(of_object[:, 2:] - of_object[:, :2] + 1, 2)
+    return _tidy(of_object + rng.normal(0, 0.25, of_object.shape) * sizes)
+
+
+def _random_boxes(rng: np.random.RandomState, count: int) -> np.ndarray:
+    corners = rng.uniform(0, 1, (count, 2, 2)) * [_WIDTH, _HEIGHT]
+    return _tidy(np.sort(corners, axis=1).reshape(-1, 4))
+
+
+def _tidy(boxes: np.ndarray) -> np.ndarray:
+    """Whole pixels, inside the picture, and no side below the least."""
+    sides = np.array([_WIDTH, _HEIGHT])
+    low = boxes[:, :2].round().clip(0, sides - _LEAST_SIDE)
+    high = np.minimum(np.maximum(boxes[:, 2:].round(), low + _LEAST_SIDE - 1), sides - 1)
+    return np.hstack((low, high))

@@ -1,0 +1,143 @@
+"""Reads a VOC devkit: a folder with VOC2007/JPEGImages, VOC2007/Annotations and VOC2007/ImageSets/Main."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+
+CLASSES = (
+    "__background__",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The objects of a photo, in the order of the file, without those marked difficult.
+
+    boxes: G x 4 float32, x1 y1 x2 y2 in pixels, 0-based (the file counts from 1), both corners inside,
+    fractions cut off. classes: G int32, indices into CLASSES.
+    """
+
+    boxes: np.ndarray
+    classes: np.ndarray
+
+
+class Devkit:
+    """One image set of a VOC devkit: `image_ids` in the order of its file.
+
+    Raises DataError, which names the file, where the folders or the image set are missing, or it is empty.
+
+    Source: the VOC devkit's documentation; the reference's datasets/pascal_voc.py.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], year: int | str = "2007", image_set: str = "trainval"):
+        self.folder = Path(path) / f"VOC{year}"
+        if not self.folder.is_dir():
+            raise DataError(
+                f"no folder VOC{year} there; give the folder that holds it, or another year"
+                + _there_are(Path(path), "VOC*"),
+                file=str(path),
+            )
+        self.image_ids = self._read_image_set(self.folder / "ImageSets" / "Main" / f"{image_set}.txt")
+
+    def photo(self, image_id: str) -> Path:
+        """Where the photo lies. Whether it is there shows when it is read."""
+        return self.folder / "JPEGImages" / f"{image_id}.jpg"
+
+    def annotation(self, image_id: str, width: int, height: int) -> Annotation:
+        """The objects of a photo of width x height pixels.
+
+        Raises DataError, which names the file, where it is missing or malformed, names a class that VOC does
+        not have, or has a box outside the photo.
+        """
+        path = self.folder / "Annotations" / f"{image_id}.xml"
+        try:
+            objects = ElementTree.fromstring(path.read_bytes()).findall("object")
+            objects = [one for one in objects if int(one.findtext("difficult", "0")) == 0]
+            boxes = [_box(one, width, height) for one in objects]
+            classes = [_class(one) for one in objects]
+        except ElementTree.ParseError as error:
+            line, column = error.position
+            raise DataError(f"malformed XML: {error}; mend it", str(path), line, column + 1) from error
+        except (OSError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise DataError(
+                f"cannot read the annotation: {reason}; mend it, or leave {image_id} out of the image set",
+                file=str(path),
+            ) from error
+        except DataError as error:
+            raise error.at(str(path)) from None
+        return Annotation(np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32))
+
+    @staticmethod
+    def _read_image_set(path: Path) -> list[str]:
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError as error:
+            raise DataError(
+                f"cannot read the image set: {error.strerror}; give another one"
+                + _there_are(path.parent, "*.txt"),
+                file=str(path),
+            ) from error
+        image_ids = [line.strip() for line in lines if line.strip()]
+        if not image_ids:
+            raise DataError("the image set is empty; it should have an image id a line", file=str(path))
+        return image_ids
+
+
+def _there_are(folder: Path, pattern: str) -> str:
+    names = sorted(path.stem for path in folder.glob(pattern))
+    return f" (there: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''})" if names else ""
+
+
+def _class(element: ElementTree.Element) -> int:
+    name = element.findtext("name", "").lower().strip()
+    if name not in CLASSES[1:]:
+        near = difflib.get_close_matches(name, CLASSES[1:], n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "the classes are " + ", ".join(CLASSES[1:])
+        raise DataError(f"an object has the class '{name}', which VOC does not have; {hint}")
+    return CLASSES.index(name)
+
+
+def _box(element: ElementTree.Element, width: int, height: int) -> list[int]:
+    texts = [element.findtext(f"bndbox/{corner}", "nothing") for corner in _CORNERS]
+    found = " ".join(f"{corner}={text.strip()}" for corner, text in zip(_CORNERS, texts, strict=True))
+    try:
+        x1, y1, x2, y2 = (math.trunc(float(text) - 1) for text in texts)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"an object's box is {found}; four numbers are expected") from error
+    if not (0 <= x1 <= x2 < width and 0 <= y1 <= y2 < height):
+        raise DataError(
+            f"an object's box {found} is not inside the photo of {width} x {height} pixels; pixels count "
+            "from 1, and xmin is at most xmax; mend it"
+        )
+    return [x1, y1, x2, y2]
