@@ -226,7 +226,7 @@ def test_plan_of_a_chain():
     assert plans["a"].propagate_down == [False]
     assert plans["b"].propagate_down == [True]
     assert plans["loss"].propagate_down == [True, False]
-    assert plans["data"].reason == "nothing here or below learns"
+    assert plans["data"].reason == "nothing learns below"
 
 
 def test_plan_of_frozen_layers():
@@ -249,7 +249,7 @@ def test_propagate_down_false_stops(meaning):
     plans = plan(CHAIN % ("", "propagate_down: false", ""), meaning)
     assert needs(plans) == ["b", "loss"]
     assert plans["b"].propagate_down == [False]
-    assert plans["a"].reason == "propagate_down: false above"
+    assert plans["a"].reason == "propagate_down: false"
 
 
 def test_propagate_down_true_forces_only_where_it_replaces():

@@ -12,12 +12,12 @@ from caffe_compat.prototxt import zoo
 
 NETS = json.loads((GOLDEN / "nets.json").read_text())
 SHIPPED = {
-    "TEST:caffe/examples/mnist/lenet.prototxt": "lenet.prototxt",
-    "TEST:caffe/models/bvlc_alexnet/deploy.prototxt": "alexnet_deploy.prototxt",
-    "TEST:ohem/models/pascal_voc/VGG_CNN_M_1024/fast_rcnn/test.prototxt": "vgg_cnn_m_1024_fast_rcnn_test.prototxt",
-    "TRAIN:ohem/models/pascal_voc/VGG_CNN_M_1024/fast_rcnn/train.prototxt": "vgg_cnn_m_1024_fast_rcnn_train.prototxt",
+    "TEST:caffe/examples/mnist/lenet.prototxt": "lenet",
+    "TEST:caffe/models/bvlc_alexnet/deploy.prototxt": "alexnet_deploy",
+    "TEST:ohem/models/pascal_voc/VGG_CNN_M_1024/fast_rcnn/test.prototxt": "vgg_cnn_m_1024_fast_rcnn_test",
+    "TRAIN:ohem/models/pascal_voc/VGG_CNN_M_1024/fast_rcnn/train.prototxt": "vgg_cnn_m_1024_fast_rcnn_train",
     "TRAIN:ohem/models/pascal_voc/VGG_CNN_M_1024/fast_rcnn_ohem/train.prototxt": (
-        "vgg_cnn_m_1024_fast_rcnn_ohem_train.prototxt"
+        "vgg_cnn_m_1024_fast_rcnn_ohem_train"
     ),
 }
 
@@ -37,7 +37,7 @@ def test_reference_net(key, monkeypatch):
 
 def check(path, key, meaning, monkeypatch):
     want = NETS[key]
-    monkeypatch.setattr(RoIDataLayer, "ims_per_batch", 1 if "ohem_" in key or "fast_rcnn_ohem" in key else 2)
+    monkeypatch.setattr(RoIDataLayer, "ims_per_batch", 1)  # recorded with the OHEM configuration
     phase = caffe.TRAIN if key.startswith("TRAIN") else caffe.TEST
     net = caffe.Net(path, phase, propagate_down=meaning)
     layers = [[node.param.name, node.param.type] for node in net.graph.nodes]

@@ -7,7 +7,7 @@ from recordings import GOLDEN, assert_close, load
 import caffe_compat as caffe
 from caffe_compat.prototxt import zoo
 
-TRAIN_NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train.prototxt"
+TRAIN_NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train"
 STD = {
     "conv1": 0.02, "conv2": 0.02, "conv3": 0.03, "conv4": 0.02, "conv5": 0.02,
     "fc6": 0.008, "fc7": 0.02, "cls_score": 0.02, "bbox_pred": 0.004,
@@ -50,12 +50,27 @@ def test_one_iteration(name, phase, weights_set):
     net.backward()
     for key, value in record.items():
         kind, _, rest = key.partition(":")
-        if kind == "loss":
+        if kind in ("loss", "data") and rest != "rois_hard":
             assert_close(net.blobs[rest].data, value, key)
-        elif kind == "data":
-            assert_close(net.blobs[rest].data, value, key)
-        elif kind in ("asum", "head"):
+        elif kind in ("asum", "head") and key != "asum:data:rois_hard":
             check_sums(net, key, value)
+    check_hard_rois(net, record)
+
+
+def check_hard_rois(net, record):
+    """The same RoIs in the same order, but for RoIs of exactly equal loss.
+
+    Without dropout, RoIs that cover the same bins score the same to the last bit. Which of them comes first was up to
+    the argsort of the recording machine (numpy 1.26 with AVX512; without it the same numpy gives another order).
+    """
+    got, want = net.blobs["rois_hard"].data, record["data:rois_hard"]
+    rois, prob = record["in:rois"], record["data:cls_prob_readonly"]
+    different = np.flatnonzero((got != want).any(axis=1))
+    for row in different:
+        mine, theirs = (np.flatnonzero((rois == box).all(axis=1))[0] for box in (got[row], want[row]))
+        assert record["in:labels"][mine] == record["in:labels"][theirs] == 0
+        np.testing.assert_array_equal(prob[mine], prob[theirs])
+    assert len(different) == 0 or net.phase == caffe.TEST
 
 
 def check_sums(net, key, value):

@@ -1,0 +1,109 @@
+"""Which layers run backward, and into which bottoms and params: Caffe's two passes, with the reason for every no.
+
+Source: Caffe's Net::Init (the needs of each layer, then the reverse pass with blobs_under_loss and blobs_skip_backp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from caffe_compat.graph import Graph, Node
+from caffe_compat.layers.base import Layer
+
+# The two meanings of propagate_down. Until April 2016, and so in the fork that OHEM pins, a flag can only switch a
+# gradient off; since then it replaces what the net derives, so `true` forces a gradient.
+REPLACES = "replaces"
+RESTRICTS = "restricts"
+MEANINGS = (REPLACES, RESTRICTS)
+
+FLOWS = ""
+NOTHING_LEARNS = "nothing learns below"
+NO_LOSS = "no path to a loss"
+SWITCHED_OFF = "propagate_down: false"
+
+
+@dataclass
+class LayerPlan:
+    """What backward does with one layer.
+
+    need_backward: whether its backward runs at all. propagate_down: one bool a bottom. param_propagate_down: one
+    bool a param. reason: empty where need_backward, else why not, in a few words.
+    """
+
+    need_backward: bool
+    propagate_down: list[bool]
+    param_propagate_down: list[bool]
+    reason: str
+
+
+def plan_backward(
+    graph: Graph, layers: Sequence[Layer], meaning: str = REPLACES, force_backward: bool = False
+) -> list[LayerPlan]:
+    """Plan the backward pass of a net whose layers are set up (they have their params). One plan a layer."""
+    plans = _needs(graph, layers, meaning)
+    _prune(graph, plans)
+    if force_backward:
+        _force(graph, layers, plans)
+    return plans
+
+
+def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPlan]:
+    """The pass from the data up: a blob needs a gradient when something at or below its layer learns."""
+    blob_needs = [False] * len(graph.blob_names)
+    plans = []
+    for node, layer in zip(graph.nodes, layers, strict=True):
+        derived = [blob_needs[blob] for blob in node.bottoms]
+        params = [_learns(node, j) for j in range(len(layer.blobs))]
+        needs = any(derived) or any(params)
+        plans.append(LayerPlan(needs, _flagged(node, derived, meaning), params, FLOWS if needs else NOTHING_LEARNS))
+        if needs:
+            for blob in node.tops:
+                blob_needs[blob] = True
+    return plans
+
+
+def _learns(node: Node, param: int) -> bool:
+    return param >= len(node.param.param) or node.param.param[param].lr_mult != 0
+
+
+def _flagged(node: Node, derived: list[bool], meaning: str) -> list[bool]:
+    flags = list(node.param.propagate_down)
+    if not flags:
+        return derived
+    if meaning == REPLACES:
+        return flags
+    return [need and flag for need, flag in zip(derived, flags, strict=True)]
+
+
+def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
+    """The pass from the losses down: what leads to no loss, or only to switched-off bottoms, is left out.
+
+    Blobs are told apart by name, as in Caffe: the versions of a blob that is changed in place are one.
+    """
+    under_loss: set[str] = set()
+    skipped: set[str] = set()
+    for node, plan in zip(reversed(graph.nodes), reversed(plans), strict=True):
+        tops = [graph.blob_names[blob] for blob in node.tops]
+        bottoms = [graph.blob_names[blob] for blob in node.bottoms]
+        contributes = any(node.loss_weights) or any(name in under_loss for name in tops)
+        if plan.need_backward and all(name in skipped for name in tops):
+            plan.need_backward, plan.reason = False, SWITCHED_OFF
+            plan.propagate_down = [False] * len(bottoms)
+        if not contributes:
+            if plan.need_backward:
+                plan.reason = NO_LOSS
+            plan.need_backward = False
+            plan.propagate_down = [False] * len(bottoms)
+        else:
+            under_loss.update(bottoms)
+        skipped.update(name for name, flag in zip(bottoms, plan.propagate_down, strict=True) if not flag)
+
+
+def _force(graph: Graph, layers: Sequence[Layer], plans: list[LayerPlan]) -> None:
+    for layer, plan in zip(layers, plans, strict=True):
+        plan.need_backward, plan.reason = True, FLOWS
+        plan.propagate_down = [
+            flag or i not in layer.no_gradient for i, flag in enumerate(plan.propagate_down)
+        ]
+        plan.param_propagate_down = [True] * len(plan.param_propagate_down)

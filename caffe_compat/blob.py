@@ -1,0 +1,140 @@
+"""Blob: an array and its gradient, as Caffe has it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+from caffe_compat.errors import CaffeCompatError
+
+MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
+
+
+class _Memory:
+    """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`."""
+
+    __slots__ = ("array", "dtype")
+
+    def __init__(self, dtype: np.dtype):
+        self.array: np.ndarray | None = None
+        self.dtype = dtype
+
+    def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
+        if self.array is None or self.array.size < count:
+            self.array = _zeros(shape, count, self.dtype)
+        return self.array[:count].reshape(shape)
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
+    need = count * dtype.itemsize
+    if need > _physical_memory():  # the system would hand it out, and kill the process when it is written
+        raise CaffeCompatError(
+            f"a blob of shape {shape} takes {need / 2**30:.1f} GiB, this machine has "
+            f"{_physical_memory() / 2**30:.1f} GiB; make the batch or the image smaller"
+        )
+    return np.zeros(count, dtype)
+
+
+class Blob:
+    """`data` and `diff`, two C-contiguous arrays of the same shape (float32; NCHW for images).
+
+    Both are allocated, with zeros, when first asked for: a blob that takes no gradient never has a diff.
+    Shrinking and growing again within what was once allocated keeps the memory (and what stands in it).
+    Source: Caffe's Blob.
+
+    dtype is float32 in every net; float64 is for gradient checks.
+    """
+
+    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
+
+    def __init__(self, shape: Iterable[int] = (), dtype=np.float32):
+        self.dtype = np.dtype(dtype)
+        self._data = _Memory(self.dtype)
+        self._diff = _Memory(self.dtype)
+        self.reshape(*shape)
+
+    def reshape(self, *shape: int) -> None:
+        """Set the shape. Raises CaffeCompatError when a dim is negative or there are over 2**31 - 1 elements."""
+        dims = tuple(int(dim) for dim in shape)
+        if any(dim < 0 for dim in dims):
+            raise CaffeCompatError(f"a blob cannot have the shape {dims}: a dim is negative")
+        count = math.prod(dims)
+        if count > MAX_COUNT:
+            raise CaffeCompatError(
+                f"a blob of shape {dims} has {count} elements ({count * 4 / 2**40:.3g} TiB), more than Caffe's "
+                f"limit of {MAX_COUNT}; check the dims, the kernel sizes and num_output"
+            )
+        self._shape, self._count = dims, count
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def count(self) -> int:
+        """The number of elements."""
+        return self._count
+
+    @property
+    def data(self) -> np.ndarray:
+        return self._data.view(self._shape, self._count)
+
+    @property
+    def diff(self) -> np.ndarray:
+        return self._diff.view(self._shape, self._count)
+
+    @property
+    def has_diff(self) -> bool:
+        """Whether anybody asked for `diff` yet."""
+        return self._diff.array is not None
+
+    def share_data(self, other: Blob) -> None:
+        """Use the other blob's memory for `data` from now on (shapes may differ, counts may not)."""
+        self._data = other._data
+
+    def share_diff(self, other: Blob) -> None:
+        """Use the other blob's memory for `diff` from now on."""
+        self._diff = other._diff
+
+    # pycaffe's legacy names of the four axes; an axis that is not there counts 1
+    def _legacy(self, axis: int) -> int:
+        return self._shape[axis] if axis < len(self._shape) else 1
+
+    @property
+    def num(self) -> int:
+        return self._legacy(0)
+
+    @property
+    def channels(self) -> int:
+        return self._legacy(1)
+
+    @property
+    def height(self) -> int:
+        return self._legacy(2)
+
+    @property
+    def width(self) -> int:
+        return self._legacy(3)
+
+    def __repr__(self) -> str:
+        return f"Blob{self._shape}"
+
+
+class BlobVec(list):
+    """A list of blobs that a layer owns (its params): pycaffe's `add_blob`, with the layer's dtype."""
+
+    def __init__(self, dtype=np.float32):
+        super().__init__()
+        self.dtype = dtype
+
+    def add_blob(self, *shape: int) -> Blob:
+        """Append a blob of this shape, filled with zeros, and return it."""
+        self.append(Blob(shape, self.dtype))
+        return self[-1]

@@ -1,0 +1,91 @@
+"""What all commands share: errors as one line with an exit code, a progress bar, shapes as text."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from caffe_compat.errors import CaffeCompatError
+
+INTERRUPTED = 130
+UNEXPECTED = 2
+WIDTH = 100  # of tables where the output is no terminal
+
+
+def out() -> Console:
+    """Where results go."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+
+
+def run_command(body: Callable[[], None], show_traceback: bool) -> int:
+    """Run a command's body; returns its exit code. An error is one line `file:line:col: error: ...` on stderr."""
+    try:
+        body()
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # the reader of a pipe went away
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except CaffeCompatError as error:
+        if show_traceback:
+            traceback.print_exc()
+        place = ":".join(str(part) for part in (error.file, error.line, error.column) if part is not None)
+        print(f"{place}: error: {error.message}" if place else f"error: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:  # a user layer's own exception, or a bug of ours: both deserve a place
+        if show_traceback:
+            traceback.print_exc()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
+        print(
+            f"{where.filename}:{where.lineno}: error: {type(error).__name__}: {error}{notes} (--traceback shows more)",
+            file=sys.stderr,
+        )
+        return UNEXPECTED
+
+
+@contextmanager
+def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A bar on stderr that appears when the block takes longer than a second; yields `advance(description)`.
+
+    Not shown with `quiet` or where stderr is no terminal.
+    """
+    bar = Progress(
+        TextColumn("{task.description:<28.28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+    task = bar.add_task("", total=total)
+    timer = threading.Timer(1.0, bar.start)
+    timer.daemon = True
+
+    def advance(description: str) -> None:
+        bar.update(task, advance=1, description=description)
+
+    timer.start()
+    try:
+        yield advance
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
+
+
+def dims(shape: Sequence[int]) -> str:
+    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
+    return "x".join(str(dim) for dim in shape) or "1"

@@ -1,0 +1,85 @@
+"""Tables and lines that a run prints, legible in 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from caffe_compat.cli.console import dims, out
+from caffe_compat.fast_rcnn.voc import CLASSES
+from caffe_compat.run import HardRois, LayerRun, RunReport
+from caffe_compat.weights import Report
+
+
+def weights(report: Report) -> None:
+    """What the net's params are: loaded, shared, filled or zero; and what of the file was not used."""
+    console = out()
+    for label, names in (
+        (f"loaded from {report.file}", report.loaded),
+        ("shared with a loaded layer", report.shared),
+        ("filled by fillers", report.filled),
+        ("left at zero (no filler)", report.zero),
+        ("in the file, not in the net", report.ignored),
+    ):
+        if names:
+            console.print(f"params {label}: {', '.join(names)}", markup=False)
+
+
+def notes(lines: Sequence[str]) -> None:
+    """What the data layers and inputs are fed with."""
+    for line in lines:
+        out().print(line, markup=False)
+
+
+def report(run: RunReport, table: bool = True) -> None:
+    """The table of layers, the losses of each iteration, and what hard RoI mining kept."""
+    console = out()
+    if table:
+        console.print(_table(run.layers))
+        forward = sum(layer.forward_ms for layer in run.layers)
+        backward = sum(layer.backward_ms or 0 for layer in run.layers)
+        console.print(f"forward {forward:.0f} ms, backward {backward:.0f} ms, {run.iterations} iteration(s)")
+    for number, (losses, weighted) in enumerate(zip(run.losses, run.weighted, strict=True), 1):
+        if losses:
+            each = ", ".join(f"{name} = {value:.6g}" for name, value in losses.items())
+            console.print(f"iteration {number}: {each}; loss = {weighted:.6g}", markup=False)
+    if not any(run.losses):
+        shapes = ", ".join(f"{name} {dims(shape)}" for name, shape in run.outputs.items())
+        console.print(f"no losses; outputs: {shapes}", markup=False)
+    for hard in run.hard_rois:
+        console.print(_hard_rois(hard), markup=False)
+
+
+def _table(layers: Sequence[LayerRun]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("layer", max_width=24, overflow="fold")
+    table.add_column("type", max_width=15, overflow="fold")
+    table.add_column("tops", no_wrap=True)
+    table.add_column("params", no_wrap=True)
+    table.add_column("fwd ms", justify="right", no_wrap=True)
+    table.add_column("bwd ms", justify="right", no_wrap=True)
+    table.add_column("gradient", max_width=21)
+    for layer in layers:
+        table.add_row(
+            layer.name,
+            layer.type,
+            "\n".join(dims(shape) for shape in layer.top_shapes),
+            "\n".join(dims(shape) for shape in layer.param_shapes),
+            f"{layer.forward_ms:.1f}",
+            "" if layer.backward_ms is None else f"{layer.backward_ms:.1f}",
+            "flows" if layer.gradient else layer.reason,
+            style="" if layer.gradient else "dim",
+        )
+    return table
+
+
+def _hard_rois(hard: HardRois) -> str:
+    counts = ", ".join(f"{_label(label)} {count}" for label, count in sorted(hard.labels.items()))
+    return f"{hard.layer}: kept {hard.kept} hard RoIs of {hard.rois}: {counts}"
+
+
+def _label(label: int) -> str:
+    if label == 0:
+        return "background"
+    return CLASSES[label] if label < len(CLASSES) else f"class {label}"

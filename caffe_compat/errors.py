@@ -1,0 +1,73 @@
+"""Every error that the project raises on purpose.
+
+All derive from `CaffeCompatError`; the command line prints such an error as one line and exits with its
+`exit_code`. Anything else that reaches the user is a bug, or a user layer's own exception.
+"""
+
+from __future__ import annotations
+
+
+class CaffeCompatError(Exception):
+    """Something is wrong with what the user gave: says what was found, what was expected, what to do.
+
+    `file`, `line` and `column` (1-based) tell where it stands, as far as known; whoever knows more than the
+    raiser adds it with `at`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, file: str | None = None, line: int | None = None, column: int | None = None):
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.column = column
+
+    def at(self, file: str | None, line: int | None = None, column: int | None = None) -> CaffeCompatError:
+        """Fill in the place where the error does not name one yet; returns the error itself."""
+        if self.file is None:
+            self.file, self.line, self.column = file, line, column
+        return self
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class PrototxtError(CaffeCompatError):
+    """A prototxt (or another text or binary message) cannot be read: bad syntax, unknown field, truncated."""
+
+    exit_code = 3
+
+
+class GraphError(CaffeCompatError):
+    """The layers do not make a net: unknown type, missing bottom, top produced twice, conflicting shares."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, layer: str = "", **place):
+        super().__init__(f"layer '{layer}': {message}" if layer else message, **place)
+        self.layer = layer
+
+
+class LayerError(CaffeCompatError):
+    """A layer cannot work with what it got: wrong shapes, params or values. Names the layer and its type."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, layer: str = "", type: str = "", **place):
+        super().__init__(f"layer '{layer}' ({type}): {message}" if layer or type else message, **place)
+        self.layer = layer
+        self.type = type
+
+
+class WeightsError(CaffeCompatError):
+    """Weights cannot be read, or do not fit the net: names the layer and both shapes."""
+
+    exit_code = 6
+
+
+class DataError(CaffeCompatError):
+    """Data cannot be read or does not fit: a photo, an annotation, an .npz of inputs."""
+
+    exit_code = 7

@@ -1,0 +1,157 @@
+"""Gives a net its data before a run: arrays from a file, photos, a VOC devkit, or a drawn sample."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.samples import DevkitSamples, PhotoSamples
+from caffe_compat.fast_rcnn.synthetic import synthetic_sample
+from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.layers.hard_roi_mining import HardRoIMining
+from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.net import Net
+
+Blobs = Mapping[str, np.ndarray]
+ROI_INPUTS = {"data", "rois"}  # the inputs of a Fast R-CNN test net
+
+
+def feed_inputs(net: Net, path: str) -> list[str]:
+    """Feed the arrays of an .npz, by blob name, to the net's inputs and to its RoI data layer.
+
+    Inputs take the arrays' shapes. Returns lines that say what was fed. Raises DataError for a file that cannot be
+    read, an array that is missing, not wanted, of the wrong rank or not finite.
+    """
+    arrays = _read(path)
+    wanted = list(net.inputs)
+    layer = _data_layer(net)
+    if layer is not None:
+        wanted += layer.names
+    _check_names(arrays, wanted, path)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise DataError(f"'{name}' is not finite at {place}; clean the data first", file=path)
+    if layer is not None:
+        layer.set_blobs([{name: arrays[name] for name in layer.names}])
+    _set_inputs(net, {name: arrays[name] for name in net.inputs})
+    return [f"data: {len(arrays)} arrays of {path}"]
+
+
+def feed_devkit(net: Net, devkit: str, year: str, image_set: str) -> list[str]:
+    """Feed the photos of a VOC image set with proposals from selective search. Raises DataError."""
+    kit = Devkit(devkit, year, image_set)
+    layer = _data_layer(net)
+    ohem = _mines(net)
+    classes = _classes(layer) if layer is not None else 21
+    samples = DevkitSamples(kit, ohem, classes)
+    per = "one photo with all its RoIs" if ohem else "two photos with 128 sampled RoIs"
+    _serve(net, samples)
+    return [f"data: VOC{year} {image_set} of {devkit}, {len(kit.image_ids)} photos; an iteration has {per}"]
+
+
+def feed_photos(net: Net, paths: Sequence[str]) -> list[str]:
+    """Feed photos that nobody annotated, one an iteration; all RoIs are background. Raises DataError."""
+    layer = _data_layer(net)
+    _serve(net, PhotoSamples(paths, _classes(layer) if layer is not None else 21))
+    return [f"data: {len(paths)} photo(s) with proposals from selective search, all labelled background"]
+
+
+def feed_sample(net: Net, seed: int = 0) -> list[str]:
+    """Feed a drawn sample to a RoI data layer or to the inputs of a Fast R-CNN net, noise to other inputs.
+
+    Inputs that take no gradient (labels) get zeros. Returns lines that say so; none where the net needs no data.
+    """
+    layer = _data_layer(net)
+    if layer is not None or set(net.inputs) == ROI_INPUTS:
+        classes = _classes(layer) if layer is not None else 21
+        sample = (
+            synthetic_sample(classes, seed)
+            if _mines(net)
+            else synthetic_sample(classes, seed, rois=64, images=2)
+        )
+        _serve(net, [sample])
+        return [
+            "data: no --devkit, --photo or --inputs given, so this is a drawn sample, good for a look only"
+        ]
+    labels = _gradient_free(net)
+    rng = np.random.RandomState(seed)
+    for name in net.inputs:
+        blob = net.blobs[name]
+        blob.data[...] = 0 if name in labels else rng.standard_normal(blob.shape)
+    zeros = f" (zeros in {', '.join(sorted(labels))})" if labels else ""
+    return (
+        [f"data: no --inputs given, so the inputs are noise{zeros}, good for a look only"]
+        if net.inputs
+        else []
+    )
+
+
+def _read(path: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name], np.float32) for name in file.files}
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        raise DataError(f"this is no .npz of number arrays ({error})", file=path) from error
+
+
+def _check_names(arrays: Blobs, wanted: Sequence[str], path: str) -> None:
+    for name in arrays:
+        if name not in wanted:
+            near = difflib.get_close_matches(name, wanted, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the net takes {', '.join(wanted) or 'no data'}"
+            raise DataError(f"the net takes no data named '{name}'; {hint}", file=path)
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise DataError(f"no array for {', '.join(missing)}; the net takes {', '.join(wanted)}", file=path)
+
+
+def _data_layer(net: Net) -> RoIDataLayer | None:
+    return next((layer for layer in net.layers if isinstance(layer, RoIDataLayer)), None)
+
+
+def _mines(net: Net) -> bool:
+    """Whether the net picks hard RoIs itself, and so wants all of them."""
+    return any(isinstance(layer, HardRoIMining) for layer in net.layers)
+
+
+def _classes(layer: RoIDataLayer) -> int:
+    return layer.columns // 4
+
+
+def _serve(net: Net, samples: Sequence[Blobs]) -> None:
+    """Give minibatches to the RoI data layer, or the first one's data and rois to the inputs of a test net."""
+    layer = _data_layer(net)
+    if layer is not None:
+        layer.set_blobs(samples)
+    elif set(net.inputs) == ROI_INPUTS:
+        blobs = samples[0]
+        _set_inputs(net, {name: blobs[name] for name in ROI_INPUTS})
+    else:
+        raise DataError(
+            f"photos go to a net with a RoI data layer or with the inputs data and rois; this one's inputs are "
+            f"{', '.join(net.inputs) or 'none'}: use --inputs"
+        )
+
+
+def _set_inputs(net: Net, arrays: Blobs) -> None:
+    for name, array in arrays.items():
+        blob = net.blobs[name]
+        if len(array.shape) != len(blob.shape):
+            raise DataError(
+                f"input '{name}' has shape {blob.shape}, the array {array.shape}: not as many axes"
+            )
+        blob.reshape(*array.shape)
+        blob.data[...] = array
+    net.reshape()
+
+
+def _gradient_free(net: Net) -> set[str]:
+    """Names of inputs that go where no gradient can: labels, RoIs."""
+    names: set[str] = set()
+    for layer, bottoms in zip(net.layers, net.bottom_names.values(), strict=True):
+        names.update(bottoms[i] for i in layer.no_gradient if i < len(bottoms))
+    return names & set(net.inputs)

@@ -1,0 +1,363 @@
+"""Net: a prototxt turned into layers and blobs, run forward and backward. pycaffe's Net, with the plan it follows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from os import PathLike, fspath
+
+import numpy as np
+
+from caffe_compat import graph as graphs
+from caffe_compat import weights as weight_files
+from caffe_compat.backward_plan import MEANINGS, REPLACES, LayerPlan, plan_backward
+from caffe_compat.blob import Blob, BlobVec
+from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.registry import create_layer
+from caffe_compat.params import Param, collect_params, share_memory
+from caffe_compat.prototxt.caffe_pb2 import NetParameter
+from caffe_compat.prototxt.reader import read_net
+from caffe_compat.prototxt.source import Source
+
+Callback = Callable[[int], None]
+
+
+class Net:
+    """A net in one phase: `Net(file, phase)`, `Net(file, phase, weights=file)` or `Net(file, weights, phase)`.
+
+    file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
+    rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
+    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py.
+
+    Attributes:
+        blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
+        params          OrderedDict, layer name -> list of Blobs
+        layers          the layers in order, Split layers too; `layer_dict` by name
+        inputs, outputs names of blobs
+        plan            one LayerPlan a layer: what backward does with it, and why not where it does nothing
+        learnable       one Param a learnable param, shared ones once
+
+    Raises PrototxtError, GraphError, LayerError or WeightsError; each names the file, the line and the layer.
+    Source: Caffe's Net and pycaffe's.
+    """
+
+    def __init__(
+        self,
+        network_file: str | PathLike[str],
+        *args: int | str,
+        phase: int | None = None,
+        level: int = 0,
+        stages: Iterable[str] | None = None,
+        weights: str | PathLike[str] | None = None,
+        propagate_down: str = REPLACES,
+    ):
+        for arg in args:
+            if isinstance(arg, str):
+                weights = arg
+            else:
+                phase = arg
+        if phase is None:
+            raise TypeError("Net needs a phase: Net(file, caffe_compat.TRAIN) or Net(file, caffe_compat.TEST)")
+        param, source = read_net(fspath(network_file))
+        self._build(graphs.with_state(param, phase, level, stages or ()), source, propagate_down)
+        if weights is not None:
+            self.copy_from(weights)
+
+    @classmethod
+    def from_param(cls, param: NetParameter, source: Source | None = None, propagate_down: str = REPLACES) -> Net:
+        """A net from a message in today's form, in the phase of its `state`."""
+        net = cls.__new__(cls)
+        net._build(param, source, propagate_down)
+        return net
+
+    # ---- building ---------------------------------------------------------------------------------------------
+    def _build(self, param: NetParameter, source: Source | None, meaning: str) -> None:
+        if meaning not in MEANINGS:
+            raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{meaning}'")
+        self.name = param.name
+        self.source = source
+        self.phase = param.state.phase
+        self._lines: dict[str, int | None] = {}
+        with self._located():
+            kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
+            if source is not None:
+                self._lines = {param.layer[i].name: source.layer_line(i) for i in kept}
+            self.param = graphs.insert_splits(graphs.filter_net(param))
+            self.layers = [self._create(i) for i in range(len(self.param.layer))]
+            self.graph = graphs.connect(self.param, self.layers)
+            self._blobs = [Blob() for _ in self.graph.blob_names]
+            self._bottoms = [[self._blobs[i] for i in node.bottoms] for node in self.graph.nodes]
+            self._tops = [[self._blobs[i] for i in node.tops] for node in self.graph.nodes]
+            self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
+            for i in range(len(self.layers)):
+                self._call(i, "setup", self._bottoms[i], self._tops[i])
+                self._reshape(i)
+            self.learnable = collect_params(self.graph, self.layers)
+            share_memory(self.layers, self.learnable)
+            self.plan = plan_backward(self.graph, self.layers, meaning, param.force_backward)
+        for layer, plan in zip(self.layers, self.plan, strict=True):
+            layer.param_propagate_down = plan.param_propagate_down
+        self._collect_names()
+        self._callbacks: dict[str, list[Callback]] = {
+            "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
+        }  # fmt: skip
+
+    def _create(self, index: int) -> Layer:
+        param = self.param.layer[index]
+        try:
+            return create_layer(param, param.phase)
+        except GraphError as error:
+            raise error if error.layer else GraphError(error.message, layer=param.name) from None
+
+    def _collect_names(self) -> None:
+        self._layer_names = [layer.name for layer in self.layers]
+        self._blob_names = self.graph.blob_names
+        self._inputs, self._outputs = self.graph.inputs, self.graph.outputs
+        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._blobs, strict=True))
+        self.layer_dict = OrderedDict(zip(self._layer_names, self.layers, strict=True))
+        self.params: OrderedDict[str, BlobVec] = OrderedDict(
+            (layer.name, layer.blobs) for layer in self.layers if layer.blobs
+        )
+        self.inputs = [self._blob_names[i] for i in self._inputs]
+        self.outputs = [self._blob_names[i] for i in self._outputs]
+        nodes = self.graph.nodes
+        self.bottom_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.bottoms]) for n in nodes)
+        self.top_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.tops]) for n in nodes)
+
+    @property
+    def blob_loss_weights(self) -> OrderedDict[str, float]:
+        """Blob name -> loss weight (0 where the blob is no loss)."""
+        result = OrderedDict((name, 0.0) for name in self._blob_names)
+        for node in self.graph.nodes:
+            result.update((self._blob_names[i], w) for i, w in zip(node.tops, node.loss_weights, strict=True))
+        return result
+
+    def _bottom_ids(self, index: int) -> list[int]:
+        return self.graph.nodes[index].bottoms
+
+    def _top_ids(self, index: int) -> list[int]:
+        return self.graph.nodes[index].tops
+
+    # ---- calling layers ---------------------------------------------------------------------------------------
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Add the file, and the line of the layer that an error names, to errors that pass."""
+        try:
+            yield
+        except CaffeCompatError as error:
+            if self.source is not None:
+                raise error.at(self.source.name, self._lines.get(getattr(error, "layer", ""))) from error.__cause__
+            raise
+
+    def _call(self, index: int, method: str, *args) -> None:
+        layer, type_name = self.layers[index], self.param.layer[index].type
+        try:
+            getattr(layer, method)(*args)
+        except (LayerError, GraphError):
+            raise
+        except CaffeCompatError as error:
+            raise LayerError(error.message, layer=layer.name, type=type_name) from error
+        except MemoryError as error:
+            raise LayerError(f"out of memory ({error}); use smaller inputs", layer=layer.name, type=type_name) from error
+        except Exception as error:
+            note = f"in {method} of layer '{layer.name}' ({type_name})"
+            error.__notes__ = [*getattr(error, "__notes__", []), note]
+            raise
+
+    def _reshape(self, index: int) -> None:
+        self._call(index, "reshape", self._bottoms[index], self._tops[index])
+        weights = self.graph.nodes[index].loss_weights
+        if any(weights):
+            self._set_loss_weights(index, weights)
+
+    def _set_loss_weights(self, index: int, weights: Sequence[float]) -> None:
+        """The diff of a loss is its weight. Filled once for a shape: whoever writes another diff is heard."""
+        shapes = [top.shape for top in self._tops[index]]
+        if self._loss_shapes.get(index) != shapes:
+            self._loss_shapes[index] = shapes
+            for top, weight in zip(self._tops[index], weights, strict=True):
+                if weight:
+                    top.diff[...] = weight
+
+    # ---- forward and backward ---------------------------------------------------------------------------------
+    def _forward(self, start: int, end: int) -> float:
+        """Run the layers start to end (both included); returns the weighted sum of their losses."""
+        loss = 0.0
+        with self._located():
+            for i in range(start, end + 1):
+                self._notify("before_forward", i)
+                self._reshape(i)
+                self._call(i, "forward", self._bottoms[i], self._tops[i])
+                loss += self._loss_of(i)
+                self._notify("after_forward", i)
+        return loss
+
+    def _loss_of(self, index: int) -> float:
+        node = self.graph.nodes[index]
+        return sum(
+            float(np.vdot(top.data, top.diff))
+            for top, weight in zip(self._tops[index], node.loss_weights, strict=True)
+            if weight
+        )
+
+    def _backward(self, start: int, end: int) -> None:
+        """Run the layers start down to end (both included) backward, as the plan says."""
+        with self._located():
+            for i in range(start, end - 1, -1):
+                plan = self.plan[i]
+                if plan.need_backward:
+                    self._notify("before_backward", i)
+                    self._call(i, "backward", self._tops[i], self._flags(i), self._bottoms[i])
+                    self._notify("after_backward", i)
+
+    def _flags(self, index: int) -> list[bool]:
+        layer, flags = self.layers[index], self.plan[index].propagate_down
+        asked = [i for i in layer.no_gradient if i < len(flags) and flags[i]]
+        if asked and layer.is_loss:
+            name = self.bottom_names[layer.name][asked[0]]
+            raise layer.error(
+                f"bottom {asked[0]} ('{name}') can take no gradient, but what produces it asks for one; "
+                "set propagate_down: false for it"
+            )
+        return [flag and i not in layer.no_gradient for i, flag in enumerate(flags)]
+
+    def forward(self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs):
+        """Run forward; returns {blob name: data} of the outputs (or of layer `end`'s tops), and of `blobs` too.
+
+        start, end: names of the first and the last layer to run. kwargs: an array for each input blob (all of
+        them), of the input's shape. Source: pycaffe's Net.forward.
+        """
+        first = self._index(start) if start is not None else 0
+        last = self._index(end) if end is not None else len(self.layers) - 1
+        names = list(self.top_names[end] if end is not None else self.outputs) + list(blobs or [])
+        self._feed(kwargs, self.inputs, "data", "input")
+        self._forward(first, last)
+        return {name: self.blobs[name].data for name in names}
+
+    def backward(self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs):
+        """Run backward; returns {blob name: diff} of the inputs (or of layer `end`'s bottoms), and of `diffs` too.
+
+        start, end: names of the first (top) and the last (bottom) layer to run. kwargs: a diff for each output
+        blob (all of them); without, the diffs are what they are, and a loss has its weight. Param diffs are added
+        to: see clear_param_diffs. Source: pycaffe's Net.backward.
+        """
+        first = self._index(start) if start is not None else len(self.layers) - 1
+        last = self._index(end) if end is not None else 0
+        names = list(self.bottom_names[end] if end is not None else self.inputs) + list(diffs or [])
+        self._feed(kwargs, self.outputs, "diff", "output")
+        self._backward(first, last)
+        return {name: self.blobs[name].diff for name in names}
+
+    def forward_all(self, blobs: Sequence[str] | None = None, **kwargs):
+        """Run forward in batches over any number of inputs; returns {blob name: array of all outputs}."""
+        return self.forward_backward_all(blobs, (), _backward=False, **kwargs)[0]
+
+    def forward_backward_all(self, blobs=None, diffs=None, _backward: bool = True, **kwargs):
+        """Run forward and backward in batches; returns ({blob: data}, {blob: diff}) over all batches."""
+        data: dict[str, list] = {}
+        grad: dict[str, list] = {}
+        ins = self._batches({k: v for k, v in kwargs.items() if k in self.inputs})
+        outs = self._batches({k: v for k, v in kwargs.items() if k in self.outputs})
+        for batch_in, batch_out in zip_longest(ins, outs, fillvalue={}):
+            for name, value in self.forward(blobs=blobs, **batch_in).items():
+                data.setdefault(name, []).extend(value.copy())
+            if _backward:
+                for name, value in self.backward(diffs=diffs, **batch_out).items():
+                    grad.setdefault(name, []).extend(value.copy())
+        count = len(next(iter(kwargs.values())))
+        return tuple({name: np.asarray(rows)[:count] for name, rows in part.items()} for part in (data, grad))
+
+    def _batches(self, arrays: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """The arrays in pieces of the net's batch size, the last one padded with zeros."""
+        if not arrays:
+            return
+        size = next(iter(self.blobs.values())).shape[0]
+        for i in range(0, len(next(iter(arrays.values()))), size):
+            batch = {}
+            for name, array in arrays.items():
+                part = np.asarray(array[i : i + size])
+                padding = np.zeros((size - len(part), *part.shape[1:]), part.dtype)
+                batch[name] = np.concatenate([part, padding])
+            yield batch
+
+    def _feed(self, arrays: dict[str, np.ndarray], names: list[str], what: str, kind: str) -> None:
+        if arrays and set(arrays) != set(names):
+            raise ValueError(f"the net's {kind} blobs are {names}, got arrays for {sorted(arrays)}")
+        for name, array in arrays.items():
+            blob = self.blobs[name]
+            if np.shape(array)[:1] != blob.shape[:1]:
+                raise ValueError(f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}")
+            getattr(blob, what)[...] = array
+
+    def _index(self, layer: str) -> int:
+        if layer not in self._layer_names:
+            raise GraphError(f"the net has no layer '{layer}'")
+        return self._layer_names.index(layer)
+
+    def reshape(self) -> None:
+        """Reshape all layers after the shapes that the inputs have now."""
+        with self._located():
+            for i in range(len(self.layers)):
+                self._reshape(i)
+
+    def losses(self) -> OrderedDict[str, float]:
+        """The sum of each blob that has a loss weight, as the last forward left it (not weighted)."""
+        return OrderedDict(
+            (name, float(self.blobs[name].data.sum())) for name, weight in self.blob_loss_weights.items() if weight
+        )
+
+    def clear_param_diffs(self) -> None:
+        """Set the diffs of all params to zero; backward adds to them."""
+        for param in self.learnable:
+            blob = self.param_blob(param)
+            if blob.has_diff:
+                blob.diff[...] = 0
+
+    def param_blob(self, param: Param) -> Blob:
+        """The blob of a learnable param (its owner's)."""
+        layer, index = param.uses[0]
+        return self.layers[layer].blobs[index]
+
+    # ---- callbacks, called with the layer's index -------------------------------------------------------------
+    def _notify(self, when: str, index: int) -> None:
+        for callback in self._callbacks[when]:
+            callback(index)
+
+    def before_forward(self, callback: Callback) -> None:
+        self._callbacks["before_forward"].append(callback)
+
+    def after_forward(self, callback: Callback) -> None:
+        self._callbacks["after_forward"].append(callback)
+
+    def before_backward(self, callback: Callback) -> None:
+        self._callbacks["before_backward"].append(callback)
+
+    def after_backward(self, callback: Callback) -> None:
+        self._callbacks["after_backward"].append(callback)
+
+    # ---- weights ----------------------------------------------------------------------------------------------
+    def copy_from(self, path: str | PathLike[str]) -> weight_files.Report:
+        """Load weights by layer name from a .caffemodel or an HDF5 file; returns what was loaded and what not.
+
+        Raises WeightsError where a shape does not fit; then no param is changed.
+        """
+        return weight_files.copy_trained(self, weight_files.read(fspath(path)), fspath(path))
+
+    def share_with(self, other: Net) -> None:
+        """Use the other net's params (their memory) for all layers of the same name."""
+        weight_files.share_trained(self.layers, other.layers)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all params: HDF5 where the name ends in .h5, else a .caffemodel (a shared param with each layer)."""
+        weight_files.write(self, fspath(path))
+
+    load_hdf5 = copy_from
+
+    def save_hdf5(self, path: str | PathLike[str]) -> None:
+        """Write all params as HDF5; a shared param only with its owner, as Caffe does."""
+        weight_files.write_hdf5(self, fspath(path))
+
+

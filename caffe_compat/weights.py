@@ -1,0 +1,252 @@
+"""Trained weights: .caffemodel files of all generations and HDF5, read and written, matched to layers by name.
+
+Source: Caffe's Net::CopyTrainedLayersFrom, Net::ToProto, Net::ToHDF5, Blob::FromProto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.errors import WeightsError
+from caffe_compat.files import replacing
+from caffe_compat.layers.base import Layer
+from caffe_compat.prototxt import wire
+from caffe_compat.prototxt.caffe_pb2 import BlobProto, LayerParameter, NetParameter
+from caffe_compat.prototxt.upgrade import upgrade_net
+
+if TYPE_CHECKING:
+    from caffe_compat.net import Net
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_NET_NAME, _NET_LAYER, _LAYER_BLOBS = 1, 100, 7  # field numbers of caffe.proto
+
+
+@dataclass
+class Stored:
+    """A layer's params as a file has them, by param index; float32."""
+
+    name: str
+    arrays: dict[int, np.ndarray]
+
+
+@dataclass
+class Report:
+    """What a weights file gave a net. Layer names; `filled` and `zero` are of layers that the file does not have."""
+
+    file: str
+    loaded: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)  # not in the file, but all its params belong to a loaded layer
+    filled: list[str] = field(default_factory=list)  # as the fillers left it
+    zero: list[str] = field(default_factory=list)  # every param is still zero
+    ignored: list[str] = field(default_factory=list)  # in the file, but not in the net
+
+
+# ---- reading --------------------------------------------------------------------------------------------------
+
+
+def read(path: str) -> list[Stored]:
+    """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+            if head == HDF5_MAGIC:
+                return _read_hdf5(path)
+            data = head + file.read()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights: {error.strerror}", file=path) from error
+    return _read_binary(data, path)
+
+
+def _read_binary(data: bytes, path: str) -> list[Stored]:
+    if not data:
+        raise WeightsError("the file is empty, expected a .caffemodel", file=path)
+    try:
+        rest, arrays = wire.take_blobs(data)
+        net = upgrade_net(NetParameter.FromString(rest))
+    except Exception as error:  # protobuf and the upgrade each have errors of their own
+        raise WeightsError(
+            f"this is no .caffemodel, or a truncated one ({error}); get it again, or check that it is the weights file",
+            file=path,
+        ) from error
+    numbers = iter(arrays)
+    return [
+        Stored(layer.name, {j: _shaped(blob, next(numbers), layer.name, path) for j, blob in enumerate(layer.blobs)})
+        for layer in net.layer
+        if layer.blobs
+    ]
+
+
+def _shaped(blob: BlobProto, values: np.ndarray, layer: str, path: str) -> np.ndarray:
+    if blob.HasField("shape"):
+        shape = tuple(blob.shape.dim)
+    elif any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
+        shape = (blob.num, blob.channels, blob.height, blob.width)
+    else:
+        shape = (len(values),)
+    if any(dim < 0 for dim in shape) or np.prod(shape, dtype=object) != len(values):
+        raise WeightsError(f"layer '{layer}': a param of shape {shape} has {len(values)} numbers", file=path)
+    return values.reshape(shape)
+
+
+def _read_hdf5(path: str) -> list[Stored]:
+    h5py = _h5py()
+    try:
+        with h5py.File(path, "r") as file:
+            return [
+                Stored(name, {int(index): np.asarray(group[index], np.float32) for index in group})
+                for name, group in file["data"].items()
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
+
+
+def _h5py():
+    try:
+        import h5py
+    except ImportError as error:
+        raise WeightsError("HDF5 weights need h5py: pip install 'caffe-compat[h5]'") from error
+    return h5py
+
+
+# ---- into a net -----------------------------------------------------------------------------------------------
+
+
+def copy_trained(net: Net, stored: Sequence[Stored], path: str) -> Report:
+    """Copy params into the layers of the same name; nothing is copied unless all fits. Raises WeightsError."""
+    report = Report(path)
+    names = {layer.name: layer for layer in net.layers}
+    copies: list[tuple[Blob, np.ndarray]] = []
+    for source in stored:
+        layer = names.get(source.name)
+        if layer is None:
+            if source.arrays:
+                report.ignored.append(source.name)
+            continue
+        copies += _matched(net, layer, source, path)
+        if layer.blobs:
+            report.loaded.append(layer.name)
+    for blob, array in copies:
+        blob.data[...] = array.reshape(blob.shape)
+    _report_rest(net, report)
+    return report
+
+
+def _matched(net: Net, layer: Layer, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
+    owned = _owned(net, layer)
+    missing = [j for j in range(len(layer.blobs)) if j not in source.arrays and owned[j]]
+    if missing or any(j >= len(layer.blobs) for j in source.arrays):
+        raise WeightsError(
+            f"layer '{layer.name}' has {len(layer.blobs)} param(s), the file has {len(source.arrays)} for it; "
+            "rename the layer to train it from scratch, or make it like the one in the file",
+            file=path,
+        )
+    for j, array in source.arrays.items():
+        if not _fits(array.shape, layer.blobs[j].shape):
+            raise WeightsError(
+                f"layer '{layer.name}', param {j}: the net has shape {layer.blobs[j].shape}, the file {array.shape}; "
+                "rename the layer to train it from scratch, or make it like the one in the file",
+                file=path,
+            )
+    return [(layer.blobs[j], array) for j, array in source.arrays.items()]
+
+
+def _owned(net: Net, layer: Layer) -> list[bool]:
+    """Whether each param of a layer is its own (or shared by later ones), not an earlier layer's."""
+    index = net.layers.index(layer)
+    owners = {param.uses[0] for param in net.learnable}
+    return [(index, j) in owners for j in range(len(layer.blobs))]
+
+
+def _fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front."""
+
+    def stripped(dims: tuple[int, ...]) -> tuple[int, ...]:
+        while len(dims) > 1 and dims[0] == 1:
+            dims = dims[1:]
+        return dims
+
+    return stored == shape or (len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape))
+
+
+def _report_rest(net: Net, report: Report) -> None:
+    loaded = {net.layer_dict[name] for name in report.loaded}
+    for layer in net.layers:
+        if not layer.blobs or layer in loaded:
+            continue
+        if all(_comes_with(net, layer, j, loaded) for j in range(len(layer.blobs))):
+            report.shared.append(layer.name)
+        elif any(blob.data.any() for blob in layer.blobs):
+            report.filled.append(layer.name)
+        else:
+            report.zero.append(layer.name)
+
+
+def _comes_with(net: Net, layer: Layer, index: int, loaded: set[Layer]) -> bool:
+    """Whether a param is shared with a layer that was loaded."""
+    place = (net.layers.index(layer), index)
+    uses = next(param.uses for param in net.learnable if place in param.uses)
+    return any(net.layers[i] in loaded for i, _ in uses)
+
+
+def share_trained(layers: Sequence[Layer], others: Sequence[Layer]) -> None:
+    """Let each layer use the params of the other net's layer of the same name. Raises WeightsError."""
+    sources = {layer.name: layer for layer in others}
+    for layer in layers:
+        source = sources.get(layer.name)
+        if source is None:
+            continue
+        if [b.shape for b in layer.blobs] != [b.shape for b in source.blobs]:
+            raise WeightsError(
+                f"layer '{layer.name}' has params of shapes {[b.shape for b in layer.blobs]}, the other net's has "
+                f"{[b.shape for b in source.blobs]}; only equal ones can be shared"
+            )
+        for mine, theirs in zip(layer.blobs, source.blobs, strict=True):
+            mine.share_data(theirs)
+
+
+# ---- writing --------------------------------------------------------------------------------------------------
+
+
+def write(net: Net, path: str) -> None:
+    """Write the params of a net: HDF5 where the name ends in .h5, else a .caffemodel."""
+    if path.endswith((".h5", ".hdf5")):
+        write_hdf5(net, path)
+    else:
+        write_binary(net, path)
+
+
+def write_binary(net: Net, path: str) -> None:
+    """Write a .caffemodel: every layer with its params, a shared one with each of its layers."""
+    name = net.name.encode()
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(wire.length_delimited(_NET_NAME, len(name)) + name)
+        for param, layer in zip(net.param.layer, net.layers, strict=True):
+            pieces = _layer_pieces(param, layer)
+            file.write(wire.length_delimited(_NET_LAYER, wire.size_of(pieces)))
+            for piece in pieces:
+                file.write(piece)
+
+
+def _layer_pieces(param: LayerParameter, layer: Layer) -> list[bytes | memoryview]:
+    pieces: list[bytes | memoryview] = [param.SerializeToString()]
+    for blob in layer.blobs:
+        inner = wire.blob_bytes(blob.data)
+        pieces += [wire.length_delimited(_LAYER_BLOBS, wire.size_of(inner)), *inner]
+    return pieces
+
+
+def write_hdf5(net: Net, path: str) -> None:
+    """Write HDF5 as Caffe does: data/LAYER/INDEX, a shared param only with its owner. Needs h5py."""
+    h5py = _h5py()
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        data = file.create_group("data")
+        for layer in net.layers:
+            group = data.create_group(layer.name)
+            for j, (blob, owned) in enumerate(zip(layer.blobs, _owned(net, layer), strict=True)):
+                if owned:
+                    group.create_dataset(str(j), data=blob.data)

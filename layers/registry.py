@@ -1,0 +1,66 @@
+"""Which class computes which layer type. One file a layer; each registers itself with `@register("Type")`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+
+from caffe_compat.errors import GraphError
+from caffe_compat.layers.base import Layer
+from caffe_compat.prototxt import caffe_pb2
+
+_types: dict[str, type[Layer]] = {}
+
+L = TypeVar("L", bound=type[Layer])
+
+
+def register(name: str) -> Callable[[L], L]:
+    """Class decorator: this class computes the layer type `name`."""
+
+    def add(cls: L) -> L:
+        cls.type = name
+        _types[name] = cls
+        return cls
+
+    return add
+
+
+@cache
+def _import_all() -> None:
+    package = importlib.import_module("caffe_compat.layers")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.ispkg:
+            importlib.import_module(f"caffe_compat.layers.{module.name}")
+
+
+def layer_type_list() -> list[str]:
+    """All layer types that can be run, sorted."""
+    _import_all()
+    return sorted(_types)
+
+
+def layer_class(name: str) -> type[Layer]:
+    """The class of a layer type. Raises GraphError that names the nearest known type."""
+    _import_all()
+    if name not in _types:
+        near = difflib.get_close_matches(name, _types, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(sorted(_types))}"
+        raise GraphError(f"unknown layer type '{name}'; {hint}")
+    return _types[name]
+
+
+def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+    """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
+
+    Raises GraphError for an unknown type, LayerError when a Python layer's class cannot be had.
+    """
+    cls = layer_class(layer_param.type)
+    if layer_param.type == "Python":
+        cls = importlib.import_module("caffe_compat.layers.python").python_layer_class(layer_param)
+    return cls(layer_param, phase, dtype)

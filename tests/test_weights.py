@@ -1,0 +1,145 @@
+"""Weights: written and read back, in all forms; what does not fit is refused and nothing is changed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import net_of
+
+import caffe_compat as caffe
+from caffe_compat.prototxt import wire
+from caffe_compat.prototxt.caffe_pb2 import NetParameter
+
+SMALL = """
+name: "small"
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 5 weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 5 } }
+layer { name: "c" type: "InnerProduct" bottom: "b" top: "c" inner_product_param { num_output: 3 } }
+"""
+
+
+def filled(net, seed):
+    rng = np.random.RandomState(seed)
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.data[...] = rng.standard_normal(blob.shape)
+    return net
+
+
+def same(a, b):
+    return all(np.array_equal(x.data, y.data) for n in a.params for x, y in zip(a.params[n], b.params[n], strict=True))
+
+
+@pytest.mark.parametrize("name", ["w.caffemodel", "w.h5"])
+def test_written_and_read_back(name, tmp_path):
+    if name.endswith("h5"):
+        pytest.importorskip("h5py")
+    path = str(tmp_path / name)
+    net, other = filled(net_of(SMALL), 1), net_of(SMALL)
+    assert not same(net, other)
+    net.save(path)
+    report = other.copy_from(path)
+    assert same(net, other)
+    assert report.loaded == ["a", "b", "c"]
+    assert (report.filled, report.zero, report.ignored, report.shared) == ([], [], [], [])
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_protobuf_reads_what_is_written(tmp_path):
+    net = filled(net_of(SMALL), 2)
+    net.save(tmp_path / "w.caffemodel")
+    read = NetParameter.FromString((tmp_path / "w.caffemodel").read_bytes())
+    assert read.name == "small"
+    layers = {layer.name: layer for layer in read.layer}
+    assert list(layers["a"].blobs[0].shape.dim) == [5, 5]
+    np.testing.assert_array_equal(layers["b"].blobs[0].data, net.params["a"][0].data.ravel())  # shared: written twice
+    np.testing.assert_array_equal(layers["c"].blobs[1].data, net.params["c"][1].data)
+    assert layers["a"].inner_product_param.num_output == 5
+
+
+def test_report_of_a_file_with_other_layers(tmp_path):
+    filled(net_of(SMALL.replace('name: "b" type', 'name: "other" type')), 3).save(tmp_path / "w.caffemodel")
+    net = net_of(SMALL + 'layer { name: "d" type: "InnerProduct" bottom: "c" top: "d" '
+                 'inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }')  # fmt: skip
+    report = net.copy_from(tmp_path / "w.caffemodel")
+    assert report.loaded == ["a", "c"]
+    assert report.shared == ["b"]
+    assert report.filled == ["d"]
+    assert report.ignored == ["other"]
+
+
+def test_shapes_that_do_not_fit(tmp_path):
+    path = tmp_path / "w.caffemodel"
+    filled(net_of(SMALL.replace("num_output: 3", "num_output: 4")), 4).save(path)
+    net = filled(net_of(SMALL), 5)
+    before = {name: [blob.data.copy() for blob in blobs] for name, blobs in net.params.items()}
+    with pytest.raises(caffe.WeightsError) as error:
+        net.copy_from(path)
+    assert str(error.value) == (
+        f"{path}: layer 'c', param 0: the net has shape (3, 5), the file (4, 5); "
+        "rename the layer to train it from scratch, or make it like the one in the file"
+    )
+    for name, arrays in before.items():
+        for blob, array in zip(net.params[name], arrays, strict=True):
+            np.testing.assert_array_equal(blob.data, array)
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", b"\x89HDF\r\n\x1a\nxxxx", bytes(range(256)) * 9])
+def test_files_that_are_no_weights(data, tmp_path):
+    (tmp_path / "w.caffemodel").write_bytes(data)
+    with pytest.raises(caffe.WeightsError, match="w.caffemodel"):
+        net_of(SMALL).copy_from(tmp_path / "w.caffemodel")
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(caffe.WeightsError, match="No such file"):
+        net_of(SMALL).copy_from(tmp_path / "none.caffemodel")
+
+
+@pytest.fixture(scope="module")
+def model_bytes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fuzz") / "w.caffemodel"
+    filled(net_of(SMALL), 6).save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def small_net():
+    return net_of(SMALL)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(cut=st.integers(0, 10_000), changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6))
+def test_mutated_files(cut, changes, model_bytes, small_net, tmp_path_factory):
+    data = bytearray(model_bytes[: len(model_bytes) - cut % len(model_bytes) if cut % 3 == 0 else len(model_bytes)])
+    for place, value in changes:
+        data[place % len(data)] = value
+    path = tmp_path_factory.getbasetemp() / "mutated.caffemodel"
+    path.write_bytes(data)
+    try:
+        small_net.copy_from(path)
+    except caffe.WeightsError as error:
+        assert "\n" not in str(error)
+
+
+def test_share_with():
+    net, other = filled(net_of(SMALL), 7), net_of(SMALL)
+    other.share_with(net)
+    net.params["c"][0].data[1, 2] = 42
+    assert other.params["c"][0].data[1, 2] == 42
+
+
+def test_wire_keeps_the_numbers_and_the_rest():
+    net = NetParameter(name="n")
+    layer = net.layer.add(name="l", type="T")
+    layer.blobs.add(data=[1, 2, 3, 4], diff=[5, 6, 7, 8]).shape.dim.extend([2, 2])
+    layer.blobs.add(double_data=[0.5, 0.25], num=1, width=2)
+    net.layers.add(name="old").blobs.add(data=[9], channels=1)
+    rest, arrays = wire.take_blobs(net.SerializeToString())
+    assert [a.tolist() for a in arrays] == [[9], [1, 2, 3, 4], [0.5, 0.25]]  # in the order of the field numbers
+    stripped = NetParameter.FromString(rest)
+    assert stripped.layer[0].name == "l" and list(stripped.layer[0].blobs[0].shape.dim) == [2, 2]
+    assert not stripped.layer[0].blobs[0].data and stripped.layer[0].blobs[1].width == 2
