@@ -22,7 +22,7 @@ class ROIPooling(Layer):
     bottom[0]: N x C x H x W maps. bottom[1]: R x 5 RoIs: index of the image, x1 y1 x2 y2 in pixels, both
     corners inside; times spatial_scale, rounded half away from zero, they are pixels of the map.
     top[0]: R x C x pooled_h x pooled_w; a bin outside the map is 0. The RoIs take no gradient. Positions of
-    the maxima are not kept: backward finds them again. Raises LayerError for a RoI of no image, or not finite.
+    the maxima are not kept: backward finds them again. Raises LayerError for a RoI of no image or not finite.
     Source: ROIPoolingLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.1.
     """
 
