@@ -55,9 +55,10 @@ def test_shapes_before_the_first_forward(monkeypatch):
 def test_three_tops_have_no_boxes():
     runner = Runner(OWN, [], tops=3)
     served = {name: minibatch(4)[name] for name in ("data", "rois", "labels")}
-    runner.layer.set_blobs([served])
-    for top, value in zip(runner.forward(), served.values(), strict=True):
-        np.testing.assert_array_equal(top, value)
+    runner.layer.set_blobs([served, minibatch(4)])  # the second has boxes, which are left out
+    for _ in range(2):
+        for top, value in zip(runner.forward(), served.values(), strict=True):
+            np.testing.assert_array_equal(top, value)
     with pytest.raises(LayerError, match="there are 4 tops; expected data, rois, labels"):
         Runner(OWN, [], tops=4)
 
