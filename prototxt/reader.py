@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from typing import TypeVar
 
 from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
@@ -49,20 +49,37 @@ def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
 def read_binary_net(path: _PathLike) -> NetParameter:
     """Read a .caffemodel. Raises PrototxtError, with the file, when it is none, cut short or too large."""
     name = os.fspath(path)
-    data = _read_bytes(name)
+    return parse_binary_net(_read_bytes(name), name)
+
+
+def parse_binary_net(data: bytes, name: str = "<bytes>") -> NetParameter:
+    """Like `read_binary_net`, from the bytes; `name` stands for the file in errors."""
     if not data:
         raise PrototxtError("the file is empty; expected a .caffemodel", file=name)
     try:
         net = NetParameter.FromString(data)
-    except DecodeError:
-        net = NetParameter()
-    _check_initialized(net, name, {})
-    if not net.ListFields():  # garbage can be well-formed, with unknown fields only
-        raise PrototxtError(_not_binary(data), file=name)
-    try:
+        if not net.ListFields():  # garbage can be well-formed, with unknown fields only
+            raise DecodeError
+        _check_strings(net)
+        _check_initialized(net, Source(name, {}))
         return upgrade_net(net)
+    except (DecodeError, UnicodeDecodeError):
+        raise PrototxtError(_not_binary(data), file=name) from None
     except UpgradeError as error:
         raise error.at(name) from None
+
+
+def _check_strings(message: Message) -> None:
+    """Raise UnicodeDecodeError for a string that is not UTF-8, which protobuf may let pass as bytes."""
+    for field, value in message.ListFields():
+        items = [value] if field.has_presence else value
+        if field.message_type is not None:
+            for item in items:
+                _check_strings(item)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            for item in items:
+                if isinstance(item, bytes):
+                    item.decode()
 
 
 def _not_binary(data: bytes) -> str:
@@ -112,7 +129,7 @@ def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
         text_format.Parse(text, message)
     except (text_format.ParseError, ValueError) as error:
         raise _text_error(error, name) from None
-    _check_initialized(message, name, places)
+    _check_initialized(message, Source(name, places))
     return message, places
 
 
@@ -124,13 +141,13 @@ def _text_error(error: Exception, name: str) -> PrototxtError:
     return PrototxtError(match[3], name, int(match[1]), int(match[2]))
 
 
-def _check_initialized(message: Message, name: str, places: Mapping[Path, Place]) -> None:
+def _check_initialized(message: Message, source: Source) -> None:
     missing = message.FindInitializationErrors()  # type: ignore[attr-defined]  # not in the stubs
     if missing:
         parts = re.findall(r"(\w+)(?:\[(\d+)\])?", missing[0])
         path = tuple(step for field, index in parts for step in (field, int(index or 0)))
         error = PrototxtError(f"'{parts[-2][0]}' needs the field '{parts[-1][0]}'; add it")
-        raise _located(error, path, Source(name, places))
+        raise _located(error, path, source)
 
 
 def _located(error: PrototxtError, path: Path, source: Source) -> PrototxtError:

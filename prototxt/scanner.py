@@ -59,6 +59,9 @@ _TOKEN = re.compile(
       | (?P<bad>.))""",
     re.VERBOSE | re.ASCII,
 )
+_ESCAPE = re.compile(
+    r"""\\(?:[abfnrtv?'"\\]|[0-3]?[0-7]{1,2}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U00(?:0|10)[0-9a-fA-F]{4,5})"""
+)
 _CLOSING = {"{": "}", "<": ">"}
 
 
@@ -80,6 +83,8 @@ class _Scanner:
             token = _Token(kind, match[kind], match.start(kind))
             if kind == "bad":
                 self._fail_character(token)
+            if kind == "string" and "\\" in _ESCAPE.sub("", token.text):
+                self._fail("this string has an unknown escape; write \\\\ for a backslash", token)
             yield token
             offset = match.end()
 

@@ -13,8 +13,7 @@ from caffe_compat.prototxt.caffe_pb2 import (
     V0LayerParameter,
     V1LayerParameter,
 )
-
-Path = tuple[str | int, ...]  # the way to a field: names, each followed by an index where it is repeated
+from caffe_compat.prototxt.scanner import Path
 
 
 class UpgradeError(PrototxtError):

@@ -75,6 +75,15 @@ ERRORS = {
         'layer {\n  name: "a\n}',
         "net.prototxt:2:9: this string does not end in its line; add the closing quote",
     ),
+    "unknown escape": (
+        r'layer { data_param { source: "C:\data" } }',
+        r"net.prototxt:1:30: this string has an unknown escape; write \\ for a backslash",
+    ),
+    "escapes that are not UTF-8": (
+        r'name: "\xff"',
+        "net.prototxt:1:13: Couldn't parse string: 'utf-8' codec can't decode byte 0xff in position 0: "
+        "invalid start byte",
+    ),
     "string for a number": (
         'layer { lrn_param { alpha: "1" } }',
         "net.prototxt:1:28: 'alpha' takes a number, found '\"1\"'",
@@ -173,6 +182,7 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     assert message(read_binary_net, model[:-1]) == broken
     assert message(read_binary_net, b"\x89HDF\r\n\x1a\n" + bytes(100)) == broken
     assert message(read_binary_net, b"\xff" * 50) == broken
+    assert message(read_binary_net, model.replace(b"extra", b"\xe4\xe4\xe4\xe4\xe4")) == broken
 
 
 @pytest.mark.parametrize("reader", [read_net, read_solver, read_binary_net])
