@@ -140,3 +140,44 @@ CASES += [
     )
     for params, tops in (("top_k: 1", 1), ("top_k: 3 ignore_label: 2", 2))
 ]
+# ---- Convolution, InnerProduct, Pooling, LRN
+CASES += [
+    Case(f'type: "Convolution" convolution_param {{ num_output: 6 {params} }}', [shape], [other])
+    for params, shape, other in (
+        ("kernel_size: 3 pad: 1 stride: 2", (2, 3, 7, 5), (4, 3, 5, 8)),
+        ("kernel_size: 1 bias_term: false", (2, 3, 7, 5), (4, 3, 5, 8)),
+        ("kernel_h: 2 kernel_w: 3 group: 2 dilation: 2 pad_h: 0 pad_w: 2", (2, 4, 7, 5), (3, 4, 5, 8)),
+    )
+]
+CASES += [
+    Case(
+        'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }',
+        [(2, 3, 7, 5)] * 2,
+        [(4, 3, 5, 8)] * 2,
+        tops=2,
+    ),
+    Case('type: "InnerProduct" inner_product_param { num_output: 6 }', [(4, 3, 5)], [(7, 5, 3)]),
+    Case(
+        'type: "InnerProduct" inner_product_param { num_output: 6 axis: -1 transpose: true }',
+        [(4, 3, 5)],
+        [(2, 7, 5)],
+    ),
+]
+CASES += [
+    Case(f'type: "Pooling" pooling_param {{ {params} }}', [IMAGE], [OTHER_IMAGE], fills=[apart], tops=tops)
+    for params, tops in (
+        ("kernel_size: 3 stride: 2", 1),
+        ("kernel_size: 3 stride: 2 pad: 1", 2),
+        ("kernel_h: 4 kernel_w: 2 round_mode: FLOOR", 1),
+        ("pool: AVE kernel_size: 3 stride: 2 pad: 1", 1),
+        ("pool: AVE global_pooling: true", 1),
+    )
+]
+CASES += [
+    Case(f'type: "LRN" lrn_param {{ {params} }}', [(2, 7, 3, 5)], [(3, 2, 6, 8)])
+    for params in (
+        "local_size: 5 alpha: 0.5 k: 2",
+        "local_size: 3 alpha: 2 beta: 0.6",
+        "local_size: 3 alpha: 2 norm_region: WITHIN_CHANNEL",
+    )
+]

@@ -1,0 +1,89 @@
+"""The three products of filters and images: the output, and the gradients of the filters and of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from caffe_compat.layers.kernels.bias import fill_rows
+from caffe_compat.layers.kernels.blas import gemm
+from caffe_compat.layers.kernels.im2col import col2im, im2col
+from caffe_compat.layers.kernels.scratch import scratch
+
+# An image's windows are laid out for as many output rows at a time as fit into this many elements (32 MB)
+COLUMNS = 2**23
+
+
+class Filtering:
+    """Filters over one image at a time, as matrix products of the filters with the windows that they see.
+
+    window: kernel, stride, pad, dilation, each (height, width). group: how many groups of channels see only
+    filters of their own. Arrays, C-contiguous: image C x H x W; filters M x C / group x kernel_h x kernel_w;
+    out and out_diff M x H' x W'.
+
+    Source: Caffe's BaseConvolutionLayer; Chellapilla, Puri and Simard (2006) for the layout.
+    """
+
+    def __init__(self, window: tuple[tuple[int, int], ...], group: int):
+        self._window = np.array(window, np.int64)
+        self._group = group
+        kernel, stride, pad, _ = window
+        self._is_1x1 = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
+
+    def forward(
+        self, image: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, out: np.ndarray
+    ) -> None:
+        """out = filters * image + bias."""
+        matrix = _matrix(out)
+        for row, block in self._blocks(image, out):
+            if bias is not None:
+                fill_rows(bias, block.start, block.stop, matrix)
+            columns = self._columns(image, out, row, block)
+            for f, c, o in self._by_group(_matrix(filters), columns, matrix[:, block]):
+                gemm(f, c, o, beta=0 if bias is None else 1)
+
+    def add_filters_gradient(self, image: np.ndarray, out_diff: np.ndarray, filters_diff: np.ndarray) -> None:
+        """filters_diff += the gradient."""
+        for row, block in self._blocks(image, out_diff):
+            columns = self._columns(image, out_diff, row, block)
+            for d, c, f in self._by_group(_matrix(out_diff)[:, block], columns, _matrix(filters_diff)):
+                gemm(d, c, f, trans_b=True, beta=1)
+
+    def image_gradient(self, out_diff: np.ndarray, filters: np.ndarray, image_diff: np.ndarray) -> None:
+        """image_diff = the gradient."""
+        image_diff[...] = 0
+        for row, block in self._blocks(image_diff, out_diff):
+            columns = self._column_buffer(image_diff, block)
+            for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
+                gemm(f, d, c, trans_a=True)
+            if not self._is_1x1:
+                col2im(columns, self._window, row, out_diff.shape[2], image_diff)
+
+    def _blocks(self, image: np.ndarray, out: np.ndarray) -> Iterator[tuple[int, slice]]:
+        """Blocks of output rows: the first row, and the block's columns of the output as a matrix."""
+        height, width = out.shape[1:]
+        rows = height if self._is_1x1 else max(1, COLUMNS // (self._elements(image) * width))
+        for row in range(0, height, rows):
+            yield row, slice(row * width, min(row + rows, height) * width)
+
+    def _elements(self, image: np.ndarray) -> int:
+        return image.shape[0] * int(self._window[0].prod())
+
+    def _column_buffer(self, image: np.ndarray, block: slice) -> np.ndarray:
+        if self._is_1x1:  # the image is its own columns
+            return _matrix(image)
+        return scratch((self._elements(image), block.stop - block.start), image.dtype)
+
+    def _columns(self, image: np.ndarray, out: np.ndarray, row: int, block: slice) -> np.ndarray:
+        columns = self._column_buffer(image, block)
+        if not self._is_1x1:
+            im2col(image, self._window, row, out.shape[2], columns)
+        return columns
+
+    def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        return zip(*(np.split(matrix, self._group) for matrix in matrices), strict=True)
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    return array.reshape(array.shape[0], -1)

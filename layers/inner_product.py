@@ -1,0 +1,74 @@
+"""InnerProduct."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.kernels.bias import fill_columns
+from caffe_compat.layers.kernels.blas import gemm
+from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.registry import register
+
+
+@register("InnerProduct")
+class InnerProduct(Layer):
+    """top = bottom W^T + bias: a fully connected layer.
+
+    bottom: any shape; the axes from `axis` on are taken as one, of K elements. top: the axes before `axis`,
+    then num_output. params: W num_output x K (with transpose: K x num_output); bias num_output, unless
+    bias_term is false. Raises LayerError when K changes or does not fit W.
+
+    Source: Caffe's InnerProductLayer.
+    """
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.inner_product_param
+        if param.num_output < 1:
+            raise self.error(f"num_output is {param.num_output}; it must be at least 1")
+        self._num_output, self._transpose = param.num_output, param.transpose
+        self._inputs = math.prod(bottom[0].shape[canonical_axis(self, param.axis, bottom[0]) :])
+        shape = self._num_output, self._inputs
+        params: list[ShapeAndFiller] = [(shape[::-1] if self._transpose else shape, param.weight_filler)]
+        if param.bias_term:
+            params.append(((self._num_output,), param.bias_filler))
+        set_up_params(self, *params)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = bottom[0].shape
+        axis = canonical_axis(self, self.layer_param.inner_product_param.axis, bottom[0])
+        inputs = math.prod(shape[axis:])
+        if inputs != self._inputs:
+            raise self.error(
+                f"a bottom of shape {shape} has {inputs} elements from axis {axis} on; "
+                f"the weights take {self._inputs}"
+            )
+        top[0].reshape(*shape[:axis], self._num_output)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x, y = self._rows(bottom[0].data), self._tops(top[0].data)
+        weights, *bias = (blob.data for blob in self.blobs)
+        if bias:
+            fill_columns(bias[0], y)
+        gemm(x, weights, y, trans_b=not self._transpose, beta=1 if bias else 0)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        x, diff = self._rows(bottom[0].data), self._tops(top[0].diff)
+        weights = self.blobs[0]
+        if self.propagates_to(0):
+            left, right = (x, diff) if self._transpose else (diff, x)
+            gemm(left, right, weights.diff, trans_a=True, beta=1)
+        if len(self.blobs) > 1 and self.propagates_to(1):
+            self.blobs[1].diff[...] += diff.sum(axis=0)
+        if propagate_down[0]:
+            gemm(diff, weights.data, self._rows(bottom[0].diff), trans_b=self._transpose)
+
+    def _rows(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(-1, self._inputs)
+
+    def _tops(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(-1, self._num_output)

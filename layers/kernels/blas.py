@@ -1,0 +1,168 @@
+"""Matrix products on numba's own threads: one pool of threads for the kernels and for BLAS.
+
+A product is cut into one block a thread, each a one-thread sgemm of the OpenBLAS that numpy brings along.
+Alternating between BLAS's threads and numba's would cost a fifth to a third of the time: each pool spins for
+a while after its work, on the cores that the other one needs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import binding, ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# Compiled code is cached with this name in it and finds the address when it is loaded, whatever numpy it is
+_SYMBOL = "caffe_compat_sgemm"
+_ROW_MAJOR, _NO_TRANS, _TRANS = 101, 111, 112  # cblas.h
+
+
+class _Blas(NamedTuple):
+    """How many threads numpy's BLAS uses for its own calls: get and set."""
+
+    get_num_threads: Callable[[], int]
+    set_num_threads: Callable[[int], None]
+
+
+def _find() -> _Blas | None:
+    """Make sgemm known to compiled code; None where numpy has no OpenBLAS with 64-bit integers."""
+    package = "numpy._core" if hasattr(np, "_core") else "numpy.core"
+    try:
+        library = ctypes.CDLL(importlib.import_module(f"{package}._multiarray_umath").__file__)
+    except OSError:
+        return None
+    for prefix in ("scipy_", ""):  # numpy's wheels of today, and those before 1.26
+        try:
+            sgemm = getattr(library, f"{prefix}cblas_sgemm64_")
+            blas = _Blas(
+                getattr(library, f"{prefix}openblas_get_num_threads64_"),
+                getattr(library, f"{prefix}openblas_set_num_threads64_"),
+            )
+        except AttributeError:
+            continue
+        binding.add_symbol(_SYMBOL, ctypes.cast(sgemm, ctypes.c_void_p).value)
+        return blas
+    return None
+
+
+_blas = _find()
+_lock = threading.RLock()
+
+
+@contextmanager
+def one_thread_blas() -> Iterator[None]:
+    """BLAS uses one thread inside, and as many as before afterwards (numpy's setting belongs to the user)."""
+    assert _blas is not None
+    with _lock:
+        threads = _blas.get_num_threads()
+        _blas.set_num_threads(1)
+        try:
+            yield
+        finally:
+            _blas.set_num_threads(threads)
+
+
+def _call_sgemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc):
+    """Emit the call of cblas_sgemm (numba hands over types here, and LLVM values to `codegen`)."""
+    i64, f32 = types.int64, types.float32
+    signature = types.void(types.boolean, types.boolean, *[i64] * 7, f32, i64, i64)
+
+    def codegen(context, builder, signature, args):
+        trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc = args
+        enum, integer, real = ir.IntType(32), ir.IntType(64), ir.FloatType()
+        pointer = real.as_pointer()
+        function_type = ir.FunctionType(
+            ir.VoidType(),
+            [enum] * 3 + [integer] * 3 + [real] + [pointer, integer] * 2 + [real] + [pointer, integer],
+        )
+        function = cgutils.get_or_insert_function(builder.module, function_type, _SYMBOL)
+
+        def op(trans):
+            return builder.select(trans, enum(_TRANS), enum(_NO_TRANS))
+
+        def address(value):
+            return builder.inttoptr(value, pointer)
+
+        left, right = [address(a), lda], [address(b), ldb]
+        head = [enum(_ROW_MAJOR), op(trans_a), op(trans_b), m, n, k, real(1.0)]
+        builder.call(function, [*head, *left, *right, beta, address(c), ldc])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+# sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc): c = op(a) @ op(b) + beta * c, row-major
+# float32, on one thread, in kernels that run within `one_thread_blas`. trans_a, trans_b: bool. a, b, c:
+# addresses (array.ctypes.data) of arrays that the kernel's caller holds. m, n, k, and the strides of rows in
+# elements: int64.
+# beta: float32. Typed Any, since a type checker would ask for the typing context in every call.
+sgemm: Any = intrinsic(_call_sgemm)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def _sgemm_blocks(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, blocks):
+    item = 4
+    for i in prange(blocks):
+        if m > n:
+            low, high = m * i // blocks, m * (i + 1) // blocks
+            a_block = a + item * low * (1 if trans_a else lda)
+            c_block = c + item * low * ldc
+            sgemm(trans_a, trans_b, high - low, n, k, a_block, lda, b, ldb, beta, c_block, ldc)
+        else:
+            low, high = n * i // blocks, n * (i + 1) // blocks
+            b_block = b + item * low * (ldb if trans_b else 1)
+            c_block = c + item * low
+            sgemm(trans_a, trans_b, m, high - low, k, a, lda, b_block, ldb, beta, c_block, ldc)
+
+
+def gemm(
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    trans_a: bool = False,
+    trans_b: bool = False,
+    beta: float = 0.0,
+) -> None:
+    """out = op(a) @ op(b) + beta * out, where op is the transpose if asked for.
+
+    a, b, out: 2-D, C-contiguous or blocks of columns of such an array; out overlaps neither a nor b. With
+    beta 0 what stood in `out` is not read. The longer side of `out` is cut, one block for each of numba's
+    threads, since BLAS packs the other side's factor once a block. float64, and a numpy without its OpenBLAS,
+    take np.matmul.
+    """
+    if _blas is None or not (_fits(a) and _fits(b) and _fits(out)):
+        _matmul(a.T if trans_a else a, b.T if trans_b else b, out, beta)
+        return
+    m, n = out.shape
+    k = a.shape[0] if trans_a else a.shape[1]
+    left, right, result = _address(a), _address(b), _address(out)
+    with one_thread_blas():
+        _sgemm_blocks(
+            trans_a, trans_b, m, n, k, *left, *right, np.float32(beta), *result, numba.get_num_threads()
+        )
+
+
+def _fits(x: np.ndarray) -> bool:
+    return x.dtype == np.float32 and x.size > 0 and x.strides[1] == 4
+
+
+def _address(x: np.ndarray) -> tuple[int, int]:
+    """The address, and the stride of the rows in elements (numpy leaves that of a single row undefined)."""
+    return x.ctypes.data, max(x.strides[0] // 4, x.shape[1])
+
+
+def _matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray, beta: float) -> None:
+    if beta == 0:
+        np.matmul(a, b, out=out)
+    else:
+        out *= beta
+        out += a @ b

@@ -1,0 +1,119 @@
+"""Maxima and averages over windows of planes. One plane is one channel of one image.
+
+window: int64 2 x 3, for height and width (rows): kernel, stride, pad.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+# Caffe starts its maxima here, in double precision too: what is not greater (NaN, -inf) is never a maximum
+_LOWEST = -np.finfo(np.float32).max
+
+
+@njit(cache=True, error_model="numpy")
+def _range(window, axis, index, size):
+    """The part of a window that lies inside the plane, as the ends of a range."""
+    start = index * window[axis, 1] - window[axis, 2]
+    return max(start, 0), min(start + window[axis, 0], size)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_forward(bottom, window, lines, top):
+    """top = the maxima. bottom: planes x H x W; lines: planes x W, scratch; top: planes x H' x W'."""
+    planes, height, width = bottom.shape
+    for p in prange(planes):
+        line = lines[p]
+        for y in range(top.shape[1]):
+            # down the columns first: that vectorises, and leaves a row to do across
+            line[:] = _LOWEST
+            low, high = _range(window, 0, y, height)
+            for h in range(low, high):
+                pixels = bottom[p, h]
+                for w in range(width):
+                    line[w] = pixels[w] if pixels[w] > line[w] else line[w]
+            for x in range(top.shape[2]):
+                low, high = _range(window, 1, x, width)
+                best = _LOWEST
+                for w in range(low, high):
+                    best = line[w] if line[w] > best else best
+                top[p, y, x] = best
+
+
+@njit(cache=True, error_model="numpy")
+def _first_maximum(plane, window, y, x):
+    """The index in the flat plane of a window's first maximum; -1 where there is none."""
+    height, width = plane.shape
+    top, bottom = _range(window, 0, y, height)
+    left, right = _range(window, 1, x, width)
+    best, index = _LOWEST, -1
+    for h in range(top, bottom):
+        for w in range(left, right):
+            if plane[h, w] > best:
+                best, index = plane[h, w], h * width + w
+    return index
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_positions(bottom, window, mask):
+    """mask = where in the flat plane the first maximum lies, -1 where there is none."""
+    for p in prange(len(bottom)):
+        for y in range(mask.shape[1]):
+            for x in range(mask.shape[2]):
+                mask[p, y, x] = _first_maximum(bottom[p], window, y, x)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_backward(bottom, window, top_diff, bottom_diff):
+    """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
+    for p in prange(len(bottom)):
+        diff = bottom_diff[p].reshape(-1)
+        diff[:] = 0
+        for y in range(top_diff.shape[1]):
+            for x in range(top_diff.shape[2]):
+                index = _first_maximum(bottom[p], window, y, x)
+                if index >= 0:
+                    diff[index] += top_diff[p, y, x]
+
+
+@njit(cache=True, error_model="numpy")
+def _elements(window, y, x, height, width):
+    """What an average divides by: the window's elements, padding included, but not what lies beyond it."""
+    count = 1
+    for axis, index, size in ((0, y, height), (1, x, width)):
+        start = index * window[axis, 1] - window[axis, 2]
+        count *= min(start + window[axis, 0], size + window[axis, 2]) - start
+    return count
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def average_forward(bottom, window, top):
+    """top = the averages, in which padding counts as zeros."""
+    planes, height, width = bottom.shape
+    for p in prange(planes):
+        for y in range(top.shape[1]):
+            for x in range(top.shape[2]):
+                above, below = _range(window, 0, y, height)
+                left, right = _range(window, 1, x, width)
+                total = np.float32(0)
+                for h in range(above, below):
+                    for w in range(left, right):
+                        total += bottom[p, h, w]
+                top[p, y, x] = total / top.dtype.type(_elements(window, y, x, height, width))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def average_backward(top_diff, window, bottom_diff):
+    """bottom_diff = the sum of the windows' diffs, each divided by its window's elements."""
+    planes, height, width = bottom_diff.shape
+    for p in prange(planes):
+        bottom_diff[p] = 0
+        for y in range(top_diff.shape[1]):
+            for x in range(top_diff.shape[2]):
+                above, below = _range(window, 0, y, height)
+                left, right = _range(window, 1, x, width)
+                share = top_diff[p, y, x] / top_diff.dtype.type(_elements(window, y, x, height, width))
+                for h in range(above, below):
+                    for w in range(left, right):
+                        bottom_diff[p, h, w] += share

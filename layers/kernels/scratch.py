@@ -1,0 +1,22 @@
+"""Memory for intermediate results, allocated once and shared by all layers that a thread runs."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+_local = threading.local()
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of this shape with anything in it, which the next call hands out again.
+
+    So only one lives at a time: a layer asks for it, uses it up, and keeps nothing in it between calls.
+    """
+    count = int(np.prod(shape))
+    buffers = vars(_local)
+    key = np.dtype(dtype).name
+    if key not in buffers or buffers[key].size < count:
+        buffers[key] = np.empty(count, dtype)
+    return buffers[key][:count].reshape(shape)

@@ -1,0 +1,106 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels import pooling as kernels
+from caffe_compat.layers.kernels.scratch import scratch
+from caffe_compat.layers.registry import register
+from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+
+
+@register("Pooling")
+class Pooling(Layer):
+    """The maximum (MAX) or the average (AVE) of each window of each channel.
+
+    bottom: N x C x H x W. top[0]: N x C x H' x W' with H' = (H + 2 pad - kernel) / stride + 1, rounded up
+    (round_mode: FLOOR rounds down); with padding, a last window that would start behind the image is left
+    out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the first of
+    equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
+    the maximum, and takes no gradient. Positions are not kept: backward finds them again.
+
+    Raises LayerError for params that contradict each other or do not fit, and for STOCHASTIC.
+
+    Source: Caffe's PoolingLayer.
+    """
+
+    top_count = (1, 2)
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.pooling_param
+        if param.pool == PoolingParameter.STOCHASTIC:
+            raise self.error("pool: STOCHASTIC is not supported; use MAX or AVE")
+        if len(top) > 1 and param.pool != PoolingParameter.MAX:
+            raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
+        self._stride = self._pair("stride", "stride", least=1)
+        self._pad = self._pair("pad", "pad", least=0)
+        if not param.global_pooling:
+            self._kernel = self._pair("kernel_size", "kernel", least=1)
+        elif any(param.HasField(name) for name in ("kernel_size", "kernel_h", "kernel_w")):
+            raise self.error("global_pooling pools over all of the bottom; remove the kernel size")
+        elif (self._pad, self._stride) != ((0, 0), (1, 1)):
+            raise self.error("global_pooling works with pad 0 and stride 1 only; remove them")
+        if not param.global_pooling and any(p >= k for p, k in zip(self._pad, self._kernel, strict=True)):
+            raise self.error(f"pad {self._pad} must be less than the kernel {self._kernel}")
+
+    def _pair(self, field: str, prefix: str, least: int) -> tuple[int, int]:
+        """(height, width) of a field that is given once, or as both prefix_h and prefix_w."""
+        param = self.layer_param.pooling_param
+        names = f"{prefix}_h", f"{prefix}_w"
+        given = [param.HasField(name) for name in names]
+        if any(given) and (param.HasField(field) or not all(given)):
+            raise self.error(f"give either {field} alone, or both {names[0]} and {names[1]}")
+        height, width = (getattr(param, name if any(given) else field) for name in names)
+        if min(height, width) < least:
+            raise self.error(f"{field} is {height} x {width}; it must be at least {least}")
+        return height, width
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = bottom[0].shape
+        if len(shape) != 4:
+            raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
+        if self.layer_param.pooling_param.global_pooling:
+            self._kernel = shape[2:]
+        height, width = map(self._output_size, shape[2:], self._kernel, self._stride, self._pad)
+        if min(height, width) < 1:
+            raise self.error(
+                f"a kernel of {self._kernel} with pad {self._pad} does not fit into a bottom of {shape}"
+            )
+        self._window = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
+        for blob in top:
+            blob.reshape(*shape[:2], height, width)
+
+    def _output_size(self, size: int, kernel: int, stride: int, pad: int) -> int:
+        span = size + 2 * pad - kernel
+        if self.layer_param.pooling_param.round_mode == PoolingParameter.CEIL:
+            span += stride - 1
+        pooled = span // stride + 1
+        starts_behind = pad > 0 and (pooled - 1) * stride >= size + pad
+        return pooled - starts_behind
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x, y = _planes(bottom[0].data), _planes(top[0].data)
+        if self.layer_param.pooling_param.pool == PoolingParameter.AVE:
+            kernels.average_forward(x, self._window, y)
+            return
+        kernels.max_forward(x, self._window, scratch((x.shape[0], x.shape[2]), x.dtype), y)
+        if len(top) > 1:
+            kernels.max_positions(x, self._window, _planes(top[1].data))
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
+        if self.layer_param.pooling_param.pool == PoolingParameter.AVE:
+            kernels.average_backward(diff, self._window, bottom_diff)
+        else:
+            kernels.max_backward(_planes(bottom[0].data), self._window, diff, bottom_diff)
+
+
+def _planes(array: np.ndarray) -> np.ndarray:
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])

@@ -1,0 +1,166 @@
+"""Pooling against loops over windows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import LayerError
+from layers.harness import Runner
+
+SHAPE = (2, 3, 7, 9)
+WINDOWS = [
+    "kernel_size: 3 stride: 2",
+    "kernel_size: 2",
+    "kernel_size: 2 stride: 3",  # the last window begins where the row ends: its average is 0 / 0
+    "kernel_size: 3 stride: 2 pad: 1",
+    "kernel_size: 2 stride: 2 pad: 1",  # the last window would start behind the image
+    "kernel_size: 5 stride: 1 pad: 4",
+    "kernel_h: 2 kernel_w: 4 stride_h: 3 stride_w: 1 pad_h: 1 pad_w: 2",
+    "kernel_size: 3 stride: 2 round_mode: FLOOR",
+    "kernel_size: 4 stride: 3 pad: 1 round_mode: FLOOR",
+    "global_pooling: true",
+    "kernel_size: 8 stride: 2",  # larger than the image: rounding up leaves one window
+    "kernel_size: 2 stride: 5",  # the last window lies behind the image
+]
+
+
+def layer(pool, params):
+    return f'type: "Pooling" pooling_param {{ pool: {pool} {params} }}'
+
+
+def windows(param, height, width):
+    """(H', W') and, per (y, x), the rows and columns inside, and the elements with padding."""
+
+    def pair(field, prefix):
+        if param.HasField(f"{prefix}_h"):
+            return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
+        return (getattr(param, field),) * 2
+
+    kernel = (height, width) if param.global_pooling else pair("kernel_size", "kernel")
+    ranges = []
+    for size, k, s, p in zip(
+        (height, width), kernel, pair("stride", "stride"), pair("pad", "pad"), strict=True
+    ):
+        rounded = (math.floor if param.round_mode else math.ceil)((size + 2 * p - k) / s) + 1
+        if p and (rounded - 1) * s >= size + p:
+            rounded -= 1
+        starts = [i * s - p for i in range(rounded)]
+        inside = [range(max(a, 0), min(a + k, size)) for a in starts]
+        ranges.append([(r, min(a + k, size + p) - a) for r, a in zip(inside, starts, strict=True)])
+    rows, columns = ranges
+    places = {
+        (y, x): (list(r), list(c), n * m) for y, (r, n) in enumerate(rows) for x, (c, m) in enumerate(columns)
+    }
+    return (len(rows), len(columns)), places
+
+
+def naive(param, x, seed):
+    """(top, mask, bottom diff) for MAX, (top, None, bottom diff) for AVE."""
+    images, channels, height, width = x.shape
+    size, places = windows(param, height, width)
+    top, mask, diff = (
+        np.zeros((images, channels, *size)),
+        np.full((images, channels, *size), -1.0),
+        np.zeros(x.shape),
+    )
+    for n in range(images):
+        for c in range(channels):
+            for (y, z), (rows, columns, elements) in places.items():
+                pixels = [(h, w) for h in rows for w in columns]
+                if param.pool == 1:
+                    top[n, c, y, z] = sum(x[n, c, h, w] for h, w in pixels) / elements if elements else np.nan
+                    for h, w in pixels:
+                        diff[n, c, h, w] += seed[n, c, y, z] / elements
+                    continue
+                top[n, c, y, z] = -np.finfo(np.float32).max
+                for h, w in pixels:
+                    if x[n, c, h, w] > top[n, c, y, z]:
+                        top[n, c, y, z], mask[n, c, y, z] = x[n, c, h, w], h * width + w
+                if mask[n, c, y, z] >= 0:
+                    diff[n, c].flat[int(mask[n, c, y, z])] += seed[n, c, y, z]
+    return top, (None if param.pool == 1 else mask), diff
+
+
+def compare(text, x, tops=1):
+    runner = Runner(text, [x], tops=tops)
+    got = runner.forward()
+    seed = np.random.RandomState(2).standard_normal(got[0].shape).astype(np.float32)
+    (diff,) = runner.backward([seed] + [None] * (tops - 1))
+    top, mask, want_diff = naive(runner.layer.layer_param.pooling_param, x, seed)
+    assert got[0].shape == top.shape
+    np.testing.assert_allclose(got[0], top, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(diff, want_diff, rtol=1e-5, atol=1e-6)
+    if tops > 1:
+        np.testing.assert_array_equal(got[1], mask)
+
+
+@pytest.mark.parametrize("params", WINDOWS)
+def test_max(params):
+    x = np.random.RandomState(1).standard_normal(SHAPE).astype(np.float32)
+    compare(layer("MAX", params), x)
+    compare(layer("MAX", params), x, tops=2)
+
+
+@pytest.mark.parametrize("params", WINDOWS)
+def test_the_first_of_equal_maxima_takes_the_gradient(params):
+    compare(layer("MAX", params), np.random.RandomState(1).randint(0, 3, SHAPE).astype(np.float32), tops=2)
+
+
+@pytest.mark.parametrize("params", WINDOWS)
+def test_what_is_not_greater_than_the_lowest_number_is_no_maximum(params):
+    x = np.random.RandomState(1).standard_normal(SHAPE).astype(np.float32)
+    x[np.random.RandomState(2).uniform(size=SHAPE) < 0.6] = np.nan
+    x[np.random.RandomState(3).uniform(size=SHAPE) < 0.1] = -np.inf
+    x[1, 2] = np.nan
+    compare(layer("MAX", params), x, tops=2)
+
+
+@pytest.mark.parametrize("params", WINDOWS)
+def test_average(params):
+    compare(layer("AVE", params), np.random.RandomState(1).standard_normal(SHAPE).astype(np.float32))
+
+
+def test_output_sizes():
+    for params, want in [
+        ("kernel_size: 3 stride: 2", (148, 198)),
+        ("kernel_size: 3 stride: 2 round_mode: FLOOR", (148, 198)),
+        ("kernel_size: 2 stride: 2", (149, 199)),
+        ("kernel_size: 2 stride: 2 round_mode: FLOOR", (148, 198)),
+        ("kernel_size: 2 stride: 2 pad: 1", (149, 199)),
+        ("global_pooling: true", (1, 1)),
+    ]:
+        runner = Runner(layer("MAX", params), [np.zeros((1, 2, 297, 397))])
+        assert runner.top[0].shape == (1, 2, *want), params
+
+
+def test_global_pooling_follows_the_bottom():
+    runner = Runner(layer("AVE", "global_pooling: true"), [np.zeros((2, 3, 5, 4))])
+    x = np.random.RandomState(1).standard_normal((1, 2, 3, 7)).astype(np.float32)
+    runner.feed([x])
+    np.testing.assert_allclose(runner.forward()[0], x.mean(axis=(2, 3), keepdims=True), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "params, shape, tops, message",
+    [
+        ("pool: STOCHASTIC kernel_size: 2", SHAPE, 1, "STOCHASTIC is not supported"),
+        ("pool: AVE kernel_size: 2", SHAPE, 2, "only pool: MAX has a second top"),
+        ("", SHAPE, 1, "kernel_size is 0 x 0"),
+        ("kernel_h: 3", SHAPE, 1, "give either kernel_size alone, or both kernel_h and kernel_w"),
+        ("kernel_size: 3 kernel_h: 3 kernel_w: 3", SHAPE, 1, "give either kernel_size alone"),
+        ("kernel_size: 3 stride: 2 stride_h: 1 stride_w: 1", SHAPE, 1, "give either stride alone"),
+        ("kernel_size: 3 pad_w: 1", SHAPE, 1, "give either pad alone"),
+        ("kernel_size: 3 stride: 0", SHAPE, 1, "stride is 0 x 0; it must be at least 1"),
+        ("kernel_size: 3 pad: 3", SHAPE, 1, r"pad \(3, 3\) must be less than the kernel \(3, 3\)"),
+        ("global_pooling: true kernel_size: 3", SHAPE, 1, "remove the kernel size"),
+        ("global_pooling: true stride: 2", SHAPE, 1, "pad 0 and stride 1 only"),
+        ("kernel_size: 9", SHAPE, 1, r"a kernel of \(9, 9\).*\(2, 3, 7, 9\)"),
+        ("kernel_size: 2", (2, 3, 7), 1, r"\(2, 3, 7\), expected 4 axes"),
+    ],
+)
+def test_wrong_params(params, shape, tops, message):
+    with pytest.raises(LayerError, match=message):
+        Runner(f'type: "Pooling" pooling_param {{ {params} }}', [np.zeros(shape)], tops=tops)
