@@ -201,10 +201,9 @@ def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value,
 
 def _set(message, name: str, value) -> None:
     """Set a field of any kind; one value given to a repeated field becomes its only element."""
-    field = message.DESCRIPTOR.fields_by_name[name]
     if isinstance(getattr(message, name), (int, float, str, bytes)):
         setattr(message, name, value)
-    elif field.message_type and hasattr(value, "CopyFrom"):
+    elif hasattr(value, "CopyFrom"):
         getattr(message, name).CopyFrom(value)
     else:
         getattr(message, name).extend([value] if isinstance(value, int) else value)
