@@ -56,7 +56,9 @@ def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPla
         derived = [blob_needs[blob] for blob in node.bottoms]
         params = [_learns(node, j) for j in range(len(layer.blobs))]
         needs = any(derived) or any(params)
-        plans.append(LayerPlan(needs, _flagged(node, derived, meaning), params, FLOWS if needs else NOTHING_LEARNS))
+        plans.append(
+            LayerPlan(needs, _flagged(node, derived, meaning), params, FLOWS if needs else NOTHING_LEARNS)
+        )
         if needs:
             for blob in node.tops:
                 blob_needs[blob] = True

@@ -16,7 +16,9 @@ class CaffeCompatError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, file: str | None = None, line: int | None = None, column: int | None = None):
+    def __init__(
+        self, message: str, file: str | None = None, line: int | None = None, column: int | None = None
+    ):
         super().__init__(message)
         self.message = message
         self.file = file

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, NetState, NetStateRule
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, NetState, NetStateRule, Phase
 
 AUTOMATIC = "(automatic)"  # Caffe's name for the tops that a loss layer gets unasked
 
 
-def with_state(net: NetParameter, phase: int, level: int = 0, stages: Iterable[str] = ()) -> NetParameter:
+def with_state(net: NetParameter, phase: Phase, level: int = 0, stages: Iterable[str] = ()) -> NetParameter:
     """A copy of the net whose state has this phase and level, and these stages besides its own."""
     result = _copy(net)
     result.state.phase = phase
@@ -152,7 +152,9 @@ def _split_blob(net: NetParameter, source: _Top, blob: str, use: int) -> str:
     return f"{_split_name(net, source, blob)}_{use}"
 
 
-def _add_split(result: NetParameter, net: NetParameter, source: _Top, blob: str, uses: int, weight: float) -> None:
+def _add_split(
+    result: NetParameter, net: NetParameter, source: _Top, blob: str, uses: int, weight: float
+) -> None:
     split = result.layer.add(name=_split_name(net, source, blob), type="Split", bottom=[blob])
     split.phase = net.layer[source[0]].phase
     split.top.extend(_split_blob(net, source, blob, use) for use in range(uses))
@@ -223,7 +225,9 @@ def check_counts(param: LayerParameter, layer: Layer) -> None:
     """Raise GraphError where the layer's numbers of bottoms, tops or flags are not what its type takes."""
     if layer.type:  # a user's Python layer checks its own
         _check_count(param, "bottom", len(param.bottom), layer.bottom_count)
-        _check_count(param, "top", len(param.top), (0 if layer.is_loss else layer.top_count[0], layer.top_count[1]))
+        _check_count(
+            param, "top", len(param.top), (0 if layer.is_loss else layer.top_count[0], layer.top_count[1])
+        )
     if layer.equal_bottom_top and len(param.bottom) != len(param.top):
         raise GraphError(
             f"type {param.type} takes as many tops as bottoms, found {len(param.bottom)} and {len(param.top)}",
@@ -240,10 +244,8 @@ def check_counts(param: LayerParameter, layer: Layer) -> None:
 def _check_count(param: LayerParameter, kind: str, found: int, allowed: tuple[int, int | None]) -> None:
     fewest, most = allowed
     if found < fewest or (most is not None and found > most):
-        if fewest == most:
-            expected = str(fewest)
-        else:
-            expected = f"at least {fewest}" if most is None else f"{fewest} to {most}"
+        expected = f"at least {fewest}" if most is None else f"{fewest} to {most}"
+        expected = str(fewest) if fewest == most else expected
         raise GraphError(f"type {param.type} takes {expected} {kind}(s), found {found}", layer=param.name)
 
 

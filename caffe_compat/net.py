@@ -12,13 +12,13 @@ import numpy as np
 
 from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
-from caffe_compat.backward_plan import MEANINGS, REPLACES, LayerPlan, plan_backward
+from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.params import Param, collect_params, share_memory
-from caffe_compat.prototxt.caffe_pb2 import NetParameter
+from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
 
@@ -47,8 +47,8 @@ class Net:
     def __init__(
         self,
         network_file: str | PathLike[str],
-        *args: int | str,
-        phase: int | None = None,
+        *args: Phase | str,
+        phase: Phase | None = None,
         level: int = 0,
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
@@ -60,14 +60,18 @@ class Net:
             else:
                 phase = arg
         if phase is None:
-            raise TypeError("Net needs a phase: Net(file, caffe_compat.TRAIN) or Net(file, caffe_compat.TEST)")
+            raise TypeError(
+                "Net needs a phase: Net(file, caffe_compat.TRAIN) or Net(file, caffe_compat.TEST)"
+            )
         param, source = read_net(fspath(network_file))
         self._build(graphs.with_state(param, phase, level, stages or ()), source, propagate_down)
         if weights is not None:
             self.copy_from(weights)
 
     @classmethod
-    def from_param(cls, param: NetParameter, source: Source | None = None, propagate_down: str = REPLACES) -> Net:
+    def from_param(
+        cls, param: NetParameter, source: Source | None = None, propagate_down: str = REPLACES
+    ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
         net._build(param, source, propagate_down)
@@ -124,7 +128,9 @@ class Net:
         self.inputs = [self._blob_names[i] for i in self._inputs]
         self.outputs = [self._blob_names[i] for i in self._outputs]
         nodes = self.graph.nodes
-        self.bottom_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.bottoms]) for n in nodes)
+        self.bottom_names = OrderedDict(
+            (n.param.name, [self._blob_names[i] for i in n.bottoms]) for n in nodes
+        )
         self.top_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.tops]) for n in nodes)
 
     @property
@@ -149,22 +155,26 @@ class Net:
             yield
         except CaffeCompatError as error:
             if self.source is not None:
-                raise error.at(self.source.name, self._lines.get(getattr(error, "layer", ""))) from error.__cause__
+                raise error.at(
+                    self.source.name, self._lines.get(getattr(error, "layer", ""))
+                ) from error.__cause__
             raise
 
     def _call(self, index: int, method: str, *args) -> None:
         layer, type_name = self.layers[index], self.param.layer[index].type
         try:
             getattr(layer, method)(*args)
-        except (LayerError, GraphError):
-            raise
         except CaffeCompatError as error:
+            if type(error) is not CaffeCompatError:  # it says itself what it is about
+                raise
             raise LayerError(error.message, layer=layer.name, type=type_name) from error
         except MemoryError as error:
-            raise LayerError(f"out of memory ({error}); use smaller inputs", layer=layer.name, type=type_name) from error
+            raise LayerError(
+                f"out of memory ({error}); use smaller inputs", layer=layer.name, type=type_name
+            ) from error
         except Exception as error:
             note = f"in {method} of layer '{layer.name}' ({type_name})"
-            error.__notes__ = [*getattr(error, "__notes__", []), note]
+            error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
             raise
 
     def _reshape(self, index: int) -> None:
@@ -224,7 +234,9 @@ class Net:
             )
         return [flag and i not in layer.no_gradient for i, flag in enumerate(flags)]
 
-    def forward(self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs):
+    def forward(
+        self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs
+    ):
         """Run forward; returns {blob name: data} of the outputs (or of layer `end`'s tops), and of `blobs` too.
 
         start, end: names of the first and the last layer to run. kwargs: an array for each input blob (all of
@@ -237,7 +249,9 @@ class Net:
         self._forward(first, last)
         return {name: self.blobs[name].data for name in names}
 
-    def backward(self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs):
+    def backward(
+        self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs
+    ):
         """Run backward; returns {blob name: diff} of the inputs (or of layer `end`'s bottoms), and of `diffs` too.
 
         start, end: names of the first (top) and the last (bottom) layer to run. kwargs: a diff for each output
@@ -261,11 +275,11 @@ class Net:
         grad: dict[str, list] = {}
         ins = self._batches({k: v for k, v in kwargs.items() if k in self.inputs})
         outs = self._batches({k: v for k, v in kwargs.items() if k in self.outputs})
-        for batch_in, batch_out in zip_longest(ins, outs, fillvalue={}):
-            for name, value in self.forward(blobs=blobs, **batch_in).items():
+        for batch_in, batch_out in zip_longest(ins, outs):
+            for name, value in self.forward(blobs=blobs, **(batch_in or {})).items():
                 data.setdefault(name, []).extend(value.copy())
             if _backward:
-                for name, value in self.backward(diffs=diffs, **batch_out).items():
+                for name, value in self.backward(diffs=diffs, **(batch_out or {})).items():
                     grad.setdefault(name, []).extend(value.copy())
         count = len(next(iter(kwargs.values())))
         return tuple({name: np.asarray(rows)[:count] for name, rows in part.items()} for part in (data, grad))
@@ -289,7 +303,9 @@ class Net:
         for name, array in arrays.items():
             blob = self.blobs[name]
             if np.shape(array)[:1] != blob.shape[:1]:
-                raise ValueError(f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}")
+                raise ValueError(
+                    f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}"
+                )
             getattr(blob, what)[...] = array
 
     def _index(self, layer: str) -> int:
@@ -306,7 +322,9 @@ class Net:
     def losses(self) -> OrderedDict[str, float]:
         """The sum of each blob that has a loss weight, as the last forward left it (not weighted)."""
         return OrderedDict(
-            (name, float(self.blobs[name].data.sum())) for name, weight in self.blob_loss_weights.items() if weight
+            (name, float(self.blobs[name].data.sum()))
+            for name, weight in self.blob_loss_weights.items()
+            if weight
         )
 
     def clear_param_diffs(self) -> None:
@@ -359,5 +377,3 @@ class Net:
     def save_hdf5(self, path: str | PathLike[str]) -> None:
         """Write all params as HDF5; a shared param only with its owner, as Caffe does."""
         weight_files.write_hdf5(self, fspath(path))
-
-

@@ -45,7 +45,7 @@ def collect_params(graph: Graph, layers: Sequence[Layer]) -> list[Param]:
         specs = node.param.param
         if len(specs) > len(layer.blobs):
             raise GraphError(
-                f"has {len(specs)} param {{ }} entries, but type {node.param.type} has {len(layer.blobs)} param(s) here",
+                f"has {len(specs)} param entries, but as type {node.param.type} it has {len(layer.blobs)} param(s)",
                 layer=layer.name,
             )
         for j in range(len(layer.blobs)):

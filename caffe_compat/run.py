@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -124,7 +125,10 @@ def _hard_rois(net: Net, layer: HardRoIMining) -> HardRois:
     labels = net.blobs[net.bottom_names[layer.name][3]].data.reshape(-1)
     kept, counts = np.unique(labels[layer.selected].astype(int), return_counts=True)
     return HardRois(
-        layer.name, len(labels), len(layer.selected), {int(k): int(n) for k, n in zip(kept, counts, strict=True)}
+        layer.name,
+        len(labels),
+        len(layer.selected),
+        {int(k): int(n) for k, n in zip(kept, counts, strict=True)},
     )
 
 
@@ -133,7 +137,7 @@ def dump(net: Net, path: str) -> None:
 
     A diff is there where something wrote or read one.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for name, blob in net.blobs.items():
         arrays[f"data:{name}"] = blob.data
         if blob.has_diff:
@@ -145,5 +149,3 @@ def dump(net: Net, path: str) -> None:
                 arrays[f"pdiff:{name}:{j}"] = blob.diff
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
-
-

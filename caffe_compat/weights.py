@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.errors import WeightsError
+from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
 from caffe_compat.prototxt import wire
-from caffe_compat.prototxt.caffe_pb2 import BlobProto, LayerParameter, NetParameter
-from caffe_compat.prototxt.upgrade import upgrade_net
+from caffe_compat.prototxt.caffe_pb2 import BlobProto, LayerParameter
+from caffe_compat.prototxt.reader import parse_binary_net
 
 if TYPE_CHECKING:
     from caffe_compat.net import Net
@@ -40,7 +40,9 @@ class Report:
 
     file: str
     loaded: list[str] = field(default_factory=list)
-    shared: list[str] = field(default_factory=list)  # not in the file, but all its params belong to a loaded layer
+    shared: list[str] = field(
+        default_factory=list
+    )  # not in the file, but all its params belong to a loaded layer
     filled: list[str] = field(default_factory=list)  # as the fillers left it
     zero: list[str] = field(default_factory=list)  # every param is still zero
     ignored: list[str] = field(default_factory=list)  # in the file, but not in the net
@@ -67,15 +69,18 @@ def _read_binary(data: bytes, path: str) -> list[Stored]:
         raise WeightsError("the file is empty, expected a .caffemodel", file=path)
     try:
         rest, arrays = wire.take_blobs(data)
-        net = upgrade_net(NetParameter.FromString(rest))
-    except Exception as error:  # protobuf and the upgrade each have errors of their own
+        net = parse_binary_net(rest, path)
+    except (wire.WireError, PrototxtError) as error:
         raise WeightsError(
-            f"this is no .caffemodel, or a truncated one ({error}); get it again, or check that it is the weights file",
+            f"this is no .caffemodel, or a truncated one ({getattr(error, 'message', error)}); get it again, or check that it is the weights file",
             file=path,
         ) from error
     numbers = iter(arrays)
     return [
-        Stored(layer.name, {j: _shaped(blob, next(numbers), layer.name, path) for j, blob in enumerate(layer.blobs)})
+        Stored(
+            layer.name,
+            {j: _shaped(blob, next(numbers), layer.name, path) for j, blob in enumerate(layer.blobs)},
+        )
         for layer in net.layer
         if layer.blobs
     ]

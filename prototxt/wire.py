@@ -127,7 +127,7 @@ def blob_bytes(data: np.ndarray, diff: np.ndarray | None = None) -> list[bytes |
     for field, array in ((_DATA, data), (_DIFF, diff)):
         if array is not None:
             flat = np.ascontiguousarray(array, "<f4").reshape(-1)
-            pieces += [length_delimited(field, flat.nbytes), memoryview(flat).cast("B")]
+            pieces += [length_delimited(field, flat.nbytes), flat.view(np.uint8).data]
     return pieces
 
 

@@ -57,7 +57,9 @@ def test_a_layer_keeps_its_own_phase():
 
 
 def test_include_and_exclude_together():
-    with pytest.raises(GraphError, match=r"^layer 'x': has include rules and exclude rules; use only one kind$"):
+    with pytest.raises(
+        GraphError, match=r"^layer 'x': has include rules and exclude rules; use only one kind$"
+    ):
         graph.filter_net(net('layer { name: "x" include { phase: TRAIN } exclude { phase: TEST } }'))
 
 
@@ -82,7 +84,8 @@ def test_splits_after_in_place_layers_carry_the_last_producer():
     layer { name: "relu" type: "ReLU" bottom: "y" top: "y" }
     layer { name: "a" type: "Silence" bottom: "x" bottom: "y" }
     layer { name: "b" type: "Silence" bottom: "y" bottom: "x" bottom: "y" }""")
-    want = graph.filter_net(net("""
+    want = graph.filter_net(
+        net("""
     layer { name: "data" type: "Input" top: "x" top: "y" }
     layer { name: "x_data_0_split" type: "Split" bottom: "x" top: "x_data_0_split_0" top: "x_data_0_split_1" }
     layer { name: "relu" type: "ReLU" bottom: "y" top: "y" }
@@ -90,7 +93,8 @@ def test_splits_after_in_place_layers_carry_the_last_producer():
             top: "y_relu_0_split_0" top: "y_relu_0_split_1" top: "y_relu_0_split_2" }
     layer { name: "a" type: "Silence" bottom: "x_data_0_split_0" bottom: "y_relu_0_split_0" }
     layer { name: "b" type: "Silence" bottom: "y_relu_0_split_1" bottom: "x_data_0_split_1"
-            bottom: "y_relu_0_split_2" }"""))
+            bottom: "y_relu_0_split_2" }""")
+    )
     assert got == want
 
 
@@ -153,7 +157,12 @@ def test_wiring():
     layer { name: "z" type: "ReLU" bottom: "x" top: "z" }
     layer { name: "a" type: "ReLU" bottom: "t" top: "a" }""")
     assert wires.blob_names == ["x", "t", "z", "a"]
-    assert [(node.bottoms, node.tops) for node in wires.nodes] == [([], [0, 1]), ([0], [0]), ([0], [2]), ([1], [3])]
+    assert [(node.bottoms, node.tops) for node in wires.nodes] == [
+        ([], [0, 1]),
+        ([0], [0]),
+        ([0], [2]),
+        ([1], [3]),
+    ]
     assert [wires.blob_names[i] for i in wires.inputs] == ["x", "t"]
     assert [wires.blob_names[i] for i in wires.outputs] == ["a", "z"]
 
@@ -171,7 +180,10 @@ def test_a_loss_layer_without_tops_gets_one():
     "layer, message",
     [
         ('name: "r" type: "ReLU" bottom: "x" bottom: "t" top: "y"', "type ReLU takes 1 bottom(s), found 2"),
-        ('name: "e" type: "Eltwise" bottom: "x" top: "y"', "type Eltwise takes at least 2 bottom(s), found 1"),
+        (
+            'name: "e" type: "Eltwise" bottom: "x" top: "y"',
+            "type Eltwise takes at least 2 bottom(s), found 1",
+        ),
         ('name: "r" type: "ReLU" bottom: "x"', "type ReLU takes 1 top(s), found 0"),
         (
             'name: "r" type: "ReLU" bottom: "x" top: "y" propagate_down: true propagate_down: false',
@@ -189,7 +201,7 @@ def test_a_loss_layer_without_tops_gets_one():
 )
 def test_counts(layer, message):
     with pytest.raises(GraphError) as error:
-        wired('layer { name: "data" type: "Input" top: "x" top: "t" } layer { %s }' % layer)
+        wired('layer { name: "data" type: "Input" top: "x" top: "t" } layer { ' + layer + " }")
     assert error.value.message.split(": ", 1)[1] == message
 
 
@@ -299,7 +311,8 @@ def test_unsaid_multipliers_are_one():
         (
             ("lr_mult: 1", "", "lr_mult: 2"),
             [(3, 2)] * 3,
-            "layer 'c': states lr_mult 2 for the shared param 'w', layer 'a' states 1; make them equal, or state it once",
+            "layer 'c': states lr_mult 2 for the shared param 'w', layer 'a' states 1; "
+            "make them equal, or state it once",
         ),
         (
             ("", "", ""),

@@ -30,7 +30,11 @@ HEIGHTS = {
     "caffe_compat.fast_rcnn": 7,
     "caffe_compat.cli": 8,
 }
-FOLDERS = {"caffe_compat": "caffe_compat", "layers": "caffe_compat.layers", "prototxt": "caffe_compat.prototxt"}
+FOLDERS = {
+    "caffe_compat": "caffe_compat",
+    "layers": "caffe_compat.layers",
+    "prototxt": "caffe_compat.prototxt",
+}
 
 
 def modules():
@@ -62,7 +66,9 @@ def imported(path):
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("module, path", list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "module, path", list(modules()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_direction(module, path):
     names = {name for name in imported(path) if name.startswith("caffe_compat.")}
     known = {name for name, _ in modules()}

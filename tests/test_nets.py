@@ -41,12 +41,16 @@ def check(path, key, meaning, monkeypatch):
     phase = caffe.TRAIN if key.startswith("TRAIN") else caffe.TEST
     net = caffe.Net(path, phase, propagate_down=meaning)
     layers = [[node.param.name, node.param.type] for node in net.graph.nodes]
-    if not any(kind == "Input" for _, kind in want["layers"]):  # the recording fork has net inputs without a layer
+    if not any(
+        kind == "Input" for _, kind in want["layers"]
+    ):  # the recording fork has net inputs without a layer
         layers = [layer for layer in layers if layer[1] != "Input"]
     assert layers == want["layers"]
     assert {name: list(blob.shape) for name, blob in net.blobs.items()} == want["blobs"]
     assert {name: [list(b.shape) for b in blobs] for name, blobs in net.params.items()} == want["params"]
-    needs = {node.param.name: plan.need_backward for node, plan in zip(net.graph.nodes, net.plan, strict=True)}
+    needs = {
+        node.param.name: plan.need_backward for node, plan in zip(net.graph.nodes, net.plan, strict=True)
+    }
     assert {name: needs[name] for name in want["needs_backward"]} == want["needs_backward"]
     assert sorted(net.inputs) == sorted(want["inputs"])
     assert net.outputs == want["outputs"]

@@ -7,11 +7,16 @@ from recordings import GOLDEN, assert_close, load, net_of, replay
 import caffe_compat as caffe
 from caffe_compat.prototxt.reader import parse_net
 
-LAYERS = [(path, "restricts") for path in sorted((GOLDEN / "layers").glob("*.npz"))]  # the fork that OHEM pins
+LAYERS = [
+    (path, "restricts") for path in sorted((GOLDEN / "layers").glob("*.npz"))
+]  # the fork that OHEM pins
 LAYERS += [(path, "replaces") for path in sorted((GOLDEN / "layers_bvlc").glob("*.npz"))]  # BVLC master
 
 
-NOT_YET = {"convolution_1d": "N-d convolution is not done yet", "convolution_3d": "N-d convolution is not done yet"}
+NOT_YET = {
+    "convolution_1d": "N-d convolution is not done yet",
+    "convolution_3d": "N-d convolution is not done yet",
+}
 
 
 def text_of(record):
@@ -56,7 +61,10 @@ def test_dropout_masks():
 
 
 def test_v1_weights():
-    record = {key.removeprefix("v1:"): value for key, value in load(GOLDEN / "legacy" / "legacy_weights.npz").items()}
+    record = {
+        key.removeprefix("v1:"): value
+        for key, value in load(GOLDEN / "legacy" / "legacy_weights.npz").items()
+    }
     net = caffe.Net(GOLDEN / "legacy" / "v1_small.prototxt", caffe.TEST)
     report = net.copy_from(GOLDEN / "legacy" / "legacy_v1.caffemodel")
     assert report.loaded == ["c1", "ip"] and not report.zero

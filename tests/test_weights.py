@@ -30,7 +30,11 @@ def filled(net, seed):
 
 
 def same(a, b):
-    return all(np.array_equal(x.data, y.data) for n in a.params for x, y in zip(a.params[n], b.params[n], strict=True))
+    return all(
+        np.array_equal(x.data, y.data)
+        for n in a.params
+        for x, y in zip(a.params[n], b.params[n], strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["w.caffemodel", "w.h5"])
@@ -55,7 +59,9 @@ def test_protobuf_reads_what_is_written(tmp_path):
     assert read.name == "small"
     layers = {layer.name: layer for layer in read.layer}
     assert list(layers["a"].blobs[0].shape.dim) == [5, 5]
-    np.testing.assert_array_equal(layers["b"].blobs[0].data, net.params["a"][0].data.ravel())  # shared: written twice
+    np.testing.assert_array_equal(
+        layers["b"].blobs[0].data, net.params["a"][0].data.ravel()
+    )  # shared: written twice
     np.testing.assert_array_equal(layers["c"].blobs[1].data, net.params["c"][1].data)
     assert layers["a"].inner_product_param.num_output == 5
 
@@ -90,7 +96,7 @@ def test_shapes_that_do_not_fit(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"abc", b"\x89HDF\r\n\x1a\nxxxx", bytes(range(256)) * 9])
 def test_files_that_are_no_weights(data, tmp_path):
     (tmp_path / "w.caffemodel").write_bytes(data)
-    with pytest.raises(caffe.WeightsError, match="w.caffemodel"):
+    with pytest.raises(caffe.WeightsError, match=r"w\.caffemodel"):
         net_of(SMALL).copy_from(tmp_path / "w.caffemodel")
 
 
@@ -112,9 +118,14 @@ def small_net():
 
 
 @settings(max_examples=1000, deadline=None)
-@given(cut=st.integers(0, 10_000), changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6))
+@given(
+    cut=st.integers(0, 10_000),
+    changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6),
+)
 def test_mutated_files(cut, changes, model_bytes, small_net, tmp_path_factory):
-    data = bytearray(model_bytes[: len(model_bytes) - cut % len(model_bytes) if cut % 3 == 0 else len(model_bytes)])
+    data = bytearray(
+        model_bytes[: len(model_bytes) - cut % len(model_bytes) if cut % 3 == 0 else len(model_bytes)]
+    )
     for place, value in changes:
         data[place % len(data)] = value
     path = tmp_path_factory.getbasetemp() / "mutated.caffemodel"
@@ -139,7 +150,11 @@ def test_wire_keeps_the_numbers_and_the_rest():
     layer.blobs.add(double_data=[0.5, 0.25], num=1, width=2)
     net.layers.add(name="old").blobs.add(data=[9], channels=1)
     rest, arrays = wire.take_blobs(net.SerializeToString())
-    assert [a.tolist() for a in arrays] == [[9], [1, 2, 3, 4], [0.5, 0.25]]  # in the order of the field numbers
+    assert [a.tolist() for a in arrays] == [
+        [9],
+        [1, 2, 3, 4],
+        [0.5, 0.25],
+    ]  # in the order of the field numbers
     stripped = NetParameter.FromString(rest)
     assert stripped.layer[0].name == "l" and list(stripped.layer[0].blobs[0].shape.dim) == [2, 2]
     assert not stripped.layer[0].blobs[0].data and stripped.layer[0].blobs[1].width == 2

@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--weights", metavar="F", help="a .caffemodel, or an HDF5 file of weights")
     result.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
     result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
-    result.add_argument("--stage", action="append", default=[], help="a stage of the net's state; may be repeated")
+    result.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
+    )
     result.add_argument(
         "--propagate-down",
         choices=["replaces", "restricts"],
@@ -44,10 +46,14 @@ def parser() -> argparse.ArgumentParser:
         "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
     )
     result.add_argument("--iterations", type=_positive, default=1, metavar="N", help="default: 1")
-    result.add_argument("--seed", type=int, metavar="N", help="of the random numbers (fillers, dropout, sampling)")
+    result.add_argument(
+        "--seed", type=int, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
+    )
     result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
     data = result.add_argument_group("data")
-    data.add_argument("--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer")
+    data.add_argument(
+        "--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer"
+    )
     data.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
     data.add_argument("--year", default="2007", help="of the devkit, default: 2007")
     data.add_argument("--image-set", default="trainval", help="of the devkit, default: trainval")

@@ -42,7 +42,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
 
 
 def feed_devkit(net: Net, devkit: str, year: str, image_set: str) -> list[str]:
-    """Feed the photos of a VOC image set with proposals from selective search. Raises DataError."""
+    """Feed the photos of a VOC image set, with proposals from selective search. Raises DataError."""
     kit = Devkit(devkit, year, image_set)
     layer = _data_layer(net)
     ohem = _mines(net)
