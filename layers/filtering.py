@@ -11,8 +11,8 @@ from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.kernels.im2col import col2im, im2col
 from caffe_compat.layers.kernels.scratch import scratch
 
-# An image's windows are laid out for as many output rows at a time as fit into this many elements (32 MB)
-COLUMNS = 2**23
+# An image's windows are laid out for as many output rows at a time as fit into this many elements (16 MB)
+COLUMNS = 2**22
 
 
 class Filtering:

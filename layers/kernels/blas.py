@@ -103,8 +103,7 @@ def _call_sgemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, l
 # sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc): c = op(a) @ op(b) + beta * c, row-major
 # float32, on one thread, in kernels that run within `one_thread_blas`. trans_a, trans_b: bool. a, b, c:
 # addresses (array.ctypes.data) of arrays that the kernel's caller holds. m, n, k, and the strides of rows in
-# elements: int64.
-# beta: float32. Typed Any, since a type checker would ask for the typing context in every call.
+# elements: int64. beta: float32. Typed Any, since mypy would ask for the typing context in every call.
 sgemm: Any = intrinsic(_call_sgemm)
 
 
