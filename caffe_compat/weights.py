@@ -71,8 +71,9 @@ def _read_binary(data: bytes, path: str) -> list[Stored]:
         rest, arrays = wire.take_blobs(data)
         net = parse_binary_net(rest, path)
     except (wire.WireError, PrototxtError) as error:
+        reason = error.message if isinstance(error, PrototxtError) else str(error)
         raise WeightsError(
-            f"this is no .caffemodel, or a truncated one ({getattr(error, 'message', error)}); get it again, or check that it is the weights file",
+            f"this is no .caffemodel, or a truncated one ({reason}); check the name, or get the file again",
             file=path,
         ) from error
     numbers = iter(arrays)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from caffe_compat.cli import console
 from caffe_compat.version import __version__
@@ -24,13 +25,23 @@ examples:
   run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json"""
 
 
+HELP: dict[str, Any] = {
+    "description": DESCRIPTION,
+    "epilog": EXAMPLES,
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+}
+
+
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
-        prog="run-prototxt",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    result = argparse.ArgumentParser(prog="run-prototxt", **HELP)
+    result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
+    add_arguments(result)
+    return result
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_run)
     result.add_argument("net", metavar="FILE", help="the net, a prototxt of any generation")
     result.add_argument("--weights", metavar="F", help="a .caffemodel, or an HDF5 file of weights")
     result.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
@@ -51,20 +62,19 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
     data = result.add_argument_group("data")
-    data.add_argument(
+    source = data.add_mutually_exclusive_group()
+    source.add_argument(
         "--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer"
     )
-    data.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
+    source.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
+    source.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
     data.add_argument("--year", default="2007", help="of the devkit, default: 2007")
     data.add_argument("--image-set", default="trainval", help="of the devkit, default: trainval")
-    data.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
     output = result.add_argument_group("output")
     output.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     output.add_argument("--quiet", action="store_true", help="only the losses and errors")
     output.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
-    result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
-    return result
 
 
 def _positive(text: str) -> int:
@@ -126,11 +136,8 @@ def _run(args: argparse.Namespace) -> None:
 
 def _feed(net, args: argparse.Namespace) -> list[str]:
     """Feed the net from where the arguments say; returns lines that tell what it got."""
-    from caffe_compat.errors import DataError
     from caffe_compat.fast_rcnn import feed
 
-    if sum(map(bool, (args.inputs, args.devkit, args.photo))) > 1:
-        raise DataError("give one of --inputs, --devkit and --photo, not several")
     if args.inputs:
         return feed.feed_inputs(net, args.inputs)
     if args.devkit:

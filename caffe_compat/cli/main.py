@@ -1,0 +1,60 @@
+"""caffe-compat: the project's commands under one name."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from caffe_compat.cli import console, run_prototxt
+from caffe_compat.version import __version__
+
+EXAMPLES = """\
+examples:
+  caffe-compat run train.prototxt --photo dog.jpg
+  caffe-compat layers --json"""
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="caffe-compat",
+        description="Runs Caffe nets on the CPU, with the numbers of the original Caffe.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run_prototxt.add_arguments(
+        commands.add_parser(
+            "run", help="run a net, forward and backward (also: run-prototxt)", **run_prototxt.HELP
+        )
+    )
+    layers = commands.add_parser(
+        "layers",
+        help="list the layer types that can be run",
+        description="List the layer types that can be run.",
+        epilog="example:\n  caffe-compat layers --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    layers.add_argument("--json", action="store_true", help="print a JSON list")
+    layers.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    layers.set_defaults(body=_layers)
+    return result
+
+
+def _layers(args: argparse.Namespace) -> None:
+    from caffe_compat.layers.registry import layer_type_list
+
+    types = layer_type_list()
+    print(json.dumps(types) if args.json else "\n".join(types))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    args = parser().parse_args(argv)
+    return console.run_command(lambda: args.body(args), args.traceback)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Runs the project's commands as processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = """\
+name: "tiny"
+layer { name: "in" type: "Input" top: "x" top: "t"
+        input_param { shape { dim: 2 dim: 3 dim: 5 dim: 7 } shape { dim: 2 } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "conv"
+        convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip" inner_product_param { num_output: 6 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss" }
+"""
+
+
+def run_prototxt(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run run-prototxt with these arguments."""
+    return run("caffe_compat.cli.run_prototxt", *args, cwd=cwd)
+
+
+def run(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *map(str, args)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)

@@ -1,0 +1,158 @@
+"""The commands, run as a user runs them."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from processes import TINY, run, run_prototxt
+from reference import OHEM_TRAIN, REFERENCE, reference
+
+import caffe_compat as caffe
+from caffe_compat.prototxt import zoo
+
+OHEM = zoo.path("vgg_cnn_m_1024_fast_rcnn_ohem_train")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    (tmp_path / "net.prototxt").write_text(TINY)
+    return tmp_path
+
+
+def test_table(tiny):
+    done = run_prototxt("net.prototxt", "--seed", "3", cwd=tiny)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"caffe-compat {caffe.__version__}: net.prototxt, phase TRAIN"
+    assert max(map(len, lines)) <= 100
+    words = [line.split() for line in lines]
+    assert ["params", "filled", "by", "fillers:", "conv"] in words
+    assert ["params", "left", "at", "zero", "(no", "filler):", "ip"] in words
+    conv = next(line for line in words if line[:1] == ["conv"])
+    assert conv[1:4] == ["Convolution", "2x4x3x5", "4x3x3x3"] and conv[-1] == "flows"
+    data = next(line for line in words if line[:1] == ["in"])
+    assert data[1:3] == ["Input", "2x3x5x7"] and data[-3:] == ["nothing", "learns", "below"]
+    assert lines[-1].startswith("iteration 1: loss = 1.79176")  # ln 6: all scores are zero
+
+
+def test_json_and_iterations(tiny):
+    done = run_prototxt("net.prototxt", "--json", "--iterations", "3", "--seed", "1", cwd=tiny)
+    report = json.loads(done.stdout)
+    assert report["phase"] == "TRAIN" and report["iterations"] == 3
+    assert len(report["losses"]) == 3
+    assert report["losses"][2]["loss"] == pytest.approx(np.log(6), rel=1e-6)
+    layers = {layer["name"]: layer for layer in report["layers"]}
+    assert layers["conv"]["top_shapes"] == [[2, 4, 3, 5]] and layers["conv"]["gradient"]
+    assert layers["in"]["backward_ms"] is None and layers["in"]["reason"] == "nothing learns below"
+
+
+def test_quiet(tiny):
+    done = run_prototxt("net.prototxt", "--quiet", cwd=tiny)
+    assert done.stdout.splitlines() == ["iteration 1: loss = 1.79176; loss = 1.79176"]
+
+
+def test_inputs_weights_and_dump(tiny):
+    net = caffe.Net(tiny / "net.prototxt", caffe.TEST)
+    rng = np.random.RandomState(5)
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.data[...] = rng.standard_normal(blob.shape)
+    net.save(tiny / "w.caffemodel")
+    x = rng.standard_normal((3, 3, 6, 5)).astype(np.float32)  # another batch and image size
+    np.savez(tiny / "bad.npz", x=x, t=[1, 4, 2])
+    done = run_prototxt("net.prototxt", "--weights", "w.caffemodel", "--inputs", "bad.npz", cwd=tiny)
+    assert done.returncode == 5 and "'ip'" in done.stderr  # ip has learned for 5 x 7 images
+    x = rng.standard_normal((3, 3, 5, 7)).astype(np.float32)
+    np.savez(tiny / "in.npz", x=x, t=[1, 4, 2])
+    done = run_prototxt(
+        "net.prototxt", "--weights", "w.caffemodel", "--inputs", "in.npz", "--dump", "out.npz", cwd=tiny
+    )
+    assert done.returncode == 0, done.stderr
+    assert "params loaded from w.caffemodel: conv, ip" in done.stdout
+    with np.load(tiny / "out.npz") as out:
+        np.testing.assert_array_equal(out["data:x"], x)
+        np.testing.assert_array_equal(out["param:conv:0"], net.params["conv"][0].data)
+        scores = out["data:conv"].reshape(3, -1) @ out["param:ip:0"].T + out["param:ip:1"]
+        np.testing.assert_allclose(out["data:ip"], scores, rtol=1e-4, atol=1e-4)
+        prob = np.exp(scores - scores.max(1, keepdims=True))
+        prob /= prob.sum(1, keepdims=True)
+        prob[np.arange(3), [1, 4, 2]] -= 1
+        np.testing.assert_allclose(out["pdiff:ip:1"], prob.sum(0) / 3, rtol=1e-4, atol=1e-5)
+
+
+def test_phase_and_stage(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        TINY + 'layer { name: "only" type: "Silence" bottom: "ip" include { phase: TEST stage: "deploy" } }'
+    )
+    args = ["net.prototxt", "--json", "--phase", "test"]
+    with_stage = json.loads(run_prototxt(*args, "--stage", "deploy", cwd=tmp_path).stdout)
+    without = json.loads(run_prototxt(*args, cwd=tmp_path).stdout)
+    assert "only" in [layer["name"] for layer in with_stage["layers"]]
+    assert "only" not in [layer["name"] for layer in without["layers"]]
+
+
+def test_seed_repeats_the_run(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        TINY.replace("num_output: 6", 'num_output: 6 weight_filler { type: "gaussian" std: 1 }')
+    )
+    runs = [
+        run_prototxt("net.prototxt", "--quiet", "--seed", seed, cwd=tmp_path).stdout for seed in (4, 4, 5)
+    ]
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.slow
+def test_the_main_job_on_a_drawn_sample():
+    done = run_prototxt(OHEM, "--seed", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines()[1:])) <= 100  # the first line has the file's path
+    assert "this is a drawn sample" in done.stdout
+    assert "hard_roi_mining: kept 64 hard RoIs of 300: background" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", [OHEM_TRAIN, OHEM_TRAIN.replace("VGG_CNN_M_1024", "VGG16")])
+def test_the_main_job_on_photos(net, tmp_path):
+    devkit = REFERENCE / "VOCdevkit2007"
+    done = run_prototxt(reference(net), "--devkit", devkit, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    layers = {layer["name"]: layer for layer in report["layers"]}
+    assert layers["data"]["top_shapes"][0] == [1, 3, 600, 800]
+    assert 1800 <= report["hard_rois"][0]["rois"] <= 2100 and report["hard_rois"][0]["kept"] == 64
+    assert set(report["losses"][0]) == {"loss_cls", "loss_bbox"}
+    assert all(np.isfinite(list(report["losses"][0].values())))
+    assert layers["fc6_readonly"]["reason"] == "propagate_down: false" and layers["fc6"]["gradient"]
+
+
+def test_help_and_list():
+    done = run("caffe_compat.cli.main", "--help")
+    assert done.returncode == 0 and "examples:" in done.stdout
+    assert "examples:" in run_prototxt("--help").stdout
+    assert json.loads(run("caffe_compat.cli.main", "layers", "--json").stdout) == caffe.layer_type_list()
+
+
+def test_run_is_run_prototxt(tiny):
+    done = run("caffe_compat.cli.main", "run", "net.prototxt", "--quiet", cwd=tiny)
+    assert done.stdout.splitlines() == ["iteration 1: loss = 1.79176; loss = 1.79176"]
+
+
+def test_an_interrupt_ends_with_its_code(tiny):
+    command = [
+        sys.executable,
+        "-m",
+        "caffe_compat.cli.run_prototxt",
+        "net.prototxt",
+        "--iterations",
+        "100000000",
+    ]
+    with subprocess.Popen(
+        command, cwd=tiny, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert lines[-1].startswith("data:")
+        process.send_signal(2)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, "interrupted\n")
