@@ -277,10 +277,10 @@ class Net:
         outs = self._batches({k: v for k, v in kwargs.items() if k in self.outputs})
         for batch_in, batch_out in zip_longest(ins, outs):
             for name, value in self.forward(blobs=blobs, **(batch_in or {})).items():
-                data.setdefault(name, []).extend(value.copy())
+                data.setdefault(name, []).extend(np.atleast_1d(value).copy())
             if _backward:
                 for name, value in self.backward(diffs=diffs, **(batch_out or {})).items():
-                    grad.setdefault(name, []).extend(value.copy())
+                    grad.setdefault(name, []).extend(np.atleast_1d(value).copy())
         count = len(next(iter(kwargs.values())))
         return tuple({name: np.asarray(rows)[:count] for name, rows in part.items()} for part in (data, grad))
 

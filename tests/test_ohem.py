@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from recordings import GOLDEN, assert_close, load
+from reference import workload
 
 import caffe_compat as caffe
 from caffe_compat.prototxt import zoo
@@ -87,3 +88,24 @@ def check_sums(net, key, value):
             assert_close(np.abs(diff).sum(dtype=np.float64), value, key, tolerance=2e-3)
         else:
             assert_close(diff.reshape(-1)[: value.size], value, key, tolerance=1e-2)
+
+
+@pytest.mark.slow
+def test_full_size():
+    """The benchmark's workload: a photo of 600 x 800 with 2000 RoIs of selective search, phase TRAIN."""
+    load_workload = workload()
+    record = load(GOLDEN / "ohem" / "ohem_w.npz")
+    net = caffe.Net(zoo.path(TRAIN_NET), caffe.TRAIN)
+    for name, values in load_workload.weights().items():
+        for blob, value in zip(net.params[name], values, strict=True):
+            blob.data[...] = value
+    net.layer_dict["data"].set_blobs([load_workload.load()])
+    caffe.set_random_seed(3)
+    net.forward()
+    net.backward()
+    for key, value in record.items():
+        kind, _, rest = key.partition(":")
+        if kind in ("loss", "data"):
+            assert_close(net.blobs[rest].data, value, key)
+        else:
+            check_sums(net, key, value)
