@@ -37,7 +37,10 @@ def feed_inputs(net: Net, path: str) -> list[str]:
             raise DataError(f"'{name}' is not finite at {place}; clean the data first", file=path)
     if layer is not None:
         layer.set_blobs([{name: arrays[name] for name in layer.names}])
-    _set_inputs(net, {name: arrays[name] for name in net.inputs})
+    try:
+        _set_inputs(net, {name: arrays[name] for name in net.inputs})
+    except DataError as error:
+        raise error.at(path) from None
     return [f"data: {len(arrays)} arrays of {path}"]
 
 
