@@ -47,3 +47,54 @@ def tanh(x, y):
 def tanh_backward(y, y_diff, x_diff):
     for i in prange(y.size):
         x_diff[i] = y_diff[i] * (np.float32(1) - y[i] * y[i])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def add_positive(x, y):
+    """Add max(x, 0) to y."""
+    for i in prange(x.size):
+        y[i] += max(x[i], np.float32(0))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def bnll_backward(x, y_diff, x_diff):
+    for i in prange(x.size):
+        x_diff[i] = y_diff[i] / (np.float32(1) + np.exp(-x[i]))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def clip_backward(x, y_diff, low, high, x_diff):
+    for i in prange(x.size):
+        x_diff[i] = y_diff[i] if low <= x[i] <= high else np.float32(0)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def elu(x, alpha, y):
+    for i in prange(x.size):
+        y[i] = x[i] if x[i] > np.float32(0) else alpha * (np.exp(x[i]) - np.float32(1))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def elu_backward(x, y, y_diff, alpha, x_diff):
+    for i in prange(x.size):
+        x_diff[i] = y_diff[i] if x[i] > np.float32(0) else y_diff[i] * (alpha + y[i])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def swish(x, beta, y):
+    for i in prange(x.size):
+        y[i] = x[i] / (np.float32(1) + np.exp(-beta * x[i]))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def swish_backward(x, y_diff, beta, x_diff):
+    for i in prange(x.size):
+        s = np.float32(1) / (np.float32(1) + np.exp(-beta * x[i]))
+        x_diff[i] = y_diff[i] * s * (np.float32(1) + beta * x[i] * (np.float32(1) - s))
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def log_backward(x, y_diff, scale, shift, factor, x_diff):
+    """Write factor * y_diff / (scale * x + shift) into x_diff."""
+    for i in prange(x.size):
+        x_diff[i] = factor * y_diff[i] / (scale * x[i] + shift)

@@ -181,3 +181,30 @@ CASES += [
         "local_size: 3 alpha: 2 norm_region: WITHIN_CHANNEL",
     )
 ]
+# ---- AbsVal, BNLL, Clip, ELU, Exp, Log, Swish, Threshold
+CASES += [
+    Case(layer, [IMAGE], [OTHER_IMAGE], fills=[fill])
+    for layer, fill in (
+        ('type: "AbsVal"', apart),
+        ('type: "BNLL"', normal),
+        ('type: "Clip" clip_param { min: -0.4 max: 0.7 }', apart),
+        ('type: "ELU"', apart),
+        ('type: "ELU" elu_param { alpha: 0.3 }', apart),
+        ('type: "Exp"', normal),
+        ('type: "Exp" exp_param { scale: -0.5 shift: 2 }', normal),
+        ('type: "Exp" exp_param { base: 2 scale: 0.5 shift: 3 }', normal),
+        ('type: "Log"', positive),
+        ('type: "Log" log_param { base: 10 scale: 2 shift: 1 }', positive),
+        ('type: "Swish"', normal),
+        ('type: "Swish" swish_param { beta: 1.5 }', normal),
+    )
+]
+CASES += [
+    Case(
+        'type: "Threshold" threshold_param { threshold: 0.2 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        gradient=False,
+        note="steps, forward only",
+    )
+]

@@ -1,0 +1,33 @@
+"""Binomial normal log likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.in_place import InPlaceLayer
+from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.registry import register
+
+
+@register("BNLL")
+class BNLL(InPlaceLayer):
+    """log(1 + exp(x)), which for large x is x; any shape.
+
+    Source: Caffe's BNLLLayer, whose gradient in place is wrong; here it is right.
+    """
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x, y = self.keep_input(bottom, top), top[0].data
+        np.abs(x, out=y)
+        np.negative(y, out=y)
+        np.exp(y, out=y)
+        np.log1p(y, out=y)
+        kernels.add_positive(x.reshape(-1), y.reshape(-1))
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x = self.kept_input(bottom, top).reshape(-1)
+            kernels.bnll_backward(x, top[0].diff.reshape(-1), bottom[0].diff.reshape(-1))

@@ -1,0 +1,37 @@
+"""Values cut off below and above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.in_place import InPlaceLayer
+from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.registry import register
+
+
+@register("Clip")
+class Clip(InPlaceLayer):
+    """x, but clip_param.min at least and clip_param.max at most; any shape.
+
+    The gradient is 0 where x lies outside. Raises LayerError without clip_param, or for min above max.
+    Source: ClipLayer of BVLC's Caffe, whose gradient in place is wrong; here it is right.
+    """
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.clip_param
+        if not self.layer_param.HasField("clip_param"):
+            raise self.error("has no clip_param; give 'clip_param { min: ... max: ... }'")
+        if param.min > param.max:
+            raise self.error(f"clip_param.min {param.min:g} is above clip_param.max {param.max:g}")
+        self.limits = bottom[0].dtype.type(param.min), bottom[0].dtype.type(param.max)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        np.clip(self.keep_input(bottom, top), *self.limits, out=top[0].data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x = self.kept_input(bottom, top).reshape(-1)
+            kernels.clip_backward(x, top[0].diff.reshape(-1), *self.limits, bottom[0].diff.reshape(-1))

@@ -1,0 +1,37 @@
+"""What layers share that may write their output over their input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+
+
+class InPlaceLayer(Layer):
+    """top[0] has the shape of bottom[0] and may be the same blob.
+
+    A layer whose backward wants its input calls `keep_input` in forward and `kept_input` in backward.
+    """
+
+    in_place = True
+    _copy: Blob | None = None
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].reshape(*bottom[0].shape)
+
+    def keep_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:
+        """Return the input in memory that forward does not overwrite: in place, a copy."""
+        if top[0] is bottom[0]:
+            self._copy = self._copy or Blob((), bottom[0].dtype)
+            self._copy.reshape(*bottom[0].shape)
+            np.copyto(self._copy.data, bottom[0].data)
+        return self.kept_input(bottom, top)
+
+    def kept_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:
+        """Return what the last `keep_input` returned."""
+        if top[0] is bottom[0] and self._copy is not None:
+            return self._copy.data
+        return bottom[0].data

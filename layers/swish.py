@@ -1,0 +1,29 @@
+"""Swish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.in_place import InPlaceLayer
+from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.registry import register
+
+
+@register("Swish")
+class Swish(InPlaceLayer):
+    """x / (1 + exp(-swish_param.beta * x)); any shape.
+
+    Source: SwishLayer of BVLC's Caffe; Ramachandran, Zoph and Le (2017).
+    """
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.beta = bottom[0].dtype.type(self.layer_param.swish_param.beta)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        kernels.swish(self.keep_input(bottom, top).reshape(-1), self.beta, top[0].data.reshape(-1))
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x = self.kept_input(bottom, top).reshape(-1)
+            kernels.swish_backward(x, top[0].diff.reshape(-1), self.beta, bottom[0].diff.reshape(-1))
