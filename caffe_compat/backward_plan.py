@@ -89,15 +89,12 @@ def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
         tops = [graph.blob_names[blob] for blob in node.tops]
         bottoms = [graph.blob_names[blob] for blob in node.bottoms]
         contributes = any(node.loss_weights) or any(name in under_loss for name in tops)
-        if plan.need_backward and all(name in skipped for name in tops):
-            plan.need_backward, plan.reason = False, SWITCHED_OFF
+        switched_off = plan.need_backward and all(name in skipped for name in tops)
+        if plan.need_backward and (switched_off or not contributes):
+            plan.need_backward, plan.reason = False, SWITCHED_OFF if contributes else NO_LOSS
+        if switched_off or not contributes:
             plan.propagate_down = [False] * len(bottoms)
-        if not contributes:
-            if plan.need_backward:
-                plan.reason = NO_LOSS
-            plan.need_backward = False
-            plan.propagate_down = [False] * len(bottoms)
-        else:
+        if contributes:
             under_loss.update(bottoms)
         skipped.update(name for name, flag in zip(bottoms, plan.propagate_down, strict=True) if not flag)
 

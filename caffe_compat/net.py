@@ -47,7 +47,7 @@ class Net:
     def __init__(
         self,
         network_file: str | PathLike[str],
-        *args: Phase | str,
+        *args: Phase | str | PathLike[str],
         phase: Phase | None = None,
         level: int = 0,
         stages: Iterable[str] | None = None,
@@ -55,7 +55,7 @@ class Net:
         propagate_down: str = REPLACES,
     ):
         for arg in args:
-            if isinstance(arg, str):
+            if isinstance(arg, (str, PathLike)):
                 weights = arg
             else:
                 phase = arg

@@ -256,6 +256,13 @@ def test_plan_without_loss():
     assert plans["a"].reason == "no path to a loss"
 
 
+def test_without_loss_nothing_is_called_switched_off():
+    plans = plan('layer { name: "data" type: "Input" top: "x" }'
+                 'layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" }'
+                 'layer { name: "b" type: "TanH" bottom: "a" top: "b" }')  # fmt: skip
+    assert plans["a"].reason == plans["b"].reason == "no path to a loss"
+
+
 @pytest.mark.parametrize("meaning", ["replaces", "restricts"])
 def test_propagate_down_false_stops(meaning):
     plans = plan(CHAIN % ("", "propagate_down: false", ""), meaning)

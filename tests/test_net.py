@@ -163,6 +163,8 @@ def test_files_and_phases(tmp_path, net):
     net.save(str(tmp_path / "w.caffemodel"))
     old = caffe.Net(str(path), str(tmp_path / "w.caffemodel"), caffe.TEST)
     new = caffe.Net(str(path), caffe.TRAIN, weights=str(tmp_path / "w.caffemodel"))
+    as_path = caffe.Net(path, tmp_path / "w.caffemodel", caffe.TEST)
+    np.testing.assert_array_equal(as_path.params["a"][0].data, net.params["a"][0].data)
     np.testing.assert_array_equal(old.params["a"][0].data, net.params["a"][0].data)
     np.testing.assert_array_equal(new.params["b"][1].data, net.params["b"][1].data)
     assert "only" in old.layer_dict and "only" not in new.layer_dict
