@@ -10,12 +10,22 @@ from caffe_compat.errors import (
     GraphError,
     LayerError,
     PrototxtError,
+    SolverError,
     WeightsError,
 )
 from caffe_compat.layers.base import TEST, TRAIN, Layer
 from caffe_compat.layers.registry import layer_type_list
 from caffe_compat.net import Net
 from caffe_compat.rng import set_random_seed
+from caffe_compat.solvers import (
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    NesterovSolver,
+    RMSPropSolver,
+    SGDSolver,
+    get_solver,
+)
 from caffe_compat.threads import set_num_threads
 from caffe_compat.version import __version__
 
@@ -27,15 +37,23 @@ def set_mode_cpu() -> None:
 __all__ = [
     "TEST",
     "TRAIN",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
     "CaffeCompatError",
     "DataError",
     "GraphError",
     "Layer",
     "LayerError",
+    "NesterovSolver",
     "Net",
     "PrototxtError",
+    "RMSPropSolver",
+    "SGDSolver",
+    "SolverError",
     "WeightsError",
     "__version__",
+    "get_solver",
     "layer_type_list",
     "set_mode_cpu",
     "set_num_threads",

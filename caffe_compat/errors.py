@@ -73,3 +73,9 @@ class DataError(CaffeCompatError):
     """Data cannot be read or does not fit: a photo, an annotation, an .npz of inputs."""
 
     exit_code = 7
+
+
+class SolverError(CaffeCompatError):
+    """A solver cannot be made, or cannot go on: unknown type or policy, no net, a state that does not fit."""
+
+    exit_code = 8

@@ -5,7 +5,7 @@ Source: Caffe's Net::CopyTrainedLayersFrom, Net::ToProto, Net::ToHDF5, Blob::Fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,14 @@ from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
 from caffe_compat.prototxt import wire
-from caffe_compat.prototxt.caffe_pb2 import BlobProto, LayerParameter
+from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.prototxt.reader import parse_binary_net
 
 if TYPE_CHECKING:
     from caffe_compat.net import Net
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+Instead = Mapping[str, Sequence[np.ndarray]]
 _NET_NAME, _NET_LAYER, _LAYER_BLOBS = 1, 100, 7  # field numbers of caffe.proto
 
 
@@ -80,14 +81,18 @@ def _read_binary(data: bytes, path: str) -> list[Stored]:
     return [
         Stored(
             layer.name,
-            {j: _shaped(blob, next(numbers), layer.name, path) for j, blob in enumerate(layer.blobs)},
+            {
+                j: shaped(blob, next(numbers), f"layer '{layer.name}'", path)
+                for j, blob in enumerate(layer.blobs)
+            },
         )
         for layer in net.layer
         if layer.blobs
     ]
 
 
-def _shaped(blob: BlobProto, values: np.ndarray, layer: str, path: str) -> np.ndarray:
+def shaped(blob: BlobProto, values: np.ndarray, owner: str, path: str) -> np.ndarray:
+    """The numbers of a BlobProto in its shape. Raises WeightsError, with `owner`, where they do not match."""
     if blob.HasField("shape"):
         shape = tuple(blob.shape.dim)
     elif any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
@@ -95,12 +100,12 @@ def _shaped(blob: BlobProto, values: np.ndarray, layer: str, path: str) -> np.nd
     else:
         shape = (len(values),)
     if any(dim < 0 for dim in shape) or np.prod(shape, dtype=object) != len(values):
-        raise WeightsError(f"layer '{layer}': a param of shape {shape} has {len(values)} numbers", file=path)
+        raise WeightsError(f"{owner}: a blob of shape {shape} has {len(values)} numbers", file=path)
     return values.reshape(shape)
 
 
 def _read_hdf5(path: str) -> list[Stored]:
-    h5py = _h5py()
+    h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
             return [
@@ -111,11 +116,12 @@ def _read_hdf5(path: str) -> list[Stored]:
         raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
 
 
-def _h5py():
+def import_h5py():
+    """The module h5py. Raises WeightsError where it is not installed."""
     try:
         import h5py
     except ImportError as error:
-        raise WeightsError("HDF5 weights need h5py: pip install 'caffe-compat[h5]'") from error
+        raise WeightsError("HDF5 files need h5py: pip install 'caffe-compat[h5]'") from error
     return h5py
 
 
@@ -152,7 +158,7 @@ def _matched(net: Net, layer: Layer, source: Stored, path: str) -> list[tuple[Bl
             file=path,
         )
     for j, array in source.arrays.items():
-        if not _fits(array.shape, layer.blobs[j].shape):
+        if not fits(array.shape, layer.blobs[j].shape):
             raise WeightsError(
                 f"layer '{layer.name}', param {j}: the net has shape {layer.blobs[j].shape}, the file {array.shape}; "
                 "rename the layer to train it from scratch, or make it like the one in the file",
@@ -168,7 +174,7 @@ def _owned(net: Net, layer: Layer) -> list[bool]:
     return [(index, j) in owners for j in range(len(layer.blobs))]
 
 
-def _fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front."""
 
     def stripped(dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -226,33 +232,48 @@ def write(net: Net, path: str) -> None:
         write_binary(net, path)
 
 
-def write_binary(net: Net, path: str) -> None:
-    """Write a .caffemodel: every layer with its params, a shared one with each of its layers."""
+def write_binary(net: Net, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
+    """Write a .caffemodel: every layer with its params, a shared one with each of its layers.
+
+    diffs: the params' diffs too. instead: layer name -> arrays to write in place of its params.
+    """
     name = net.name.encode()
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(wire.length_delimited(_NET_NAME, len(name)) + name)
         for param, layer in zip(net.param.layer, net.layers, strict=True):
-            pieces = _layer_pieces(param, layer)
+            pieces: list[bytes | memoryview] = [param.SerializeToString()]
+            for j, blob in enumerate(layer.blobs):
+                inner = wire.blob_bytes(_data(layer, j, instead), _diff(blob) if diffs else None)
+                pieces += [wire.length_delimited(_LAYER_BLOBS, wire.size_of(inner)), *inner]
             file.write(wire.length_delimited(_NET_LAYER, wire.size_of(pieces)))
             for piece in pieces:
                 file.write(piece)
 
 
-def _layer_pieces(param: LayerParameter, layer: Layer) -> list[bytes | memoryview]:
-    pieces: list[bytes | memoryview] = [param.SerializeToString()]
-    for blob in layer.blobs:
-        inner = wire.blob_bytes(blob.data)
-        pieces += [wire.length_delimited(_LAYER_BLOBS, wire.size_of(inner)), *inner]
-    return pieces
+def write_hdf5(net: Net, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
+    """Write HDF5 as Caffe does: data/LAYER/INDEX, a shared param only with its owner. Needs h5py.
 
-
-def write_hdf5(net: Net, path: str) -> None:
-    """Write HDF5 as Caffe does: data/LAYER/INDEX, a shared param only with its owner. Needs h5py."""
-    h5py = _h5py()
+    diffs: also diff/LAYER/INDEX, a shared param with each of its layers. instead: as with write_binary.
+    """
+    h5py = import_h5py()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        data = file.create_group("data")
         for layer in net.layers:
-            group = data.create_group(layer.name)
-            for j, (blob, owned) in enumerate(zip(layer.blobs, _owned(net, layer), strict=True)):
+            group = file.create_group(f"data/{layer.name}")
+            for j, owned in enumerate(_owned(net, layer)):
                 if owned:
-                    group.create_dataset(str(j), data=blob.data)
+                    group.create_dataset(str(j), data=_data(layer, j, instead))
+            if diffs:
+                group = file.create_group(f"diff/{layer.name}")
+                for j, blob in enumerate(layer.blobs):
+                    group.create_dataset(str(j), data=_diff(blob))
+
+
+def _data(layer: Layer, index: int, instead: Instead | None) -> np.ndarray:
+    if instead and layer.name in instead:
+        return instead[layer.name][index]
+    return layer.blobs[index].data
+
+
+def _diff(blob: Blob) -> np.ndarray:
+    """A blob's diff, or zeros that are not kept."""
+    return blob.diff if blob.has_diff else np.zeros(blob.shape, blob.dtype)

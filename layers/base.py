@@ -70,6 +70,14 @@ class Layer:
                 "this layer has no backward pass; set propagate_down: false or remove what learns below"
             )
 
+    def get_state(self) -> dict[str, np.ndarray]:
+        """What this layer remembers from one forward to the next besides its params (a place in the data), for an
+        exact resume: a snapshot keeps it. Names without a slash."""
+        return {}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from where `get_state` stood. Called only with what it gave, and not with nothing."""
+
     # ---- help for subclasses -------------------------------------------------------------------------------
     def error(self, message: str) -> LayerError:
         """The error to raise for a wrong param, shape or value; it names this layer and its type."""

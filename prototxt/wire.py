@@ -1,4 +1,4 @@
-"""The numbers of a .caffemodel, read and written past protobuf.
+"""The numbers of a .caffemodel or a .solverstate, read and written past protobuf.
 
 A weights file is a NetParameter whose BlobProtos hold up to hundreds of millions of floats. protobuf would make a
 Python object of each; here they are taken out of the bytes as arrays, and the small rest goes through protobuf.
@@ -13,8 +13,9 @@ import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
-# message -> {field: message}: the way from a NetParameter to its blobs, in all three generations
+# message -> {field: message}: the way to the blobs of a NetParameter, in all three generations, and of a SolverState
 _NESTED = {
+    "state": {3: "blob"},
     "net": {2: "v1_layer", 100: "layer"},
     "layer": {7: "blob"},
     "v1_layer": {1: "v0_layer", 6: "blob"},
@@ -28,14 +29,14 @@ class WireError(ValueError):
     """The bytes are no protobuf message: truncated, or a length that leads past the end."""
 
 
-def take_blobs(data: bytes) -> tuple[bytes, list[np.ndarray]]:
-    """Return a NetParameter's bytes without the numbers of its blobs, and the numbers: one flat array a blob.
+def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarray]]:
+    """Return a message's bytes without the numbers of its blobs, and the numbers: one flat array a blob.
 
-    The arrays (float32, in the order in which the blobs stand) are views of `data` where they can be; a blob
+    message: "net" for a NetParameter, "state" for a SolverState. The arrays (float32, in the order in which the blobs stand) are views of `data` where they can be; a blob
     without data gives an empty one. Raises WireError.
     """
     arrays: list[np.ndarray] = []
-    rest = _strip(memoryview(data), "net", arrays)
+    rest = _strip(memoryview(data), message, arrays)
     return rest, arrays
 
 

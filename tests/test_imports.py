@@ -26,6 +26,7 @@ HEIGHTS = {
     "caffe_compat.weights": 4,
     "caffe_compat.net": 5,
     "caffe_compat.run": 6,
+    "caffe_compat.solvers": 6,
     "caffe_compat": 6,
     "caffe_compat.fast_rcnn": 7,
     "caffe_compat.cli": 8,

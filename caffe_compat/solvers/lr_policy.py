@@ -1,0 +1,73 @@
+"""The learning rate of each iteration.
+
+Source: Caffe's SGDSolver::GetLearningRate.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from caffe_compat.errors import SolverError
+from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+
+logger = logging.getLogger("caffe_compat.solver")
+
+# policy -> factor of base_lr, of the solver's params, the iteration and how many steps were taken
+_FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
+    "fixed": lambda p, i, step: 1.0,
+    "step": lambda p, i, step: p.gamma**step,
+    "exp": lambda p, i, step: p.gamma**i,
+    "inv": lambda p, i, step: (1 + p.gamma * i) ** -p.power,
+    "multistep": lambda p, i, step: p.gamma**step,
+    "poly": lambda p, i, step: (1 - i / p.max_iter) ** p.power if i < p.max_iter else float(p.power == 0),
+    "sigmoid": lambda p, i, step: 1 / (1 + _exp(-p.gamma * (i - p.stepsize))),
+}
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 709 else math.inf  # as in C, where it does not raise
+
+
+class LearningRate:
+    """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, max_iter of a SolverParameter.
+
+    current_step: how many steps were taken, by policies step and multistep; a .solverstate holds it.
+    Raises SolverError for an unknown policy, or numbers that do not fit it.
+    """
+
+    def __init__(self, param: SolverParameter):
+        self.param = param
+        self.current_step = 0
+        self._check()
+        self._factor = _FACTORS[param.lr_policy]
+
+    def at(self, iteration: int) -> float:
+        """The learning rate of an iteration, as float32 has it. To be asked once for each, in order."""
+        param = self.param
+        if param.lr_policy == "step":
+            self.current_step = iteration // param.stepsize
+        elif param.lr_policy == "multistep":
+            ahead = param.stepvalue[self.current_step :]
+            if ahead and iteration >= ahead[0]:
+                self.current_step += 1
+                logger.info("MultiStep Status: Iteration %d, step = %d", iteration, self.current_step)
+        return float(np.float32(param.base_lr * self._factor(param, iteration, self.current_step)))
+
+    def _check(self) -> None:
+        param, policy = self.param, self.param.lr_policy
+        if policy not in _FACTORS:
+            near = difflib.get_close_matches(policy, _FACTORS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_FACTORS)}"
+            found = f"unknown lr_policy '{policy}'" if policy else "there is no lr_policy"
+            raise SolverError(f"{found}; {hint}")
+        if policy in ("step", "sigmoid") and param.stepsize <= 0:
+            raise SolverError(f"lr_policy '{policy}' needs a stepsize above 0, found {param.stepsize}")
+        if policy in ("step", "exp", "inv", "multistep") and param.gamma < 0:
+            raise SolverError(f"lr_policy '{policy}' needs a gamma of at least 0, found {param.gamma:g}")
+        if policy == "poly" and param.max_iter <= 0:
+            raise SolverError("lr_policy 'poly' falls to 0 at max_iter; add max_iter")

@@ -1,0 +1,86 @@
+"""PREFIX_iter_N.extra.npz: what a .caffemodel and a .solverstate forget and an exact resume needs.
+
+An .npz without pickles, with these keys:
+
+    version, type, iter, checksum     1, the solver's type, the iteration; CRC-32 of the params and the history
+    rng/words, rng/position           the stream of caffe_rng()
+    numpy/keys, numpy/position, numpy/has_gauss, numpy/gauss     numpy's global RandomState
+    window, smoothed_loss             the last average_loss losses, the oldest first, and their running mean
+    layer/NET/LAYER/KEY               what the layer's get_state gave; NET is train, test0, test1, ...
+    extra/NAME/KEY                    what an object given to Solver.keep gave
+    param/LAYER/INDEX                 params that the .caffemodel holds in another form, as they are trained
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.errors import SolverError
+from caffe_compat.files import replacing
+from caffe_compat.rng import caffe_rng
+
+VERSION = 1
+Arrays = dict[str, np.ndarray]
+
+
+def checksum(arrays: Iterable[np.ndarray]) -> int:
+    """CRC-32 of the numbers of all arrays, one after the other."""
+    crc = 0
+    for array in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
+    return crc
+
+
+def write(arrays: Mapping[str, Any], path: str) -> None:
+    """Write a sidecar with these arrays, the version and the states of both random number generators."""
+    words, position = caffe_rng().get_state()
+    _, keys, place, has_gauss, gauss = np.random.get_state()
+    everything = {
+        "version": VERSION,
+        "rng/words": words,
+        "rng/position": position,
+        "numpy/keys": keys,
+        "numpy/position": place,
+        "numpy/has_gauss": has_gauss,
+        "numpy/gauss": gauss,
+        **arrays,
+    }
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **everything)
+
+
+def read(path: str) -> Arrays:
+    """Read a sidecar. Raises SolverError when it is none, or of a later version."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        version = int(arrays["version"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise SolverError(
+            f"this file beside the state is broken ({error}); remove it to go on without it", file=path
+        ) from error
+    if version != VERSION:
+        raise SolverError(f"found version {version} of this file, can read version {VERSION}", file=path)
+    return arrays
+
+
+def restore_random(arrays: Arrays) -> None:
+    """Let both random number generators go on from where they stood."""
+    caffe_rng().set_state((arrays["rng/words"], int(arrays["rng/position"])))
+    place, has_gauss = int(arrays["numpy/position"]), int(arrays["numpy/has_gauss"])
+    np.random.set_state(("MT19937", arrays["numpy/keys"], place, has_gauss, float(arrays["numpy/gauss"])))
+
+
+def under(arrays: Arrays, prefix: str) -> dict[str, Arrays]:
+    """The arrays named PREFIX/NAME/KEY, as {NAME: {KEY: array}}."""
+    result: dict[str, Arrays] = {}
+    for key, array in arrays.items():
+        if key.startswith(prefix + "/"):
+            name, _, last = key[len(prefix) + 1 :].rpartition("/")
+            result.setdefault(name, {})[last] = array
+    return result

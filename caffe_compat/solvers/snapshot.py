@@ -1,0 +1,188 @@
+"""Snapshots of a solver: the weights, Caffe's state, and beside them what an exact resume needs besides.
+
+Three files, PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate (both with .h5 in HDF5) as Caffe writes them, and
+PREFIX_iter_N.extra.npz (see sidecar.py). Each appears whole, the state last: where there is a state, there is all.
+Source: Caffe's Solver::Snapshot and Solver::Restore.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffe_compat import weights
+from caffe_compat.errors import SolverError
+from caffe_compat.net import Net
+from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+from caffe_compat.solvers import sidecar, state
+from caffe_compat.weights import fits
+
+if TYPE_CHECKING:
+    from caffe_compat.solvers.solver import Solver
+
+logger = logging.getLogger("caffe_compat.solver")
+
+
+# ---- writing --------------------------------------------------------------------------------------------------
+
+
+def write(solver: Solver) -> str:
+    """Write a snapshot; returns the name of the state."""
+    hdf5 = solver.param.snapshot_format == SolverParameter.HDF5
+    ending, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
+    prefix = f"{solver.snapshot_prefix()}_iter_{solver.iter}"
+    model, extra, path = (
+        f"{prefix}.caffemodel{ending}",
+        f"{prefix}.extra.npz",
+        f"{prefix}.solverstate{ending}",
+    )
+    stored = {
+        name: form([blob.data for blob in solver.net.params[name]])
+        for name, form in solver.stored_forms.items()
+    }
+    for name in (model, extra, path):
+        _remove_leftovers(name)
+    logger.info("Snapshotting to %s file %s", kind, model)
+    (weights.write_hdf5 if hdf5 else weights.write_binary)(
+        solver.net, model, solver.param.snapshot_diff, stored
+    )
+    sidecar.write(_extra(solver), extra)
+    logger.info("Snapshotting solver state to %s file %s", kind, path)
+    (state.write_hdf5 if hdf5 else state.write_binary)(
+        state.State(solver.iter, model, solver.learning_rate.current_step, solver.all_history()), path
+    )
+    return path
+
+
+def _remove_leftovers(path: str) -> None:
+    """Remove what a process that was killed while it wrote this file left (see files.replacing)."""
+    folder, name = os.path.split(os.path.abspath(path))
+    for found in os.listdir(folder):
+        if re.fullmatch(rf"\.{re.escape(name)}\.\w+", found):
+            os.unlink(os.path.join(folder, found))
+
+
+def _extra(solver: Solver) -> dict[str, object]:
+    arrays: dict[str, object] = {
+        "type": solver.type,
+        "iter": solver.iter,
+        "checksum": _checksum(solver),
+        "window": np.array(solver.window),
+        "smoothed_loss": solver.smoothed_loss,
+    }
+    for net_name, net in _nets(solver).items():
+        for layer in net.layers:
+            for key, value in layer.get_state().items():
+                arrays[f"layer/{net_name}/{layer.name}/{key}"] = value
+    for name, kept in solver.kept.items():
+        for key, value in kept.get_state().items():
+            arrays[f"extra/{name}/{key}"] = value
+    for name in solver.stored_forms:
+        for j, blob in enumerate(solver.net.params[name]):
+            arrays[f"param/{name}/{j}"] = blob.data
+    return arrays
+
+
+def _nets(solver: Solver) -> dict[str, Net]:
+    return {"train": solver.net, **{f"test{i}": net for i, net in enumerate(solver.test_nets)}}
+
+
+def _checksum(solver: Solver) -> int:
+    return sidecar.checksum(
+        [*(solver.net.param_blob(param).data for param in solver.net.learnable), *solver.all_history()]
+    )
+
+
+# ---- restoring ------------------------------------------------------------------------------------------------
+
+
+def restore(solver: Solver, path: str) -> None:
+    """Let the solver go on from a state, Caffe's own or one written here. Raises SolverError or WeightsError."""
+    found = state.read(path)
+    history = _fitting_history(solver, list(found.history), path)
+    extra_path = re.sub(r"\.solverstate(\.h5)?$", "", path) + ".extra.npz"
+    extra = sidecar.read(extra_path) if os.path.exists(extra_path) else None
+    if extra is not None and str(extra["type"]) != solver.type:
+        raise SolverError(
+            f"this is the state of a solver of type {extra['type']}, the solver is of type {solver.type}; "
+            "use the state of its own type, or start anew from the weights",
+            file=path,
+        )
+    if found.learned_net:
+        _load_weights(solver, found.learned_net, path)
+    solver.iter = found.iter
+    solver.learning_rate.current_step = found.current_step
+    solver.set_history(history)
+    solver.clear_window()
+    if extra is None:
+        logger.warning(
+            "There is no %s, as in snapshots of Caffe itself: the random numbers, the place in the data and the "
+            "average of the loss start anew",
+            extra_path,
+        )
+    else:
+        _restore_extra(solver, extra, extra_path)
+
+
+def _fitting_history(solver: Solver, history: list[np.ndarray], path: str) -> list[np.ndarray]:
+    blobs = [solver.net.param_blob(param) for param in solver.net.learnable] * solver.histories
+    if len(history) != len(blobs):
+        raise SolverError(
+            f"the state has {len(history)} history blobs, a {solver.type} solver of this net has {len(blobs)}; "
+            "is it the state of another solver type, or of another net?",
+            file=path,
+        )
+    for i, (array, blob) in enumerate(zip(history, blobs, strict=True)):
+        if not fits(array.shape, blob.shape):
+            raise SolverError(
+                f"history {i} has the shape {array.shape}, the net's param has {blob.shape}; "
+                "is it the state of another net?",
+                file=path,
+            )
+    return [array.reshape(blob.shape) for array, blob in zip(history, blobs, strict=True)]
+
+
+def _load_weights(solver: Solver, learned_net: str, path: str) -> None:
+    beside = os.path.join(os.path.dirname(path), os.path.basename(learned_net))
+    model = next((name for name in (beside, learned_net) if os.path.isfile(name)), None)
+    if model is None:
+        raise SolverError(
+            f"the state's weights '{learned_net}' are gone: neither '{beside}' nor '{os.path.abspath(learned_net)}' "
+            "is there; put the file beside the state",
+            file=path,
+        )
+    report = solver.net.copy_from(model)
+    if report.filled or report.zero:
+        raise SolverError(
+            f"the weights have nothing for {', '.join(report.filled + report.zero)}; are they of another net?",
+            file=model,
+        )
+
+
+def _restore_extra(solver: Solver, extra: sidecar.Arrays, path: str) -> None:
+    for name, arrays in sidecar.under(extra, "param").items():
+        for j, array in arrays.items():
+            solver.net.params[name][int(j)].data[...] = array
+    if int(extra["iter"]) != solver.iter or int(extra["checksum"]) != _checksum(solver):
+        raise SolverError(
+            "this file belongs to other weights or another state than those beside it; remove it to go on "
+            "without it",
+            file=path,
+        )
+    for net_name, net in _nets(solver).items():
+        for name, values in sidecar.under(extra, f"layer/{net_name}").items():
+            if name not in net.layer_dict:
+                raise SolverError(
+                    f"this file is of a net with a layer '{name}'; the {net_name} net has none", file=path
+                )
+            net.layer_dict[name].set_state(values)
+    for name, values in sidecar.under(extra, "extra").items():
+        if name not in solver.kept:
+            raise SolverError(f"this file has the state of '{name}'; give it to Solver.keep first", file=path)
+        solver.kept[name].set_state(values)
+    sidecar.restore_random(extra)
+    solver.set_window(extra["window"].tolist(), float(extra["smoothed_loss"]))

@@ -1,0 +1,432 @@
+"""Solver: trains a net as a solver.prototxt says. pycaffe's Solver, whose log Caffe's parsers can read.
+
+The log goes to the logger "caffe_compat.solver", in Caffe's own words (what glog prints after its prefix).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Protocol
+
+import numpy as np
+
+from caffe_compat.backward_plan import REPLACES
+from caffe_compat.errors import CaffeCompatError, SolverError
+from caffe_compat.layers.kernels.updates import BLOCK, sum_of_squares
+from caffe_compat.params import Param
+from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+from caffe_compat.prototxt.reader import read_solver
+from caffe_compat.prototxt.source import Source
+from caffe_compat.rng import caffe_rng, set_random_seed
+from caffe_compat.solvers import snapshot as snapshots
+from caffe_compat.solvers.debug_info import DebugInfo
+from caffe_compat.solvers.lr_policy import LearningRate
+from caffe_compat.solvers.nets import Nets
+from caffe_compat.solvers.scores import log_outputs, outputs
+
+logger = logging.getLogger("caffe_compat.solver")
+
+Terms = tuple[np.float32, np.float32, np.float32, np.float32]  # see layers/kernels/updates.py
+StoredForm = Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+@dataclass
+class Iteration:
+    """One iteration, as `on_iteration` is told. `iter` counts from 0, as the log does; `loss` is averaged over
+    iter_size, `smoothed_loss` over average_loss iterations; `seconds` are those of the iteration, without tests."""
+
+    iter: int
+    loss: float
+    smoothed_loss: float
+    lr: float
+    seconds: float
+
+
+@dataclass
+class Tested:
+    """One pass over a test net: its number, and the mean of each output blob, flat."""
+
+    iter: int
+    net: int
+    scores: dict[str, np.ndarray]
+
+
+class HasState(Protocol):
+    """Whatever a snapshot can keep. Names without a slash."""
+
+    def get_state(self) -> dict[str, np.ndarray]: ...
+    def set_state(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+class Solver:
+    """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
+
+    file: a solver's prototxt. propagate_down: see Net. Nets and weights that it names are looked for in the working
+    directory, then in the solver's folder and the folders above it.
+
+    Attributes:
+        net, test_nets   the test nets use the params of the train net
+        iter             how many times the params were updated
+        param            the SolverParameter
+        stopped          whether the last `step` or `solve` ended because of `request_stop`
+        stored_forms     layer name -> function from its params (arrays) to those that a .caffemodel gets instead
+
+    Raises PrototxtError, SolverError, or what Net raises.
+    Source: Caffe's Solver, SGDSolver::ApplyUpdate, and pycaffe's Solver.
+    """
+
+    type = ""
+    histories = 1  # arrays that the type remembers of each param
+
+    def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
+        self._build(*read_solver(fspath(solver_file)), propagate_down)
+
+    @classmethod
+    def from_param(
+        cls, param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+    ) -> Solver:
+        """A solver from a message in today's form."""
+        solver = cls.__new__(cls)
+        solver._build(param, source, propagate_down)
+        return solver
+
+    # ---- building ---------------------------------------------------------------------------------------------
+    def _build(self, param: SolverParameter, source: Source | None, propagate_down: str) -> None:
+        self.param, self.source = param, source
+        if param.HasField("type") and param.type != self.type:
+            logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
+        self._check_param()
+        try:
+            self.learning_rate = LearningRate(param)
+            if param.random_seed >= 0:
+                set_random_seed(param.random_seed)
+            nets = Nets(param, source, propagate_down)
+            self.net, self.test_nets = nets.train_net(), nets.test_nets()
+        except SolverError as error:
+            raise error.at(source.name) if source else error from None
+        for net in self.test_nets:
+            net.share_with(self.net)
+        self.iter = 0
+        self.stopped = False
+        self._history: list[np.ndarray | None] = [None] * (len(self.net.learnable) * self.histories)
+        self._saved_iter = -1
+        self._stop_requested = self._snapshot_requested = False
+        self.stored_forms: dict[str, StoredForm] = {}
+        self.kept: dict[str, HasState] = {}
+        self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._on_iteration: list[Callable[[Iteration], None]] = []
+        self._on_test: list[Callable[[Tested], None]] = []
+        self._debug_infos = [DebugInfo(net, True) for net in self.test_nets if param.debug_info]
+        self._debug_info = DebugInfo(self.net, False) if param.debug_info else None
+        self.clear_window()
+
+    def _check_param(self) -> None:
+        param = self.param
+        for name in ("average_loss", "iter_size"):
+            if getattr(param, name) < 1:
+                raise self.error(f"{name} is {getattr(param, name)}; it must be at least 1", name)
+        if param.regularization_type not in ("L1", "L2"):
+            raise self.error(
+                f"unknown regularization_type '{param.regularization_type}'; known are L1 and L2",
+                "regularization_type",
+            )
+        if param.snapshot:
+            folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
+            if not os.access(folder, os.W_OK):
+                raise self.error(
+                    f"cannot write snapshots into '{folder}'; make this folder, or change snapshot_prefix",
+                    "snapshot_prefix",
+                )
+        self.check()
+
+    def error(self, message: str, *path: str | int) -> CaffeCompatError:
+        """A SolverError with the place of a field of the solver's prototxt."""
+        if self.source is None:
+            return SolverError(message)
+        return SolverError(message).at(self.source.name, *(self.source.where(*path) or ()))
+
+    # ---- what a type does -------------------------------------------------------------------------------------
+    def check(self) -> None:
+        """Raise SolverError where the params do not suit this type."""
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays."""
+        raise NotImplementedError
+
+    # ---- training ---------------------------------------------------------------------------------------------
+    def step(self, iterations: int) -> None:
+        """Train for so many iterations, with the tests, log lines and snapshots that fall due.
+
+        The window of average_loss goes on from the step before; Caffe begins a new one.
+        """
+        end = self.iter + iterations
+        self.stopped = False
+        while self.iter < end and not self.stopped:
+            snapshot_due = False
+            if not self._test_due() or self.test_all():
+                self._iterate()
+                snapshot_due = self._due(self.param.snapshot)
+            self._honour_requests(snapshot_due)
+
+    def solve(self, resume_file: str | PathLike[str] | None = None) -> None:
+        """Train until max_iter, from the beginning or from a state; then take a snapshot, and test."""
+        param = self.param
+        logger.info("Solving %s", self.net.name)
+        logger.info("Learning Rate Policy: %s", param.lr_policy)
+        if not param.HasField("max_iter"):
+            raise self.error("there is no max_iter, so training would never end; add it, or call step")
+        if resume_file is not None:
+            logger.info("Restoring previous solver status from %s", fspath(resume_file))
+            self.restore(resume_file)
+        self.step(param.max_iter - self.iter)
+        if self.stopped:
+            logger.info("Optimization stopped early.")
+            return
+        if param.snapshot_after_train and self._saved_iter != self.iter:
+            self.snapshot()
+        if self._due(param.display):
+            self._smooth(self.net._forward(0, len(self.net.layers) - 1))
+            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
+        if self._due(param.test_interval):
+            self.test_all()
+            self._honour_requests()
+        logger.info("Optimization Done.")
+
+    def _due(self, interval: int) -> bool:
+        return interval > 0 and self.iter % interval == 0
+
+    def _test_due(self) -> bool:
+        return self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization)
+
+    def _iterate(self) -> None:
+        start = time.perf_counter()
+        display = self._due(self.param.display)
+        self.net.clear_param_diffs()
+        for on_start, _ in self._callbacks:
+            on_start()
+        loss = self._forward_backward(display)
+        self._smooth(loss)
+        if display:
+            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
+            log_outputs(self.net, "Train", outputs(self.net))
+        for _, on_gradients_ready in self._callbacks:
+            on_gradients_ready()
+        rate = self.apply_update()
+        done = Iteration(self.iter, loss, self.smoothed_loss, rate, time.perf_counter() - start)
+        self.iter += 1
+        for callback in self._on_iteration:
+            callback(done)
+
+    def _forward_backward(self, display: bool) -> float:
+        """Run iter_size times forward and backward; returns the mean loss."""
+        if self._debug_info:
+            self._debug_info.on = display
+        last = len(self.net.layers) - 1
+        loss = 0.0
+        for _ in range(self.param.iter_size):
+            loss += self.net._forward(0, last)
+            self.net._backward(last, 0)
+            if self._debug_info:
+                self._debug_info.all_params()
+        return loss / self.param.iter_size
+
+    # ---- the smoothed loss ------------------------------------------------------------------------------------
+    def clear_window(self) -> None:
+        """Forget the losses of earlier iterations."""
+        self.set_window([], 0.0)
+
+    def set_window(self, losses: list[float], smoothed_loss: float) -> None:
+        """Go on from these last losses, the oldest first, and their running mean."""
+        self.window = deque(losses, self.param.average_loss)
+        self.smoothed_loss = smoothed_loss
+
+    def _smooth(self, loss: float) -> None:
+        size = len(self.window)
+        if size < self.param.average_loss:
+            self.smoothed_loss = (self.smoothed_loss * size + loss) / (size + 1)
+        else:
+            self.smoothed_loss += (loss - self.window[0]) / size
+        self.window.append(loss)
+
+    # ---- the update -------------------------------------------------------------------------------------------
+    def apply_update(self) -> float:
+        """Move the params by what follows from their diffs; returns the learning rate. `step` does this."""
+        rate = self.learning_rate.at(self.iter)
+        if self._due(self.param.display):
+            logger.info("Iteration %d, lr = %g", self.iter, rate)
+        clip = self._clip()
+        for i, param in enumerate(self.net.learnable):
+            if param.lr_mult.value == 0 and self._history[i] is None:
+                continue  # a frozen param: its update is 0
+            blob = self.net.param_blob(param)
+            self.update(
+                self._terms(param, clip),
+                float(np.float32(rate) * np.float32(param.lr_mult.value)),
+                [array.reshape(-1) for array in self._own_history(i)],
+                blob.diff.reshape(-1),
+                blob.data.reshape(-1),
+            )
+        return rate
+
+    def _clip(self) -> float:
+        """What the diffs are multiplied with, so that the norm of all together is at most clip_gradients."""
+        limit = self.param.clip_gradients
+        if limit < 0:
+            return 1.0
+        blobs = [self.net.param_blob(param) for param in self.net.learnable]
+        norm = math.sqrt(sum(_sum_of_squares(blob.diff) for blob in blobs if blob.has_diff))
+        if not norm > limit:
+            return 1.0
+        logger.info(
+            "Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g",
+            norm,
+            limit,
+            limit / norm,
+        )
+        return limit / norm
+
+    def _terms(self, param: Param, clip: float) -> Terms:
+        decay = np.float32(self.param.weight_decay) * np.float32(param.decay_mult.value)
+        l1 = self.param.regularization_type == "L1"
+        share = np.float32(1) / np.float32(self.param.iter_size)
+        zero = np.float32(0)
+        return np.float32(clip), share, zero if l1 else decay, decay if l1 else zero
+
+    # ---- the history ------------------------------------------------------------------------------------------
+    def _own_history(self, index: int) -> list[np.ndarray]:
+        """The arrays that are remembered of a learnable param; zeros at first."""
+        count = len(self.net.learnable)
+        result = []
+        for i in range(index, count * self.histories, count):
+            array = self._history[i]
+            if array is None:
+                array = self._history[i] = np.zeros(self._history_shape(i), np.float32)
+            result.append(array)
+        return result
+
+    def _history_shape(self, index: int) -> tuple[int, ...]:
+        return self.net.param_blob(self.net.learnable[index % len(self.net.learnable)]).shape
+
+    def all_history(self) -> Iterator[np.ndarray]:
+        """The history as Caffe's states have it: all first arrays, then all second ones; of frozen params zeros."""
+        for i, array in enumerate(self._history):
+            yield np.zeros(self._history_shape(i), np.float32) if array is None else array
+
+    def set_history(self, history: list[np.ndarray]) -> None:
+        """Take over arrays in the order and the shapes of `all_history`."""
+        count = len(self.net.learnable)
+        used = [
+            param.lr_mult.value != 0 or any(array.any() for array in history[i::count])
+            for i, param in enumerate(self.net.learnable)
+        ]
+        self._history = [np.array(array) if used[i % count] else None for i, array in enumerate(history)]
+
+    # ---- tests ------------------------------------------------------------------------------------------------
+    def test_all(self) -> bool:
+        """Run all test nets; returns False where `request_stop` cut that short.
+
+        Then all is as before it: who goes on from here runs the tests again, from their beginning.
+        """
+        layers = [layer for net in self.test_nets for layer in net.layers]
+        before = [(layer, layer.get_state()) for layer in layers]
+        drawn, shuffled = caffe_rng().get_state(), np.random.get_state()
+        if all(self._test(i) for i in range(len(self.test_nets))):
+            return True
+        logger.info("Test interrupted.")
+        for layer, state in before:
+            if state:
+                layer.set_state(state)
+        caffe_rng().set_state(drawn)
+        np.random.set_state(shuffled)
+        return False
+
+    def _test(self, index: int) -> bool:
+        logger.info("Iteration %d, Testing net (#%d)", self.iter, index)
+        net, passes = self.test_nets[index], self.param.test_iter[index]
+        loss, scores = 0.0, {}
+        for i in range(passes):
+            if self._stop_requested:
+                return False
+            loss += net._forward(0, len(net.layers) - 1)
+            found = outputs(net)
+            scores = {name: scores[name] + value for name, value in found.items()} if i else found
+        if self.param.test_compute_loss:
+            logger.info("Test loss: %g", loss / passes)
+        means = {name: value / np.float32(passes) for name, value in scores.items()}
+        log_outputs(net, "Test", means)
+        for callback in self._on_test:
+            callback(Tested(self.iter, index, means))
+        return True
+
+    # ---- snapshots --------------------------------------------------------------------------------------------
+    def snapshot_prefix(self) -> str:
+        """Where snapshots go: snapshot_prefix; without one, or where it is a folder, the solver file's name counts."""
+        prefix = self.param.snapshot_prefix
+        stem = os.path.splitext(self.source.name)[0] if self.source else "solver"
+        if not prefix:
+            return stem
+        return os.path.join(prefix, os.path.basename(stem)) if os.path.isdir(prefix) else prefix
+
+    def snapshot(self) -> str:
+        """Write PREFIX_iter_N.caffemodel, .solverstate and .extra.npz (see snapshot.py); returns the state's name."""
+        path = snapshots.write(self)
+        self._saved_iter = self.iter
+        return path
+
+    def restore(self, state_file: str | PathLike[str]) -> None:
+        """Go on from a snapshot's state. With its .extra.npz all goes on as if it had not been interrupted.
+
+        Data sources, stored_forms and `keep` must be set already. A state that Caffe wrote has no .extra.npz: a
+        warning is logged. Raises SolverError or WeightsError where the state does not fit the solver or its net.
+        """
+        snapshots.restore(self, fspath(state_file))
+        self._saved_iter = self.iter
+
+    def keep(self, name: str, thing: HasState) -> None:
+        """Let snapshots keep the state of something that is no layer."""
+        self.kept[name] = thing
+
+    # ---- requests and callbacks -------------------------------------------------------------------------------
+    def request_stop(self, snapshot: bool = True) -> None:
+        """End `step` or `solve` after the iteration (or within the test) that is running, with a snapshot.
+
+        May be called from a signal handler.
+        """
+        self._stop_requested = True
+        self._snapshot_requested = snapshot
+
+    def request_snapshot(self) -> None:
+        """Take a snapshot after the iteration that is running. May be called from a signal handler."""
+        self._snapshot_requested = True
+
+    def _honour_requests(self, snapshot_due: bool = False) -> None:
+        asked, self._snapshot_requested = self._snapshot_requested, False
+        if (snapshot_due or asked) and self._saved_iter != self.iter:
+            self.snapshot()
+        self.stopped, self._stop_requested = self._stop_requested, False
+
+    def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
+        """Call these in each iteration before forward, and between backward and the update. pycaffe's."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def on_iteration(self, callback: Callable[[Iteration], None]) -> None:
+        """Call this after each update, before a snapshot: for progress and metrics."""
+        self._on_iteration.append(callback)
+
+    def on_test(self, callback: Callable[[Tested], None]) -> None:
+        """Call this after each pass over a test net."""
+        self._on_test.append(callback)
+
+
+def _sum_of_squares(array: np.ndarray) -> float:
+    flat = array.reshape(-1)
+    return sum_of_squares(flat, np.empty(-(-flat.size // BLOCK)))

@@ -1,0 +1,103 @@
+""".solverstate files, binary and HDF5: the iteration, the name of the weights file and the history.
+
+Source: Caffe's SolverState, SGDSolver::SnapshotSolverState and RestoreSolverState.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffe_compat.errors import SolverError, WeightsError
+from caffe_compat.files import replacing
+from caffe_compat.prototxt import wire
+from caffe_compat.prototxt.caffe_pb2 import SolverState
+from caffe_compat.weights import HDF5_MAGIC, import_h5py, shaped
+
+_HISTORY = 3  # field number of caffe.proto
+
+
+@dataclass
+class State:
+    """What Caffe remembers of a solver. learned_net: the weights file's name; history: float32 arrays, in the order
+    of the learnable params (for two histories: all first ones, then all second ones)."""
+
+    iter: int
+    learned_net: str
+    current_step: int
+    history: Iterable[np.ndarray]
+
+
+def write_binary(state: State, path: str) -> None:
+    """Write a .solverstate."""
+    rest = SolverState(iter=state.iter, learned_net=state.learned_net, current_step=state.current_step)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(rest.SerializeToString())
+        for array in state.history:
+            pieces = wire.blob_bytes(array)
+            file.write(wire.length_delimited(_HISTORY, wire.size_of(pieces)))
+            for piece in pieces:
+                file.write(piece)
+
+
+def write_hdf5(state: State, path: str) -> None:
+    """Write a .solverstate.h5. Needs h5py."""
+    h5py = import_h5py()
+    name = state.learned_net.encode() + b"\0"  # Caffe reads it as a C string
+    text = h5py.h5t.C_S1.copy()
+    text.set_size(len(name))
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.create_dataset("iter", data=np.array([state.iter], np.int32))
+        file.create_dataset("learned_net", data=np.array(name), dtype=h5py.Datatype(text))
+        file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        group = file.create_group("history")
+        for i, array in enumerate(state.history):
+            group.create_dataset(str(i), data=array)
+
+
+def read(path: str) -> State:
+    """Read a .solverstate or a .solverstate.h5, whichever it is. Raises SolverError."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+            data = b"" if head == HDF5_MAGIC else head + file.read()
+    except OSError as error:
+        raise SolverError(f"cannot read the solver's state: {error.strerror}", file=path) from error
+    try:
+        return _read_hdf5(path) if head == HDF5_MAGIC else _read_binary(data, path)
+    except (wire.WireError, DecodeError, WeightsError, OSError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, WeightsError) and "h5py" in error.message:
+            raise
+        raise SolverError(
+            f"this is no .solverstate, or a truncated one ({getattr(error, 'message', error)}); take another snapshot",
+            file=path,
+        ) from error
+
+
+def _read_binary(data: bytes, path: str) -> State:
+    if not data:
+        raise ValueError("the file is empty")
+    rest, arrays = wire.take_blobs(data, "state")
+    state = SolverState.FromString(rest)
+    if not state.HasField("iter"):
+        raise ValueError("it has no iter")
+    history = [
+        shaped(blob, array, f"history {i}", path)
+        for i, (blob, array) in enumerate(zip(state.history, arrays, strict=True))
+    ]
+    return State(state.iter, state.learned_net, state.current_step, history)
+
+
+def _read_hdf5(path: str) -> State:
+    h5py = import_h5py()
+    with h5py.File(path, "r") as file:
+        group = file["history"]
+        return State(
+            int(np.ravel(file["iter"][()])[0]),
+            np.bytes_(file["learned_net"][()]).decode() if "learned_net" in file else "",
+            int(np.ravel(file["current_step"][()])[0]),
+            [np.asarray(group[str(i)], np.float32) for i in range(len(group))],
+        )

@@ -1,0 +1,145 @@
+"""The solver types: what each remembers of a param, and how it moves it.
+
+Source: Caffe's SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver and AdamSolver.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from os import PathLike, fspath
+
+import numpy as np
+
+from caffe_compat.backward_plan import REPLACES
+from caffe_compat.errors import SolverError
+from caffe_compat.layers.kernels import updates as kernels
+from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+from caffe_compat.prototxt.reader import read_solver
+from caffe_compat.prototxt.source import Source
+from caffe_compat.solvers.solver import Solver, Terms
+
+
+class SGDSolver(Solver):
+    """Stochastic gradient descent with momentum."""
+
+    type = "SGD"
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        kernels.sgd(terms, np.float32(rate), np.float32(self.param.momentum), *history, diff, data)
+
+
+class NesterovSolver(Solver):
+    """Nesterov's accelerated gradient (Sutskever et al., ICML 2013)."""
+
+    type = "Nesterov"
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        kernels.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), *history, diff, data)
+
+
+class AdaGradSolver(Solver):
+    """Adaptive gradient (Duchi et al., JMLR 2011). Takes no momentum."""
+
+    type = "AdaGrad"
+
+    def check(self) -> None:
+        _no_momentum(self)
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        kernels.adagrad(terms, np.float32(rate), np.float32(self.param.delta), *history, diff, data)
+
+
+class RMSPropSolver(Solver):
+    """RMSProp (Tieleman and Hinton, 2012). Takes no momentum; rms_decay lies in [0, 1)."""
+
+    type = "RMSProp"
+
+    def check(self) -> None:
+        _no_momentum(self)
+        if not 0 <= self.param.rms_decay < 1:
+            raise self.error(
+                f"rms_decay is {self.param.rms_decay:g}; it must be at least 0 and below 1", "rms_decay"
+            )
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        decay, delta = np.float32(self.param.rms_decay), np.float32(self.param.delta)
+        kernels.rmsprop(terms, np.float32(rate), decay, delta, *history, diff, data)
+
+
+class AdaDeltaSolver(Solver):
+    """AdaDelta (Zeiler, 2012). momentum is the decay of its averages."""
+
+    type = "AdaDelta"
+    histories = 2
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        momentum, delta = np.float32(self.param.momentum), np.float32(self.param.delta)
+        kernels.adadelta(terms, np.float32(rate), momentum, delta, *history, diff, data)
+
+
+class AdamSolver(Solver):
+    """Adam (Kingma and Ba, ICLR 2015). momentum and momentum2 are beta1 and beta2, delta is epsilon-hat."""
+
+    type = "Adam"
+    histories = 2
+
+    def check(self) -> None:
+        for name in ("momentum", "momentum2"):
+            if not 0 <= getattr(self.param, name) < 1:
+                value = getattr(self.param, name)
+                raise self.error(f"{name} is {value:g}; for Adam it must be at least 0 and below 1", name)
+
+    def update(
+        self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
+    ) -> None:
+        beta1, beta2 = self.param.momentum, self.param.momentum2
+        steps = self.iter + 1
+        correction = np.float32(math.sqrt(1 - beta2**steps) / (1 - beta1**steps))
+        betas = np.float32(beta1), np.float32(beta2)
+        kernels.adam(
+            terms, np.float32(rate) * correction, *betas, np.float32(self.param.delta), *history, diff, data
+        )
+
+
+def _no_momentum(solver: Solver) -> None:
+    if solver.param.momentum:
+        raise solver.error(
+            f"momentum is {solver.param.momentum:g}, which {solver.type} cannot use; remove it", "momentum"
+        )
+
+
+SOLVERS: dict[str, type[Solver]] = {
+    solver.type: solver
+    for solver in (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver)
+}
+
+
+def get_solver(solver_file: str | PathLike[str], propagate_down: str = REPLACES) -> Solver:
+    """The solver of a prototxt, of the type that it states. pycaffe's get_solver."""
+    return create_solver(*read_solver(fspath(solver_file)), propagate_down)
+
+
+def create_solver(
+    param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+) -> Solver:
+    """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown one."""
+    if param.type not in SOLVERS:
+        known = {name.lower(): name for name in SOLVERS}
+        near = difflib.get_close_matches(param.type.lower(), known, n=1)
+        hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
+        error = SolverError(f"unknown solver type '{param.type}'; {hint}")
+        if source is not None:
+            error.at(source.name, *(source.where("type") or ()))
+        raise error
+    return SOLVERS[param.type].from_param(param, source, propagate_down)

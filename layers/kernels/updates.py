@@ -1,0 +1,120 @@
+"""What solvers do with each param: one pass over its data, diff and history; flat arrays of one size.
+
+`terms` is (clip, share, l2, l1): what the raw diff is multiplied with (gradient clipping, then 1 / iter_size), and
+the decay that is added of the weight or of its sign. Each kernel moves the weight by the update and leaves the
+update in the diff, as Caffe does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+BLOCK = 1 << 14  # elements that are summed in float32 before they are added up in float64
+
+
+@njit(cache=True, error_model="numpy")
+def _gradient(diff, weight, terms):
+    clip, share, l2, l1 = terms
+    gradient = diff * clip * share + l2 * weight
+    if l1 != 0 and weight != 0:
+        gradient += l1 if weight > 0 else -l1
+    return gradient
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def sgd(terms, rate, momentum, history, diff, data):
+    """history <- momentum * history + rate * gradient, which is the update."""
+    for i in prange(data.size):
+        update = rate * _gradient(diff[i], data[i], terms) + momentum * history[i]
+        history[i] = update
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def nesterov(terms, rate, momentum, history, diff, data):
+    """The history of sgd; the update steps back by the old one, and over by the new one."""
+    ahead = np.float32(1) + momentum
+    for i in prange(data.size):
+        old = history[i]
+        new = rate * _gradient(diff[i], data[i], terms) + momentum * old
+        update = ahead * new - momentum * old
+        history[i] = new
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def adagrad(terms, rate, delta, history, diff, data):
+    """The history sums the squares of the gradients."""
+    for i in prange(data.size):
+        gradient = _gradient(diff[i], data[i], terms)
+        squares = history[i] + gradient * gradient
+        update = rate * (gradient / (np.sqrt(squares) + delta))
+        history[i] = squares
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def rmsprop(terms, rate, decay, delta, history, diff, data):
+    """The history averages the squares of the gradients."""
+    fresh = np.float32(1) - decay
+    for i in prange(data.size):
+        gradient = _gradient(diff[i], data[i], terms)
+        squares = fresh * (gradient * gradient) + decay * history[i]
+        update = rate * (gradient / (np.sqrt(squares) + delta))
+        history[i] = squares
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def adadelta(terms, rate, momentum, delta, gradients, updates, diff, data):
+    """The histories average the squares of the gradients, and of the updates before the learning rate."""
+    fresh = np.float32(1) - momentum
+    for i in prange(data.size):
+        gradient = _gradient(diff[i], data[i], terms)
+        squares = fresh * (gradient * gradient) + momentum * gradients[i]
+        update = gradient * np.sqrt((delta + updates[i]) / (delta + squares))
+        gradients[i] = squares
+        updates[i] = fresh * (update * update) + momentum * updates[i]
+        update *= rate
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def adam(terms, rate, beta1, beta2, delta, means, squares, diff, data):
+    """The histories average the gradients and their squares. `rate` has the correction for their start at zero."""
+    fresh1, fresh2 = np.float32(1) - beta1, np.float32(1) - beta2
+    for i in prange(data.size):
+        gradient = _gradient(diff[i], data[i], terms)
+        mean = fresh1 * gradient + beta1 * means[i]
+        square = fresh2 * (gradient * gradient) + beta2 * squares[i]
+        update = rate * (mean / (np.sqrt(square) + delta))
+        means[i] = mean
+        squares[i] = square
+        diff[i] = update
+        data[i] -= update
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
+def _squares(x):
+    total = np.float32(0)
+    for i in range(x.size):
+        total += x[i] * x[i]
+    return total
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def sum_of_squares(x, blocks):
+    """The sum of x * x in float64, the same for any number of threads; blocks: ceil(x.size / BLOCK) float64."""
+    for b in prange(blocks.size):
+        start = np.intp(b) * BLOCK
+        blocks[b] = _squares(x[start : start + BLOCK])
+    total = 0.0
+    for b in range(blocks.size):
+        total += blocks[b]
+    return total
