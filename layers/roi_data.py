@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,15 +14,44 @@ from caffe_compat.layers.registry import register
 
 TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
 
+Blobs = Mapping[str, np.ndarray]
+State = dict[str, np.ndarray]
+
+
+class Source(Protocol):
+    """What the layer takes minibatches from. set_state(get_state()) later gives the same ones again."""
+
+    def next(self) -> Blobs: ...
+    def get_state(self) -> State: ...
+    def set_state(self, state: State) -> None: ...
+
+
+class Circle:
+    """A Source of given minibatches, in their order, again and again. They are read when their turn comes."""
+
+    def __init__(self, blobs: Sequence[Blobs]):
+        self.blobs, self.position = blobs, 0
+
+    def next(self) -> Blobs:
+        self.position += 1
+        return self.blobs[(self.position - 1) % len(self.blobs)]
+
+    def get_state(self) -> State:
+        return {"position": np.array(self.position)}
+
+    def set_state(self, state: State) -> None:
+        self.position = int(state["position"])
+
 
 @register("RoIData")
 class RoIDataLayer(Layer):
     """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
 
     The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
-    y2), labels R, the others R x 4 classes. python_param.param_str gives num_classes. The minibatches are set
-    with `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
-    `max_size` with one RoI; a configuration may set these attributes of the class.
+    y2), labels R, the others R x 4 classes. python_param.param_str gives num_classes. The minibatches come
+    from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have the shapes of
+    `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these attributes of
+    the class.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN), as module "roi_data_layer.layer".
     """
 
@@ -40,33 +70,50 @@ class RoIDataLayer(Layer):
             )
         self.names = TOPS[: len(top)]
         self.columns = 4 * num_classes(self)
-        self.set_blobs([])
+        self.source: Source | None = None
+        self.served = 0
         for blob, shape in zip(
             top, self._shapes(self.ims_per_batch, self.scale, self.max_size, 1), strict=False
         ):
             blob.reshape(*shape)
 
-    def set_blobs(self, blobs: Sequence[Mapping[str, np.ndarray]]) -> None:
+    def set_roidb(self, roidb: Any) -> None:
+        """Serve minibatches of a roidb from now on: of what its `minibatches(num_classes)` gives, a Source."""
+        self.set_source(roidb.minibatches(self.columns // 4))
+
+    def set_source(self, source: Source) -> None:
+        """Serve what this source gives from now on."""
+        self.source, self.served = source, 0
+
+    def set_blobs(self, blobs: Sequence[Blobs]) -> None:
         """Serve these minibatches from now on, in a circle, beginning with the first.
 
         Each maps the names in `TOPS` to arrays; they are read one at a time, when their turn comes.
         """
-        self.blobs_served = blobs
-        self.position = 0
+        self.source, self.served = Circle(blobs) if len(blobs) else None, 0
+
+    def get_state(self) -> State:
+        """Where the source stands: with it, and numpy's random state, `set_state` goes on just so."""
+        return {} if self.source is None else self.source.get_state()
+
+    def set_state(self, state: State) -> None:
+        """Go on from where `get_state` stood; the source must be set already, and have the same data."""
+        if self.source is None:
+            raise self.error("there is no data to go on with; set it before its state")
+        self.source.set_state(state)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if not len(self.blobs_served):
+        if self.source is None:
             raise self.error(
-                "there is no data; give minibatches with this layer's set_blobs, "
+                "there is no data; give minibatches with this layer's set_roidb or set_blobs, "
                 "or run run-prototxt with --devkit or --inputs"
             )
-        index = self.position % len(self.blobs_served)
-        blobs = self.blobs_served[index]
-        self._check(blobs, index)
+        blobs = self.source.next()
+        self._check(blobs, self.served)
         for name, blob in zip(self.names, top, strict=True):
             blob.reshape(*blobs[name].shape)
             blob.data[...] = blobs[name]
-        self.position += 1
+        self.served += 1
 
     def _shapes(self, images: int, height: int, width: int, rois: int) -> list[tuple[int, ...]]:
         boxes = (rois, self.columns)

@@ -56,9 +56,10 @@ def run_command(body: Callable[[], None], show_traceback: bool) -> int:
 
 
 @contextmanager
-def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress(total: int, quiet: bool) -> Iterator[Callable[..., None]]:
     """A bar on stderr that appears when the block takes longer than a second; yields `advance(description)`.
 
+    Who knows only later how many there are in all says so with `advance(description, total)`.
     Not shown with `quiet` or where stderr is no terminal.
     """
     bar = Progress(
@@ -74,8 +75,8 @@ def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
     timer = threading.Timer(1.0, bar.start)
     timer.daemon = True
 
-    def advance(description: str) -> None:
-        bar.update(task, advance=1, description=description)
+    def advance(description: str, total: int | None = None) -> None:
+        bar.update(task, advance=1, description=description, total=total)
 
     timer.start()
     try:

@@ -140,10 +140,11 @@ def _feed(net, args: argparse.Namespace) -> list[str]:
 
     if args.inputs:
         return feed.feed_inputs(net, args.inputs)
-    if args.devkit:
-        return feed.feed_devkit(net, args.devkit, args.year, args.image_set)
-    if args.photo:
-        return feed.feed_photos(net, args.photo)
+    if args.devkit or args.photo:
+        with console.progress(0, args.quiet or args.json) as bar:  # the first search takes a second a photo
+            if args.devkit:
+                return feed.feed_devkit(net, args.devkit, args.year, args.image_set, args.iterations, bar)
+            return feed.feed_photos(net, args.photo, bar)
     return feed.feed_sample(net, args.seed or 0)
 
 

@@ -1,25 +1,236 @@
-"""What the reference's config says, under its own names; its OHEM settings where OHEM has its own.
+"""The configuration of Fast R-CNN: every key of the reference's, with its defaults, and its YAML files.
 
-Source: fast_rcnn/config.py and experiments/cfgs/fast_rcnn_ohem.yml of abhi2610/ohem.
+    cfg = cfg_from_file("experiments/cfgs/fast_rcnn_ohem.yml")
+    cfg = cfg_from_list(["TRAIN.SCALES", "(480, 600)"], cfg)
+    apply(cfg)  # before the net is made
+
+A configuration never changes; reading a file gives a new one. Source: fast_rcnn/config.py and
+experiments/cfgs/fast_rcnn_ohem.yml of abhi2610/ohem. Keys of its tools (paths, Matlab, GPU) are read and have
+no effect; its RPN is not there, and HAS_RPN is refused where data is made.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import ast
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
 
-PIXEL_MEANS = np.array([102.9801, 115.9465, 122.7717])  # blue, green, red
-SCALE = 600  # pixels of the shorter side of a scaled image
-MAX_SIZE = 1000  # most pixels of its longer side
+import yaml
 
-FG_THRESH = 0.5  # least overlap of a foreground RoI; also of one that has bbox targets
-BG_THRESH_HI = 0.5
-BG_THRESH_LO = 0.1  # of the sampled minibatch; OHEM takes background down to 0
+from caffe_compat.errors import DataError
+from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.roi_data import RoIDataLayer
 
-IMS_PER_BATCH = 2  # of the sampled minibatch; OHEM has 1
-BATCH_SIZE = 128  # RoIs of the sampled minibatch, all images together
-FG_FRACTION = 0.25
+Four = tuple[float, float, float, float]
 
-BBOX_NORMALIZE_MEANS = np.array([0.0, 0.0, 0.0, 0.0])
-BBOX_NORMALIZE_STDS = np.array([0.1, 0.1, 0.2, 0.2])
 
-MIN_PROPOSAL_SIZE = 2  # pixels; smaller proposals are left out
+@dataclass(frozen=True)
+class TrainConfig:
+    """Keys under TRAIN."""
+
+    SCALES: tuple[int, ...] = (600,)  # pixels of the shorter side; each image takes one of them by chance
+    MAX_SIZE: int = 1000  # most pixels of the longer side
+    IMS_PER_BATCH: int = 2
+    BATCH_SIZE: int = 128  # RoIs of a minibatch, all its images together; with OHEM those it keeps
+    FG_FRACTION: float = 0.25  # most foreground RoIs of a sampled minibatch
+    FG_THRESH: float = 0.5  # least overlap of a foreground RoI
+    BG_THRESH_HI: float = 0.5  # background RoIs overlap less than this ...
+    BG_THRESH_LO: float = 0.1  # ... and at least this
+    USE_FLIPPED: bool = True  # each image also mirrored
+    BBOX_REG: bool = True  # minibatches have box targets and weights
+    BBOX_THRESH: float = 0.5  # least overlap of a RoI with box targets
+    SNAPSHOT_ITERS: int = 10000
+    SNAPSHOT_INFIX: str = ""
+    USE_PREFETCH: bool = False  # make minibatches in a background process
+    BBOX_NORMALIZE_TARGETS: bool = True
+    BBOX_INSIDE_WEIGHTS: Four = (1.0, 1.0, 1.0, 1.0)
+    BBOX_NORMALIZE_TARGETS_PRECOMPUTED: bool = False  # by the two below, not by those of the data set
+    BBOX_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
+    BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
+    PROPOSAL_METHOD: str = "selective_search"
+    ASPECT_GROUPING: bool = True  # lying images with lying ones, upright with upright
+    HAS_RPN: bool = False
+    RPN_POSITIVE_OVERLAP: float = 0.7
+    RPN_NEGATIVE_OVERLAP: float = 0.3
+    RPN_CLOBBER_POSITIVES: bool = False
+    RPN_FG_FRACTION: float = 0.5
+    RPN_BATCHSIZE: int = 256
+    RPN_NMS_THRESH: float = 0.7
+    RPN_PRE_NMS_TOP_N: int = 12000
+    RPN_POST_NMS_TOP_N: int = 2000
+    RPN_MIN_SIZE: int = 16
+    RPN_BBOX_INSIDE_WEIGHTS: Four = (1.0, 1.0, 1.0, 1.0)
+    RPN_POSITIVE_WEIGHT: float = -1.0
+    USE_OHEM: bool = False  # minibatches have all RoIs, and the net picks the hard ones
+    OHEM_USE_NMS: bool = True
+    OHEM_NMS_THRESH: float = 0.7
+
+
+@dataclass(frozen=True)
+class TestConfig:
+    """Keys under TEST."""
+
+    __test__ = False  # pytest takes a class of this name for tests
+
+    SCALES: tuple[int, ...] = (600,)
+    MAX_SIZE: int = 1000
+    NMS: float = 0.3  # overlap above which the weaker of two detections of a class goes
+    SVM: bool = False
+    BBOX_REG: bool = True
+    HAS_RPN: bool = False
+    PROPOSAL_METHOD: str = "selective_search"
+    RPN_NMS_THRESH: float = 0.7
+    RPN_PRE_NMS_TOP_N: int = 6000
+    RPN_POST_NMS_TOP_N: int = 300
+    RPN_MIN_SIZE: int = 16
+
+
+@dataclass(frozen=True)
+class Config:
+    """All keys. The paths are relative to the working directory."""
+
+    TRAIN: TrainConfig = field(default_factory=TrainConfig)
+    TEST: TestConfig = field(default_factory=TestConfig)
+    DEDUP_BOXES: float = 1 / 16  # RoIs equal after this scaling are one to the net; 0: all are computed
+    PIXEL_MEANS: tuple[float, float, float] = (102.9801, 115.9465, 122.7717)  # blue, green, red
+    RNG_SEED: int = 3
+    EPS: float = 1e-14
+    ROOT_DIR: str = "."
+    DATA_DIR: str = "data"
+    MODELS_DIR: str = os.path.join("models", "pascal_voc")
+    MATLAB: str = "matlab"
+    EXP_DIR: str = "default"
+    USE_GPU_NMS: bool = True
+    GPU_ID: int = 0
+
+
+# fast_rcnn_ohem.yml
+OHEM = Config(
+    EXP_DIR="fast_rcnn_ohem",
+    TRAIN=TrainConfig(BG_THRESH_LO=0.0, IMS_PER_BATCH=1, BATCH_SIZE=64, USE_OHEM=True, ASPECT_GROUPING=False),
+)
+
+
+def in_order(cfg: Config) -> Config:
+    """`cfg` for a look at photos in their order, few of them: none mirrored, and fixed means and stds."""
+    train = replace(cfg.TRAIN, USE_FLIPPED=False, BBOX_NORMALIZE_TARGETS_PRECOMPUTED=True)
+    return replace(cfg, TRAIN=train)
+
+
+def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Config:
+    """`cfg` (or the defaults) with the keys of a YAML file of the reference.
+
+    Raises DataError, which names the file, where it cannot be read, is no YAML mapping, or has an unknown key
+    or a value of the wrong type. Lists stand for tuples, and whole numbers for fractions.
+    """
+    try:
+        found = yaml.load(Path(path).read_text(), _Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the configuration: {error}", file=str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = (mark.line + 1, mark.column + 1) if mark else ()
+        raise DataError(f"the configuration is no YAML: {error.problem}", str(path), *place) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"the configuration is no YAML: {error}", file=str(path)) from error
+    try:
+        return _merge(cfg or Config(), found or {}, "")
+    except DataError as error:
+        raise error.at(str(path)) from None
+
+
+def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
+    """`cfg` (or the defaults) with keys and values that follow each other: TRAIN.SCALES "(480, 600)" EXP_DIR a.
+
+    Raises DataError for an unknown key, a value of the wrong type, and a key without a value.
+    """
+    cfg = cfg or Config()
+    if len(pairs) % 2:
+        raise DataError(f"the configuration key '{pairs[-1]}' has no value; give KEY VALUE pairs")
+    for key, text in zip(pairs[::2], pairs[1::2], strict=True):
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # plain text needs no quotes
+            value = text
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        cfg = _merge(cfg, value, "")
+    return cfg
+
+
+def apply(cfg: Config) -> None:
+    """Give the layers of the reference's nets what they take from the configuration: before a net is made."""
+    RoIDataLayer.ims_per_batch = cfg.TRAIN.IMS_PER_BATCH
+    RoIDataLayer.scale = max(cfg.TRAIN.SCALES)
+    RoIDataLayer.max_size = cfg.TRAIN.MAX_SIZE
+    OHEMDataLayer.batch_size = cfg.TRAIN.BATCH_SIZE
+    OHEMDataLayer.use_nms = cfg.TRAIN.OHEM_USE_NMS
+    OHEMDataLayer.nms_thresh = cfg.TRAIN.OHEM_NMS_THRESH
+
+
+class _Loader(yaml.SafeLoader):
+    """Fast R-CNN's files write tuples in Python's own YAML tag."""
+
+
+_Loader.add_constructor(
+    "tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node)
+)
+
+
+def _merge(config: Any, values: Any, under: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise DataError(f"{under or 'the configuration'} is {values!r}; expected keys and values")
+    known = {one.name: getattr(config, one.name) for one in fields(config)}
+    changed = {}
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
+            hint = f"did you mean '{under}{near[0]}'?" if near else f"known are {', '.join(known)}"
+            raise DataError(f"there is no configuration key '{under}{key}'; {hint}")
+        if hasattr(known[key], "__dataclass_fields__"):
+            changed[key] = _merge(known[key], value, f"{under}{key}.")
+        else:
+            changed[key] = _converted(value, known[key], f"{under}{key}")
+    return replace(config, **changed)
+
+
+def _converted(value: Any, default: Any, key: str) -> Any:
+    """The value in the type of the default; raises DataError where it has another one."""
+    if isinstance(default, float) and isinstance(value, str):
+        value = _number(value)  # YAML takes 1e-14, without a point, for text
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        items = list(_flat(value))  # PIXEL_MEANS is 1 x 1 x 3 in the reference
+        if items and (len(items) == len(default) or key.endswith("SCALES")):
+            return tuple(_converted(item, default[0], key) for item in items)
+    elif type(value) is type(default):
+        return value
+    if isinstance(default, tuple):
+        count = "one or more" if key.endswith("SCALES") else str(len(default))
+        expected = f"{count} numbers like {list(default)}"
+    else:
+        expected = f"{_KINDS[type(default)]} like {default!r}"
+    raise DataError(f"the configuration key '{key}' is {value!r}; expected {expected}")
+
+
+_KINDS = {bool: "a truth value", int: "a whole number", float: "a number", str: "text"}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _flat(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        else:
+            yield value

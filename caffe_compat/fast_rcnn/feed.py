@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.samples import DevkitSamples, PhotoSamples
+from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, photos_roidb, silent
+from caffe_compat.fast_rcnn.config import OHEM, Config, in_order
+from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
-from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.roi_data import RoIDataLayer
 from caffe_compat.net import Net
@@ -44,22 +46,40 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     return [f"data: {len(arrays)} arrays of {path}"]
 
 
-def feed_devkit(net: Net, devkit: str, year: str, image_set: str) -> list[str]:
-    """Feed the photos of a VOC image set, with proposals from selective search. Raises DataError."""
+def feed_devkit(
+    net: Net,
+    devkit: str,
+    year: str,
+    image_set: str,
+    iterations: int = 1,
+    on_photo: OnPhoto = silent,
+    cfg: Config | None = None,
+    skip_bad_images: bool = False,
+) -> list[str]:
+    """Feed the photos of a VOC image set, in its order, with proposals from selective search.
+
+    Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. Without
+    a configuration it is the reference's OHEM one for a net that mines hard RoIs, or else the default.
+    Returns lines that say what was fed. Raises DataError.
+    """
     kit = Devkit(devkit, year, image_set)
-    layer = _data_layer(net)
-    ohem = _mines(net)
-    classes = _classes(layer) if layer is not None else 21
-    samples = DevkitSamples(kit, ohem, classes)
-    per = "one photo with all its RoIs" if ohem else "two photos with 128 sampled RoIs"
-    _serve(net, samples)
-    return [f"data: VOC{year} {image_set} of {devkit}, {len(kit.image_ids)} photos; an iteration has {per}"]
+    cfg = in_order(cfg or (OHEM if _mines(net) else Config()))
+    train = cfg.TRAIN
+    first = kit.image_ids[: iterations * train.IMS_PER_BATCH]
+    roidb = devkit_roidb(kit, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
+    _serve(net, InOrder(roidb, _classes(net)))
+    per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
+    return [
+        f"data: VOC{year} {image_set} of {devkit}, {len(kit.image_ids)} photo(s); an iteration has "
+        f"{train.IMS_PER_BATCH} photo(s) with {per}",
+        *(f"skipped: {message}" for message in roidb.skipped),
+    ]
 
 
-def feed_photos(net: Net, paths: Sequence[str]) -> list[str]:
+def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> list[str]:
     """Feed photos that nobody annotated, one an iteration; all RoIs are background. Raises DataError."""
-    layer = _data_layer(net)
-    _serve(net, PhotoSamples(paths, _classes(layer) if layer is not None else 21))
+    classes = _classes(net)
+    _serve(net, InOrder(photos_roidb(paths, in_order(OHEM), classes, on_photo), classes))
     return [f"data: {len(paths)} photo(s) with proposals from selective search, all labelled background"]
 
 
@@ -70,12 +90,8 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     """
     layer = _data_layer(net)
     if layer is not None or set(net.inputs) == ROI_INPUTS:
-        classes = _classes(layer) if layer is not None else 21
-        sample = (
-            synthetic_sample(classes, seed)
-            if _mines(net)
-            else synthetic_sample(classes, seed, rois=64, images=2)
-        )
+        plain = {} if _mines(net) else {"rois": 64, "images": 2}
+        sample = synthetic_sample(_classes(net), seed, **plain)
         _serve(net, [sample])
         return [
             "data: no --devkit, --photo or --inputs given, so this is a drawn sample, good for a look only"
@@ -121,8 +137,9 @@ def _mines(net: Net) -> bool:
     return any(isinstance(layer, HardRoIMining) for layer in net.layers)
 
 
-def _classes(layer: RoIDataLayer) -> int:
-    return layer.columns // 4
+def _classes(net: Net) -> int:
+    layer = _data_layer(net)
+    return layer.columns // 4 if layer is not None else len(CLASSES)
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import MAX_SIZE, PIXEL_MEANS, SCALE
 
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
@@ -44,20 +43,22 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
     return image
 
 
-def image_blob(images: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
+def image_blob(
+    images: Sequence[np.ndarray], sizes: Sequence[int], max_size: int, pixel_means: Sequence[float]
+) -> tuple[np.ndarray, list[float]]:
     """The `data` blob of photos, and the scale of each (scaled size / original size).
 
-    `images`: height x width x 3 uint8, BGR. The pixel means are subtracted, then the photo is resized
-    bilinearly so that its shorter side has 600 pixels, or its longer one 1000 where it would have more.
-    The blob is N x 3 x H x W float32, H and W the largest of the batch; smaller photos lie in its upper
-    left corner and the rest is 0, the mean colour.
+    `images`: height x width x 3 uint8, BGR; `sizes`: a number for each. The pixel means are subtracted, then
+    the photo is resized bilinearly so that its shorter side has that many pixels, or its longer one max_size
+    where it would have more. The blob is N x 3 x H x W float32, H and W the largest of the batch; smaller
+    photos lie in its upper left corner and the rest is 0, the mean colour.
 
     Raises DataError for a photo so thin that nothing of it is left at that scale.
 
     Source: the reference's utils/blob.py.
     """
-    scales = [_scale(image) for image in images]
-    scaled = [_subtract_and_resize(image, scale) for image, scale in zip(images, scales, strict=True)]
+    scales = [_scale(image, size, max_size) for image, size in zip(images, sizes, strict=True)]
+    scaled = [_subtract_and_resize(*pair, pixel_means) for pair in zip(images, scales, strict=True)]
     height, width = (max(image.shape[axis] for image in scaled) for axis in (0, 1))
     blob = np.zeros((len(images), 3, height, width), np.float32)
     for plane, image in zip(blob, scaled, strict=True):
@@ -65,21 +66,21 @@ def image_blob(images: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
     return blob, scales
 
 
-def _scale(image: np.ndarray) -> float:
+def _scale(image: np.ndarray, size: int, max_size: int) -> float:
     height, width = image.shape[:2]
     shorter, longer = min(height, width), max(height, width)
-    scale = SCALE / shorter
-    if round(scale * longer) > MAX_SIZE:
-        scale = MAX_SIZE / longer
+    scale = size / shorter
+    if round(scale * longer) > max_size:
+        scale = max_size / longer
     if round(scale * shorter) < 1:
         raise DataError(
-            f"the photo has {width} x {height} pixels: scaled to {MAX_SIZE} pixels "
+            f"the photo has {width} x {height} pixels: scaled to {max_size} pixels "
             "its shorter side vanishes; crop it or leave it out"
         )
     return scale
 
 
-def _subtract_and_resize(image: np.ndarray, scale: float) -> np.ndarray:
+def _subtract_and_resize(image: np.ndarray, scale: float, pixel_means: Sequence[float]) -> np.ndarray:
     pixels = image.astype(np.float32)
-    pixels -= PIXEL_MEANS
+    pixels -= np.array(pixel_means)
     return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)

@@ -1,22 +1,22 @@
-"""Proposals: boxes that may hold an object, from OpenCV's selective search, kept in a cache on disk."""
+"""Proposals: boxes that may hold an object, from OpenCV's selective search, kept in a cache on disk, or from a file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import MIN_PROPOSAL_SIZE
-from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.files import replacing
 
 MAX_PROPOSALS = 2000
+MIN_PROPOSAL_SIZE = 2  # pixels; smaller ones are left out
+Proposals = Callable[[str, np.ndarray], np.ndarray]  # of an image id and its photo, P x 4
 _LONGER_SIDE = 500  # pixels; larger photos are searched at this size. VOC's are no larger
 _K = 100  # segments at k = 100, 200 and 300: about 2000 boxes a photo, OpenCV's own 150 gives 1400
 _PARAMETERS = (
@@ -42,21 +42,37 @@ def propose(image: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def fill_cache(photos: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Search those photos whose proposals are not kept yet; yields each photo's path when it is done.
-
-    For whoever wants to show progress, or to have the search over before a run. Raises DataError where a
-    photo cannot be read.
-    """
-    for photo in photos:
-        propose(read_photo(photo))
-        yield os.fspath(photo)
-
-
 def cache_folder() -> Path:
     """Where proposals are kept: caffe-compat/proposals under $XDG_CACHE_HOME, or else under ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "caffe-compat" / "proposals"
+
+
+def proposals_from(path: str | os.PathLike[str] | None, image_ids: Sequence[str]) -> Proposals:
+    """What gives the proposals of a photo: a file, or selective search (`propose`) where path is None.
+
+    Files are .npz, an array P x 4 (x1 y1 x2 y2, 0-based) for each image id, or .mat, as selective search's
+    authors give them away: a cell array `boxes` of P x 4 (y1 x1 y2 x2, 1-based) in the order of the image
+    set, and `images` with its ids. Duplicates and small boxes are left out (`usable`).
+
+    Raises DataError, which names the file, where it cannot be read or lacks an image id.
+    """
+    if path is None:
+        return lambda image_id, image: propose(image)
+    arrays = _read_mat(path, image_ids) if Path(path).suffix == ".mat" else _read_npz(path)
+
+    def proposals(image_id: str, image: np.ndarray) -> np.ndarray:
+        if image_id not in arrays:
+            raise DataError(f"no proposals for the image '{image_id}' there", file=str(path))
+        boxes = arrays[image_id]
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
+            raise DataError(
+                f"the proposals of '{image_id}' are {boxes.shape} {boxes.dtype}; expected P x 4 numbers",
+                file=str(path),
+            )
+        return boxes[usable(boxes)]
+
+    return proposals
 
 
 def selective_search(image: np.ndarray) -> np.ndarray:
@@ -89,6 +105,40 @@ def usable(boxes: np.ndarray) -> np.ndarray:
     first.sort()
     sizes = boxes[first, 2:4] - boxes[first, 0:2]
     return first[(sizes[:, 0] >= MIN_PROPOSAL_SIZE) & (sizes[:, 1] > MIN_PROPOSAL_SIZE)]
+
+
+def _read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        raise DataError(f"this is no .npz of proposals ({error})", file=str(path)) from error
+
+
+def _read_mat(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise DataError(
+            "reading .mat needs scipy; pip install caffe-compat[mat], or give the proposals as .npz",
+            str(path),
+        ) from error
+    try:
+        file = loadmat(path)
+        boxes = [np.asarray(cell) for cell in file["boxes"].ravel()]
+        names = [str(cell.item()) for cell in file["images"].ravel()] if "images" in file else list(image_ids)
+    except Exception as error:  # scipy raises whatever its parts raise over a damaged file
+        raise DataError(
+            f"this is no .mat of proposals ({type(error).__name__}: {error})", str(path)
+        ) from error
+    if len(boxes) != len(names):
+        raise DataError(f"there are boxes for {len(boxes)} images, but {len(names)} images", file=str(path))
+    return {name: _from_matlab(cell) for name, cell in zip(names, boxes, strict=True)}
+
+
+def _from_matlab(boxes: np.ndarray) -> np.ndarray:
+    """P x 4 from y1 x1 y2 x2, counted from 1; other shapes as they are, for whoever asks for them."""
+    return boxes[:, (1, 0, 3, 2)] - boxes.dtype.type(1) if boxes.ndim == 2 and boxes.shape[1] == 4 else boxes
 
 
 def _shrink(image: np.ndarray, scale: float) -> np.ndarray:

@@ -1,78 +1,214 @@
-"""A roidb entry: the RoIs of one photo, and what its annotated objects say about each of them."""
+"""The roidb: the RoIs of all photos of a data set, and what its annotated objects say about each of them.
+
+Source: the reference's datasets/imdb.py, roi_data_layer/roidb.py and fast_rcnn/train.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform
-from caffe_compat.fast_rcnn.config import BBOX_NORMALIZE_MEANS, BBOX_NORMALIZE_STDS, FG_THRESH
+from caffe_compat.fast_rcnn.config import Config, TrainConfig
+from caffe_compat.fast_rcnn.prefetch import Prefetcher
+from caffe_compat.fast_rcnn.source import RoidbSource
+from caffe_compat.fast_rcnn.voc import CLASSES, Annotation
+
+
+@dataclass(frozen=True)
+class Photo:
+    """N RoIs of a photo, its G objects first, then the proposals: 14 bytes a RoI where boxes are whole numbers.
+
+    boxes: N x 4, x1 y1 x2 y2 in the photo's pixels, 0-based, both corners inside; uint16, or float32 for
+    fractions. gt_classes: G int32. max_overlaps: N float32, the IoU with the object that the RoI overlaps
+    most; 0 where it overlaps none. matched: N int16, which object that is.
+    """
+
+    path: str
+    width: int
+    height: int
+    boxes: np.ndarray
+    gt_classes: np.ndarray
+    max_overlaps: np.ndarray
+    matched: np.ndarray
 
 
 @dataclass(frozen=True)
 class RoidbEntry:
-    """N RoIs of a photo: its objects first, then the proposals.
+    """A photo, or its mirror image, with N RoIs, as minibatches are made of it.
 
-    boxes: N x 4 float32, x1 y1 x2 y2 in the photo's pixels, 0-based, both corners inside.
-    max_overlaps: N float32, the IoU with the object that the RoI overlaps most; 0 where it overlaps none.
-    max_classes: N int32, that object's class; 0 where it overlaps none.
-    bbox_targets: N x 5 float32: class and dx dy dw dh to that object where the IoU is at least 0.5, else 0.
-
-    Source: the reference's roi_data_layer/roidb.py.
+    boxes: N x 4 float32, as in Photo; x counts from the other side where flipped. max_overlaps: N float32.
+    max_classes: N int32, the class of the object that the RoI overlaps most; 0 where it overlaps none.
+    bbox_targets: N x 5 float32: class and normalised dx dy dw dh to that object, 0 where they overlap less
+    than BBOX_THRESH.
     """
 
+    path: str
+    flipped: bool
     boxes: np.ndarray
     max_overlaps: np.ndarray
     max_classes: np.ndarray
     bbox_targets: np.ndarray
 
 
-def roidb_entry(gt_boxes: np.ndarray, gt_classes: np.ndarray, proposals: np.ndarray) -> RoidbEntry:
-    """The entry of a photo with G objects (G x 4 boxes, G classes above 0; G may be 0) and P x 4 proposals.
+def photo_rois(path: str, width: int, height: int, objects: Annotation, proposals: np.ndarray) -> Photo:
+    """A photo's objects (there may be none) and P x 4 proposals, with their overlaps.
 
-    Its bbox targets are normalised by `normalize_targets`.
+    Raises DataError for a proposal that is not inside the photo.
     """
-    boxes = np.concatenate((gt_boxes, proposals)).astype(np.float32)
+    _check_inside(proposals, width, height)
+    boxes = np.concatenate((objects.boxes, proposals)).astype(np.float32)
     max_overlaps = np.zeros(len(boxes), np.float32)
-    max_classes = np.zeros(len(boxes), np.int32)
-    targets = np.zeros((len(boxes), 5), np.float32)
-    if len(gt_boxes) > 0:
-        overlaps = bbox_overlaps(boxes, gt_boxes)
-        best = overlaps.argmax(axis=1)
+    matched = np.zeros(len(boxes), np.int16)
+    if len(objects.boxes) > 0:
+        overlaps = bbox_overlaps(boxes, objects.boxes)
         max_overlaps[:] = overlaps.max(axis=1)
-        max_classes[:] = np.where(max_overlaps > 0, gt_classes[best], 0)
-        max_classes[: len(gt_boxes)] = (
-            gt_classes  # its own class, though another object may have the same box
+        matched[:] = overlaps.argmax(axis=1)
+        # each object is its own match, though another one may have the same box
+        matched[: len(objects.boxes)] = np.arange(len(objects.boxes))
+    whole = (boxes == boxes.astype(np.uint16)).all()
+    stored = boxes.astype(np.uint16) if whole else boxes
+    return Photo(path, width, height, stored, objects.classes, max_overlaps, matched)
+
+
+class Roidb(Sequence[RoidbEntry]):
+    """The entries of photos, as cfg.TRAIN says: in their order, then all mirrored (USE_FLIPPED).
+
+    Photos without a foreground or background RoI are left out; `filtered` counts them. Entries are made when
+    they are asked for. `means` and `stds` (4 x classes float64, class by class): those of the bbox targets,
+    of the entries or (PRECOMPUTED) of the configuration. `skipped`: a message for each photo that could not
+    be read, where those were to be skipped.
+
+    Raises DataError where no photo is left, and for a configuration that cannot be served.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        cfg: Config,
+        num_classes: int = len(CLASSES),
+        skipped: Sequence[str] = (),
+    ):
+        _check_config(cfg.TRAIN)
+        self.cfg, self.num_classes, self.skipped = cfg, num_classes, list(skipped)
+        self.photos = [photo for photo in photos if _is_usable(photo, cfg.TRAIN)]
+        self.filtered = len(photos) - len(self.photos)
+        if not self.photos:
+            raise DataError(
+                f"there is no RoI: the photos are too small for proposals, or none of them overlaps an object by "
+                f"{cfg.TRAIN.BG_THRESH_LO:g}; leave them out",
+                file=", ".join(photo.path for photo in photos[:2]) or None,
+            )
+        self.means, self.stds = self._normalisation()
+
+    def minibatches(self, num_classes: int) -> RoidbSource | Prefetcher:
+        """What serves minibatches in random order to a net of that many classes; made ahead with USE_PREFETCH."""
+        source = RoidbSource(self, num_classes)
+        return Prefetcher(source) if self.cfg.TRAIN.USE_PREFETCH else source
+
+    def lying(self) -> np.ndarray:
+        """Which entries are at least as wide as high: bool, one for each."""
+        lying = np.array([photo.width >= photo.height for photo in self.photos])
+        return np.resize(lying, len(self))
+
+    def __len__(self) -> int:
+        return len(self.photos) * (2 if self.cfg.TRAIN.USE_FLIPPED else 1)
+
+    def __getitem__(self, index):
+        flipped, row = divmod(range(len(self))[index], len(self.photos))
+        photo = self.photos[row]
+        boxes = _boxes(photo, bool(flipped))
+        max_classes = np.zeros(len(boxes), np.int32)
+        if len(photo.gt_classes) > 0:
+            max_classes[:] = np.where(photo.max_overlaps > 0, photo.gt_classes[photo.matched], 0)
+        rows, targets = _targets(photo, boxes, self.cfg.TRAIN.BBOX_THRESH)
+        if self.cfg.TRAIN.BBOX_NORMALIZE_TARGETS:
+            # float32 after each step, as the reference rounds
+            targets -= self.means.reshape(-1, 4)[max_classes[rows]]
+            targets /= self.stds.reshape(-1, 4)[max_classes[rows]]
+        bbox_targets = np.zeros((len(boxes), 5), np.float32)
+        bbox_targets[rows, 0] = max_classes[rows]
+        bbox_targets[rows, 1:] = targets
+        return RoidbEntry(photo.path, bool(flipped), boxes, photo.max_overlaps, max_classes, bbox_targets)
+
+    def _normalisation(self) -> tuple[np.ndarray, np.ndarray]:
+        train = self.cfg.TRAIN
+        highest = max(int(photo.gt_classes.max(initial=0)) for photo in self.photos)
+        if highest >= self.num_classes:
+            raise DataError(
+                f"an object has class {highest}, but the data set has classes 0 to {self.num_classes - 1}"
+            )
+        if train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED:
+            times = self.num_classes
+            return np.tile(train.BBOX_NORMALIZE_MEANS, times), np.tile(train.BBOX_NORMALIZE_STDS, times)
+        counts = np.zeros((self.num_classes, 1)) + self.cfg.EPS
+        sums, squares = np.zeros((2, self.num_classes, 4))
+        for flipped in (False, True)[: 1 + train.USE_FLIPPED]:
+            for photo in self.photos:
+                rows, targets = _targets(photo, _boxes(photo, flipped), train.BBOX_THRESH)
+                classes = photo.gt_classes[photo.matched[rows]]
+                for k in np.unique(classes):
+                    of_class = targets[classes == k]
+                    counts[k] += len(of_class)
+                    sums[k] += of_class.sum(axis=0)
+                    squares[k] += (of_class**2).sum(axis=0)
+        means = sums / counts
+        stds = np.sqrt(np.maximum(squares / counts - means**2, 0))
+        # a class whose objects no proposal meets has targets 0 only: nothing to scale, and not 0 / 0
+        stds[(counts >= 1) & (stds == 0)] = 1
+        return means.ravel(), stds.ravel()
+
+
+def _boxes(photo: Photo, flipped: bool) -> np.ndarray:
+    boxes = photo.boxes.astype(np.float32)
+    if flipped:
+        boxes[:, [0, 2]] = photo.width - 1 - boxes[:, [2, 0]]
+    return boxes
+
+
+def _targets(photo: Photo, boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """The rows with targets, and dx dy dw dh from each to its object (float32, computed in float64)."""
+    if len(photo.gt_classes) == 0:
+        return np.zeros(0, int), np.zeros((0, 4), np.float32)
+    rows = np.flatnonzero((photo.max_overlaps >= threshold) & (photo.max_overlaps > 0))
+    exact = boxes.astype(np.float64)
+    return rows, bbox_transform(exact[rows], exact[photo.matched[rows]]).astype(np.float32)
+
+
+def _is_usable(photo: Photo, train: TrainConfig) -> bool:
+    overlaps = photo.max_overlaps
+    background = (overlaps < train.BG_THRESH_HI) & (overlaps >= train.BG_THRESH_LO)
+    return bool((background | (overlaps >= train.FG_THRESH)).any())
+
+
+def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
+    x1, y1, x2, y2 = boxes.T
+    inside = (x1 >= 0) & (x1 <= x2) & (x2 < width) & (y1 >= 0) & (y1 <= y2) & (y2 < height)
+    if not inside.all():
+        box = boxes[np.argmin(inside)].tolist()
+        raise DataError(
+            f"the proposal {box} is not inside the photo of {width} x {height} pixels; expected x1 y1 x2 y2, "
+            "counted from 0"
         )
-        targets = compute_targets(boxes, gt_boxes[best], max_overlaps, max_classes)
-    return RoidbEntry(boxes, max_overlaps, max_classes, normalize_targets(targets))
 
 
-def compute_targets(
-    boxes: np.ndarray, gt_boxes: np.ndarray, max_overlaps: np.ndarray, max_classes: np.ndarray
-) -> np.ndarray:
-    """N x 5 float32: class and dx dy dw dh from each box to the object in the same row of gt_boxes (N x 4).
-
-    All 0 where max_overlaps is below 0.5. Computed in float64.
-    """
-    targets = np.zeros((len(boxes), 5), np.float32)
-    near = max_overlaps >= FG_THRESH
-    targets[near, 0] = max_classes[near]
-    targets[near, 1:] = bbox_transform(boxes[near].astype(np.float64), gt_boxes[near].astype(np.float64))
-    return targets
-
-
-def normalize_targets(targets: np.ndarray) -> np.ndarray:
-    """N x 5 targets with (dx dy dw dh - means) / stds in the rows that have a class.
-
-    The means (0 0 0 0) and standard deviations (0.1 0.1 0.2 0.2) are fixed ones, those of the reference's
-    BBOX_NORMALIZE_TARGETS_PRECOMPUTED; its default takes them from all targets of the data set, by class.
-    """
-    result = targets.copy()
-    of_object = targets[:, 0] > 0
-    for_rows = result[of_object, 1:]
-    for_rows -= BBOX_NORMALIZE_MEANS
-    for_rows /= BBOX_NORMALIZE_STDS
-    result[of_object, 1:] = for_rows
-    return result
+def _check_config(train: TrainConfig) -> None:
+    wrong = None
+    if train.HAS_RPN:
+        wrong = "TRAIN.HAS_RPN is true; region proposal networks are not there, set it to false"
+    elif train.PROPOSAL_METHOD != "selective_search":
+        wrong = f"TRAIN.PROPOSAL_METHOD is '{train.PROPOSAL_METHOD}'; there is selective_search only"
+    elif train.IMS_PER_BATCH < 1 or train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH:
+        wrong = (
+            f"TRAIN.BATCH_SIZE is {train.BATCH_SIZE} and TRAIN.IMS_PER_BATCH {train.IMS_PER_BATCH}; "
+            "each image needs the same number of RoIs, so the second must divide the first"
+        )
+    elif train.USE_OHEM and train.BG_THRESH_LO != 0:
+        wrong = f"TRAIN.BG_THRESH_LO is {train.BG_THRESH_LO:g}; with TRAIN.USE_OHEM it must be 0.0"
+    elif min(train.SCALES) < 1 or train.MAX_SIZE < 1:
+        wrong = f"TRAIN.SCALES is {train.SCALES} and TRAIN.MAX_SIZE {train.MAX_SIZE}; expected pixels"
+    if wrong:
+        raise DataError(wrong)

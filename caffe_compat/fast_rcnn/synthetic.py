@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from caffe_compat.fast_rcnn.minibatch import Blobs, ohem_blobs
-from caffe_compat.fast_rcnn.roidb import RoidbEntry, roidb_entry
+from caffe_compat.fast_rcnn.config import OHEM, in_order
+from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
+from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import Annotation
 
 _HEIGHT, _WIDTH = 600, 800  # as scaled, so that boxes in the picture and in the blob are the same
 _OBJECTS = 5
@@ -19,21 +21,23 @@ def synthetic_sample(num_classes: int, seed: int = 0, rois: int = 300, images: i
 
     `rois` RoIs a picture: its objects, boxes around them that fit more or less well, and random boxes. The
     objects have different classes out of 1 to num_classes - 1 (where there are fewer than five, so are the
-    objects). Labels, targets and the arrays are those of `minibatch.ohem_blobs`.
+    objects). Labels, targets and the arrays are those of `minibatch.minibatch` with OHEM.
     """
     rng = np.random.RandomState(seed)
-    pictures, entries = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
-    return ohem_blobs(pictures, entries, num_classes)
+    pictures, photos = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
+    cfg = in_order(OHEM)
+    return minibatch(pictures, Roidb(photos, cfg, num_classes), num_classes, cfg)
 
 
-def _sample(rng: np.random.RandomState, num_classes: int, rois: int) -> tuple[np.ndarray, RoidbEntry]:
+def _sample(rng: np.random.RandomState, num_classes: int, rois: int) -> tuple[np.ndarray, Photo]:
     classes = 1 + rng.permutation(num_classes - 1)[: min(_OBJECTS, rois)]
     picture = _ground(rng)
     boxes = np.array([_draw_object(rng, picture) for _ in classes], np.float64).reshape(-1, 4)
     jittered = round(_JITTERED * (rois - len(boxes))) if len(boxes) else 0
     around = _jitter(rng, boxes, jittered)
     anywhere = _random_boxes(rng, rois - len(boxes) - jittered)
-    return picture, roidb_entry(boxes, classes, np.concatenate((around, anywhere)))
+    objects = Annotation(boxes, classes)
+    return picture, photo_rois("", _WIDTH, _HEIGHT, objects, np.concatenate((around, anywhere)))
 
 
 def _ground(rng: np.random.RandomState) -> np.ndarray:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe_compat.fast_rcnn.roidb import RoidbEntry
+from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import Annotation
 
 PIPELINE = Path(__file__).parents[1] / "golden" / "pipeline"
 
@@ -16,8 +18,18 @@ def recorded(name: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def recorded_entries() -> list[RoidbEntry]:
-    """The ten entries of the reference's roidb: five photos, then the same flipped."""
+def recorded_photos(folder: Path | str = "") -> list[Photo]:
+    """The five photos, from the objects and the usable proposals of the recording."""
     roidb = recorded("roidb")
-    names = ("boxes", "max_overlaps", "max_classes", "bbox_targets")
-    return [RoidbEntry(*(roidb[f"e{i}/{name}"] for name in names)) for i in range(10)]
+    photos = []
+    for i in range(5):
+        boxes, classes = roidb[f"e{i}/boxes"], roidb[f"e{i}/gt_classes"]
+        count = np.count_nonzero(classes)
+        objects = Annotation(boxes[:count], classes[:count])
+        path = f"{folder}/{roidb['image_id'][i]}.jpg"
+        photos.append(photo_rois(path, 500, 375, objects, boxes[count:]))
+    return photos
+
+
+def recorded_roidb(cfg: Config, folder: Path | str = "") -> Roidb:
+    return Roidb(recorded_photos(folder), cfg)

@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.images import image_blob, read_photo
+from caffe_compat.fast_rcnn import images
+from caffe_compat.fast_rcnn.images import read_photo
 from fast_rcnn.drawn import picture
 
 MEANS = np.array([102.9801, 115.9465, 122.7717])
+
+
+def image_blob(photos):
+    return images.image_blob(photos, [600] * len(photos), 1000, MEANS)
 
 
 def bilinear(image: np.ndarray, y: float, x: float) -> np.ndarray:
@@ -45,6 +50,11 @@ def test_pixels_are_blue_green_red_minus_means_and_resized_bilinearly():
         for x in (0, 5, 700, 713, 899):
             want = bilinear(image - MEANS, (y + 0.5) / 15 - 0.5, (x + 0.5) / 15 - 0.5)
             np.testing.assert_allclose(blob[0, :, y, x], want, atol=0.02)
+
+
+def test_each_photo_has_its_own_size_and_none_is_longer_than_the_limit():
+    blob, scales = images.image_blob([picture(1, 30, 40), picture(2, 40, 50)], [60, 120], 145, MEANS)
+    assert (blob.shape, scales) == ((2, 3, 116, 145), [2, 2.9])
 
 
 def test_the_rest_of_a_smaller_photo_is_zero():

@@ -85,8 +85,53 @@ def test_reads_one_minibatch_at_a_time():
 
 def test_without_data():
     runner = Runner(OWN, [], tops=6)
-    with pytest.raises(LayerError, match="there is no data; give minibatches with this layer's set_blobs"):
+    with pytest.raises(
+        LayerError, match="there is no data; give minibatches with this layer's set_roidb or set_blobs"
+    ):
         runner.forward()
+    assert runner.layer.get_state() == {}
+    with pytest.raises(LayerError, match="there is no data to go on with"):
+        runner.layer.set_state({"position": np.array(1)})
+    runner.layer.set_blobs([])
+    with pytest.raises(LayerError, match="there is no data"):
+        runner.forward()
+
+
+def test_the_state_is_the_place_in_the_circle():
+    served = [minibatch(4), minibatch(2, seed=1), minibatch(3, seed=2)]
+    runners = [Runner(OWN, [], tops=6) for _ in range(2)]
+    for runner in runners:
+        runner.layer.set_blobs(served)
+    for _ in range(4):
+        runners[0].forward()
+    state = runners[0].layer.get_state()
+    runners[0].forward()
+    runners[1].layer.set_state(state)
+    np.testing.assert_array_equal(runners[1].forward()[0], served[1]["data"])
+
+
+def test_a_roidb_gives_the_source_for_the_layers_classes():
+    class Source:
+        def __init__(self, classes):
+            self.classes, self.state = classes, {}
+
+        def next(self):
+            return minibatch(self.classes)
+
+        def get_state(self):
+            return self.state
+
+        def set_state(self, state):
+            self.state = state
+
+    class Roidb:
+        minibatches = Source
+
+    runner = Runner(OWN, [], tops=6)
+    runner.layer.set_roidb(Roidb)
+    assert runner.forward()[1].shape == (3, 5)
+    runner.layer.set_state({"cursor": np.array(7)})
+    assert runner.layer.get_state() == {"cursor": 7}
 
 
 @pytest.mark.parametrize(

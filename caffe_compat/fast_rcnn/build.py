@@ -1,0 +1,101 @@
+"""Builds roidbs: reads photos, their annotations and proposals, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.fast_rcnn.images import read_photo
+from caffe_compat.fast_rcnn.proposals import proposals_from
+from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import CLASSES, Annotation, Devkit
+
+OnPhoto = Callable[[str, int], None]  # is told the name of each photo done, and how many there are in all
+
+
+def silent(name: str, total: int) -> None:
+    """An OnPhoto that does nothing."""
+
+
+def devkit_roidb(
+    kit: Devkit,
+    cfg: Config,
+    proposals: str | os.PathLike[str] | None = None,
+    on_photo: OnPhoto = silent,
+    skip_bad_images: bool = False,
+    image_ids: Sequence[str] | None = None,
+) -> Roidb:
+    """The roidb of an image set, or of some of its image ids.
+
+    `proposals`: a .mat or .npz file; where there is none they are searched (`proposals.propose`), about a
+    second a photo and core, and kept for the next time. With `skip_bad_images`, photos that cannot be read
+    are left out, each with a message in the roidb's `skipped`.
+
+    Raises DataError, which names the file: for a photo, an annotation or proposals that cannot be read or do
+    not fit each other, and as Roidb does.
+    """
+    image_ids = kit.image_ids if image_ids is None else image_ids
+    find = proposals_from(proposals, kit.image_ids)
+
+    def read(image_id: str) -> Photo | DataError:
+        path = kit.photo(image_id)
+        try:
+            image = read_photo(path)
+        except DataError as error:
+            if not skip_bad_images:
+                raise
+            return error
+        height, width = image.shape[:2]
+        objects = kit.annotation(image_id, width, height)
+        try:
+            return photo_rois(str(path), width, height, objects, find(image_id, image))
+        except DataError as error:
+            raise error.at(str(path)) from None
+
+    found = _on_all_cores(read, image_ids, lambda i: on_photo(image_ids[i], len(image_ids)))
+    bad = [str(one) for one in found if isinstance(one, DataError)]
+    photos = [one for one in found if isinstance(one, Photo)]
+    if not photos:
+        raise DataError(f"none of the {len(bad)} photos of the image set can be read; the first: {bad[0]}")
+    return Roidb(photos, cfg, skipped=bad)
+
+
+def photos_roidb(
+    paths: Sequence[str | os.PathLike[str]],
+    cfg: Config,
+    num_classes: int = len(CLASSES),
+    on_photo: OnPhoto = silent,
+) -> Roidb:
+    """The roidb of photos that nobody annotated: searched proposals only, all background. Raises DataError."""
+    nothing = Annotation(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    find = proposals_from(None, ())
+
+    def read(path: str | os.PathLike[str]) -> Photo:
+        image = read_photo(path)
+        return photo_rois(str(path), image.shape[1], image.shape[0], nothing, find("", image))
+
+    return Roidb(
+        _on_all_cores(read, paths, lambda i: on_photo(os.path.basename(paths[i]), len(paths))),
+        cfg,
+        num_classes,
+    )
+
+
+def _on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None]) -> list:
+    """read(item) of all items, in their order, by threads: OpenCV, where the time goes, lets them run at once."""
+    found = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = [pool.submit(read, item) for item in items]
+        try:
+            for i, one in enumerate(waiting):
+                found.append(one.result())
+                on_done(i)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found

@@ -1,0 +1,115 @@
+"""Serves minibatches of a roidb: in random order for training, in its own order for a look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.images import read_photo
+from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
+from caffe_compat.layers.roi_data import State
+
+if TYPE_CHECKING:
+    from caffe_compat.fast_rcnn.roidb import Roidb
+
+
+class RoidbSource:
+    """Minibatches of IMS_PER_BATCH entries, in an order shuffled anew at the beginning and after each epoch.
+
+    With ASPECT_GROUPING, pairs of lying and of upright images stay together. As in the reference, the images
+    at the end of an order that fill no minibatch, or the last one, wait for the next. Shuffles and samples
+    draw from numpy's global random numbers, in the reference's order; together with its state, `get_state`
+    and `set_state` go on bit for bit.
+
+    Raises DataError, which names the files, where a photo cannot be read or gives no minibatch.
+
+    Source: RoIDataLayer of abhi2610/ohem.
+    """
+
+    def __init__(self, roidb: Roidb, num_classes: int):
+        self.roidb, self.num_classes = roidb, num_classes
+        if roidb.cfg.TRAIN.ASPECT_GROUPING and len(roidb) % 2:
+            raise DataError(
+                f"TRAIN.ASPECT_GROUPING makes pairs, but there are {len(roidb)} images; set it to false, or "
+                "TRAIN.USE_FLIPPED to true"
+            )
+        self._shuffle()
+
+    def next(self) -> Blobs:
+        return read_minibatch(self.roidb, self.next_indices(), self.num_classes)
+
+    def next_indices(self) -> np.ndarray:
+        """The entries of the next minibatch."""
+        count = self.roidb.cfg.TRAIN.IMS_PER_BATCH
+        if self.cursor + count >= len(self.roidb):
+            self._shuffle()
+        self.cursor += count
+        return self.permutation[self.cursor - count : self.cursor]
+
+    def get_state(self) -> State:
+        return {
+            "cursor": np.array(self.cursor),
+            "permutation": self.permutation.copy(),
+            "bbox_means": self.roidb.means.copy(),
+            "bbox_stds": self.roidb.stds.copy(),
+        }
+
+    def set_state(self, state: State) -> None:
+        """Raises DataError where the state is of other data."""
+        if len(state["permutation"]) != len(self.roidb):
+            raise DataError(
+                f"the state is of {len(state['permutation'])} images, but there are {len(self.roidb)}; go on with "
+                "the same photos, proposals and configuration"
+            )
+        for name, ours in (("means", self.roidb.means), ("stds", self.roidb.stds)):
+            if not np.array_equal(state[f"bbox_{name}"], ours):
+                raise DataError(
+                    f"the {name} of the bbox targets are not those of the state; go on with the same photos, "
+                    "proposals and configuration"
+                )
+        self.permutation, self.cursor = state["permutation"].copy(), int(state["cursor"])
+
+    def _shuffle(self) -> None:
+        if self.roidb.cfg.TRAIN.ASPECT_GROUPING:
+            lying = self.roidb.lying()
+            groups = [np.random.permutation(np.flatnonzero(group)) for group in (lying, ~lying)]
+            pairs = np.concatenate(groups).reshape(-1, 2)
+            self.permutation = pairs[np.random.permutation(len(pairs))].ravel()
+        else:
+            self.permutation = np.random.permutation(len(self.roidb))
+        self.cursor = 0
+
+
+class InOrder(Sequence[Blobs]):
+    """Minibatches of IMS_PER_BATCH entries in the roidb's order; the last one is filled up with the first entries.
+
+    Plain ones sample anew at each reading. Raises DataError as RoidbSource does.
+    """
+
+    def __init__(self, roidb: Roidb, num_classes: int):
+        self.roidb, self.num_classes = roidb, num_classes
+        self._images = roidb.cfg.TRAIN.IMS_PER_BATCH
+
+    def __len__(self) -> int:
+        return -(-len(self.roidb) // self._images)
+
+    def __getitem__(self, index: Any) -> Any:
+        first = range(len(self))[index] * self._images
+        indices = [i % len(self.roidb) for i in range(first, first + self._images)]
+        return read_minibatch(self.roidb, indices, self.num_classes)
+
+
+def read_minibatch(roidb: Roidb, indices: Iterable[int], num_classes: int) -> Blobs:
+    """The minibatch of these entries: their photos are read now, and mirrored where the entries are."""
+    entries = [roidb[int(i)] for i in indices]
+    photos = [read_photo(entry.path) for entry in entries]
+    images = [
+        photo[:, ::-1] if entry.flipped else photo for photo, entry in zip(photos, entries, strict=True)
+    ]
+    try:
+        return minibatch(images, entries, num_classes, roidb.cfg)
+    except DataError as error:
+        raise error.at(", ".join(entry.path for entry in entries)) from None

@@ -1,0 +1,148 @@
+"""The configuration has every key of the reference's, and reads its files as they are."""
+
+from dataclasses import asdict
+
+import pytest
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.config import OHEM, Config, apply, cfg_from_file, cfg_from_list, in_order
+from caffe_compat.layers.hard_roi_mining import HardRoIMining, OHEMDataLayer
+from caffe_compat.layers.roi_data import RoIDataLayer
+
+OHEM_YML = """\
+EXP_DIR: fast_rcnn_ohem
+MATLAB: /opt/matlab/8.1/bin/matlab
+TRAIN:
+  BG_THRESH_LO: 0.0
+  # gradient accumulation
+  IMS_PER_BATCH: 1
+  BATCH_SIZE: 64
+  USE_OHEM: True
+  ASPECT_GROUPING: False"""
+
+KEYS = """DEDUP_BOXES PIXEL_MEANS RNG_SEED EPS ROOT_DIR DATA_DIR MODELS_DIR MATLAB EXP_DIR USE_GPU_NMS GPU_ID
+TRAIN.SCALES TRAIN.MAX_SIZE TRAIN.IMS_PER_BATCH TRAIN.BATCH_SIZE TRAIN.FG_FRACTION TRAIN.FG_THRESH
+TRAIN.BG_THRESH_HI TRAIN.BG_THRESH_LO TRAIN.USE_FLIPPED TRAIN.BBOX_REG TRAIN.BBOX_THRESH TRAIN.SNAPSHOT_ITERS
+TRAIN.SNAPSHOT_INFIX TRAIN.USE_PREFETCH TRAIN.BBOX_NORMALIZE_TARGETS TRAIN.BBOX_INSIDE_WEIGHTS
+TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED TRAIN.BBOX_NORMALIZE_MEANS TRAIN.BBOX_NORMALIZE_STDS
+TRAIN.PROPOSAL_METHOD TRAIN.ASPECT_GROUPING TRAIN.HAS_RPN TRAIN.RPN_POSITIVE_OVERLAP TRAIN.RPN_NEGATIVE_OVERLAP
+TRAIN.RPN_CLOBBER_POSITIVES TRAIN.RPN_FG_FRACTION TRAIN.RPN_BATCHSIZE TRAIN.RPN_NMS_THRESH
+TRAIN.RPN_PRE_NMS_TOP_N TRAIN.RPN_POST_NMS_TOP_N TRAIN.RPN_MIN_SIZE TRAIN.RPN_BBOX_INSIDE_WEIGHTS
+TRAIN.RPN_POSITIVE_WEIGHT TRAIN.USE_OHEM TRAIN.OHEM_USE_NMS TRAIN.OHEM_NMS_THRESH TEST.SCALES TEST.MAX_SIZE
+TEST.NMS TEST.SVM TEST.BBOX_REG TEST.HAS_RPN TEST.PROPOSAL_METHOD TEST.RPN_NMS_THRESH TEST.RPN_PRE_NMS_TOP_N
+TEST.RPN_POST_NMS_TOP_N TEST.RPN_MIN_SIZE"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str):
+        path = tmp_path / "cfg.yml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_it_has_the_keys_of_the_reference_and_no_others():
+    found = []
+    for key, value in asdict(Config()).items():
+        found += [f"{key}.{name}" for name in value] if isinstance(value, dict) else [key]
+    assert sorted(found) == sorted(KEYS.split())
+
+
+def test_the_file_of_ohem_is_read_as_it_is(write):
+    cfg = cfg_from_file(write(OHEM_YML))
+    assert cfg == cfg_from_list(["MATLAB", "/opt/matlab/8.1/bin/matlab"], OHEM)
+    train = cfg.TRAIN
+    assert (train.IMS_PER_BATCH, train.BATCH_SIZE, train.BG_THRESH_LO) == (1, 64, 0.0)
+    assert (train.USE_OHEM, train.ASPECT_GROUPING, train.FG_THRESH) == (True, False, 0.5)
+    assert Config().TRAIN.BATCH_SIZE == 128  # the defaults stay
+
+
+def test_values_take_the_type_of_the_default(write):
+    text = """
+EPS: 1e-3
+PIXEL_MEANS: [[[1, 2.5, 3]]]
+TRAIN: {SCALES: !!python/tuple [480, 576], FG_THRESH: 1, BBOX_NORMALIZE_STDS: [1, 2, 3, 4]}
+TEST: {SCALES: [300], NMS: 0.4}
+"""
+    cfg = cfg_from_file(write(text))
+    assert cfg.EPS == 1e-3 and cfg.PIXEL_MEANS == (1.0, 2.5, 3.0)
+    assert cfg.TRAIN.SCALES == (480, 576) and cfg.TRAIN.BBOX_NORMALIZE_STDS == (1.0, 2.0, 3.0, 4.0)
+    assert (type(cfg.TRAIN.FG_THRESH), cfg.TRAIN.FG_THRESH) == (float, 1.0)
+    assert (cfg.TEST.SCALES, cfg.TEST.NMS) == ((300,), 0.4)
+    assert cfg_from_file(write(""), cfg) == cfg
+
+
+def test_pairs_on_the_command_line():
+    cfg = cfg_from_list(["TRAIN.SCALES", "(480, 600)", "EXP_DIR", "some where", "TEST.NMS", "0.5"], OHEM)
+    assert cfg.TRAIN.SCALES == (480, 600) and cfg.EXP_DIR == "some where" and cfg.TEST.NMS == 0.5
+    assert cfg.TRAIN.USE_OHEM
+    assert cfg_from_list([]) == Config()
+    with pytest.raises(DataError, match=r"'TRAIN.SCALES' has no value"):
+        cfg_from_list(["TRAIN.SCALES"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TRAIN: {BATCHSIZE: 3}", "no configuration key 'TRAIN.BATCHSIZE'; did you mean 'TRAIN.BATCH_SIZE'?"),
+        ("train: {BATCH_SIZE: 3}", "no configuration key 'train'; did you mean 'TRAIN'?"),
+        ("TEST: {IMS_PER_BATCH: 3}", "no configuration key 'TEST.IMS_PER_BATCH'; known are SCALES"),
+        ("3: 4", "no configuration key '3'"),
+        ("TRAIN: {BATCH_SIZE: 3.5}", "'TRAIN.BATCH_SIZE' is 3.5; expected a whole number like 128"),
+        ("TRAIN: {BATCH_SIZE: yes}", "'TRAIN.BATCH_SIZE' is True; expected a whole number"),
+        ("TRAIN: {USE_OHEM: 1}", "'TRAIN.USE_OHEM' is 1; expected a truth value like False"),
+        ("TRAIN: {FG_THRESH: half}", "'TRAIN.FG_THRESH' is 'half'; expected a number like 0.5"),
+        ("TRAIN: {FG_THRESH: true}", "'TRAIN.FG_THRESH' is True; expected a number"),
+        ("TRAIN: {SCALES: 600}", "'TRAIN.SCALES' is 600; expected one or more numbers like [600]"),
+        ("TRAIN: {SCALES: []}", "'TRAIN.SCALES' is []"),
+        ("TRAIN: {SCALES: [a]}", "'TRAIN.SCALES' is 'a'; expected a whole number like 600"),
+        ("PIXEL_MEANS: [1, 2]", "'PIXEL_MEANS' is [1, 2]; expected 3 numbers like [102.9801, 115.9465"),
+        ("EXP_DIR: 3", "'EXP_DIR' is 3; expected text like 'default'"),
+        ("TRAIN: 3", "TRAIN. is 3; expected keys and values"),
+        ("- 1", "the configuration is [1]; expected keys and values"),
+    ],
+)
+def test_what_does_not_fit_is_refused(write, text, message):
+    path = write(text)
+    with pytest.raises(DataError) as error:
+        cfg_from_file(path)
+    assert message in error.value.message
+    assert error.value.file == str(path)
+
+
+def test_what_cannot_be_read_is_refused(write, tmp_path):
+    with pytest.raises(DataError, match="cannot read the configuration") as error:
+        cfg_from_file(tmp_path / "none.yml")
+    assert error.value.file == str(tmp_path / "none.yml")
+    with pytest.raises(DataError, match="is no YAML") as error:
+        cfg_from_file(write("TRAIN:\n  A: [1\nB: 2"))
+    assert error.value.line == 3
+    for text in ("TRAIN: !!python/object/apply:os.system [ls]", "[" * 3000):
+        with pytest.raises(DataError, match="is no YAML"):
+            cfg_from_file(write(text))
+
+
+def test_the_layers_take_their_values_when_it_is_applied():
+    before = {cls: dict(vars(cls)) for cls in (RoIDataLayer, OHEMDataLayer)}
+    mining = (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh)
+    try:
+        pairs = "TRAIN.SCALES (480,576) TRAIN.MAX_SIZE 900 TRAIN.OHEM_USE_NMS False TRAIN.OHEM_NMS_THRESH 0.6"
+        apply(cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM))
+        assert (RoIDataLayer.ims_per_batch, RoIDataLayer.scale, RoIDataLayer.max_size) == (1, 576, 900)
+        mined = (OHEMDataLayer.batch_size, OHEMDataLayer.use_nms, OHEMDataLayer.nms_thresh)
+        assert mined == (32, False, 0.6)
+        assert (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh) == mining
+    finally:
+        for cls, values in before.items():
+            for name in ("ims_per_batch", "scale", "max_size", "batch_size", "use_nms", "nms_thresh"):
+                if name in values:
+                    setattr(cls, name, values[name])
+                elif name in vars(cls):
+                    delattr(cls, name)
+
+
+def test_a_look_in_order_has_no_mirror_images_and_fixed_means():
+    train = in_order(OHEM).TRAIN
+    assert not train.USE_FLIPPED and train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED and train.USE_OHEM
