@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from caffe_compat.layers.kernels.bias import fill_rows
 from caffe_compat.layers.kernels.blas import gemm
-from caffe_compat.layers.kernels.im2col import col2im, im2col
 from caffe_compat.layers.kernels.scratch import scratch
+from caffe_compat.layers.windows import Windows
 
 # An image's windows are laid out for as many output rows at a time as fit into this many elements (16 MB)
 COLUMNS = 2**22
@@ -18,18 +19,15 @@ COLUMNS = 2**22
 class Filtering:
     """Filters over one image at a time, as matrix products of the filters with the windows that they see.
 
-    window: kernel, stride, pad, dilation, each (height, width). group: how many groups of channels see only
-    filters of their own. Arrays, C-contiguous: image C x H x W; filters M x C / group x kernel_h x kernel_w;
-    out and out_diff M x H' x W'.
+    group: how many groups of channels see only filters of their own. Arrays, C-contiguous: image C x H x W;
+    filters M x C / group x kernel_h x kernel_w; out and out_diff M x H' x W'; or any other spatial axes.
 
     Source: Caffe's BaseConvolutionLayer; Chellapilla, Puri and Simard (2006) for the layout.
     """
 
-    def __init__(self, window: tuple[tuple[int, int], ...], group: int):
-        self._window = np.array(window, np.int64)
+    def __init__(self, windows: Windows, group: int):
+        self._windows = windows
         self._group = group
-        kernel, stride, pad, _ = window
-        self._is_1x1 = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
 
     def forward(
         self, image: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, out: np.ndarray
@@ -57,28 +55,31 @@ class Filtering:
             columns = self._column_buffer(image_diff, block)
             for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
                 gemm(f, d, c, trans_a=True)
-            if not self._is_1x1:
-                col2im(columns, self._window, row, out_diff.shape[2], image_diff)
+            if not self._windows.are_pixels:
+                self._windows.add_columns(columns, row, out_diff.shape[1:], image_diff)
 
     def _blocks(self, image: np.ndarray, out: np.ndarray) -> Iterator[tuple[int, slice]]:
         """Blocks of output rows: the first row, and the block's columns of the output as a matrix."""
-        height, width = out.shape[1:]
-        rows = height if self._is_1x1 else max(1, COLUMNS // (self._elements(image) * width))
+        if self._windows.are_pixels:  # no columns are laid out
+            yield 0, slice(0, math.prod(out.shape[1:]))
+            return
+        height, width = out.shape[1], math.prod(out.shape[2:])
+        rows = max(1, COLUMNS // (self._elements(image) * width))
         for row in range(0, height, rows):
             yield row, slice(row * width, min(row + rows, height) * width)
 
     def _elements(self, image: np.ndarray) -> int:
-        return image.shape[0] * int(self._window[0].prod())
+        return image.shape[0] * self._windows.elements
 
     def _column_buffer(self, image: np.ndarray, block: slice) -> np.ndarray:
-        if self._is_1x1:  # the image is its own columns
+        if self._windows.are_pixels:
             return _matrix(image)
         return scratch((self._elements(image), block.stop - block.start), image.dtype)
 
     def _columns(self, image: np.ndarray, out: np.ndarray, row: int, block: slice) -> np.ndarray:
         columns = self._column_buffer(image, block)
-        if not self._is_1x1:
-            im2col(image, self._window, row, out.shape[2], columns)
+        if not self._windows.are_pixels:
+            self._windows.to_columns(image, row, out.shape[1:], columns)
         return columns
 
     def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:

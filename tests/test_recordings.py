@@ -13,12 +13,6 @@ LAYERS = [
 LAYERS += [(path, "replaces") for path in sorted((GOLDEN / "layers_bvlc").glob("*.npz"))]  # BVLC master
 
 
-NOT_YET = {
-    "convolution_1d": "N-d convolution is not done yet",
-    "convolution_3d": "N-d convolution is not done yet",
-}
-
-
 def text_of(record):
     """The record's prototxt; skips the test where it has a layer type that is not done yet."""
     text = str(record["prototxt"])
@@ -30,8 +24,6 @@ def text_of(record):
 
 @pytest.mark.parametrize("path, meaning", LAYERS, ids=lambda value: getattr(value, "stem", value))
 def test_layer(path, meaning):
-    if path.stem in NOT_YET:
-        pytest.skip(NOT_YET[path.stem])
     record = load(path)
     replay(net_of(text_of(record), propagate_down=meaning), record)
 

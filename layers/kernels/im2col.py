@@ -10,7 +10,7 @@ from numba import njit, prange
 
 
 @njit(cache=True, error_model="numpy")
-def _place(window, axis, first, element, size, count):
+def place(window, axis, first, element, size, count):
     """Where one element of the kernel falls, for the outputs from `first` on: (low, high, start).
 
     It lies inside the image for the outputs low to high - 1 (of `count`), and at pixel `start` for the first.
@@ -31,8 +31,8 @@ def im2col(image, window, row, width_out, columns):
     rows = columns.shape[1] // width_out
     for k in prange(channels * kernel_h * kernel_w):
         c, i, j = k // (kernel_h * kernel_w), k // kernel_w % kernel_h, k % kernel_w
-        above, below, top = _place(window, 0, row, i, height, rows)
-        low, high, left = _place(window, 1, 0, j, width, width_out)
+        above, below, top = place(window, 0, row, i, height, rows)
+        low, high, left = place(window, 1, 0, j, width, width_out)
         lines = columns[k].reshape(rows, width_out)
         if above > 0 or below < rows or low > 0 or high < width_out:
             lines[:] = 0
@@ -53,8 +53,8 @@ def col2im(columns, window, row, width_out, image):
     rows = columns.shape[1] // width_out
     for c in prange(channels):
         for ij in range(kernel_h * kernel_w):
-            above, below, top = _place(window, 0, row, ij // kernel_w, height, rows)
-            low, high, left = _place(window, 1, 0, ij % kernel_w, width, width_out)
+            above, below, top = place(window, 0, row, ij // kernel_w, height, rows)
+            low, high, left = place(window, 1, 0, ij % kernel_w, width, width_out)
             lines = columns[c * kernel_h * kernel_w + ij].reshape(rows, width_out)
             for y in range(above, below):
                 pixels = image[c, top + (y - above) * stride_h, left:]

@@ -208,3 +208,17 @@ CASES += [
         note="steps, forward only",
     )
 ]
+# ---- Convolution over other than two axes, Deconvolution, Im2col
+CASES += [
+    Case(f'type: "{type}" convolution_param {{ {params} }}', [shape], [other])
+    for type, params, shape, other in (
+        ("Convolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 7), (4, 3, 6)),
+        ("Convolution", "num_output: 4 kernel_size: 2 dilation: 2", (2, 3, 5, 4, 6), (1, 3, 4, 7, 3)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 4, 5), (5, 3, 6, 2)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 group: 2 dilation: 2", (3, 2, 4, 5), (1, 2, 3, 6)),
+        ("Deconvolution", "num_output: 5 kernel_size: 1 bias_term: false", (3, 2, 4, 6), (1, 2, 3, 7)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 stride: 2", (2, 3, 5), (4, 3, 2)),
+        ("Im2col", "kernel_size: 3 pad: 1 stride: 2", IMAGE, OTHER_IMAGE),
+        ("Im2col", "kernel_size: 2 dilation: 2", (2, 3, 7), (4, 5, 6)),
+    )
+]

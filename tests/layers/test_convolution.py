@@ -28,6 +28,17 @@ CASES = [
         "num_output: 4 kernel_size: 3 stride: 2",
         (2, 3, 2, 6),
     ),  # hangs over the lower edge by less than a stride
+    ("num_output: 4 kernel_size: 3 stride: 2 pad: 1 dilation: 2", (2, 3, 9)),
+    ("num_output: 4 kernel_size: 1", (2, 3, 7)),
+    ("num_output: 6 kernel_size: 3 pad: 1 group: 3", (2, 3, 4, 6, 5)),
+    (
+        "num_output: 4 kernel_size: 3 kernel_size: 2 kernel_size: 1 stride: 2 stride: 1 stride: 3 "
+        "pad: 0 pad: 2 pad: 1 dilation: 1 dilation: 3 dilation: 1",
+        (2, 3, 5, 4, 7),
+    ),
+    ("num_output: 4 kernel_size: 2 pad: 1 stride: 2", (2, 3, 2, 4, 3, 5)),
+    ("num_output: 4 kernel_size: 5", (3, 2)),  # no spatial axes: a product
+    ("num_output: 4", (3, 2)),
     ("num_output: 4 kernel_size: 3 bias_term: false engine: CUDNN force_nd_im2col: true", (2, 3, 7, 6)),
 ]
 
@@ -45,35 +56,35 @@ def fill_params(runner, seed=3):
 
 def naive(param, x, weights, bias, seed):
     """The top, and the gradients of bottom, filters and bias for the top diff `seed`, in float64."""
+    kernel, axes = weights.shape[2:], x.ndim - 2
 
-    def pair(field, prefix, default):
+    def sizes(field, prefix, default):
         if prefix and param.HasField(f"{prefix}_h"):
             return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
         values = list(getattr(param, field)) or [default]
-        return values[0], values[-1]
+        return values * axes if len(values) == 1 else values
 
-    (sh, sw), (ph, pw) = pair("stride", "stride", 1), pair("pad", "pad", 0)
-    dh, dw = pair("dilation", "", 1)
-    images, channels, height, width = x.shape
-    outputs, per_group, kh, kw = weights.shape
-    padded = np.zeros((images, channels, height + 2 * ph + 50, width + 2 * pw + 50))
-    padded[:, :, ph : ph + height, pw : pw + width] = x
+    stride, pad = sizes("stride", "stride", 1), sizes("pad", "pad", 0)
+    dilation = sizes("dilation", "", 1)
+    per_group = weights.shape[1]
+    padded = np.zeros((*x.shape[:2], *(size + 2 * p + 50 for size, p in zip(x.shape[2:], pad, strict=True))))
+    inside = (slice(None), slice(None), *(slice(p, p + n) for n, p in zip(x.shape[2:], pad, strict=True)))
+    padded[inside] = x
     padded_diff, weights_diff, top = np.zeros_like(padded), np.zeros_like(weights), np.zeros(seed.shape)
-    for n in range(images):
-        for m in range(outputs):
-            first = m // (outputs // param.group) * per_group
-            for y in range(seed.shape[2]):
-                for z in range(seed.shape[3]):
-                    rows, columns = y * sh + dh * np.arange(kh), z * sw + dw * np.arange(kw)
-                    window = np.ix_([n], range(first, first + per_group), rows, columns)
-                    top[n, m, y, z] = (padded[window][0] * weights[m]).sum() + bias[m]
-                    padded_diff[window] += weights[m] * seed[n, m, y, z]
-                    weights_diff[m] += padded[window][0] * seed[n, m, y, z]
-    diff = padded_diff[:, :, ph : ph + height, pw : pw + width]
-    return top, diff, weights_diff, seed.sum(axis=(0, 2, 3))
+    for n, m, *place in np.ndindex(seed.shape):
+        first = m // (seed.shape[1] // param.group) * per_group
+        places = [
+            at * s + d * np.arange(k) for at, s, d, k in zip(place, stride, dilation, kernel, strict=True)
+        ]
+        window = np.ix_([n], range(first, first + per_group), *places)
+        there = (n, m, *place)
+        top[there] = (padded[window][0] * weights[m]).sum() + bias[m]
+        padded_diff[window] += weights[m] * seed[there]
+        weights_diff[m] += padded[window][0] * seed[there]
+    return top, padded_diff[inside], weights_diff, seed.sum(axis=(0, *range(2, seed.ndim)))
 
 
-def close(got, want, rtol=2e-6):
+def close(got, want, rtol=3e-6):
     assert got.shape == want.shape
     np.testing.assert_allclose(got, want, rtol=0, atol=rtol * abs(want).max())
 
@@ -184,8 +195,14 @@ def test_fillers():
         ("num_output: 3 kernel_size: 3 group: 2", (1, 4, 5, 6), "num_output 3 and the 4 channels"),
         ("num_output: 4 kernel_size: 7", (1, 2, 5, 6), r"a kernel of \(7, 7\).*\(1, 2, 5, 6\)"),
         ("num_output: 4 kernel_size: 3 dilation: 3", (1, 2, 9, 6), r"dilation \(3, 3\) does not fit"),
-        ("num_output: 4 kernel_size: 3", (1, 2, 5), r"\(1, 2, 5\) has 1 spatial axes .* only 2"),
-        ("num_output: 4 kernel_size: 3", (1, 2, 5, 6, 7), "3 spatial axes"),
+        ("num_output: 4 kernel_h: 3 kernel_w: 2", (1, 2, 5), "kernel_h and kernel_w are for 2 spatial axes"),
+        ("num_output: 4 kernel_size: 3 pad_w: 2", (1, 2, 5, 6, 7), "for 2 spatial axes, the bottom has 3"),
+        (
+            "num_output: 4 kernel_size: 3 stride: 1 stride: 2",
+            (1, 2, 5, 6, 7),
+            "stride is given 2 times; give it once, or once for each of the 3 spatial axes",
+        ),
+        ("num_output: 4 kernel_size: 6", (1, 2, 5), r"a kernel of \(6,\).*\(1, 2, 5\)"),
         ("num_output: 4 kernel_size: 3 axis: 4", (1, 2, 5, 6), "axis 4 is out of range"),
         ("num_output: 4 kernel_size: 3 weight_filler { type: 'xavierr' }", (1, 2, 5, 6), "'xavierr'"),
         ("num_output: 4 kernel_size: 3", (1, 0, 5, 6), "no elements"),
