@@ -208,6 +208,46 @@ CASES += [
         note="steps, forward only",
     )
 ]
+# ---- PReLU, Bias, Scale, BatchNorm, MVN
+CASES += [
+    Case('type: "PReLU"', [IMAGE], [(4, 3, 6, 8)], fills=[apart]),
+    Case('type: "PReLU"', [(4, 7)], [(5, 7)], fills=[apart]),
+    Case('type: "PReLU" prelu_param { channel_shared: true }', [IMAGE], [OTHER_IMAGE], fills=[apart]),
+]
+CASES += [
+    Case(f'type: "{name}" {name.lower()}_param {{ {params} }}', shapes, others)
+    for params, shapes, others in (
+        ("", [IMAGE], [(4, 3, 6, 8)]),
+        ("axis: 0 num_axes: 2", [(2, 3, 5)], [(2, 3, 7)]),
+        ("axis: -2 num_axes: -1", [(2, 4, 3, 5)], [(6, 1, 3, 5)]),
+        ("num_axes: 0", [(2, 3, 5)], [(4, 2, 3)]),
+        ("", [(2, 3, 5), (3,)], [(4, 2, 6), (2,)]),
+        ("axis: 1", [(2, 3, 4, 5), (3, 4)], [(3, 2, 5, 4), (2, 5)]),
+        ("axis: 0", [(2, 3, 5), (2, 3, 5)], [(3, 4, 2), (3, 4, 2)]),
+        ("", [(2, 3, 5), ()], [(4, 2, 6), ()]),
+    )
+    for name in ("Bias", "Scale")
+]
+CASES += [
+    Case('type: "Scale" scale_param { bias_term: true }', [IMAGE], [(4, 3, 6, 8)]),
+    Case('type: "Scale" scale_param { bias_term: true }', [(4, 3)], [(2, 3)]),
+    Case('type: "Scale" scale_param { bias_term: true }', [(2, 3, 5), (3,)], [(4, 3, 2), (3,)]),
+    Case('type: "BatchNorm"', [IMAGE], [(4, 3, 6, 8)], fixed_params=[0, 1, 2]),
+    Case('type: "BatchNorm" batch_norm_param { eps: 0.1 }', [(7, 3)], [(5, 3)], fixed_params=[0, 1, 2]),
+    Case('type: "BatchNorm"', [(7,)], [(5,)], fixed_params=[0, 1, 2]),
+    Case('type: "BatchNorm"', [IMAGE], [(4, 3, 6, 8)], phase=TEST, fixed_params=[0, 1, 2]),
+    Case('type: "MVN"', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "MVN" mvn_param { across_channels: true }', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "MVN" mvn_param { normalize_variance: false }', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "MVN" mvn_param { across_channels: true }', [(2, 7)], [(3, 5)]),
+    Case(
+        'type: "MVN" mvn_param { eps: 0.5 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        gradient=False,
+        note="Caffe's gradient takes no account of eps; test_mvn.py",
+    ),
+]
 # ---- Convolution over other than two axes, Deconvolution, Im2col
 CASES += [
     Case(f'type: "{type}" convolution_param {{ {params} }}', [shape], [other])
