@@ -262,3 +262,50 @@ CASES += [
         ("Im2col", "kernel_size: 2 dilation: 2", (2, 3, 7), (4, 5, 6)),
     )
 ]
+# ---- Layers that move data only: Flatten, Reshape, Slice, Tile, Crop, Filter, BatchReindex, ArgMax
+CASES += [
+    Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "Flatten" flatten_param { axis: 0 end_axis: -3 }', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 1 } }', [IMAGE], [OTHER_IMAGE]),
+    Case(
+        'type: "Reshape" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }',
+        [(3, 4, 5)],
+        [(2, 6, 7)],
+    ),
+    Case('type: "Slice"', [(2, 6, 5)], [(3, 9, 2)], tops=3),
+    Case('type: "Slice"', [(2, 3)], [(4, 1)], tops=1),
+    Case(
+        'type: "Slice" slice_param { axis: -1 slice_point: 2 slice_point: 3 }',
+        [(2, 3, 7)],
+        [(5, 1, 6)],
+        tops=3,
+    ),
+    Case('type: "Slice" slice_param { slice_dim: 0 slice_point: 1 }', [(3, 2, 5)], [(4, 3, 1)], tops=2),
+    Case('type: "Tile" tile_param { tiles: 3 }', [(2, 3, 4)], [(5, 1, 6)]),
+    Case('type: "Tile" tile_param { tiles: 2 axis: -1 }', [(2, 3, 4)], [(5, 1, 6)]),
+    Case('type: "Crop"', [(2, 3, 7, 6), (1, 5, 4, 2)], [(3, 2, 5, 8), (1, 4, 5, 6)]),
+    Case(
+        'type: "Crop" crop_param { axis: 1 offset: 1 offset: 0 offset: 2 }',
+        [(2, 3, 7, 6), (5, 2, 4, 3)],
+        [(3, 4, 5, 8), (1, 2, 3, 6)],
+    ),
+    Case(
+        'type: "Filter"',
+        [(5, 3), (5, 2, 4), (5,)],
+        [(7, 2), (7, 3, 5), (7,)],
+        fills=[normal, normal, labels(2)],
+        tops=2,
+    ),
+    Case('type: "BatchReindex"', [(3, 4, 2), (5,)], [(4, 2, 5), (3,)], fills=[normal, labels(3)]),
+]
+CASES += [
+    Case(
+        f'type: "ArgMax" argmax_param {{ {params} }}',
+        [(3, 5, 4)],
+        [(2, 6, 7)],
+        fills=[apart],
+        gradient=False,
+        note="choices, forward only",
+    )
+    for params in ("", "top_k: 3 out_max_val: true", "axis: 1 top_k: 2", "axis: -1 out_max_val: true")
+]

@@ -17,6 +17,7 @@ def check_gradient(case: Case, cls: type[Layer] | None = None) -> None:
     set_random_seed(5)
     runner = Runner.of(case, case.bottoms(np.random.RandomState(3)), cls, dtype=np.float64)
     rng = np.random.RandomState(4)
+    runner.forward()  # there are tops that have their shape only then
     seeds = runner.seeds(case, rng)
 
     def objective() -> float:
