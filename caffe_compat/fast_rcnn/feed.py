@@ -112,7 +112,10 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
 def _read(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name], np.float32) for name in file.files}
+            arrays = {name: file[name] for name in file.files}
+            return {name: array.astype(np.float32, casting="same_kind") for name, array in arrays.items()}
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from error
     except Exception as error:  # numpy, zipfile and zlib each have their own
         raise DataError(f"this is no .npz of number arrays ({error})", file=path) from error
 
@@ -170,8 +173,10 @@ def _set_inputs(net: Net, arrays: Blobs) -> None:
 
 
 def _gradient_free(net: Net) -> set[str]:
-    """Names of inputs that go where no gradient can: labels, RoIs."""
-    names: set[str] = set()
-    for layer, bottoms in zip(net.layers, net.bottom_names.values(), strict=True):
-        names.update(bottoms[i] for i in layer.no_gradient if i < len(bottoms))
-    return names & set(net.inputs)
+    """Names of inputs that go where no gradient can, maybe through a split: labels, RoIs."""
+    blobs: set[int] = set()
+    for node, layer in zip(reversed(net.graph.nodes), reversed(net.layers), strict=True):
+        blobs.update(node.bottoms[i] for i in layer.no_gradient if i < len(node.bottoms))
+        if node.param.type == "Split" and blobs & set(node.tops):
+            blobs.update(node.bottoms)
+    return {net._blob_names[i] for i in blobs} & set(net.inputs)
