@@ -15,6 +15,8 @@ VALID = caffe_pb2.LossParameter.VALID
 BATCH_SIZE = caffe_pb2.LossParameter.BATCH_SIZE
 NONE = caffe_pb2.LossParameter.NONE
 
+LEAST_PROBABILITY = np.float32(1e-20)  # the logarithm of a smaller one is that of this
+
 
 class LossLayer(Layer):
     """bottom[0]: predictions, bottom[1]: labels or targets, one entry of axis 0 an example; top[0]: the loss.
@@ -107,3 +109,17 @@ def check_label_count(layer: Layer, bottom: Sequence[Blob], axis: int) -> tuple[
             f"classes on axis {axis} needs {outer * inner} (shape {shape[:axis] + shape[axis + 1 :]})"
         )
     return outer, classes, inner
+
+
+def check_one_label_each(layer: Layer, bottom: Sequence[Blob]) -> tuple[int, int]:
+    """Return (examples, classes) of predictions bottom[0] whose axes behind the first are all classes.
+
+    Raises LayerError unless bottom[1] has one label for each example.
+    """
+    examples = bottom[0].num
+    if bottom[1].count != examples:
+        raise layer.error(
+            f"bottom[1] has {bottom[1].count} labels (shape {bottom[1].shape}); bottom[0] {bottom[0].shape} "
+            f"needs {examples}, one an example"
+        )
+    return examples, bottom[0].count // examples

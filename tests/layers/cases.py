@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST
-from layers.harness import Case, apart, labels, normal, positive, rois, unit
+from layers.harness import Case, apart, far, labels, normal, positive, rois, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -260,6 +260,78 @@ CASES += [
         ("Deconvolution", "num_output: 4 kernel_size: 3 stride: 2", (2, 3, 5), (4, 3, 2)),
         ("Im2col", "kernel_size: 3 pad: 1 stride: 2", IMAGE, OTHER_IMAGE),
         ("Im2col", "kernel_size: 2 dilation: 2", (2, 3, 7), (4, 5, 6)),
+    )
+]
+# ---- Reduction, Parameter, Embed
+CASES += [
+    Case(f'type: "Reduction" reduction_param {{ {params} }}', [(2, 3, 5)], [(4, 2, 3)], fills=[apart])
+    for params in (
+        "",
+        "operation: SUM axis: -1 coeff: -2",
+        "operation: ASUM axis: 1 coeff: 1.5",
+        "operation: SUMSQ axis: 2",
+        "operation: MEAN axis: 1 coeff: 3",
+    )
+]
+CASES += [
+    Case('type: "Parameter" parameter_param { shape { dim: 2 dim: 3 dim: 5 } }', []),
+    Case('type: "Embed" embed_param { num_output: 5 input_dim: 7 }', [(2, 3)], [(6, 1)], fills=[labels(7)]),
+    Case(
+        'type: "Embed" embed_param { num_output: 3 input_dim: 4 bias_term: false }',
+        [(6,)],
+        [(9,)],
+        fills=[labels(4)],
+    ),
+]
+# ---- losses: MultinomialLogistic, Hinge, Contrastive, Infogain, SigmoidCrossEntropy
+CASES += [
+    Case('type: "MultinomialLogisticLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[unit, labels(5)]),
+    Case('type: "HingeLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[normal, labels(5)]),
+    Case(
+        'type: "HingeLoss" hinge_loss_param { norm: L2 }',
+        [(4, 2, 3), (4,)],
+        [(3, 6, 2), (3,)],
+        fills=[normal, labels(6)],
+    ),
+]
+CASES += [
+    Case(
+        f'type: "ContrastiveLoss" contrastive_loss_param {{ {params} }}',
+        [(6, 3), (6, 3), (6,)],
+        [(4, 5), (4, 5), (4,)],
+        fills=[far, far, labels(2)],
+    )
+    for params in ("margin: 40", "margin: 800 legacy_version: true")
+]
+CASES += [
+    Case(
+        f'type: "InfogainLoss" {params}',
+        [(4, 3, 2), (4, 2), (3, 3)],
+        [(2, 5, 3), (2, 3), (5, 5)],
+        fills=[unit, labels(3), normal],
+    )
+    for params in ("", "loss_param { ignore_label: 1 normalization: FULL }")
+]
+CASES += [
+    Case(
+        'type: "InfogainLoss" infogain_loss_param { axis: 2 }',
+        [(4, 2, 3), (4, 2), (1, 1, 3, 3)],
+        [(2, 3, 5), (2, 3), (1, 1, 5, 5)],
+        fills=[unit, labels(3), normal],
+    ),
+]
+CASES += [
+    Case(
+        f'type: "SigmoidCrossEntropyLoss" loss_param {{ {params} }}',
+        [(4, 3, 2), (4, 3, 2)],
+        [(2, 7, 1), (2, 7)],
+        fills=[normal, fill],
+    )
+    for params, fill in (
+        ("", unit),
+        ("normalization: FULL", unit),
+        ("ignore_label: 1 normalize: true", labels(3)),
+        ("ignore_label: 0 normalization: NONE", labels(2)),
     )
 ]
 # ---- Layers that move data only: Flatten, Reshape, Slice, Tile, Crop, Filter, BatchReindex, ArgMax

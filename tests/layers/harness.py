@@ -21,6 +21,11 @@ def normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape)
 
 
+def far(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal numbers times 20: so large that what a layer adds for safety does not count."""
+    return 20 * rng.standard_normal(shape)
+
+
 def positive(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """From 0.5 to 2: for logarithms, powers and divisors."""
     return rng.uniform(0.5, 2, shape)

@@ -1,0 +1,34 @@
+"""Arrays from binaryproto files: mean images, and the matrix of InfogainLoss."""
+
+from __future__ import annotations
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.prototxt.caffe_pb2 import BlobProto
+
+
+def read_binaryproto(layer: Layer, path: str) -> np.ndarray:
+    """Return the array (float32, or float64 where such were written) of a file that holds one BlobProto.
+
+    Raises LayerError when the file cannot be read, is no BlobProto, or its shape and its numbers disagree.
+    """
+    proto = BlobProto()
+    try:
+        with open(path, "rb") as file:
+            proto.ParseFromString(file.read())
+    except OSError as error:
+        raise layer.error(f"cannot read '{path}': {error.strerror}") from error
+    except DecodeError as error:
+        raise layer.error(f"'{path}' is no binaryproto file (a BlobProto message)") from error
+    if proto.HasField("shape"):
+        shape = tuple(proto.shape.dim)
+    else:
+        shape = proto.num, proto.channels, proto.height, proto.width
+    values = (
+        np.array(proto.double_data, np.float64) if proto.double_data else np.array(proto.data, np.float32)
+    )
+    if min(shape, default=0) < 0 or values.size != np.prod(shape, dtype=float):
+        raise layer.error(f"'{path}' holds {values.size} numbers for the shape {shape}")
+    return values.reshape(shape)

@@ -1,0 +1,90 @@
+"""InfogainLoss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import canonical_axis
+from caffe_compat.layers.binaryproto import read_binaryproto
+from caffe_compat.layers.kernels import infogain as kernels
+from caffe_compat.layers.loss import (
+    LEAST_PROBABILITY,
+    LossLayer,
+    check_label_count,
+    class_labels,
+    ignored_label,
+    loss_weight,
+    normalization_mode,
+    normalizer,
+)
+from caffe_compat.layers.registry import register
+
+
+@register("InfogainLoss")
+class InfogainLoss(LossLayer):
+    """Minus the sum over classes c of H[label, c] log(probability of c), divided as loss_param says.
+
+    bottom[0]: probabilities, the classes on infogain_loss_param.axis; put a Softmax before it. bottom[1]: one
+    whole label (0 to classes - 1) for each example and place. bottom[2]: H, classes x classes, in any shape
+    of that count; without it H comes from the binaryproto file infogain_loss_param.source. top[0]: the loss, a
+    scalar. Labels equal to loss_param.ignore_label do not count; probabilities below 1e-20 count as 1e-20.
+
+    Source: InfogainLossLayer of the Fast R-CNN fork of Caffe, with axis, ignore_label and normalization of
+    BVLC's later one. That takes the softmax itself, which this one does not: scores raise LayerError here, as
+    do labels out of range and a matrix that is missing or of other size.
+    """
+
+    bottom_count = (2, 3)
+    no_gradient = (1, 2)
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.infogain_loss_param
+        if len(bottom) > 2:
+            self.gains = bottom[2]
+            return
+        if not param.source:
+            raise self.error("there is no matrix; give infogain_loss_param.source or a third bottom")
+        values = read_binaryproto(self, param.source)
+        self.gains = Blob(values.shape, bottom[0].dtype)
+        self.gains.data[...] = values
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        super().reshape(bottom, top)
+        axis = canonical_axis(self, self.layer_param.infogain_loss_param.axis, bottom[0])
+        self.view = check_label_count(self, bottom, axis)
+        classes = self.view[1]
+        if self.gains.count != classes * classes:
+            raise self.error(
+                f"the matrix has the shape {self.gains.shape}; bottom[0] {bottom[0].shape} with {classes} "
+                f"classes on axis {axis} needs {classes} x {classes}"
+            )
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        outer, classes, inner = self.view
+        probabilities, loss_param = bottom[0].data, self.layer_param.loss_param
+        for value in (probabilities.min(), probabilities.max()):
+            if value < 0 or value > 1.001:
+                raise self.error(
+                    f"bottom[0] holds {value:g}, which is no probability; put a Softmax layer in front "
+                    "(later versions of Caffe take scores here, and the softmax of them)"
+                )
+        labels = class_labels(self, bottom[1], classes, ignored_label(loss_param))
+        self.labels = labels.reshape(outer, inner)
+        mode = normalization_mode(loss_param)
+        self.normalizer = normalizer(mode, outer, inner, int(np.count_nonzero(labels >= 0)))
+        top[0].data[...] = kernels.infogain_loss(*self._values(bottom)) / self.normalizer
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x_diff = bottom[0].diff.reshape(self.view)
+            scale = x_diff.dtype.type(-loss_weight(top) / self.normalizer)
+            kernels.infogain_backward(*self._values(bottom), scale, x_diff)
+
+    def _values(self, bottom: Sequence[Blob]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
+        """Probabilities, labels, matrix, and the least probability, as the kernels want them."""
+        classes = self.view[1]
+        gains = self.gains.data.reshape(classes, classes)
+        return bottom[0].data.reshape(self.view), self.labels, gains, LEAST_PROBABILITY

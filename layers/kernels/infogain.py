@@ -1,0 +1,31 @@
+"""The information gain loss. Arrays are outer x classes x inner, labels outer x inner (-1: ignored)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def infogain_loss(prob, labels, gains, least):
+    """Return minus the sum of gains[label, c] * log(prob), probabilities below `least` counting as `least`."""
+    outer, classes, inner = prob.shape
+    loss = 0.0
+    for i in prange(outer):
+        for c in range(classes):
+            for k in range(inner):
+                gain = gains[labels[i, k], c] if labels[i, k] >= 0 else gains.dtype.type(0)
+                if gain != 0:
+                    loss -= gain * np.log(max(prob[i, c, k], least))
+    return loss
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def infogain_backward(prob, labels, gains, least, scale, x_diff):
+    """Write scale * gains[label, c] / prob into x_diff, 0 where the label is ignored."""
+    outer, classes, inner = prob.shape
+    for i in prange(outer):
+        for c in range(classes):
+            for k in range(inner):
+                gain = gains[labels[i, k], c] if labels[i, k] >= 0 else gains.dtype.type(0)
+                x_diff[i, c, k] = scale * gain / max(prob[i, c, k], least)

@@ -1,0 +1,38 @@
+"""A param as a blob."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.learnable import set_up_params
+from caffe_compat.layers.registry import register
+from caffe_compat.prototxt.caffe_pb2 import FillerParameter
+
+
+@register("Parameter")
+class Parameter(Layer):
+    """The top is the layer's only param, of parameter_param.shape; zeros until weights are loaded.
+
+    Source: ParameterLayer of BVLC's Caffe. There top and param are one memory, so that a second backward
+    replaces the param's gradient; here it adds to it, as for all params.
+    """
+
+    bottom_count = (0, 0)
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = tuple(self.layer_param.parameter_param.shape.dim)
+        set_up_params(self, (shape, FillerParameter(type="constant")))
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].reshape(*self.blobs[0].shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        np.copyto(top[0].data, self.blobs[0].data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if self.propagates_to(0):
+            self.blobs[0].diff[...] += top[0].diff

@@ -1,0 +1,48 @@
+"""SigmoidCrossEntropyLoss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.kernels import sigmoid_loss as kernels
+from caffe_compat.layers.loss import (
+    BATCH_SIZE,
+    LossLayer,
+    ignored_label,
+    loss_weight,
+    normalization_mode,
+    normalizer,
+)
+from caffe_compat.layers.registry import register
+
+
+@register("SigmoidCrossEntropyLoss")
+class SigmoidCrossEntropyLoss(LossLayer):
+    """Minus t log(s) - (1 - t) log(1 - s) for s = 1 / (1 + exp(-x)), summed; divided by the number of examples.
+
+    bottom[0]: scores x, any shape. bottom[1]: as many targets t, from 0 to 1. top[0]: a scalar. Targets whose
+    whole part is loss_param.ignore_label do not count; loss_param.normalization divides by something else.
+    Raises LayerError when the bottoms' counts differ.
+    Source: BVLC's SigmoidCrossEntropyLossLayer; the Fast R-CNN fork's leaves loss_param out of account.
+    """
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        super().reshape(bottom, top)
+        if bottom[0].count != bottom[1].count:
+            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        ignored = ignored_label(self.layer_param.loss_param)
+        self.ignored = (False, 0) if ignored is None else (True, ignored)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        loss, count = kernels.sigmoid_loss(*(blob.data.reshape(-1) for blob in bottom), *self.ignored)
+        mode = normalization_mode(self.layer_param.loss_param, BATCH_SIZE)
+        examples = bottom[0].num
+        self.normalizer = normalizer(mode, examples, bottom[0].count // examples, count)
+        top[0].data[...] = loss / self.normalizer
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x, target = (blob.data.reshape(-1) for blob in bottom)
+            scale = x.dtype.type(loss_weight(top) / self.normalizer)
+            kernels.sigmoid_loss_backward(x, target, *self.ignored, scale, bottom[0].diff.reshape(-1))
