@@ -38,7 +38,9 @@ def test_against_plain_loops(outputs, bias_term):
 
 def test_fillers():
     params = "num_output: 2 input_dim: 3 weight_filler { value: 3 } bias_filler { value: 4 }"
-    assert Runner(f'type: "Embed" embed_param {{ {params} }}', [np.array([2])]).forward()[0].tolist() == [[7, 7]]
+    assert Runner(f'type: "Embed" embed_param {{ {params} }}', [np.array([2])]).forward()[0].tolist() == [
+        [7, 7]
+    ]
 
 
 @pytest.mark.parametrize(("number", "shown"), [(7, "7"), (-1, "-1"), (np.nan, "nan")])
