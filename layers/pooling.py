@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.kernels import pooling as kernels
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+from caffe_compat.rng import caffe_rng
 
 
 @register("Pooling")
 class Pooling(Layer):
-    """The maximum (MAX) or the average (AVE) of each window of each channel.
+    """The maximum (MAX), the average (AVE) or one drawn element (STOCHASTIC) of each window of each channel.
 
     bottom: N x C x H x W. top[0]: N x C x H' x W' with H' = (H + 2 pad - kernel) / stride + 1, rounded up
     (round_mode: FLOOR rounds down); with padding, a last window that would start behind the image is left
@@ -24,21 +25,27 @@ class Pooling(Layer):
     equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
     the maximum, and takes no gradient. Positions are not kept: backward finds them again.
 
-    Raises LayerError for params that contradict each other or do not fit, and for STOCHASTIC.
+    STOCHASTIC is for elements that are not negative, and without padding. In training an element x is drawn with
+    probability x / sum(x), by one draw of the global stream a window, and takes the gradient; the first one in a
+    window of zeros. In testing the top is the mean with these probabilities as weights, sum(x^2) / sum(x), or 0
+    where the sum is not positive.
 
-    Source: Caffe's PoolingLayer.
+    Raises LayerError for params that contradict each other or do not fit.
+
+    Source: Caffe's PoolingLayer; STOCHASTIC after its GPU kernels, since on the CPU it has none (and the gradient
+    in testing after the formula), and Zeiler and Fergus (2013), "Stochastic pooling".
     """
 
     top_count = (1, 2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.pooling_param
-        if param.pool == PoolingParameter.STOCHASTIC:
-            raise self.error("pool: STOCHASTIC is not supported; use MAX or AVE")
         if len(top) > 1 and param.pool != PoolingParameter.MAX:
             raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
         self._stride = self._pair("stride", "stride", least=1)
         self._pad = self._pair("pad", "pad", least=0)
+        if param.pool == PoolingParameter.STOCHASTIC and any(self._pad):
+            raise self.error(f"pool: STOCHASTIC works without padding, found pad {self._pad}; remove it")
         if not param.global_pooling:
             self._kernel = self._pair("kernel_size", "kernel", least=1)
         elif any(param.HasField(name) for name in ("kernel_size", "kernel_h", "kernel_w")):
@@ -74,21 +81,33 @@ class Pooling(Layer):
         self._window = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
         for blob in top:
             blob.reshape(*shape[:2], height, width)
+        if self._draws():
+            self._positions = np.empty((shape[0] * shape[1], height, width), np.int64)
+
+    def _draws(self) -> bool:
+        return self.layer_param.pooling_param.pool == PoolingParameter.STOCHASTIC and self.phase == TRAIN
 
     def _output_size(self, size: int, kernel: int, stride: int, pad: int) -> int:
         span = size + 2 * pad - kernel
         if self.layer_param.pooling_param.round_mode == PoolingParameter.CEIL:
             span += stride - 1
         pooled = span // stride + 1
-        starts_behind = pad > 0 and (pooled - 1) * stride >= size + pad
+        starts_behind = any(self._pad) and (pooled - 1) * stride >= size + pad
         return pooled - starts_behind
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = _planes(bottom[0].data), _planes(top[0].data)
-        if self.layer_param.pooling_param.pool == PoolingParameter.AVE:
+        pool = self.layer_param.pooling_param.pool
+        if pool == PoolingParameter.AVE:
             kernels.average_forward(x, self._window, y)
-            return
-        kernels.max_forward(x, self._window, scratch((x.shape[0], x.shape[2]), x.dtype), y)
+        elif self._draws():
+            draws = scratch(y.shape, np.dtype(np.float32))
+            caffe_rng().uniform(0, 1, draws)
+            kernels.drawn_forward(x, self._window, draws, self._positions, y)
+        elif pool == PoolingParameter.STOCHASTIC:
+            kernels.weighted_forward(x, self._window, y)
+        else:
+            kernels.max_forward(x, self._window, scratch((x.shape[0], x.shape[2]), x.dtype), y)
         if len(top) > 1:
             kernels.max_positions(x, self._window, _planes(top[1].data))
 
@@ -96,8 +115,14 @@ class Pooling(Layer):
         if not propagate_down[0]:
             return
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
-        if self.layer_param.pooling_param.pool == PoolingParameter.AVE:
+        pool = self.layer_param.pooling_param.pool
+        if pool == PoolingParameter.AVE:
             kernels.average_backward(diff, self._window, bottom_diff)
+        elif self._draws():
+            kernels.drawn_backward(self._positions, diff, bottom_diff)
+        elif pool == PoolingParameter.STOCHASTIC:
+            x, y = _planes(bottom[0].data), _planes(top[0].data)
+            kernels.weighted_backward(x, self._window, y, diff, bottom_diff)
         else:
             kernels.max_backward(_planes(bottom[0].data), self._window, diff, bottom_diff)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from layers.harness import Case, apart, far, labels, normal, positive, rois, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
@@ -248,20 +248,6 @@ CASES += [
         note="Caffe's gradient takes no account of eps; test_mvn.py",
     ),
 ]
-# ---- Convolution over other than two axes, Deconvolution, Im2col
-CASES += [
-    Case(f'type: "{type}" convolution_param {{ {params} }}', [shape], [other])
-    for type, params, shape, other in (
-        ("Convolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 7), (4, 3, 6)),
-        ("Convolution", "num_output: 4 kernel_size: 2 dilation: 2", (2, 3, 5, 4, 6), (1, 3, 4, 7, 3)),
-        ("Deconvolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 4, 5), (5, 3, 6, 2)),
-        ("Deconvolution", "num_output: 4 kernel_size: 3 group: 2 dilation: 2", (3, 2, 4, 5), (1, 2, 3, 6)),
-        ("Deconvolution", "num_output: 5 kernel_size: 1 bias_term: false", (3, 2, 4, 6), (1, 2, 3, 7)),
-        ("Deconvolution", "num_output: 4 kernel_size: 3 stride: 2", (2, 3, 5), (4, 3, 2)),
-        ("Im2col", "kernel_size: 3 pad: 1 stride: 2", IMAGE, OTHER_IMAGE),
-        ("Im2col", "kernel_size: 2 dilation: 2", (2, 3, 7), (4, 5, 6)),
-    )
-]
 # ---- Reduction, Parameter, Embed
 CASES += [
     Case(f'type: "Reduction" reduction_param {{ {params} }}', [(2, 3, 5)], [(4, 2, 3)], fills=[apart])
@@ -334,6 +320,20 @@ CASES += [
         ("ignore_label: 0 normalization: NONE", labels(2)),
     )
 ]
+# ---- Convolution over other than two axes, Deconvolution, Im2col
+CASES += [
+    Case(f'type: "{type}" convolution_param {{ {params} }}', [shape], [other])
+    for type, params, shape, other in (
+        ("Convolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 7), (4, 3, 6)),
+        ("Convolution", "num_output: 4 kernel_size: 2 dilation: 2", (2, 3, 5, 4, 6), (1, 3, 4, 7, 3)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 4, 5), (5, 3, 6, 2)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 group: 2 dilation: 2", (3, 2, 4, 5), (1, 2, 3, 6)),
+        ("Deconvolution", "num_output: 5 kernel_size: 1 bias_term: false", (3, 2, 4, 6), (1, 2, 3, 7)),
+        ("Deconvolution", "num_output: 4 kernel_size: 3 stride: 2", (2, 3, 5), (4, 3, 2)),
+        ("Im2col", "kernel_size: 3 pad: 1 stride: 2", IMAGE, OTHER_IMAGE),
+        ("Im2col", "kernel_size: 2 dilation: 2", (2, 3, 7), (4, 5, 6)),
+    )
+]
 # ---- Layers that move data only: Flatten, Reshape, Slice, Tile, Crop, Filter, BatchReindex, ArgMax
 CASES += [
     Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
@@ -380,4 +380,19 @@ CASES += [
         note="choices, forward only",
     )
     for params in ("", "top_k: 3 out_max_val: true", "axis: 1 top_k: 2", "axis: -1 out_max_val: true")
+]
+# ---- Pooling STOCHASTIC, SPP
+CASES += [
+    Case(
+        'type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 3 stride: 2 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        fills=[positive],
+        phase=phase,
+    )
+    for phase in (TRAIN, TEST)
+]
+CASES += [
+    Case(f'type: "SPP" spp_param {{ {params} }}', [(2, 3, 9, 7)], [(4, 1, 6, 8)], fills=[apart])
+    for params in ("pyramid_height: 1", "pyramid_height: 3", "pyramid_height: 2 pool: AVE")
 ]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.harness import Runner
 
 SHAPE = (2, 3, 7, 9)
@@ -19,6 +21,7 @@ WINDOWS = [
     "kernel_size: 2 stride: 2 pad: 1",  # the last window would start behind the image
     "kernel_size: 5 stride: 1 pad: 4",
     "kernel_h: 2 kernel_w: 4 stride_h: 3 stride_w: 1 pad_h: 1 pad_w: 2",
+    "kernel_size: 2 stride: 3 pad_h: 0 pad_w: 1",
     "kernel_size: 3 stride: 2 round_mode: FLOOR",
     "kernel_size: 4 stride: 3 pad: 1 round_mode: FLOOR",
     "global_pooling: true",
@@ -39,13 +42,14 @@ def windows(param, height, width):
             return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
         return (getattr(param, field),) * 2
 
+    padded = any(pair("pad", "pad"))
     kernel = (height, width) if param.global_pooling else pair("kernel_size", "kernel")
     ranges = []
     for size, k, s, p in zip(
         (height, width), kernel, pair("stride", "stride"), pair("pad", "pad"), strict=True
     ):
         rounded = (math.floor if param.round_mode else math.ceil)((size + 2 * p - k) / s) + 1
-        if p and (rounded - 1) * s >= size + p:
+        if padded and (rounded - 1) * s >= size + p:
             rounded -= 1
         starts = [i * s - p for i in range(rounded)]
         inside = [range(max(a, 0), min(a + k, size)) for a in starts]
@@ -136,6 +140,79 @@ def test_output_sizes():
         assert runner.top[0].shape == (1, 2, *want), params
 
 
+def test_padding_along_one_axis_leaves_out_windows_behind_the_image_along_both():
+    windows = "kernel_size: 2 stride: 3 pad_h: 0 pad_w: 1"
+    assert Runner(layer("MAX", windows), [np.zeros((1, 2, 9, 8))]).top[0].shape == (1, 2, 3, 3)
+    assert Runner(layer("MAX", "kernel_size: 2 stride: 3"), [np.zeros((1, 2, 9, 8))]).top[0].shape == (
+        1,
+        2,
+        4,
+        3,
+    )
+
+
+STOCHASTIC = [text for text in WINDOWS if "pad" not in text and text != "kernel_size: 2 stride: 5"]
+
+
+def positive(seed=1):
+    return np.maximum(np.random.RandomState(seed).standard_normal(SHAPE), 0).astype(np.float32)
+
+
+@pytest.mark.parametrize("params", STOCHASTIC)
+def test_stochastic_draws_by_the_running_sum(params):
+    x = positive()
+    runner = Runner(layer("STOCHASTIC", params), [x])
+    set_random_seed(5)
+    (top,) = runner.forward()
+    draws = np.empty(top.shape, np.float32)
+    set_random_seed(5)
+    caffe_rng().uniform(0, 1, draws)
+    seed = np.random.RandomState(2).standard_normal(top.shape).astype(np.float32)
+    (diff,) = runner.backward([seed])
+    size, places = windows(runner.layer.layer_param.pooling_param, *SHAPE[2:])
+    assert top.shape[2:] == size
+    want, want_diff = np.zeros(top.shape), np.zeros(SHAPE)
+    for n, c in np.ndindex(SHAPE[:2]):
+        for (y, z), (rows, columns, _) in places.items():
+            pixels = [(h, w) for h in rows for w in columns]
+            sums = np.cumsum([x[(n, c, *pixel)] for pixel in pixels], dtype=np.float32)
+            reached = np.flatnonzero(sums >= draws[n, c, y, z] * sums[-1]) if pixels else []
+            if len(reached):
+                pixel = pixels[reached[0]]
+                want[n, c, y, z] = x[(n, c, *pixel)]
+                want_diff[(n, c, *pixel)] += seed[n, c, y, z]
+    np.testing.assert_array_equal(top, want.astype(np.float32))
+    np.testing.assert_allclose(diff, want_diff, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("params", STOCHASTIC)
+def test_stochastic_is_the_weighted_mean_in_testing(params):
+    x = positive()
+    runner = Runner(layer("STOCHASTIC", params), [x], phase=TEST)
+    (top,) = runner.forward()
+    _, places = windows(runner.layer.layer_param.pooling_param, *SHAPE[2:])
+    for n, c in np.ndindex(SHAPE[:2]):
+        for (y, z), (rows, columns, _) in places.items():
+            pixels = [float(x[n, c, h, w]) for h in rows for w in columns]
+            mean = sum(p * p for p in pixels) / sum(pixels) if sum(pixels) else 0
+            np.testing.assert_allclose(top[n, c, y, z], mean, rtol=1e-5)
+
+
+def test_stochastic_draws_in_proportion():
+    x = np.tile(np.array([1, 0, 3, 4], np.float32).reshape(1, 1, 2, 2), (1, 4000, 1, 1))
+    set_random_seed(3)
+    (top,) = Runner(layer("STOCHASTIC", "kernel_size: 2"), [x]).forward()
+    shares = [(top == value).mean() for value in (1, 0, 3, 4)]
+    np.testing.assert_allclose(shares, [1 / 8, 0, 3 / 8, 4 / 8], atol=0.03)
+
+
+def test_a_window_in_which_nothing_can_be_drawn_gives_zero():
+    for phase in (TRAIN, TEST):
+        runner = Runner(layer("STOCHASTIC", "kernel_size: 2"), [np.full((1, 1, 2, 2), np.nan)], phase=phase)
+        assert runner.forward()[0] == 0
+        assert not runner.backward([np.ones((1, 1, 1, 1))])[0].any()
+
+
 def test_global_pooling_follows_the_bottom():
     runner = Runner(layer("AVE", "global_pooling: true"), [np.zeros((2, 3, 5, 4))])
     x = np.random.RandomState(1).standard_normal((1, 2, 3, 7)).astype(np.float32)
@@ -146,7 +223,13 @@ def test_global_pooling_follows_the_bottom():
 @pytest.mark.parametrize(
     "params, shape, tops, message",
     [
-        ("pool: STOCHASTIC kernel_size: 2", SHAPE, 1, "STOCHASTIC is not supported"),
+        (
+            "pool: STOCHASTIC kernel_size: 2 pad: 1",
+            SHAPE,
+            1,
+            r"STOCHASTIC works without padding, found pad \(1, 1\)",
+        ),
+        ("pool: STOCHASTIC kernel_size: 2", SHAPE, 2, "only pool: MAX has a second top"),
         ("pool: AVE kernel_size: 2", SHAPE, 2, "only pool: MAX has a second top"),
         ("", SHAPE, 1, "kernel_size is 0 x 0"),
         ("kernel_h: 3", SHAPE, 1, "give either kernel_size alone, or both kernel_h and kernel_w"),
