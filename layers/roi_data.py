@@ -19,7 +19,10 @@ State = dict[str, np.ndarray]
 
 
 class Source(Protocol):
-    """What the layer takes minibatches from. set_state(get_state()) later gives the same ones again."""
+    """What the layer takes minibatches from. set_state(get_state()) later gives the same ones again.
+
+    A minibatch need be there only until the next one is asked for.
+    """
 
     def next(self) -> Blobs: ...
     def get_state(self) -> State: ...

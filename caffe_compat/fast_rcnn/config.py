@@ -176,9 +176,11 @@ class _Loader(yaml.SafeLoader):
     """Fast R-CNN's files write tuples in Python's own YAML tag."""
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node)
-)
+def _construct_tuple(loader: Any, node: Any) -> list:
+    return loader.construct_sequence(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
 
 
 def _merge(config: Any, values: Any, under: str) -> Any:

@@ -29,7 +29,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     """
     arrays = _read(path)
     wanted = list(net.inputs)
-    layer = _data_layer(net)
+    layer = data_layer(net)
     if layer is not None:
         wanted += layer.names
     _check_names(arrays, wanted, path)
@@ -63,7 +63,7 @@ def feed_devkit(
     Returns lines that say what was fed. Raises DataError.
     """
     kit = Devkit(devkit, year, image_set)
-    cfg = in_order(cfg or (OHEM if _mines(net) else Config()))
+    cfg = in_order(cfg or (OHEM if mines(net) else Config()))
     train = cfg.TRAIN
     first = kit.image_ids[: iterations * train.IMS_PER_BATCH]
     roidb = devkit_roidb(kit, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
@@ -88,9 +88,9 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
 
     Inputs that take no gradient (labels) get zeros. Returns lines that say so; none where the net needs no data.
     """
-    layer = _data_layer(net)
+    layer = data_layer(net)
     if layer is not None or set(net.inputs) == ROI_INPUTS:
-        plain = {} if _mines(net) else {"rois": 64, "images": 2}
+        plain = {} if mines(net) else {"rois": 64, "images": 2}
         sample = synthetic_sample(_classes(net), seed, **plain)
         _serve(net, [sample])
         return [
@@ -131,23 +131,24 @@ def _check_names(arrays: Blobs, wanted: Sequence[str], path: str) -> None:
         raise DataError(f"no array for {', '.join(missing)}; the net takes {', '.join(wanted)}", file=path)
 
 
-def _data_layer(net: Net) -> RoIDataLayer | None:
+def data_layer(net: Net) -> RoIDataLayer | None:
+    """The RoI data layer of a net, if it has one."""
     return next((layer for layer in net.layers if isinstance(layer, RoIDataLayer)), None)
 
 
-def _mines(net: Net) -> bool:
+def mines(net: Net) -> bool:
     """Whether the net picks hard RoIs itself, and so wants all of them."""
     return any(isinstance(layer, HardRoIMining) for layer in net.layers)
 
 
 def _classes(net: Net) -> int:
-    layer = _data_layer(net)
+    layer = data_layer(net)
     return layer.columns // 4 if layer is not None else len(CLASSES)
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:
     """Give minibatches to the RoI data layer, or the first one's data and rois to the inputs of a test net."""
-    layer = _data_layer(net)
+    layer = data_layer(net)
     if layer is not None:
         layer.set_blobs(samples)
     elif set(net.inputs) == ROI_INPUTS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 import signal
 import subprocess
@@ -9,6 +11,8 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Sequence
+from itertools import cycle
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,22 +30,26 @@ class Prefetcher:
     Numpy's global random numbers stand after each `next` where the source itself would have left them; where
     somebody else draws from them in between, or sets a state, the minibatch made ahead is made anew from
     there. The process ends with `close`, with this object, and with its parent however that dies. Errors of
-    the source are raised by the `next` whose minibatch they concern.
+    the source are raised by the `next` whose minibatch they concern. Minibatches lie in memory that both
+    processes share (Linux's memfd): each is there, read-only, until the next one is asked for.
 
     Raises DataError where the process ends on its own.
     """
 
     def __init__(self, source: Source):
         here, there = Pipe()
+        # One minibatch is read while the other is written; the handles are the same numbers in both processes
+        self._memory = [os.memfd_create("minibatch") for _ in range(2)]
+        handles = [there.fileno(), *self._memory]
         # Not multiprocessing's own: that would run the user's script once more, and asks for a guard in it
         start = (
             f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; "
-            f"serve({there.fileno()}, {os.getpid()})"
+            f"serve({handles}, {os.getpid()})"
         )
-        self._process = subprocess.Popen([sys.executable, "-c", start], pass_fds=[there.fileno()])
+        self._process = subprocess.Popen([sys.executable, "-c", start], pass_fds=handles)
         there.close()
         self._connection: Connection = here
-        self.close = weakref.finalize(self, _end, self._process, here)
+        self.close = weakref.finalize(self, _end, self._process, here, self._memory)
         self._state, self._random = source.get_state(), np.random.get_state()
         self._send(source)
         self._send((self._state, self._random))
@@ -57,7 +65,7 @@ class Prefetcher:
         np.random.set_state(self._random)
         if isinstance(made, Exception):
             raise made
-        return made
+        return _read(*made)
 
     def get_state(self) -> State:
         return self._state
@@ -85,30 +93,29 @@ class Prefetcher:
         )
 
 
-def serve(handle: int, parent: int) -> None:
+def serve(handles: Sequence[int], parent: int) -> None:
     """What the background process does: makes a minibatch for each request that comes over the connection.
 
     First comes the source; then requests: None to go on, or where to start from (the source's state and
-    numpy's). Each is answered with the minibatch or the error, and both states behind it.
+    numpy's). Each is answered with where the minibatch lies or the error, and both states behind it. The handles
+    are of the connection and of the memory for minibatches, taken in turn.
     """
-    for name in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # go to all processes of a terminal or job; the parent decides
-        signal.signal(name, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # all processes of a job get them; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     cv2.setNumThreads(1)  # the other cores have a net to run
-    connection = Connection(handle)
+    connection, memories = Connection(handles[0]), cycle(handles[1:])
     try:
         source = connection.recv()
         while True:
             start = connection.recv()
-            made: Blobs | Exception
+            made: tuple[int, _Places] | Exception
             try:
                 if start is not None:
                     source.set_state(start[0])
                     np.random.set_state(start[1])
-                made = source.next()
+                memory = next(memories)
+                made = memory, _write(memory, source.next())
             except Exception as error:
                 made = error
             connection.send((made, source.get_state(), np.random.get_state()))
@@ -122,8 +129,31 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def _end(process: subprocess.Popen, connection: Connection) -> None:
+_Places = dict[str, tuple[str, tuple[int, ...], int]]  # name -> dtype, shape, where it begins
+
+
+def _write(memory: int, blobs: Blobs) -> _Places:
+    places: _Places = {}
+    with open(memory, "r+b", closefd=False) as file:
+        file.seek(0)
+        for name, array in blobs.items():
+            places[name] = array.dtype.str, array.shape, file.tell()
+            file.write(np.ascontiguousarray(array))
+    return places
+
+
+def _read(memory: int, places: _Places) -> Blobs:
+    pages = mmap.mmap(memory, 0, access=mmap.ACCESS_READ)
+    return {
+        name: np.frombuffer(pages, dtype, math.prod(shape), offset).reshape(shape)
+        for name, (dtype, shape, offset) in places.items()
+    }
+
+
+def _end(process: subprocess.Popen, connection: Connection, memory: Sequence[int]) -> None:
     connection.close()
+    for handle in memory:
+        os.close(handle)
     process.kill()
     process.wait()
 

@@ -176,7 +176,8 @@ class _Scene:
     def _paint(self, alpha: np.ndarray, colour: tuple[int, int, int]) -> None:
         height, width = alpha.shape
         light = self.rng.uniform(-25, 25) + self._stripes(height, width, 30)
-        light += np.linspace(*self.rng.uniform(-20, 20, 2), width)
+        left, right = self.rng.uniform(-20, 20, 2)
+        light += np.linspace(left, right, width)
         paint = np.array(colour) + self.rng.uniform(-15, 15, 3) + light[..., None]
         self.image += alpha[..., None] * (paint.clip(0, 255) - self.image)
 

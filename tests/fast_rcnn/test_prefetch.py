@@ -36,6 +36,11 @@ def started(cfg: Config, folder):
     return recorded_roidb(cfg, folder).minibatches(21)
 
 
+def copied(blobs):
+    """A minibatch is only there until the next one is asked for."""
+    return {name: array.copy() for name, array in blobs.items()}
+
+
 def assert_same(got, want) -> None:
     assert got.keys() == want.keys()
     for name in want:
@@ -77,16 +82,16 @@ def test_forty_minibatches_and_the_random_numbers_are_those_of_the_source(folder
 
 def test_somebody_elses_draws_and_a_state_that_is_set_count(folder):
     def run(source) -> list:
-        served = [source.next() for _ in range(2)]
+        served = [copied(source.next()) for _ in range(2)]
         np.random.uniform(size=3)
-        served += [source.next() for _ in range(2)]
+        served += [copied(source.next()) for _ in range(2)]
         state, random = source.get_state(), np.random.get_state()
-        served += [source.next() for _ in range(6)]
+        served += [copied(source.next()) for _ in range(6)]
         source.set_state(state)
         np.random.set_state(random)
-        served += [source.next() for _ in range(6)]
+        served += [copied(source.next()) for _ in range(6)]
         np.random.seed(8)
-        return [*served, source.next()]
+        return [*served, copied(source.next())]
 
     want, ahead = run(started(PLAIN, folder)), started(AHEAD, folder)
     for got, blobs in zip(run(ahead), want, strict=True):
