@@ -138,7 +138,7 @@ def _write(memory: int, blobs: Blobs) -> _Places:
         file.seek(0)
         for name, array in blobs.items():
             places[name] = array.dtype.str, array.shape, file.tell()
-            file.write(np.ascontiguousarray(array))
+            file.write(np.ascontiguousarray(array).data)
     return places
 
 
