@@ -26,6 +26,16 @@ layer { name: "score" type: "InnerProduct" bottom: "fc" top: "score"
         inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "labels" top: "loss" }
 """
+# data made of random numbers, which start quickly; weights enough for writing them to take time
+DRAWN = """\
+layer { name: "in" type: "DummyData" top: "x" top: "t"
+        dummy_data_param { shape { dim: 2 dim: 60 } shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } } }
+layer { name: "fc" type: "InnerProduct" bottom: "x" top: "fc"
+        inner_product_param { num_output: 3000 weight_filler { type: "gaussian" std: 0.02 } } }
+layer { name: "drop" type: "Dropout" bottom: "fc" top: "fc" }
+layer { name: "out" type: "InnerProduct" bottom: "fc" top: "out" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "t" top: "loss" }
+"""
 COMMON = 'base_lr: 0.05 lr_policy: "multistep" gamma: 0.5 stepvalue: 4 stepvalue: 6 weight_decay: 0.01 '
 TYPES = {
     "SGD": "momentum: 0.9",
@@ -83,11 +93,12 @@ def assert_identical(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) ->
         np.testing.assert_array_equal(got[key], value, err_msg=key)
 
 
-def train_forever(folder: Path, text: str, net: str, state: Path | None, ready: Connection) -> None:
-    """Go on from a state, say so by sending the iteration, and train until killed."""
-    solver = make(folder, text, net)
+def train_forever(folder: Path, text: str, state: Path | None, running: Connection) -> None:
+    """Train DRAWN from a state until killed; send the iteration after the first one."""
+    solver = make(folder, text, DRAWN, data=False)
     if state:
         solver.restore(state)
-    ready.send(solver.iter)
+    solver.step(1)
+    running.send(solver.iter)
     while True:
         solver.step(1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import SolverError
-from solvers.nets import COMMON, NET, TYPES, assert_identical, make, train_forever, values
+from solvers.nets import COMMON, DRAWN, TYPES, assert_identical, make, train_forever, values
 
 EVERY = "iter_size: 2 average_loss: 3 clip_gradients: 0.5 random_seed: 5 "
 
@@ -177,34 +177,34 @@ def iteration_of(state: Path) -> int:
 
 
 @pytest.mark.slow
-def test_killed_fifty_times(tmp_path):
+def test_killed_fifty_times(tmp_path, monkeypatch):
     """A process that snapshots after every iteration is killed again and again, and goes on each time from the last
     state there is: in the end all is as if it had never been."""
-    # more weights, so that most of the time goes into writing
-    net = NET.replace("num_output: 5", "num_output: 3000")
     text = f'{COMMON} {EVERY} momentum: 0.9 snapshot: 1 snapshot_prefix: "%s/a"'
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # the server that forks has no other sys.path
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["solvers.nets"])
+    processes.set_forkserver_preload(["solvers.preload"])
     delays, reached = random.Random(4), [0]
     for _ in range(50):
         state = last_state(tmp_path) if reached[-1] else None
-        ready, child = processes.Pipe(duplex=False)
+        running, child = processes.Pipe(duplex=False)
         process = processes.Process(
-            target=train_forever, args=(tmp_path, text % tmp_path, net, state, child), daemon=True
+            target=train_forever, args=(tmp_path, text % tmp_path, state, child), daemon=True
         )
         process.start()
         child.close()
-        assert ready.recv() == reached[-1]
-        time.sleep(delays.uniform(0, 0.1))
+        assert running.recv() == reached[-1] + 1
+        time.sleep(delays.uniform(0, 0.06))
         process.kill()
         process.join()
         reached.append(iteration_of(last_state(tmp_path)) if any(tmp_path.glob("*.solverstate")) else 0)
     assert len(set(reached)) > 25
-    straight = make(tmp_path / "straight", text.replace("snapshot: 1", "") % tmp_path, net)
+    straight = make(tmp_path / "straight", text.replace("snapshot: 1", "") % tmp_path, DRAWN, data=False)
     straight.step(reached[-1])
-    resumed = make(tmp_path, text % tmp_path, net)
+    want = values(straight)
+    resumed = make(tmp_path, text % tmp_path, DRAWN, data=False)
     resumed.restore(last_state(tmp_path))
-    want, got = values(straight), values(resumed)
+    got = values(resumed)
     for key in want.keys() - {"numpy", "loss"}:  # not seeded, and not stored
         np.testing.assert_array_equal(got[key], want[key], err_msg=key)
     for iteration in range(reached[-1] + 1, reached[-1] + 3):  # what the killed left is cleared away in passing
