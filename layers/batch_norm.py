@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,7 +61,7 @@ class BatchNorm(InPlaceLayer):
             raise self.error(
                 f"the bottom {shape} has {bottom[0].channels} channels, the params {self.blobs[0].count}"
             )
-        self.view = bottom[0].num, bottom[0].channels, int(np.prod(shape[2:]))
+        self.view = bottom[0].num, bottom[0].channels, math.prod(shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.use_global_stats:
@@ -71,7 +72,7 @@ class BatchNorm(InPlaceLayer):
         else:
             x = self.keep_input(bottom, top).reshape(self.view)
             self.mean, variance = channels.moments(x)
-            self._remember(variance, x.shape[0] * x.shape[2])
+            self._remember(variance, bottom[0].count // bottom[0].channels)
         self.factor = 1 / np.sqrt(variance + self.eps)
         channels.affine(x, self.factor, top[0].data.reshape(self.view), centre=self.mean)
 

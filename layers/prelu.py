@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,7 +38,7 @@ class PReLU(InPlaceLayer):
             raise self.error(f"the bottom has the shape {shape}, expected two axes at least")
         if slopes.shape and slopes.count != shape[1]:
             raise self.error(f"the bottom {shape} has {shape[1]} channels, there are {slopes.count} slopes")
-        self.view = shape[0], shape[1], int(np.prod(shape[2:]))
+        self.view = shape[0], shape[1], math.prod(shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = self.keep_input(bottom, top).reshape(self.view)

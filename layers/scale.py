@@ -58,7 +58,7 @@ class Scale(InPlaceLayer):
         if wants_scale or wants_bias:
             total, product = channels.sums(diff, self.kept_input(bottom, top).reshape(self.view))
             if wants_bias:
-                self.bias.diff[...] += total.reshape(scale.shape)
+                self.blobs[-1].diff[...] += total.reshape(scale.shape)
             if wants_scale:
                 product = product.reshape(scale.shape)
                 scale.diff[...] = scale.diff + product if learned else product

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.bnll import log1p_exp
 from caffe_compat.layers.kernels import sigmoid_loss as kernels
+from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.loss import (
     BATCH_SIZE,
     LossLayer,
@@ -35,7 +37,10 @@ class SigmoidCrossEntropyLoss(LossLayer):
         self.ignored = (False, 0) if ignored is None else (True, ignored)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        loss, count = kernels.sigmoid_loss(*(blob.data.reshape(-1) for blob in bottom), *self.ignored)
+        x, target = (blob.data.reshape(-1) for blob in bottom)
+        logs = scratch(x.shape, x.dtype)
+        log1p_exp(x, logs)
+        loss, count = kernels.sigmoid_loss(x, target, logs, *self.ignored)
         mode = normalization_mode(self.layer_param.loss_param, BATCH_SIZE)
         examples = bottom[0].num
         self.normalizer = normalizer(mode, examples, bottom[0].count // examples, count)

@@ -71,7 +71,8 @@ def clip_backward(x, y_diff, low, high, x_diff):
 @njit(cache=True, error_model="numpy", parallel=True)
 def elu(x, alpha, y):
     for i in prange(x.size):
-        y[i] = x[i] if x[i] > np.float32(0) else alpha * (np.exp(x[i]) - np.float32(1))
+        below = np.exp(min(x[i], np.float32(0))) - np.float32(1)  # no branch: half of them would be missed
+        y[i] = max(x[i], np.float32(0)) + alpha * below
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

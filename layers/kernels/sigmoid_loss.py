@@ -7,13 +7,15 @@ from numba import njit, prange
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def sigmoid_loss(x, target, has_ignored, ignored):
-    """Return the sum of the losses of targets whose whole part is not `ignored`, and their number."""
+def sigmoid_loss(x, target, logs, has_ignored, ignored):
+    """Return the sum of the losses of targets whose whole part is not `ignored`, and their number.
+
+    logs: log(1 + exp(-|x|)).
+    """
     loss, count = 0.0, 0
     for i in prange(x.size):
         if not (has_ignored and int(target[i]) == ignored):
-            positive = max(x[i], np.float32(0))
-            loss += positive - x[i] * target[i] + np.log(np.float32(1) + np.exp(-abs(x[i])))
+            loss += max(x[i], np.float32(0)) - x[i] * target[i] + logs[i]
             count += 1
     return loss, count
 
