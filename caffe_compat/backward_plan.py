@@ -103,6 +103,7 @@ def _force(graph: Graph, layers: Sequence[Layer], plans: list[LayerPlan]) -> Non
     for layer, plan in zip(layers, plans, strict=True):
         plan.need_backward, plan.reason = True, FLOWS
         plan.propagate_down = [
-            flag or i not in layer.no_gradient for i, flag in enumerate(plan.propagate_down)
+            flag or (layer.has_backward and i not in layer.no_gradient)
+            for i, flag in enumerate(plan.propagate_down)
         ]
         plan.param_propagate_down = [True] * len(plan.param_propagate_down)

@@ -87,8 +87,8 @@ def insert_splits(net: NetParameter) -> NetParameter:
             if uses[i, j] > 1:
                 weight = layer.loss_weight[j] if j < len(layer.loss_weight) else 0.0
                 _add_split(result, net, (i, j), name, uses[i, j], weight)
-                if weight:
-                    copy.ClearField("loss_weight")  # it moves to the split's first top
+                if weight:  # it moves to the split's first top (Caffe forgets the other tops' weights here)
+                    copy.loss_weight[j] = 0
                     next_use[i, j] += 1
     return result
 
@@ -165,6 +165,19 @@ def _add_split(
 # ---- wiring ---------------------------------------------------------------------------------------------------
 
 
+def check_names(net: NetParameter, has_params: Sequence[bool]) -> None:
+    """Raise GraphError where two layers of one name have params: weights are stored by the layer's name."""
+    seen: set[str] = set()
+    for layer, learns in zip(net.layer, has_params, strict=True):
+        if learns and layer.name in seen:
+            raise GraphError(
+                "another layer above has this name, and both have params; give each a name of its own",
+                layer=layer.name,
+            )
+        if learns:
+            seen.add(layer.name)
+
+
 @dataclass
 class Node:
     """A layer in the graph. `bottoms` and `tops` are ids of blobs; `loss_weights` has one number a top."""
@@ -195,7 +208,7 @@ def connect(net: NetParameter, layers: Sequence[Layer]) -> Graph:
     ids: dict[str, int] = {}
     unread: set[str] = set()
     for param, layer in zip(net.layer, layers, strict=True):
-        check_counts(param, layer)
+        _check_counts(param, layer)
         node = Node(param, bottoms=[ids[name] for name in param.bottom])
         unread -= set(param.bottom)
         for j, name in enumerate(param.top):
@@ -221,7 +234,7 @@ def connect(net: NetParameter, layers: Sequence[Layer]) -> Graph:
     return graph
 
 
-def check_counts(param: LayerParameter, layer: Layer) -> None:
+def _check_counts(param: LayerParameter, layer: Layer) -> None:
     """Raise GraphError where the layer's numbers of bottoms, tops or flags are not what its type takes."""
     if layer.type:  # a user's Python layer checks its own
         _check_count(param, "bottom", len(param.bottom), layer.bottom_count)

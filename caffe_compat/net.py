@@ -99,6 +99,7 @@ class Net:
             for i in range(len(self.layers)):
                 self._call(i, "setup", self._bottoms[i], self._tops[i])
                 self._reshape(i)
+            graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
             share_memory(self.layers, self.learnable)
             self.plan = plan_backward(self.graph, self.layers, meaning, param.force_backward)
@@ -117,13 +118,13 @@ class Net:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
 
     def _collect_names(self) -> None:
-        self._layer_names = [layer.name for layer in self.layers]
+        self._layer_names = [layer.name for layer in self.param.layer]
         self._blob_names = self.graph.blob_names
         self._inputs, self._outputs = self.graph.inputs, self.graph.outputs
         self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._blobs, strict=True))
         self.layer_dict = OrderedDict(zip(self._layer_names, self.layers, strict=True))
         self.params: OrderedDict[str, BlobVec] = OrderedDict(
-            (layer.name, layer.blobs) for layer in self.layers if layer.blobs
+            (name, layer.blobs) for name, layer in self.layer_dict.items() if layer.blobs
         )
         self.inputs = [self._blob_names[i] for i in self._inputs]
         self.outputs = [self._blob_names[i] for i in self._outputs]
@@ -161,19 +162,19 @@ class Net:
             raise
 
     def _call(self, index: int, method: str, *args) -> None:
-        layer, type_name = self.layers[index], self.param.layer[index].type
+        layer, param = self.layers[index], self.param.layer[index]
         try:
             getattr(layer, method)(*args)
         except CaffeCompatError as error:
             if type(error) is not CaffeCompatError:  # it says itself what it is about
                 raise
-            raise LayerError(error.message, layer=layer.name, type=type_name) from error
+            raise LayerError(error.message, layer=param.name, type=param.type) from error
         except MemoryError as error:
             raise LayerError(
-                f"out of memory ({error}); use smaller inputs", layer=layer.name, type=type_name
+                f"out of memory ({error}); use smaller inputs", layer=param.name, type=param.type
             ) from error
         except Exception as error:
-            note = f"in {method} of layer '{layer.name}' ({type_name})"
+            note = f"in {method} of layer '{param.name}' ({param.type})"
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
             raise
 
@@ -227,9 +228,9 @@ class Net:
         layer, flags = self.layers[index], self.plan[index].propagate_down
         asked = [i for i in layer.no_gradient if i < len(flags) and flags[i]]
         if asked and layer.is_loss:
-            name = self.bottom_names[layer.name][asked[0]]
+            name = self._blob_names[self.graph.nodes[index].bottoms[asked[0]]]
             raise layer.error(
-                f"bottom {asked[0]} ('{name}') can take no gradient, but what produces it asks for one; "
+                f"a gradient is asked for at bottom {asked[0]} ('{name}'), which can take none; "
                 "set propagate_down: false for it"
             )
         return [flag and i not in layer.no_gradient for i, flag in enumerate(flags)]
@@ -320,12 +321,17 @@ class Net:
                 self._reshape(i)
 
     def losses(self) -> OrderedDict[str, float]:
-        """The sum of each blob that has a loss weight, as the last forward left it (not weighted)."""
-        return OrderedDict(
-            (name, float(self.blobs[name].data.sum()))
-            for name, weight in self.blob_loss_weights.items()
-            if weight
-        )
+        """The sum of each blob that has a loss weight, as the last forward left it (not weighted).
+
+        By the blob's name; a loss without a name (a loss layer that names no top) goes by its layer's.
+        """
+        result: OrderedDict[str, float] = OrderedDict()
+        for node, tops in zip(self.graph.nodes, self._tops, strict=True):
+            for i, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
+                if weight:
+                    name = self._blob_names[i]
+                    result[node.param.name if name == graphs.AUTOMATIC else name] = float(top.data.sum())
+        return result
 
     def clear_param_diffs(self) -> None:
         """Set the diffs of all params to zero; backward adds to them."""
@@ -366,7 +372,7 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use the other net's params (their memory) for all layers of the same name."""
-        weight_files.share_trained(self.layers, other.layers)
+        weight_files.share_trained(self, other)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write all params: HDF5 where the name ends in .h5, else a .caffemodel (a shared param with each layer)."""

@@ -13,6 +13,7 @@ import numpy as np
 from caffe_compat.files import replacing
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.net import Net
+from caffe_compat.prototxt.caffe_pb2 import Phase
 
 
 @dataclass
@@ -74,7 +75,7 @@ class _Clock:
         net.after_backward(lambda i: self._end(self.backward[i]))
 
     def _begin(self, index: int) -> None:
-        self._on_layer(self._net.layers[index].name)
+        self._on_layer(self._net._layer_names[index])
         self._start = time.perf_counter()
 
     def _end(self, times: list[float]) -> None:
@@ -88,7 +89,7 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     backward where backward runs it; `steps` says how often in all.
     """
     clock = _Clock(net, on_layer)
-    report = RunReport(net.name, "TRAIN" if net.phase == 0 else "TEST", iterations)
+    report = RunReport(net.name, Phase.Name(net.phase), iterations)
     start = time.perf_counter()
     for _ in range(iterations):
         net.clear_param_diffs()
@@ -98,7 +99,9 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     report.seconds = time.perf_counter() - start
     report.layers = [_layer_run(net, i, clock) for i in range(len(net.layers))]
     report.outputs = {name: net.blobs[name].shape for name in net.outputs}
-    report.hard_rois = [_hard_rois(net, layer) for layer in net.layers if isinstance(layer, HardRoIMining)]
+    report.hard_rois = [
+        _hard_rois(net, i) for i, layer in enumerate(net.layers) if isinstance(layer, HardRoIMining)
+    ]
     return report
 
 
@@ -121,15 +124,12 @@ def _layer_run(net: Net, i: int, clock: _Clock) -> LayerRun:
     )
 
 
-def _hard_rois(net: Net, layer: HardRoIMining) -> HardRois:
-    labels = net.blobs[net.bottom_names[layer.name][3]].data.reshape(-1)
-    kept, counts = np.unique(labels[layer.selected].astype(int), return_counts=True)
-    return HardRois(
-        layer.name,
-        len(labels),
-        len(layer.selected),
-        {int(k): int(n) for k, n in zip(kept, counts, strict=True)},
-    )
+def _hard_rois(net: Net, index: int) -> HardRois:
+    selected = net.layers[index].selected
+    labels = net._bottoms[index][3].data.reshape(-1)
+    kept, counts = np.unique(labels[selected].astype(int), return_counts=True)
+    by_label = {int(label): int(count) for label, count in zip(kept, counts, strict=True)}
+    return HardRois(net._layer_names[index], len(labels), len(selected), by_label)
 
 
 def dump(net: Net, path: str) -> None:

@@ -17,7 +17,7 @@ from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
 from caffe_compat.prototxt import wire
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
-from caffe_compat.prototxt.reader import parse_binary_net
+from caffe_compat.prototxt.reader import not_binary, parse_binary_net
 
 if TYPE_CHECKING:
     from caffe_compat.net import Net
@@ -41,9 +41,7 @@ class Report:
 
     file: str
     loaded: list[str] = field(default_factory=list)
-    shared: list[str] = field(
-        default_factory=list
-    )  # not in the file, but all its params belong to a loaded layer
+    shared: list[str] = field(default_factory=list)  # not in the file, but shares its params with one that is
     filled: list[str] = field(default_factory=list)  # as the fillers left it
     zero: list[str] = field(default_factory=list)  # every param is still zero
     ignored: list[str] = field(default_factory=list)  # in the file, but not in the net
@@ -66,17 +64,13 @@ def read(path: str) -> list[Stored]:
 
 
 def _read_binary(data: bytes, path: str) -> list[Stored]:
-    if not data:
-        raise WeightsError("the file is empty, expected a .caffemodel", file=path)
     try:
         rest, arrays = wire.take_blobs(data)
         net = parse_binary_net(rest, path)
-    except (wire.WireError, PrototxtError) as error:
-        reason = error.message if isinstance(error, PrototxtError) else str(error)
-        raise WeightsError(
-            f"this is no .caffemodel, or a truncated one ({reason}); check the name, or get the file again",
-            file=path,
-        ) from error
+    except wire.WireError as error:
+        raise WeightsError(f"{not_binary(data)} ({error})", file=path) from error
+    except PrototxtError as error:
+        raise WeightsError(error.message, file=path) from error
     numbers = iter(arrays)
     return [
         Stored(
@@ -108,10 +102,15 @@ def _read_hdf5(path: str) -> list[Stored]:
     h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
-            return [
-                Stored(name, {int(index): np.asarray(group[index], np.float32) for index in group})
-                for name, group in file["data"].items()
-            ]
+            layers: dict[str, dict[int, np.ndarray]] = {}
+
+            def collect(path: str, item: object) -> None:  # a layer's name may have slashes, each a group
+                if isinstance(item, h5py.Dataset):
+                    name, _, index = path.rpartition("/")
+                    layers.setdefault(name, {})[int(index)] = np.asarray(item, np.float32)
+
+            file["data"].visititems(collect)
+            return [Stored(name, arrays) for name, arrays in layers.items()]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
 
@@ -131,47 +130,46 @@ def import_h5py():
 def copy_trained(net: Net, stored: Sequence[Stored], path: str) -> Report:
     """Copy params into the layers of the same name; nothing is copied unless all fits. Raises WeightsError."""
     report = Report(path)
-    names = {layer.name: layer for layer in net.layers}
     copies: list[tuple[Blob, np.ndarray]] = []
     for source in stored:
-        layer = names.get(source.name)
-        if layer is None:
+        if source.name not in net.layer_dict:
             if source.arrays:
                 report.ignored.append(source.name)
             continue
-        copies += _matched(net, layer, source, path)
-        if layer.blobs:
-            report.loaded.append(layer.name)
+        copies += _matched(net, source, path)
+        if source.arrays:
+            report.loaded.append(source.name)
     for blob, array in copies:
         blob.data[...] = array.reshape(blob.shape)
     _report_rest(net, report)
     return report
 
 
-def _matched(net: Net, layer: Layer, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
-    owned = _owned(net, layer)
-    missing = [j for j in range(len(layer.blobs)) if j not in source.arrays and owned[j]]
-    if missing or any(j >= len(layer.blobs) for j in source.arrays):
+def _matched(net: Net, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
+    blobs = net.layer_dict[source.name].blobs
+    owned = _owned(net, source.name)
+    missing = [j for j in range(len(blobs)) if j not in source.arrays and owned[j]]
+    if missing or any(j >= len(blobs) for j in source.arrays):
         raise WeightsError(
-            f"layer '{layer.name}' has {len(layer.blobs)} param(s), the file has {len(source.arrays)} for it; "
+            f"layer '{source.name}' has {len(blobs)} param(s), the file has {len(source.arrays)} for it; "
             "rename the layer to train it from scratch, or make it like the one in the file",
             file=path,
         )
     for j, array in source.arrays.items():
-        if not fits(array.shape, layer.blobs[j].shape):
+        if not fits(array.shape, blobs[j].shape):
             raise WeightsError(
-                f"layer '{layer.name}', param {j}: the net has shape {layer.blobs[j].shape}, the file {array.shape}; "
+                f"layer '{source.name}', param {j}: the net has shape {blobs[j].shape}, the file {array.shape}; "
                 "rename the layer to train it from scratch, or make it like the one in the file",
                 file=path,
             )
-    return [(layer.blobs[j], array) for j, array in source.arrays.items()]
+    return [(blobs[j], array) for j, array in source.arrays.items()]
 
 
-def _owned(net: Net, layer: Layer) -> list[bool]:
+def _owned(net: Net, name: str) -> list[bool]:
     """Whether each param of a layer is its own (or shared by later ones), not an earlier layer's."""
-    index = net.layers.index(layer)
+    layer = net.layer_dict[name]
     owners = {param.uses[0] for param in net.learnable}
-    return [(index, j) in owners for j in range(len(layer.blobs))]
+    return [(net.layers.index(layer), j) in owners for j in range(len(layer.blobs))]
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -186,39 +184,45 @@ def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _report_rest(net: Net, report: Report) -> None:
-    loaded = {net.layer_dict[name] for name in report.loaded}
-    for layer in net.layers:
-        if not layer.blobs or layer in loaded:
+    loaded = {id(net.layer_dict[name]) for name in report.loaded}
+    places = {place: param for param in net.learnable for place in param.uses}
+    for name, layer in net.layer_dict.items():
+        if not layer.blobs or id(layer) in loaded:
             continue
-        if all(_comes_with(net, layer, j, loaded) for j in range(len(layer.blobs))):
-            report.shared.append(layer.name)
+        i = net.layers.index(layer)
+        uses = [places[i, j].uses for j in range(len(layer.blobs))]
+        if all(any(id(net.layers[k]) in loaded for k, _ in shared) for shared in uses):
+            report.shared.append(name)
         elif any(blob.data.any() for blob in layer.blobs):
-            report.filled.append(layer.name)
+            report.filled.append(name)
         else:
-            report.zero.append(layer.name)
+            report.zero.append(name)
 
 
-def _comes_with(net: Net, layer: Layer, index: int, loaded: set[Layer]) -> bool:
-    """Whether a param is shared with a layer that was loaded."""
-    place = (net.layers.index(layer), index)
-    uses = next(param.uses for param in net.learnable if place in param.uses)
-    return any(net.layers[i] in loaded for i, _ in uses)
+def share_trained(net: Net, other: Net) -> None:
+    """Let each param use the memory of the other net's layer of the same name, all its uses alike.
 
-
-def share_trained(layers: Sequence[Layer], others: Sequence[Layer]) -> None:
-    """Let each layer use the params of the other net's layer of the same name. Raises WeightsError."""
-    sources = {layer.name: layer for layer in others}
-    for layer in layers:
-        source = sources.get(layer.name)
-        if source is None:
+    Raises WeightsError where the shapes differ; then nothing is shared.
+    """
+    pairs: list[tuple[Blob, Blob]] = []
+    for param in net.learnable:
+        names = [(net._layer_names[i], j) for i, j in param.uses]
+        found = next(((name, j) for name, j in names if name in other.layer_dict), None)
+        if found is None:
             continue
-        if [b.shape for b in layer.blobs] != [b.shape for b in source.blobs]:
-            raise WeightsError(
-                f"layer '{layer.name}' has params of shapes {[b.shape for b in layer.blobs]}, the other net's has "
-                f"{[b.shape for b in source.blobs]}; only equal ones can be shared"
-            )
-        for mine, theirs in zip(layer.blobs, source.blobs, strict=True):
-            mine.share_data(theirs)
+        name, j = found
+        theirs = other.layer_dict[name].blobs
+        for i, k in param.uses:
+            mine = net.layers[i].blobs[k]
+            if j >= len(theirs) or theirs[j].shape != mine.shape:
+                shape = theirs[j].shape if j < len(theirs) else "none"
+                raise WeightsError(
+                    f"layer '{name}', param {j}: this net has shape {mine.shape}, the other one {shape}; "
+                    "only equal ones can be shared"
+                )
+            pairs.append((mine, theirs[j]))
+    for mine, their in pairs:
+        mine.share_data(their)
 
 
 # ---- writing --------------------------------------------------------------------------------------------------
@@ -243,7 +247,7 @@ def write_binary(net: Net, path: str, diffs: bool = False, instead: Instead | No
         for param, layer in zip(net.param.layer, net.layers, strict=True):
             pieces: list[bytes | memoryview] = [param.SerializeToString()]
             for j, blob in enumerate(layer.blobs):
-                inner = wire.blob_bytes(_data(layer, j, instead), _diff(blob) if diffs else None)
+                inner = wire.blob_bytes(_data(param.name, layer, j, instead), _diff(blob) if diffs else None)
                 pieces += [wire.length_delimited(_LAYER_BLOBS, wire.size_of(inner)), *inner]
             file.write(wire.length_delimited(_NET_LAYER, wire.size_of(pieces)))
             for piece in pieces:
@@ -257,20 +261,20 @@ def write_hdf5(net: Net, path: str, diffs: bool = False, instead: Instead | None
     """
     h5py = import_h5py()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for layer in net.layers:
-            group = file.create_group(f"data/{layer.name}")
-            for j, owned in enumerate(_owned(net, layer)):
+        for name, layer in net.layer_dict.items():
+            group = file.require_group(f"data/{name}")
+            for j, owned in enumerate(_owned(net, name)):
                 if owned:
-                    group.create_dataset(str(j), data=_data(layer, j, instead))
+                    group.create_dataset(str(j), data=_data(name, layer, j, instead))
             if diffs:
-                group = file.create_group(f"diff/{layer.name}")
+                group = file.require_group(f"diff/{name}")
                 for j, blob in enumerate(layer.blobs):
                     group.create_dataset(str(j), data=_diff(blob))
 
 
-def _data(layer: Layer, index: int, instead: Instead | None) -> np.ndarray:
-    if instead and layer.name in instead:
-        return instead[layer.name][index]
+def _data(name: str, layer: Layer, index: int, instead: Instead | None) -> np.ndarray:
+    if instead and name in instead:
+        return instead[name][index]
     return layer.blobs[index].data
 
 

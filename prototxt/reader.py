@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, SolverParameter
-from caffe_compat.prototxt.scanner import Path, Place, scan
+from caffe_compat.prototxt.scanner import Path, Place, scan, top_level_names
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
 
@@ -46,6 +46,16 @@ def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
         raise _located(error, error.path, Source(name, places)) from None
 
 
+def is_solver(path: _PathLike) -> bool:
+    """Whether a prototxt is a solver's rather than a net's, by the names of its fields. Raises PrototxtError."""
+    try:
+        names = top_level_names(_read_text(path))
+    except PrototxtError as error:
+        raise error.at(os.fspath(path)) from None
+    nets, solvers = (set(message.DESCRIPTOR.fields_by_name) for message in (NetParameter, SolverParameter))
+    return sum((name in solvers) - (name in nets) for name in names) > 0
+
+
 def read_binary_net(path: _PathLike) -> NetParameter:
     """Read a .caffemodel. Raises PrototxtError, with the file, when it is none, cut short or too large."""
     name = os.fspath(path)
@@ -64,7 +74,7 @@ def parse_binary_net(data: bytes, name: str = "<bytes>") -> NetParameter:
         _check_initialized(net, Source(name, {}))
         return upgrade_net(net)
     except (DecodeError, UnicodeDecodeError):
-        raise PrototxtError(_not_binary(data), file=name) from None
+        raise PrototxtError(not_binary(data), file=name) from None
     except UpgradeError as error:
         raise error.at(name) from None
 
@@ -82,7 +92,7 @@ def _check_strings(message: Message) -> None:
                     item.decode()
 
 
-def _not_binary(data: bytes) -> str:
+def not_binary(data: bytes) -> str:
     if b"\0" not in data and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
         return "this is text, a .prototxt; expected a binary .caffemodel"
     return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"

@@ -32,6 +32,18 @@ def scan(text: str, schema: Descriptor) -> dict[Path, Place]:
     return scanner.places
 
 
+def top_level_names(text: str) -> list[str]:
+    """The names at the top level of the text, in order, whatever the schema. Raises PrototxtError for odd text."""
+    names, depth = [], 0
+    for token in _Scanner(text).all_tokens():
+        if token.kind == "symbol":
+            depth += token.text in _CLOSING
+            depth -= token.text in _CLOSING.values()
+        elif token.kind == "name" and depth == 0:
+            names.append(token.text)
+    return names
+
+
 class _Token(NamedTuple):
     kind: str  # name, number, string, symbol or end
     text: str
@@ -87,6 +99,10 @@ class _Scanner:
                 self._fail("this string has an unknown escape; write \\\\ for a backslash", token)
             yield token
             offset = match.end()
+
+    def all_tokens(self) -> Iterator[_Token]:
+        while self.token.kind != "end":
+            yield self._next()
 
     def _next(self) -> _Token:
         token = self.token

@@ -32,8 +32,8 @@ class WireError(ValueError):
 def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarray]]:
     """Return a message's bytes without the numbers of its blobs, and the numbers: one flat array a blob.
 
-    message: "net" for a NetParameter, "state" for a SolverState. The arrays (float32, in the order in which the blobs stand) are views of `data` where they can be; a blob
-    without data gives an empty one. Raises WireError.
+    message: "net" for a NetParameter, "state" for a SolverState. The arrays (float32, in the order in which the
+    blobs stand) are views of `data` where they can be; a blob without data gives an empty one. Raises WireError.
     """
     arrays: list[np.ndarray] = []
     rest = _strip(memoryview(data), message, arrays)

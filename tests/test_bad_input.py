@@ -155,7 +155,9 @@ def test_truncated_weights(tmp_path):
     (tmp_path / "w.caffemodel").write_bytes(data[: len(data) // 2])
     done = run_prototxt("net.prototxt", "--quiet", "--weights", "w.caffemodel", cwd=tmp_path)
     assert done.returncode == 6
-    assert done.stderr.startswith("w.caffemodel: error: this is no .caffemodel, or a truncated one (")
+    assert done.stderr.startswith(
+        "w.caffemodel: error: this is no .caffemodel, or a part of it is missing; get"
+    )
     assert done.stderr.count("\n") == 1
 
 

@@ -25,7 +25,7 @@ def test_table(tiny):
     done = run_prototxt("net.prototxt", "--seed", "3", cwd=tiny)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == f"caffe-compat {caffe.__version__}: net.prototxt, phase TRAIN"
+    assert lines[0] == f"caffe-compat {caffe.__version__}: net.prototxt"
     assert max(map(len, lines)) <= 100
     words = [line.split() for line in lines]
     assert ["params", "filled", "by", "fillers:", "conv"] in words
@@ -156,3 +156,57 @@ def test_an_interrupt_ends_with_its_code(tiny):
         process.send_signal(2)
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "interrupted\n")
+
+
+def test_labels_for_a_loss_and_an_accuracy(tmp_path):
+    accuracy = 'layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "t" top: "acc" }'
+    (tmp_path / "net.prototxt").write_text(TINY + accuracy)
+    done = run_prototxt("net.prototxt", "--phase", "test", "--seed", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the inputs are noise (zeros in t)" in done.stdout
+
+
+def test_weights_of_another_net_are_refused(tiny):
+    (tiny / "other.prototxt").write_text(
+        TINY.replace('name: "conv"', 'name: "k"').replace('name: "ip"', 'name: "j"')
+    )
+    caffe.Net(tiny / "other.prototxt", caffe.TEST).save(tiny / "w.caffemodel")
+    done = run_prototxt("net.prototxt", "--quiet", "--weights", "w.caffemodel", cwd=tiny)
+    assert (done.returncode, done.stderr) == (
+        6,
+        "w.caffemodel: error: none of its layers (k, j) is in the net, whose layers with params are conv, ip; "
+        "are these the weights of another net?\n",
+    )
+
+
+def test_a_dump_that_cannot_be_written_is_refused_before_the_run(tiny):
+    done = run_prototxt("net.prototxt", "--dump", "none/out.npz", "--iterations", "1000000", cwd=tiny)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"none/out.npz: error: cannot be written: there is no folder '{tiny}/none'; make it first\n"
+    )
+
+
+def test_losses_that_are_not_finite(tiny):
+    huge = TINY.replace('weight_filler { type: "xavier" }', 'weight_filler { type: "constant" value: 3e38 }')
+    (tiny / "net.prototxt").write_text(
+        huge.replace("num_output: 6", 'num_output: 6 weight_filler { type: "xavier" }')
+    )
+    done = run_prototxt("net.prototxt", "--json", cwd=tiny)
+    assert json.loads(done.stdout)["losses"] == [{"loss": None}]
+    assert done.stderr == "warning: loss is not finite in iteration 1\n"
+
+
+def test_a_reader_that_goes_away(tiny):
+    command = (
+        f"{sys.executable} -m caffe_compat.cli.run_prototxt net.prototxt | head -1; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=tiny, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_out_of_range(seed, tiny):
+    done = run_prototxt("net.prototxt", f"--seed={seed}", cwd=tiny)
+    assert done.returncode == 2 and "must lie between 0 and 4294967295" in done.stderr

@@ -104,7 +104,7 @@ def test_a_loss_that_others_read_moves_its_weight_to_the_split():
     layer { name: "loss" type: "EuclideanLoss" bottom: "x" bottom: "t" top: "l" loss_weight: 3 }
     layer { name: "s" type: "Silence" bottom: "l" }""")
     assert names(got) == ["data", "loss", "l_loss_0_split", "s"]
-    assert list(got.layer[1].loss_weight) == []
+    assert list(got.layer[1].loss_weight) == [0]
     assert list(got.layer[2].loss_weight) == [3, 0]
     assert list(got.layer[3].bottom) == ["l_loss_0_split_1"]
 

@@ -195,8 +195,8 @@ def test_labels_that_learn_are_refused():
     with pytest.raises(caffe.LayerError) as error:
         net.backward()
     assert str(error.value) == (
-        "<string>:5: layer 'loss' (SoftmaxWithLoss): bottom 1 ('t') can take no gradient, but what produces it asks "
-        "for one; set propagate_down: false for it"
+        "<string>:5: layer 'loss' (SoftmaxWithLoss): a gradient is asked for at bottom 1 ('t'), which can take "
+        "none; set propagate_down: false for it"
     )
 
 
@@ -257,3 +257,31 @@ def test_force_backward():
     net.backward()
     np.testing.assert_allclose(net.blobs["x"].diff, values(net)[3], rtol=1e-4, atol=1e-6)
     assert net.params["a"][0].diff.any()
+
+
+def test_losses_without_a_name():
+    text = NET.replace('top: "l" loss_weight: 3', "") + (
+        'layer { name: "second" type: "EuclideanLoss" bottom: "b" bottom: "t" loss_weight: 0.5 }'
+    )
+    net = net_of(text)
+    loss = net._forward(0, len(net.layers) - 1)
+    assert list(net.losses()) == ["loss", "second"]
+    assert loss == pytest.approx(1.5 * net.losses()["second"], rel=1e-6)
+
+
+def test_a_weighted_loss_that_others_read_counts_once():
+    net = net_of(NET + 'layer { name: "s" type: "Silence" bottom: "l" }')
+    x, t = np.ones((2, 3)), np.zeros((2, 5))
+    net.forward(x=x, t=t)
+    want = values(net)
+    net.backward()
+    assert net._forward(0, len(net.layers) - 1) == pytest.approx(3 * want[1], rel=1e-5)
+    np.testing.assert_allclose(net.params["b"][0].diff, want[2], rtol=1e-4, atol=1e-6)
+
+
+def test_two_layers_of_one_name():
+    with pytest.raises(caffe.GraphError) as error:
+        net_of(NET.replace('name: "b" type', 'name: "a" type'))
+    assert str(error.value) == (
+        "<string>:8: layer 'a': another layer above has this name, and both have params; give each a name of its own"
+    )

@@ -19,14 +19,21 @@ UNEXPECTED = 2
 WIDTH = 100  # of tables where the output is no terminal
 
 
+class _Out(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end the process with 1; see run_command
+
+
 def out() -> Console:
     """Where results go."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    return _Out(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
 def run_command(body: Callable[[], None], show_traceback: bool) -> int:
     """Run a command's body; returns its exit code. An error is one line `file:line:col: error: ...` on stderr."""
     try:
+        if sys.stdout is None:  # closed by the caller
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         body()
         sys.stdout.flush()
         return 0
@@ -46,13 +53,22 @@ def run_command(body: Callable[[], None], show_traceback: bool) -> int:
     except Exception as error:  # a user layer's own exception, or a bug of ours: both deserve a place
         if show_traceback:
             traceback.print_exc()
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
-        print(
-            f"{where.filename}:{where.lineno}: error: {type(error).__name__}: {error}{notes} (--traceback shows more)",
-            file=sys.stderr,
-        )
+        print(f"{_place(error)}: error: {_in_one_line(error)} (--traceback shows more)", file=sys.stderr)
         return UNEXPECTED
+
+
+def _place(error: Exception) -> str:
+    """File and line of the last frame that is the user's, or of the last one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+    users = [frame for frame in frames if not os.path.abspath(frame.filename).startswith(package)]
+    frame = (users or frames)[-1]
+    return f"{frame.filename}:{frame.lineno}"
+
+
+def _in_one_line(error: Exception) -> str:
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
+    return " ".join(f"{type(error).__name__}: {error}{notes}".split())
 
 
 @contextmanager

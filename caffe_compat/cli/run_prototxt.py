@@ -14,7 +14,7 @@ from caffe_compat.version import __version__
 
 DESCRIPTION = """\
 Run a Caffe net, forward and backward, on the CPU, and print for each layer its shapes, its time and whether
-gradient flows through it (and if not, why not), then the losses.
+gradient flows through it (and if not, why not), then the losses. Given a solver, train its net.
 
 A net with a RoI data layer takes its data from --devkit, --photo or --inputs; without, from a drawn sample."""
 
@@ -22,7 +22,9 @@ EXAMPLES = """\
 examples:
   run-prototxt train.prototxt --devkit VOCdevkit2007 --weights VGG_CNN_M_1024.v2.caffemodel
   run-prototxt train.prototxt --photo dog.jpg --iterations 3 --seed 1
-  run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json"""
+  run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json
+  run-prototxt solver.prototxt --cfg fast_rcnn_ohem.yml --devkit VOCdevkit2007 --metrics loss.csv
+  run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate"""
 
 
 HELP: dict[str, Any] = {
@@ -42,13 +44,15 @@ def parser() -> argparse.ArgumentParser:
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_run)
-    result.add_argument("net", metavar="FILE", help="the net, a prototxt of any generation")
+    result.add_argument("net", metavar="FILE", help="a net or a solver, a prototxt of any generation")
     result.add_argument("--weights", metavar="F", help="a .caffemodel, or an HDF5 file of weights")
-    result.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
-    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
     result.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
+        "--iterations", type=_positive, metavar="N", help="default: 1 for a net, max_iter for a solver"
     )
+    result.add_argument(
+        "--seed", type=_seed, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
+    )
+    result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
     result.add_argument(
         "--propagate-down",
         choices=["replaces", "restricts"],
@@ -56,31 +60,76 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016, the "
         "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
     )
-    result.add_argument("--iterations", type=_positive, default=1, metavar="N", help="default: 1")
-    result.add_argument(
-        "--seed", type=int, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
+    net = result.add_argument_group("of a net")
+    net.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
+    net.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
+    net.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
     )
-    result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
+    net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
+    solver = result.add_argument_group("of a solver")
+    solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
+    solver.add_argument(
+        "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
+    )
+    solver.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
+    solver.add_argument(
+        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
+    )
+    solver.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="one key of the configuration",
+    )
+    solver.add_argument(
+        "--proposals", metavar="F", help="of all images, .mat or .npz; default: selective search"
+    )
+    solver.add_argument("--skip-bad-images", action="store_true", help="leave out photos that cannot be read")
     data = result.add_argument_group("data")
-    source = data.add_mutually_exclusive_group()
-    source.add_argument(
+    data.add_argument(
         "--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer"
     )
-    source.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
-    source.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
+    data.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
     data.add_argument("--year", default="2007", help="of the devkit, default: 2007")
     data.add_argument("--image-set", default="trainval", help="of the devkit, default: trainval")
     output = result.add_argument_group("output")
-    output.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     output.add_argument("--quiet", action="store_true", help="only the losses and errors")
     output.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+
+
+OF_A_NET = ("dump", "photo", "stage", "level")
+OF_A_SOLVER = ("resume", "metrics", "plot", "cfg", "set", "proposals", "skip_bad_images")
+
+
+def _check(args: argparse.Namespace, is_solver: bool) -> None:
+    """Raise CaffeCompatError for arguments that do not go together, or not with the file."""
+    from caffe_compat.errors import CaffeCompatError
+
+    sources = [f"--{name}" for name in ("inputs", "devkit", "photo") if getattr(args, name)]
+    if len(sources) > 1:
+        raise CaffeCompatError(f"data can come from one place only, not from {' and '.join(sources)}")
+    for name in OF_A_NET if is_solver else OF_A_SOLVER:
+        if getattr(args, name):
+            option, kind = name.replace("_", "-"), ("net", "solver") if is_solver else ("solver", "net")
+            raise CaffeCompatError(f"--{option} is for a {kind[0]}, and this is a {kind[1]}", file=args.net)
 
 
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("must lie between 0 and 4294967295")
     return value
 
 
@@ -93,21 +142,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> None:
     talk = not (args.quiet or args.json)
     if talk:  # before the slow imports: whoever waits sees that something happens
-        print(f"caffe-compat {__version__}: {args.net}, phase {args.phase.upper()}", flush=True)
+        print(f"caffe-compat {__version__}: {args.net}", flush=True)
+    import caffe_compat as caffe
+    from caffe_compat.prototxt.reader import is_solver
+
+    if args.threads:
+        caffe.set_num_threads(args.threads)
+    if os.getcwd() not in sys.path:  # where users keep the modules of their Python layers
+        sys.path.insert(0, os.getcwd())
+    solver = is_solver(args.net)
+    _check(args, solver)
+    if solver:
+        from caffe_compat.cli.train import train
+
+        train(args)
+    else:
+        _run_net(args, talk)
+
+
+def _run_net(args: argparse.Namespace, talk: bool) -> None:
     import numpy as np
 
     import caffe_compat as caffe
     from caffe_compat.cli import show
+    from caffe_compat.files import check_writable
     from caffe_compat.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
 
-    if args.threads:
-        caffe.set_num_threads(args.threads)
+    if args.dump:
+        check_writable(args.dump)
     if args.seed is not None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
-    if os.getcwd() not in sys.path:  # where users keep the modules of their Python layers
-        sys.path.insert(0, os.getcwd())
     net = caffe.Net(
         args.net,
         phase=caffe.TRAIN if args.phase == "train" else caffe.TEST,
@@ -116,17 +182,18 @@ def _run(args: argparse.Namespace) -> None:
         propagate_down=args.propagate_down,
     )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
-    if talk:
-        show.weights(params)
+    show.weights(params, not talk)
     notes = _feed(net, args)
     if talk:
         show.notes(notes)
-    with console.progress(steps(net, args.iterations), args.quiet or args.json) as bar:
-        report = run_net(net, args.iterations, bar)
+    iterations = args.iterations or 1
+    with console.progress(steps(net, iterations), not talk) as bar:
+        report = run_net(net, iterations, bar)
     if args.dump:
         dump(net, args.dump)
+    show.warnings(report)
     if args.json:
-        json.dump({"file": args.net, "data": notes, **report.as_dict()}, sys.stdout, indent=2)
+        json.dump(show.as_json(args.net, notes, params, report), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
         show.report(report, table=not args.quiet)
@@ -143,7 +210,9 @@ def _feed(net, args: argparse.Namespace) -> list[str]:
     if args.devkit or args.photo:
         with console.progress(0, args.quiet or args.json) as bar:  # the first search takes a second a photo
             if args.devkit:
-                return feed.feed_devkit(net, args.devkit, args.year, args.image_set, args.iterations, bar)
+                return feed.feed_devkit(
+                    net, args.devkit, args.year, args.image_set, args.iterations or 1, bar
+                )
             return feed.feed_photos(net, args.photo, bar)
     return feed.feed_sample(net, args.seed or 0)
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.table import Table
 
 from caffe_compat.cli.console import dims, out
+from caffe_compat.errors import WeightsError
 from caffe_compat.fast_rcnn.voc import CLASSES
 from caffe_compat.run import HardRois, LayerRun, RunReport
 from caffe_compat.weights import Report
 
 
-def weights(report: Report) -> None:
-    """What the net's params are: loaded, shared, filled or zero; and what of the file was not used."""
+def weights(report: Report, quiet: bool = False) -> None:
+    """What the net's params are: loaded, shared, filled or zero; and what of the file was not used.
+
+    Raises WeightsError where nothing of a file fits: a run on it would be a mistake.
+    """
+    here = report.shared + report.filled + report.zero
+    if report.file and here and not report.loaded:
+        raise WeightsError(
+            f"none of its layers ({', '.join(report.ignored)}) is in the net, whose layers with params are "
+            f"{', '.join(here)}; are these the weights of another net?",
+            file=report.file,
+        )
+    if quiet:
+        return
     console = out()
     for label, names in (
         (f"loaded from {report.file}", report.loaded),
@@ -30,6 +46,27 @@ def notes(lines: Sequence[str]) -> None:
     """What the data layers and inputs are fed with."""
     for line in lines:
         out().print(line, markup=False)
+
+
+def warnings(run: RunReport) -> None:
+    """Say on stderr which losses are not finite."""
+    for number, losses in enumerate(run.losses, 1):
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                print(f"warning: {name} is not finite in iteration {number}", file=sys.stderr)
+
+
+def as_json(file: str, notes: Sequence[str], params: Report, run: RunReport) -> dict:
+    """A run for --json; numbers that are not finite, which JSON has not, are null."""
+    result = {"file": file, "data": notes, "params": asdict(params), **run.as_dict()}
+    result["losses"] = [{name: finite(value) for name, value in losses.items()} for losses in run.losses]
+    result["weighted"] = [finite(value) for value in run.weighted]
+    return result
+
+
+def finite(value: float) -> float | None:
+    """The value, or None where it is not finite."""
+    return value if math.isfinite(value) else None
 
 
 def report(run: RunReport, table: bool = True) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caffe_compat.errors import CaffeCompatError
 from caffe_compat.prototxt import zoo
 from caffe_compat.prototxt.caffe_pb2 import NetParameter
 from caffe_compat.prototxt.reader import parse_net, read_binary_net, read_net, read_solver
@@ -77,7 +78,7 @@ def test_a_failed_write_leaves_the_old_file(write, tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(CaffeCompatError, match="No space left"):
         write(NetParameter(name="new"), file)
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]

@@ -1,0 +1,194 @@
+"""run-prototxt with a solver: trains, with Caffe's log on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from caffe_compat.cli import console, metrics, show
+from caffe_compat.cli.console import INTERRUPTED
+from caffe_compat.solvers import Iteration, Solver
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the arguments say."""
+    import numpy as np
+
+    import caffe_compat as caffe
+    from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file, cfg_from_list
+
+    quiet = args.quiet or args.json
+    if args.plot:
+        metrics.check_plot(args.plot)
+    cfg: Config | None = None
+    for path in args.cfg:
+        cfg = cfg_from_file(path, cfg)
+    if args.set:
+        cfg = cfg_from_list([word for pair in args.set for word in pair], cfg)
+    if cfg is not None:
+        apply(cfg)
+    seed = args.seed if args.seed is not None else (cfg or Config()).RNG_SEED
+    caffe.set_random_seed(seed)
+    np.random.seed(seed)
+    with _log(quiet) as stderr:
+        solver = caffe.get_solver(args.net, args.propagate_down)
+        if args.iterations:
+            solver.param.max_iter = args.iterations
+        if args.weights:
+            show.weights(solver.net.copy_from(args.weights), quiet)
+        notes = _feed(solver, args, cfg)
+        if not quiet:
+            show.notes(notes)
+        done: list[Iteration] = []
+        solver.on_iteration(done.append)
+        if args.metrics:
+            first = _iteration_of(args.resume) if args.resume else 0
+            solver.on_iteration(metrics.Metrics(args.metrics, first))
+        with _progress(solver, stderr, quiet), _signals(solver):
+            solver.solve(args.resume)
+    if args.plot and done:
+        metrics.plot(done, args.plot)
+    _report(args, solver, notes, done)
+
+
+def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:
+    from caffe_compat.fast_rcnn import feed
+    from caffe_compat.fast_rcnn.config import OHEM, Config
+    from caffe_compat.fast_rcnn.train import train_on_devkit
+    from caffe_compat.fast_rcnn.voc import Devkit
+
+    nets = [solver.net, *solver.test_nets]
+    if args.inputs:
+        return [note for net in nets for note in feed.feed_inputs(net, args.inputs)]
+    if not args.devkit:
+        return [note for net in nets for note in feed.feed_sample(net, args.seed or 0)]
+    kit = Devkit(args.devkit, args.year, args.image_set)
+    cfg = cfg or (OHEM if feed.mines(solver.net) else Config())
+    with console.progress(0, args.quiet or args.json) as bar:
+        roidb = train_on_devkit(solver, kit, cfg, args.proposals, bar, args.skip_bad_images)
+    return [
+        f"data: VOC{args.year} {args.image_set} of {args.devkit}, {len(kit.image_ids)} photo(s), "
+        f"{len(roidb)} entries with those flipped",
+        *(f"skipped: {message}" for message in roidb.skipped),
+    ]
+
+
+def _iteration_of(state: str) -> int:
+    from caffe_compat.solvers.state import read
+
+    return read(state).iter
+
+
+# ---- the log --------------------------------------------------------------------------------------------------
+
+
+class _Glog(logging.Formatter):
+    """glog's prefix, which tools that read Caffe's logs go by: I1231 23:59:59.123456 PID file:line] text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
+        micros = int(record.created % 1 * 1e6)
+        level = record.levelname[0]
+        place = f"{record.filename}:{record.lineno}"
+        return f"{level}{stamp}.{micros:06d} {os.getpid():5d} {place}] {record.getMessage()}"
+
+
+class _Lines(logging.Handler):
+    """Prints log lines whole, above the progress bar."""
+
+    def __init__(self, stderr: Console):
+        super().__init__()
+        self.stderr = stderr
+        self.setFormatter(_Glog())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stderr.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _log(quiet: bool) -> Iterator[Console]:
+    stderr = Console(stderr=True)
+    logger = logging.getLogger("caffe_compat.solver")
+    handler = _Lines(stderr)
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+    try:
+        yield stderr
+    finally:
+        logger.removeHandler(handler)
+
+
+# ---- while it runs --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
+    """A bar on stderr with the smoothed loss, the learning rate and images a second."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+    task = bar.add_task("starting", total=solver.param.max_iter)
+
+    def advance(done: Iteration) -> None:
+        images = solver.net._blobs[0].num * solver.param.iter_size
+        text = f"loss {done.smoothed_loss:.4g}  lr {done.lr:.3g}  {images / done.seconds:.2f} images/s"
+        bar.update(task, completed=done.iter + 1, description=text)
+
+    solver.on_iteration(advance)
+    with bar:
+        yield
+
+
+@contextmanager
+def _signals(solver: Solver) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends with a snapshot after the iteration that runs, the second at once."""
+    asked = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(INTERRUPTED)
+        asked = True
+        print("stopping after this iteration, with a snapshot; once more stops at once", file=sys.stderr)
+        solver.request_stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(args: argparse.Namespace, solver: Solver, notes: list[str], done: list[Iteration]) -> None:
+    last = done[-1] if done else None
+    if args.json:
+        result = {
+            "file": args.net,
+            "data": notes,
+            "iter": solver.iter,
+            "stopped": solver.stopped,
+            "loss": show.finite(last.loss) if last else None,
+            "smoothed_loss": show.finite(last.smoothed_loss) if last else None,
+        }
+        print(json.dumps(result, indent=2))
+    else:
+        loss = f", loss = {last.loss:.6g}, averaged {last.smoothed_loss:.6g}" if last else ""
+        print(f"{'stopped' if solver.stopped else 'done'} at iteration {solver.iter}{loss}")

@@ -1,0 +1,40 @@
+"""Gives a solver's Fast R-CNN nets their data, as the reference's train_net.py does."""
+
+from __future__ import annotations
+
+import os
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.bbox_pred import store_unnormalized
+from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, silent
+from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.fast_rcnn.feed import data_layer
+from caffe_compat.fast_rcnn.roidb import Roidb
+from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.solvers import Solver
+
+
+def train_on_devkit(
+    solver: Solver,
+    kit: Devkit,
+    cfg: Config,
+    proposals: str | os.PathLike[str] | None = None,
+    on_photo: OnPhoto = silent,
+    skip_bad_images: bool = False,
+) -> Roidb:
+    """Let the solver's nets learn from an image set; its snapshots hold bbox_pred un-normalised.
+
+    Every RoI data layer, of test nets too, serves minibatches of the roidb, each in an order of its own.
+    Raises DataError where the net has no RoI data layer, and as `build.devkit_roidb` does.
+    """
+    if data_layer(solver.net) is None:
+        raise DataError(
+            "the solver's net has no RoI data layer, so a devkit is nothing to it; leave --devkit out"
+        )
+    roidb = devkit_roidb(kit, cfg, proposals, on_photo, skip_bad_images)
+    for net in (solver.net, *solver.test_nets):
+        layer = data_layer(net)
+        if layer is not None:
+            layer.set_roidb(roidb)
+    store_unnormalized(solver, roidb)
+    return roidb
