@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST, TRAIN
-from layers.harness import Case, apart, far, labels, normal, positive, rois, unit
+from layers.harness import Case, apart, far, labels, normal, positive, rois, starts, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -395,4 +395,35 @@ CASES += [
 CASES += [
     Case(f'type: "SPP" spp_param {{ {params} }}', [(2, 3, 9, 7)], [(4, 1, 6, 8)], fills=[apart])
     for params in ("pyramid_height: 1", "pyramid_height: 3", "pyramid_height: 2 pool: AVE")
+]
+# ---- Recurrent layers
+CASES += [
+    Case(
+        'type: "LSTMUnit"',
+        [(1, 3, 2), (1, 3, 8), (1, 3)],
+        [(1, 2, 5), (1, 2, 20), (1, 2)],
+        fills=[normal, normal, cont],
+        tops=2,
+    )
+    for cont in (labels(2), unit)
+]
+CASES += [
+    Case(f'type: "{type}" recurrent_param {{ num_output: 4 }}', shapes, others, fills=[normal, starts])
+    for type in ("LSTM", "RNN")
+    for shapes, others in (
+        ([(5, 3, 2), (5, 3)], [(2, 6, 2), (2, 6)]),
+        ([(2, 3, 6), (2, 3), (3, 5)], [(4, 1, 2, 3), (4, 1), (1, 5)]),
+    )
+]
+CASES += [
+    Case(
+        f'type: "{type}" recurrent_param {{ num_output: 4 expose_hidden: true }}',
+        [(5, 3, 2), (5, 3), *static, *[(1, 3, 4)] * states],
+        [(2, 6, 2), (2, 6), *other_static, *[(1, 6, 4)] * states],
+        fills=[normal, cont],
+        tops=1 + states,
+        diff_tops=[0],
+    )
+    for type, states in (("LSTM", 2), ("RNN", 1))
+    for static, other_static, cont in (([], [], labels(2)), ([(3, 7)], [(6, 7)], unit))
 ]

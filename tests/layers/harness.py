@@ -53,6 +53,13 @@ def labels(classes: int) -> Fill:
     return fill
 
 
+def starts(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """The cont of recurrent layers, 0 or 1: every sequence starts in the first row, some in later ones."""
+    values = rng.randint(0, 2, shape)
+    values[0], values[-1, 0] = 0, 1
+    return values
+
+
 def rois(images: int, height: int, width: int) -> Fill:
     """Rows of (image, x1, y1, x2, y2) in pixels inside height x width; the first row is of the last image."""
 

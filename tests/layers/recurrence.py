@@ -1,0 +1,64 @@
+"""LSTM and RNN one number at a time, in plain Python, with gradients by differences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+STEP = 1e-5
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def product(w, v):
+    return [sum(a * b for a, b in zip(row, v, strict=True)) for row in w]
+
+
+def lstm(x, cont, static, params, h, c):
+    """(h of every step, [last h, last c]). x T x N x inputs; static N x inputs or None; h and c N x D."""
+    w_x, b, *w_static, w_h = params
+    h, c, shown = [list(row) for row in h], [list(row) for row in c], []
+    size = len(b) // 4
+    for step, flags in zip(x, cont, strict=True):
+        for n, v in enumerate(step):
+            z = [p + q for p, q in zip(product(w_x, v), b, strict=True)]
+            if w_static:
+                z = [p + q for p, q in zip(z, product(w_static[0], static[n]), strict=True)]
+            z = [p + q for p, q in zip(z, product(w_h, [flags[n] * e for e in h[n]]), strict=True)]
+            for d in range(size):
+                i, f, o = (sigmoid(z[part * size + d]) for part in range(3))
+                c[n][d] = flags[n] * f * c[n][d] + i * math.tanh(z[3 * size + d])
+                h[n][d] = o * math.tanh(c[n][d])
+        shown.append([list(row) for row in h])
+    return np.array(shown), [np.array(h), np.array(c)]
+
+
+def rnn(x, cont, static, params, h):
+    """(the output of every step, [last h])."""
+    w_x, b, *w_static, w_h, w_o, b_o = params
+    h, shown = [list(row) for row in h], []
+    for step, flags in zip(x, cont, strict=True):
+        for n, v in enumerate(step):
+            z = [p + q for p, q in zip(product(w_x, v), b, strict=True)]
+            if w_static:
+                z = [p + q for p, q in zip(z, product(w_static[0], static[n]), strict=True)]
+            z = [p + q for p, q in zip(z, product(w_h, [flags[n] * e for e in h[n]]), strict=True)]
+            h[n] = [math.tanh(e) for e in z]
+        shown.append([[math.tanh(p + q) for p, q in zip(product(w_o, row), b_o, strict=True)] for row in h])
+    return np.array(shown), [np.array(h)]
+
+
+def slopes(function, array):
+    """The gradient of function(), a number, by the elements of the array."""
+    result = np.zeros(array.shape)
+    for at in np.ndindex(array.shape):
+        value = array[at]
+        array[at] = value + STEP
+        above = function()
+        array[at] = value - STEP
+        result[at] = (above - function()) / (2 * STEP)
+        array[at] = value
+    return result
