@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
+from caffe_compat.layers.exponents import exp_of_negative, log1p_exp
 from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.registry import register
 
 
@@ -27,12 +27,6 @@ class BNLL(InPlaceLayer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             x = self.kept_input(bottom, top).reshape(-1)
-            kernels.bnll_backward(x, top[0].diff.reshape(-1), bottom[0].diff.reshape(-1))
-
-
-def log1p_exp(x: np.ndarray, out: np.ndarray) -> None:
-    """Write log(1 + exp(-|x|)) into out; in numpy, whose vectorised functions outrun a kernel's loop."""
-    np.abs(x, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    np.log1p(out, out=out)
+            power = scratch(x.shape, x.dtype)
+            exp_of_negative(x, power)
+            kernels.bnll_backward(power, top[0].diff.reshape(-1), bottom[0].diff.reshape(-1))

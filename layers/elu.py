@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from caffe_compat.blob import Blob
 from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.registry import register
 
 
@@ -25,7 +28,11 @@ class ELU(InPlaceLayer):
         self.alpha = bottom[0].dtype.type(alpha)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        kernels.elu(bottom[0].data.reshape(-1), self.alpha, top[0].data.reshape(-1))
+        x = bottom[0].data.reshape(-1)
+        power = scratch(x.shape, x.dtype)
+        np.minimum(x, 0, out=power)
+        np.exp(power, out=power)  # vectorised, as a kernel's is not
+        kernels.elu(x, power, self.alpha, top[0].data.reshape(-1))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:

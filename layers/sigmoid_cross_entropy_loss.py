@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.bnll import log1p_exp
+from caffe_compat.layers.exponents import exp_of_negative, log1p_exp
 from caffe_compat.layers.kernels import sigmoid_loss as kernels
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.loss import (
@@ -50,4 +50,6 @@ class SigmoidCrossEntropyLoss(LossLayer):
         if propagate_down[0]:
             x, target = (blob.data.reshape(-1) for blob in bottom)
             scale = x.dtype.type(loss_weight(top) / self.normalizer)
-            kernels.sigmoid_loss_backward(x, target, *self.ignored, scale, bottom[0].diff.reshape(-1))
+            x_diff = bottom[0].diff.reshape(-1)
+            exp_of_negative(x, x_diff)
+            kernels.sigmoid_loss_backward(x_diff, target, *self.ignored, scale, x_diff)

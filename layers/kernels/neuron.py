@@ -57,9 +57,10 @@ def add_positive(x, y):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def bnll_backward(x, y_diff, x_diff):
-    for i in prange(x.size):
-        x_diff[i] = y_diff[i] / (np.float32(1) + np.exp(-x[i]))
+def bnll_backward(power, y_diff, x_diff):
+    """power: exp(-x)."""
+    for i in prange(power.size):
+        x_diff[i] = y_diff[i] / (np.float32(1) + power[i])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -69,10 +70,10 @@ def clip_backward(x, y_diff, low, high, x_diff):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def elu(x, alpha, y):
+def elu(x, power, alpha, y):
+    """power: exp(min(x, 0))."""
     for i in prange(x.size):
-        below = np.exp(min(x[i], np.float32(0))) - np.float32(1)  # no branch: half of them would be missed
-        y[i] = max(x[i], np.float32(0)) + alpha * below
+        y[i] = max(x[i], np.float32(0)) + alpha * (power[i] - np.float32(1))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -82,15 +83,17 @@ def elu_backward(x, y, y_diff, alpha, x_diff):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def swish(x, beta, y):
+def swish(x, y):
+    """Write x / (1 + y) into y, which holds exp(-beta * x)."""
     for i in prange(x.size):
-        y[i] = x[i] / (np.float32(1) + np.exp(-beta * x[i]))
+        y[i] = x[i] / (np.float32(1) + y[i])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def swish_backward(x, y_diff, beta, x_diff):
+def swish_backward(x, power, y_diff, beta, x_diff):
+    """power: exp(-beta * x)."""
     for i in prange(x.size):
-        s = np.float32(1) / (np.float32(1) + np.exp(-beta * x[i]))
+        s = np.float32(1) / (np.float32(1) + power[i])
         x_diff[i] = y_diff[i] * s * (np.float32(1) + beta * x[i] * (np.float32(1) - s))
 
 

@@ -21,8 +21,8 @@ def sigmoid_loss(x, target, logs, has_ignored, ignored):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def sigmoid_loss_backward(x, target, has_ignored, ignored, scale, x_diff):
-    """Write scale * (sigmoid - target) into x_diff, 0 where the target is ignored."""
-    for i in prange(x.size):
-        slope = np.float32(1) / (np.float32(1) + np.exp(-x[i])) - target[i]
+def sigmoid_loss_backward(power, target, has_ignored, ignored, scale, x_diff):
+    """Write scale * (sigmoid - target) into x_diff, 0 where the target is ignored. power: exp(-x)."""
+    for i in prange(power.size):
+        slope = np.float32(1) / (np.float32(1) + power[i]) - target[i]
         x_diff[i] = np.float32(0) if has_ignored and int(target[i]) == ignored else scale * slope
