@@ -30,6 +30,7 @@ class ArgMax(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.layer_param.argmax_param.top_k < 1:
             raise self.error("top_k is 0; it must be at least 1")
+        self._indices, self._values = Blob((), self.dtype), Blob((), self.dtype)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.argmax_param, bottom[0].shape
@@ -48,13 +49,16 @@ class ArgMax(Layer):
             )
         top[0].reshape(*top_shape)
         outer, _, inner = self._around
-        self._indices, self._values = (np.empty((outer, param.top_k, inner), self.dtype) for _ in range(2))
+        self._indices.reshape(outer, param.top_k, inner)
+        self._values.reshape(outer, param.top_k, inner)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        param = self.layer_param.argmax_param
-        largest(bottom[0].data.reshape(self._around), self._indices, self._values)
+        param, indices, values = self.layer_param.argmax_param, self._indices.data, self._values.data
+        largest(bottom[0].data.reshape(self._around), indices, values)
         if param.HasField("axis"):
-            found = self._values if param.out_max_val else self._indices
-        else:
-            found = np.stack([self._indices, self._values][: 1 + param.out_max_val], axis=1)
-        np.copyto(top[0].data, found.reshape(top[0].shape))
+            np.copyto(top[0].data.reshape(indices.shape), values if param.out_max_val else indices)
+            return
+        parts = top[0].data.reshape(len(indices), 1 + param.out_max_val, param.top_k)
+        parts[:, 0] = indices[:, :, 0]
+        if param.out_max_val:
+            parts[:, 1] = values[:, :, 0]

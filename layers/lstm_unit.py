@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels import lstm as kernels
@@ -28,6 +26,9 @@ class LSTMUnit(Layer):
     top_count = (2, 2)
     no_gradient = (2,)
 
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self._gates = Blob((), self.dtype)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
         expected = (
@@ -40,12 +41,11 @@ class LSTMUnit(Layer):
             )
         for blob in top:
             blob.reshape(*shape)
-        if getattr(self, "_gates", np.empty(0)).shape != bottom[1].shape[1:]:
-            self._gates = np.empty(bottom[1].shape[1:], self.dtype)
+        self._gates.reshape(*bottom[1].shape[1:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         c_prev, x, cont = (blob.data[0] for blob in bottom)
-        kernels.forward(c_prev, x, cont, self._gates, top[0].data[0], top[1].data[0])
+        kernels.forward(c_prev, x, cont, self._gates.data, top[0].data[0], top[1].data[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not any(propagate_down):
@@ -56,5 +56,5 @@ class LSTMUnit(Layer):
         )
         c, c_diff, h_diff = top[0].data[0], top[0].diff[0], top[1].diff[0]
         kernels.backward(
-            bottom[0].data[0], self._gates, bottom[2].data[0], c, c_diff, h_diff, c_prev_diff, x_diff
+            bottom[0].data[0], self._gates.data, bottom[2].data[0], c, c_diff, h_diff, c_prev_diff, x_diff
         )

@@ -42,6 +42,7 @@ class Pooling(Layer):
         param = self.layer_param.pooling_param
         if len(top) > 1 and param.pool != PoolingParameter.MAX:
             raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
+        self._positions = np.empty(0, np.int64)
         self._stride = self._pair("stride", "stride", least=1)
         self._pad = self._pair("pad", "pad", least=0)
         if param.pool == PoolingParameter.STOCHASTIC and any(self._pad):
@@ -81,8 +82,9 @@ class Pooling(Layer):
         self._window = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
         for blob in top:
             blob.reshape(*shape[:2], height, width)
-        if self._draws():
-            self._positions = np.empty((shape[0] * shape[1], height, width), np.int64)
+        planes = shape[0] * shape[1], height, width
+        if self._draws() and self._positions.shape != planes:
+            self._positions = np.empty(planes, np.int64)
 
     def _draws(self) -> bool:
         return self.layer_param.pooling_param.pool == PoolingParameter.STOCHASTIC and self.phase == TRAIN

@@ -10,7 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.layers.registry import register
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, PoolingParameter
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, PoolingParameter, SPPParameter
 
 
 @register("SPP")
@@ -32,34 +32,32 @@ class SPP(Layer):
         self._shape: tuple[int, ...] = ()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[0].shape == self._shape:
+        shape = bottom[0].shape
+        if shape == self._shape:
             return
-        self._shape = bottom[0].shape
-        if len(self._shape) != 4:
-            raise self.error(f"the bottom has the shape {self._shape}, expected 4 axes: N x C x H x W")
+        if len(shape) != 4:
+            raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
         self._levels: list[tuple[Pooling, Blob, Blob]] = []  # each with a bottom of its own diff, and its top
         for level in range(self.layer_param.spp_param.pyramid_height):
-            below, above = Blob(self._shape, self.dtype), Blob((), self.dtype)
-            pooling = Pooling(self._pooling_param(2**level), self.phase, self.dtype)
+            below, above = Blob(shape, self.dtype), Blob((), self.dtype)
+            pooling = Pooling(self._pooling_param(2**level, shape[2:]), self.phase, self.dtype)
             pooling.setup([below], [above])
             pooling.reshape([below], [above])
             self._levels.append((pooling, below, above))
+        self._shape = shape
         if len(self._levels) == 1:
-            top[0].reshape(*self._levels[0][2].shape)
+            top[0].reshape(*shape[:2], 1, 1)
         else:
-            top[0].reshape(self._shape[0], self._shape[1] * sum(4**i for i in range(len(self._levels))))
+            top[0].reshape(shape[0], shape[1] * sum(4**i for i in range(len(self._levels))))
 
-    def _pooling_param(self, bins: int) -> LayerParameter:
-        sizes = self._shape[2:]
+    def _pooling_param(self, bins: int, sizes: tuple[int, ...]) -> LayerParameter:
         kernel = [-(-size // bins) for size in sizes]
         pad = [(k * bins - size + 1) // 2 for k, size in zip(kernel, sizes, strict=True)]
         if any(p >= k for p, k in zip(pad, kernel, strict=True)):
             raise self.error(
                 f"{bins} x {bins} bins are too many for an image of {sizes[0]} x {sizes[1]}; make pyramid_height less"
             )
-        method = PoolingParameter.PoolMethod.Value(
-            self.layer_param.spp_param.PoolMethod.Name(self.layer_param.spp_param.pool)
-        )
+        method = SPPParameter.PoolMethod.Name(self.layer_param.spp_param.pool)
         (kernel_h, kernel_w), (pad_h, pad_w) = kernel, pad
         param = PoolingParameter(pool=method, kernel_h=kernel_h, kernel_w=kernel_w, pad_h=pad_h, pad_w=pad_w)
         param.stride_h, param.stride_w = kernel

@@ -64,19 +64,21 @@ class Windows:
         if len(self.kernel) == 2:
             im2col(image, self._array, row, out_shape[1], columns)
         else:
-            im2col_nd(_flat(image), *self._nd(image, row, out_shape, columns), columns)
+            sizes, outs = np.array(image.shape[1:]), self._block(out_shape, columns)
+            im2col_nd(_flat(image), sizes, self._array, row, outs, columns)
 
     def add_columns(self, columns: np.ndarray, row: int, out_shape: Sequence[int], image: np.ndarray) -> None:
         """Add every element of the columns to the pixel that `to_columns` takes it from, if it lies inside."""
         if len(self.kernel) == 2:
             col2im(columns, self._array, row, out_shape[1], image)
         else:
-            col2im_nd(columns, *self._nd(image, row, out_shape, columns), _flat(image))
+            sizes, outs = np.array(image.shape[1:]), self._block(out_shape, columns)
+            col2im_nd(columns, sizes, self._array, row, outs, _flat(image))
 
-    def _nd(self, image, row, out_shape, columns):
+    def _block(self, out_shape: Sequence[int], columns: np.ndarray) -> np.ndarray:
+        """How many windows of the block there are along each axis."""
         rest = tuple(out_shape[1:])
-        rows = columns.shape[1] // math.prod(rest)
-        return np.array(image.shape[1:]), self._array, row, np.array((rows, *rest))
+        return np.array((columns.shape[1] // math.prod(rest), *rest))
 
 
 def _flat(image: np.ndarray) -> np.ndarray:
