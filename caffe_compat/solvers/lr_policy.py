@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from caffe_compat.errors import SolverError
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+from caffe_compat.prototxt.source import Source
+from caffe_compat.solvers.located import solver_error
 
 logger = logging.getLogger("caffe_compat.solver")
 
@@ -40,10 +41,12 @@ class LearningRate:
     Raises SolverError for an unknown policy, or numbers that do not fit it.
     """
 
-    def __init__(self, param: SolverParameter):
+    def __init__(self, param: SolverParameter, source: Source | None = None):
         self.param = param
         self.current_step = 0
-        self._check()
+        problem = self._problem()
+        if problem:
+            raise solver_error(problem, source, "lr_policy")
         self._factor = _FACTORS[param.lr_policy]
 
     def at(self, iteration: int) -> float:
@@ -58,16 +61,17 @@ class LearningRate:
                 logger.info("MultiStep Status: Iteration %d, step = %d", iteration, self.current_step)
         return float(np.float32(param.base_lr * self._factor(param, iteration, self.current_step)))
 
-    def _check(self) -> None:
+    def _problem(self) -> str:
         param, policy = self.param, self.param.lr_policy
         if policy not in _FACTORS:
             near = difflib.get_close_matches(policy, _FACTORS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_FACTORS)}"
             found = f"unknown lr_policy '{policy}'" if policy else "there is no lr_policy"
-            raise SolverError(f"{found}; {hint}")
+            return f"{found}; {hint}"
         if policy in ("step", "sigmoid") and param.stepsize <= 0:
-            raise SolverError(f"lr_policy '{policy}' needs a stepsize above 0, found {param.stepsize}")
+            return f"lr_policy '{policy}' needs a stepsize above 0, found {param.stepsize}"
         if policy in ("step", "exp", "inv", "multistep") and param.gamma < 0:
-            raise SolverError(f"lr_policy '{policy}' needs a gamma of at least 0, found {param.gamma:g}")
+            return f"lr_policy '{policy}' needs a gamma of at least 0, found {param.gamma:g}"
         if policy == "poly" and param.max_iter <= 0:
-            raise SolverError("lr_policy 'poly' falls to 0 at max_iter; add max_iter")
+            return "lr_policy 'poly' falls to 0 at max_iter; add max_iter"
+        return ""

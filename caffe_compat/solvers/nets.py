@@ -9,12 +9,13 @@ import logging
 import os
 from pathlib import Path
 
-from caffe_compat.errors import CaffeCompatError, SolverError
+from caffe_compat.errors import SolverError
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, NetState, SolverParameter
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
+from caffe_compat.solvers.located import solver_error
 
 logger = logging.getLogger("caffe_compat.solver")
 
@@ -35,7 +36,7 @@ class Nets:
         """Raises SolverError unless exactly one of TRAIN_NETS is there."""
         named = [name for name in TRAIN_NETS if self.param.HasField(name)]
         if not named:
-            raise SolverError(f"the solver names no net to train; add one of {', '.join(TRAIN_NETS)}")
+            raise self._error(f"the solver names no net to train; add one of {', '.join(TRAIN_NETS)}")
         if len(named) > 1:
             raise self._error(f"the solver names more than one net to train: {', '.join(named)}", named[1])
         net = self._make(self._read(named[0]), TRAIN, self.param.train_state)
@@ -100,8 +101,5 @@ class Nets:
         where = "there is no such file" if os.path.isabs(path) else f"looked in {looked}"
         raise self._error(f"cannot find {field} '{path}': {where}", field, index)
 
-    def _error(self, message: str, *path: str | int) -> CaffeCompatError:
-        error = SolverError(message)
-        if self.source is not None:
-            error.at(self.source.name, *(self.source.where(*path) or ()))
-        return error
+    def _error(self, message: str, *path: str | int) -> SolverError:
+        return solver_error(message, self.source, *path)

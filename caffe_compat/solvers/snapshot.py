@@ -132,8 +132,8 @@ def _fitting_history(solver: Solver, history: list[np.ndarray], path: str) -> li
     blobs = [solver.net.param_blob(param) for param in solver.net.learnable] * solver.histories
     if len(history) != len(blobs):
         raise SolverError(
-            f"the state has {len(history)} history blobs, a {solver.type} solver of this net has {len(blobs)}; "
-            "is it the state of another solver type, or of another net?",
+            f"the state has {len(history)} history blobs, a solver of type {solver.type} for this net has "
+            f"{len(blobs)}; is it the state of another solver type, or of another net?",
             file=path,
         )
     for i, (array, blob) in enumerate(zip(history, blobs, strict=True)):

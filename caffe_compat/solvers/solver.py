@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
-from caffe_compat.errors import CaffeCompatError, SolverError
+from caffe_compat.errors import SolverError
 from caffe_compat.layers.kernels.updates import BLOCK, sum_of_squares
 from caffe_compat.params import Param
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
@@ -27,6 +27,7 @@ from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
 from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
+from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
 from caffe_compat.solvers.scores import log_outputs, outputs
@@ -103,14 +104,11 @@ class Solver:
         if param.HasField("type") and param.type != self.type:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
         self._check_param()
-        try:
-            self.learning_rate = LearningRate(param)
-            if param.random_seed >= 0:
-                set_random_seed(param.random_seed)
-            nets = Nets(param, source, propagate_down)
-            self.net, self.test_nets = nets.train_net(), nets.test_nets()
-        except SolverError as error:
-            raise error.at(source.name) if source else error from None
+        self.learning_rate = LearningRate(param, source)
+        if param.random_seed >= 0:
+            set_random_seed(param.random_seed)
+        nets = Nets(param, source, propagate_down)
+        self.net, self.test_nets = nets.train_net(), nets.test_nets()
         for net in self.test_nets:
             net.share_with(self.net)
         self.iter = 0
@@ -146,11 +144,9 @@ class Solver:
                 )
         self.check()
 
-    def error(self, message: str, *path: str | int) -> CaffeCompatError:
-        """A SolverError with the place of a field of the solver's prototxt."""
-        if self.source is None:
-            return SolverError(message)
-        return SolverError(message).at(self.source.name, *(self.source.where(*path) or ()))
+    def error(self, message: str, field: str) -> SolverError:
+        """The error to raise for a field of the solver's prototxt; it names the place."""
+        return solver_error(message, self.source, field)
 
     # ---- what a type does -------------------------------------------------------------------------------------
     def check(self) -> None:
@@ -183,7 +179,9 @@ class Solver:
         logger.info("Solving %s", self.net.name)
         logger.info("Learning Rate Policy: %s", param.lr_policy)
         if not param.HasField("max_iter"):
-            raise self.error("there is no max_iter, so training would never end; add it, or call step")
+            raise self.error(
+                "there is no max_iter, so training would never end; add it, or call step", "max_iter"
+            )
         if resume_file is not None:
             logger.info("Restoring previous solver status from %s", fspath(resume_file))
             self.restore(resume_file)

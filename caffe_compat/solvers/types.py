@@ -12,11 +12,11 @@ from os import PathLike, fspath
 import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
-from caffe_compat.errors import SolverError
 from caffe_compat.layers.kernels import updates as kernels
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
+from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.solver import Solver, Terms
 
 
@@ -138,8 +138,5 @@ def create_solver(
         known = {name.lower(): name for name in SOLVERS}
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
-        error = SolverError(f"unknown solver type '{param.type}'; {hint}")
-        if source is not None:
-            error.at(source.name, *(source.where("type") or ()))
-        raise error
+        raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
     return SOLVERS[param.type].from_param(param, source, propagate_down)

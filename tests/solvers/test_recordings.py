@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from recordings import GOLDEN, assert_close, load
+from test_ohem import TRAIN_NET, set_weights
 
 import caffe_compat as caffe
 from caffe_compat.layers.roi_data import TOPS
 from caffe_compat.prototxt import zoo
-from test_ohem import TRAIN_NET, set_weights
 
 RECORDS = sorted((GOLDEN / "solvers").glob("*.npz"))
 

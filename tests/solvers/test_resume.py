@@ -133,7 +133,7 @@ def test_what_is_no_layer_can_be_kept(tmp_path):
     solver.keep("counter", Counter(17))
     state = solver.snapshot()
     resumed = make(tmp_path, text)
-    with pytest.raises(SolverError, match="has the state of 'counter'; give it to Solver.keep first"):
+    with pytest.raises(SolverError, match="has the state of 'counter'; give it to"):
         resumed.restore(state)
     resumed.keep("counter", Counter(0))
     resumed.restore(state)
@@ -181,7 +181,9 @@ def test_killed_fifty_times(tmp_path, monkeypatch):
     """A process that snapshots after every iteration is killed again and again, and goes on each time from the last
     state there is: in the end all is as if it had never been."""
     text = f'{COMMON} {EVERY} momentum: 0.9 snapshot: 1 snapshot_prefix: "%s/a"'
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # the server that forks has no other sys.path
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(__file__).parents[1])
+    )  # the server that forks has no other sys.path
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["solvers.preload"])
     delays, reached = random.Random(4), [0]
@@ -207,6 +209,8 @@ def test_killed_fifty_times(tmp_path, monkeypatch):
     got = values(resumed)
     for key in want.keys() - {"numpy", "loss"}:  # not seeded, and not stored
         np.testing.assert_array_equal(got[key], want[key], err_msg=key)
-    for iteration in range(reached[-1] + 1, reached[-1] + 3):  # what the killed left is cleared away in passing
+    for iteration in range(
+        reached[-1] + 1, reached[-1] + 3
+    ):  # what the killed left is cleared away in passing
         resumed.step(1)
         assert not list(tmp_path.glob(f".a_iter_{iteration}.*"))
