@@ -31,6 +31,7 @@ from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
 from caffe_compat.solvers.scores import log_outputs, outputs
+from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
 
@@ -136,13 +137,19 @@ class Solver:
                 "regularization_type",
             )
         if param.snapshot:
-            folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
-            if not os.access(folder, os.W_OK):
-                raise self.error(
-                    f"cannot write snapshots into '{folder}'; make this folder, or change snapshot_prefix",
-                    "snapshot_prefix",
-                )
+            self._check_snapshots()
         self.check()
+
+    def _check_snapshots(self) -> None:
+        """Raise where snapshots cannot be written: to know before hours of work, not after."""
+        if self.param.snapshot_format == SolverParameter.HDF5:
+            import_h5py()
+        folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
+        if not os.access(folder, os.W_OK):
+            raise self.error(
+                f"cannot write snapshots into '{folder}'; make this folder, or change snapshot_prefix",
+                "snapshot_prefix",
+            )
 
     def error(self, message: str, field: str) -> SolverError:
         """The error to raise for a field of the solver's prototxt; it names the place."""
@@ -182,6 +189,8 @@ class Solver:
             raise self.error(
                 "there is no max_iter, so training would never end; add it, or call step", "max_iter"
             )
+        if param.snapshot_after_train:
+            self._check_snapshots()
         if resume_file is not None:
             logger.info("Restoring previous solver status from %s", fspath(resume_file))
             self.restore(resume_file)
@@ -350,7 +359,8 @@ class Solver:
     def _test(self, index: int) -> bool:
         logger.info("Iteration %d, Testing net (#%d)", self.iter, index)
         net, passes = self.test_nets[index], self.param.test_iter[index]
-        loss, scores = 0.0, {}
+        loss = 0.0
+        scores: dict[str, np.ndarray] = {}
         for i in range(passes):
             if self._stop_requested:
                 return False

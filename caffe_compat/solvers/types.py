@@ -28,7 +28,7 @@ class SGDSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.sgd(terms, np.float32(rate), np.float32(self.param.momentum), *history, diff, data)
+        kernels.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
 
 
 class NesterovSolver(Solver):
@@ -39,7 +39,7 @@ class NesterovSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), *history, diff, data)
+        kernels.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
 
 
 class AdaGradSolver(Solver):
@@ -53,7 +53,7 @@ class AdaGradSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.adagrad(terms, np.float32(rate), np.float32(self.param.delta), *history, diff, data)
+        kernels.adagrad(terms, np.float32(rate), np.float32(self.param.delta), history[0], diff, data)
 
 
 class RMSPropSolver(Solver):
@@ -72,7 +72,7 @@ class RMSPropSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         decay, delta = np.float32(self.param.rms_decay), np.float32(self.param.delta)
-        kernels.rmsprop(terms, np.float32(rate), decay, delta, *history, diff, data)
+        kernels.rmsprop(terms, np.float32(rate), decay, delta, history[0], diff, data)
 
 
 class AdaDeltaSolver(Solver):
@@ -85,7 +85,7 @@ class AdaDeltaSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         momentum, delta = np.float32(self.param.momentum), np.float32(self.param.delta)
-        kernels.adadelta(terms, np.float32(rate), momentum, delta, *history, diff, data)
+        kernels.adadelta(terms, np.float32(rate), momentum, delta, history[0], history[1], diff, data)
 
 
 class AdamSolver(Solver):
@@ -106,10 +106,10 @@ class AdamSolver(Solver):
         beta1, beta2 = self.param.momentum, self.param.momentum2
         steps = self.iter + 1
         correction = np.float32(math.sqrt(1 - beta2**steps) / (1 - beta1**steps))
-        betas = np.float32(beta1), np.float32(beta2)
-        kernels.adam(
-            terms, np.float32(rate) * correction, *betas, np.float32(self.param.delta), *history, diff, data
-        )
+        rate32 = np.float32(rate) * correction
+        delta = np.float32(self.param.delta)
+        mean, square = history
+        kernels.adam(terms, rate32, np.float32(beta1), np.float32(beta2), delta, mean, square, diff, data)
 
 
 def _no_momentum(solver: Solver) -> None:

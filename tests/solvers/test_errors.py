@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -102,6 +103,15 @@ def test_max_iter_missing(tmp_path):
     solver = caffe.SGDSolver(written(tmp_path, f'{FIXED} net: "net.prototxt"'))
     with pytest.raises(SolverError, match="there is no max_iter"):
         solver.solve()
+
+
+def test_snapshots_that_cannot_be_written_are_told_before_training(tmp_path, monkeypatch):
+    text = f'{FIXED} net: "net.prototxt" max_iter: 3 snapshot_prefix: "no/a"'
+    with pytest.raises(SolverError, match="cannot write snapshots into"):
+        caffe.SGDSolver(written(tmp_path, text)).solve()
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(WeightsError, match="HDF5 files need h5py"):
+        caffe.SGDSolver(written(tmp_path, f'{FIXED} net: "net.prototxt" snapshot: 1 snapshot_format: HDF5'))
 
 
 def test_a_type_that_is_not_heeded_is_told(tmp_path, caplog):
