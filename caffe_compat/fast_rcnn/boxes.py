@@ -30,6 +30,28 @@ def bbox_transform(ex: np.ndarray, gt: np.ndarray) -> np.ndarray:
     return np.hstack(((gt_centers - ex_centers) / ex_sizes, np.log(gt_sizes / ex_sizes)))
 
 
+def bbox_transform_inv(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+    """The boxes (R x 4) moved and resized by deltas (R x 4K, dx dy dw dh for each of K classes): R x 4K.
+
+    Computed in the deltas' dtype. A delta too large for the exponential gives infinite corners.
+
+    Source: the reference's fast_rcnn/bbox_transform.py.
+    """
+    sizes, centers = (part[:, None] for part in _sizes_and_centers(boxes.astype(deltas.dtype)))
+    by_class = deltas.reshape(len(boxes), deltas.shape[1] // 4, 4)
+    centers = by_class[..., :2] * sizes + centers
+    with np.errstate(over="ignore"):
+        halves = 0.5 * (np.exp(by_class[..., 2:]) * sizes)
+    return np.concatenate((centers - halves, centers + halves), axis=2).reshape(deltas.shape)
+
+
+def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Boxes (N x 4, or N x 4K) with all corners inside a photo of height x width pixels, in their dtype."""
+    corners = boxes.reshape(len(boxes), boxes.shape[1] // 2, 2)
+    last = np.array((width - 1, height - 1), boxes.dtype)
+    return np.maximum(np.minimum(corners, last), 0).reshape(boxes.shape)
+
+
 def _sizes_and_centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sizes = boxes[:, 2:4] - boxes[:, 0:2] + 1.0
     return sizes, boxes[:, 0:2] + 0.5 * sizes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform
+from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform, bbox_transform_inv, clip_boxes
 from fast_rcnn.golden import recorded
 
 
@@ -43,3 +43,26 @@ def test_transform_of_whole_numbers_is_computed_in_float64():
     nms = recorded("nms")
     got = bbox_transform(nms["transform/ex"].astype(np.uint16), nms["transform/gt"].astype(np.uint16))
     np.testing.assert_allclose(got, nms["transform/float64"], rtol=1e-14, atol=1e-14)
+
+
+def test_transform_inv_is_the_recorded_one():
+    nms = recorded("nms")
+    boxes, deltas = nms["transform_inv/boxes"], nms["transform_inv/deltas"]
+    got = bbox_transform_inv(boxes, deltas)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, nms["transform_inv/float32"], rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(
+        clip_boxes(got, 375, 500), nms["transform_inv/float32_clipped_375x500"], rtol=1e-6, atol=1e-4
+    )
+    exact = bbox_transform_inv(boxes, deltas.astype(np.float64))
+    np.testing.assert_allclose(exact, nms["transform_inv/float64"], rtol=1e-13)
+    assert bbox_transform_inv(boxes[:0], deltas[:0]).shape == nms["transform_inv/empty"].shape
+
+
+def test_transform_inv_undoes_transform():
+    nms = recorded("nms")
+    ex, gt = nms["transform/ex"], nms["transform/gt"]
+    # the reference takes the far corner for centre + half, one pixel more than the width says
+    np.testing.assert_allclose(
+        bbox_transform_inv(ex, bbox_transform(ex, gt)), gt + np.array([0, 0, 1, 1]), atol=1e-3
+    )

@@ -1,0 +1,222 @@
+"""Detection: from a photo and its proposals to boxes with classes and scores.
+
+    net = caffe.Net("test.prototxt", caffe.TEST, weights="vgg_cnn_m_1024_fast_rcnn_ohem.caffemodel")
+    detector = Detector(net)
+    for label, x1, y1, x2, y2, score in detector(image, propose(image)): ...
+
+Source: fast_rcnn/test.py of abhi2610/ohem.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.boxes import bbox_transform_inv, clip_boxes
+from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.fast_rcnn.feed import ROI_INPUTS
+from caffe_compat.fast_rcnn.images import image_blob
+from caffe_compat.fast_rcnn.nms import BOX, CLASS, GPU, SCORE, by_class_and_score, suppress, vote
+from caffe_compat.net import Net
+
+_BEST_AREA = 224 * 224  # pixels of a RoI at the level of the pyramid that it goes to
+_VOTING = 0.5  # overlap from which a box has a vote
+DEFAULT = Config()
+
+
+class Detector:
+    """Finds objects in photos with a Fast R-CNN test net, one whose inputs are `data` and `rois`.
+
+    thresh: least score; max_per_image: most detections of a photo, 0 for all (of equal scores at the limit
+    all stay); nms_rule: see nms.py; overlap for NMS, scales and the rest are of `cfg.TEST`. stages: how
+    often boxes are regressed and scored. With more than one, the boxes of all stages count, and those that
+    NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM paper.
+
+    `seconds` has the time of each stage of the last photo: pyramid, net, boxes, nms.
+
+    Raises DataError for a net of another kind, and for a configuration with an RPN.
+
+    Source: test_net of the reference; Gidaris and Komodakis 2015 and Shrivastava et al. 2016 for stages.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        cfg: Config = DEFAULT,
+        thresh: float = 0.05,
+        max_per_image: int = 100,
+        nms_rule: str = GPU,
+        stages: int = 1,
+    ):
+        self.net, self.cfg, self.thresh, self.max_per_image = net, cfg, thresh, max_per_image
+        self.nms_rule, self.stages = nms_rule, stages
+        self.seconds = {"pyramid": 0.0, "net": 0.0, "boxes": 0.0, "nms": 0.0}
+        _check(net, cfg)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the net has, the background counted."""
+        return self.net.blobs["cls_prob"].shape[1]
+
+    def __call__(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels).
+
+        M x 6 float32: class, x1 y1 x2 y2 in the photo's pixels, score; by class, then by descending score.
+        Raises DataError where the net's answers are not finite.
+        """
+        self.seconds = dict.fromkeys(self.seconds, 0.0)
+        with self._timed("pyramid"):
+            pyramid = Pyramid(image, self.cfg)
+        scores, regressed = self.regress(pyramid, boxes)
+        with self._timed("boxes"):
+            found = stage = candidates(scores, regressed, self.thresh)
+        for _ in range(1, self.stages):
+            scores, regressed = self.regress(pyramid, stage[:, BOX])
+            with self._timed("boxes"):
+                stage = rescored(stage, scores, regressed, self.thresh)
+                found = np.concatenate((found, stage))
+        with self._timed("nms"):
+            found = by_class_and_score(found)
+            kept = suppress(found, self.cfg.TEST.NMS, self.nms_rule)
+            if self.stages > 1:
+                kept = vote(kept, found, _VOTING)
+            return limit(kept, self.max_per_image)
+
+    def regress(self, pyramid: Pyramid, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `im_detect` gives, for the photo of a pyramid."""
+        if not len(boxes):
+            return np.zeros((0, self.num_classes), np.float32), np.zeros(
+                (0, 4 * self.num_classes), np.float32
+            )
+        with self._timed("net"):
+            rois = pyramid.rois(boxes)
+            index, inverse = unique_rois(rois, self.cfg.DEDUP_BOXES)
+            scores, deltas = forward(self.net, pyramid.blob, rois[index], self.cfg)
+        with self._timed("boxes"):
+            if self.cfg.TEST.BBOX_REG:
+                regressed = clip_boxes(bbox_transform_inv(boxes[index], deltas), *pyramid.size)
+            else:
+                regressed = np.tile(boxes[index].astype(np.float32), (1, scores.shape[1]))
+            return scores[inverse], regressed[inverse]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
+
+class Pyramid:
+    """A photo at all scales of TEST.SCALES: `blob` (levels x 3 x H x W), `scales`, and `size`, height and width."""
+
+    def __init__(self, image: np.ndarray, cfg: Config):
+        sizes = cfg.TEST.SCALES
+        self.size: tuple[int, int] = image.shape[:2]
+        self.blob, scales = image_blob([image] * len(sizes), sizes, cfg.TEST.MAX_SIZE, cfg.PIXEL_MEANS)
+        self.scales = np.array(scales)
+
+    def rois(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes of the photo (R x 4) in the pyramid: R x 5 float32, the level and the scaled box.
+
+        Each goes to the level where its area is nearest to 224 x 224.
+        """
+        boxes = boxes.astype(np.float64)
+        areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+        levels = np.abs(areas[:, None] * self.scales**2 - _BEST_AREA).argmin(axis=1)
+        return np.hstack((levels[:, None], boxes * self.scales[levels, None])).astype(np.float32)
+
+
+def im_detect(
+    net: Net, image: np.ndarray, boxes: np.ndarray, cfg: Config = DEFAULT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) of R proposals (R x 4 pixels).
+
+    The scores are probabilities, or with TEST.SVM the outputs of cls_score. Without TEST.BBOX_REG the boxes
+    are the proposals. RoIs that DEDUP_BOXES makes equal go through the net once and get the same answers.
+    Raises DataError where these are not finite.
+    """
+    return Detector(net, cfg).regress(Pyramid(image, cfg), boxes)
+
+
+def forward(net: Net, data: np.ndarray, rois: np.ndarray, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+    """What the net answers for an image blob and RoIs (R x 5): scores R x K, and deltas R x 4K.
+
+    The deltas have no columns without TEST.BBOX_REG. Raises DataError where something is not finite.
+    """
+    blobs = {"data": data, "rois": rois}
+    for name, array in blobs.items():
+        net.blobs[name].reshape(*array.shape)
+    net.forward(**blobs)
+    scores = net.blobs["cls_score" if cfg.TEST.SVM else "cls_prob"].data.reshape(len(rois), -1)
+    deltas = net.blobs["bbox_pred"].data.reshape(len(rois), -1) if cfg.TEST.BBOX_REG else scores[:, :0]
+    if not (np.isfinite(scores).all() and np.isfinite(deltas).all()):
+        raise DataError("what the net answers is not finite; are these the right weights?")
+    return scores, deltas
+
+
+def unique_rois(rois: np.ndarray, dedup: float) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of RoIs (R x 5) no two of which are equal after scaling with dedup and rounding, and for
+    each RoI the place of its equal among them. All and themselves where dedup is 0.
+
+    The first of equal ones stands for them; in ascending order of y2, x2, y1, x1, level.
+    """
+    if dedup <= 0:
+        return np.arange(len(rois)), np.arange(len(rois))
+    cells = np.round(rois * np.float32(dedup))
+    order = np.lexsort(cells.T)
+    new = np.ones(len(rois), bool)
+    new[1:] = (cells[order][1:] != cells[order][:-1]).any(axis=1)
+    inverse = np.empty(len(rois), np.intp)
+    inverse[order] = np.cumsum(new) - 1
+    return order[new], inverse
+
+
+def candidates(scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
+    """Every score above thresh that is not the background's, with its box: N x 6 float32.
+
+    scores R x K, boxes R x 4K. Rows are class, x1 y1 x2 y2, score.
+    """
+    roi, label = np.nonzero(scores[:, 1:] > np.float32(thresh))
+    label += 1
+    corners = boxes.reshape(*scores.shape, 4)[roi, label]
+    return np.column_stack((label, corners, scores[roi, label])).astype(np.float32)
+
+
+def rescored(dets: np.ndarray, scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
+    """Detections (N x 6) with what the net says of each box in its own class, where that is above thresh.
+
+    scores N x K, boxes N x 4K.
+    """
+    rows, label = np.arange(len(dets)), dets[:, CLASS].astype(int)
+    corners = boxes.reshape(*scores.shape, 4)[rows, label]
+    result = np.column_stack((label, corners, scores[rows, label])).astype(np.float32)
+    return result[result[:, SCORE] > np.float32(thresh)]
+
+
+def limit(dets: np.ndarray, most: int) -> np.ndarray:
+    """The `most` best of M x 6 detections in their order, and those whose score equals the last one's; 0: all."""
+    if not 0 < most < len(dets):
+        return dets
+    return dets[dets[:, SCORE] >= np.sort(dets[:, SCORE])[-most]]
+
+
+def _check(net: Net, cfg: Config) -> None:
+    if cfg.TEST.HAS_RPN:
+        raise DataError(
+            "TEST.HAS_RPN is set, but proposals come from selective search or a file; set it to false"
+        )
+    needed = {
+        "cls_prob",
+        *(["bbox_pred"] if cfg.TEST.BBOX_REG else []),
+        *(["cls_score"] if cfg.TEST.SVM else []),
+    }
+    if set(net.inputs) != ROI_INPUTS or not needed <= set(net.blobs):
+        raise DataError(
+            f"detection takes a Fast R-CNN test net, with the inputs data and rois and the blobs "
+            f"{', '.join(sorted(needed))}; this one's inputs are {', '.join(net.inputs) or 'none'} and its outputs "
+            f"{', '.join(net.outputs)}: use the test.prototxt"
+        )

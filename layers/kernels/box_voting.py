@@ -1,0 +1,26 @@
+"""Box voting: a box becomes the mean of those that overlap it, weighted with their scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from caffe_compat.layers.kernels.boxes import iou
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def vote(kept, boxes, scores, starts, ends, threshold, result):
+    """Write into result (K x 4) for each of kept (K x 4) the mean of boxes[starts[k] : ends[k]].
+
+    Those with an intersection over union of threshold or more count, each with its score as weight.
+    """
+    for k in prange(len(kept)):
+        total = np.float32(0)
+        result[k] = np.float32(0)
+        for i in range(starts[k], ends[k]):
+            if iou(kept, k, boxes, i) >= threshold:
+                total += scores[i]
+                for corner in range(4):
+                    result[k, corner] += scores[i] * boxes[i, corner]
+        for corner in range(4):
+            result[k, corner] /= total
