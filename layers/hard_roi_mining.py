@@ -29,7 +29,8 @@ class HardRoIMining(Layer):
     over union above `nms_thresh` are left out first (unless use_nms is false). The tops are the last five
     bottoms with the chosen rows only, costliest first; fewer than batch_size where no more are left.
 
-    `selected` (int64): the chosen rows of the bottoms after each forward. Nothing takes a gradient.
+    After each forward, `losses` (R, float64) is what each RoI costs, and `selected` (int64) the chosen rows of
+    the bottoms. Nothing takes a gradient.
     Raises LayerError for shapes that do not agree, labels that are no class, and losses that are not finite.
     Equal losses stand in the order of a stable ascending sort, reversed, before the NMS and after it.
     Source: OHEMDataLayer of abhi2610/ohem; Shrivastava, Gupta, Girshick, Training Region-based Object
@@ -49,7 +50,7 @@ class HardRoIMining(Layer):
         self._read_params(bottom)
         if self.batch_size < 1:
             raise self.error(f"batch_size is {self.batch_size}; at least one RoI must be chosen")
-        self.selected = np.zeros(0, np.int64)
+        self.selected, self.losses = np.zeros(0, np.int64), np.zeros(0)
         self._shape_tops(bottom, top, 1)
 
     def _read_params(self, bottom: Sequence[Blob]) -> None:
@@ -68,9 +69,9 @@ class HardRoIMining(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if bottom[2].num == 0:
             raise self.error("there are no RoIs to choose from")
-        loss = self._losses(bottom)
-        rows = self._without_overlaps(bottom, loss) if self.use_nms else np.arange(loss.size)
-        hardest = np.argsort(loss[rows], kind="stable")[::-1]
+        self.losses = self._losses(bottom)
+        rows = self._without_overlaps(bottom, self.losses) if self.use_nms else np.arange(self.losses.size)
+        hardest = np.argsort(self.losses[rows], kind="stable")[::-1]
         self.selected = rows[hardest[: self.batch_size]]
         self._shape_tops(bottom, top, self.selected.size)
         for blob, all_rows in zip(top, bottom[2:], strict=True):

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import console, run_prototxt
+from caffe_compat.cli import console, make_shapes, run_prototxt
 from caffe_compat.version import __version__
 
 EXAMPLES = """\
@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "run", help="run a net, forward and backward (also: run-prototxt)", **run_prototxt.HELP
         )
+    )
+    make_shapes.add_arguments(
+        commands.add_parser("make-shapes", help="draw a data set to train on", **make_shapes.HELP)
     )
     layers = commands.add_parser(
         "layers",
