@@ -6,6 +6,8 @@ import difflib
 import math
 import os
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,19 @@ class Annotation:
     classes: np.ndarray
 
 
+@dataclass(frozen=True)
+class Truth:
+    """The objects of a photo in the order of the file, as the evaluation takes them.
+
+    boxes: G x 4 float64, x1 y1 x2 y2 in pixels that count from 1 as in the file, fractions cut off.
+    classes: G int32, indices into CLASSES. difficult: G bool.
+    """
+
+    boxes: np.ndarray
+    classes: np.ndarray
+    difficult: np.ndarray
+
+
 class Devkit:
     """One image set of a VOC devkit: `image_ids` in the order of its file.
 
@@ -79,12 +94,28 @@ class Devkit:
         Raises DataError, which names the file, where it is missing or malformed, names a class that VOC does
         not have, or has a box outside the photo.
         """
-        path = self.folder / "Annotations" / f"{image_id}.xml"
-        try:
-            objects = ElementTree.fromstring(path.read_bytes()).findall("object")
-            objects = [one for one in objects if int(one.findtext("difficult", "0")) == 0]
+        with self._objects(image_id) as objects:
+            objects = [one for one in objects if not _is_difficult(one)]
             boxes = [_box(one, width, height) for one in objects]
             classes = [_class(one) for one in objects]
+        return Annotation(np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32))
+
+    def truth(self, image_id: str) -> Truth:
+        """The objects of a photo, difficult ones too. Raises DataError as `annotation` does, but for boxes outside."""
+        with self._objects(image_id) as objects:
+            boxes = [[math.trunc(corner) for corner in _corners_of(one)] for one in objects]
+            classes = [_class(one) for one in objects]
+            difficult = [_is_difficult(one) for one in objects]
+        return Truth(
+            np.array(boxes, np.float64).reshape(-1, 4), np.array(classes, np.int32), np.array(difficult, bool)
+        )
+
+    @contextmanager
+    def _objects(self, image_id: str) -> Iterator[list[ElementTree.Element]]:
+        """The object elements of an annotation; errors in the block name its file."""
+        path = self.folder / "Annotations" / f"{image_id}.xml"
+        try:
+            yield ElementTree.fromstring(path.read_bytes()).findall("object")
         except ElementTree.ParseError as error:
             line, column = error.position
             raise DataError(f"malformed XML: {error}; mend it", str(path), line, column + 1) from error
@@ -96,7 +127,6 @@ class Devkit:
             ) from error
         except DataError as error:
             raise error.at(str(path)) from None
-        return Annotation(np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32))
 
     @staticmethod
     def _read_image_set(path: Path) -> list[str]:
@@ -128,16 +158,35 @@ def _class(element: ElementTree.Element) -> int:
     return CLASSES.index(name)
 
 
+def _is_difficult(element: ElementTree.Element) -> bool:
+    return int(element.findtext("difficult", "0")) != 0
+
+
 def _box(element: ElementTree.Element, width: int, height: int) -> list[int]:
-    texts = [element.findtext(f"bndbox/{corner}", "nothing") for corner in _CORNERS]
-    found = " ".join(f"{corner}={text.strip()}" for corner, text in zip(_CORNERS, texts, strict=True))
-    try:
-        x1, y1, x2, y2 = (math.trunc(float(text) - 1) for text in texts)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"an object's box is {found}; four numbers are expected") from error
+    x1, y1, x2, y2 = (math.trunc(corner - 1) for corner in _corners_of(element))
     if not (0 <= x1 <= x2 < width and 0 <= y1 <= y2 < height):
         raise DataError(
-            f"an object's box {found} is not inside the photo of {width} x {height} pixels; pixels count "
-            "from 1, and xmin is at most xmax; mend it"
+            f"an object's box {_as_found(element)} is not inside the photo of {width} x {height} pixels; pixels "
+            "count from 1, and xmin is at most xmax; mend it"
         )
     return [x1, y1, x2, y2]
+
+
+def _corners_of(element: ElementTree.Element) -> list[float]:
+    try:
+        corners = [float(text) for text in _texts(element)]
+    except ValueError:
+        corners = [math.nan]
+    if not all(map(math.isfinite, corners)):
+        raise DataError(f"an object's box is {_as_found(element)}; four numbers are expected")
+    return corners
+
+
+def _as_found(element: ElementTree.Element) -> str:
+    return " ".join(
+        f"{corner}={text.strip()}" for corner, text in zip(_CORNERS, _texts(element), strict=True)
+    )
+
+
+def _texts(element: ElementTree.Element) -> list[str]:
+    return [element.findtext(f"bndbox/{corner}", "nothing") for corner in _CORNERS]

@@ -1,0 +1,170 @@
+"""Evaluation of detections as PASCAL VOC does it: result files, precision and recall, average precision.
+
+Detections of an image set are a dict: image id -> M x 6 float32, as detect.Detector gives them.
+
+Source: datasets/pascal_voc.py and voc_eval.py of the reference; VOC's development kit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.fast_rcnn.nms import BOX, CLASS, SCORE
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
+from caffe_compat.files import replacing
+from caffe_compat.layers.kernels.detection_matches import RIGHT, WRONG, match
+
+Found = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """How well one class was found.
+
+    objects: how many there are, difficult ones not counted. recall, precision: float64, after each detection
+    by descending score. ap_07: average precision as VOC had it until 2009, the mean of the best precision at
+    11 recalls; ap_area: the area under the curve, as since then. Without objects ap_07 is 0, as in the
+    reference, and ap_area is not a number.
+    """
+
+    name: str
+    objects: int
+    recall: np.ndarray
+    precision: np.ndarray
+    ap_07: float
+    ap_area: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of all classes; the means are over all, those without objects too, as in the reference."""
+
+    classes: list[ClassResult]
+
+    @property
+    def mean_ap_07(self) -> float:
+        return float(np.mean([one.ap_07 for one in self.classes]))
+
+    @property
+    def mean_ap_area(self) -> float:
+        """Not a number where a class has no objects."""
+        return float(np.mean([one.ap_area for one in self.classes]))
+
+    @property
+    def with_objects(self) -> Evaluation:
+        """Only the classes of which there are objects."""
+        return Evaluation([one for one in self.classes if one.objects])
+
+
+def result_lines(found: Found, label: int) -> list[str]:
+    """The lines of a class's result file: image id, score with 3 decimals, x1 y1 x2 y2 with one, counted from 1.
+
+    In the order of the images, then of their detections.
+    """
+    return [
+        f"{image_id} {row[SCORE]:.3f} " + " ".join(f"{corner + 1:.1f}" for corner in row[BOX])
+        for image_id, dets in found.items()
+        for row in dets[dets[:, CLASS] == label]
+    ]
+
+
+def write_results(found: Found, folder: str | os.PathLike[str], image_set: str) -> list[Path]:
+    """Write VOC's result files, comp4_det_IMAGESET_CLASS.txt, into a folder, which is made; returns their paths.
+
+    Raises CaffeCompatError where they cannot be written.
+    """
+    paths = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=os.fspath(folder)) from error
+    for label, name in enumerate(CLASSES[1:], 1):
+        path = Path(folder) / f"comp4_det_{image_set}_{name}.txt"
+        with replacing(path) as temporary, open(temporary, "w") as file:
+            file.writelines(f"{line}\n" for line in result_lines(found, label))
+        paths.append(path)
+    return paths
+
+
+def evaluate(
+    found: Found, kit: Devkit, overlap: float = 0.5, on_image: Callable[[str], None] = lambda name: None
+) -> Evaluation:
+    """How well the objects of an image set were found, by class of VOC. `on_image` is told each image read.
+
+    Images that `found` lacks count as ones without detections. Scores and boxes count with the decimals that
+    the result files have. A detection is right where it overlaps an object of its class by more than
+    `overlap` and is the best one of that object; on difficult objects nothing is right or wrong. Raises DataError.
+    """
+    truth = _Truths(kit, on_image)
+    parts = [_from_lines(result_lines(found, label), kit.image_ids) for label in range(1, len(CLASSES))]
+    starts = np.cumsum([0] + [len(scores) for _, scores, _ in parts])
+    images, _, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    outcome = np.empty(len(images), np.int8)
+    taken = np.zeros(len(truth.boxes), bool)
+    match(boxes, images, starts, truth.boxes, truth.starts, truth.difficult, overlap, taken, outcome)
+    return Evaluation(
+        [
+            _class_result(name, outcome[starts[c] : starts[c + 1]], truth.objects(c))
+            for c, name in enumerate(CLASSES[1:])
+        ]
+    )
+
+
+class _Truths:
+    """The objects of an image set, by class and then by image; `starts` is classes x (images + 1)."""
+
+    def __init__(self, kit: Devkit, on_image: Callable[[str], None]):
+        found = []
+        for image_id in kit.image_ids:
+            found.append(kit.truth(image_id))
+            on_image(image_id)
+        classes = np.concatenate([one.classes for one in found])
+        images = np.repeat(np.arange(len(found)), [len(one.classes) for one in found])
+        order = np.lexsort((images, classes))
+        self.boxes = np.concatenate([one.boxes for one in found])[order]
+        self.difficult = np.concatenate([one.difficult for one in found])[order]
+        self._classes = classes[order]
+        cells = (self._classes - 1).astype(np.int64) * len(found) + images[order]
+        edges = np.searchsorted(cells, np.arange((len(CLASSES) - 1) * len(found) + 1))
+        rows = np.arange(len(CLASSES) - 1)[:, None] * len(found)
+        self.starts = edges[rows + np.arange(len(found) + 1)]
+
+    def objects(self, c: int) -> int:
+        """How many objects the class has (0 is the first that is not the background), without difficult ones."""
+        return int(np.count_nonzero((self._classes == c + 1) & ~self.difficult))
+
+
+def _from_lines(lines: Sequence[str], image_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image numbers, scores and boxes of result lines, by descending score."""
+    number = {image_id: i for i, image_id in enumerate(image_ids)}
+    words = [line.split(" ") for line in lines if line.split(" ", 1)[0] in number]
+    values = np.array([[float(word) for word in row[1:]] for row in words]).reshape(-1, 5)
+    order = np.argsort(-values[:, 0], kind="stable")
+    images = np.array([number[row[0]] for row in words], np.int64)
+    return images[order], values[order, 0], np.ascontiguousarray(values[order, 1:])
+
+
+def _class_result(name: str, outcome: np.ndarray, objects: int) -> ClassResult:
+    right, wrong = np.cumsum(outcome == RIGHT), np.cumsum(outcome == WRONG)
+    recall = right / objects if objects else np.full(len(outcome), np.nan)
+    # while all detections are on difficult objects none counts yet
+    precision = right / np.maximum(right + wrong, np.finfo(np.float64).eps)
+    area = average_precision(recall, precision) if objects else float("nan")
+    return ClassResult(name, objects, recall, precision, average_precision_07(recall, precision), area)
+
+
+def average_precision_07(recall: np.ndarray, precision: np.ndarray) -> float:
+    """The mean of the best precision at a recall of 0, 0.1, ... 1 or more; 0 where it is not reached."""
+    return sum(precision[recall >= at].max(initial=0.0) / 11.0 for at in np.arange(0.0, 1.1, 0.1))
+
+
+def average_precision(recall: np.ndarray, precision: np.ndarray) -> float:
+    """The area under the curve of the best precision at each recall or more."""
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * best))
