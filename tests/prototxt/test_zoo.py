@@ -35,7 +35,8 @@ def reference(name: str) -> Path:
 
 
 def test_names() -> None:
-    assert zoo.names() == sorted([*NETS, *SOLVERS, "lenet", "alexnet_deploy"])
+    own = ["shapes_train", "shapes_ohem_train", "shapes_test", "shapes_solver", "shapes_ohem_solver"]
+    assert zoo.names() == sorted([*NETS, *SOLVERS, *own, "lenet", "alexnet_deploy"])
 
 
 @pytest.mark.parametrize("name", NETS)
