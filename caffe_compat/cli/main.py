@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import console, make_shapes, run_prototxt
+from caffe_compat.cli import console, detect, evaluate, make_shapes, run_prototxt
 from caffe_compat.version import __version__
 
 EXAMPLES = """\
@@ -29,6 +29,10 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "run", help="run a net, forward and backward (also: run-prototxt)", **run_prototxt.HELP
         )
+    )
+    detect.add_arguments(commands.add_parser("detect", help="find objects in photos", **detect.HELP))
+    evaluate.add_arguments(
+        commands.add_parser("evaluate", help="find objects in a data set, and how well", **evaluate.HELP)
     )
     make_shapes.add_arguments(
         commands.add_parser("make-shapes", help="draw a data set to train on", **make_shapes.HELP)

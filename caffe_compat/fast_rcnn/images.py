@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
@@ -41,6 +43,25 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
             file=str(path),
         )
     return image
+
+
+def photo_paths(names: Sequence[str]) -> list[str]:
+    """The photos that names stand for: of a folder those in it, of a glob pattern those it fits, each sorted.
+
+    What is neither is the name of a photo. Raises DataError for a folder or a pattern without photos.
+    """
+    paths: list[str] = []
+    for name in names:
+        if os.path.isdir(name):
+            found = sorted(str(path) for path in Path(name).iterdir() if path.suffix.lower() in _SUFFIXES)
+        elif os.path.exists(name) or not glob.has_magic(name):
+            found = [name]
+        else:
+            found = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
+        if not found:
+            raise DataError(f"no photos there; photos end in {' '.join(_SUFFIXES)}", file=name)
+        paths += found
+    return paths
 
 
 def image_blob(

@@ -1,0 +1,251 @@
+"""caffe-compat detect: finds objects in photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caffe_compat.cli import console
+
+if TYPE_CHECKING:
+    from caffe_compat.errors import DataError
+    from caffe_compat.fast_rcnn.config import Config
+    from caffe_compat.fast_rcnn.detect import Detector
+
+DESCRIPTION = """\
+Find objects in photos with a Fast R-CNN test net (inputs data and rois), and print their classes, scores and
+boxes (x1 y1 x2 y2 in pixels from 0, both corners inside).
+
+A photo that cannot be read is reported, the others are done, and the exit code is 7."""
+
+EXAMPLES = """\
+examples:
+  caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
+  caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.05 --output found.json
+  caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600, 800)' --stages 2"""
+
+HELP: dict[str, Any] = {
+    "description": DESCRIPTION,
+    "epilog": EXAMPLES,
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+}
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_detect)
+    result.add_argument("net", metavar="NET", help="a Fast R-CNN test.prototxt")
+    result.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder or a glob pattern")
+    result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
+    result.add_argument("--threshold", type=float, default=0.8, metavar="P", help="least score, default: 0.8")
+    add_detector_arguments(result)
+    output = result.add_argument_group("output")
+    output.add_argument("--output", metavar="F.json", help="write the detections in COCO's result format")
+    output.add_argument(
+        "--draw", metavar="FOLDER", help="write the photos there, with boxes, classes and scores"
+    )
+    add_talk_arguments(output)
+
+
+def add_detector_arguments(result: argparse.ArgumentParser) -> None:
+    """Add what `detect` and `evaluate` share: how objects are found."""
+    result.add_argument(
+        "--proposals", metavar="F", help="boxes of all images, .mat or .npz; default: searched"
+    )
+    result.add_argument(
+        "--max-per-image", type=int, default=100, metavar="N", help="most detections, default: 100; 0: all"
+    )
+    result.add_argument(
+        "--stages",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often boxes are moved and scored; with 2, the boxes found go through the net again, and all vote",
+    )
+    result.add_argument(
+        "--nms-rule",
+        choices=["gpu", "cpu"],
+        default="gpu",
+        help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
+        "also where it is equal (cpu)",
+    )
+    result.add_argument(
+        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
+    )
+    result.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="one key of the configuration",
+    )
+    result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+
+
+def add_talk_arguments(result: Any) -> None:
+    """Add --json, --quiet and --traceback."""
+    result.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    result.add_argument("--quiet", action="store_true", help="only results and errors")
+    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+
+
+def configuration(args: argparse.Namespace) -> Config:
+    """What --cfg and --set say."""
+    from caffe_compat.fast_rcnn.config import Config, cfg_from_file, cfg_from_list
+
+    cfg = Config()
+    for path in args.cfg:
+        cfg = cfg_from_file(path, cfg)
+    return cfg_from_list([word for pair in args.set for word in pair], cfg)
+
+
+def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detector:
+    """The net with its weights, and how it is used; prints which params were loaded unless quiet."""
+    import caffe_compat as caffe
+    from caffe_compat.cli import show
+    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.fast_rcnn.detect import Detector
+
+    if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
+        raise CaffeCompatError(
+            "--stages is 1 or more, --max-per-image 0 or more, --threshold from 0 to below 1"
+        )
+    if args.threads:
+        caffe.set_num_threads(args.threads)
+    if os.getcwd() not in sys.path:  # where users keep the modules of their Python layers
+        sys.path.insert(0, os.getcwd())
+    net = caffe.Net(args.net, caffe.TEST)
+    detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
+    show.weights(net.copy_from(args.weights), quiet)
+    return detector
+
+
+def _detect(args: argparse.Namespace) -> None:
+    quiet = args.quiet or args.json
+    if not quiet:  # before the slow imports: whoever waits sees that something happens
+        print(f"caffe-compat detect: {args.net}", flush=True)
+    from caffe_compat.errors import DataError
+    from caffe_compat.fast_rcnn.found import write_coco
+    from caffe_compat.fast_rcnn.images import photo_paths
+
+    paths = photo_paths(args.photos)
+    _check_places(args, paths)
+    detector = make_detector(args, configuration(args), quiet)
+    results, errors = _run(args, detector, paths, quiet)
+    if args.output:
+        write_coco({Path(one["photo"]).stem: one["found"] for one in results}, args.output)
+    if args.json:
+        print(json.dumps(_as_json(args, detector, results, errors), indent=2))
+    else:
+        _print(args, detector, results)
+    if errors:
+        raise DataError(f"{len(errors)} of {len(paths)} photos could not be done, see above")
+
+
+def _check_places(args: argparse.Namespace, paths: list[str]) -> None:
+    """Raise CaffeCompatError where results cannot be written, before the work is done."""
+    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.files import check_writable
+
+    stems = [Path(path).stem for path in paths]
+    if (args.output or args.draw) and len(set(stems)) < len(stems):
+        twice = next(stem for i, stem in enumerate(stems) if stem in stems[:i])
+        raise CaffeCompatError(f"two photos are named '{twice}', and results go by that name; rename one")
+    if args.output:
+        check_writable(args.output)
+    if args.draw:
+        try:
+            Path(args.draw).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=args.draw) from error
+
+
+def _run(
+    args: argparse.Namespace, detector: Detector, paths: list[str], quiet: bool
+) -> tuple[list[dict], list[DataError]]:
+    from caffe_compat.errors import DataError
+    from caffe_compat.fast_rcnn.draw import draw, write_photo
+    from caffe_compat.fast_rcnn.read_ahead import read_ahead
+
+    results, errors = [], []
+    with console.progress(len(paths), quiet) as bar:
+        for path, photo in zip(paths, read_ahead(paths, args.proposals), strict=True):
+            if isinstance(photo, DataError):
+                errors.append(photo)
+                print(f"{photo.file}: error: {photo.message}", file=sys.stderr)
+            else:
+                found = detector(photo.image, photo.proposals)
+                times = {"proposals": photo.seconds, **detector.seconds}
+                results.append(
+                    {"photo": path, "proposals": len(photo.proposals), "seconds": times, "found": found}
+                )
+                if args.draw:
+                    target = Path(args.draw) / f"{Path(path).stem}_detected.jpg"
+                    write_photo(draw(photo.image, found, detector.num_classes), target)
+            bar(os.path.basename(path))
+    return results, errors
+
+
+def _as_json(
+    args: argparse.Namespace, detector: Detector, results: list[dict], errors: list[DataError]
+) -> dict[str, Any]:
+    from caffe_compat.fast_rcnn.draw import label_name
+
+    photos = [
+        {
+            **{key: value for key, value in one.items() if key != "found"},
+            "detections": [
+                {
+                    "class": label_name(int(label), detector.num_classes),
+                    "score": score,
+                    "box": [x1, y1, x2, y2],
+                }
+                for label, x1, y1, x2, y2, score in one["found"].tolist()
+            ],
+        }
+        for one in results
+    ]
+    return {
+        "net": args.net,
+        "photos": photos,
+        "errors": [{"photo": error.file, "message": error.message} for error in errors],
+    }
+
+
+def _print(args: argparse.Namespace, detector: Detector, results: list[dict]) -> None:
+    from rich.table import Table
+
+    from caffe_compat.fast_rcnn.draw import label_name
+
+    out = console.out()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("photo", overflow="fold")
+    table.add_column("class", no_wrap=True)
+    for name in ("score", "x1", "y1", "x2", "y2"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in results:
+        if not len(one["found"]):
+            table.add_row(one["photo"], f"nothing above {args.threshold:g}", style="dim")
+        for label, *box, score in sorted(one["found"].tolist(), key=lambda row: -row[5]):
+            name = label_name(int(label), detector.num_classes)
+            table.add_row(one["photo"], name, f"{score:.3f}", *(f"{corner:.0f}" for corner in box))
+    if results:
+        out.print(table)
+    if args.quiet or not results:
+        return
+    rois = sum(one["proposals"] for one in results) / len(results)
+    mean = {
+        stage: sum(one["seconds"][stage] for one in results) / len(results) for stage in results[0]["seconds"]
+    }
+    times = ", ".join(f"{stage} {1000 * seconds:.0f} ms" for stage, seconds in mean.items())
+    out.print(
+        f"{len(results)} photo(s), {rois:.0f} proposals and on average {times}", markup=False, soft_wrap=True
+    )
+    for name in (args.output, args.draw):
+        if name:
+            out.print(f"wrote {name}", markup=False, soft_wrap=True)

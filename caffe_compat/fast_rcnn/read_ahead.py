@@ -1,0 +1,59 @@
+"""Reads photos and finds their proposals while the net still works on the photo before."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.images import read_photo
+from caffe_compat.fast_rcnn.proposals import proposals_from
+
+
+@dataclass(frozen=True)
+class ReadPhoto:
+    """image: height x width x 3 uint8, BGR. proposals: P x 4 float32, found in so many seconds."""
+
+    image: np.ndarray
+    proposals: np.ndarray
+    seconds: float
+
+
+def read_ahead(
+    paths: Sequence[str],
+    proposals: str | os.PathLike[str] | None = None,
+    image_ids: Sequence[str] | None = None,
+) -> Iterator[ReadPhoto | DataError]:
+    """The photos in their order, or what is wrong with one.
+
+    The next one is read in a thread, as most of the time goes into OpenCV's search. `proposals`: a file, see
+    proposals.proposals_from, where a photo goes by its name without suffix; image_ids: of all images of a
+    .mat file that does not name them. Raises DataError where that file cannot be read.
+    """
+    names = [Path(path).stem for path in paths]
+    find = proposals_from(proposals, names if image_ids is None else image_ids)
+
+    def read(path: str, name: str) -> ReadPhoto | DataError:
+        try:
+            image = read_photo(path)
+            start = time.perf_counter()
+            boxes = np.asarray(find(name, image), np.float32)
+            return ReadPhoto(image, boxes, time.perf_counter() - start)
+        except DataError as error:
+            error.at(path)
+            return error
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future | None = None
+        for path, name in zip(paths, names, strict=True):
+            before, waiting = waiting, pool.submit(read, path, name)
+            if before:
+                yield before.result()
+        if waiting:
+            yield waiting.result()

@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.found import FoundFile, coco_results, digest, read_found, write_coco
+
+RUN = {"weights": "w1", "thresh": 0.05}
+DETS = np.random.RandomState(3).uniform(0, 20, (7, 6)).astype(np.float32)
+DETS[:, 0] = 12
+EMPTY = np.zeros((0, 6), np.float32)
+
+
+def test_a_run_goes_on_and_drops_a_torn_line(tmp_path):
+    path = tmp_path / "found.jsonl"
+    with FoundFile(path, RUN) as file:
+        file.add("000456", DETS)
+        file.add("000542", EMPTY)
+        file.add("2008_000001", DETS[:2])
+    path.write_text(path.read_text()[:-9])
+    with FoundFile(path, RUN) as file:
+        assert list(file.found) == ["000456", "000542"]
+        np.testing.assert_array_equal(file.found["000456"], DETS)  # bit for bit
+        file.add("2008_000001", DETS[:2])
+    found = read_found(path, ["2008_000001", "000542"])
+    np.testing.assert_array_equal(found["2008_000001"], DETS[:2])
+    assert found["000542"].shape == (0, 6)
+    with pytest.raises(DataError, match="lacks 1 of the 2 images of the image set, the first is 7"):
+        read_found(path, ["000542", "7"])
+
+
+def test_another_run_is_refused(tmp_path):
+    path = tmp_path / "found.jsonl"
+    FoundFile(path, RUN).__exit__()
+    with pytest.raises(DataError, match="another run, with another weights"):
+        FoundFile(path, {**RUN, "weights": "w2"})
+
+
+@pytest.mark.parametrize(
+    "text", ["x\n", "[]\n", '{"run": {}}\n{"image": "a"}\n', '{"run": {}}\n{"image": "a", ']
+)
+def test_other_files_are_refused(tmp_path, text):
+    path = tmp_path / "found.jsonl"
+    path.write_text(text)
+    if text.endswith("\n"):
+        with pytest.raises(
+            DataError, match=rf"found.jsonl:{text.count(chr(10))}: this is no file of detections"
+        ):
+            FoundFile(path, {})
+    else:
+        assert FoundFile(path, {}).found == {}
+
+
+def test_coco_results(tmp_path):
+    dets = np.array([[15, 10, 20, 19.5, 20, 0.1]], np.float32)
+    want = {"image_id": 456, "category_id": 15, "bbox": [10, 20, 10.5, 1], "score": 0.1}
+    assert coco_results("000456", dets) == [want]
+    assert coco_results("2008_000001", dets)[0]["image_id"] == "2008_000001"
+    write_coco({"000456": DETS, "000542": EMPTY, "9": dets}, tmp_path / "coco.json")
+    assert len(json.loads((tmp_path / "coco.json").read_text())) == 8
+    found = read_found(tmp_path / "coco.json", ["000542", "000456"])
+    assert found["000542"].shape == (0, 6)
+    np.testing.assert_allclose(found["000456"], DETS, rtol=1e-5, atol=1e-5)
+    (tmp_path / "coco.json").write_text('[{"image_id": 1}]')
+    with pytest.raises(DataError, match="no COCO result file"):
+        read_found(tmp_path / "coco.json", ["a"])
+    with pytest.raises(DataError, match="cannot read the detections"):
+        read_found(tmp_path / "nothing.json", ["a"])
+
+
+def test_digest(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert digest(tmp_path / "f").startswith("ba7816bf")
