@@ -100,7 +100,9 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     report.layers = [_layer_run(net, i, clock) for i in range(len(net.layers))]
     report.outputs = {name: net.blobs[name].shape for name in net.outputs}
     report.hard_rois = [
-        _hard_rois(net, i) for i, layer in enumerate(net.layers) if isinstance(layer, HardRoIMining)
+        _hard_rois(net, i, layer.selected)
+        for i, layer in enumerate(net.layers)
+        if isinstance(layer, HardRoIMining)
     ]
     return report
 
@@ -124,8 +126,7 @@ def _layer_run(net: Net, i: int, clock: _Clock) -> LayerRun:
     )
 
 
-def _hard_rois(net: Net, index: int) -> HardRois:
-    selected = net.layers[index].selected
+def _hard_rois(net: Net, index: int, selected: np.ndarray) -> HardRois:
     labels = net._bottoms[index][3].data.reshape(-1)
     kept, counts = np.unique(labels[selected].astype(int), return_counts=True)
     by_label = {int(label): int(count) for label, count in zip(kept, counts, strict=True)}
