@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import console, detect, evaluate, make_shapes, run_prototxt
+from caffe_compat.cli import compress, console, detect, evaluate, make_shapes, run_prototxt
 from caffe_compat.version import __version__
 
 EXAMPLES = """\
 examples:
   caffe-compat run train.prototxt --photo dog.jpg
+  caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
+  caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007
   caffe-compat layers --json"""
 
 
@@ -33,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     detect.add_arguments(commands.add_parser("detect", help="find objects in photos", **detect.HELP))
     evaluate.add_arguments(
         commands.add_parser("evaluate", help="find objects in a data set, and how well", **evaluate.HELP)
+    )
+    compress.add_arguments(
+        commands.add_parser("compress", help="make fc6 and fc7 of a net thin", **compress.HELP)
     )
     make_shapes.add_arguments(
         commands.add_parser("make-shapes", help="draw a data set to train on", **make_shapes.HELP)
