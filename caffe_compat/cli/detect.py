@@ -228,12 +228,15 @@ def _print(args: argparse.Namespace, detector: Detector, results: list[dict]) ->
     table.add_column("class", no_wrap=True)
     for name in ("score", "x1", "y1", "x2", "y2"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in results:
+    names = [os.path.basename(one["photo"]) for one in results]
+    if len(set(names)) < len(names):
+        names = [one["photo"] for one in results]
+    for photo, one in zip(names, results, strict=True):
         if not len(one["found"]):
-            table.add_row(one["photo"], f"nothing above {args.threshold:g}", style="dim")
+            table.add_row(photo, f"nothing above {args.threshold:g}", style="dim")
         for label, *box, score in sorted(one["found"].tolist(), key=lambda row: -row[5]):
             name = label_name(int(label), detector.num_classes)
-            table.add_row(one["photo"], name, f"{score:.3f}", *(f"{corner:.0f}" for corner in box))
+            table.add_row(photo, name, f"{score:.3f}", *(f"{corner:.0f}" for corner in box))
     if results:
         out.print(table)
     if args.quiet or not results:

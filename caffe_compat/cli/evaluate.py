@@ -83,10 +83,11 @@ def _evaluate(args: argparse.Namespace) -> None:
 
         check_plot(args.plot)
     kit = Devkit(args.devkit, args.year, args.image_set)
+    folder = args.output
     if args.detections:
-        found, folder = read_found(args.detections, kit.image_ids), args.output
+        found: Found = read_found(args.detections, kit.image_ids)
     else:
-        folder = args.output or f"{Path(args.weights).stem}_VOC{args.year}_{args.image_set}"
+        folder = folder or f"{Path(args.weights).stem}_VOC{args.year}_{args.image_set}"
         found = _find(args, kit, folder, quiet)
     if folder:
         write_results(found, folder, args.image_set)

@@ -147,10 +147,9 @@ def forward(net: Net, data: np.ndarray, rois: np.ndarray, cfg: Config) -> tuple[
 
     The deltas have no columns without TEST.BBOX_REG. Raises DataError where something is not finite.
     """
-    blobs = {"data": data, "rois": rois}
-    for name, array in blobs.items():
-        net.blobs[name].reshape(*array.shape)
-    net.forward(**blobs)
+    net.blobs["data"].reshape(*data.shape)
+    net.blobs["rois"].reshape(*rois.shape)
+    net.forward(data=data, rois=rois)
     scores = net.blobs["cls_score" if cfg.TEST.SVM else "cls_prob"].data.reshape(len(rois), -1)
     deltas = net.blobs["bbox_pred"].data.reshape(len(rois), -1) if cfg.TEST.BBOX_REG else scores[:, :0]
     if not (np.isfinite(scores).all() and np.isfinite(deltas).all()):
@@ -219,4 +218,10 @@ def _check(net: Net, cfg: Config) -> None:
             f"detection takes a Fast R-CNN test net, with the inputs data and rois and the blobs "
             f"{', '.join(sorted(needed))}; this one's inputs are {', '.join(net.inputs) or 'none'} and its outputs "
             f"{', '.join(net.outputs)}: use the test.prototxt"
+        )
+    shapes = net.blobs["cls_prob"].shape, net.blobs["bbox_pred"].shape if cfg.TEST.BBOX_REG else ()
+    if shapes[1] and shapes[1][1] != 4 * shapes[0][1]:
+        raise DataError(
+            f"bbox_pred has {shapes[1][1]} columns and cls_prob {shapes[0][1]}; expected four times as many, a box "
+            "for each class"
         )

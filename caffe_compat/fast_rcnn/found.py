@@ -74,8 +74,14 @@ def find_all(
     """The detections of an image set, image id -> M x 6: those that the file has, and of the rest found now.
 
     Each is added to the file at once. `on_photo` is told each photo, and how many there are. Raises
-    DataError, which names the file, for a photo or proposals that cannot be read.
+    DataError, which names the file, for a photo or proposals that cannot be read, and for a net whose classes are
+    not VOC's.
     """
+    if detector.num_classes != len(CLASSES):
+        raise DataError(
+            f"the net has {detector.num_classes} classes, VOC {len(CLASSES)} with the background; only a net for VOC can "
+            "be evaluated on it"
+        )
     todo = [image_id for image_id in kit.image_ids if image_id not in file.found]
     photos = read_ahead([str(kit.photo(image_id)) for image_id in todo], proposals, kit.image_ids)
     for image_id, photo in zip(todo, photos, strict=True):

@@ -2,9 +2,14 @@ import json
 
 import numpy as np
 import pytest
+from recordings import net_of
 
+import caffe_compat as caffe
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.found import FoundFile, coco_results, digest, read_found, write_coco
+from caffe_compat.fast_rcnn.detect import Detector
+from caffe_compat.fast_rcnn.found import FoundFile, coco_results, digest, find_all, read_found, write_coco
+from caffe_compat.fast_rcnn.voc import Devkit
+from fast_rcnn.nets import TINY_TEST
 
 RUN = {"weights": "w1", "thresh": 0.05}
 DETS = np.random.RandomState(3).uniform(0, 20, (7, 6)).astype(np.float32)
@@ -72,3 +77,13 @@ def test_coco_results(tmp_path):
 def test_digest(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     assert digest(tmp_path / "f").startswith("ba7816bf")
+
+
+def test_only_nets_for_voc_are_evaluated(devkit, tmp_path):
+    text = TINY_TEST.replace("num_output: 84", "num_output: 12").replace("num_output: 21", "num_output: 3")
+    detector = Detector(net_of(text, caffe.TEST))
+    with (
+        FoundFile(tmp_path / "found.jsonl", RUN) as file,
+        pytest.raises(DataError, match="the net has 3 classes, VOC 21"),
+    ):
+        find_all(detector, Devkit(devkit), file)
