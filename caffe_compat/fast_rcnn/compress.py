@@ -81,11 +81,16 @@ def compress(
 
 
 def truncated_svd(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """The best factors outputs x rank and rank x inputs of a matrix outputs x inputs, and their error's share."""
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    squares = values.astype(np.float64) ** 2
-    error = np.sqrt(squares[rank:].sum() / max(squares.sum(), np.finfo(np.float64).tiny))
-    return left[:, :rank], values[:rank, None] * right[:rank], float(error)
+    """The best factors outputs x rank and rank x inputs of a matrix outputs x inputs, and their error's share.
+
+    The first has the left singular vectors, as columns, the second the right ones times the singular values.
+    """
+    # the eigenvectors of matrix * matrix.T: several times faster than an SVD of a wide matrix
+    wide = matrix.astype(np.float64)
+    squares, vectors = np.linalg.eigh(wide @ wide.T)  # in ascending order
+    left = vectors[:, : -rank - 1 : -1]
+    error = np.sqrt(squares[:-rank].clip(0).sum() / max(squares.sum(), np.finfo(np.float64).tiny))
+    return left.astype(np.float32), (left.T @ wide).astype(np.float32), float(error)
 
 
 def _weights(net: Net, name: str) -> np.ndarray:

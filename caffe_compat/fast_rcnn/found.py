@@ -79,8 +79,8 @@ def find_all(
     """
     if detector.num_classes != len(CLASSES):
         raise DataError(
-            f"the net has {detector.num_classes} classes, VOC {len(CLASSES)} with the background; only a net for VOC can "
-            "be evaluated on it"
+            f"the net has {detector.num_classes} classes, VOC {len(CLASSES)} with the background; only a net for VOC "
+            "can be evaluated on it"
         )
     todo = [image_id for image_id in kit.image_ids if image_id not in file.found]
     photos = read_ahead([str(kit.photo(image_id)) for image_id in todo], proposals, kit.image_ids)
