@@ -16,6 +16,7 @@ from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.memory_data import MemoryData
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.params import Param, collect_params, share_memory
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
@@ -308,6 +309,16 @@ class Net:
                     f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}"
                 )
             getattr(blob, what)[...] = array
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Serve these arrays from the MemoryData layer that the net begins with; see its `reset`. Source: pycaffe."""
+        layer = self.layers[0]
+        if not isinstance(layer, MemoryData):
+            raise GraphError(
+                f"the first layer is no MemoryData, but {self.param.layer[0].type}", self.param.layer[0].name
+            )
+        with self._located():
+            layer.reset(data, labels)
 
     def _index(self, layer: str) -> int:
         if layer not in self._layer_names:

@@ -208,6 +208,20 @@ class Rng:
         """Fill a uint32 array with the next 32-bit draws."""
         _raw(*self._stream, out.reshape(-1))
 
+    def draw(self) -> int:
+        """The next 32-bit draw."""
+        out = np.empty(1, np.uint32)
+        self.raw(out)
+        return int(out[0])
+
+    def shuffle(self, items: np.ndarray) -> None:
+        """Bring the items along the first axis into a random order, in place. Source: Caffe's `shuffle`."""
+        for i in range(len(items) - 1, 0, -1):
+            bucket = 2**32 // (i + 1)
+            while (j := self.draw() // bucket) > i:
+                pass
+            items[[i, j]] = items[[j, i]]
+
     def uniform(self, low: float, high: float, out: np.ndarray) -> None:
         """Fill with numbers from low to high, both included. Raises CaffeCompatError when low > high."""
         a, b = np.float32(low), np.float32(high)

@@ -8,6 +8,7 @@ from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
     "Input": "has no bottoms and writes nothing; test_input.py",
+    "MemoryData": "needs arrays; test_memory_data.py",
     "Python": "runs users' classes; test_python.py",
     "RoIData": "needs minibatches; test_roi_data.py",
 }
