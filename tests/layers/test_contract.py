@@ -7,6 +7,7 @@ from layers.cases import CASES
 from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
+    "Data": "needs a database; test_data.py",
     "ImageData": "needs files; test_image_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
     "MemoryData": "needs arrays; test_memory_data.py",
