@@ -113,11 +113,10 @@ def test_evaluate_goes_on_after_an_interruption(folder):
     before = store.read_text().splitlines()
     assert len(before) == 3
     photo.write_bytes(content)
-    done = command(folder, "evaluate", *NET, *kit, *SMALL, "--plot", "curves")
+    done = command(folder, "evaluate", *NET, *kit, *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 of 3 photos are done already" in done.stdout
     assert store.read_text().splitlines()[:3] == before
-    assert (folder / "curves/person.png").read_bytes().startswith(b"\x89PNG")
     lines = (folder / "w_VOC2007_trainval/comp4_det_trainval_cat.txt").read_text().splitlines()
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("cat "))
     assert row[1:3] == ["1", str(len(lines))]
@@ -147,3 +146,17 @@ def test_evaluate_given_detections(folder):
     assert quiet[0] == "mean AP of the 5 classes that have objects: VOC07 0.6000, area 0.6000"
     done = command(folder, "evaluate", "--devkit", "kit")
     assert done.returncode == 1 and "give a net and its --weights, or --detections" in done.stderr
+
+
+def test_evaluate_draws_curves(folder):
+    pytest.importorskip("matplotlib")
+    (folder / "one.json").write_text(
+        json.dumps([{"image_id": 7, "category_id": 12, "bbox": [9, 20, 50, 50], "score": 0.9}])
+    )
+    kit = ("--detections", "one.json", "--devkit", "kit", "--image-set", "trainval")
+    done = command(folder, "evaluate", *kit, "--plot", "curves")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wrote curves"
+    names = sorted(path.name for path in (folder / "curves").iterdir())
+    assert names == ["car.png", "cat.png", "dog.png", "person.png", "tvmonitor.png"]
+    assert (folder / "curves/dog.png").read_bytes().startswith(b"\x89PNG")
