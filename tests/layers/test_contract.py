@@ -8,6 +8,8 @@ from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
     "Data": "needs a database; test_data.py",
+    "HDF5Data": "needs files; test_hdf5_data.py",
+    "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
     "MemoryData": "needs arrays; test_memory_data.py",

@@ -41,8 +41,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def data(folder, params: str = "batch_size: 2", more: str = "", tops: int = 2) -> Runner:
-    text = f'source: "{folder}/db" backend: LMDB {params}'
+def data(
+    folder, params: str = "batch_size: 2", more: str = "", tops: int = 2, backend: str = "LMDB"
+) -> Runner:
+    text = f'source: "{folder}/db" backend: {backend} {params}'
     return Runner(f'type: "Data" data_param {{ {text} }} {more}', [], tops=tops)
 
 
@@ -167,12 +169,12 @@ def test_wrong_params(folder):
     with pytest.raises(LayerError, match="batch_size is 0"):
         data(folder, "")
     with pytest.raises(LayerError, match=r"is an LMDB, but backend is LEVELDB .*; add backend: LMDB"):
-        data(folder, "backend: LEVELDB")
+        data(folder, backend="LEVELDB")
 
 
 def test_leveldb_says_how_to_convert(tmp_path):
     with pytest.raises(LayerError, match=r"convert_imageset -backend lmdb.*plyvel"):
-        data(tmp_path, "backend: LEVELDB")
+        data(tmp_path, backend="LEVELDB")
 
 
 def test_without_the_package(folder, monkeypatch):
