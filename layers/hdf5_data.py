@@ -42,6 +42,7 @@ class HDF5Data(Layer):
         self.rng = Rng(caffe_rng().draw()) if param.shuffle else None
         self.file = self.row = 0
         self.row_shapes: list[tuple[int, ...]] = []
+        self.row_order = np.arange(0)
         self._shuffle(self.file_order)
         self._load()
         self.row_shapes = [array.shape[1:] for array in self.arrays]

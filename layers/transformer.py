@@ -120,12 +120,16 @@ def decode(layer: Layer, content: bytes, flag: int, name: str) -> np.ndarray:
 
 def read_image(layer: Layer, path: str, flag: int, place: str) -> np.ndarray:
     """The image of a file, as `decode` gives it. place: where the file is named, for errors."""
+    return decode(layer, read_image_file(layer, path, place), flag, f"{place}: '{path}'")
+
+
+def read_image_file(layer: Layer, path: str, place: str) -> bytes:
+    """The content of a file. Raises LayerError, with the place where it is named."""
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            return file.read()
     except OSError as error:
         raise layer.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error
-    return decode(layer, content, flag, f"{place}: '{path}'")
 
 
 def rng_state(name: str, rng: Rng) -> dict[str, np.ndarray]:
