@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -93,6 +94,11 @@ class Data(ImageBatches):
             if transform.force_color or transform.force_gray:
                 flag = cv2.IMREAD_COLOR if transform.force_color else cv2.IMREAD_GRAYSCALE
             return decode(self, datum.data, flag, name).transpose(2, 0, 1)
+        if transform.force_color or transform.force_gray:
+            warnings.warn(
+                f"layer '{self.name}' (Data): force_color and force_gray have no effect on raw Datums",
+                stacklevel=2,
+            )
         shape = datum.channels, datum.height, datum.width
         values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
         if min(shape) < 1 or values.size != np.prod(shape, dtype=float):

@@ -114,6 +114,12 @@ def test_encoded(tmp_path, force, colour, channels):
     assert labels.tolist() == [3]
 
 
+def test_force_color_on_raw_datums_is_warned_about(folder):
+    with pytest.warns(UserWarning, match="no effect on raw Datums"):
+        images, _ = data(folder, more="transform_param { force_gray: true }").forward()
+    np.testing.assert_array_equal(images, PIXELS[:2])
+
+
 def test_rand_skip(folder):
     starts = set()
     for seed in range(6):
