@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.proposal import ProposalLayer
+from caffe_compat.layers.proposal_target import ProposalTargetLayer
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.roi_data import RoIDataLayer
 from caffe_compat.prototxt import caffe_pb2
@@ -20,6 +23,9 @@ from caffe_compat.prototxt import caffe_pb2
 BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("roi_data_layer.layer", "RoIDataLayer"): RoIDataLayer,
     ("roi_data_layer.layer", "OHEMDataLayer"): OHEMDataLayer,
+    ("rpn.anchor_target_layer", "AnchorTargetLayer"): AnchorTargetLayer,
+    ("rpn.proposal_layer", "ProposalLayer"): ProposalLayer,
+    ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
 }
 
 

@@ -6,7 +6,7 @@
 
 A configuration never changes; reading a file gives a new one. Source: fast_rcnn/config.py and
 experiments/cfgs/fast_rcnn_ohem.yml of abhi2610/ohem. Keys of its tools (paths, Matlab, GPU) are read and have
-no effect; its RPN is not there, and HAS_RPN is refused where data is made.
+no effect; the RPN layers take theirs, but HAS_RPN is refused where data is made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from typing import Any
 import yaml
 
 from caffe_compat.errors import DataError
+from caffe_compat.layers.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.proposal import ProposalLayer
+from caffe_compat.layers.proposal_target import ProposalTargetLayer
 from caffe_compat.layers.roi_data import RoIDataLayer
 
 Four = tuple[float, float, float, float]
@@ -170,6 +174,31 @@ def apply(cfg: Config) -> None:
     OHEMDataLayer.batch_size = cfg.TRAIN.BATCH_SIZE
     OHEMDataLayer.use_nms = cfg.TRAIN.OHEM_USE_NMS
     OHEMDataLayer.nms_thresh = cfg.TRAIN.OHEM_NMS_THRESH
+    _apply_rpn(cfg)
+
+
+def _apply_rpn(cfg: Config) -> None:
+    train, test = cfg.TRAIN, cfg.TEST
+    ProposalLayer.pre_nms_top_n = {TRAIN: train.RPN_PRE_NMS_TOP_N, TEST: test.RPN_PRE_NMS_TOP_N}
+    ProposalLayer.post_nms_top_n = {TRAIN: train.RPN_POST_NMS_TOP_N, TEST: test.RPN_POST_NMS_TOP_N}
+    ProposalLayer.nms_thresh = {TRAIN: train.RPN_NMS_THRESH, TEST: test.RPN_NMS_THRESH}
+    ProposalLayer.min_size = {TRAIN: train.RPN_MIN_SIZE, TEST: test.RPN_MIN_SIZE}
+    AnchorTargetLayer.positive_overlap = train.RPN_POSITIVE_OVERLAP
+    AnchorTargetLayer.negative_overlap = train.RPN_NEGATIVE_OVERLAP
+    AnchorTargetLayer.clobber_positives = train.RPN_CLOBBER_POSITIVES
+    AnchorTargetLayer.fg_fraction = train.RPN_FG_FRACTION
+    AnchorTargetLayer.batch_size = train.RPN_BATCHSIZE
+    AnchorTargetLayer.inside_weights = train.RPN_BBOX_INSIDE_WEIGHTS
+    AnchorTargetLayer.positive_weight = train.RPN_POSITIVE_WEIGHT
+    ProposalTargetLayer.batch_size = train.BATCH_SIZE
+    ProposalTargetLayer.fg_fraction = train.FG_FRACTION
+    ProposalTargetLayer.fg_thresh = train.FG_THRESH
+    ProposalTargetLayer.bg_thresh_hi = train.BG_THRESH_HI
+    ProposalTargetLayer.bg_thresh_lo = train.BG_THRESH_LO
+    ProposalTargetLayer.inside_weights = train.BBOX_INSIDE_WEIGHTS
+    ProposalTargetLayer.normalize_targets = train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED
+    ProposalTargetLayer.normalize_means = train.BBOX_NORMALIZE_MEANS
+    ProposalTargetLayer.normalize_stds = train.BBOX_NORMALIZE_STDS
 
 
 class _Loader(yaml.SafeLoader):

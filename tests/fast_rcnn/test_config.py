@@ -6,7 +6,11 @@ import pytest
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import OHEM, Config, apply, cfg_from_file, cfg_from_list, in_order
+from caffe_compat.layers.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.hard_roi_mining import HardRoIMining, OHEMDataLayer
+from caffe_compat.layers.proposal import ProposalLayer
+from caffe_compat.layers.proposal_target import ProposalTargetLayer
 from caffe_compat.layers.roi_data import RoIDataLayer
 
 OHEM_YML = """\
@@ -141,6 +145,31 @@ def test_the_layers_take_their_values_when_it_is_applied():
                     setattr(cls, name, values[name])
                 elif name in vars(cls):
                     delattr(cls, name)
+
+
+def test_the_rpn_layers_take_their_values_by_phase(monkeypatch):
+    names = {
+        ProposalLayer: ("pre_nms_top_n", "post_nms_top_n", "nms_thresh", "min_size"),
+        AnchorTargetLayer: ("batch_size", "fg_fraction", "positive_overlap", "clobber_positives"),
+        ProposalTargetLayer: ("batch_size", "bg_thresh_lo", "normalize_targets", "normalize_stds"),
+    }
+    for cls in (RoIDataLayer, OHEMDataLayer, *names):
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, int | float | tuple | dict) and not name.startswith("_"):
+                monkeypatch.setattr(cls, name, value)  # so that the value of now is put back
+    apply(
+        cfg_from_list(
+            ["TRAIN.RPN_PRE_NMS_TOP_N", "70", "TEST.RPN_MIN_SIZE", "5", "TRAIN.RPN_BATCHSIZE", "32"], OHEM
+        )
+    )
+    got = [[getattr(cls, name) for name in found] for cls, found in names.items()]
+    by_phase = [
+        {TRAIN: 70, TEST: 6000},
+        {TRAIN: 2000, TEST: 300},
+        {TRAIN: 0.7, TEST: 0.7},
+        {TRAIN: 16, TEST: 5},
+    ]
+    assert got == [by_phase, [32, 0.5, 0.7, False], [64, 0.0, False, (0.1, 0.1, 0.2, 0.2)]]
 
 
 def test_a_look_in_order_has_no_mirror_images_and_fixed_means():
