@@ -427,3 +427,19 @@ CASES += [
     for type, states in (("LSTM", 2), ("RNN", 1))
     for static, other_static, cont in (([], [], labels(2)), ([(3, 7)], [(6, 7)], unit))
 ]
+
+# ---- Layers of widespread forks
+CASES += [
+    Case(f'type: "Permute" permute_param {{ {order} }}', [(2, 3, 4, 5)], [(3, 1, 6, 2)])
+    for order in ("order: 0 order: 2 order: 3 order: 1", "order: 2 order: 0", "")
+]
+CASES += [
+    Case(
+        f'type: "ShuffleChannel" shuffle_channel_param {{ group: {group} }}', [(2, 6, 3, 5)], [(3, 12, 2, 4)]
+    )
+    for group in (1, 2, 3)
+]
+CASES += [
+    Case('type: "Axpy"', [(2, 3, *ones), *[(2, 3, 4, 5)] * 2], [(3, 2, *ones), *[(3, 2, 6, 1)] * 2])
+    for ones in ((), (1, 1))
+]
