@@ -443,3 +443,12 @@ CASES += [
     Case('type: "Axpy"', [(2, 3, *ones), *[(2, 3, 4, 5)] * 2], [(3, 2, *ones), *[(3, 2, 6, 1)] * 2])
     for ones in ((), (1, 1))
 ]
+CASES += [
+    Case(
+        f'type: "Normalize" norm_param {{ across_spatial: {across} channel_shared: {shared} eps: 0.1 }}',
+        [(2, 3, 4, 5)],
+        [(4, 3, 2, 6)],
+    )
+    for across in ("true", "false")
+    for shared in ("true", "false")
+]
