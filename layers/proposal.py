@@ -32,10 +32,10 @@ class ProposalLayer(Layer):
     no_gradient = (0, 1, 2)
     has_backward = False
 
-    pre_nms_top_n = {TRAIN: 12000, TEST: 6000}
-    post_nms_top_n = {TRAIN: 2000, TEST: 300}
-    nms_thresh = {TRAIN: 0.7, TEST: 0.7}
-    min_size = {TRAIN: 16, TEST: 16}
+    pre_nms_top_n: dict[int, int] = {TRAIN: 12000, TEST: 6000}
+    post_nms_top_n: dict[int, int] = {TRAIN: 2000, TEST: 300}
+    nms_thresh: dict[int, float] = {TRAIN: 0.7, TEST: 0.7}
+    min_size: dict[int, int] = {TRAIN: 16, TEST: 16}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, scales, _ = anchor_params(self)
