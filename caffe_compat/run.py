@@ -63,16 +63,24 @@ class RunReport:
 
 
 class _Clock:
-    """Milliseconds between a net's before and after callbacks, a list for each layer."""
+    """Milliseconds between a net's before and after callbacks, a list for each layer, until `stop`."""
 
     def __init__(self, net: Net, on_layer: Callable[[str], None]):
         self.forward: list[list[float]] = [[] for _ in net.layers]
         self.backward: list[list[float]] = [[] for _ in net.layers]
         self._net, self._on_layer, self._start = net, on_layer, 0.0
-        net.before_forward(self._begin)
-        net.after_forward(lambda i: self._end(self.forward[i]))
-        net.before_backward(self._begin)
-        net.after_backward(lambda i: self._end(self.backward[i]))
+        self._callbacks: dict[str, Callable[[int], None]] = {
+            "before_forward": self._begin,
+            "after_forward": lambda i: self._end(self.forward[i]),
+            "before_backward": self._begin,
+            "after_backward": lambda i: self._end(self.backward[i]),
+        }
+        for when, callback in self._callbacks.items():
+            getattr(net, when)(callback)
+
+    def stop(self) -> None:
+        for when, callback in self._callbacks.items():
+            self._net._callbacks[when].remove(callback)
 
     def _begin(self, index: int) -> None:
         self._on_layer(self._net._layer_names[index])
@@ -91,11 +99,14 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     clock = _Clock(net, on_layer)
     report = RunReport(net.name, Phase.Name(net.phase), iterations)
     start = time.perf_counter()
-    for _ in range(iterations):
-        net.clear_param_diffs()
-        report.weighted.append(net._forward(0, len(net.layers) - 1))
-        report.losses.append(dict(net.losses()))
-        net.backward()
+    try:
+        for _ in range(iterations):
+            net.clear_param_diffs()
+            report.weighted.append(net._forward(0, len(net.layers) - 1))
+            report.losses.append(dict(net.losses()))
+            net.backward()
+    finally:
+        clock.stop()
     report.seconds = time.perf_counter() - start
     report.layers = [_layer_run(net, i, clock) for i in range(len(net.layers))]
     report.outputs = {name: net.blobs[name].shape for name in net.outputs}

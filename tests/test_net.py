@@ -7,6 +7,7 @@ import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
+from caffe_compat.run import run_net, steps
 
 NET = """
 name: "n"
@@ -286,3 +287,12 @@ def test_two_layers_of_one_name():
     assert str(error.value) == (
         "<string>:8: layer 'a': another layer above has this name, and both have params; give each a name of its own"
     )
+
+
+def test_a_second_run_counts_for_itself(net):
+    run_net(net)
+    called = []
+    report = run_net(net, 2, called.append)
+    assert len(called) == steps(net, 2)
+    assert called[: len(net.layers)] == net._layer_names
+    assert report.iterations == 2 and len(report.losses) == 2

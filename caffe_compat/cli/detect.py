@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import configuration, console
 
 if TYPE_CHECKING:
     from caffe_compat.errors import DataError
@@ -73,17 +73,7 @@ def add_detector_arguments(result: argparse.ArgumentParser) -> None:
         help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
         "also where it is equal (cpu)",
     )
-    result.add_argument(
-        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
-    )
-    result.add_argument(
-        "--set",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="one key of the configuration",
-    )
+    configuration.add_arguments(result)
     result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
 
 
@@ -92,16 +82,6 @@ def add_talk_arguments(result: Any) -> None:
     result.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     result.add_argument("--quiet", action="store_true", help="only results and errors")
     result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
-
-
-def configuration(args: argparse.Namespace) -> Config:
-    """What --cfg and --set say."""
-    from caffe_compat.fast_rcnn.config import Config, cfg_from_file, cfg_from_list
-
-    cfg = Config()
-    for path in args.cfg:
-        cfg = cfg_from_file(path, cfg)
-    return cfg_from_list([word for pair in args.set for word in pair], cfg)
 
 
 def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detector:
@@ -135,7 +115,7 @@ def _detect(args: argparse.Namespace) -> None:
 
     paths = photo_paths(args.photos)
     _check_places(args, paths)
-    detector = make_detector(args, configuration(args), quiet)
+    detector = make_detector(args, configuration.read(args), quiet)
     results, errors = _run(args, detector, paths, quiet)
     if args.output:
         write_coco({Path(one["photo"]).stem: one["found"] for one in results}, args.output)

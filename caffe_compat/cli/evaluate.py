@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import configuration, console
 from caffe_compat.cli.detect import (
     add_detector_arguments,
     add_talk_arguments,
-    configuration,
     make_detector,
 )
 
@@ -104,7 +103,7 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.fast_rcnn.found import FoundFile, digest, find_all
 
-    cfg = configuration(args)
+    cfg = configuration.read(args)
     detector = make_detector(args, cfg, quiet)
     run = {
         "net": digest(args.net),

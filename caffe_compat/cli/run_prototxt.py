@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import configuration, console
 from caffe_compat.version import __version__
 
 DESCRIPTION = """\
@@ -74,17 +74,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
     )
     solver.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
-    solver.add_argument(
-        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
-    )
-    solver.add_argument(
-        "--set",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="one key of the configuration",
-    )
+    configuration.add_arguments(solver)
     solver.add_argument(
         "--proposals", metavar="F", help="of all images, .mat or .npz; default: selective search"
     )

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from caffe_compat.cli import console, metrics, show
+from caffe_compat.cli import configuration, console, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.solvers import Iteration, Solver
 
@@ -25,16 +25,12 @@ def train(args: argparse.Namespace) -> None:
     import numpy as np
 
     import caffe_compat as caffe
-    from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file, cfg_from_list
+    from caffe_compat.fast_rcnn.config import Config, apply
 
     quiet = args.quiet or args.json
     if args.plot:
         metrics.check_plot(args.plot)
-    cfg: Config | None = None
-    for path in args.cfg:
-        cfg = cfg_from_file(path, cfg)
-    if args.set:
-        cfg = cfg_from_list([word for pair in args.set for word in pair], cfg)
+    cfg = configuration.read(args) if args.cfg or args.set else None
     if cfg is not None:
         apply(cfg)
     seed = args.seed if args.seed is not None else (cfg or Config()).RNG_SEED
