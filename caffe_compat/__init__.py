@@ -4,6 +4,7 @@
 set_random_seed, set_mode_cpu, layer_type_list.
 """
 
+from caffe_compat.alias import install_as_caffe
 from caffe_compat.errors import (
     CaffeCompatError,
     DataError,
@@ -54,6 +55,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "get_solver",
+    "install_as_caffe",
     "layer_type_list",
     "set_mode_cpu",
     "set_num_threads",

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 
+from caffe_compat.alias import importable_as_caffe
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import Layer
@@ -82,7 +79,7 @@ def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> Laye
 def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
     name = layer_param.python_param.module
     try:
-        with _importable_as_caffe():
+        with importable_as_caffe():
             return importlib.import_module(name)
     except SyntaxError as error:
         raise _error(
@@ -102,30 +99,3 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
         raise _error(
             layer_param, f"cannot import module '{name}': {error}", file=last.filename, line=last.lineno
         ) from error
-
-
-@contextmanager
-def _importable_as_caffe() -> Iterator[None]:
-    """While this lasts, `import caffe` gives this package, unless there is a Caffe installed.
-
-    Only so long, because other packages ask whether they can import caffe, and would take this one for it.
-    """
-    if _has_caffe():
-        yield
-        return
-    loaded = {name: module for name, module in sys.modules.items() if f"{name}.".startswith("caffe_compat.")}
-    sys.modules.update(
-        {"caffe" + name.removeprefix("caffe_compat"): module for name, module in loaded.items()}
-    )
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if f"{name}.".startswith("caffe.")]:
-            del sys.modules[name]
-
-
-def _has_caffe() -> bool:
-    if "caffe" in sys.modules:
-        return True
-    spec = importlib.util.find_spec("caffe")
-    return spec is not None and spec.origin is not None  # a mere folder `caffe`, such as a checkout, has none

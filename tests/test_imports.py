@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEIGHTS = {
     "caffe_compat.version": 0,
     "caffe_compat.errors": 0,
+    "caffe_compat.alias": 0,
     "caffe_compat.files": 0,
     "caffe_compat.prototxt": 1,
     "caffe_compat.blob": 1,
