@@ -1,9 +1,23 @@
 """Runs Caffe nets on the CPU, forward and backward, with the numbers of the original Caffe.
 
-`import caffe_compat as caffe` gives what `import caffe` gives, as far as it goes: Net, Layer, TRAIN and TEST,
-set_random_seed, set_mode_cpu, layer_type_list.
+`import caffe_compat as caffe` gives what pycaffe's `import caffe` gives; docs/pycaffe.md has the names.
 """
 
+from caffe_compat._caffe import (
+    NCCL,
+    Timer,
+    has_nccl,
+    init_log,
+    log,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_multiprocess,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
+)
 from caffe_compat.alias import install_as_caffe
 from caffe_compat.errors import (
     CaffeCompatError,
@@ -30,12 +44,8 @@ from caffe_compat.solvers import (
 from caffe_compat.threads import set_num_threads
 from caffe_compat.version import __version__
 
-
-def set_mode_cpu() -> None:
-    """Compute on the CPU. There is no other mode; for scripts written for pycaffe."""
-
-
 __all__ = [
+    "NCCL",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",
@@ -52,12 +62,23 @@ __all__ = [
     "RMSPropSolver",
     "SGDSolver",
     "SolverError",
+    "Timer",
     "WeightsError",
     "__version__",
     "get_solver",
+    "has_nccl",
+    "init_log",
     "install_as_caffe",
     "layer_type_list",
+    "log",
+    "set_device",
     "set_mode_cpu",
+    "set_mode_gpu",
+    "set_multiprocess",
     "set_num_threads",
     "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
 ]

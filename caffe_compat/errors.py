@@ -7,8 +7,10 @@ All derive from `CaffeCompatError`; the command line prints such an error as one
 from __future__ import annotations
 
 
-class CaffeCompatError(Exception):
+class CaffeCompatError(RuntimeError):
     """Something is wrong with what the user gave: says what was found, what was expected, what to do.
+
+    A RuntimeError, because pycaffe raises that (for files that are not there, arrays that do not fit).
 
     `file`, `line` and `column` (1-based) tell where it stands, as far as known; whoever knows more than the
     raiser adds it with `at`.

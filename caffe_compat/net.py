@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from os import PathLike, fspath
 
 import numpy as np
@@ -16,20 +15,20 @@ from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.memory_data import MemoryData
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.params import Param, collect_params, share_memory
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
+from caffe_compat.pycaffe import PycaffeNet
 
 Callback = Callable[[int], None]
 
 
-class Net:
+class Net(PycaffeNet):
     """A net in one phase: `Net(file, phase)`, `Net(file, phase, weights=file)` or `Net(file, weights, phase)`.
 
-    file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
+    network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
     rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
     or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py.
 
@@ -48,24 +47,20 @@ class Net:
     def __init__(
         self,
         network_file: str | PathLike[str],
-        *args: Phase | str | PathLike[str],
-        phase: Phase | None = None,
-        level: int = 0,
+        phase: Phase | str | PathLike[str] | None = None,
+        level: int | None = None,
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
         propagate_down: str = REPLACES,
     ):
-        for arg in args:
-            if isinstance(arg, (str, PathLike)):
-                weights = arg
-            else:
-                phase = arg
+        if isinstance(phase, (str, PathLike)):
+            weights, phase, level = phase, level, None  # type: ignore[assignment]  # pycaffe's older order
         if phase is None:
             raise TypeError(
                 "Net needs a phase: Net(file, caffe_compat.TRAIN) or Net(file, caffe_compat.TEST)"
             )
         param, source = read_net(fspath(network_file))
-        self._build(graphs.with_state(param, phase, level, stages or ()), source, propagate_down)
+        self._build(graphs.with_state(param, phase, level or 0, stages or ()), source, propagate_down)
         if weights is not None:
             self.copy_from(weights)
 
@@ -136,12 +131,16 @@ class Net:
         self.top_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.tops]) for n in nodes)
 
     @property
+    def _blob_loss_weights(self) -> list[float]:
+        weights = {
+            i: w for node in self.graph.nodes for i, w in zip(node.tops, node.loss_weights, strict=True)
+        }
+        return [weights[i] for i in range(len(self._blobs))]
+
+    @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """Blob name -> loss weight (0 where the blob is no loss)."""
-        result = OrderedDict((name, 0.0) for name in self._blob_names)
-        for node in self.graph.nodes:
-            result.update((self._blob_names[i], w) for i, w in zip(node.tops, node.loss_weights, strict=True))
-        return result
+        return OrderedDict(zip(self._blob_names, self._blob_loss_weights, strict=True))
 
     def _bottom_ids(self, index: int) -> list[int]:
         return self.graph.nodes[index].bottoms
@@ -235,95 +234,6 @@ class Net:
                 "set propagate_down: false for it"
             )
         return [flag and i not in layer.no_gradient for i, flag in enumerate(flags)]
-
-    def forward(
-        self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs
-    ):
-        """Run forward; returns {blob name: data} of the outputs (or of layer `end`'s tops), and of `blobs` too.
-
-        start, end: names of the first and the last layer to run. kwargs: an array for each input blob (all of
-        them), of the input's shape. Source: pycaffe's Net.forward.
-        """
-        first = self._index(start) if start is not None else 0
-        last = self._index(end) if end is not None else len(self.layers) - 1
-        names = list(self.top_names[end] if end is not None else self.outputs) + list(blobs or [])
-        self._feed(kwargs, self.inputs, "data", "input")
-        self._forward(first, last)
-        return {name: self.blobs[name].data for name in names}
-
-    def backward(
-        self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs
-    ):
-        """Run backward; returns {blob name: diff} of the inputs (or of layer `end`'s bottoms), and of `diffs` too.
-
-        start, end: names of the first (top) and the last (bottom) layer to run. kwargs: a diff for each output
-        blob (all of them); without, the diffs are what they are, and a loss has its weight. Param diffs are added
-        to: see clear_param_diffs. Source: pycaffe's Net.backward.
-        """
-        first = self._index(start) if start is not None else len(self.layers) - 1
-        last = self._index(end) if end is not None else 0
-        names = list(self.bottom_names[end] if end is not None else self.inputs) + list(diffs or [])
-        self._feed(kwargs, self.outputs, "diff", "output")
-        self._backward(first, last)
-        return {name: self.blobs[name].diff for name in names}
-
-    def forward_all(self, blobs: Sequence[str] | None = None, **kwargs):
-        """Run forward in batches over any number of inputs; returns {blob name: array of all outputs}."""
-        return self.forward_backward_all(blobs, (), _backward=False, **kwargs)[0]
-
-    def forward_backward_all(self, blobs=None, diffs=None, _backward: bool = True, **kwargs):
-        """Run forward and backward in batches; returns ({blob: data}, {blob: diff}) over all batches."""
-        data: dict[str, list] = {}
-        grad: dict[str, list] = {}
-        ins = self._batches({k: v for k, v in kwargs.items() if k in self.inputs})
-        outs = self._batches({k: v for k, v in kwargs.items() if k in self.outputs})
-        for batch_in, batch_out in zip_longest(ins, outs):
-            for name, value in self.forward(blobs=blobs, **(batch_in or {})).items():
-                data.setdefault(name, []).extend(np.atleast_1d(value).copy())
-            if _backward:
-                for name, value in self.backward(diffs=diffs, **(batch_out or {})).items():
-                    grad.setdefault(name, []).extend(np.atleast_1d(value).copy())
-        count = len(next(iter(kwargs.values())))
-        return tuple({name: np.asarray(rows)[:count] for name, rows in part.items()} for part in (data, grad))
-
-    def _batches(self, arrays: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        """The arrays in pieces of the net's batch size, the last one padded with zeros."""
-        if not arrays:
-            return
-        size = next(iter(self.blobs.values())).shape[0]
-        for i in range(0, len(next(iter(arrays.values()))), size):
-            batch = {}
-            for name, array in arrays.items():
-                part = np.asarray(array[i : i + size])
-                padding = np.zeros((size - len(part), *part.shape[1:]), part.dtype)
-                batch[name] = np.concatenate([part, padding])
-            yield batch
-
-    def _feed(self, arrays: dict[str, np.ndarray], names: list[str], what: str, kind: str) -> None:
-        if arrays and set(arrays) != set(names):
-            raise ValueError(f"the net's {kind} blobs are {names}, got arrays for {sorted(arrays)}")
-        for name, array in arrays.items():
-            blob = self.blobs[name]
-            if np.shape(array)[:1] != blob.shape[:1]:
-                raise ValueError(
-                    f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}"
-                )
-            getattr(blob, what)[...] = array
-
-    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
-        """Serve these arrays from the MemoryData layer that the net begins with; see its `reset`. Source: pycaffe."""
-        layer = self.layers[0]
-        if not isinstance(layer, MemoryData):
-            raise GraphError(
-                f"the first layer is no MemoryData, but {self.param.layer[0].type}", self.param.layer[0].name
-            )
-        with self._located():
-            layer.reset(data, labels)
-
-    def _index(self, layer: str) -> int:
-        if layer not in self._layer_names:
-            raise GraphError(f"the net has no layer '{layer}'")
-        return self._layer_names.index(layer)
 
     def reshape(self) -> None:
         """Reshape all layers after the shapes that the inputs have now."""

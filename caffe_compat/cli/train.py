@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from caffe_compat.cli import configuration, console, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
+from caffe_compat.glog import GlogFormatter
 from caffe_compat.solvers import Iteration, Solver
 
 
@@ -88,24 +88,13 @@ def _iteration_of(state: str) -> int:
 # ---- the log --------------------------------------------------------------------------------------------------
 
 
-class _Glog(logging.Formatter):
-    """glog's prefix, which tools that read Caffe's logs go by: I1231 23:59:59.123456 PID file:line] text."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
-        micros = int(record.created % 1 * 1e6)
-        level = record.levelname[0]
-        place = f"{record.filename}:{record.lineno}"
-        return f"{level}{stamp}.{micros:06d} {os.getpid():5d} {place}] {record.getMessage()}"
-
-
 class _Lines(logging.Handler):
     """Prints log lines whole, above the progress bar."""
 
     def __init__(self, stderr: Console):
         super().__init__()
         self.stderr = stderr
-        self.setFormatter(_Glog())
+        self.setFormatter(GlogFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stderr.print(self.format(record), markup=False, highlight=False, soft_wrap=True)

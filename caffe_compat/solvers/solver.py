@@ -20,6 +20,7 @@ import numpy as np
 from caffe_compat.backward_plan import REPLACES
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.kernels.updates import BLOCK, sum_of_squares
+from caffe_compat.net import Net
 from caffe_compat.params import Param
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
@@ -284,6 +285,11 @@ class Solver:
             )
         return rate
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        return self.learning_rate.at(self.iter)
+
     def _clip(self) -> float:
         """What the diffs are multiplied with, so that the norm of all together is at most clip_gradients."""
         limit = self.param.clip_gradients
@@ -398,6 +404,10 @@ class Solver:
         """
         snapshots.restore(self, fspath(state_file))
         self._saved_iter = self.iter
+
+    def share_weights(self, net: Net) -> None:
+        """Let another net use the params of the train net (their memory), by layer names. pycaffe's."""
+        net.share_with(self.net)
 
     def keep(self, name: str, thing: HasState) -> None:
         """Let snapshots keep the state of something that is no layer."""
