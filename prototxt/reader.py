@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
-from caffe_compat.prototxt.caffe_pb2 import NetParameter, SolverParameter
+from caffe_compat.prototxt.caffe_pb2 import LabelMap, NetParameter, SolverParameter
 from caffe_compat.prototxt.scanner import Path, Place, scan, top_level_names
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
@@ -44,6 +44,11 @@ def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:
         return upgrade_solver(solver), Source(name, places)
     except UpgradeError as error:
         raise _located(error, error.path, Source(name, places)) from None
+
+
+def read_label_map(path: _PathLike) -> LabelMap:
+    """Read the names of classes, as the SSD fork has them. Raises PrototxtError as `read_net`."""
+    return _parse(_read_text(path), LabelMap(), os.fspath(path))[0]
 
 
 def is_solver(path: _PathLike) -> bool:

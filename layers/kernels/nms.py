@@ -1,15 +1,16 @@
-"""Greedy non-maximum suppression of boxes x1 y1 x2 y2 in pixels, both corners inside."""
+"""Greedy non-maximum suppression of boxes x1 y1 x2 y2."""
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, prange
 
-from caffe_compat.layers.kernels.boxes import iou
+from caffe_compat.layers.kernels.boxes import iou, iou_of_parts
 
 
 @njit(cache=True, error_model="numpy")
 def nms(boxes, threshold, keep):
-    """Write into keep (n, bool) which of the boxes (n x 4, best first) stay.
+    """Write into keep (n, bool) which of the boxes (n x 4 in pixels, best first) stay.
 
     A box goes when its intersection over union with a better one that stays is greater than threshold. All is
     computed in the boxes' dtype; pass the threshold in it too.
@@ -29,3 +30,25 @@ def nms_groups(boxes, starts, threshold, keep):
     for g in prange(len(starts)):
         end = starts[g + 1] if g + 1 < len(starts) else len(boxes)
         nms(boxes[starts[g] : end], threshold, keep[starts[g] : end])
+
+
+@njit(cache=True, error_model="numpy")
+def nms_of_parts(boxes, threshold, eta, keep):
+    """Write into keep (n, bool) which of the boxes (n x 4 in parts of the image, best first) stay.
+
+    As `nms`; but with each box that stays, the threshold is multiplied by eta (1: never) while it is above a half.
+    Pass both in the boxes' dtype. Source: ApplyNMSFast of the SSD fork of Caffe.
+    """
+    kept = np.empty(len(boxes), np.int64)
+    count = 0
+    for i in range(len(boxes)):
+        keep[i] = True
+        for k in range(count):
+            if not iou_of_parts(boxes, i, boxes, kept[k]) <= threshold:
+                keep[i] = False
+                break
+        if keep[i]:
+            kept[count] = i
+            count += 1
+            if eta < 1 and threshold > 0.5:
+                threshold *= eta

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST, TRAIN
-from layers.harness import Case, apart, far, labels, normal, positive, rois, starts, unit
+from layers.harness import Case, apart, far, labels, normal, positive, priors, rois, starts, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -451,4 +451,37 @@ CASES += [
     )
     for across in ("true", "false")
     for shared in ("true", "false")
+]
+CASES += [
+    Case(
+        f'type: "PriorBox" prior_box_param {{ {params} }}',
+        [(2, 3, 4, 5), (2, 1, 30, 50)],
+        [(3, 2, 6, 1), (3, 4, 20, 70)],
+        gradient=False,
+        note="from shapes only",
+    )
+    for params in (
+        "min_size: 7",
+        "min_size: 4 min_size: 9.5 max_size: 11 max_size: 23.5 aspect_ratio: 2 aspect_ratio: 3 clip: true",
+        "min_size: 6 aspect_ratio: 2 flip: false variance: 0.1 variance: 0.2 variance: 0.3 variance: 0.4",
+        "min_size: 6 img_size: 40 step: 8 offset: 0.25 variance: 0.3",
+        "min_size: 6 img_w: 40 img_h: 25 step_w: 8 step_h: 3",
+    )
+]
+CASES += [
+    Case(
+        f'type: "DetectionOutput" detection_output_param {{ num_classes: 3 {params} }}',
+        [(2, 4 * 9 * labels), (2, 3 * 9), (1, 2, 4 * 9)],
+        [(4, 4 * 5 * labels), (4, 3 * 5), (1, 2, 4 * 5)],
+        fills=[normal, unit, priors],
+        gradient=False,
+        note="a choice of boxes of which nothing takes a gradient",
+    )
+    for labels, params in (
+        (1, ""),
+        (1, "code_type: CENTER_SIZE confidence_threshold: 0.5 nms_param { nms_threshold: 0.4 top_k: 4 }"),
+        (1, "code_type: CORNER_SIZE variance_encoded_in_target: true background_label_id: -1 keep_top_k: 7"),
+        (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
+        (1, "confidence_threshold: 1"),
+    )
 ]

@@ -74,6 +74,13 @@ def rois(images: int, height: int, width: int) -> Fill:
     return fill
 
 
+def priors(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """1 x 2 x 4P: boxes x1 y1 x2 y2 in parts of the image, some of them beyond it, and their variances."""
+    boxes = rng.uniform(-0.1, 0.7, (shape[2] // 4, 2))
+    boxes = np.hstack([boxes, boxes + rng.uniform(0.1, 0.5, boxes.shape)])
+    return np.stack([boxes, rng.uniform(0.1, 0.3, boxes.shape)]).reshape(shape)
+
+
 @dataclass
 class Case:
     """One layer with its inputs: what the contract sweep and the gradient check run.

@@ -1,0 +1,105 @@
+"""The default boxes of SSD."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.registry import register
+
+SAME = 1e-6  # ratios that differ by less are one
+
+
+@register("PriorBox")
+class PriorBox(Layer):
+    """Boxes around every pixel of a map, as parts of the image: what SSD's predictions are relative to.
+
+    bottom[0]: the map, N x C x H x W. bottom[1]: the image, N x C x height x width, unless img_size (or img_h and
+    img_w, in pixels) is given. Only their shapes count.
+    top[0]: 1 x 2 x 4HWP; P boxes a pixel, x1 y1 x2 y2 in parts of the image's width and height, and then their
+    variances (0.1 unless given, one or four). P: for each min_size a square of it, a square of the root of
+    min_size times max_size if there are any, and boxes of the area of the first in each other aspect_ratio (and its
+    inverse, with `flip`). Fractions of min_size and max_size are cut off, as in Caffe. Centres are `step` pixels
+    apart (image over map unless given), the first at `offset` steps. `clip` cuts the boxes off at the image.
+    Raises LayerError for params that do not fit, and for bottoms that are no images.
+    Source: PriorBoxLayer of the SSD fork of Caffe; Liu et al., SSD: Single Shot MultiBox Detector (2016),
+    section 2.2.
+    """
+
+    bottom_count = (2, 2)
+    no_gradient = (0, 1)
+    has_backward = False
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.sizes = self._sizes()
+        self.variance = list(self.layer_param.prior_box_param.variance) or [0.1]
+        if len(self.variance) not in (1, 4) or min(self.variance) <= 0:
+            raise self.error(f"variance is {self.variance}; expected one or four numbers greater than 0")
+        self.image = self._pair("img_size", "img_w", "img_h")
+        self.step = self._pair("step", "step_w", "step_h")
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for i, blob in enumerate(bottom[: 1 if self.image else 2]):
+            if len(blob.shape) != 4 or min(blob.shape[2:]) < 1:
+                raise self.error(
+                    f"bottom[{i}] has the shape {blob.shape}; expected N x C x height x width with pixels"
+                )
+        top[0].reshape(1, 2, bottom[0].height * bottom[0].width * len(self.sizes) * 4)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        size = bottom[0].width, bottom[0].height
+        image = self.image or (bottom[1].width, bottom[1].height)
+        step = self.step or (np.float32(image[0]) / size[0], np.float32(image[1]) / size[1])
+        boxes, variances = top[0].data.reshape(2, size[1], size[0], len(self.sizes), 4)
+        for i in range(2):
+            offset = np.float32(self.layer_param.prior_box_param.offset)
+            centre = (np.arange(size[i], dtype=np.float32) + offset) * np.float32(step[i])
+            centre = centre[None, :, None] if i == 0 else centre[:, None, None]
+            half = self.sizes[:, i].astype(np.float64) / 2
+            boxes[..., i] = (centre - half) / image[i]
+            boxes[..., i + 2] = (centre + half) / image[i]
+        if self.layer_param.prior_box_param.clip:
+            np.clip(boxes, 0, 1, out=boxes)
+        variances[...] = self.variance
+
+    def _sizes(self) -> np.ndarray:
+        """Width and height in pixels of the boxes around a pixel, P x 2."""
+        param = self.layer_param.prior_box_param
+        least, most = list(param.min_size), list(param.max_size)
+        if not least or min(least) < 1:
+            raise self.error(f"min_size is {least}; expected one or more sizes of at least 1 pixel")
+        if most and (
+            len(most) != len(least) or any(high <= low for low, high in zip(least, most, strict=True))
+        ):
+            raise self.error(f"max_size is {most}; expected none, or one that is larger for each of {least}")
+        ratios = self._ratios()
+        sizes = []
+        for i, low in enumerate(int(size) for size in least):
+            sizes.append((low, low))
+            if most:
+                sizes.append(((low * int(most[i])) ** 0.5,) * 2)
+            sizes += [(low * ratio**0.5, low / ratio**0.5) for ratio in ratios]
+        return np.array(sizes, np.float32)
+
+    def _ratios(self) -> list[float]:
+        """The aspect ratios besides 1, each once."""
+        ratios = [1.0]
+        for ratio in self.layer_param.prior_box_param.aspect_ratio:
+            if ratio <= 0:
+                raise self.error(f"aspect_ratio is {ratio:g}; it must be greater than 0")
+            if all(abs(ratio - other) >= SAME for other in ratios):
+                ratios += [ratio, 1 / ratio] if self.layer_param.prior_box_param.flip else [ratio]
+        return ratios[1:]
+
+    def _pair(self, both: str, x: str, y: str) -> tuple[float, float] | None:
+        """The values along x and y, where either one for both is given or each of them."""
+        param = self.layer_param.prior_box_param
+        given = [name for name in (both, x, y) if param.HasField(name)]
+        if not given:
+            return None
+        if given not in ([both], [x, y]) or min(getattr(param, name) for name in given) <= 0:
+            raise self.error(f"expected either {both}, or {x} and {y}, greater than 0; given: {given}")
+        return getattr(param, given[0]), getattr(param, given[-1])
