@@ -18,6 +18,7 @@ from caffe_compat.prototxt.caffe_pb2 import SaveOutputParameter
 from caffe_compat.prototxt.reader import read_label_map
 
 WAY_OUT = "correct it, or remove save_output_param to run without files"
+ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of images may have any bytes
 FORMATS = ("VOC", "COCO", "ILSVRC")
 
 
@@ -117,7 +118,7 @@ class DetectionFiles:
 
     def _write(self) -> None:
         for label, path in self._paths().items():
-            with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            with replacing(path) as temporary, open(temporary, "w", **ENCODING) as file:
                 if self.param.output_format == "COCO":
                     json.dump(self.objects, file)
                 else:
@@ -146,7 +147,7 @@ class DetectionFiles:
     def _images(self) -> list[tuple[str, int, int]]:
         path, images = self.param.name_size_file, []
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            with open(path, **ENCODING) as file:
                 for i, line in enumerate(file, 1):
                     match = re.fullmatch(r"(\S+)\s+([0-9]+)\s+([0-9]+)", line.strip())
                     if match:
@@ -157,6 +158,8 @@ class DetectionFiles:
                         )
         except OSError as error:
             raise self._error(f"name_size_file '{path}' cannot be read: {error.strerror}") from error
+        if not images:
+            raise self._error(f"name_size_file '{path}' names no image")
         return images
 
     def _error(self, message: str) -> CaffeCompatError:

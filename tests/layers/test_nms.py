@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe_compat.layers.kernels.nms import nms, nms_groups
+from caffe_compat.layers.kernels.nms import nms, nms_groups, nms_of_parts
 
 
 def naive(boxes, threshold) -> list[bool]:
@@ -53,3 +53,24 @@ def test_groups_do_not_see_each_other():
 
 def test_no_boxes():
     nms(np.zeros((0, 4), np.float32), np.float32(0.5), np.zeros(0, bool))
+
+
+def test_of_parts_the_threshold_shrinks_with_each_box_that_stays():
+    # IoU with the first: 0.5, 0.75 and, of one that is away, 0
+    boxes = np.array(
+        [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0, 1, 0.75], [2, 2, 3, 3], [2, 2, 3, 2.75]], np.float32
+    )
+    for threshold, eta, want in (
+        (0.75, 1, [1, 1, 1, 1, 1]),
+        (0.5, 1, [1, 1, 0, 1, 0]),
+        (0.49, 1, [1, 0, 0, 1, 0]),
+        (
+            0.9,
+            0.8,
+            [1, 1, 0, 1, 0],
+        ),  # 0.72 after the first, 0.576 after the second, then 0.461: no longer shrinks
+        (0.5, 0.5, [1, 1, 0, 1, 0]),
+    ):
+        keep = np.zeros(5, bool)
+        nms_of_parts(boxes, np.float32(threshold), np.float32(eta), keep)
+        assert keep.tolist() == [bool(stays) for stays in want], threshold
