@@ -1,11 +1,13 @@
-"""Trains the small net on drawn shapes with and without hard example mining, and compares the loss over all RoIs.
+"""Trains the small net on drawn shapes with and without hard example mining, and compares loss and average precision.
 
-    .venv/bin/python scripts/compare_ohem.py OUT [--iterations 3000] [--seeds 3] [--images 250]
+    .venv/bin/python scripts/compare_ohem.py OUT [--iterations 4000] [--seeds 3] [--images 1000]
 
 Both nets are the same but for the read-only branch, start from the same seeds, see the same images and take as many
 RoIs a step: 2 images with 64 RoIs each. Every tenth of the way, the mean loss over all RoIs of 40 training images is
 taken with the weights of then (no sampling, no mining), as in the figure of Shrivastava, Gupta and Girshick (2016).
-Writes OUT/loss.csv and OUT/loss.png (with matplotlib), and prints a table.
+At the end, the net detects in the test images, a fifth of all, from selective search's boxes. The learning rate falls
+to a tenth after three quarters of the iterations. Writes OUT/loss.csv, OUT/map.csv and OUT/loss.png (with matplotlib),
+and prints two tables.
 """
 
 from __future__ import annotations
@@ -17,12 +19,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import table
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
 from caffe_compat.fast_rcnn.build import devkit_roidb
 from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file, in_order
+from caffe_compat.fast_rcnn.detect import Detector
+from caffe_compat.fast_rcnn.evaluate import evaluate
 from caffe_compat.fast_rcnn.feed import mines
+from caffe_compat.fast_rcnn.images import read_photo
+from caffe_compat.fast_rcnn.proposals import propose
 from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.train import train_on_devkit
@@ -39,9 +46,9 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument("out", type=Path, metavar="OUT", help="a folder for the images and the results")
-    result.add_argument("--iterations", type=int, default=3000)
+    result.add_argument("--iterations", type=int, default=4000)
     result.add_argument("--seeds", type=int, default=3)
-    result.add_argument("--images", type=int, default=250)
+    result.add_argument("--images", type=int, default=1000)
     return result
 
 
@@ -50,18 +57,25 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     if not (args.out / "VOC2007").exists():
         make_shapes(args.out, images=args.images)
-    kit = Devkit(args.out, "2007", "trainval")
+    kit, unseen = (Devkit(args.out, "2007", image_set) for image_set in ("trainval", "test"))
     judge = Judge(kit)
     rows: list[tuple[str, int, int, float, float]] = []
+    precisions: list[tuple[str, int, float]] = []
     total = len(METHODS) * args.seeds * args.iterations
     with console.progress(total, quiet=False) as bar:
         for seed in range(args.seeds):
             for method, name in METHODS.items():
-                for iteration, loss, seconds in train(kit, name, seed, args.iterations, judge, bar):
+                solver = make_solver(kit, name, seed, args)
+                solver.on_iteration(
+                    lambda done, run=f"{name} seed {seed}": bar(f"{run} loss {done.smoothed_loss:.3f}")
+                )
+                for iteration, loss, seconds in train(solver, args.iterations, judge):
                     rows.append((method, seed, iteration, loss, seconds))
-    with open(args.out / "loss.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("method", "seed", "iteration", "loss", "seconds"), *rows])
+                precisions.append((method, seed, mean_ap(solver, unseen, config(name))))
+                write(args.out / "loss.csv", ("method", "seed", "iteration", "loss", "seconds"), rows)
+                write(args.out / "map.csv", ("method", "seed", "mAP"), precisions)
     report(rows, args.seeds)
+    report_precision(precisions, len(unseen.image_ids), args.iterations)
     plot(rows, args.out / "loss.png")
 
 
@@ -89,17 +103,22 @@ def config(name: str) -> Config:
     return cfg_from_file(zoo.path("shapes_train").with_name(f"{name}.yml"))
 
 
-def train(kit: Devkit, name: str, seed: int, iterations: int, judge: Judge, bar):
-    """Yields (iteration, mean loss over all RoIs, seconds of training up to there)."""
+def make_solver(kit: Devkit, name: str, seed: int, args: argparse.Namespace) -> caffe.SGDSolver:
     cfg = config(name)
     apply(cfg)
     caffe.set_random_seed(seed)
     np.random.seed(seed)
     solver = caffe.get_solver(zoo.path(f"{name}_solver"))
     solver.param.snapshot = 0
+    solver.param.snapshot_prefix = str(args.out / f"{name}_{seed}")
+    solver.param.stepsize = args.iterations * 3 // 4
     train_on_devkit(solver, kit, cfg)
-    solver.on_iteration(lambda done: bar(f"{name} seed {seed} loss {done.smoothed_loss:.3f}"))
     assert mines(solver.net) == (name == "shapes_ohem")
+    return solver
+
+
+def train(solver: caffe.SGDSolver, iterations: int, judge: Judge):
+    """Yields (iteration, mean loss over all RoIs, seconds of training up to there)."""
     yield 0, judge(solver.net), 0.0
     seconds = 0.0
     for _ in range(POINTS):
@@ -107,6 +126,22 @@ def train(kit: Devkit, name: str, seed: int, iterations: int, judge: Judge, bar)
         solver.step(iterations // POINTS)
         seconds += time.perf_counter() - start
         yield solver.iter, judge(solver.net), seconds
+
+
+def mean_ap(solver: caffe.SGDSolver, unseen: Devkit, cfg: Config) -> float:
+    """VOC07's mean average precision of the net as it stands, on images that it has not learnt from."""
+    weights = solver.snapshot().replace(".solverstate", ".caffemodel")
+    detector = Detector(caffe.Net(zoo.path("shapes_test"), caffe.TEST, weights=weights), cfg)
+    found = {}
+    for image_id in unseen.image_ids:
+        image = read_photo(str(unseen.photo(image_id)))
+        found[image_id] = detector(image, propose(image))
+    return evaluate(found, unseen).mean_ap_07
+
+
+def write(path: Path, columns: tuple[str, ...], rows: list) -> None:
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
 
 
 def report(rows: list[tuple[str, int, int, float, float]], seeds: int) -> None:
@@ -122,6 +157,18 @@ def report(rows: list[tuple[str, int, int, float, float]], seeds: int) -> None:
     for method in METHODS:
         last = [row[4] for row in rows if row[0] == method and row[2] == max(row[2] for row in rows)]
         print(f"{method}: {np.mean(last):.0f} s of training on {os.cpu_count()} cores")
+
+
+def report_precision(precisions: list[tuple[str, int, float]], images: int, iterations: int) -> None:
+    table(
+        f"mean average precision (VOC07) on {images} unseen images after {iterations} iterations, by seed",
+        ("", *(str(seed) for seed in sorted({seed for _, seed, _ in precisions})), "mean"),
+        [
+            (method, *(f"{value:.3f}" for value in values), f"{np.mean(values):.3f}")
+            for method in METHODS
+            for values in [[value for name, _, value in precisions if name == method]]
+        ],
+    )
 
 
 def plot(rows: list[tuple[str, int, int, float, float]], path: Path) -> None:
