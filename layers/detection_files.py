@@ -18,7 +18,6 @@ from caffe_compat.prototxt.caffe_pb2 import SaveOutputParameter
 from caffe_compat.prototxt.reader import read_label_map
 
 WAY_OUT = "correct it, or remove save_output_param to run without files"
-ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of images may have any bytes
 FORMATS = ("VOC", "COCO", "ILSVRC")
 
 
@@ -118,7 +117,10 @@ class DetectionFiles:
 
     def _write(self) -> None:
         for label, path in self._paths().items():
-            with replacing(path) as temporary, open(temporary, "w", **ENCODING) as file:
+            with (
+                replacing(path) as temporary,
+                open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file,
+            ):
                 if self.param.output_format == "COCO":
                     json.dump(self.objects, file)
                 else:
@@ -147,7 +149,7 @@ class DetectionFiles:
     def _images(self) -> list[tuple[str, int, int]]:
         path, images = self.param.name_size_file, []
         try:
-            with open(path, **ENCODING) as file:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 for i, line in enumerate(file, 1):
                     match = re.fullmatch(r"(\S+)\s+([0-9]+)\s+([0-9]+)", line.strip())
                     if match:

@@ -30,6 +30,6 @@ def _without_padding(boxes: np.ndarray, aspect: np.float32, resize: ResizeParame
         filled = np.array([whole[1] * aspect, whole[1]], np.float32)
     low = (whole - filled) / 2 / whole
     high = 1 - low
-    on_image = (boxes[:, :2] < high).all(axis=1) & (boxes[:, 2:] > low).all(axis=1)
+    on_image = np.hstack([boxes[:, :2] < high, boxes[:, 2:] > low]).all(axis=1, keepdims=True)
     moved = (boxes - np.tile(low, 2)) / np.tile(high - low, 2)
-    return np.where(on_image[:, None], moved, boxes)
+    return np.where(on_image, moved, boxes)

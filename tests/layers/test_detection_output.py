@@ -1,11 +1,10 @@
 """DetectionOutput against plain loops, and errors."""
 
-import math
-
 import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from layers import ssd
 from layers.harness import Runner, priors
 
 P, C, N = 37, 3, 2
@@ -18,76 +17,13 @@ def bottoms(labels=1, seed=1, num=N):
     return [steps, scores, priors(rng, (1, 2, P * 4))]
 
 
+def naive(arrays, **options):
+    return ssd.detections(*arrays, classes=C, **options)
+
+
 def layer(params: str, arrays, dtype=np.float64) -> Runner:
     text = f'type: "DetectionOutput" detection_output_param {{ num_classes: {C} {params} }}'
     return Runner(text, arrays, dtype=dtype)
-
-
-def naive_box(code, prior, variance, steps):
-    x1, y1, x2, y2 = prior
-    a, b, c, d = (v * s for v, s in zip(variance, steps, strict=True))
-    w, h = x2 - x1, y2 - y1
-    if code == "CORNER":
-        return x1 + a, y1 + b, x2 + c, y2 + d
-    if code == "CORNER_SIZE":
-        return x1 + a * w, y1 + b * h, x2 + c * w, y2 + d * h
-    cx, cy, nw, nh = (x1 + x2) / 2 + a * w, (y1 + y2) / 2 + b * h, w * math.exp(c), h * math.exp(d)
-    return cx - nw / 2, cy - nh / 2, cx + nw / 2, cy + nh / 2
-
-
-def overlap(a, b):
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if w <= 0 or h <= 0:
-        return 0
-    return w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
-
-
-def naive(
-    arrays,
-    share=True,
-    code="CORNER",
-    in_target=False,
-    background=0,
-    least=None,
-    top=-1,
-    thresh=0.3,
-    eta=1,
-    keep=-1,
-):
-    """Box by box, in plain Python: rows of image, class, score, box."""
-    steps, scores, (prior_boxes,) = (array.tolist() for array in arrays)
-    labels = 1 if share else C
-    result = []
-    for n in range(len(steps)):
-        found = []
-        for c in range(C):
-            if c == background:
-                continue
-            candidates = []
-            for p in range(P):
-                start = 4 * (p * labels + (0 if share else c))
-                variance = [1] * 4 if in_target else prior_boxes[1][4 * p : 4 * p + 4]
-                box = naive_box(
-                    code, prior_boxes[0][4 * p : 4 * p + 4], variance, steps[n][start : start + 4]
-                )
-                score = scores[n][p * C + c]
-                if least is None or score > least:
-                    candidates.append((score, box))
-            candidates.sort(key=lambda item: -item[0])
-            if top > -1:
-                candidates = candidates[:top]
-            kept, now = [], thresh
-            for score, box in candidates:
-                if all(overlap(box, other) <= now for _, other in kept):
-                    kept.append((score, box))
-                    if eta < 1 and now > 0.5:
-                        now *= eta
-            found += [(c, score, box) for score, box in kept]
-        if -1 < keep < len(found):
-            last = sorted((score for _, score, _ in found), reverse=True)[:keep]
-            found = [item for item in found if item[1] in last]
-        result += [[n, c, score, *box] for c, score, box in found]
-    return np.array(result)
 
 
 @pytest.mark.parametrize(

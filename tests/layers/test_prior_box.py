@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from layers import ssd
 from layers.harness import Runner
 
 MAP, IMAGE = (2, 3, 4, 5), (2, 1, 30, 50)
@@ -14,22 +15,8 @@ def layer(params: str, shapes=(MAP, IMAGE)) -> Runner:
     return Runner(text, [np.full(shape, np.nan) for shape in shapes])
 
 
-def naive(sizes, image=(50, 30), step=(10, 7.5), offset=0.5, variance=(0.1,) * 4, clip=False):
-    """Boxes of these sizes (width, height) at each pixel, one number after the other."""
-    boxes, variances = [], []
-    for y in range(MAP[2]):
-        for x in range(MAP[3]):
-            for w, h in sizes:
-                cx, cy = (x + offset) * step[0], (y + offset) * step[1]
-                box = [
-                    (cx - w / 2) / image[0],
-                    (cy - h / 2) / image[1],
-                    (cx + w / 2) / image[0],
-                    (cy + h / 2) / image[1],
-                ]
-                boxes += [min(max(value, 0), 1) for value in box] if clip else box
-                variances += variance
-    return [[boxes, variances]]
+def naive(sizes, image=(50, 30), step=(10, 7.5), **options):
+    return ssd.priors(sizes, MAP[2:], image, step, **options)
 
 
 @pytest.mark.parametrize(
