@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -122,6 +126,34 @@ def test_evaluate_goes_on_after_an_interruption(folder):
     assert row[1:3] == ["1", str(len(lines))]
     done = command(folder, "evaluate", *NET, *kit, *SMALL, "--stages", 2)
     assert done.returncode == 7 and "another run, with another stages" in done.stderr
+
+
+def test_evaluate_killed_halfway_goes_on_to_the_same_result(folder):
+    """Killed (SIGKILL) as soon as two photos are done; the second run does the rest, and no photo twice."""
+    kit = folder / "many/VOC2007"
+    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (kit / part).mkdir(parents=True)
+    ids = [f"{i:06d}" for i in range(100, 160)]
+    for image_id in ids:
+        shutil.copy(folder / PHOTOS / "000007.jpg", kit / f"JPEGImages/{image_id}.jpg")
+        shutil.copy(folder / "kit/VOC2007/Annotations/000007.xml", kit / f"Annotations/{image_id}.xml")
+    (kit / "ImageSets/Main/test.txt").write_text("\n".join(ids) + "\n")
+    options = ("evaluate", *NET, "--devkit", "many", *SMALL, "--stages", 5)
+    command(folder, *options, "--output", "whole")
+    arguments = [sys.executable, "-m", "caffe_compat.cli.main", *map(str, options), "--output", "killed"]
+    running = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL)
+    store = folder / "killed/detections.jsonl"
+    while not store.exists() or store.read_bytes().count(b"\n") < 3:
+        assert running.poll() is None
+        time.sleep(0.001)
+    running.kill()
+    assert running.wait() == -9
+    before = store.read_bytes()
+    done = command(folder, *options, "--output", "killed")
+    assert done.returncode == 0, done.stderr
+    assert f"{before.count(bytes([10])) - 1} of 60 photos are done already" in done.stdout
+    for file in (folder / "whole").iterdir():
+        assert (folder / "killed" / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_evaluate_given_detections(folder):
