@@ -1,0 +1,153 @@
+"""An SSD as it is deployed, small: all its layers in one net, its detections against plain loops."""
+
+import numpy as np
+import pytest
+from recordings import net_of
+
+import caffe_compat as caffe
+from layers import ssd
+
+CLASSES = 4
+PRIORS = {
+    "conv1": "min_size: 12 aspect_ratio: 2 clip: true",
+    "conv2": "min_size: 16 max_size: 25 aspect_ratio: 2.25 variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2",
+}
+SIZES = {
+    "conv1": [(12, 12), (12 * 2**0.5, 12 / 2**0.5), (12 / 2**0.5, 12 * 2**0.5)],
+    "conv2": [(16, 16), (20, 20), (24, 32 / 3), (32 / 3, 24)],
+}
+
+
+def predictions(source: str, below: str) -> str:
+    """The layers that predict steps and scores at each pixel of `below`, and its priors."""
+    text = ""
+    for kind, each in (("loc", 4), ("conf", CLASSES)):
+        name = f"{source}_mbox_{kind}"
+        text += f"""
+layer {{ name: "{name}" type: "Convolution" bottom: "{below}" top: "{name}" convolution_param {{
+    num_output: {len(SIZES[source]) * each} kernel_size: 3 pad: 1 weight_filler {{ type: "gaussian" std: 0.3 }} }} }}
+layer {{ name: "{name}_perm" type: "Permute" bottom: "{name}" top: "{name}_perm"
+    permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
+layer {{ name: "{name}_flat" type: "Flatten" bottom: "{name}_perm" top: "{name}_flat" flatten_param {{ axis: 1 }} }}
+"""
+    return (
+        text
+        + f"""
+layer {{ name: "{source}_mbox_priorbox" type: "PriorBox" bottom: "{below}" bottom: "data"
+    top: "{source}_mbox_priorbox" prior_box_param {{ {PRIORS[source]} }} }}
+"""
+    )
+
+
+def concat(what: str, axis: int) -> str:
+    bottoms = " ".join(f'bottom: "{source}_mbox_{what}"' for source in SIZES)
+    name = f"mbox_{what.removesuffix('_flat')}"
+    return (
+        f'layer {{ name: "{name}" type: "Concat" {bottoms} top: "{name}" concat_param {{ axis: {axis} }} }}\n'
+    )
+
+
+NET = f"""
+name: "small SSD"
+input: "data" input_shape {{ dim: 2 dim: 3 dim: 28 dim: 36 }}
+layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param {{
+    num_output: 5 kernel_size: 3 pad: 1 stride: 4 weight_filler {{ type: "gaussian" std: 0.2 }} }} }}
+layer {{ name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }}
+layer {{ name: "conv1_norm" type: "Normalize" bottom: "conv1" top: "conv1_norm" norm_param {{
+    across_spatial: false scale_filler {{ type: "constant" value: 2 }} channel_shared: false }} }}
+layer {{ name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2" convolution_param {{
+    num_output: 6 kernel_size: 3 pad: 1 stride: 2 weight_filler {{ type: "gaussian" std: 0.3 }} }} }}
+layer {{ name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }}
+{predictions("conv1", "conv1_norm")}
+{predictions("conv2", "conv2")}
+{concat("loc_flat", 1)} {concat("conf_flat", 1)} {concat("priorbox", 2)}
+layer {{ name: "mbox_conf_reshape" type: "Reshape" bottom: "mbox_conf" top: "mbox_conf_reshape"
+    reshape_param {{ shape {{ dim: 0 dim: -1 dim: {CLASSES} }} }} }}
+layer {{ name: "mbox_conf_softmax" type: "Softmax" bottom: "mbox_conf_reshape" top: "mbox_conf_softmax"
+    softmax_param {{ axis: 2 }} }}
+layer {{ name: "mbox_conf_flatten" type: "Flatten" bottom: "mbox_conf_softmax" top: "mbox_conf_flatten"
+    flatten_param {{ axis: 1 }} }}
+layer {{ name: "detection_out" type: "DetectionOutput" bottom: "mbox_loc" bottom: "mbox_conf_flatten"
+    bottom: "mbox_priorbox" top: "detection_out" include {{ phase: TEST }} detection_output_param {{
+    num_classes: {CLASSES} share_location: true background_label_id: 0 code_type: CENTER_SIZE
+    nms_param {{ nms_threshold: 0.45 top_k: 40 }} keep_top_k: 30 confidence_threshold: 0.2 }} }}
+"""
+
+
+def convolve(x, weight, bias, stride):
+    """A 3 x 3 convolution with pad 1, pixel by pixel."""
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    height, width = (-(-size // stride) for size in x.shape[2:])
+    y = np.empty((len(x), len(weight), height, width))
+    for n, h, w in np.ndindex(len(x), height, width):
+        patch = padded[n, :, h * stride : h * stride + 3, w * stride : w * stride + 3]
+        y[n, :, h, w] = [(patch * kernel).sum() for kernel in weight] + bias
+    return y
+
+
+def by_prior(maps, each):
+    """N x A*each x H x W as N x (H W A) x each."""
+    n, channels, height, width = maps.shape
+    rows = [
+        maps[:, a : a + each, h, w]
+        for h in range(height)
+        for w in range(width)
+        for a in range(0, channels, each)
+    ]
+    return np.stack(rows, axis=1).reshape(n, -1, each)
+
+
+@pytest.fixture
+def net():
+    caffe.set_random_seed(1)
+    net = net_of(NET, caffe.TEST)
+    rng = np.random.RandomState(2)
+    net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)
+    for blobs in net.params.values():
+        blobs[-1].data[...] = rng.uniform(
+            0.5, 1.5, blobs[-1].shape
+        )  # the biases, and the scale of conv1_norm
+    return net
+
+
+def naive(net):
+    """The rows of detection_out, computed from the data and the params."""
+    params = {name: [blob.data.astype(float) for blob in blobs] for name, blobs in net.params.items()}
+    data = net.blobs["data"].data.astype(float)
+    conv1 = np.maximum(convolve(data, *params["conv1"], 4), 0)
+    conv2 = np.maximum(convolve(conv1, *params["conv2"], 2), 0)
+    norm = np.sqrt((conv1**2).sum(axis=1, keepdims=True) + 1e-10)
+    maps = {"conv1": conv1 / norm * params["conv1_norm"][0][:, None, None], "conv2": conv2}
+    steps, scores, boxes = [], [], []
+    for source, x in maps.items():
+        steps.append(by_prior(convolve(x, *params[f"{source}_mbox_loc"], 1), 4))
+        scores.append(by_prior(convolve(x, *params[f"{source}_mbox_conf"], 1), CLASSES))
+        height, width = x.shape[2:]
+        more = {"clip": True} if source == "conv1" else {"variance": (0.1, 0.1, 0.2, 0.2)}
+        boxes.append(ssd.priors(SIZES[source], (height, width), (36, 28), (36 / width, 28 / height), **more))
+    scores = np.exp(np.concatenate(scores, axis=1))
+    scores /= scores.sum(axis=2, keepdims=True)
+    return ssd.detections(
+        np.concatenate(steps, axis=1).reshape(2, -1),
+        scores.reshape(2, -1),
+        np.concatenate(boxes, axis=2),
+        CLASSES,
+        code="CENTER_SIZE",
+        least=0.2,
+        top=40,
+        thresh=0.45,
+        keep=30,
+    )
+
+
+def test_detections(net):
+    found = net.forward()["detection_out"]
+    want = naive(net)
+    assert found.shape == (1, 1, len(want), 7)
+    assert set(want[:, 0]) == {0, 1} and set(want[:, 1]) == {1, 2, 3}
+    np.testing.assert_allclose(found[0, 0], want, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_flows_where_there_is_no_loss(net):
+    net.backward()
+    assert not any(blob.diff.any() for blobs in net.params.values() for blob in blobs)
