@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from os import PathLike, fspath
 
 import numpy as np
 
 from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
+from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
@@ -164,7 +165,8 @@ class Net(PycaffeNet):
     def _call(self, index: int, method: str, *args) -> None:
         layer, param = self.layers[index], self.param.layer[index]
         try:
-            getattr(layer, method)(*args)
+            with importable_as_caffe() if param.type == "Python" else nullcontext():
+                getattr(layer, method)(*args)
         except CaffeCompatError as error:
             if type(error) is not CaffeCompatError:  # it says itself what it is about
                 raise

@@ -46,6 +46,9 @@ class Layer:
         self.dtype = dtype
         self.blobs = BlobVec(dtype)
         self.param_propagate_down: list[bool] = []
+        self.param_str = self.param_str_ = (
+            layer_param.python_param.param_str
+        )  # of Python layers; two spellings
 
     # ---- the contract --------------------------------------------------------------------------------------
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -86,13 +89,6 @@ class Layer:
     def propagates_to(self, index: int) -> bool:
         """Whether the gradient of param `index` is wanted (True where nobody said otherwise)."""
         return self.param_propagate_down[index] if index < len(self.param_propagate_down) else True
-
-    # ---- pycaffe's names for Python layers -----------------------------------------------------------------
-    @property
-    def param_str(self) -> str:
-        return self.layer_param.python_param.param_str
-
-    param_str_ = param_str
 
 
 def canonical_axis(layer: Layer, axis: int, blob: Blob) -> int:

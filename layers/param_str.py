@@ -9,7 +9,7 @@ import yaml
 from caffe_compat.layers.base import Layer
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """The nets for COCO write tuples in Python's own YAML tag."""
 
 
@@ -17,7 +17,7 @@ def _construct_tuple(loader: Any, node: Any) -> tuple:
     return tuple(loader.construct_sequence(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
 
 
 def num_classes(layer: Layer) -> int:
@@ -61,7 +61,7 @@ def anchor_params(layer: Layer) -> tuple[int, tuple[float, ...], float]:
 
 def _read(layer: Layer) -> Any:
     try:
-        return yaml.load(layer.param_str, _Loader)
+        return yaml.load(layer.param_str, Loader)
     except yaml.YAMLError as error:
         raise layer.error(
             f"param_str {layer.param_str!r} is not YAML: {' '.join(str(error).split())}"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from types import ModuleType
 
+import numpy as np
+
+from caffe_compat import old_python
 from caffe_compat.alias import importable_as_caffe
+from caffe_compat.blob import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import Layer
@@ -38,6 +43,17 @@ class Python(Layer):
     in_place = True
 
 
+def create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+    """Make the layer that a LayerParameter of type Python describes. Raises what python_layer_class raises."""
+    cls = python_layer_class(layer_param)
+    if cls.type:
+        return cls(layer_param, phase, dtype)
+    with importable_as_caffe():
+        layer = cls(layer_param)  # pycaffe's only argument, should the class have an __init__ of its own
+    layer.type, layer.phase, layer.dtype, layer.blobs = Python.type, phase, dtype, BlobVec(dtype)
+    return layer
+
+
 def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     """Return the class python_param.layer of the module python_param.module; the ones built in come first.
 
@@ -65,11 +81,19 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     cls = getattr(module, param.layer)
     if not (isinstance(cls, type) and issubclass(cls, Layer)):
         raise _error(
-            layer_param,
-            f"'{param.module}.{param.layer}' is no caffe.Layer; derive the class from it",
-            file=file,
+            layer_param, f"'{param.module}.{param.layer}' is no caffe.Layer; {_way_out()}", file=file
         )
     return cls
+
+
+def _way_out() -> str:
+    other = sys.modules.get("caffe")
+    if other is None or other is sys.modules["caffe_compat"]:
+        return "derive the class from it"
+    return (
+        f"caffe is the one of {getattr(other, '__file__', None)} here: call caffe_compat.install_as_caffe() "
+        "before anything imports it, or run your script with python -m caffe_compat"
+    )
 
 
 def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> LayerError:
@@ -79,12 +103,12 @@ def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> Laye
 def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
     name = layer_param.python_param.module
     try:
-        with importable_as_caffe():
+        with importable_as_caffe(), old_python.understood():
             return importlib.import_module(name)
     except SyntaxError as error:
         raise _error(
             layer_param,
-            f"cannot read module '{name}': {error.msg}; is it Python 2 code? Convert it to Python 3",
+            f"cannot read module '{name}': {error.msg}; {old_python.hint(error)}",
             file=error.filename,
             line=error.lineno,
         ) from error

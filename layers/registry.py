@@ -62,5 +62,5 @@ def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.flo
     """
     cls = layer_class(layer_param.type)
     if layer_param.type == "Python":
-        cls = importlib.import_module("caffe_compat.layers.python").python_layer_class(layer_param)
+        return importlib.import_module("caffe_compat.layers.python").create(layer_param, phase, dtype)
     return cls(layer_param, phase, dtype)

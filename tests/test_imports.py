@@ -16,6 +16,7 @@ HEIGHTS = {
     "caffe_compat.alias": 0,
     "caffe_compat.files": 0,
     "caffe_compat.glog": 0,
+    "caffe_compat.old_python": 0,
     "caffe_compat.prototxt": 1,
     "caffe_compat.blob": 1,
     "caffe_compat.rng": 1,
