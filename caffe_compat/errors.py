@@ -6,6 +6,8 @@ All derive from `CaffeCompatError`; the command line prints such an error as one
 
 from __future__ import annotations
 
+from typing import Protocol
+
 
 class CaffeCompatError(RuntimeError):
     """Something is wrong with what the user gave: says what was found, what was expected, what to do.
@@ -36,6 +38,12 @@ class CaffeCompatError(RuntimeError):
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         return f"{place}: {self.message}" if place else self.message
+
+
+class Blamed(Protocol):
+    """Whom errors are about, a layer or a file: makes of a message the error to raise."""
+
+    def error(self, message: str) -> CaffeCompatError: ...
 
 
 class PrototxtError(CaffeCompatError):

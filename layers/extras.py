@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from caffe_compat.layers.base import Layer
+from caffe_compat.errors import Blamed
 
 
-def import_extra(layer: Layer, module: str, extra: str) -> Any:
-    """Return the module. Raises LayerError that names the extra to install where it is not there."""
+def import_extra(owner: Blamed, module: str, extra: str) -> Any:
+    """Return the module. Raises owner's error that names the extra to install where it is not there."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise layer.error(f"this layer needs {module}: pip install 'caffe-compat[{extra}]'") from error
+        raise owner.error(f"this needs {module}: pip install 'caffe-compat[{extra}]'") from error

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from caffe_compat.layers.base import Layer
+from caffe_compat.errors import Blamed
 from caffe_compat.layers.image_batches import ImageBatches
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.transformer import read_image, rng_state, set_rng_state
@@ -79,21 +79,21 @@ class ImageData(ImageBatches):
             set_rng_state("shuffle", self.rng, state)
 
 
-def read_list(layer: Layer, source: str) -> list[Entry]:
-    """The lines of a list of images. Raises LayerError that names the file and the line."""
+def read_list(owner: Blamed, source: str) -> list[Entry]:
+    """The lines of a list of images. Raises owner's error that names the file and the line."""
     try:
         with open(source, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().splitlines()
     except OSError as error:
-        raise layer.error(f"cannot read the list of images '{source}': {error.strerror}") from error
+        raise owner.error(f"cannot read the list of images '{source}': {error.strerror}") from error
     entries = []
     for number, line in enumerate(lines, 1):
         path, _, label = line.rstrip().rpartition(" ")
         if not path or not label.removeprefix("-").isdecimal():
-            raise layer.error(
+            raise owner.error(
                 f"{source}:{number}: expected a path, a blank and a whole number, found '{line}'"
             )
         entries.append(Entry(path, int(label), f"{source}:{number}"))
     if not entries:
-        raise layer.error(f"the list of images '{source}' is empty")
+        raise owner.error(f"the list of images '{source}' is empty")
     return entries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from caffe_compat.errors import Blamed
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.binaryproto import read_binaryproto
 from caffe_compat.rng import Rng, caffe_rng
@@ -105,31 +106,31 @@ class DataTransformer:
         return self.rng.draw() % n
 
 
-def decode(layer: Layer, content: bytes, flag: int, name: str) -> np.ndarray:
+def decode(owner: Blamed, content: bytes, flag: int, name: str) -> np.ndarray:
     """An image file's content as an array of height x width x channels (BGR), uint8.
 
-    flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises LayerError where it is no image.
+    flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises owner's error where it is no image.
     """
     image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
     if image is None:
-        raise layer.error(f"{name} is no image that OpenCV can decode")
+        raise owner.error(f"{name} is no image that OpenCV can decode")
     if image.dtype != np.uint8:
-        raise layer.error(f"{name} has pixels of {image.dtype}; only 8 bits are read")
+        raise owner.error(f"{name} has pixels of {image.dtype}; only 8 bits are read")
     return image if image.ndim == 3 else image[:, :, None]
 
 
-def read_image(layer: Layer, path: str, flag: int, place: str) -> np.ndarray:
+def read_image(owner: Blamed, path: str, flag: int, place: str) -> np.ndarray:
     """The image of a file, as `decode` gives it. place: where the file is named, for errors."""
-    return decode(layer, read_image_file(layer, path, place), flag, f"{place}: '{path}'")
+    return decode(owner, read_image_file(owner, path, place), flag, f"{place}: '{path}'")
 
 
-def read_image_file(layer: Layer, path: str, place: str) -> bytes:
-    """The content of a file. Raises LayerError, with the place where it is named."""
+def read_image_file(owner: Blamed, path: str, place: str) -> bytes:
+    """The content of a file. Raises owner's error, with the place where it is named."""
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise layer.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error
+        raise owner.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error
 
 
 def rng_state(name: str, rng: Rng) -> dict[str, np.ndarray]:
