@@ -28,7 +28,8 @@ class DetectionOutput(Layer):
     that overlap a better one above nms_threshold, which shrinks by the factor eta with each box as long as it is
     above 0.5. Of all classes the keep_top_k best (-1: all). save_output_param: writes files as well, see
     `detection_files`. `visualize` opens no window here and warns.
-    Raises LayerError for params that do not fit, shapes that do not agree, bottoms that are not finite.
+    Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
+    fit, shapes that do not agree, and priors without area where code_type divides by it.
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3.
     """
 
@@ -68,9 +69,12 @@ class DetectionOutput(Layer):
         top[0].reshape(1, 1, 1, 7)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for i, blob in enumerate(bottom[:3]):
-            if not np.isfinite(blob.data).all():
-                raise self.error(f"bottom[{i}] is not finite; has the training diverged?")
+        if not all(np.isfinite(blob.data).all() for blob in bottom[:2]):
+            warnings.warn(
+                f"layer '{self.name}' (DetectionOutput): steps or scores are not finite; were the weights loaded? A "
+                "score of NaN is no detection",
+                stacklevel=2,
+            )
         self.priors.read(bottom[2])
         labels, count, _ = self.boxes.shape
         steps = bottom[0].data.reshape(-1, count, labels, 4)

@@ -21,10 +21,10 @@ def iou(a, i, b, j):
 
 @njit(cache=True, error_model="numpy")
 def iou_of_parts(a, i, b, j):
-    """Intersection over union of box a[i] and box b[j], which are in parts of an image."""
+    """Intersection over union of box a[i] and box b[j], which are in parts of an image; 0 for what is no box."""
     width = min(a[i, 2], b[j, 2]) - max(a[i, 0], b[j, 0])
     height = min(a[i, 3], b[j, 3]) - max(a[i, 1], b[j, 1])
-    if width <= 0 or height <= 0:
+    if not (width > 0 and height > 0):
         return np.float32(0)
     area_a = (a[i, 2] - a[i, 0]) * (a[i, 3] - a[i, 1])
     area_b = (b[j, 2] - b[j, 0]) * (b[j, 3] - b[j, 1])

@@ -136,12 +136,14 @@ def test_wrong_shapes(index, shape, message):
         layer("", arrays)
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_not_finite(index):
+def test_what_is_not_finite_is_no_detection_and_warns():
     arrays = bottoms()
-    arrays[index].flat[5] = np.nan
-    with pytest.raises(LayerError, match=rf"bottom\[{index}\] is not finite"):
-        layer("", arrays).forward()
+    arrays[1][:, ::2] = np.nan
+    with pytest.warns(UserWarning, match="not finite; were the weights loaded"):
+        (top,) = layer("", arrays).forward()
+    arrays[1][:, ::2] = -1
+    (want,) = layer("confidence_threshold: 0", arrays).forward()
+    np.testing.assert_array_equal(top, want)
 
 
 def test_a_prior_without_area():
