@@ -142,7 +142,7 @@ def test_what_is_not_finite_is_no_detection_and_warns():
     with pytest.warns(UserWarning, match="not finite; were the weights loaded"):
         (top,) = layer("", arrays).forward()
     arrays[1][:, ::2] = -1
-    (want,) = layer("confidence_threshold: 0", arrays).forward()
+    (want,) = layer("confidence_threshold: -0.5", arrays).forward()
     np.testing.assert_array_equal(top, want)
 
 
