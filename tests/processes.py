@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 TINY = """\
@@ -25,3 +27,12 @@ def run_prototxt(*args: object, cwd: Path | None = None) -> subprocess.Completed
 def run(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *map(str, args)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def python(
+    text: str, *args: object, cwd: Path | None = None, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program, given as text, in a process; `path` is put on PYTHONPATH."""
+    command = [sys.executable, "-c", textwrap.dedent(text), *map(str, args)]
+    env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
