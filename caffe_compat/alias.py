@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,7 +52,10 @@ def _own_name(name: str) -> str:
 
 def _real_caffe() -> bool:
     spec = PathFinder.find_spec("caffe")
-    return spec is not None and spec.origin is not None  # a mere folder `caffe`, such as a checkout, has none
+    if spec is None or spec.origin is None:  # a mere folder `caffe`, such as a checkout, has none
+        return False
+    halves = [name for name in os.listdir(os.path.dirname(spec.origin)) if name.startswith("_caffe.")]
+    return halves != ["_caffe.cpp"]  # sources that nobody compiled cannot be imported
 
 
 def install_as_caffe() -> None:

@@ -93,7 +93,7 @@ class _Today(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)
         module = _name(node.value)
-        gone = module in self.numpy and node.attr in NUMPY and not hasattr(numpy, node.attr)
+        gone = module in self.numpy and node.attr in NUMPY and node.attr not in vars(numpy)
         if gone and isinstance(node.ctx, ast.Load):
             new = NUMPY[node.attr].format(module)
             return self._replaced(node, new, f"{module}.{node.attr} as {new}")
