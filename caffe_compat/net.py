@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from os import PathLike, fspath
+from typing import cast
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Net(PycaffeNet):
                 "Net needs a phase: Net(file, caffe_compat.TRAIN) or Net(file, caffe_compat.TEST)"
             )
         param, source = read_net(fspath(network_file))
-        self._build(graphs.with_state(param, phase, level or 0, stages or ()), source, propagate_down)
+        in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
+        self._build(in_state, source, propagate_down)
         if weights is not None:
             self.copy_from(weights)
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
@@ -87,9 +88,10 @@ class PycaffeNet:
             raise ValueError(f"give an array for each input blob; they are {self.inputs}")
         data: dict[str, list] = {}
         grad: dict[str, list] = {}
+        nothing: dict[str, Any] = {}
         ins = self._batch({name: array for name, array in arrays.items() if name not in self.outputs})
         outs = self._batch({name: array for name, array in arrays.items() if name in self.outputs})
-        for batch_in, batch_out in zip_longest(ins, outs, fillvalue={}):
+        for batch_in, batch_out in zip_longest(ins, outs, fillvalue=nothing):
             for name, value in self.forward(blobs=blobs, **batch_in).items():
                 data.setdefault(name, []).extend(np.atleast_1d(value).copy())
             if backward:
@@ -101,7 +103,7 @@ class PycaffeNet:
         )
         return first, second
 
-    def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[Arrays]:
+    def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
         """The arrays in pieces of the net's batch size, the last one padded with zeros."""
         if not blobs:
             return
