@@ -62,10 +62,10 @@ class RunReport:
         return asdict(self)
 
 
-class _Clock:
+class Clock:
     """Milliseconds between a net's before and after callbacks, a list for each layer, until `stop`."""
 
-    def __init__(self, net: Net, on_layer: Callable[[str], None]):
+    def __init__(self, net: Net, on_layer: Callable[[str], None] = lambda name: None):
         self.forward: list[list[float]] = [[] for _ in net.layers]
         self.backward: list[list[float]] = [[] for _ in net.layers]
         self._net, self._on_layer, self._start = net, on_layer, 0.0
@@ -96,7 +96,7 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     on_layer is called with a layer's name before that layer runs (for a progress bar): once forward, and once
     backward where backward runs it; `steps` says how often in all.
     """
-    clock = _Clock(net, on_layer)
+    clock = Clock(net, on_layer)
     report = RunReport(net.name, Phase.Name(net.phase), iterations)
     start = time.perf_counter()
     try:
@@ -123,7 +123,7 @@ def steps(net: Net, iterations: int = 1) -> int:
     return iterations * (len(net.layers) + sum(plan.need_backward for plan in net.plan))
 
 
-def _layer_run(net: Net, i: int, clock: _Clock) -> LayerRun:
+def _layer_run(net: Net, i: int, clock: Clock) -> LayerRun:
     plan, node = net.plan[i], net.graph.nodes[i]
     return LayerRun(
         name=node.param.name,

@@ -29,14 +29,17 @@ def out() -> Console:
     return _Out(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
-def run_command(body: Callable[[], None], show_traceback: bool) -> int:
-    """Run a command's body; returns its exit code. An error is one line `file:line:col: error: ...` on stderr."""
+def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
+    """Run a command's body; returns its exit code, 0 unless the body returns one.
+
+    An error is one line `file:line:col: error: ...` on stderr.
+    """
     try:
         if sys.stdout is None:  # closed by the caller
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        body()
+        code = body()
         sys.stdout.flush()
-        return 0
+        return code or 0
     except BrokenPipeError:  # the reader of a pipe went away
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +58,12 @@ def run_command(body: Callable[[], None], show_traceback: bool) -> int:
             traceback.print_exc()
         print(f"{_place(error)}: error: {_in_one_line(error)} (--traceback shows more)", file=sys.stderr)
         return UNEXPECTED
+
+
+def import_from_here() -> None:
+    """Find modules in the working directory, where users keep those of their Python layers."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def _place(error: Exception) -> str:

@@ -97,8 +97,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         )
     if args.threads:
         caffe.set_num_threads(args.threads)
-    if os.getcwd() not in sys.path:  # where users keep the modules of their Python layers
-        sys.path.insert(0, os.getcwd())
+    console.import_from_here()
     net = caffe.Net(args.net, caffe.TEST)
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
     show.weights(net.copy_from(args.weights), quiet)

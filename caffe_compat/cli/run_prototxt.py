@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -49,6 +48,24 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--iterations", type=_positive, metavar="N", help="default: 1 for a net, max_iter for a solver"
     )
+    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
+    result.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
+    )
+    add_general_arguments(result)
+    net = result.add_argument_group("of a net")
+    net.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
+    net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
+    net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
+    solver = result.add_argument_group("of a solver")
+    solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
+    add_training_arguments(solver)
+    add_data_arguments(result.add_argument_group("data"))
+    add_output_arguments(result.add_argument_group("output"))
+
+
+def add_general_arguments(result: Any) -> None:
+    """Add --seed, --threads and --propagate-down."""
     result.add_argument(
         "--seed", type=_seed, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
     )
@@ -60,16 +77,10 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016, the "
         "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
     )
-    net = result.add_argument_group("of a net")
-    net.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
-    net.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
-    net.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
-    )
-    net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
-    net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
-    solver = result.add_argument_group("of a solver")
-    solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
+
+
+def add_training_arguments(solver: Any) -> None:
+    """Add what only training takes."""
     solver.add_argument(
         "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
     )
@@ -79,20 +90,26 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         "--proposals", metavar="F", help="of all images, .mat or .npz; default: selective search"
     )
     solver.add_argument("--skip-bad-images", action="store_true", help="leave out photos that cannot be read")
-    data = result.add_argument_group("data")
+
+
+def add_data_arguments(data: Any) -> None:
+    """Add where data comes from."""
     data.add_argument(
         "--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer"
     )
     data.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
     data.add_argument("--year", default="2007", help="of the devkit, default: 2007")
     data.add_argument("--image-set", default="trainval", help="of the devkit, default: trainval")
-    output = result.add_argument_group("output")
+
+
+def add_output_arguments(output: Any) -> None:
+    """Add --json, --quiet and --traceback."""
     output.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     output.add_argument("--quiet", action="store_true", help="only the losses and errors")
     output.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
 
 
-OF_A_NET = ("dump", "photo", "stage", "level")
+OF_A_NET = ("dump", "photo")
 OF_A_SOLVER = ("resume", "metrics", "plot", "cfg", "set", "proposals", "skip_bad_images")
 
 
@@ -138,8 +155,7 @@ def _run(args: argparse.Namespace) -> None:
 
     if args.threads:
         caffe.set_num_threads(args.threads)
-    if os.getcwd() not in sys.path:  # where users keep the modules of their Python layers
-        sys.path.insert(0, os.getcwd())
+    console.import_from_here()
     solver = is_solver(args.net)
     _check(args, solver)
     if solver:

@@ -1,14 +1,13 @@
-"""run-prototxt with a solver: trains, with Caffe's log on stderr."""
+"""Training, of run-prototxt with a solver and of caffe-compat train, with Caffe's log on stderr."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,16 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from caffe_compat.cli import configuration, console, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
-from caffe_compat.glog import GlogFormatter
+from caffe_compat.cli.log import log
 from caffe_compat.solvers import Iteration, Solver
 
+EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, snapshot or none
 
-def train(args: argparse.Namespace) -> None:
+
+def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFECTS) -> None:
     """Train as the arguments say."""
     import numpy as np
 
     import caffe_compat as caffe
     from caffe_compat.fast_rcnn.config import Config, apply
+    from caffe_compat.prototxt.reader import read_solver
+    from caffe_compat.solvers import create_solver
 
     quiet = args.quiet or args.json
     if args.plot:
@@ -36,12 +39,18 @@ def train(args: argparse.Namespace) -> None:
     seed = args.seed if args.seed is not None else (cfg or Config()).RNG_SEED
     caffe.set_random_seed(seed)
     np.random.seed(seed)
-    with _log(quiet) as stderr:
-        solver = caffe.get_solver(args.net, args.propagate_down)
-        if args.iterations:
-            solver.param.max_iter = args.iterations
-        if args.weights:
-            show.weights(solver.net.copy_from(args.weights), quiet)
+    param, source = read_solver(args.net)
+    if args.iterations:
+        param.max_iter = args.iterations
+    if args.level:
+        param.train_state.level = args.level
+    param.train_state.stage.extend(args.stage)
+    if args.weights or args.resume:
+        param.ClearField("weights")
+    with log(quiet) as stderr:
+        solver = create_solver(param, source, args.propagate_down)
+        for path in args.weights.split(",") if args.weights else ():
+            show.weights(solver.net.copy_from(path), quiet)
         notes = _feed(solver, args, cfg)
         if not quiet:
             show.notes(notes)
@@ -50,7 +59,7 @@ def train(args: argparse.Namespace) -> None:
         if args.metrics:
             first = _iteration_of(args.resume) if args.resume else 0
             solver.on_iteration(metrics.Metrics(args.metrics, first))
-        with _progress(solver, stderr, quiet), _signals(solver):
+        with _progress(solver, stderr, quiet), _signals(solver, effects):
             solver.solve(args.resume)
     if args.plot and done:
         metrics.plot(done, args.plot)
@@ -85,35 +94,6 @@ def _iteration_of(state: str) -> int:
     return read(state).iter
 
 
-# ---- the log --------------------------------------------------------------------------------------------------
-
-
-class _Lines(logging.Handler):
-    """Prints log lines whole, above the progress bar."""
-
-    def __init__(self, stderr: Console):
-        super().__init__()
-        self.stderr = stderr
-        self.setFormatter(GlogFormatter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stderr.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _log(quiet: bool) -> Iterator[Console]:
-    stderr = Console(stderr=True)
-    logger = logging.getLogger("caffe_compat.solver")
-    handler = _Lines(stderr)
-    logger.addHandler(handler)
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.propagate = False
-    try:
-        yield stderr
-    finally:
-        logger.removeHandler(handler)
-
-
 # ---- while it runs --------------------------------------------------------------------------------------------
 
 
@@ -142,8 +122,8 @@ def _progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(solver: Solver) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends with a snapshot after the iteration that runs, the second at once."""
+def _signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[None]:
+    """Let signals have these effects. A second one that stops ends at once."""
     asked = False
 
     def stop(number: int, frame: object) -> None:
@@ -154,7 +134,11 @@ def _signals(solver: Solver) -> Iterator[None]:
         print("stopping after this iteration, with a snapshot; once more stops at once", file=sys.stderr)
         solver.request_stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def snapshot(number: int, frame: object) -> None:
+        solver.request_snapshot()
+
+    handlers = {"stop": stop, "snapshot": snapshot, "none": signal.SIG_IGN}
+    before = {number: signal.signal(number, handlers[effect]) for number, effect in effects.items()}
     try:
         yield
     finally:

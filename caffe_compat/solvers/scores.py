@@ -19,13 +19,43 @@ def outputs(net: Net) -> dict[str, np.ndarray]:
     return {name: net.blobs[name].data.reshape(-1).copy() for name in net.outputs}
 
 
+class Means:
+    """The mean of the loss, and of each number of each output, over passes of a net."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self._loss = 0.0
+        self._sums: dict[str, np.ndarray] = {}
+
+    def forward(self, net: Net) -> dict[str, np.ndarray]:
+        """Run a pass; returns its outputs."""
+        self._loss += net._forward(0, len(net.layers) - 1)
+        found = outputs(net)
+        self._sums = {name: self._sums[name] + x for name, x in found.items()} if self.passes else found
+        self.passes += 1
+        return found
+
+    @property
+    def loss(self) -> float:
+        return self._loss / self.passes
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        return {name: total / np.float32(self.passes) for name, total in self._sums.items()}
+
+
 def log_outputs(net: Net, kind: str, values: dict[str, np.ndarray]) -> None:
     """One line for each number. kind: "Train" or "Test"."""
     weights = net.blob_loss_weights
     number = 0
     for name, scores in values.items():
         for score in scores:
-            weight = weights[name]
-            loss = f" (* {weight:g} = {np.float32(weight) * score:g} loss)" if weight else ""
-            logger.info("    %s net output #%d: %s = %g%s", kind, number, name, score, loss)
+            logger.info(
+                "    %s net output #%d: %s = %g%s", kind, number, name, score, loss_part(weights[name], score)
+            )
             number += 1
+
+
+def loss_part(weight: float, score: float) -> str:
+    """What Caffe writes behind an output that is a loss."""
+    return f" (* {weight:g} = {np.float32(weight) * score:g} loss)" if weight else ""

@@ -31,7 +31,7 @@ from caffe_compat.solvers.debug_info import DebugInfo
 from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
-from caffe_compat.solvers.scores import log_outputs, outputs
+from caffe_compat.solvers.scores import Means, log_outputs, outputs
 from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
@@ -364,21 +364,16 @@ class Solver:
 
     def _test(self, index: int) -> bool:
         logger.info("Iteration %d, Testing net (#%d)", self.iter, index)
-        net, passes = self.test_nets[index], self.param.test_iter[index]
-        loss = 0.0
-        scores: dict[str, np.ndarray] = {}
-        for i in range(passes):
+        net, means = self.test_nets[index], Means()
+        for _ in range(self.param.test_iter[index]):
             if self._stop_requested:
                 return False
-            loss += net._forward(0, len(net.layers) - 1)
-            found = outputs(net)
-            scores = {name: scores[name] + value for name, value in found.items()} if i else found
+            means.forward(net)
         if self.param.test_compute_loss:
-            logger.info("Test loss: %g", loss / passes)
-        means = {name: value / np.float32(passes) for name, value in scores.items()}
-        log_outputs(net, "Test", means)
+            logger.info("Test loss: %g", means.loss)
+        log_outputs(net, "Test", means.scores)
         for callback in self._on_test:
-            callback(Tested(self.iter, index, means))
+            callback(Tested(self.iter, index, means.scores))
         return True
 
     # ---- snapshots --------------------------------------------------------------------------------------------
