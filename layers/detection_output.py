@@ -52,7 +52,6 @@ class DetectionOutput(Layer):
         )
         self.most = nms.top_k if nms.HasField("top_k") and nms.top_k >= 0 else None
         self.priors = PriorBoxes(self, param.code_type, param.variance_encoded_in_target)
-        self.boxes = Blob((), bottom[0].dtype)
         self.files = detection_files(self, param.save_output_param, self.classes)
         if param.visualize:
             warnings.warn(
@@ -65,7 +64,7 @@ class DetectionOutput(Layer):
         param = self.layer_param.detection_output_param
         labels = 1 if param.share_location else param.num_classes
         count = self.priors.check_shapes(bottom, labels, param.num_classes)
-        self.boxes.reshape(labels, count, 4)
+        self.shape = bottom[0].num, count, labels
         top[0].reshape(1, 1, 1, 7)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -76,9 +75,8 @@ class DetectionOutput(Layer):
                 stacklevel=2,
             )
         self.priors.read(bottom[2])
-        labels, count, _ = self.boxes.shape
-        steps = bottom[0].data.reshape(-1, count, labels, 4)
-        scores = bottom[1].data.reshape(len(steps), count, -1)
+        steps = bottom[0].data.reshape(*self.shape, 4)
+        scores = bottom[1].data.reshape(*self.shape[:2], -1)
         found = [self._detect(n, steps[n], scores[n]) for n in range(len(steps))]
         if any(len(rows) for rows in found):
             rows = np.concatenate(found)
@@ -93,8 +91,7 @@ class DetectionOutput(Layer):
 
     def _detect(self, image: int, steps: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """The rows of one image; steps P x L x 4, scores P x C."""
-        boxes = self.boxes.data
-        self.priors.decode(steps, boxes)
+        boxes = np.stack([self.priors.decode(steps[:, label]) for label in range(steps.shape[1])])
         kept = [
             self._suppress(boxes[c if len(boxes) > 1 else 0], np.ascontiguousarray(scores[:, c]))
             for c in self.classes

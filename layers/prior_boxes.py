@@ -15,7 +15,7 @@ class PriorBoxes:
     """What DetectionOutput and MultiBoxLoss do with bottom[2], the top of PriorBox: 1 x 2 x 4P.
 
     code: how steps lead to boxes, a PriorBoxParameter.CodeType. in_target: the variances are in what the steps were
-    learnt from, so that they do not count here. boxes, variances: P x 4, after `read`.
+    learnt from, so that `decode` leaves them out. boxes, variances: P x 4, after `read`.
     """
 
     def __init__(self, layer: Layer, code: int, in_target: bool):
@@ -43,13 +43,20 @@ class PriorBoxes:
     def read(self, blob: Blob) -> None:
         """Take the priors. Raises LayerError for one without width or height, where the code divides by them."""
         self.boxes, self.variances = blob.data.reshape(2, -1, 4)
-        if self.in_target:
-            self.variances = np.ones_like(self.variances)
         flat = (self.boxes[:, 2:] <= self.boxes[:, :2]).any(axis=1)
         if self.code != kernels.CORNER and flat.any():
             row = int(flat.argmax())
             raise self.layer.error(f"prior {row} is {self.boxes[row].tolist()}; expected x1 < x2 and y1 < y2")
 
-    def decode(self, steps: np.ndarray, result: np.ndarray) -> None:
-        """Write into result (L x P x 4) the boxes where the steps (P x L x 4) lead."""
-        kernels.decode(self.boxes, self.variances, steps, self.code, result)
+    def decode(self, steps: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The boxes (M x 4) where steps (M x 4) lead from the priors of these rows, in the order of the steps."""
+        variances = np.ones_like(self.variances) if self.in_target else self.variances
+        boxes = np.empty_like(steps)
+        kernels.decode(self.boxes[rows], variances[rows], np.ascontiguousarray(steps), self.code, boxes)
+        return boxes
+
+    def encode(self, rows: np.ndarray, goals: np.ndarray) -> np.ndarray:
+        """The steps (M x 4), over their variances, from the priors of these rows to the goals (M x 4)."""
+        steps = np.empty_like(goals)
+        kernels.encode(self.boxes[rows], self.variances[rows], goals, self.code, steps)
+        return steps

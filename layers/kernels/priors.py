@@ -14,26 +14,40 @@ CORNER, CENTER_SIZE, CORNER_SIZE = 1, 2, 3  # the values of PriorBoxParameter.Co
 
 @njit(cache=True, error_model="numpy")
 def decode(priors, variances, steps, code, result):
-    """Write into result (L x P x 4) where the steps (P x L x 4) lead from the priors (P x 4).
+    """Write into result where the steps lead from the priors; all are M x 4.
 
     code: CORNER, the steps of the corners; CORNER_SIZE, those in widths and heights of the prior; CENTER_SIZE, the
     step of the centre in widths and heights, and the logarithm of how the size grows.
     """
     half = np.float32(0.5)
-    for n in range(steps.shape[0]):
-        for label in range(steps.shape[1]):
-            for i in range(2):
-                low, high = priors[n, i], priors[n, i + 2]
-                first = variances[n, i] * steps[n, label, i]
-                second = variances[n, i + 2] * steps[n, label, i + 2]
-                if code == CORNER:
-                    result[label, n, i] = low + first
-                    result[label, n, i + 2] = high + second
-                elif code == CORNER_SIZE:
-                    result[label, n, i] = low + first * (high - low)
-                    result[label, n, i + 2] = high + second * (high - low)
-                else:
-                    centre = first * (high - low) + (low + high) * half
-                    reach = half * (np.exp(second) * (high - low))
-                    result[label, n, i] = centre - reach
-                    result[label, n, i + 2] = centre + reach
+    for n in range(len(priors)):
+        for i in range(2):
+            low, high = priors[n, i], priors[n, i + 2]
+            first, second = variances[n, i] * steps[n, i], variances[n, i + 2] * steps[n, i + 2]
+            if code == CENTER_SIZE:
+                centre = first * (high - low) + (low + high) * half
+                reach = half * (np.exp(second) * (high - low))
+                result[n, i] = centre - reach
+                result[n, i + 2] = centre + reach
+            else:
+                if code == CORNER_SIZE:
+                    first, second = first * (high - low), second * (high - low)
+                result[n, i] = low + first
+                result[n, i + 2] = high + second
+
+
+@njit(cache=True, error_model="numpy")
+def encode(priors, variances, goals, code, result):
+    """Write into result (M x 4) the steps that lead from each of the priors to its goal; all are M x 4."""
+    half = np.float32(0.5)
+    for n in range(len(priors)):
+        for i in range(2):
+            low, high = priors[n, i], priors[n, i + 2]
+            first, second = goals[n, i] - low, goals[n, i + 2] - high
+            if code == CORNER_SIZE:
+                first, second = first / (high - low), second / (high - low)
+            elif code == CENTER_SIZE:
+                first = ((goals[n, i] + goals[n, i + 2]) * half - (low + high) * half) / (high - low)
+                second = np.log((goals[n, i + 2] - goals[n, i]) / (high - low))
+            result[n, i] = first / variances[n, i]
+            result[n, i + 2] = second / variances[n, i + 2]

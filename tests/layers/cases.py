@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST, TRAIN
-from layers.harness import Case, apart, far, labels, normal, positive, priors, rois, starts, unit
+from layers.harness import Case, apart, far, labels, normal, objects, positive, priors, rois, starts, unit
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -483,5 +483,32 @@ CASES += [
         (1, "code_type: CORNER_SIZE variance_encoded_in_target: true background_label_id: -1 keep_top_k: 7"),
         (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
         (1, "confidence_threshold: 1"),
+    )
+]
+CASES += [
+    Case(
+        f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: 4 {params} }}',
+        [(2, 4 * 13 * labels), (2, 4 * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+        [(4, 4 * 9 * labels), (4, 4 * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+        fills=[normal, normal, priors, objects(2, 4)],
+    )
+    for labels, params in (
+        (1, "overlap_threshold: 0.3"),
+        (1, "code_type: CENTER_SIZE match_type: BIPARTITE loc_loss_type: L2 loc_weight: 2"),
+        (1, "code_type: CORNER_SIZE mining_type: HARD_EXAMPLE sample_size: 5 conf_loss_type: LOGISTIC"),
+        (1, "mining_type: NONE ignore_cross_boundary_bbox: true bp_inside: true use_difficult_gt: false"),
+        (1, "nms_param { nms_threshold: 0.3 top_k: 9 } use_prior_for_nms: true neg_pos_ratio: 2"),
+        (1, "nms_param { nms_threshold: 0.3 top_k: -1 } neg_overlap: 0.2"),
+        (4, "mining_type: NONE share_location: false conf_loss_type: LOGISTIC"),
+    )
+]
+CASES += [
+    Case(
+        'type: "MultiBoxLoss" multibox_loss_param { num_classes: 4 encode_variance_in_target: true }',
+        [(2, 4 * 13), (2, 4 * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+        [(4, 4 * 9), (4, 4 * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+        fills=[normal, normal, priors, objects(2, 4)],
+        gradient=False,
+        note="Caffe's gradient leaves out the division by the variances; test_multibox_loss.py",
     )
 ]

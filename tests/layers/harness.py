@@ -81,6 +81,21 @@ def priors(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return np.stack([boxes, rng.uniform(0.1, 0.3, boxes.shape)]).reshape(shape)
 
 
+def objects(images: int, classes: int) -> Fill:
+    """1 x 1 x G x 8: image (-1 in one row), class from 1, instance, box in parts of the image, difficult."""
+
+    def fill(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        n = shape[2]
+        image = rng.randint(0, images, n)
+        image[0], image[1] = images - 1, -1
+        corner = rng.uniform(0, 0.6, (n, 2))
+        far = corner + rng.uniform(0.2, 0.4, (n, 2))
+        label, difficult = rng.randint(1, classes, n), rng.randint(0, 2, n)
+        return np.column_stack([image, label, np.zeros(n), corner, far, difficult]).reshape(shape)
+
+    return fill
+
+
 @dataclass
 class Case:
     """One layer with its inputs: what the contract sweep and the gradient check run.

@@ -91,3 +91,139 @@ def detections(
             found = [item for item in found if item[1] in last]
         result += [[n, c, score, *box] for c, score, box in found]
     return np.array(result)
+
+
+def encode(code, prior, variance, goal):
+    w, h = prior[2] - prior[0], prior[3] - prior[1]
+    if code == "CORNER":
+        steps = [goal[i] - prior[i] for i in range(4)]
+    elif code == "CORNER_SIZE":
+        steps = [(goal[i] - prior[i]) / (w, h, w, h)[i] for i in range(4)]
+    else:
+        steps = [(goal[i] + goal[i + 2] - prior[i] - prior[i + 2]) / 2 / (w, h)[i] for i in range(2)]
+        steps += [math.log((goal[i + 2] - goal[i]) / (w, h)[i]) for i in range(2)]
+    return [step / v for step, v in zip(steps, variance, strict=True)]
+
+
+def stand_for(boxes, goals, threshold, alone, ignored):
+    """The goal of each box, None where it has none, and the most it overlaps one."""
+    overlaps = [
+        [overlap(box, goal) if not ignored[p] else 0 for goal in goals] for p, box in enumerate(boxes)
+    ]
+    found = [None] * len(boxes)
+    left = list(range(len(goals)))
+    while left:
+        most, p, g = max(
+            (overlaps[p][g], -p, -g) for p in range(len(boxes)) for g in left if found[p] is None
+        )
+        if most == 0:
+            break
+        found[-p] = -g
+        left.remove(-g)
+    for p in range(len(boxes)):
+        best = max(range(len(goals)), key=lambda g: overlaps[p][g])
+        if found[p] is None and not alone and overlaps[p][best] >= max(threshold, 1e-9):
+            found[p] = best
+    return found, [max(row) for row in overlaps]
+
+
+def multibox_loss(
+    steps,
+    scores,
+    priors,
+    objects,
+    classes,
+    share=True,
+    code="CORNER",
+    in_target=False,
+    background=0,
+    thresh=0.5,
+    alone=False,
+    by_prior=True,
+    difficult=True,
+    inside=False,
+    border=False,
+    l2=False,
+    logistic=False,
+    weight=1,
+    mining="MAX_NEGATIVE",
+    ratio=3,
+    below=0.5,
+    samples=64,
+    nms=None,
+    nms_priors=False,
+    agnostic=False,
+):
+    """The two sums of MultiBoxLoss (times loc_weight), the number of matches, and which (image, prior) count."""
+    steps, scores, (boxes, variances) = steps.tolist(), scores.tolist(), priors[0].tolist()
+    count, labels = len(boxes) // 4, 1 if share else classes
+    boxes, variances = ([row[4 * p : 4 * p + 4] for p in range(count)] for row in (boxes, variances))
+    place = score = matches = 0
+    counting = set()
+    for n in range(len(steps)):
+        things = [row for row in objects[0, 0].tolist() if row[0] == n and (difficult or not row[7])]
+        got = [[steps[n][4 * (p * labels + c) :][:4] for c in range(labels)] for p in range(count)]
+        plain = [[1] * 4] * count if in_target else variances
+        moved = [[decode(code, boxes[p], plain[p], got[p][c]) for p in range(count)] for c in range(labels)]
+        pairs, most = [], [0] * count
+        outside = [False] * count
+        for c in range(labels):
+            mine = things if share or by_prior else [row for row in things if row[1] == c]
+            if not mine or (not share and c == background):
+                continue
+            tried = boxes if by_prior else moved[c]
+            outside = [border and any(not 0 <= value <= 1 for value in box) for box in tried]
+            found, most = stand_for(tried, [row[3:7] for row in mine], thresh, alone, outside)
+            pairs += [
+                (p, c, mine[g]) for p, g in enumerate(found) if g is not None and (share or mine[g][1] == c)
+            ]
+        wanted = {p: [] for p in range(count)}
+        away = {}
+        for p, c, row in pairs:
+            wanted[p].append(background + 1 if agnostic else int(row[1]))
+            goal = encode(code, boxes[p], variances[p], row[3:7])
+            away[p, c] = 0
+            for i in range(4):
+                d = abs(got[p][c][i] / (variances[p][i] if in_target else 1) - goal[i])
+                if inside and not 0 <= (boxes[p] if by_prior else moved[c][p])[i] <= 1:
+                    d = 0
+                away[p, c] += d * d / 2 if l2 or d < 1 else d - 0.5
+        cost = []
+        for p in range(count):
+            x = scores[n][p * classes : (p + 1) * classes]
+            if logistic:
+                none = [] if mining == "NONE" else [background]
+                right = wanted[p] or none
+                probs = [1 / (1 + math.exp(-value)) for value in x]
+                cost.append(-sum(math.log(q if c in right else 1 - q) for c, q in enumerate(probs)))
+            else:
+                right = wanted[p][-1] if wanted[p] else background
+                cost.append(math.log(sum(math.exp(value) for value in x)) - x[right])
+        chosen = list(range(count))
+        if mining != "NONE":
+            loss = list(cost)
+            if mining == "HARD_EXAMPLE":
+                for (p, _), value in away.items():
+                    loss[p] += value
+                pool, limit = list(range(count)), samples
+            else:
+                pool = [p for p in range(count) if not wanted[p] and not outside[p] and most[p] < below]
+                limit = int(len(pairs) * ratio)
+            pool.sort(key=lambda p: -loss[p])
+            if nms:
+                of = boxes if nms_priors else moved[0]
+                area = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in of]
+                kept = []
+                for p in pool[: nms[1] if nms[1] >= 0 else None]:
+                    if area[p] >= 1e-5 and all(overlap(of[p], of[q]) <= nms[0] for q in kept):
+                        kept.append(p)
+                pool = kept
+            chosen = pool[:limit]
+            if mining == "MAX_NEGATIVE":
+                chosen += [p for p in range(count) if wanted[p]]
+            chosen = [p for p in chosen if not outside[p]] if things else []
+        counting.update((n, p) for p in chosen)
+        score += sum(cost[p] for p in chosen)
+        place += weight * sum(value for (p, _), value in away.items() if p in chosen)
+        matches += sum(p in chosen for p, _ in away)
+    return place, score, matches, counting
