@@ -33,9 +33,13 @@ class DetectionOutput(Layer):
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3.
     """
 
+    origin = "SSD"
     bottom_count = (3, 4)
     no_gradient = (0, 1, 2, 3)
     has_backward = False
+    without_effect = tuple(
+        f"detection_output_param.{field}" for field in ("visualize", "visualize_threshold", "save_file")
+    )
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.detection_output_param

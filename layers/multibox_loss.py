@@ -43,6 +43,8 @@ class MultiBoxLoss(LossLayer):
 
     bottom_count = (4, 4)
     no_gradient = (2, 3)
+    origin = "SSD"
+    without_effect = ("multibox_loss_param.do_neg_mining", "loss_param.ignore_label")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param = param = self.layer_param.multibox_loss_param
@@ -136,7 +138,8 @@ class MultiBoxLoss(LossLayer):
             softmax_kernels.softmax(scores.reshape(prob.shape), prob)
             right = (prob.reshape(scores.shape) * self.target).sum(axis=2)
             return -np.log(np.maximum(right, LEAST_PROBABILITY))
-        self.target[(*self.where[:2], labels)] = 1
+        image, place, _ = self.where
+        self.target[image, place, labels] = 1
         prob = prob.reshape(scores.shape)
         log1p_exp(scores, prob)
         cost = (np.maximum(scores, 0) - scores * self.target + prob).sum(axis=2)

@@ -29,6 +29,7 @@ class PriorBox(Layer):
     section 2.2.
     """
 
+    origin = "SSD"
     bottom_count = (2, 2)
     no_gradient = (0, 1)
     has_backward = False

@@ -500,6 +500,19 @@ CASES += [
         (1, "nms_param { nms_threshold: 0.3 top_k: 9 } use_prior_for_nms: true neg_pos_ratio: 2"),
         (1, "nms_param { nms_threshold: 0.3 top_k: -1 } neg_overlap: 0.2"),
         (4, "mining_type: NONE share_location: false conf_loss_type: LOGISTIC"),
+        (1, "use_prior_for_matching: false overlap_threshold: 0.2"),
+    )
+]
+CASES += [
+    Case(
+        f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: {classes} overlap_threshold: 0.2 {params} }} {more}',
+        [(2, 4 * 13), (2, classes * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+        [(4, 4 * 9), (4, classes * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+        fills=[normal, normal, priors, objects(2, 3)],
+    )
+    for classes, params, more in (
+        (4, "background_label_id: 3", "loss_param { normalization: FULL }"),
+        (2, "map_object_to_agnostic: true", "loss_param { normalize: false }"),
     )
 ]
 CASES += [
