@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import site
 import sys
 import sysconfig
 import types
@@ -35,6 +36,14 @@ MODULES = {
     "__builtin__": "builtins",
 }  # fmt: skip
 LOADER = "__import__('caffe_compat.layers.param_str', fromlist=['Loader']).Loader"  # safe, and knows tuples
+INSTALLED = tuple(
+    folder + os.sep
+    for folder in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    )
+)
 
 
 def hint(error: SyntaxError) -> str:
@@ -197,5 +206,4 @@ class _Loader(SourceFileLoader):
 
 
 def _is_installed(path: str) -> bool:
-    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return any(os.path.abspath(path).startswith(folder + os.sep) for folder in folders)
+    return os.path.abspath(path).startswith(INSTALLED)
