@@ -74,6 +74,14 @@ layer {{ name: "detection_out" type: "DetectionOutput" bottom: "mbox_loc" bottom
 """
 
 
+LOSS = f"""
+layer {{ name: "label" type: "Input" top: "label" input_param {{ shape {{ dim: 1 dim: 1 dim: 5 dim: 8 }} }} }}
+layer {{ name: "mbox_loss" type: "MultiBoxLoss" bottom: "mbox_loc" bottom: "mbox_conf" bottom: "mbox_priorbox"
+    bottom: "label" top: "mbox_loss" propagate_down: [true, true, false, false] multibox_loss_param {{
+    num_classes: {CLASSES} code_type: CENTER_SIZE overlap_threshold: 0.4 }} }}
+"""
+
+
 def convolve(x, weight, bias, stride):
     """A 3 x 3 convolution with pad 1, pixel by pixel."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -97,10 +105,9 @@ def by_prior(maps, each):
     return np.stack(rows, axis=1).reshape(n, -1, each)
 
 
-@pytest.fixture
-def net():
+def filled(text, phase):
     caffe.set_random_seed(1)
-    net = net_of(NET, caffe.TEST)
+    net = net_of(text, phase)
     rng = np.random.RandomState(2)
     net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)
     for blobs in net.params.values():
@@ -108,6 +115,11 @@ def net():
             0.5, 1.5, blobs[-1].shape
         )  # the biases, and the scale of conv1_norm
     return net
+
+
+@pytest.fixture
+def net():
+    return filled(NET, caffe.TEST)
 
 
 def naive(net):
@@ -148,6 +160,33 @@ def test_detections(net):
     np.testing.assert_allclose(found[0, 0], want, rtol=1e-4, atol=1e-5)
 
 
-def test_nothing_flows_where_there_is_no_loss(net):
-    net.backward()
-    assert not any(blob.diff.any() for blobs in net.params.values() for blob in blobs)
+def test_it_learns():
+    # the net with its loss; softmax and detections lead to no loss
+    net = filled(NET + LOSS, caffe.TRAIN)
+    rng = np.random.RandomState(3)
+    corner = rng.uniform(0, 0.5, (5, 2))
+    net.blobs["label"].data[0, 0] = np.column_stack(
+        [
+            [1, 0, 0, 1, -1],
+            [1, 3, 2, 2, 0],
+            np.zeros(5),
+            corner,
+            corner + rng.uniform(0.3, 0.5, (5, 2)),
+            np.zeros(5),
+        ]
+    )
+    losses = []
+    for _ in range(40):
+        losses.append(float(net.forward()["mbox_loss"]))
+        net.clear_param_diffs()
+        net.backward()
+        for blobs in net.params.values():
+            for blob in blobs:
+                blob.data[...] -= 0.05 * blob.diff
+    assert losses[-1] < 0.35 * losses[0], losses
+    reasons = {name: plan.reason for name, plan in zip(net._layer_names, net.plan, strict=True)}
+    assert reasons["mbox_conf_softmax"] == "no path to a loss"
+    assert [reasons[name] for name in ("conv1_mbox_priorbox", "mbox_priorbox")] == [
+        "propagate_down: false"
+    ] * 2
+    assert reasons["conv1"] == reasons["conv1_norm"] == ""
