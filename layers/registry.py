@@ -17,6 +17,20 @@ from caffe_compat.prototxt import caffe_pb2
 
 _types: dict[str, type[Layer]] = {}
 
+# types of widespread nets that are not built, and the way out
+INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
+NOT_BUILT = {
+    "AnnotatedData": (
+        f"SSD's annotated databases are not read; {INPUT_INSTEAD}: the images, and the objects as rows of image, "
+        "class, instance, x1, y1, x2, y2 (parts of the image), difficult, 1 x 1 x G x 8"
+    ),
+    "DetectionEvaluate": (
+        "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
+        "write them to files"
+    ),
+    "VideoData": f"videos are not read; {INPUT_INSTEAD}",
+}
+
 L = TypeVar("L", bound=type[Layer])
 
 
@@ -46,8 +60,10 @@ def layer_type_list() -> list[str]:
 
 
 def layer_class(name: str) -> type[Layer]:
-    """The class of a layer type. Raises GraphError that names the nearest known type."""
+    """The class of a layer type. Raises GraphError that names the nearest known type, or the way out."""
     _import_all()
+    if name in NOT_BUILT:
+        raise GraphError(f"layer type '{name}': {NOT_BUILT[name]}")
     if name not in _types:
         near = difflib.get_close_matches(name, _types, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(sorted(_types))}"

@@ -5,6 +5,8 @@ import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
+from caffe_compat.errors import GraphError
+from caffe_compat.layers.registry import layer_type_list
 from layers import ssd
 
 CLASSES = 4
@@ -190,3 +192,20 @@ def test_it_learns():
         "propagate_down: false"
     ] * 2
     assert reasons["conv1"] == reasons["conv1_norm"] == ""
+
+
+@pytest.mark.parametrize(
+    "type, way_out",
+    [
+        (
+            "AnnotatedData",
+            r"annotated databases are not read; put an Input layer in its place .* 1 x 1 x G x 8",
+        ),
+        ("VideoData", "videos are not read; put an Input layer in its place"),
+        ("DetectionEvaluate", "not evaluated inside a net; remove the layer, and let save_output_param"),
+    ],
+)
+def test_layers_that_are_not_built_say_the_way_out(type, way_out):
+    with pytest.raises(GraphError, match=f"layer 'a': layer type '{type}': .*{way_out}"):
+        net_of(f'layer {{ name: "a" type: "{type}" top: "a" }}')
+    assert type not in layer_type_list()
