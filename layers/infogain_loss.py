@@ -73,8 +73,8 @@ class InfogainLoss(LossLayer):
                 )
         labels = class_labels(self, bottom[1], classes, ignored_label(loss_param))
         self.labels = labels.reshape(outer, inner)
-        mode = normalization_mode(loss_param)
-        self.normalizer = normalizer(mode, outer, inner, int(np.count_nonzero(labels >= 0)))
+        counts = outer, inner, int(np.count_nonzero(labels >= 0))
+        self.normalizer = normalizer(normalization_mode(loss_param), *counts, loss_param.pre_fixed_normalizer)
         top[0].data[...] = kernels.infogain_loss(*self._values(bottom)) / self.normalizer
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

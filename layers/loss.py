@@ -14,6 +14,7 @@ FULL = caffe_pb2.LossParameter.FULL
 VALID = caffe_pb2.LossParameter.VALID
 BATCH_SIZE = caffe_pb2.LossParameter.BATCH_SIZE
 NONE = caffe_pb2.LossParameter.NONE
+PRE_FIXED = caffe_pb2.LossParameter.PRE_FIXED
 
 LEAST_PROBABILITY = np.float32(1e-20)  # the logarithm of a smaller one is that of this
 
@@ -55,17 +56,19 @@ def normalization_mode(param: caffe_pb2.LossParameter, default: int = VALID) -> 
     return default
 
 
-def normalizer(mode: int, outer_num: int, inner_num: int, valid_count: int) -> float:
+def normalizer(mode: int, outer_num: int, inner_num: int, valid_count: int, pre_fixed: float = 1.0) -> float:
     """Return what a loss is divided by, 1 at least: a batch in which every label is ignored gives 0, not NaN.
 
     outer_num: examples in the batch. inner_num: labels an example. valid_count: labels that are not ignored.
+    pre_fixed: loss_param.pre_fixed_normalizer, for R-FCN's PRE_FIXED.
     Source: Caffe's SoftmaxWithLossLayer::get_normalizer.
     """
-    divisors: dict[int, int] = {
+    divisors: dict[int, float] = {
         FULL: outer_num * inner_num,
         VALID: valid_count,
         BATCH_SIZE: outer_num,
         NONE: 1,
+        PRE_FIXED: pre_fixed,
     }
     return float(max(1, divisors[mode]))
 

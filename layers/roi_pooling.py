@@ -11,8 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels import roi_pooling as kernels
 from caffe_compat.layers.registry import register
-
-FARTHEST = 2.0**30  # on the map; beyond, sums of coordinates leave C's int
+from caffe_compat.layers.rois import check_shapes, read_rois
 
 
 @register("ROIPooling")
@@ -26,6 +25,7 @@ class ROIPooling(Layer):
     Source: ROIPoolingLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.1.
     """
 
+    origin = "Fast R-CNN"
     bottom_count = (2, 2)
     no_gradient = (1,)
 
@@ -42,12 +42,7 @@ class ROIPooling(Layer):
         self.pooled, self.best, self.where = Blob((), dtype), Blob((), dtype), Blob((), np.int32)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if len(bottom[0].shape) != 4:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}; expected maps N x C x H x W")
-        if bottom[1].count != 5 * bottom[1].num:
-            raise self.error(
-                f"bottom[1] has the shape {bottom[1].shape}; expected R x 5: image, x1, y1, x2, y2"
-            )
+        check_shapes(self, bottom)
         num, channels, height, width = bottom[0].shape
         top[0].reshape(bottom[1].num, channels, *self.bins)
         self.maps.reshape(num, height, width, channels)
@@ -57,8 +52,7 @@ class ROIPooling(Layer):
         self.where.reshape(threads, channels)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        rois = bottom[1].data.reshape(-1, 5)
-        self._check(rois, bottom[0].num)
+        rois = read_rois(self, bottom, self.scale)
         np.copyto(self.maps.data, bottom[0].data.transpose(0, 2, 3, 1))
         kernels.roi_pooling(self.maps.data, rois, self.scale, self.pooled.data, top[0].data)
 
@@ -71,18 +65,3 @@ class ROIPooling(Layer):
             self.maps.data, rois, self.scale, top[0].diff, self.best.data, self.where.data, self.maps.diff
         )
         np.copyto(bottom[0].diff, self.maps.diff.transpose(0, 3, 1, 2))
-
-    def _check(self, rois: np.ndarray, images: int) -> None:
-        in_batch = (rois[:, 0] >= 0) & (rois[:, 0] < images)
-        placed = (np.abs(rois[:, 1:] * self.scale) < FARTHEST).all(axis=1)  # NaN is not
-        wrong = np.flatnonzero(~(in_batch & placed))
-        if wrong.size:
-            image, *corners = (float(value) for value in rois[wrong[0]])
-            if not in_batch[wrong[0]]:
-                raise self.error(
-                    f"RoI {wrong[0]} is of image {image:g}; bottom[0] holds the images 0 to {images - 1}"
-                )
-            raise self.error(
-                f"RoI {wrong[0]} has the corners {corners}; expected finite pixels whose places on the map "
-                f"(times spatial_scale, {self.scale:g}) are below 2**30"
-            )

@@ -41,9 +41,10 @@ class SigmoidCrossEntropyLoss(LossLayer):
         logs = scratch(x.shape, x.dtype)
         log1p_exp(x, logs)
         loss, count = kernels.sigmoid_loss(x, target, logs, *self.ignored)
-        mode = normalization_mode(self.layer_param.loss_param, BATCH_SIZE)
-        examples = bottom[0].num
-        self.normalizer = normalizer(mode, examples, bottom[0].count // examples, count)
+        param = self.layer_param.loss_param
+        mode, examples = normalization_mode(param, BATCH_SIZE), bottom[0].num
+        counts = examples, bottom[0].count // examples, count
+        self.normalizer = normalizer(mode, *counts, param.pre_fixed_normalizer)
         top[0].data[...] = loss / self.normalizer
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

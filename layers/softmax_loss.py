@@ -49,8 +49,9 @@ class SoftmaxWithLoss(LossLayer):
         outer, classes, inner = self.view
         labels = class_labels(self, bottom[1], classes, ignored_label(self.layer_param.loss_param))
         self.labels = labels.reshape(outer, inner)
-        mode = normalization_mode(self.layer_param.loss_param)
-        self.normalizer = normalizer(mode, outer, inner, int(np.count_nonzero(labels >= 0)))
+        param = self.layer_param.loss_param
+        counts = outer, inner, int(np.count_nonzero(labels >= 0))
+        self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
         kernels.softmax(bottom[0].data.reshape(self.view), self.prob.data)
         top[0].data[...] = kernels.log_loss(self.prob.data, self.labels, LEAST_PROBABILITY) / self.normalizer
         if len(top) > 1:

@@ -38,7 +38,8 @@ class Windows:
         return {*self.kernel, *self.stride} <= {1} and not any(self.pad)
 
     @cached_property
-    def _array(self) -> np.ndarray:
+    def array(self) -> np.ndarray:
+        """int64, 4 x the axes, as kernels take it."""
         return np.array([self.kernel, self.stride, self.pad, self.dilation], np.int64)
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -62,18 +63,18 @@ class Windows:
     def to_columns(self, image: np.ndarray, row: int, out_shape: Sequence[int], columns: np.ndarray) -> None:
         """columns = the windows of the output's rows from `row` on, as many as there is room for; padding is 0."""
         if len(self.kernel) == 2:
-            im2col(image, self._array, row, out_shape[1], columns)
+            im2col(image, self.array, row, out_shape[1], columns)
         else:
             sizes, outs = np.array(image.shape[1:]), self._block(out_shape, columns)
-            im2col_nd(_flat(image), sizes, self._array, row, outs, columns)
+            im2col_nd(_flat(image), sizes, self.array, row, outs, columns)
 
     def add_columns(self, columns: np.ndarray, row: int, out_shape: Sequence[int], image: np.ndarray) -> None:
         """Add every element of the columns to the pixel that `to_columns` takes it from, if it lies inside."""
         if len(self.kernel) == 2:
-            col2im(columns, self._array, row, out_shape[1], image)
+            col2im(columns, self.array, row, out_shape[1], image)
         else:
             sizes, outs = np.array(image.shape[1:]), self._block(out_shape, columns)
-            col2im_nd(columns, sizes, self._array, row, outs, _flat(image))
+            col2im_nd(columns, sizes, self.array, row, outs, _flat(image))
 
     def _block(self, out_shape: Sequence[int], columns: np.ndarray) -> np.ndarray:
         """How many windows of the block there are along each axis."""

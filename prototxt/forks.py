@@ -119,9 +119,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ConvolutionParameter": "binary",
         "LayerParameter": "op_transform_param",
     },
-    "R-FCN": {
-        "LossParameter": "pre_fixed_normalizer",
-    },
     "RefineDet": {
         "DetectionOutputParameter": "objectness_score",
         "MultiBoxLossParameter": "objectness_score",
@@ -145,7 +142,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         ),
     },
 }
-_ENUM_VALUES = {"PRE_FIXED": "R-FCN", "STOCHASTIC_SUM": "TSN", "DIV": "Synopsys' Caffe"}
+_ENUM_VALUES = {"STOCHASTIC_SUM": "TSN", "DIV": "Synopsys' Caffe"}
 _FORKS = {
     (message, field): fork
     for fork, messages in _FIELDS.items()

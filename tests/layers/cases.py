@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import TEST, TRAIN
-from layers.harness import Case, apart, far, labels, normal, objects, positive, priors, rois, starts, unit
+from layers.harness import (
+    Case,
+    apart,
+    far,
+    indices,
+    labels,
+    normal,
+    objects,
+    positive,
+    priors,
+    rois,
+    starts,
+    unit,
+)
 
 IMAGE, OTHER_IMAGE = (2, 3, 7, 5), (4, 1, 6, 8)
 
@@ -524,4 +537,200 @@ CASES += [
         gradient=False,
         note="Caffe's gradient leaves out the division by the variances; test_multibox_loss.py",
     )
+]
+# ---- Fields that the cases above leave at their defaults; test_fields.py asks for one case each at least
+FILLERS = 'weight_filler { type: "xavier" } bias_filler { value: 2 }'
+CASES += [
+    Case(f'type: "{type}" convolution_param {{ {params} }}', [shape], [other])
+    for type in ("Convolution", "Deconvolution")
+    for params, shape, other in (
+        (f"num_output: 4 kernel_size: 3 {FILLERS}", (2, 3, 4, 5), (5, 3, 6, 4)),
+        (
+            "num_output: 4 kernel_h: 5 kernel_w: 4 pad_h: 2 pad_w: 1 stride_h: 3 stride_w: 2",
+            (2, 3, 7, 5),
+            (1, 3, 4, 8),
+        ),
+        ("num_output: 4 kernel_size: 2 axis: 2", (2, 5, 3, 4, 6), (1, 2, 3, 5, 4)),
+    )
+]
+CASES += [
+    Case(f'type: "Im2col" convolution_param {{ {params} }}', [shape], [other])
+    for params, shape, other in (
+        ("kernel_h: 5 kernel_w: 4 pad_h: 2 pad_w: 1 stride_h: 3 stride_w: 2", IMAGE, OTHER_IMAGE),
+        ("kernel_size: 2 axis: 2", (2, 5, 3, 4, 6), (1, 2, 3, 5, 4)),
+    )
+]
+CASES += [
+    Case(layer, [(2, 3, 4, 5)], [(4, 3, 2, 5)], fills=[apart], fixed_params=fixed)
+    for layer, fixed in (
+        ('type: "Bias" bias_param { filler { value: 2 } }', ()),
+        ('type: "Scale" scale_param { bias_term: true filler { value: 3 } bias_filler { value: 2 } }', ()),
+        ('type: "PReLU" prelu_param { filler { value: 0.5 } }', ()),
+        ('type: "Normalize" norm_param { scale_filler { value: 20 } eps: 0.1 }', ()),
+        (f'type: "InnerProduct" inner_product_param {{ num_output: 6 axis: 2 {FILLERS} }}', ()),
+        ('type: "BatchNorm" batch_norm_param { moving_average_fraction: 0.5 }', (0, 1, 2)),
+        ('type: "BatchNorm" batch_norm_param { use_global_stats: true }', (0, 1, 2)),
+        ('type: "Pooling" pooling_param { kernel_size: 3 stride_h: 2 stride_w: 3 pad_h: 1 pad_w: 2 }', ()),
+        ('type: "Pooling" pooling_param { kernel_size: 2 stride: 3 round_mode: FLOOR }', ()),
+    )
+]
+CASES += [
+    Case(
+        'type: "InnerProduct" inner_product_param { num_output: 6 bias_term: false }',
+        [(4, 3, 5)],
+        [(7, 5, 3)],
+    ),
+    Case(
+        f'type: "Embed" embed_param {{ num_output: 5 input_dim: 7 {FILLERS} }}',
+        [(2, 3)],
+        [(6, 1)],
+        fills=[labels(7)],
+    ),
+    Case(
+        'type: "Accuracy" accuracy_param { axis: 2 }',
+        [(4, 2, 5), (4, 2)],
+        [(3, 7, 6), (3, 7)],
+        fills=[normal, labels(5)],
+        gradient=False,
+        note="counts, forward only",
+    ),
+]
+CASES += [
+    Case(
+        f'type: "{type}" recurrent_param {{ num_output: 4 {FILLERS} }}',
+        [(5, 3, 2), (5, 3)],
+        [(2, 6, 2), (2, 6)],
+        fills=[normal, starts],
+    )
+    for type in ("LSTM", "RNN")
+]
+CASES += [
+    Case(
+        f'type: "SoftmaxWithLoss" loss_param {{ {params} }}',
+        [(2, 3, 4, 5), (2, 4, 5)],
+        [(3, 4, 5, 1), (3, 5, 1)],
+        fills=[normal, labels(3)],
+    )
+    for params in (
+        "normalize: false",
+        "normalization: BATCH_SIZE",
+        "normalization: NONE",
+        "normalization: FULL ignore_label: 1",
+    )
+]
+CASES += [
+    Case(
+        'type: "InfogainLoss" loss_param { normalize: false }',
+        [(4, 3, 2), (4, 2), (3, 3)],
+        [(2, 5, 3), (2, 3), (5, 5)],
+        fills=[unit, labels(3), normal],
+    ),
+]
+CASES += [
+    Case(
+        f'type: "HardRoIMining" hard_roi_mining_param {{ batch_size: 7 {params} }}',
+        [(19, 3), (19, 12), (19, 5), (19,), *[(19, 12)] * 3],
+        [(11, 3), (11, 12), (11, 5), (11,), *[(11, 12)] * 3],
+        fills=[unit, normal, rois(2, 30, 20), labels(3)],
+        tops=5,
+        gradient=False,
+        note="a choice of rows of which nothing takes a gradient",
+    )
+    for params in ("nms_thresh: 0.1", "use_nms: false")
+]
+# ---- R-FCN, Mask R-CNN, PSPNet, MobileNet, SegNet
+CASES += [
+    Case(
+        f'type: "PSROIPooling" psroi_pooling_param {{ {params} }}',
+        [(2, channels, 7, 9), (6, 5)],
+        [(3, channels, 10, 4), (4, 5)],
+        fills=[normal, rois(2, 80, 110)],  # some RoIs end outside of the map
+    )
+    for params, channels in (
+        ("spatial_scale: 0.1 output_dim: 3 group_size: 2", 12),
+        ("spatial_scale: 0.0625 output_dim: 2 group_size: 3", 18),
+    )
+]
+CASES += [
+    Case(
+        f'type: "ROIAlign" roi_align_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
+        [(2, 3, 7, 9), (5, 5)],
+        [(3, 2, 10, 6), (4, 5)],
+        fills=[normal, rois(2, 80, 130)],
+    )
+    for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
+]
+CASES += [
+    Case(
+        f'type: "BoxAnnotatorOHEM" box_annotator_ohem_param {{ {params} }}',
+        [(9, 5), (9,), (9,), (9, 8)],
+        [(7, 5, 1, 1), (7, 1, 1, 1), (7, 1, 1, 1), (7, 12, 1, 1)],
+        fills=[rois(2, 60, 70), positive, labels(3)],
+        tops=2,
+        gradient=False,
+        note="a choice of rows of which nothing takes a gradient",
+    )
+    for params in ("roi_per_img: 2", "roi_per_img: 3 ignore_label: 7")
+]
+CASES += [
+    Case(
+        f'type: "SoftmaxWithLossOHEM" loss_param {{ {params} }}',
+        [(4, 3, 2, 5), (4, 1, 2, 5)],
+        [(2, 4, 1, 1), (2,)],
+        fills=[normal, labels(3)],
+        tops=3,
+        diff_tops=[0],
+    )
+    for params in (
+        "ignore_label: 1",
+        "normalization: PRE_FIXED pre_fixed_normalizer: 7",
+        "normalization: NONE",
+    )
+]
+CASES += [
+    Case(
+        f'type: "SmoothL1LossOHEM" loss_param {{ {params} }}',
+        [(4, 8, 2, 3)] * bottoms,
+        [(7, 5)] * bottoms,
+        fills=[normal, normal, labels(2)][:bottoms],
+        tops=2,
+        diff_tops=[0],
+    )
+    for bottoms, params in (
+        (2, ""),
+        (3, "normalization: PRE_FIXED pre_fixed_normalizer: 7"),
+        (3, "normalization: BATCH_SIZE"),
+        (2, "normalize: false"),
+    )
+]
+CASES += [
+    Case(f'type: "Interp" interp_param {{ {params} }}', [(2, 3, 7, 5)], [(4, 1, 6, 8)])
+    for params in (
+        "zoom_factor: 3",
+        "shrink_factor: 2",
+        "shrink_factor: 2 zoom_factor: 3",
+        "height: 4 width: 9",
+        "height: 6 width: 1",
+        "height: 4 width: 2 pad_beg: -1 pad_end: -2",
+    )
+]
+CASES += [
+    Case(
+        f'type: "DepthwiseConvolution" convolution_param {{ num_output: 3 group: 3 {params} }}',
+        [(2, 3, 7, 5)],
+        [(4, 3, 5, 8)],
+    )
+    for params in (
+        "kernel_size: 3 pad: 1 stride: 2",
+        "kernel_h: 2 kernel_w: 3 pad_h: 0 pad_w: 2 dilation: 2 bias_term: false",
+    )
+]
+CASES += [
+    Case(
+        f'type: "Upsample" upsample_param {{ {params} }}',
+        [(2, 3, 4, 5), (2, 3, 4, 5)],
+        [(3, 2, 6, 7), (3, 2, 6, 7)],
+        fills=[normal, indices],
+    )
+    for params in ("", "scale: 3", "scale_h: 2 scale_w: 3", "pad_out_h: true", "upsample_h: 8 upsample_w: 13")
 ]

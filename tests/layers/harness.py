@@ -53,6 +53,13 @@ def labels(classes: int) -> Fill:
     return fill
 
 
+def indices(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """In each plane of the last two axes, whole numbers from 0 to less than twice its size, all different."""
+    count = int(np.prod(shape[-2:]))
+    planes = [rng.permutation(2 * count)[:count] for _ in range(int(np.prod(shape[:-2])))]
+    return np.stack(planes).reshape(shape)
+
+
 def starts(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """The cont of recurrent layers, 0 or 1: every sequence starts in the first row, some in later ones."""
     values = rng.randint(0, 2, shape)

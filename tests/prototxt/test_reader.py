@@ -63,9 +63,9 @@ ERRORS = {
         "a fork of Caffe that is not supported",
     ),
     "enum value of a fork": (
-        "layer { loss_param { normalization: PRE_FIXED } }",
-        "net.prototxt:1:37: 'normalization' takes one of FULL, VALID, BATCH_SIZE, NONE, found 'PRE_FIXED'; "
-        "it belongs to R-FCN, a fork of Caffe that is not supported",
+        "layer { eltwise_param { operation: STOCHASTIC_SUM } }",
+        "net.prototxt:1:36: 'operation' takes one of PROD, SUM, MAX, found 'STOCHASTIC_SUM'; "
+        "it belongs to TSN, a fork of Caffe that is not supported",
     ),
     "string without quotes": (
         "layer { type: Convolution }",

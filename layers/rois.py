@@ -1,0 +1,39 @@
+"""What the layers that pool regions of interest share: bottom[0] N x C x H x W maps, bottom[1] R x 5 RoIs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+
+FARTHEST = 2.0**30  # on the map; beyond, sums of coordinates leave C's int
+
+
+def check_shapes(layer: Layer, bottom: Sequence[Blob]) -> None:
+    """Raises LayerError unless there are maps of four axes and five numbers a RoI."""
+    if len(bottom[0].shape) != 4:
+        raise layer.error(f"bottom[0] has the shape {bottom[0].shape}; expected maps N x C x H x W")
+    if bottom[1].count != 5 * bottom[1].num:
+        raise layer.error(f"bottom[1] has the shape {bottom[1].shape}; expected R x 5: image, x1, y1, x2, y2")
+
+
+def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.ndarray:
+    """Return the RoIs as R x 5. Raises LayerError for one of no image, not finite, or too far away."""
+    rois, images = bottom[1].data.reshape(-1, 5), bottom[0].num
+    in_batch = (rois[:, 0] >= 0) & (rois[:, 0] < images)
+    placed = (np.abs(rois[:, 1:] * scale) < FARTHEST).all(axis=1)  # NaN is not
+    wrong = np.flatnonzero(~(in_batch & placed))
+    if wrong.size:
+        image, *corners = (float(value) for value in rois[wrong[0]])
+        if not in_batch[wrong[0]]:
+            raise layer.error(
+                f"RoI {wrong[0]} is of image {image:g}; bottom[0] holds the images 0 to {images - 1}"
+            )
+        raise layer.error(
+            f"RoI {wrong[0]} has the corners {corners}; expected finite pixels whose places on the map "
+            f"(times spatial_scale, {scale:g}) are below 2**30"
+        )
+    return rois
