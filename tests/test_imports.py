@@ -33,6 +33,7 @@ HEIGHTS = {
     "caffe_compat.solvers": 6,
     "caffe_compat": 6,
     "caffe_compat.fast_rcnn": 7,
+    "caffe_compat.workbench": 7,
     "caffe_compat.cli": 8,
 }
 FOLDERS = {

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import compress, console, detect, evaluate, make_shapes, run_prototxt
+from caffe_compat.cli import compress, console, detect, diff, evaluate, make_shapes, run_prototxt
 from caffe_compat.version import __version__
 
 EXAMPLES = """\
@@ -15,6 +15,7 @@ examples:
   caffe-compat run train.prototxt --photo dog.jpg
   caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
   caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007
+  caffe-compat diff train.prototxt --against recording.npz
   caffe-compat layers --json"""
 
 
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     )
     make_shapes.add_arguments(
         commands.add_parser("make-shapes", help="draw a data set to train on", **make_shapes.HELP)
+    )
+    diff.add_arguments(
+        commands.add_parser("diff", help="compare with the original Caffe, layer by layer", **diff.HELP)
     )
     layers = commands.add_parser(
         "layers",

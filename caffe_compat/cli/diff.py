@@ -1,0 +1,155 @@
+"""caffe-compat diff: holds a net against a run of the original Caffe, or of another net, layer by layer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from caffe_compat.cli import console
+
+if TYPE_CHECKING:
+    import caffe_compat as caffe
+    from caffe_compat.workbench.reference import Reference
+
+DESCRIPTION = """\
+Run a net, forward and backward, and compare every blob, gradient and param gradient with a reference, layer by
+layer. Each layer is fed with the reference's own bottoms, so that a difference shows at the layer that makes it.
+Ends at the first difference, with its causes: each has been checked by computing the layer so.
+
+REF is one of
+  F.npz       a recording that scripts/record_in_caffe.py made inside the original Caffe
+  F.log       what Caffe logs with debug_info: true (mean absolute values only); needs --inputs
+  F.prototxt  another net, run here on the same inputs, weights and seed
+
+The exit code is 0 where all agrees, 1 where something differs."""
+
+EXAMPLES = """\
+examples:
+  caffe-compat diff train.prototxt --against recording.npz
+  caffe-compat diff train.prototxt --against caffe.log --inputs inputs.npz --weights F.caffemodel
+  caffe-compat diff new.prototxt --against old.prototxt --weights F.caffemodel --against-weights F.caffemodel
+  caffe-compat diff deploy.prototxt --against recording.npz --phase test --all --json"""
+
+HELP: dict[str, Any] = {
+    "description": DESCRIPTION,
+    "epilog": EXAMPLES,
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+}
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_diff)
+    result.add_argument("net", metavar="NET", help="a net, a prototxt of any generation")
+    result.add_argument("--against", metavar="REF", required=True, help="what to compare with, see above")
+    result.add_argument(
+        "--weights", metavar="F", help="a .caffemodel, or HDF5; default: the params of the reference"
+    )
+    result.add_argument("--against-weights", metavar="F", help="weights of REF, where that is a prototxt")
+    result.add_argument(
+        "--inputs", metavar="F.npz", help="arrays by blob name; default: those of the recording, or noise"
+    )
+    result.add_argument("--tolerance", type=_tolerance, default=1e-4, metavar="X", help=TOLERANCE)
+    result.add_argument("--all", action="store_true", help="go on after the first difference")
+    result.add_argument("--phase", choices=["train", "test"], help="default: the reference's, or train")
+    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
+    result.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
+    )
+    result.add_argument(
+        "--seed", type=int, metavar="N", help="of dropout and other draws; default: the reference's, or 0"
+    )
+    result.add_argument(
+        "--propagate-down",
+        choices=["replaces", "restricts"],
+        default="replaces",
+        help="what a propagate_down flag means: as in Caffe since April 2016 (the default), or before",
+    )
+    result.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    result.add_argument("--quiet", action="store_true", help="only the differences and their causes")
+    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+
+
+TOLERANCE = "largest error, relative to the largest value of a blob or to 1e-3; default: 1e-4"
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError("must be at least 0 and below 1")
+    return value
+
+
+def _diff(args: argparse.Namespace) -> int:
+    if not (args.quiet or args.json):  # before the slow imports: whoever waits sees that something happens
+        print(f"caffe-compat diff: {args.net} against {args.against}", flush=True)
+    from caffe_compat.cli import diff_report
+    from caffe_compat.workbench.bench import Bench
+    from caffe_compat.workbench.diff import diff
+    from caffe_compat.workbench.sources import load_params, own_inputs, weights_by_name
+
+    console.import_from_here()
+    reference = _reference(args)
+    seed = _seed(args, reference)
+    net = _net(args, args.net, reference.phase, seed)
+    if args.weights:
+        net.copy_from(args.weights)
+    else:
+        load_params(net, reference)
+    inputs = reference.arrays("in")
+    if args.inputs or not inputs:
+        inputs = own_inputs(net, _inputs(args, reference), seed)
+    bench = Bench(net, inputs, reference.arrays("seed"), seed)
+    weights = weights_by_name(reference, args.weights)
+    result = diff(bench, reference, weights, args.tolerance, args.propagate_down, args.all)
+    if args.json:
+        print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
+    else:
+        diff_report.report(result, console.out(), args.quiet)
+    return 0 if result.same else 1
+
+
+def _reference(args: argparse.Namespace) -> Reference:
+    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.workbench.sources import kind_of, own_inputs, read_reference, record_net
+
+    if kind_of(args.against) != "net":
+        if args.against_weights:
+            raise CaffeCompatError(
+                "--against-weights is for a REF that is a prototxt; this one has its own", file=args.against
+            )
+        return read_reference(args.against)
+    seed = args.seed or 0
+    net = _net(args, args.against, "", seed)
+    if args.against_weights or args.weights:
+        net.copy_from(args.against_weights or args.weights)
+    return record_net(net, own_inputs(net, args.inputs, seed), seed)
+
+
+def _net(args: argparse.Namespace, file: str, phase: str, seed: int) -> caffe.Net:
+    import numpy as np
+
+    import caffe_compat as caffe
+
+    caffe.set_random_seed(seed)
+    np.random.seed(seed)
+    return caffe.Net(
+        file,
+        phase=caffe.TEST if (args.phase or phase.lower()) == "test" else caffe.TRAIN,
+        level=args.level,
+        stages=args.stage,
+        propagate_down=args.propagate_down,
+    )
+
+
+def _seed(args: argparse.Namespace, reference: Reference) -> int:
+    return args.seed if args.seed is not None else reference.seed or 0
+
+
+def _inputs(args: argparse.Namespace, reference: Reference) -> str:
+    from caffe_compat.errors import DataError
+
+    if not args.inputs:
+        raise DataError("it has no inputs; give those of its run with --inputs F.npz", file=reference.name)
+    return args.inputs

@@ -1,0 +1,1 @@
+"""The workbench: a net beside another run of it, layer by layer."""

@@ -1,0 +1,236 @@
+"""Why a layer differs from the reference: every guess is checked, and only those that hold are causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.base import TRAIN
+from caffe_compat.net import Net
+from caffe_compat.workbench.bench import Bench
+from caffe_compat.workbench.compare import LEAST, distance
+from caffe_compat.workbench.guesses import guesses, other_weights
+from caffe_compat.workbench.reference import Reference, Value
+from caffe_compat.workbench.settings import SOLVERS, Layers, Setting
+from caffe_compat.workbench.span import Guess, Span, Subject, span
+
+MINE = (
+    "name",
+    "type",
+    "bottom",
+    "top",
+    "include",
+    "exclude",
+    "phase",
+)  # of a LayerParameter, not to be taken over
+
+
+@dataclass
+class Cause:
+    """A guess about the reference that holds.
+
+    text: a sentence about the reference's layer `layer`. figures: how it was checked, with numbers.
+    """
+
+    layer: str
+    text: str
+    figures: str
+
+
+@dataclass
+class Found:
+    """The causes of one difference, the most certain first, and how many guesses were tried."""
+
+    causes: list[Cause]
+    tried: int
+
+
+@dataclass
+class Known:
+    """What causes are looked for in: the reference, its prototxt's layers, and the params of other layers by name."""
+
+    reference: Reference
+    theirs: Layers
+    settings: list[Setting]
+    weights: dict[str, list[np.ndarray]]
+    tolerance: float
+
+
+def of_data(bench: Bench, known: Known, i: int, j: int, value: Value, error: float) -> Found:
+    """Why top j of layer i differs from `value`. To be called when layer i has just run forward."""
+    again = span(bench, known.reference, i)
+    if again is None:
+        return Found([], 0)
+    found = Found([], 0)
+    for k in reversed(again.layers):
+        subject = again.subject(k, again.bottoms(k))
+        for guess in _guesses(bench, known, k, subject):
+            found.tried += 1
+            result = _check(again, guess, k, j, value)
+            if result is not None and result.within(known.tolerance):
+                figures = f"computed so, {result.of} agree to {result.max_error:.1e} (now {error:.1e})"
+                found.causes.append(Cause(bench.net._layer_names[k], guess.text, figures))
+        found.causes += _dropout(bench, subject, k, i, value)
+    if not found.causes:
+        found.causes += _factor(bench.net._layer_names[i], bench.net._tops[i][j].data, value, known.tolerance)
+    return found
+
+
+def _guesses(bench: Bench, known: Known, k: int, subject: Subject) -> Iterator[Guess]:
+    name = bench.net._layer_names[k]
+    said = [s for s in known.settings if s.layer == name and not s.field.startswith(SOLVERS)]
+    if said and name in known.theirs:
+        text = "; ".join(map(str, said))
+        yield Guess(
+            f"its prototxt says so: {text}", lambda s: replace(s, param=_taken(s, known.theirs[name]))
+        )
+    yield from guesses(subject, _draws_first(bench, k))
+    others = {other: params for other, params in known.weights.items() if other != name}
+    yield from other_weights(subject, others)
+
+
+def _taken(subject: Subject, theirs):
+    """Their LayerParameter in the place of this one."""
+    result = type(theirs)()
+    result.CopyFrom(theirs)
+    for field in MINE:
+        result.ClearField(field)
+    mine = type(theirs)()
+    for field in MINE:
+        if field in ("bottom", "top", "include", "exclude"):
+            getattr(mine, field).extend(getattr(subject.param, field))
+        else:
+            setattr(mine, field, getattr(subject.param, field))
+    result.MergeFrom(mine)
+    return result
+
+
+def _draws_first(bench: Bench, k: int) -> bool:
+    """Whether no layer before this one has drawn random numbers."""
+    first, now = bench.rng_before[0], bench.rng_before[min(k, len(bench.rng_before) - 1)]
+    return first[1] == now[1] and np.array_equal(first[0], now[0])
+
+
+def _check(again: Span, guess: Guess, k: int, j: int, value: Value):
+    """How far the tops are from the reference under this guess; None where a layer cannot run so."""
+    try:
+        return distance(again.compute(guess, k)[j], value)
+    except (CaffeCompatError, ValueError, IndexError):
+        return None
+
+
+def _dropout(bench: Bench, subject: Subject, k: int, i: int, value: Value) -> list[Cause]:
+    """Whether the reference drops elements in the same way, but others."""
+    if subject.param.type != "Dropout" or subject.phase != TRAIN or k != i:
+        return []
+    x = subject.bottoms[0]
+    want = value.shaped(x.shape)
+    if want is None or not x.any():
+        return []
+    kept = want != 0
+    ratio = float(kept[x != 0].mean())
+    expected = 1 - subject.param.dropout_param.dropout_ratio
+    scale = bench.net.layers[k].scale  # type: ignore[attr-defined]
+    top = x * kept * scale
+    if not distance(top, Value(whole=want)).within(1e-4) or abs(ratio - expected) > 4 / np.sqrt(x.size):
+        return []
+    text = "it drops other elements: another seed, or another number of random draws before this layer"
+    alike = _alike(bench, k, kept)
+    figures = (
+        f"it keeps {100 * ratio:.1f} % of what is not 0, scaled as here; {alike:.0f} % fall as they do here"
+    )
+    return [Cause(subject.param.name, text, figures)]
+
+
+def _alike(bench: Bench, k: int, kept: np.ndarray) -> float:
+    mine = bench.net._tops[k][0].data != 0
+    return 100 * float((mine == kept).mean())
+
+
+def _factor(layer: str, got: np.ndarray, value: Value, tolerance: float) -> list[Cause]:
+    """Whether the reference is the same but for a factor."""
+    want = value.shaped(got.shape)
+    if want is None or got.size < 1 or not got.any() or not want.any():
+        return []
+    got64, want64 = got.astype(np.float64), want.astype(np.float64)
+    factor = float((got64 * want64).sum() / (got64 * got64).sum())
+    scaled = (got64 * factor).astype(np.float32)
+    if (
+        not np.isfinite(factor)
+        or abs(factor - 1) < tolerance
+        or not distance(scaled, value).within(tolerance)
+    ):
+        return []
+    return [Cause(layer, f"it has {factor:.6g} times these values", f"so in all {got.size} of them")]
+
+
+def of_gradient(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
+    """Why a gradient that both sides compute differs."""
+    return Found(_factor(layer, got, value, tolerance), 1)
+
+
+def of_param(net: Net, layer: str, index: int, known: Known, value: Value) -> Found:
+    """Why a param that was loaded differs from the reference's."""
+    subject = Subject(
+        net.layer_dict[layer].layer_param, net.phase, [], [blob.data for blob in net.params[layer]]
+    )
+    found = Found([], 0)
+    others = {other: params for other, params in known.weights.items() if other != layer}
+    for guess in [*guesses(subject, False), *other_weights(subject, others)]:
+        try:
+            changed = guess.change(subject).params[index]
+        except (ValueError, IndexError):
+            continue
+        if changed is subject.params[index]:
+            continue
+        found.tried += 1
+        result = distance(changed, value)
+        if result.within(known.tolerance):
+            figures = f"changed so, {result.of} agree to {result.max_error:.1e}"
+            found.causes.append(Cause(layer, guess.text, figures))
+    if not found.causes:
+        found.causes += _factor(layer, subject.params[index], value, known.tolerance)
+    return found
+
+
+def of_input(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
+    """Why the inputs that were given differ: channels the other way round, another mean, another scale."""
+    want = value.shaped(got.shape)
+    if want is None or got.ndim != 4:
+        return Found([], 0)
+    orders = {"": got}
+    if got.shape[1] == 3:
+        orders["has the three channels the other way round (BGR and RGB)"] = got[:, ::-1]
+    causes = []
+    for text, x in orders.items():
+        scales, offsets = _fits(x, want)
+        fitted = x * scales.reshape(1, -1, 1, 1) + offsets.reshape(1, -1, 1, 1)
+        result = distance(fitted.astype(np.float32), value)
+        if not result.within(tolerance):
+            continue
+        parts = [text] if text else []
+        if np.abs(scales - 1).max() > tolerance:
+            parts.append(f"is scaled by {_numbers(scales)}")
+        if np.abs(offsets).max() > tolerance * max(np.abs(want).max(), LEAST):
+            parts.append(f"has {_numbers(offsets)} added to the channels (the mean: {_numbers(-offsets)})")
+        figures = f"changed so, all values agree to {result.max_error:.1e}"
+        causes.append(Cause(layer, "its input " + ", and ".join(parts), figures))
+    return Found(causes, len(orders))
+
+
+def _fits(x: np.ndarray, want: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scale and the offset of each channel that bring x nearest to `want`."""
+    a = x.astype(np.float64).swapaxes(0, 1).reshape(x.shape[1], -1)
+    b = want.astype(np.float64).swapaxes(0, 1).reshape(x.shape[1], -1)
+    da, db = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    spread = (da * da).sum(1)
+    scales = np.where(spread > 0, (da * db).sum(1) / np.where(spread > 0, spread, 1), 1.0)
+    return scales, b.mean(1) - scales * a.mean(1)
+
+
+def _numbers(values: np.ndarray) -> str:
+    rounded = [f"{value:.6g}" for value in values]
+    return rounded[0] if len(set(rounded)) == 1 else ", ".join(rounded)
