@@ -218,3 +218,26 @@ def test_a_layer_that_draws_its_batches(write):
         out = net.forward()
         assert out["c"].shape == (size, 2) and out["b"].shape == (size,)
         assert (out["c"] == 2 * turn).all() and (out["b"] == 10 * turn).all()
+
+
+def test_a_layer_sees_the_blobs_themselves(write):
+    write(
+        "keeps_arrays.py",
+        """
+        import caffe
+
+        class Keeps(caffe.Layer):
+            def reshape(self, bottom, top):
+                top[0].reshape(*bottom[0].shape)
+
+            def forward(self, bottom, top):
+                self.blobs_seen = bottom[0], top[0]
+                self.arrays = bottom[0].data, top[0].data, bottom[0].diff, top[0].diff
+        """,
+    )
+    net = net_with("keeps_arrays", "Keeps")
+    net.forward()
+    y, out = net.blobs["y"], net.blobs["out"]
+    assert net.layer_dict["mine"].blobs_seen == (y, out)
+    for mine, theirs in zip(net.layer_dict["mine"].arrays, (y.data, out.data, y.diff, out.diff), strict=True):
+        assert mine.ctypes.data == theirs.ctypes.data and mine.shape == theirs.shape == (3, 5)
