@@ -83,8 +83,9 @@ class MultiBoxLoss(LossLayer):
         self.chosen = np.ones(cost.shape, bool)
         if self.mines:
             self._mine(steps, matches, overlaps, cost)
-        mode = normalization_mode(self.layer_param.loss_param)
-        self.normalizer = normalizer(mode, *self.shape[:2], len(self.distance))
+        param = self.layer_param.loss_param
+        counts = *self.shape[:2], len(self.distance)
+        self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
         place = self.param.loc_weight * self._of_distance().sum()
         loss = self.counts[0] * place + self.counts[1] * cost[self.chosen].sum()
         top[0].data[...] = loss / self.normalizer

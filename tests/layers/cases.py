@@ -507,13 +507,17 @@ CASES += [
     )
     for labels, params in (
         (1, "overlap_threshold: 0.3"),
-        (1, "code_type: CENTER_SIZE match_type: BIPARTITE loc_loss_type: L2 loc_weight: 2"),
+        (
+            1,
+            "code_type: CENTER_SIZE match_type: BIPARTITE overlap_threshold: 0.1 loc_loss_type: L2 loc_weight: 2",
+        ),
         (1, "code_type: CORNER_SIZE mining_type: HARD_EXAMPLE sample_size: 5 conf_loss_type: LOGISTIC"),
-        (1, "mining_type: NONE ignore_cross_boundary_bbox: true bp_inside: true use_difficult_gt: false"),
+        (1, "mining_type: NONE ignore_cross_boundary_bbox: true use_difficult_gt: false"),
         (1, "nms_param { nms_threshold: 0.3 top_k: 9 } use_prior_for_nms: true neg_pos_ratio: 2"),
         (1, "nms_param { nms_threshold: 0.3 top_k: -1 } neg_overlap: 0.2"),
         (4, "mining_type: NONE share_location: false conf_loss_type: LOGISTIC"),
         (1, "use_prior_for_matching: false overlap_threshold: 0.2"),
+        (1, "bp_inside: true overlap_threshold: 0.1"),
     )
 ]
 CASES += [
@@ -521,11 +525,12 @@ CASES += [
         f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: {classes} overlap_threshold: 0.2 {params} }} {more}',
         [(2, 4 * 13), (2, classes * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
         [(4, 4 * 9), (4, classes * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
-        fills=[normal, normal, priors, objects(2, 3)],
+        fills=[normal, normal, priors, objects(2, most)],
     )
-    for classes, params, more in (
-        (4, "background_label_id: 3", "loss_param { normalization: FULL }"),
-        (2, "map_object_to_agnostic: true", "loss_param { normalize: false }"),
+    for classes, most, params, more in (
+        (4, 3, "background_label_id: 3", "loss_param { normalization: FULL }"),
+        (4, 4, "", "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 7 }"),
+        (2, 4, "map_object_to_agnostic: true", "loss_param { normalize: false }"),
     )
 ]
 CASES += [

@@ -107,6 +107,7 @@ def test_every_param_makes_a_difference():
         ("normalization: BATCH_SIZE", N),
         ("normalization: NONE", 1),
         ("normalize: false", N),
+        ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 7),
     ],
 )
 def test_normalization(mode, divisor):
