@@ -19,14 +19,17 @@ class ProposalTargetLayer(Layer):
 
     bottom[0]: N x 5 RoIs (0, x1, y1, x2, y2) of one image. bottom[1]: gt_boxes, G x 5 (x1 y1 x2 y2 class),
     which are RoIs too. The tops have R <= batch_size rows, foreground first: rois R x 5, labels R, and R x
-    4 classes box targets, inside weights and outside weights (not 0 for the RoI's own class only).
+    4 classes box targets, inside weights and outside weights (not 0 for the RoI's own class only; with `agnostic`,
+    for class 1 whatever the foreground's class is, so that num_classes is 2).
     A RoI is foreground where it overlaps a box by fg_thresh or more, and background from bg_thresh_lo to below
-    bg_thresh_hi; at most fg_fraction of batch_size are foreground. Drawn from numpy's global RandomState.
+    bg_thresh_hi; at most fg_fraction of batch_size are foreground; -1 keeps all. Drawn from numpy's global RandomState.
     The attributes below are what a configuration may set; param_str gives num_classes. Raises LayerError for
     shapes that do not agree, RoIs of another image than 0, and boxes whose class is none.
-    Source: rpn.proposal_target_layer of py-faster-rcnn; Girshick, Fast R-CNN (2015), section 2.3.
+    Source: rpn.proposal_target_layer of py-faster-rcnn, and of py-R-FCN, whose tops have two more axes of 1;
+    Girshick, Fast R-CNN (2015), section 2.3.
     """
 
+    origin = "py-faster-rcnn"
     bottom_count = (2, 2)
     top_count = (5, 5)
     no_gradient = (0, 1)
@@ -38,6 +41,7 @@ class ProposalTargetLayer(Layer):
     bg_thresh_hi = 0.5
     bg_thresh_lo = 0.1
     inside_weights = (1.0, 1.0, 1.0, 1.0)
+    agnostic = False  # py-R-FCN's TRAIN.AGNOSTIC
     normalize_targets = False  # subtract the means and divide by the stds
     normalize_means = (0.0, 0.0, 0.0, 0.0)
     normalize_stds = (0.1, 0.1, 0.2, 0.2)
@@ -78,13 +82,13 @@ class ProposalTargetLayer(Layer):
     def _boxes(self, blob: Blob) -> np.ndarray:
         boxes = boxes_with_class(self, blob)
         classes = boxes[:, 4]
-        wrong = np.flatnonzero(
-            ~((classes >= 1) & (classes < self.num_classes) & (classes == np.floor(classes)))
-        )
+        known = np.isfinite(classes) if self.agnostic else classes < self.num_classes
+        wrong = np.flatnonzero(~((classes >= 1) & known & (classes == np.floor(classes))))
         if wrong.size:
+            most = "" if self.agnostic else f" to {self.num_classes - 1}"
             raise self.error(
                 f"box {wrong[0]} of gt_boxes has the class {classes[wrong[0]]:g}; "
-                f"expected a whole number from 1 to {self.num_classes - 1}"
+                f"expected a whole number from 1{most}"
             )
         return boxes
 
@@ -92,6 +96,8 @@ class ProposalTargetLayer(Layer):
         """The rows drawn as foreground and as background, by the most that each overlaps a box."""
         foreground = np.flatnonzero(most >= self.fg_thresh)
         background = np.flatnonzero((most < self.bg_thresh_hi) & (most >= self.bg_thresh_lo))
+        if self.batch_size == -1:
+            return _draw(foreground, foreground.size), _draw(background, background.size)
         foreground = _draw(foreground, int(np.round(self.fg_fraction * self.batch_size)))
         return foreground, _draw(background, self.batch_size - foreground.size)
 
@@ -102,7 +108,8 @@ class ProposalTargetLayer(Layer):
 
     def _write_targets(self, top: Sequence[Blob], steps: np.ndarray, foreground: int) -> None:
         rows = np.arange(foreground)[:, None]
-        columns = 4 * top[1].data[:foreground, None].astype(int) + np.arange(4)
+        classes = top[1].data[:foreground, None].astype(int)
+        columns = 4 * (np.ones_like(classes) if self.agnostic else classes) + np.arange(4)
         weights = np.asarray(self.inside_weights)
         for blob, value in zip(top[2:], (steps[:foreground], weights, weights > 0), strict=True):
             blob.data[...] = 0

@@ -39,7 +39,9 @@ class TrainConfig:
     SCALES: tuple[int, ...] = (600,)  # pixels of the shorter side; each image takes one of them by chance
     MAX_SIZE: int = 1000  # most pixels of the longer side
     IMS_PER_BATCH: int = 2
-    BATCH_SIZE: int = 128  # RoIs of a minibatch, all its images together; with OHEM those it keeps
+    BATCH_SIZE: int = (
+        128  # RoIs of a minibatch, all its images together; with OHEM those it keeps; -1, with RPN: all
+    )
     FG_FRACTION: float = 0.25  # most foreground RoIs of a sampled minibatch
     FG_THRESH: float = 0.5  # least overlap of a foreground RoI
     BG_THRESH_HI: float = 0.5  # background RoIs overlap less than this ...
@@ -55,6 +57,7 @@ class TrainConfig:
     BBOX_NORMALIZE_TARGETS_PRECOMPUTED: bool = False  # by the two below, not by those of the data set
     BBOX_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
+    AGNOSTIC: bool = False  # with RPN: box targets for foreground as such, not for each class (R-FCN)
     PROPOSAL_METHOD: str = "selective_search"
     ASPECT_GROUPING: bool = True  # lying images with lying ones, upright with upright
     HAS_RPN: bool = False
@@ -191,6 +194,7 @@ def _apply_rpn(cfg: Config) -> None:
     AnchorTargetLayer.inside_weights = train.RPN_BBOX_INSIDE_WEIGHTS
     AnchorTargetLayer.positive_weight = train.RPN_POSITIVE_WEIGHT
     ProposalTargetLayer.batch_size = train.BATCH_SIZE
+    ProposalTargetLayer.agnostic = train.AGNOSTIC
     ProposalTargetLayer.fg_fraction = train.FG_FRACTION
     ProposalTargetLayer.fg_thresh = train.FG_THRESH
     ProposalTargetLayer.bg_thresh_hi = train.BG_THRESH_HI

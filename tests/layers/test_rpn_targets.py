@@ -181,3 +181,26 @@ def test_what_does_not_fit(case, index, value, message):
     bottoms[index] = value
     with pytest.raises(LayerError, match=message):
         Runner(case.layer, bottoms, case.tops).forward()
+
+
+def test_a_batch_of_all_rois_and_boxes_of_no_class(monkeypatch):
+    monkeypatch.setattr(ProposalTargetLayer, "batch_size", -1)
+    monkeypatch.setattr(ProposalTargetLayer, "agnostic", True)
+    monkeypatch.setattr(ProposalTargetLayer, "bg_thresh_lo", 0.0)
+    rng = np.random.RandomState(4)
+    truth = boxes(rng, (4, 5))
+    truth[:, 4] = [17, 3, 1, 20]
+    proposals = rois(rng, (300, 5))
+    runner = Runner(layer("ProposalTargetLayer", "num_classes: 2"), [proposals, truth], tops=5)
+    np.random.seed(3)
+    sampled, found, targets, inside, outside = runner.forward()
+    everything = np.vstack([proposals, np.column_stack([np.zeros(4), truth[:, :4]])]).astype(np.float32)
+    assert len(sampled) == 304
+    np.testing.assert_array_equal(np.unique(sampled, axis=0), np.unique(everything, axis=0))
+    count = np.count_nonzero(found)
+    assert count > 4 and set(found[:count]) == {17, 3, 1, 20} and not found[count:].any()
+    assert targets.shape == inside.shape == (304, 8)
+    assert targets[:count, 4:].any(axis=1).sum() == count - 4  # the boxes themselves have targets of 0
+    assert not targets[:, :4].any() and not targets[count:].any()
+    np.testing.assert_array_equal(inside, np.repeat([[0, 1]], 4, axis=1) * (found > 0)[:, None])
+    np.testing.assert_array_equal(outside, inside)
