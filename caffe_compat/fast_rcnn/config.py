@@ -39,9 +39,7 @@ class TrainConfig:
     SCALES: tuple[int, ...] = (600,)  # pixels of the shorter side; each image takes one of them by chance
     MAX_SIZE: int = 1000  # most pixels of the longer side
     IMS_PER_BATCH: int = 2
-    BATCH_SIZE: int = (
-        128  # RoIs of a minibatch, all its images together; with OHEM those it keeps; -1, with RPN: all
-    )
+    BATCH_SIZE: int = 128  # RoIs of a minibatch, all its images; with OHEM those it keeps; -1, with RPN: all
     FG_FRACTION: float = 0.25  # most foreground RoIs of a sampled minibatch
     FG_THRESH: float = 0.5  # least overlap of a foreground RoI
     BG_THRESH_HI: float = 0.5  # background RoIs overlap less than this ...
