@@ -34,7 +34,6 @@ import argparse
 import io
 import os
 import sys
-import tempfile
 
 import numpy as np
 
@@ -57,17 +56,12 @@ class Recorder(object):
             self.arrays["asum:" + key] = np.abs(array).sum(dtype=np.float64)
 
     def write(self, path):
-        folder = os.path.dirname(os.path.abspath(path))
-        handle, temporary = tempfile.mkstemp(suffix=".npz", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                np.savez_compressed(out, **self.arrays)
-            if os.path.exists(path):
-                os.remove(path)  # os.replace is not there in Python 2
-            os.rename(temporary, path)
-        except BaseException:
-            os.remove(temporary)
-            raise
+        temporary = path + ".part"
+        with open(temporary, "wb") as out:
+            np.savez_compressed(out, **self.arrays)
+        if os.path.exists(path) and not hasattr(os, "replace"):
+            os.remove(path)  # Python 2 on Windows does not rename onto a file
+        getattr(os, "replace", os.rename)(temporary, path)
 
 
 def record(net, path, prototxt=None, seed=0, inputs=None, phase="train", max_size=64, backward=True):

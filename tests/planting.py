@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
 import numpy as np
+from processes import run
 
 from caffe_compat.alias import importable_as_caffe
 
@@ -51,3 +53,19 @@ def small_inputs() -> Arrays:
         "rois": np.hstack([rng.randint(0, 2, (9, 1)), boxes]).astype(np.float32),
         "labels": rng.randint(0, 4, 9).astype(np.float32),
     }
+
+
+def diff(*args: object, net: Path = SMALL) -> dict:
+    """What `caffe-compat diff --json` says, run as a process; the exit code must be 1."""
+    done = run("caffe_compat.cli.main", "diff", net, *args, "--json")
+    assert done.returncode == 1, done.stderr + done.stdout[-500:]
+    return json.loads(done.stdout)
+
+
+def first(result: dict) -> tuple[str, ...]:
+    """The first divergence as (stage, layer, blob, layer of the first cause, its text)."""
+    divergence = result["divergences"][0]
+    row = result["rows"][divergence["row"]]
+    assert not row["same"] and all(earlier["same"] for earlier in result["rows"][: divergence["row"]])
+    cause = divergence["causes"][0]
+    return row["stage"], row["layer"], row["blob"], cause["layer"], cause["text"]

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from caffe_compat.cli.console import dims
-from caffe_compat.workbench.diff import PARAM, Diff, Divergence, Row
+from caffe_compat.workbench.result import PARAM, Diff, Divergence, Row
 
 SHOWN = 10  # settings, at most
 
@@ -18,8 +18,11 @@ def report(result: Diff, console: Console, quiet: bool = False) -> None:
         console.print(_table(result.rows))
     if result.settings:
         _settings(result, console)
+    layers: set[str] = set()
     for divergence in result.divergences:
-        _divergence(result.rows[divergence.row], divergence, console)
+        row = result.rows[divergence.row]
+        _divergence(row, divergence, row.layer in layers, console)
+        layers.add(row.layer)
     console.print(_verdict(result), markup=False)
 
 
@@ -33,8 +36,8 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("worst at", no_wrap=True)
     stage = ""
     for row in rows:
-        if row.same and (row.type == "Split" or row.stage == PARAM):
-            continue  # copies, and what was loaded
+        if row.same and (row.type == "Split" or row.stage == PARAM or not row.flows):
+            continue  # copies, what was loaded, and gradients that neither side computes
         if row.stage != stage:
             stage = row.stage
             table.add_row(f"[bold]{stage}[/bold]")
@@ -68,7 +71,8 @@ def _settings(result: Diff, console: Console) -> None:
         console.print(f"  ... and {len(result.settings) - SHOWN} more (see --json)")
 
 
-def _divergence(row: Row, divergence: Divergence, console: Console) -> None:
+def _divergence(row: Row, divergence: Divergence, again: bool, console: Console) -> None:
+    """again: the layer has differed in something before."""
     error = row.error
     console.print(f"\n[bold]{escape(row.layer)}[/bold] ({row.type}): {row.stage} {_what(row)} differs")
     if error.want_shape is not None:
@@ -82,9 +86,11 @@ def _divergence(row: Row, divergence: Divergence, console: Console) -> None:
         where = "" if cause.layer == row.layer else f"{cause.layer}: "
         console.print(f"  cause: {where}{cause.text}", markup=False, style="bold")
         console.print(f"         {cause.figures}", markup=False)
-    if not divergence.causes:
-        tried = f"{divergence.tried} guesses were tried and none" if divergence.tried else "no guess"
-        console.print(f"  cause not found: {tried} gives what the reference has")
+    if not divergence.causes and again:
+        console.print("  may follow from what differs in this layer above")
+    elif not divergence.causes:
+        tried = f": {divergence.tried} guesses were checked, none holds" if divergence.tried else ""
+        console.print(f"  cause not found{tried}")
 
 
 def _what(row: Row) -> str:

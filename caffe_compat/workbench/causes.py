@@ -12,6 +12,7 @@ from caffe_compat.layers.base import TRAIN
 from caffe_compat.net import Net
 from caffe_compat.workbench.bench import Bench
 from caffe_compat.workbench.compare import LEAST, distance
+from caffe_compat.workbench.flow import Place, explain
 from caffe_compat.workbench.guesses import guesses, other_weights
 from caffe_compat.workbench.reference import Reference, Value
 from caffe_compat.workbench.settings import SOLVERS, Layers, Setting
@@ -57,10 +58,12 @@ class Known:
     settings: list[Setting]
     weights: dict[str, list[np.ndarray]]
     tolerance: float
+    meaning: str  # of propagate_down in the net
 
 
-def of_data(bench: Bench, known: Known, i: int, j: int, value: Value, error: float) -> Found:
+def of_data(bench: Bench, known: Known, i: int, j: int, value: Value) -> Found:
     """Why top j of layer i differs from `value`. To be called when layer i has just run forward."""
+    error = distance(bench.net._tops[i][j].data, value).max_error
     again = span(bench, known.reference, i)
     if again is None:
         return Found([], 0)
@@ -167,8 +170,23 @@ def _factor(layer: str, got: np.ndarray, value: Value, tolerance: float) -> list
     return [Cause(layer, f"it has {factor:.6g} times these values", f"so in all {got.size} of them")]
 
 
-def of_gradient(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
-    """Why a gradient that both sides compute differs."""
+def of_gradient(bench: Bench, known: Known, place: Place, got: np.ndarray, value: Value) -> Found:
+    """Why a gradient differs: the reference computes it and the net does not, or the other way round; or its factor."""
+    layer = bench.net._layer_names[place[1]]
+    flows = explain(bench, known.reference, place, known.meaning, known.theirs, known.settings)
+    found = [
+        Cause(
+            flow.layer or layer,
+            flow.text,
+            f"explains {flow.explained} of the {flow.of} places where gradient is on one side only",
+        )
+        for flow in flows
+    ]
+    return Found(found or _factor(layer, got, value, known.tolerance), max(1, len(found)))
+
+
+def of_loss_weight(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
+    """Why the diff of a loss differs."""
     return Found(_factor(layer, got, value, tolerance), 1)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from caffe_compat.backward_plan import REPLACES, RESTRICTS, LayerPlan, plan_backward
 from caffe_compat.graph import Graph, Node
+from caffe_compat.params import Param
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 from caffe_compat.workbench.bench import Bench
 from caffe_compat.workbench.reference import Reference
@@ -52,9 +53,9 @@ def explain(
     return sorted(found, key=lambda cause: -cause.explained)
 
 
-def place_of_param(bench: Bench, uses: Sequence[tuple[int, int]]) -> Place:
-    """Where the gradient of a param (maybe shared) is counted."""
-    return ("param", *uses[0])
+def _of_param(param: Param) -> Place:
+    i, j = param.uses[0]
+    return "param", i, j
 
 
 def _observed(bench: Bench, reference: Reference) -> Flow:
@@ -69,7 +70,7 @@ def _observed(bench: Bench, reference: Reference) -> Flow:
     for param in bench.net.learnable:
         value = reference.param("pdiff", [(names[i], j) for i, j in param.uses])
         if value is not None:
-            result[place_of_param(bench, param.uses)] = not value.is_zero()
+            result[_of_param(param)] = not value.is_zero()
     return result
 
 
@@ -79,7 +80,7 @@ def _predicted(bench: Bench, plans: Sequence[LayerPlan]) -> Flow:
         for j, flag in enumerate(plan.propagate_down):
             result["bottom", i, j] = plan.need_backward and flag and j not in layer.no_gradient
     for param in bench.net.learnable:
-        result[place_of_param(bench, param.uses)] = any(
+        result[_of_param(param)] = any(
             plans[i].need_backward and plans[i].param_propagate_down[j] for i, j in param.uses
         )
     return result

@@ -92,6 +92,10 @@ class Reference:
         }
 
     @property
+    def has_whole_data(self) -> bool:
+        return any(key.startswith("data") and value.whole is not None for key, value in self.values.items())
+
+    @property
     def has_backward(self) -> bool:
         return any(key.startswith(("diff", "pdiff")) for key in self.values)
 
