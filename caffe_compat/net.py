@@ -231,7 +231,7 @@ class Net(PycaffeNet):
     def _flags(self, index: int) -> list[bool]:
         layer, flags = self.layers[index], self.plan[index].propagate_down
         asked = [i for i in layer.no_gradient if i < len(flags) and flags[i]]
-        if asked and layer.is_loss:
+        if asked and layer.is_loss and not layer.forgives_gradient:
             name = self._blob_names[self.graph.nodes[index].bottoms[asked[0]]]
             raise layer.error(
                 f"a gradient is asked for at bottom {asked[0]} ('{name}'), which can take none; "

@@ -36,8 +36,13 @@ class Layer:
     equal_bottom_top = False  # as many tops as bottoms
     in_place = False  # top[0] may be the same blob as bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
+    forgives_gradient = False  # of a loss: being asked for one of those is no error, though there is none
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
+    origin = "BVLC"  # whose Caffe has it
+    # "message" or "message.field" of the LayerParameter that the class reads, or might be taken to read
+    without_effect: tuple[str, ...] = ()  # changes nothing here; docs/layers.md says so
+    refused: dict[str, str] = {}  # is an error, with this way out
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter, phase: int = TRAIN, dtype=np.float32):
         self.layer_param = layer_param

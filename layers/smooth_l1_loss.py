@@ -22,8 +22,10 @@ class SmoothL1Loss(LossLayer):
     Source: SmoothL1LossLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.3.
     """
 
+    origin = "Fast R-CNN"
     bottom_count = (2, 4)
     no_gradient = (2, 3)
+    forgives_gradient = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         sigma = self.layer_param.smooth_l1_loss_param.sigma

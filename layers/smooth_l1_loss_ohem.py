@@ -26,7 +26,9 @@ class SmoothL1LossOHEM(LossLayer):
     bottom_count = (2, 3)
     top_count = (1, 2)
     no_gradient = (2,)
+    forgives_gradient = True
     origin = "R-FCN"
+    without_effect = ("loss_param.ignore_label",)  # there are no labels
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
