@@ -30,6 +30,7 @@ class AnchorTargetLayer(Layer):
     Source: rpn.anchor_target_layer of py-faster-rcnn; Ren et al., Faster R-CNN (2015), section 3.1.2.
     """
 
+    origin = "py-faster-rcnn"
     bottom_count = (4, 4)
     top_count = (4, 4)
     no_gradient = (0, 1, 2, 3)

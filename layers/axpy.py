@@ -19,6 +19,7 @@ class Axpy(Layer):
     Source: AxpyLayer of the SENet fork of Caffe (Hu et al., Squeeze-and-Excitation Networks, 2018).
     """
 
+    origin = "SENet"
     bottom_count = (3, 3)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

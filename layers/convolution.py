@@ -30,6 +30,7 @@ class Convolution(Layer):
     bottom_count = (1, None)
     top_count = (1, None)
     equal_bottom_top = True
+    without_effect = ("convolution_param.force_nd_im2col",)
     _filtering_class = Filtering
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

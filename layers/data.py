@@ -12,6 +12,7 @@ import numpy as np
 from caffe_compat.layers.datums import open_database, pixels, read_datum
 from caffe_compat.layers.image_batches import ImageBatches
 from caffe_compat.layers.registry import register
+from caffe_compat.layers.transformer import FORKS_ONLY, moved
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 from caffe_compat.rng import caffe_rng
 
@@ -28,6 +29,12 @@ class Data(ImageBatches):
     """
 
     top_count = (1, 2)
+    without_effect = ("data_param.prefetch",)
+    refused = {
+        **FORKS_ONLY,
+        **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
+    }
 
     def open(self) -> None:
         param = self.layer_param.data_param

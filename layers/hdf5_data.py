@@ -29,11 +29,10 @@ class HDF5Data(Layer):
     bottom_count = (0, 0)
     top_count = (1, None)
     has_backward = False
+    refused = {"transform_param": "HDF5 data is not transformed: remove it"}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.hdf5_data_param
-        if self.layer_param.HasField("transform_param"):
-            raise self.error("HDF5 data is not transformed; remove transform_param")
         if param.batch_size == 0:
             raise self.error("batch_size is 0; give a positive one")
         self.names = list(self.layer_param.top)

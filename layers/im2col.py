@@ -24,6 +24,11 @@ class Im2col(Layer):
     Source: Caffe's Im2colLayer.
     """
 
+    without_effect = tuple(
+        f"convolution_param.{field}"
+        for field in ("num_output", "bias_term", "group", "weight_filler", "bias_filler", "force_nd_im2col")
+    )
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self._axis = canonical_axis(self, self.layer_param.convolution_param.axis, bottom[0])
         axes = len(bottom[0].shape) - self._axis - 1

@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.errors import Blamed
 from caffe_compat.layers.image_batches import ImageBatches
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.transformer import read_image, rng_state, set_rng_state
+from caffe_compat.layers.transformer import FORKS_ONLY, moved, read_image, rng_state, set_rng_state
 from caffe_compat.rng import Rng, caffe_rng
 
 
@@ -32,6 +32,12 @@ class ImageData(ImageBatches):
     """
 
     top_count = (2, 2)
+    refused = {
+        **FORKS_ONLY,
+        **moved("image_data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "transform_param.force_color": "images are read in colour unless image_data_param { is_color: false }",
+        "transform_param.force_gray": "write it as image_data_param { is_color: false }",
+    }
 
     def open(self) -> None:
         self.image_param = param = self.layer_param.image_data_param

@@ -26,6 +26,7 @@ class MemoryData(Layer):
     bottom_count = (0, 0)
     top_count = (2, 2)
     has_backward = False
+    without_effect = ("transform_param",)  # `reset` warns
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.memory_data_param

@@ -25,6 +25,7 @@ class Normalize(Layer):
     Source: NormalizeLayer of the SSD fork of Caffe; Liu et al., ParseNet (2015), section 3.3.
     """
 
+    origin = "SSD"
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.norm_param
         if len(bottom[0].shape) < 2:

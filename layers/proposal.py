@@ -27,6 +27,7 @@ class ProposalLayer(Layer):
     Source: rpn.proposal_layer of py-faster-rcnn; Ren et al., Faster R-CNN (2015), section 3.
     """
 
+    origin = "py-faster-rcnn"
     bottom_count = (3, 3)
     top_count = (1, 2)
     no_gradient = (0, 1, 2)

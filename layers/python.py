@@ -41,6 +41,7 @@ class Python(Layer):
     bottom_count = (0, None)
     top_count = (0, None)
     in_place = True
+    without_effect = ("python_param.share_in_parallel",)  # nothing runs in parallel
 
 
 def create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:

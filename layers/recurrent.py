@@ -32,6 +32,7 @@ class Recurrent(Layer):
     """
 
     no_gradient = (1,)
+    without_effect = ("recurrent_param.debug_info",)  # there is no unrolled net to talk about
     states: tuple[str, ...] = ("h",)  # what goes from step to step; h is the first
     gates = 1  # elements of z for each element of h
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TypeVar
 
 import numpy as np
+from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
@@ -74,9 +75,24 @@ def layer_class(name: str) -> type[Layer]:
 def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
-    Raises GraphError for an unknown type, LayerError when a Python layer's class cannot be had.
+    Raises GraphError for an unknown type, LayerError for a param that the class refuses, and when a Python layer's
+    class cannot be had.
     """
     cls = layer_class(layer_param.type)
     if layer_param.type == "Python":
         return importlib.import_module("caffe_compat.layers.python").create(layer_param, phase, dtype)
-    return cls(layer_param, phase, dtype)
+    layer = cls(layer_param, phase, dtype)
+    for name, way_out in cls.refused.items():
+        if _is_given(layer_param, *name.split(".")):
+            raise layer.error(f"{name} has no effect here; {way_out}")
+    return layer
+
+
+def _is_given(message: Message, field: str, *within: str) -> bool:
+    """Whether a field, or one within it, is there with another value than its default."""
+    values = {descriptor.name: value for descriptor, value in message.ListFields()}
+    if field not in values:
+        return False
+    if within:
+        return _is_given(values[field], *within)
+    return values[field] != message.DESCRIPTOR.fields_by_name[field].default_value

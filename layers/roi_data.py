@@ -51,10 +51,10 @@ class RoIDataLayer(Layer):
     """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
 
     The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
-    y2), labels R, the others R x 4 classes. python_param.param_str gives num_classes. The minibatches come
-    from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have the shapes of
-    `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these attributes of
-    the class.
+    y2), labels R, the others R x 4 classes. roi_data_param.num_classes, or python_param.param_str, says how many
+    classes. The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops
+    have the shapes of `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these
+    attributes of the class.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN), as module "roi_data_layer.layer".
     """
 
@@ -62,6 +62,7 @@ class RoIDataLayer(Layer):
     top_count = (3, 6)
     has_backward = False
 
+    origin = "this project"
     ims_per_batch = 2
     scale = 600
     max_size = 1000
@@ -72,7 +73,7 @@ class RoIDataLayer(Layer):
                 f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}"
             )
         self.names = TOPS[: len(top)]
-        self.columns = 4 * num_classes(self)
+        self.columns = 4 * (self.layer_param.roi_data_param.num_classes or num_classes(self))
         self.source: Source | None = None
         self.served = 0
         for blob, shape in zip(

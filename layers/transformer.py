@@ -8,9 +8,20 @@ import numpy as np
 from caffe_compat.errors import Blamed
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.binaryproto import read_binaryproto
+from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
 from caffe_compat.rng import Rng, caffe_rng
 
 HONOURED = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
+FORKS_ONLY = {
+    f"transform_param.{field.name}": f"only forks of Caffe know it: there is {', '.join(HONOURED)}"
+    for field in TransformationParameter.DESCRIPTOR.fields
+    if field.name not in HONOURED
+}
+
+
+def moved(message: str, *fields: str) -> dict[str, str]:
+    """What a data layer refuses: params of its own that are transform_param's since 2014."""
+    return {f"{message}.{field}": f"write it as transform_param {{ {field}: ... }}" for field in fields}
 
 
 class DataTransformer:
@@ -18,19 +29,14 @@ class DataTransformer:
 
     In phase TRAIN a crop lies anywhere, in TEST in the centre; mirror flips every second image on average in
     both. Images are arrays of channels x height x width, uint8 or float32. A crop takes the same part of the
-    mean image as of the image. Raises LayerError for a mean that does not fit, both means, both of force_color
-    and force_gray, and params that only forks know.
+    mean image as of the image. Raises LayerError for a mean that does not fit, both means, and both of force_color
+    and force_gray. The layers refuse `FORKS_ONLY`, and `moved` their own params of these names.
     Source: Caffe's DataTransformer, with its random numbers.
     """
 
     def __init__(self, layer: Layer):
         self.layer = layer
         self.param = layer.layer_param.transform_param
-        unknown = [field.name for field, _ in self.param.ListFields() if field.name not in HONOURED]
-        if unknown:
-            raise layer.error(
-                f"transform_param has {', '.join(unknown)}; there is only {', '.join(HONOURED)}"
-            )
         if self.param.HasField("mean_file") and self.param.mean_value:
             raise layer.error("transform_param has both mean_file and mean_value; keep one")
         if self.param.force_color and self.param.force_gray:

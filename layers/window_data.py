@@ -10,7 +10,15 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.transformer import DataTransformer, decode, read_image_file, rng_state, set_rng_state
+from caffe_compat.layers.transformer import (
+    FORKS_ONLY,
+    DataTransformer,
+    decode,
+    moved,
+    read_image_file,
+    rng_state,
+    set_rng_state,
+)
 from caffe_compat.layers.window_file import Window, read_windows
 from caffe_compat.layers.window_region import window_region
 from caffe_compat.rng import Rng, caffe_rng
@@ -32,6 +40,14 @@ class WindowData(Layer):
     bottom_count = (0, 0)
     top_count = (2, 2)
     has_backward = False
+    without_effect = ("window_data_param.cache_images",)  # but on time and memory
+    refused = {
+        **FORKS_ONLY,
+        **moved("window_data_param", "mean_file", "crop_size", "mirror"),
+        "transform_param.scale": "use window_data_param.scale",
+        "transform_param.force_color": "windows are read in colour",
+        "transform_param.force_gray": "windows are read in colour",
+    }
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.window_param = self.layer_param.window_data_param
@@ -121,8 +137,6 @@ class WindowData(Layer):
             raise self.error(f"crop_mode is '{param.crop_mode}'; expected warp or square")
         if 2 * param.context_pad >= self.crop:
             raise self.error(f"context_pad {param.context_pad} leaves nothing of crop_size {self.crop}")
-        if self.layer_param.transform_param.scale != 1:
-            raise self.error("transform_param.scale has no effect in Caffe; use window_data_param.scale")
 
     def _check_windows(self) -> None:
         source = self.window_param.source

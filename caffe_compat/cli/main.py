@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import compress, console, detect, diff, evaluate, make_shapes, run_prototxt
+from caffe_compat.cli import compress, console, detect, diff, evaluate, layers, make_shapes, run_prototxt
 from caffe_compat.version import __version__
 
 EXAMPLES = """\
@@ -46,24 +45,10 @@ def parser() -> argparse.ArgumentParser:
     diff.add_arguments(
         commands.add_parser("diff", help="compare with the original Caffe, layer by layer", **diff.HELP)
     )
-    layers = commands.add_parser(
-        "layers",
-        help="list the layer types that can be run",
-        description="List the layer types that can be run.",
-        epilog="example:\n  caffe-compat layers --json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    layers.add_arguments(
+        commands.add_parser("layers", help="list the layer types that can be run", **layers.HELP)
     )
-    layers.add_argument("--json", action="store_true", help="print a JSON list")
-    layers.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
-    layers.set_defaults(body=_layers)
     return result
-
-
-def _layers(args: argparse.Namespace) -> None:
-    from caffe_compat.layers.registry import layer_type_list
-
-    types = layer_type_list()
-    print(json.dumps(types) if args.json else "\n".join(types))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

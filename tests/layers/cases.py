@@ -331,6 +331,7 @@ CASES += [
         ("normalization: FULL", unit),
         ("ignore_label: 1 normalize: true", labels(3)),
         ("ignore_label: 0 normalization: NONE", labels(2)),
+        ("normalization: PRE_FIXED pre_fixed_normalizer: 7", unit),
     )
 ]
 # ---- Convolution over other than two axes, Deconvolution, Im2col
@@ -621,15 +622,17 @@ CASES += [
         "normalization: BATCH_SIZE",
         "normalization: NONE",
         "normalization: FULL ignore_label: 1",
+        "normalization: PRE_FIXED pre_fixed_normalizer: 7",
     )
 ]
 CASES += [
     Case(
-        'type: "InfogainLoss" loss_param { normalize: false }',
+        f'type: "InfogainLoss" loss_param {{ {params} }}',
         [(4, 3, 2), (4, 2), (3, 3)],
         [(2, 5, 3), (2, 3), (5, 5)],
         fills=[unit, labels(3), normal],
-    ),
+    )
+    for params in ("normalize: false", "normalization: PRE_FIXED pre_fixed_normalizer: 7")
 ]
 CASES += [
     Case(
@@ -641,7 +644,7 @@ CASES += [
         gradient=False,
         note="a choice of rows of which nothing takes a gradient",
     )
-    for params in ("nms_thresh: 0.1", "use_nms: false")
+    for params in ("nms_thresh: 0.1", "nms_thresh: 0.1 use_nms: false")
 ]
 # ---- R-FCN, Mask R-CNN, PSPNet, MobileNet, SegNet
 CASES += [
@@ -690,6 +693,17 @@ CASES += [
         "ignore_label: 1",
         "normalization: PRE_FIXED pre_fixed_normalizer: 7",
         "normalization: NONE",
+        "normalize: false",
+    )
+]
+CASES += [
+    Case(
+        'type: "SoftmaxWithLossOHEM" softmax_param { axis: 2 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, labels(3)],
+        tops=3,
+        diff_tops=[0],
     )
 ]
 CASES += [
@@ -728,6 +742,7 @@ CASES += [
     for params in (
         "kernel_size: 3 pad: 1 stride: 2",
         "kernel_h: 2 kernel_w: 3 pad_h: 0 pad_w: 2 dilation: 2 bias_term: false",
+        f"kernel_h: 5 kernel_w: 4 pad_h: 2 pad_w: 1 stride_h: 3 stride_w: 2 {FILLERS}",
     )
 ]
 CASES += [
@@ -737,5 +752,19 @@ CASES += [
         [(3, 2, 6, 7), (3, 2, 6, 7)],
         fills=[normal, indices],
     )
-    for params in ("", "scale: 3", "scale_h: 2 scale_w: 3", "pad_out_h: true", "upsample_h: 8 upsample_w: 13")
+    for params in (
+        "",
+        "scale: 3",
+        "scale_h: 2 scale_w: 3",
+        "pad_out_h: true",
+        "pad_out_w: true",
+        "upsample_h: 8 upsample_w: 13",
+    )
+]
+CASES += [
+    Case(
+        'type: "DepthwiseConvolution" convolution_param { num_output: 3 group: 3 kernel_size: 2 axis: 2 }',
+        [(2, 5, 3, 4, 6)],
+        [(4, 2, 3, 5, 3)],
+    )
 ]

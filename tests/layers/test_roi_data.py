@@ -13,7 +13,8 @@ from layers.harness import Runner
 PYTHON = (
     'type: "Python" python_param { module: "roi_data_layer.layer" layer: "RoIDataLayer" param_str: "%s" }'
 )
-OWN = """type: "RoIData" python_param { param_str: "'num_classes': 3" }"""
+OWN = 'type: "RoIData" roi_data_param { num_classes: 3 }'
+OWN_AS_PYTHON = """type: "RoIData" python_param { param_str: "'num_classes': 3" }"""
 
 
 def minibatch(
@@ -31,7 +32,9 @@ def minibatch(
     }
 
 
-@pytest.mark.parametrize("text", [OWN, PYTHON % "'num_classes': 3", PYTHON % "{num_classes: 3}"])
+@pytest.mark.parametrize(
+    "text", [OWN, OWN_AS_PYTHON, PYTHON % "'num_classes': 3", PYTHON % "{num_classes: 3}"]
+)
 def test_serves_in_a_circle(text):
     runner = Runner(text, [], tops=6)
     served = [minibatch(4), minibatch(2, images=2, height=9, width=6, seed=1)]

@@ -90,7 +90,6 @@ def test_the_state_goes_on_exactly():
     [
         ('mean_file: "a" mean_value: 1', "both mean_file and mean_value"),
         ("force_color: true force_gray: true", "both force_color and force_gray"),
-        ("crop_h: 3", "transform_param has crop_h; there is only scale"),
         ("crop_size: 7", "an image is 6 x 8, smaller than crop_size 7"),
         ("mean_value: 1 mean_value: 2", "there are 2 mean_values, an image has 3 channels"),
         ('mean_file: "/nowhere/mean"', "cannot read '/nowhere/mean'"),

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.layers.facts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from caffe_compat.layers.facts import MESSAGES, LayerFacts, all_facts
+
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
+
+HEADER = """\
+# Layers
+
+Written by `scripts/generate_layer_table.py`; do not edit. `caffe-compat layers` prints the same, with `--json` too.
+
+**from**: the Caffe that has the layer; BVLC is BVLC master. **params**: the fields that it honours: a test holds each
+against a case in which it changes the result. *No effect*: fields that change no number; *refused*: fields that are an
+error, which names the way out. **backward**: whether there is one, and the bottoms that take no gradient. **kernels**:
+modules of `layers/kernels`.
+
+| type | from | params | backward | in place | kernels |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+def brief(names: list[str]) -> list[str]:
+    """The names, a message alone where all its fields are among them."""
+    whole = [message for message in MESSAGES if set(fields_of(message)) <= set(names)]
+    return whole + [name for name in names if name.split(".")[0] not in whole]
+
+
+def fields_of(message: str) -> list[str]:
+    """All fields, as `message.field`."""
+    return [f"{message}.{field.name}" for field in MESSAGES[message].fields]
+
+
+def row(facts: LayerFacts) -> str:
+    """One row of the table."""
+    params = [f"`{message}`: {', '.join(fields)}" for message, fields in facts.params.items()]
+    for title, names in (("no effect", facts.without_effect), ("refused", facts.refused)):
+        if names:
+            params.append(f"*{title}*: {', '.join(brief(names))}")
+    cells = (
+        facts.type,
+        facts.origin,
+        "<br>".join(params),
+        facts.gradients,
+        "yes" if facts.in_place else "",
+        ", ".join(facts.kernels),
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def text() -> str:
+    """The whole file."""
+    return HEADER + "".join(row(facts) for facts in all_facts())
+
+
+def main() -> int:
+    TABLE.write_text(text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

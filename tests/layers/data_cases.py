@@ -1,0 +1,163 @@
+"""Cases of the layers that read and write files or are handed arrays: what they need, and their params."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobShape, Datum
+from layers.harness import Case, Runner, labels, unit
+
+
+def data_cases(folder: Path) -> list[Case]:
+    """The cases; their files are written to the folder. Of layers without the package that they need, none."""
+    _images(folder)
+    return [
+        *_data(folder),
+        *_image_data(folder),
+        *_window_data(folder),
+        *_hdf5(folder),
+        *_infogain(folder),
+        *_arrays(),
+    ]
+
+
+def give_data(runner: Runner) -> None:
+    """Hand a layer the arrays that it serves."""
+    layer, rng = runner.layer, np.random.RandomState(4)
+    if layer.type == "MemoryData":
+        n, *image = runner.top[0].shape
+        layer.reset(rng.standard_normal((2 * n, *image)), np.arange(2 * n))
+    if layer.type == "RoIData":
+        layer.set_blobs([{"data": np.ones((1, 3, 7, 5)), "rois": np.ones((2, 5)), "labels": np.ones(2)}] * 2)
+
+
+def _case(type: str, params: str, tops: int = 2, **kwargs) -> Case:
+    return Case(f'type: "{type}" {params}', [], tops=tops, **kwargs)
+
+
+TRANSFORMS = (
+    "scale: 0.5 crop_size: 4",
+    "mirror: true",
+    "mean_value: 3 mean_value: 5 mean_value: 7",
+    'mean_file: "FOLDER/mean"',
+)
+
+
+def _images(folder: Path) -> None:
+    pixels = np.random.RandomState(3).randint(0, 256, (5, 6, 7, 3)).astype(np.uint8)
+    for i, image in enumerate(pixels):
+        cv2.imwrite(f"{folder}/{i}.png", image)
+    (folder / "list").write_text("".join(f"{i}.png {4 * i % 7}\n" for i in range(5)))
+    mean = BlobProto(shape=BlobShape(dim=[3, 6, 7]), data=pixels[0].transpose(2, 0, 1).ravel().tolist())
+    (folder / "mean").write_bytes(mean.SerializeToString())
+
+
+def _transformed(folder: Path, type: str, params: str, transforms=TRANSFORMS) -> list[Case]:
+    return [
+        _case(type, f"{params} transform_param {{ {text.replace('FOLDER', str(folder))} }}")
+        for text in transforms
+    ]
+
+
+def _data(folder: Path) -> list[Case]:
+    try:
+        import lmdb
+    except ImportError:
+        return []
+    with lmdb.open(f"{folder}/db", map_size=2**20) as environment, environment.begin(write=True) as write:
+        for i in range(5):
+            datum = Datum(encoded=True, data=(folder / f"{i}.png").read_bytes(), label=i)
+            write.put(f"{i:08d}".encode(), datum.SerializeToString())
+    grey = np.random.RandomState(5).randint(0, 256, (6, 7)).astype(np.uint8)
+    with lmdb.open(f"{folder}/grey", map_size=2**20) as environment, environment.begin(write=True) as write:
+        datum = Datum(encoded=True, data=cv2.imencode(".png", grey)[1].tobytes(), label=3)
+        write.put(b"0", datum.SerializeToString())
+    source = f'source: "{folder}/db" backend: LMDB batch_size: 2'
+    return [
+        _case("Data", f"data_param {{ {source} }}"),
+        _case("Data", f"data_param {{ {source} rand_skip: 4 }}"),
+        *_transformed(folder, "Data", f"data_param {{ {source} }}", (*TRANSFORMS, "force_gray: true")),
+        *_transformed(
+            folder, "Data", f"data_param {{ {source.replace('/db', '/grey')} }}", ("force_color: true",)
+        ),
+    ]
+
+
+def _image_data(folder: Path) -> list[Case]:
+    source = f'source: "{folder}/list" root_folder: "{folder}/"'
+    more = (
+        "",
+        "batch_size: 2 shuffle: true",
+        "rand_skip: 4",
+        "new_height: 3 new_width: 4",
+        "is_color: false",
+    )
+    return [
+        *(_case("ImageData", f"image_data_param {{ {source} {params} }}") for params in more),
+        *_transformed(folder, "ImageData", f"image_data_param {{ {source} }}"),
+    ]
+
+
+def _window_data(folder: Path) -> list[Case]:
+    windows = ("5 0.9 0 1 4 5", "3 0.6 1 0 6 3", "7 0.45 2 2 5 5", "1 0.2 3 1 6 4", "2 0.35 0 0 6 5")
+    text = "".join(f"# {i}\n{i}.png\n3\n6\n7\n5\n" + "\n".join(windows) + "\n" for i in range(2))
+    (folder / "windows").write_text(text)
+    source = f'source: "{folder}/windows" root_folder: "{folder}/" batch_size: 7'
+    more = (
+        "scale: 0.5 fg_threshold: 0.4 bg_threshold: 0.3 fg_fraction: 0.6",
+        "context_pad: 1 crop_mode: 'square' cache_images: true",
+    )
+    crop = "transform_param { crop_size: 4 }"
+    return [
+        *(_case("WindowData", f"window_data_param {{ {source} {params} }} {crop}") for params in more),
+        *_transformed(
+            folder,
+            "WindowData",
+            f"window_data_param {{ {source} }}",
+            [f"crop_size: 4 {text.replace('scale: 0.5 crop_size: 4', '')}" for text in TRANSFORMS],
+        ),
+    ]
+
+
+def _hdf5(folder: Path) -> list[Case]:
+    try:
+        import h5py
+    except ImportError:
+        return []
+    with h5py.File(folder / "rows.h5", "w") as file:
+        file["x"] = np.random.RandomState(6).standard_normal((5, 2, 3))
+    (folder / "h5_list").write_text(f"{folder}/rows.h5\n")
+    source = f'source: "{folder}/h5_list" batch_size: 2'
+    return [
+        _case("HDF5Data", f'top: "x" hdf5_data_param {{ {source} {params} }}', tops=1)
+        for params in ("", "shuffle: true")
+    ] + [
+        Case(
+            f'type: "HDF5Output" hdf5_output_param {{ file_name: "{folder}/out.h5" }}',
+            [(3, 2), (3,)],
+            tops=0,
+            gradient=False,
+        )
+    ]
+
+
+def _infogain(folder: Path) -> list[Case]:
+    gains = BlobProto(shape=BlobShape(dim=[3, 3]), data=np.random.RandomState(7).standard_normal(9).tolist())
+    (folder / "gains").write_bytes(gains.SerializeToString())
+    layer = f'type: "InfogainLoss" infogain_loss_param {{ source: "{folder}/gains" }}'
+    return [Case(layer, [(4, 3, 2), (4, 2)], fills=[unit, labels(3)])]
+
+
+def _arrays() -> list[Case]:
+    python = "python_param { module: 'roi_data_layer.layer' layer: 'RoIDataLayer' param_str: \"'num_classes': 3\" }"
+    return [
+        _case("MemoryData", "memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 }"),
+        _case("Input", "input_param { shape { dim: 2 dim: 3 } }"),
+        _case("RoIData", "roi_data_param { num_classes: 3 }", tops=3),
+        _case("Python", python, tops=3, phase=TEST),
+        _case("RoIData", python, tops=3, phase=TRAIN),
+    ]

@@ -1,0 +1,145 @@
+"""What layers/facts.py says of each field holds: one that counts as honoured changes what some case computes, one
+without effect changes nothing, one that is refused is an error. So each field has a case, and no layer forgets one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.facts import MESSAGES, all_facts, facts
+from caffe_compat.layers.registry import layer_class, layer_type_list
+from caffe_compat.rng import set_random_seed
+from layers.cases import CASES
+from layers.contract import gradients
+from layers.data_cases import data_cases, give_data
+from layers.harness import Case, Runner, parse
+
+# what the layer types of BVLC master are; all others say whose they are
+BVLC = """AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
+Deconvolution Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss Im2col
+ImageData InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss PReLU Parameter
+Pooling Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax
+SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
+
+# fields of which no case here can tell; each has a test of its own
+ELSEWHERE = {
+    "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
+    "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
+    "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
+    "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
+}
+
+FACTS = {name: facts(layer_class(name), name) for name in layer_type_list()}
+HONOURED = [
+    (name, f"{message}.{field}")
+    for name, known in FACTS.items()
+    for message, fields in known.params.items()
+    for field in fields
+]
+WITHOUT_EFFECT = [
+    (name, field)
+    for name, known in FACTS.items()
+    for field in known.without_effect
+    if f"{name}.{field}" not in ELSEWHERE
+]
+REFUSED = [(name, field) for name, known in FACTS.items() for field in known.refused]
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory) -> list[Case]:
+    return [*CASES, *data_cases(tmp_path_factory.mktemp("data"))]
+
+
+def outcome(case: Case) -> list[np.ndarray] | str:
+    """What the layer makes of its params at first, and of three forwards and a backward; or its error."""
+    bottoms = case.bottoms(np.random.RandomState(1))
+    try:
+        set_random_seed(5)
+        filled = [b.data.copy() for b in Runner(case.layer, bottoms, case.tops, case.phase).layer.blobs]
+        set_random_seed(6)
+        runner = Runner.of(case, bottoms)
+        give_data(runner)
+        tops = [top for _ in range(3) for top in runner.forward()]
+        params = [b.data.copy() for b in runner.layer.blobs]
+        return [*filled, *tops, *params, *(g for g in gradients(case, runner) if g is not None)]
+    except CaffeCompatError as error:
+        return error.message
+
+
+def same(a: list[np.ndarray] | str, b: list[np.ndarray] | str) -> bool:
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
+    return len(a) == len(b) and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
+
+
+def with_field(case: Case, name: str, change) -> Case:
+    """The case with one field changed: `change(message, field)`."""
+    param = parse(case.layer)
+    message, field = name.split(".")
+    change(getattr(param, message), field)
+    return replace(case, layer=text_format.MessageToString(param), id="")
+
+
+def is_set(case: Case, name: str) -> bool:
+    message, field = name.split(".")
+    return field in {descriptor.name for descriptor, _ in getattr(parse(case.layer), message).ListFields()}
+
+
+def set_other(message, field: str) -> None:
+    """Give a field some value that is not its default."""
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    if descriptor.message_type:
+        value = getattr(message, field)
+        (value.add() if descriptor.is_repeated else value).SetInParent()
+        return
+    if descriptor.enum_type:
+        value = next(v.number for v in descriptor.enum_type.values if v.number != descriptor.default_value)
+    elif descriptor.type == descriptor.TYPE_STRING:
+        value = "something"
+    elif descriptor.type == descriptor.TYPE_BOOL:
+        value = not descriptor.default_value
+    else:
+        value = 3
+    if descriptor.is_repeated:
+        getattr(message, field).append(value)
+    else:
+        setattr(message, field, value)
+
+
+@pytest.mark.parametrize("type, name", [item for item in HONOURED if ".".join(item) not in ELSEWHERE])
+def test_a_field_that_counts_as_honoured_changes_what_some_case_computes(type, name, cases):
+    tried = [case for case in cases if case.type == type and is_set(case, name)]
+    assert tried, "no case sets it"
+    for case in tried:
+        got = outcome(case)
+        assert not isinstance(got, str), f"{case.id}: {got}"
+        if not same(got, outcome(with_field(case, name, lambda message, field: message.ClearField(field)))):
+            return
+    raise AssertionError("it changes nothing in any case that sets it")
+
+
+@pytest.mark.parametrize("type, name", WITHOUT_EFFECT)
+def test_a_field_without_effect_changes_nothing_or_is_refused(type, name, cases):
+    case = next(case for case in cases if case.type == type)
+    got = outcome(with_field(case, name, set_other))
+    assert same(got, outcome(case)), got
+
+
+@pytest.mark.parametrize("type, name", REFUSED)
+def test_a_refused_field_is_an_error_with_the_way_out(type, name, cases):
+    case = next(case for case in cases if case.type == type)
+    got = outcome(with_field(case, name, set_other))
+    assert isinstance(got, str) and f"({type}): " in got and " has no effect here; " in got, got
+    assert name in got or f"{name.split('.')[0]} has" in got
+
+
+def test_every_layer_type_says_whose_it_is():
+    assert {name for name, known in FACTS.items() if known.origin == "BVLC"} == set(BVLC.split())
+    assert all(known.origin for known in all_facts())
+
+
+def test_exceptions_exist():
+    fields = {f"{message}.{field.name}" for message in MESSAGES for field in MESSAGES[message].fields}
+    assert all(name.split(".", 1)[1] in fields and name.split(".")[0] in FACTS for name in ELSEWHERE)
