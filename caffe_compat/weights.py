@@ -15,6 +15,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.extras import import_extra
 from caffe_compat.prototxt import wire
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.prototxt.reader import not_binary, parse_binary_net
@@ -117,11 +118,7 @@ def _read_hdf5(path: str) -> list[Stored]:
 
 def import_h5py():
     """The module h5py. Raises WeightsError where it is not installed."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise WeightsError("HDF5 files need h5py: pip install 'caffe-compat[h5]'") from error
-    return h5py
+    return import_extra(WeightsError, "h5py", "h5")
 
 
 # ---- into a net -----------------------------------------------------------------------------------------------

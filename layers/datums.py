@@ -20,7 +20,7 @@ class Database:
     """An LMDB that is open for reading, until nobody refers to it. Raises owner's error where it cannot be opened."""
 
     def __init__(self, owner: Blamed, path: str):
-        lmdb = import_extra(owner, "lmdb", "lmdb")
+        lmdb = import_extra(owner.error, "lmdb", "lmdb")
         try:
             self.environment = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path))
         except lmdb.Error as error:

@@ -95,7 +95,7 @@ class HDF5Data(Layer):
 
     def _load(self) -> None:
         """Read the present file, and begin a new order of its rows."""
-        h5py = import_extra(self, "h5py", "h5")
+        h5py = import_extra(self.error, "h5py", "h5")
         try:
             with h5py.File(self.files[self.file_order[self.file]][0], "r") as file:
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]

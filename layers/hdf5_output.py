@@ -30,7 +30,7 @@ class HDF5Output(Layer):
         if not self.path:
             raise self.error("hdf5_output_param names no file; give file_name")
         check_writable(self.path)
-        self.h5py = import_extra(self, "h5py", "h5")
+        self.h5py = import_extra(self.error, "h5py", "h5")
         self.written = False
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -110,7 +110,7 @@ def test_snapshots_that_cannot_be_written_are_told_before_training(tmp_path, mon
     with pytest.raises(SolverError, match="cannot write snapshots into"):
         caffe.SGDSolver(written(tmp_path, text)).solve()
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(WeightsError, match="HDF5 files need h5py"):
+    with pytest.raises(WeightsError, match="this needs h5py"):
         caffe.SGDSolver(written(tmp_path, f'{FIXED} net: "net.prototxt" snapshot: 1 snapshot_format: HDF5'))
 
 
