@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng
 
 
 @register("Dropout")
-class Dropout(Layer):
+class Dropout(InPlaceLayer):
     """In training each element is 0 with probability dropout_param.dropout_ratio; any shape.
 
     What is kept is scaled by 1 / (1 - dropout_ratio) in training; with scale_train: false (of the Fast R-CNN
@@ -22,8 +23,6 @@ class Dropout(Layer):
     Raises LayerError unless 0 <= dropout_ratio < 1.
     Source: Caffe's DropoutLayer.
     """
-
-    in_place = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.dropout_param
@@ -37,7 +36,7 @@ class Dropout(Layer):
         self.keep = np.empty(0, np.uint8)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(*bottom[0].shape)
+        super().reshape(bottom, top)
         if self.phase == TRAIN and self.keep.size != bottom[0].count:
             self.keep = np.empty(bottom[0].count, np.uint8)
 

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.registry import register
 
 
 @register("Power")
-class Power(Layer):
+class Power(InPlaceLayer):
     """(power_param.shift + scale * x) ** power; any shape.
 
     Where power or scale is 0 the input does not count (even NaN) and its gradient is 0.
     Source: Caffe's PowerLayer.
     """
-
-    in_place = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.power_param
@@ -27,19 +25,15 @@ class Power(Layer):
             bottom[0].dtype.type, (param.power, param.scale, param.shift)
         )
 
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(*bottom[0].shape)
-
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         y = top[0].data
         if self.power == 0 or self.scale == 0:
             y.fill(np.power(self.shift, self.power))
             return
-        np.multiply(bottom[0].data, self.scale, out=y)
+        x = bottom[0].data if self.power == 1 else self.keep_input(bottom, top)
+        np.multiply(x, self.scale, out=y)
         y += self.shift
         if self.power != 1:
-            # in place the input is lost, and backward wants it
-            self.base = y.copy() if top[0] is bottom[0] else None
             np.power(y, self.power, out=y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
@@ -51,5 +45,5 @@ class Power(Layer):
             return
         np.multiply(top[0].diff, self.power * self.scale, out=x_diff)
         if self.power != 1:
-            base = self.shift + self.scale * bottom[0].data if self.base is None else self.base
+            base = self.shift + self.scale * self.kept_input(bottom, top)
             x_diff *= np.power(base, self.power - 1)

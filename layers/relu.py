@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 
 
 @register("ReLU")
-class ReLU(Layer):
+class ReLU(InPlaceLayer):
     """max(x, 0) + relu_param.negative_slope * min(x, 0); any shape.
 
     Raises LayerError in place with a negative slope: the sign of the input would be lost for backward.
     Source: Caffe's ReLULayer.
     """
-
-    in_place = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         slope = self.layer_param.relu_param.negative_slope
@@ -27,9 +25,6 @@ class ReLU(Layer):
                 f"negative_slope {slope:g} is below 0, which does not work in place; rename the top"
             )
         self.slope = bottom[0].dtype.type(slope)
-
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(*bottom[0].shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.relu(bottom[0].data.reshape(-1), self.slope, top[0].data.reshape(-1))

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 
 
 @register("Sigmoid")
-class Sigmoid(Layer):
+class Sigmoid(InPlaceLayer):
     """1 / (1 + exp(-x)); any shape.
 
     Source: Caffe's SigmoidLayer.
     """
-
-    in_place = True
-
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(*bottom[0].shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.sigmoid(bottom[0].data.reshape(-1), top[0].data.reshape(-1))

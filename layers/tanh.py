@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 
 
 @register("TanH")
-class TanH(Layer):
+class TanH(InPlaceLayer):
     """tanh(x); any shape.
 
     Source: Caffe's TanHLayer.
     """
-
-    in_place = True
-
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(*bottom[0].shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.tanh(bottom[0].data.reshape(-1), top[0].data.reshape(-1))
