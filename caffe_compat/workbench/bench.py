@@ -135,8 +135,8 @@ def record(bench: Bench, name: str) -> Reference:
     for i in reversed(range(len(net.layers))):
         weights = net.graph.nodes[i].loss_weights
         losses = [j for j, weight in enumerate(weights) if weight]
-        versions, tops = bench.versions.tops[i], net._tops[i]
-        _keep(result, _of_versions("diff", [versions[j] for j in losses], [tops[j].diff for j in losses]))
+        versions = [bench.versions.tops[i][j] for j in losses]
+        _keep(result, _of_versions("diff", versions, [net._tops[i][j].diff for j in losses]))
         _keep(result, _of_versions("diff", bench.versions.bottoms[i], bench.backward(i)))
     _keep(result, _of_params(net, "pdiff"))
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -17,16 +18,6 @@ from caffe_compat.workbench.guesses import guesses, other_weights
 from caffe_compat.workbench.reference import Reference, Value
 from caffe_compat.workbench.settings import SOLVERS, Layers, Setting
 from caffe_compat.workbench.span import Guess, Span, Subject, span
-
-MINE = (
-    "name",
-    "type",
-    "bottom",
-    "top",
-    "include",
-    "exclude",
-    "phase",
-)  # of a LayerParameter, not to be taken over
 
 
 @dataclass
@@ -87,28 +78,10 @@ def _guesses(bench: Bench, known: Known, k: int, subject: Subject) -> Iterator[G
     said = [s for s in known.settings if s.layer == name and not s.field.startswith(SOLVERS)]
     if said and name in known.theirs:
         text = "; ".join(map(str, said))
-        yield Guess(
-            f"its prototxt says so: {text}", lambda s: replace(s, param=_taken(s, known.theirs[name]))
-        )
+        yield Guess(f"its prototxt says so: {text}", partial(replace, param=known.theirs[name]))
     yield from guesses(subject, _draws_first(bench, k))
     others = {other: params for other, params in known.weights.items() if other != name}
     yield from other_weights(subject, others)
-
-
-def _taken(subject: Subject, theirs):
-    """Their LayerParameter in the place of this one."""
-    result = type(theirs)()
-    result.CopyFrom(theirs)
-    for field in MINE:
-        result.ClearField(field)
-    mine = type(theirs)()
-    for field in MINE:
-        if field in ("bottom", "top", "include", "exclude"):
-            getattr(mine, field).extend(getattr(subject.param, field))
-        else:
-            setattr(mine, field, getattr(subject.param, field))
-    result.MergeFrom(mine)
-    return result
 
 
 def _draws_first(bench: Bench, k: int) -> bool:

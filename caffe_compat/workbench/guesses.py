@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def guesses(subject: Subject, first_random: bool) -> Iterator[Guess]:
         yield from _dropout(subject)
     if subject.param.type in ("Dropout", "BatchNorm"):
         other = TEST if subject.phase == TRAIN else TRAIN
-        yield Guess(f"it ran in phase {Phase.Name(other)}", lambda s: replace(s, phase=other))
+        yield Guess(f"it ran in phase {Phase.Name(other)}", partial(replace, phase=other))
 
 
 def _nothing(subject: Subject) -> Iterator[Guess]:
@@ -82,18 +83,34 @@ def _weights(change: Callable[[np.ndarray], np.ndarray], index: int = 0) -> Call
 
 
 def _images(subject: Subject) -> Iterator[Guess]:
+    """Channels the other way round, means, scales: one of them, or the first with one of the others."""
     x = subject.bottoms[0] if subject.bottoms else np.empty(0)
     if x.ndim != 4 or x.shape[1] != 3:
         return
-    yield Guess("it has the three channels the other way round (BGR and RGB)", _bottom(lambda x: x[:, ::-1]))
+    swap = "it has the three channels the other way round (BGR and RGB)"
+    yield Guess(swap, _bottom(lambda x: x[:, ::-1]))
+    for text, scale, offset in _levels():
+        yield Guess(f"it {text}", _bottom(partial(_affine, scale, offset)))
+    for text, scale, offset in _levels():
+        yield Guess(f"{swap}, and {text}", _bottom(partial(_affine_swapped, scale, offset)))
+
+
+def _levels() -> Iterator[tuple[str, float, np.ndarray]]:
+    """In words, and as the scale and offset of an image."""
     for whose, mean in MEANS.items():
         offset = np.reshape(mean, (1, 3, 1, 1))
-        yield Guess(f"it takes the mean {whose} off the image first", _bottom(lambda x, o=offset: x - o))
-        yield Guess(
-            f"it has the image without the mean {whose} taken off", _bottom(lambda x, o=offset: x + o)
-        )
-    yield Guess("it has the image divided by 255", _bottom(lambda x: x / 255))
-    yield Guess("it has the image times 255", _bottom(lambda x: x * 255))
+        yield f"takes the mean {whose} off the image first", 1, -offset
+        yield f"has the image without the mean {whose} taken off", 1, offset
+    yield "has the image divided by 255", 1 / 255, np.zeros(1)
+    yield "has the image times 255", 255, np.zeros(1)
+
+
+def _affine(scale: float, offset: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return x * scale + offset
+
+
+def _affine_swapped(scale: float, offset: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return (x * scale + offset)[:, ::-1]
 
 
 def _pooling(subject: Subject) -> Iterator[Guess]:
@@ -135,7 +152,7 @@ def _roi_pooling(subject: Subject) -> Iterator[Guess]:
     scale = np.float32(subject.param.roi_pooling_param.spatial_scale)
 
     def moved(x1: float, y1: float, x2: float, y2: float) -> Callable[[Subject], Subject]:
-        return _rois(lambda boxes: boxes + np.float32([x1, y1, x2, y2]))
+        return _rois(lambda boxes: boxes + np.array([x1, y1, x2, y2], np.float32))
 
     def rounded(how: Callable[[np.ndarray], np.ndarray]) -> Callable[[Subject], Subject]:
         return _rois(
@@ -237,7 +254,7 @@ def other_weights(subject: Subject, others: dict[str, list[np.ndarray]]) -> Iter
         if shapes and [param.shape for param in params] == shapes:
             yield Guess(
                 f"it has the weights of '{name}' in this layer (loaded by another name)",
-                lambda s, params=params: replace(s, params=params),
+                partial(replace, params=params),
             )
 
 
@@ -246,9 +263,7 @@ def other_weights(subject: Subject, others: dict[str, list[np.ndarray]]) -> Iter
 
 def _dropout(subject: Subject) -> Iterator[Guess]:
     for seed in SEEDS:
-        yield Guess(
-            f"its random numbers begin here with seed {seed}", lambda s, seed=seed: replace(s, seed=seed)
-        )
+        yield Guess(f"its random numbers begin here with seed {seed}", partial(replace, seed=seed))
 
 
 def _normalization(subject: Subject) -> Iterator[Guess]:

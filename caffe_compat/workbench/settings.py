@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffe_compat import graph as graphs
@@ -72,18 +72,19 @@ def _differences(mine: Message, theirs: Message, path: str) -> Iterator[tuple[st
         if not isinstance(here, (Message, str, bytes, int, float)):  # repeated
             if list(here) != list(there):
                 yield name, _text(field, list(here)), _text(field, list(there))
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+        elif isinstance(here, Message) and isinstance(there, Message):
             if mine.HasField(field.name) or theirs.HasField(field.name):
                 yield from _differences(here, there, f"{name}.")
         elif here != there:
             yield name, _text(field, here), _text(field, there)
 
 
-def _text(field: FieldDescriptor, value: object) -> str:
+def _text(field: Any, value: Any) -> str:
+    """A value of a field as a prototxt has it."""
     if isinstance(value, list):
         return ", ".join(_text(field, one) for one in value) or "not given"
-    if field.type == FieldDescriptor.TYPE_ENUM:
-        return field.enum_type.values_by_number[value].name  # type: ignore[index]
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
     if isinstance(value, bool):
         return str(value).lower()
     return (

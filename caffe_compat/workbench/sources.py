@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from caffe_compat import weights as weight_files
@@ -95,6 +93,6 @@ def weights_by_name(reference: Reference, path: str | None) -> dict[str, list[np
     return result
 
 
-def _by_layer_and_index(key: str) -> Sequence:
+def _by_layer_and_index(key: str) -> tuple[str, int]:
     layer, _, index = key.rpartition(":")
     return layer, int(index)
