@@ -14,6 +14,7 @@ from caffe_compat.layers.kernels.bias import fill_columns
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.recurrent_bottoms import check_bottoms, has_static_input
 
 
 class Recurrent(Layer):
@@ -41,14 +42,8 @@ class Recurrent(Layer):
         if param.num_output < 1:
             raise self.error("num_output is 0; it must be at least 1")
         exposed = len(self.states) if param.expose_hidden else 0
-        static = len(bottom) - 2 - exposed
-        if static not in (0, 1) or len(top) != 1 + exposed:
-            raise self.error(
-                f"has {len(bottom)} bottoms and {len(top)} tops, expected x, cont, perhaps a static input, and "
-                f"{exposed} states; and 1 top and {exposed} states (they are exposed with expose_hidden: true)"
-            )
-        self._has_static = bool(static)
-        self.no_gradient = 1, *range(2 + static, len(bottom))
+        self._has_static = has_static_input(self, bottom, top, exposed)
+        self.no_gradient = 1, *range(2 + self._has_static, len(bottom))
         self._z, self._held = Blob((), self.dtype), Blob((), self.dtype)  # _held: cont_t h_{t-1}
         self._state = {name: Blob((0, 0), self.dtype) for name in self.states}
         self._set_up_params(bottom)
@@ -75,22 +70,8 @@ class Recurrent(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, size = bottom[0].shape, self.layer_param.recurrent_param.num_output
-        if len(x) < 3 or x[0] < 1 or math.prod(x[2:]) != self._inputs:
-            raise self.error(
-                f"x has the shape {x}, expected T x N x {self._inputs} inputs, with T at least 1"
-            )
-        if bottom[1].shape != x[:2]:
-            raise self.error(f"cont has the shape {bottom[1].shape}, expected {x[:2]} as x has it")
-        rest = list(bottom[2:])
-        if self._has_static:
-            static, inputs = rest.pop(0).shape, self.blobs[2].shape[1]
-            if len(static) < 2 or static[0] != x[1] or math.prod(static[1:]) != inputs:
-                raise self.error(
-                    f"the static input has the shape {static}, expected {x[1]} x {inputs} inputs"
-                )
-        for name, blob in zip(self.states, rest, strict=False):
-            if blob.shape != (1, x[1], size):
-                raise self.error(f"the state {name} has the shape {blob.shape}, expected {(1, x[1], size)}")
+        static_inputs = self.blobs[2].shape[1] if self._has_static else None
+        check_bottoms(self, bottom, self._inputs, static_inputs, self.states, size)
         self._z.reshape(*x[:2], size * self.gates)
         self._held.reshape(*x[:2], size)
         for blob in self._state.values():
