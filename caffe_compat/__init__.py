@@ -3,6 +3,7 @@
 `import caffe_compat as caffe` gives what pycaffe's `import caffe` gives; docs/pycaffe.md has the names.
 """
 
+from caffe_compat import io, layers, proto
 from caffe_compat._caffe import (
     NCCL,
     Timer,
@@ -19,6 +20,8 @@ from caffe_compat._caffe import (
     solver_rank,
 )
 from caffe_compat.alias import install_as_caffe
+from caffe_compat.classifier import Classifier
+from caffe_compat.detector import Detector
 from caffe_compat.errors import (
     CaffeCompatError,
     DataError,
@@ -31,6 +34,7 @@ from caffe_compat.errors import (
 from caffe_compat.layers.base import TEST, TRAIN, Layer
 from caffe_compat.layers.registry import layer_type_list
 from caffe_compat.net import Net
+from caffe_compat.net_spec import NetSpec, params, to_proto
 from caffe_compat.rng import set_random_seed
 from caffe_compat.solvers import (
     AdaDeltaSolver,
@@ -52,12 +56,15 @@ __all__ = [
     "AdaGradSolver",
     "AdamSolver",
     "CaffeCompatError",
+    "Classifier",
     "DataError",
+    "Detector",
     "GraphError",
     "Layer",
     "LayerError",
     "NesterovSolver",
     "Net",
+    "NetSpec",
     "PrototxtError",
     "RMSPropSolver",
     "SGDSolver",
@@ -69,8 +76,12 @@ __all__ = [
     "has_nccl",
     "init_log",
     "install_as_caffe",
+    "io",
     "layer_type_list",
+    "layers",
     "log",
+    "params",
+    "proto",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
@@ -81,4 +92,5 @@ __all__ = [
     "set_solver_rank",
     "solver_count",
     "solver_rank",
+    "to_proto",
 ]

@@ -18,7 +18,7 @@ from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
-from caffe_compat.params import Param, collect_params, share_memory
+from caffe_compat.learnable_params import Param, collect_params, share_memory
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source

@@ -8,7 +8,7 @@ from caffe_compat.backward_plan import plan_backward
 from caffe_compat.blob import BlobVec
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.registry import create_layer
-from caffe_compat.params import collect_params
+from caffe_compat.learnable_params import collect_params
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, NetParameter
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from caffe_compat.backward_plan import REPLACES
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.kernels.updates import BLOCK, sum_of_squares
+from caffe_compat.learnable_params import Param
 from caffe_compat.net import Net
-from caffe_compat.params import Param
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from caffe_compat.backward_plan import REPLACES, RESTRICTS, LayerPlan, plan_backward
 from caffe_compat.graph import Graph, Node
-from caffe_compat.params import Param
+from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 from caffe_compat.workbench.bench import Bench
 from caffe_compat.workbench.reference import Reference
