@@ -573,7 +573,7 @@ CASES += [
         ('type: "Scale" scale_param { bias_term: true filler { value: 3 } bias_filler { value: 2 } }', ()),
         ('type: "PReLU" prelu_param { filler { value: 0.5 } }', ()),
         ('type: "Normalize" norm_param { scale_filler { value: 20 } eps: 0.1 }', ()),
-        (f'type: "InnerProduct" inner_product_param {{ num_output: 6 axis: 2 {FILLERS} }}', ()),
+        (f'type: "InnerProduct" inner_product_param {{ num_output: 6 axis: -1 {FILLERS} }}', ()),
         ('type: "BatchNorm" batch_norm_param { moving_average_fraction: 0.5 }', (0, 1, 2)),
         ('type: "BatchNorm" batch_norm_param { use_global_stats: true }', (0, 1, 2)),
         ('type: "Pooling" pooling_param { kernel_size: 3 stride_h: 2 stride_w: 3 pad_h: 1 pad_w: 2 }', ()),
