@@ -29,7 +29,7 @@ NO_HELPERS = (f"{PACKAGE}.base", f"{PACKAGE}.registry", f"{PACKAGE}.python")
 MESSAGES = {
     field.name: field.message_type
     for field in LayerParameter.DESCRIPTOR.fields
-    if field.name.endswith("_param")
+    if field.message_type and field.name.endswith("_param")
 }
 
 
