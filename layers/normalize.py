@@ -26,6 +26,7 @@ class Normalize(Layer):
     """
 
     origin = "SSD"
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.norm_param
         if len(bottom[0].shape) < 2:

@@ -20,6 +20,7 @@ class Permute(Layer):
     """
 
     origin = "SSD"
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         order, shape = list(self.layer_param.permute_param.order), bottom[0].shape
         if len(set(order)) != len(order) or any(axis >= len(shape) for axis in order):

@@ -20,6 +20,7 @@ class ShuffleChannel(Layer):
     """
 
     origin = "ShuffleNet"
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         group, shape = self.layer_param.shuffle_channel_param.group, bottom[0].shape
         if len(shape) < 2 or group < 1 or shape[1] % group:
