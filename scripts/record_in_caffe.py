@@ -10,6 +10,9 @@ then, anywhere:
 
     caffe-compat diff train.prototxt --against recording.npz
 
+Layers that the old Caffe has on a GPU only (ROIPooling's backward, SmoothL1Loss) need --gpu 0. Dropout on a GPU draws
+other numbers than on a CPU, so record such nets with --phase test.
+
 Inputs are noise from the seed, or the arrays of --inputs F.npz, by blob; these may also be the tops of a data layer,
 which then is not run. In a script that has a net with its data already:
 
@@ -215,6 +218,7 @@ def main(argv=None):
         metavar="MIB",
         help="of larger arrays only the first values and the sum are kept; default: 64",
     )
+    parser.add_argument("--gpu", type=int, metavar="N", help="run on this GPU; default: the CPU")
     parser.add_argument("--forward-only", action="store_true", help="run no backward")
     parser.add_argument(
         "--python-path",
@@ -227,7 +231,11 @@ def main(argv=None):
     sys.path[:0] = args.python_path + [os.getcwd()]
     import caffe
 
-    caffe.set_mode_cpu()
+    if args.gpu is None:
+        caffe.set_mode_cpu()
+    else:
+        caffe.set_device(args.gpu)
+        caffe.set_mode_gpu()
     set_seed(args.seed)
     inputs = None
     if args.inputs:

@@ -75,13 +75,30 @@ def of_data(bench: Bench, known: Known, i: int, j: int, value: Value) -> Found:
 
 def _guesses(bench: Bench, known: Known, k: int, subject: Subject) -> Iterator[Guess]:
     name = bench.net._layer_names[k]
-    said = [s for s in known.settings if s.layer == name and not s.field.startswith(SOLVERS)]
+    said = _said(known, name)
     if said and name in known.theirs:
-        text = "; ".join(map(str, said))
-        yield Guess(f"its prototxt says so: {text}", partial(replace, param=known.theirs[name]))
+        change = partial(
+            replace, param=known.theirs[name], params=_params(known.reference, name) or subject.params
+        )
+        yield Guess(f"its prototxt says so: {said}", change)
     yield from guesses(subject, _draws_first(bench, k))
     others = {other: params for other, params in known.weights.items() if other != name}
     yield from other_weights(subject, others)
+
+
+def _params(reference: Reference, layer: str) -> list[np.ndarray]:
+    """The params that the reference has for a layer, where it has them whole."""
+    result: list[np.ndarray] = []
+    while (value := reference.values.get(f"param:{layer}:{len(result)}")) is not None:
+        if value.whole is None:
+            return []
+        result.append(value.whole)
+    return result
+
+
+def _said(known: Known, layer: str) -> str:
+    """What the reference's prototxt says differently about a layer, as far as it changes its data."""
+    return "; ".join(str(s) for s in known.settings if s.layer == layer and not s.field.startswith(SOLVERS))
 
 
 def _draws_first(bench: Bench, k: int) -> bool:
@@ -113,7 +130,7 @@ def _dropout(bench: Bench, subject: Subject, k: int, i: int, value: Value) -> li
     top = x * kept * scale
     if not distance(top, Value(whole=want)).within(1e-4) or abs(ratio - expected) > 4 / np.sqrt(x.size):
         return []
-    text = "it drops other elements: another seed, or another number of random draws before this layer"
+    text = "it drops other elements: another seed, other random draws before this layer, or a GPU"
     alike = _alike(bench, k, kept)
     figures = (
         f"it keeps {100 * ratio:.1f} % of what is not 0, scaled as here; {alike:.0f} % fall as they do here"

@@ -81,9 +81,10 @@ class _Walk:
 
     def all(self) -> None:
         self.inputs()
-        self.params()
+        self.params(of_its_shape=True)
         self.run()
         self.forward()
+        self.params(of_its_shape=False)  # after the layer below that may be why
         if self.reference.has_backward:
             self.backward()
             self.param_gradients()
@@ -125,11 +126,11 @@ class _Walk:
                     why = partial(causes.of_input, version.layer, got, value, self.known.tolerance)
                     self._row((INPUT, i, 0), version.blob, got, value, why)
 
-    def params(self) -> None:
-        """The params that were loaded, against those of the reference."""
+    def params(self, of_its_shape: bool) -> None:
+        """The params that were loaded, against those of the reference: those that have its shape, or the others."""
         for param in self.net.learnable:
             value = self.reference.param("param", self._names(param.uses))
-            if value is not None:
+            if value is not None and of_its_shape == value.may_have(self.net.param_blob(param).shape):
                 i, j = param.uses[0]
                 layer = self.net._layer_names[i]
                 why = partial(causes.of_param, self.net, layer, j, self.known, value)

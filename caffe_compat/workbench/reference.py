@@ -30,6 +30,10 @@ class Value:
             return not self.whole.any()
         return (self.asum if self.asum is not None else self.mean) == 0
 
+    def may_have(self, shape: tuple[int, ...]) -> bool:
+        """Whether it has this shape, as far as known."""
+        return self.whole is None or self.shaped(shape) is not None
+
     def shaped(self, shape: tuple[int, ...]) -> np.ndarray | None:
         """All of it in this shape; None where it is not known, or has other dims (ones in front do not count)."""
         if self.whole is None or _stripped(self.whole.shape) != _stripped(shape):

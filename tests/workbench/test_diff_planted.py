@@ -260,3 +260,46 @@ def test_recording_holds_every_version_of_a_blob(folder):
     before, after = values["data@conv1:conv1"].whole, values["data:conv1"].whole
     np.testing.assert_array_equal(np.maximum(before, 0), after)
     np.testing.assert_array_equal(values["diff@relu1:conv1"].whole * (before > 0), values["diff:conv1"].whole)
+
+
+def test_params_of_another_shape(folder, tmp_path):
+    old = (
+        'name: "score" type: "InnerProduct" bottom: "fc" top: "score"\n  inner_product_param { num_output: 4'
+    )
+    path = record_other(folder, tmp_path, old, old.replace("4", "6"), keep_text=True)
+    result = diff("--against", path, "--all")
+    assert first(result) == (
+        "data", "score", "score", "score",
+        "its prototxt says so: inner_product_param.num_output is 6 there, 4 here",
+    )  # fmt: skip
+    rows = [result["rows"][divergence["row"]] for divergence in result["divergences"]]
+    assert [(row["layer"], row["shape"], row["error"]["want_shape"]) for row in rows if row["stage"] == "param"] == [
+        ("score", [4, 11], [6, 11]), ("score", [4], [6])
+    ]  # fmt: skip
+    done = run("caffe_compat.cli.main", "diff", SMALL, "--against", path)
+    assert "its shape is 9x4 here, 9x6 there" in done.stdout
+
+
+def test_pooling_below_params_whose_shape_depends_on_it(tmp_path):
+    """The pooling is found, not the params that do not fit behind it."""
+    text = """
+        layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 8 } } }
+        layer { name: "pool" type: "Pooling" bottom: "x" top: "pool" pooling_param { kernel_size: 3 stride: 2 } }
+        layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip"
+                inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+    """
+    (tmp_path / "net.prototxt").write_text(text)
+    (tmp_path / "floor.prototxt").write_text(text.replace("stride: 2", "stride: 2 round_mode: FLOOR"))
+    path = record(tmp_path, tmp_path / "floor.prototxt")
+    save(path, {**load(path), "prototxt": np.array(text)})
+    stage, layer, _, _, cause = first(diff("--against", path, net=tmp_path / "net.prototxt"))
+    assert (stage, layer, cause) == ("data", "pool", "it rounds the number of windows down (floor)")
+
+
+def test_a_tolerance_of_ones_own(folder, tmp_path):
+    arrays = load(folder / "right.npz")
+    arrays["data:loss"] = arrays["data:loss"] * np.float32(1.001)
+    path = save(tmp_path / "near.npz", arrays)
+    assert first(diff("--against", path))[1:] == ("loss", "loss", "loss", "it has 1.001 times these values")
+    done = run("caffe_compat.cli.main", "diff", SMALL, "--against", path, "--tolerance", "2e-3", "--quiet")
+    assert done.returncode == 0 and done.stdout.startswith("the same"), done.stdout
