@@ -1,0 +1,111 @@
+"""Classifier and Detector on nets that add up what they see."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import caffe_compat as caffe
+
+RNG = np.random.RandomState(9)
+NET = """
+layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 2 dim: 3 dim: {0} dim: {1} }} }} }}
+layer {{ name: "sum" type: "Reduction" bottom: "data" top: "sum" reduction_param {{ axis: 2 operation: MEAN }} }}
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    def write(height, width):
+        (tmp_path / "net.prototxt").write_text(NET.format(height, width))
+        return str(tmp_path / "net.prototxt")
+
+    return write
+
+
+def test_classifier(model):
+    """The mean of each channel of the crop, in the input's order of channels."""
+    net = caffe.Classifier(
+        model(4, 5),
+        None,
+        image_dims=(8, 9),
+        mean=np.array([1.0, 2.0, 3.0]),
+        raw_scale=10,
+        channel_swap=(2, 1, 0),
+    )
+    images = [RNG.rand(8, 9, 3).astype(np.float32) for _ in range(3)]
+    got = net.predict(images, oversample=False)
+    want = [(10 * image[2:6, 2:7].mean((0, 1)))[::-1] - [1, 2, 3] for image in images]
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    got = net.predict(images)
+    parts = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
+    want = [
+        np.mean([(10 * im[y : y + 4, x : x + 5].mean((0, 1)))[::-1] - [1, 2, 3] for y, x in parts], 0)
+        for im in images
+    ]
+    assert got.shape == (3, 3)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_classifier_resizes(model):
+    net = caffe.Classifier(model(4, 5), None)
+    image = RNG.rand(8, 10, 3).astype(np.float32)
+    assert list(net.image_dims) == [4, 5]
+    np.testing.assert_allclose(net.predict([image], oversample=False)[0], image.mean((0, 1)), rtol=1e-5)
+
+
+def photo(tmp_path, height=40, width=50, name="photo.png"):
+    pixels = RNG.randint(0, 256, (height, width, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / name), pixels)
+    return str(tmp_path / name), pixels[:, :, ::-1] / 255
+
+
+def test_windows(model, tmp_path):
+    net = caffe.Detector(model(6, 6), None, raw_scale=2.0)
+    (first, pixels), (second, others) = photo(tmp_path), photo(tmp_path, 30, 31, "other.png")
+    windows = [(first, np.array([[3, 5, 15, 17], [0, 0, 6, 6]])), (second, np.array([[1, 2, 13, 14]]))]
+    found = net.detect_windows(iter(windows))
+    assert [item["filename"] for item in found] == [first, first, second]
+    assert found[1]["window"].tolist() == [0, 0, 6, 6]
+    for item, part in zip(found, [pixels[3:15, 5:17], pixels[:6, :6], others[1:13, 2:14]], strict=True):
+        np.testing.assert_allclose(item["prediction"], 2 * part.mean((0, 1)), rtol=1e-5)
+    assert net.detect_windows([]) == []
+
+
+def test_context(model):
+    """16 pixels with a border of 4: the window's 8 rows (0 to 7, both counted) become the middle 8 of 16."""
+    net = caffe.Detector(
+        model(16, 16),
+        None,
+        mean=np.array([20.0, 30.0, 40.0]),
+        raw_scale=10,
+        channel_swap=(2, 1, 0),
+        context_pad=4,
+    )
+    assert net.crop_mean.ravel().tolist() == [4, 3, 2]  # in the image's own order and scale
+    image = RNG.rand(40, 50, 3).astype(np.float32)
+    inside = net.crop(image, np.array([10, 20, 17, 27]))
+    # centre 14 and 24, reach 8: rows 6 to 22, of which the end is left out, in 17 rows' scale
+    np.testing.assert_allclose(inside, caffe.io.resize_image(image[6:22, 16:32], (16, 16)), rtol=1e-6)
+    # centre 4 and 24: rows -4 to 12; 4 of 17 rows lie outside, 4 * 16 / 17 of the crop, 13 * 16 / 17 are left
+    above = net.crop(image, np.array([0, 20, 7, 27]))
+    assert above.shape == (16, 16, 3) and (above[:4] == [4, 3, 2]).all()
+    np.testing.assert_allclose(above[4:], caffe.io.resize_image(image[0:12, 16:32], (12, 16)), rtol=1e-6)
+
+
+def test_context_without_a_mean(model):
+    net = caffe.Detector(model(16, 16), None, context_pad=4)
+    assert not net.crop(np.ones((9, 9, 3), np.float32), [0, 0, 7, 7])[:4].any()
+
+
+def test_selective_search(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pixels = np.zeros((60, 80, 3), np.uint8)
+    pixels[10:30, 20:50] = (255, 0, 0)
+    cv2.imwrite(str(tmp_path / "box.png"), pixels)
+    found = caffe.Detector(model(6, 6), None).detect_selective_search([str(tmp_path / "box.png")])
+    windows = [tuple(item["window"]) for item in found]
+    assert (10, 20, 29, 49) in windows
+    inside = found[windows.index((10, 20, 29, 49))]["prediction"]
+    np.testing.assert_allclose(inside, [0, 0, 1], atol=1e-6)
