@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,13 +12,10 @@ from rich.console import Console
 from caffe_compat.glog import GlogFormatter
 
 
-class _Lines(logging.Handler):
-    """Prints log lines whole."""
-
+class _AboveTheBar(logging.Handler):
     def __init__(self, stderr: Console):
         super().__init__()
         self.stderr = stderr
-        self.setFormatter(GlogFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stderr.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
@@ -28,7 +26,8 @@ def log(quiet: bool = False) -> Iterator[Console]:
     """Show the log; with `quiet` only its warnings. Yields the console it goes to."""
     stderr = Console(stderr=True)
     logger = logging.getLogger("caffe_compat")
-    handler = _Lines(stderr)
+    handler = _AboveTheBar(stderr) if sys.stderr.isatty() else logging.StreamHandler()  # rich expands tabs
+    handler.setFormatter(GlogFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False

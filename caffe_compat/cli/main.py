@@ -7,7 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from caffe_compat.cli import compress, console, detect, diff, evaluate, layers, make_shapes, run_prototxt
+from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, test, time, train, upgrade
 from caffe_compat.version import __version__
+
+CAFFES = (  # the actions of the caffe binary, and its tools
+    ("train", train, "train a net"),
+    ("test", test, "score a net"),
+    ("time", time, "time a net, layer by layer"),
+    ("upgrade", upgrade, "write an old net, solver or .caffemodel in today's form"),
+    ("mean", mean, "compute the mean of images"),
+    ("convert-imageset", convert_imageset, "make an LMDB of image files"),
+    ("extract", extract, "write what blobs hold: features of images"),
+    ("parse-log", parse_log, "make tables of a training log"),
+)
 
 EXAMPLES = """\
 examples:
@@ -45,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     diff.add_arguments(
         commands.add_parser("diff", help="compare with the original Caffe, layer by layer", **diff.HELP)
     )
+    for name, command, text in CAFFES:
+        command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
     layers.add_arguments(
         commands.add_parser("layers", help="list the layer types that can be run", **layers.HELP)
     )

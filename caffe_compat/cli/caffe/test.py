@@ -1,0 +1,51 @@
+"""caffe-compat test: the caffe binary's action that scores a net."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from caffe_compat.cli import console
+from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
+from caffe_compat.cli.detect import add_talk_arguments
+
+HELP = help_of(
+    """\
+Run a net of phase TEST forward so many times and print the mean of each output and of the loss, in the log lines
+of the caffe binary (on stderr).""",
+    """\
+  caffe-compat test -model train_test.prototxt -weights lenet_iter_10000.caffemodel -iterations 100
+  caffe-compat test -model train_test.prototxt -weights lenet_iter_10000.caffemodel --json""",
+)
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_test)
+    add_model_flags(result)
+    add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
+    add_talk_arguments(result)
+
+
+def _test(args: argparse.Namespace) -> None:
+    import caffe_compat as caffe
+    from caffe_compat.cli import show
+    from caffe_compat.cli.log import log
+    from caffe_compat.tools.score import score
+
+    say_no_gpu(args.gpu)
+    quiet = args.quiet or args.json
+    console.import_from_here()
+    with log(quiet):
+        net = caffe.Net(args.model, caffe.TEST, args.level, args.stage)
+        for path in args.weights.split(","):
+            show.weights(net.copy_from(path), quiet)
+        means = score(net, args.iterations)
+    scores = {name: [show.finite(float(x)) for x in values] for name, values in means.scores.items()}
+    if args.json:
+        result = {"file": args.model, "iterations": args.iterations, "loss": show.finite(means.loss)}
+        print(json.dumps({**result, "outputs": scores}, indent=2))
+    elif args.quiet:
+        for name, values in means.scores.items():
+            for value in values:
+                print(f"{name} = {value:g}")

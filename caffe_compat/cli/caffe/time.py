@@ -1,0 +1,82 @@
+"""caffe-compat time: the caffe binary's action that times a net."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from caffe_compat.cli import console
+from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
+from caffe_compat.cli.detect import add_talk_arguments
+
+if TYPE_CHECKING:
+    from caffe_compat.tools.timing import Timing
+
+HELP = help_of(
+    """\
+Run a net forward and backward so many times and print the mean time of each layer, in the log lines of the caffe
+binary (on stderr). Inputs get noise, a RoI data layer a drawn sample.""",
+    """\
+  caffe-compat time -model train.prototxt -iterations 10
+  caffe-compat time -model deploy.prototxt -phase TEST --table
+  caffe-compat time -model train.prototxt --json""",
+)
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_time)
+    add_model_flags(result)
+    add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
+    result.add_argument("--table", action="store_true", help="print a table instead of the log")
+    result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+    add_talk_arguments(result)
+
+
+def _time(args: argparse.Namespace) -> None:
+    import caffe_compat as caffe
+    from caffe_compat.cli import show
+    from caffe_compat.cli.log import log
+    from caffe_compat.fast_rcnn import feed
+    from caffe_compat.tools.timing import time_net
+
+    say_no_gpu(args.gpu)
+    if args.threads:
+        caffe.set_num_threads(args.threads)
+    console.import_from_here()
+    with log(args.quiet or args.json or args.table):
+        net = caffe.Net(
+            args.model, caffe.TRAIN if args.phase == "TRAIN" else caffe.TEST, args.level, args.stage
+        )
+        notes = feed.feed_sample(net)
+        if not (args.quiet or args.json):
+            show.notes(notes)
+        timing = time_net(net, args.iterations)
+    if args.json:
+        print(json.dumps({"file": args.model, "data": notes, **timing.as_dict()}, indent=2))
+    elif args.table or args.quiet:
+        _print(timing)
+
+
+def _print(timing: Timing) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("layer", max_width=30, overflow="fold")
+    table.add_column("type", max_width=20, overflow="fold")
+    for name in ("forward ms", "backward ms", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    whole = timing.forward_ms + timing.backward_ms
+    rows = [(layer.name, layer.type, layer.forward_ms, layer.backward_ms) for layer in timing.layers]
+    rows.append(("all", "", timing.forward_ms, timing.backward_ms))
+    if timing.python_layers:
+        rows.append(("of these Python layers", "", timing.python_forward_ms, timing.python_backward_ms))
+    for name, type, forward, backward in rows:
+        share = f"{100 * (forward + backward) / whole:.1f} %"
+        table.add_row(name, type, f"{forward:.3f}", f"{backward:.3f}" if backward else "", share)
+    console.out().print(table)
+    console.out().print(
+        f"{timing.forward_backward_ms:.3f} ms an iteration, {timing.iterations} iteration(s), "
+        f"{timing.total_ms:.0f} ms in all"
+    )

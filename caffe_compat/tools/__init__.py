@@ -1,0 +1,1 @@
+"""What the tools beside Caffe's library do: score and time nets, features, means, databases, old forms, logs."""

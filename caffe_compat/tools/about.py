@@ -1,0 +1,17 @@
+"""Errors about a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffe_compat.errors import DataError
+
+
+@dataclass(frozen=True)
+class About:
+    """Blame for a file of data."""
+
+    file: str
+
+    def error(self, message: str) -> DataError:
+        return DataError(message, file=self.file)

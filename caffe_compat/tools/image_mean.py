@@ -1,0 +1,48 @@
+"""The mean of images, pixel by pixel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+import numpy as np
+
+from caffe_compat.prototxt.caffe_pb2 import BlobProto
+from caffe_compat.prototxt.writer import write_binary
+from caffe_compat.tools.about import About
+
+logger = logging.getLogger("caffe_compat.tools")
+
+
+def image_mean(images: Iterable[tuple[np.ndarray, str]], source: str) -> tuple[np.ndarray, int]:
+    """The mean of images (channels x height x width each, with its name), float32, and how many they were.
+
+    Summed in float64, where Caffe sums in float32. Raises DataError for images of different shapes, and for none.
+    Source: Caffe's compute_image_mean.
+    """
+    count, total = 0, None
+    logger.info("Starting iteration")
+    for image, name in images:
+        if total is None:
+            total = np.zeros(image.shape)
+        if image.shape != total.shape:
+            raise About(source).error(
+                f"{name} has the shape {image.shape}, those before it {total.shape}; resize all to one size"
+            )
+        total += image
+        count += 1
+        if count % 10000 == 0:
+            logger.info("Processed %d files.", count)
+    if total is None:
+        raise About(source).error("there are no images in it")
+    if count % 10000:
+        logger.info("Processed %d files.", count)
+    return (total / count).astype(np.float32), count
+
+
+def write_mean(mean: np.ndarray, path: str) -> None:
+    """Write a mean as a .binaryproto, in the 4-D form that every Caffe reads."""
+    channels, height, width = mean.shape
+    proto = BlobProto(num=1, channels=channels, height=height, width=width)
+    proto.data.extend(mean.reshape(-1).tolist())
+    write_binary(proto, path)
