@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import runpy
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 from processes import run
 
 from caffe_compat.alias import importable_as_caffe
+from caffe_compat.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ROOT / "tests/workbench/small.prototxt"
@@ -60,6 +63,13 @@ def diff(*args: object, net: Path = SMALL) -> dict:
     done = run("caffe_compat.cli.main", "diff", net, *args, "--json")
     assert done.returncode == 1, done.stderr + done.stdout[-500:]
     return json.loads(done.stdout)
+
+
+def diff_here(*args: object, net: Path = SMALL) -> dict:
+    """The same in this process, which is quicker."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main.main(list(map(str, ["diff", net, *args, "--json"]))) == 1
+    return json.loads(out.getvalue())
 
 
 def first(result: dict) -> tuple[str, ...]:

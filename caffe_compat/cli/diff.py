@@ -58,7 +58,10 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
     )
     result.add_argument(
-        "--seed", type=int, metavar="N", help="of dropout and other draws; default: the reference's, or 0"
+        "--seed",
+        type=_natural,
+        metavar="N",
+        help="of dropout and other draws; default: the reference's, or 0",
     )
     result.add_argument(
         "--propagate-down",
@@ -78,6 +81,13 @@ def _tolerance(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError("must be at least 0 and below 1")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("must lie between 0 and 4294967295")
     return value
 
 
