@@ -9,13 +9,15 @@ from planting import ROOT, SMALL, diff, diff_here, edited, first, load, record, 
 from processes import TINY, run
 
 import caffe_compat as caffe
+from caffe_compat.cli import main
 from caffe_compat.prototxt import zoo
 from caffe_compat.solvers.debug_info import DebugInfo
 from caffe_compat.workbench.compare import distance, in_words
 from caffe_compat.workbench.log import read_log
 from caffe_compat.workbench.reference import Value
 
-LOG = ROOT / "tests" / "golden" / "logs" / "ohem_debug_info.log"
+GOLDEN = ROOT / "tests" / "golden"
+LOG = GOLDEN / "logs" / "ohem_debug_info.log"
 
 
 def write_log(net, path, inputs):
@@ -106,7 +108,7 @@ def test_a_log_of_the_original():
 def test_the_ohem_net_against_the_original_log(tmp_path):
     from test_ohem import TRAIN_NET, set_weights
 
-    inputs = load(ROOT / "tests" / "golden" / "ohem" / "ohem_train_phase.npz")
+    inputs = load(GOLDEN / "ohem" / "ohem_train_phase.npz")
     save(tmp_path / "in.npz", {key[3:]: value for key, value in inputs.items() if key.startswith("in:")})
     net = caffe.Net(zoo.path(TRAIN_NET), caffe.TRAIN)
     set_weights(net)
@@ -210,3 +212,37 @@ def test_places_in_words():
     assert in_words((1, 2, 3, 4), "param", True) == "output 1, input 2, row 3, column 4"
     assert in_words((1, 2), "data", True) == "RoI 1, number 2"
     assert in_words((), "data", False) == "the only value"
+
+
+RECORDED = [
+    ("layers/relu_in_place", "restricts"),
+    ("layers/shared_params", "restricts"),
+    ("layers/implicit_split", "restricts"),
+    ("layers/frozen_params", "restricts"),
+    ("layers/batch_norm_train", "restricts"),
+    ("layers/roi_pooling_basic", "restricts"),
+    ("layers/propagate_down_one_branch", "restricts"),
+    ("layers_bvlc/propagate_down_forces", "replaces"),
+    ("layers_bvlc/lstm", "replaces"),  # it remembers what it had before
+]
+
+
+@pytest.mark.parametrize("name, meaning", RECORDED)
+def test_recordings_of_the_original(name, meaning, tmp_path, capsys):
+    path = GOLDEN / f"{name}.npz"
+    (tmp_path / "net.prototxt").write_text(str(load(path)["prototxt"]))
+    args = ["diff", tmp_path / "net.prototxt", "--against", path, "--propagate-down", meaning, "--quiet"]
+    assert main.main(list(map(str, args))) == 0, capsys.readouterr()
+    assert capsys.readouterr().out.startswith("the same: all")
+
+
+def test_the_other_meaning_of_a_recorded_flag(tmp_path):
+    """BVLC master forces a gradient where the flag says true; as before April 2016 there is none."""
+    path = GOLDEN / "layers_bvlc" / "propagate_down_forces.npz"
+    net = tmp_path / "net.prototxt"
+    net.write_text(str(load(path)["prototxt"]))
+    result = diff_here("--against", path, "--propagate-down", "restricts", net=net)
+    assert first(result)[0] == "gradient"
+    assert first(result)[4].startswith(
+        "propagate_down has its other meaning there (it replaces, since April 2016)"
+    )
