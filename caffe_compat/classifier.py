@@ -32,7 +32,7 @@ class Classifier(Net):
         super().__init__(model_file, TEST, weights=pretrained_file)
         self.transformer = image_transformer(self, mean, input_scale, raw_scale, channel_swap)
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
-        self.image_dims = self.crop_dims if image_dims is None else image_dims
+        self.image_dims: Sequence[int] | np.ndarray = self.crop_dims if image_dims is None else image_dims
 
     def predict(self, inputs: Sequence[np.ndarray], oversample: bool = True) -> np.ndarray:
         """N x classes, for N images (height x width x channels each, of any sizes).
@@ -47,7 +47,7 @@ class Classifier(Net):
             images = images[:, y : y + height, x : x + width]
         name = self.inputs[0]
         data = np.stack([self.transformer.preprocess(name, image) for image in images])
-        scores = self.forward_all(**{name: data})[self.outputs[0]]
+        scores = self.forward_all(None, **{name: data})[self.outputs[0]]
         return scores.reshape(len(inputs), 10, -1).mean(1) if oversample else scores
 
     def _centre(self) -> tuple[int, int]:

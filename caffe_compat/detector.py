@@ -53,7 +53,7 @@ class Detector(Net):
                 inputs.append(self.transformer.preprocess(name, self.crop(image, window)))
                 found.append({"window": window, "prediction": None, "filename": filename})
         if found:
-            predictions = self.forward_all(**{name: np.stack(inputs)})[self.outputs[0]]
+            predictions = self.forward_all(None, **{name: np.stack(inputs)})[self.outputs[0]]
             for detection, prediction in zip(found, predictions, strict=True):
                 detection["prediction"] = prediction
         return found

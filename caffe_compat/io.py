@@ -12,6 +12,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobProtoVector, Datum
 from caffe_compat.resize import align_corners, half_pixels
 
+_Dims = Sequence[int] | np.ndarray
 _GREY = np.array([0.2125, 0.7154, 0.0721])  # red green blue, as skimage's rgb2gray weighs them
 
 
@@ -94,8 +95,8 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if image is None:
         raise DataError("this is no image that OpenCV can decode", file=str(filename))
-    if image.dtype.kind == "u":
-        image = image / np.float64(np.iinfo(image.dtype).max)
+    if image.dtype in (np.uint8, np.uint16):
+        image = np.divide(image, 2.0 ** (8 * image.itemsize) - 1, dtype=np.float64)
     image = image[:, :, None] if image.ndim == 2 else image[:, :, 2::-1]
     if color and image.shape[2] == 1:
         image = np.tile(image, (1, 1, 3))
@@ -104,7 +105,7 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
     return image.astype(np.float32)
 
 
-def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
+def resize_image(im: np.ndarray, new_dims: _Dims, interp_order: int = 1) -> np.ndarray:
     """Resize height x width x channels to new_dims (height, width); returns float32.
 
     interp_order: 1, linear, or 0, the nearest pixel. Raises ValueError for others.
@@ -127,7 +128,7 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
     return (half_pixels(unit, (height, width), interp_order) * (high - low) + low).astype(np.float32)
 
 
-def oversample(images: Sequence[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:
+def oversample(images: Sequence[np.ndarray] | np.ndarray, crop_dims: _Dims) -> np.ndarray:
     """10 crops of each of N images of one size: the four corners, the centre, and these mirrored.
 
     images: height x width x channels each. crop_dims: (height, width).
