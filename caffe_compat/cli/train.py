@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -137,7 +138,7 @@ def _signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[
     def snapshot(number: int, frame: object) -> None:
         solver.request_snapshot()
 
-    handlers = {"stop": stop, "snapshot": snapshot, "none": signal.SIG_IGN}
+    handlers: dict[str, Any] = {"stop": stop, "snapshot": snapshot, "none": signal.SIG_IGN}
     before = {number: signal.signal(number, handlers[effect]) for number, effect in effects.items()}
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 
@@ -81,12 +82,12 @@ def _to_arrays(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: i
         for name, rows in zip(blobs, batches, strict=True):
             rows.append(np.atleast_1d(net.blobs[name].data).copy())
     for name, path, rows in zip(blobs, outputs, batches, strict=True):
-        array = np.concatenate(rows)
+        arrays: dict[str, Any] = {name: np.concatenate(rows)}
         with replacing(path) as temporary:
             if h5py:
                 with h5py.File(temporary, "w") as file:
-                    file[name] = array
+                    file[name] = arrays[name]
             else:
                 with open(temporary, "wb") as npz:
-                    np.savez(npz, **{name: array})
+                    np.savez(npz, **arrays)
     return [sum(len(row) for row in rows) for rows in batches]
