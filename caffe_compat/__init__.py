@@ -27,6 +27,7 @@ from caffe_compat.errors import (
     DataError,
     GraphError,
     LayerError,
+    NotFiniteError,
     PrototxtError,
     SolverError,
     WeightsError,
@@ -47,6 +48,7 @@ from caffe_compat.solvers import (
 )
 from caffe_compat.threads import set_num_threads
 from caffe_compat.version import __version__
+from caffe_compat.workbench.finite import check_finite
 
 __all__ = [
     "NCCL",
@@ -65,6 +67,7 @@ __all__ = [
     "NesterovSolver",
     "Net",
     "NetSpec",
+    "NotFiniteError",
     "PrototxtError",
     "RMSPropSolver",
     "SGDSolver",
@@ -72,6 +75,7 @@ __all__ = [
     "Timer",
     "WeightsError",
     "__version__",
+    "check_finite",
     "get_solver",
     "has_nccl",
     "init_log",

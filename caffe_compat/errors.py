@@ -6,7 +6,7 @@ All derive from `CaffeCompatError`; the command line prints such an error as one
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class CaffeCompatError(RuntimeError):
@@ -89,3 +89,13 @@ class SolverError(CaffeCompatError):
     """A solver cannot be made, or cannot go on: unknown type or policy, no net, a state that does not fit."""
 
     exit_code = 8
+
+
+class NotFiniteError(LayerError):
+    """A value is not finite where somebody asked to stop at the first one; `finding` says all about it."""
+
+    exit_code = 9
+
+    def __init__(self, message: str, layer: str = "", type: str = "", finding: Any = None, **place):
+        super().__init__(message, layer, type, **place)
+        self.finding = finding

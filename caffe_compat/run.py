@@ -14,6 +14,7 @@ from caffe_compat.files import replacing
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import Phase
+from caffe_compat.workbench.losses import LossWarnings
 
 
 @dataclass
@@ -45,7 +46,8 @@ class HardRois:
 
 @dataclass
 class RunReport:
-    """A run. `losses` has a dict {blob name: loss} for each iteration; `weighted` their weighted sums."""
+    """A run. `losses` has a dict {blob name: loss} for each iteration; `weighted` their weighted sums;
+    `warnings` says what is wrong with them."""
 
     net: str
     phase: str
@@ -55,6 +57,7 @@ class RunReport:
     weighted: list[float] = field(default_factory=list)
     outputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     hard_rois: list[HardRois] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def as_dict(self) -> dict:
@@ -96,7 +99,7 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     on_layer is called with a layer's name before that layer runs (for a progress bar): once forward, and once
     backward where backward runs it; `steps` says how often in all.
     """
-    clock = Clock(net, on_layer)
+    clock, wrong = Clock(net, on_layer), LossWarnings(net)
     report = RunReport(net.name, Phase.Name(net.phase), iterations)
     start = time.perf_counter()
     try:
@@ -104,6 +107,7 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
             net.clear_param_diffs()
             report.weighted.append(net._forward(0, len(net.layers) - 1))
             report.losses.append(dict(net.losses()))
+            report.warnings += wrong()
             net.backward()
     finally:
         clock.stop()

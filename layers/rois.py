@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 
+BORDER = 3  # cells of the map by which a RoI inside the image may miss it, where convolutions are not padded
 FARTHEST = 2.0**30  # on the map; beyond, sums of coordinates leave C's int
 
 
@@ -21,7 +23,11 @@ def check_shapes(layer: Layer, bottom: Sequence[Blob]) -> None:
 
 
 def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.ndarray:
-    """Return the RoIs as R x 5. Raises LayerError for one of no image, not finite, or too far away."""
+    """Return the RoIs as R x 5. Raises LayerError for one of no image, not finite, or too far away.
+
+    Of RoIs that end before they start, and of those outside the image, Caffe computes numbers, and so do we; the
+    layer's first ones of each kind are a warning.
+    """
     rois, images = bottom[1].data.reshape(-1, 5), bottom[0].num
     in_batch = (rois[:, 0] >= 0) & (rois[:, 0] < images)
     placed = (np.abs(rois[:, 1:] * scale) < FARTHEST).all(axis=1)  # NaN is not
@@ -36,4 +42,28 @@ def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.nda
             f"RoI {wrong[0]} has the corners {corners}; expected finite pixels whose places on the map "
             f"(times spatial_scale, {scale:g}) are below 2**30"
         )
+    _warn(layer, bottom[0].shape[2:], rois, scale)
     return rois
+
+
+def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32) -> None:
+    told = layer.__dict__.setdefault("_told", set())
+    upper_left, lower_right = rois[:, 1:3], rois[:, 3:5]
+    height, width = size
+    kinds = {
+        "ends before it starts; it counts as the smallest region at its x1, y1": lower_right < upper_left,
+        "lies outside the image; 0 is pooled there": (
+            (np.maximum(lower_right, upper_left) * scale < -BORDER)
+            | (upper_left * scale > (width + BORDER, height + BORDER))
+        ),
+    }
+    for text, is_so in kinds.items():
+        found = np.flatnonzero(is_so.any(axis=1))
+        if found.size and text not in told:
+            told.add(text)
+            image, *box = (f"{value:g}" for value in rois[found[0]])
+            warnings.warn(
+                f"layer '{layer.name}' ({layer.type}): RoI {found[0]} (image {image}, box {' '.join(box)}) {text}, "
+                f"as in Caffe ({found.size} of {len(rois)} RoIs); expected image, x1, y1, x2, y2 in pixels of the data",
+                stacklevel=3,
+            )

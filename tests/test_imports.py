@@ -36,6 +36,10 @@ HEIGHTS = {
     "caffe_compat.tools": 7,
     "caffe_compat.fast_rcnn": 7,
     "caffe_compat.workbench": 7,
+    "caffe_compat.workbench.finite": 6,
+    "caffe_compat.workbench.losses": 6,
+    "caffe_compat.workbench.places": 6,
+    "caffe_compat.workbench.replay": 6,
     "caffe_compat.cli": 8,
 }
 FOLDERS = {

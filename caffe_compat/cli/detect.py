@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import configuration, console
+from caffe_compat.cli import check_finite, configuration, console
 
 if TYPE_CHECKING:
     from caffe_compat.errors import DataError
@@ -74,6 +74,7 @@ def add_detector_arguments(result: argparse.ArgumentParser) -> None:
         "also where it is equal (cpu)",
     )
     configuration.add_arguments(result)
+    check_finite.add_arguments(result)
     result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
 
 
@@ -115,7 +116,8 @@ def _detect(args: argparse.Namespace) -> None:
     paths = photo_paths(args.photos)
     _check_places(args, paths)
     detector = make_detector(args, configuration.read(args), quiet)
-    results, errors = _run(args, detector, paths, quiet)
+    with check_finite.checking(args, detector.net):
+        results, errors = _run(args, detector, paths, quiet)
     if args.output:
         write_coco({Path(one["photo"]).stem: one["found"] for one in results}, args.output)
     if args.json:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import configuration, console
+from caffe_compat.cli import check_finite, configuration, console
 from caffe_compat.cli.detect import (
     add_detector_arguments,
     add_talk_arguments,
@@ -126,7 +126,10 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
         before = sum(image_id in file.found for image_id in kit.image_ids)
         if before and not quiet:
             print(f"{before} of {len(kit.image_ids)} photos are done already, by an earlier run")
-        with console.progress(len(kit.image_ids) - before, quiet) as bar:
+        with (
+            check_finite.checking(args, detector.net),
+            console.progress(len(kit.image_ids) - before, quiet) as bar,
+        ):
             return find_all(detector, kit, file, args.proposals, bar)
 
 

@@ -6,7 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.cli import compress, console, detect, diff, evaluate, layers, make_shapes, run_prototxt
+from caffe_compat.cli import (
+    compress,
+    console,
+    detect,
+    diff,
+    evaluate,
+    layers,
+    make_shapes,
+    replay,
+    run_prototxt,
+)
 from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, test, time, train, upgrade
 from caffe_compat.version import __version__
 
@@ -56,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
     )
     diff.add_arguments(
         commands.add_parser("diff", help="compare with the original Caffe, layer by layer", **diff.HELP)
+    )
+    replay.add_arguments(
+        commands.add_parser(
+            "replay", help="run the layer again that --check-finite stopped at", **replay.HELP
+        )
     )
     for name, command, text in CAFFES:
         command.add_arguments(commands.add_parser(name, help=text, **command.HELP))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from caffe_compat.cli import configuration, console
+from caffe_compat.cli import check_finite, configuration, console
 from caffe_compat.version import __version__
 
 DESCRIPTION = """\
@@ -65,7 +65,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def add_general_arguments(result: Any) -> None:
-    """Add --seed, --threads and --propagate-down."""
+    """Add --seed, --threads, --check-finite and --propagate-down."""
+    check_finite.add_arguments(result)
     result.add_argument(
         "--seed", type=_seed, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
     )
@@ -193,7 +194,7 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
     if talk:
         show.notes(notes)
     iterations = args.iterations or 1
-    with console.progress(steps(net, iterations), not talk) as bar:
+    with check_finite.checking(args, net), console.progress(steps(net, iterations), not talk) as bar:
         report = run_net(net, iterations, bar)
     if args.dump:
         dump(net, args.dump)

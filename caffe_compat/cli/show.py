@@ -49,11 +49,13 @@ def notes(lines: Sequence[str]) -> None:
 
 
 def warnings(run: RunReport) -> None:
-    """Say on stderr which losses are not finite."""
+    """Say on stderr which losses are not finite, and what that or a loss of 87.3365 means."""
     for number, losses in enumerate(run.losses, 1):
         for name, value in losses.items():
             if not math.isfinite(value):
                 print(f"warning: {name} is not finite in iteration {number}", file=sys.stderr)
+    for text in run.warnings:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def as_json(file: str, notes: Sequence[str], params: Report, run: RunReport) -> dict:

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from caffe_compat.cli import configuration, console, metrics, show
+from caffe_compat.cli import check_finite, configuration, console, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.log import log
 from caffe_compat.solvers import Iteration, Solver
@@ -60,7 +60,11 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
         if args.metrics:
             first = _iteration_of(args.resume) if args.resume else 0
             solver.on_iteration(metrics.Metrics(args.metrics, first))
-        with _progress(solver, stderr, quiet), _signals(solver, effects):
+        with (
+            check_finite.checking(args, solver),
+            _progress(solver, stderr, quiet),
+            _signals(solver, effects),
+        ):
             solver.solve(args.resume)
     if args.plot and done:
         metrics.plot(done, args.plot)

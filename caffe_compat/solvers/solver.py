@@ -33,6 +33,7 @@ from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
 from caffe_compat.solvers.scores import Means, log_outputs, outputs
 from caffe_compat.weights import import_h5py
+from caffe_compat.workbench.losses import LossWarnings
 
 logger = logging.getLogger("caffe_compat.solver")
 
@@ -123,6 +124,7 @@ class Solver:
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self._on_iteration: list[Callable[[Iteration], None]] = []
         self._on_test: list[Callable[[Tested], None]] = []
+        self._wrong_losses = LossWarnings(self.net)
         self._debug_infos = [DebugInfo(net, True) for net in self.test_nets if param.debug_info]
         self._debug_info = DebugInfo(self.net, False) if param.debug_info else None
         self.clear_window()
@@ -242,6 +244,8 @@ class Solver:
         loss = 0.0
         for _ in range(self.param.iter_size):
             loss += self.net._forward(0, last)
+            for text in self._wrong_losses():
+                logger.warning("Iteration %d, %s", self.iter, text)
             self.net._backward(last, 0)
             if self._debug_info:
                 self._debug_info.all_params()

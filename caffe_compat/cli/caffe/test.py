@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from caffe_compat.cli import console
+from caffe_compat.cli import check_finite, console
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
 from caffe_compat.cli.detect import add_talk_arguments
 
@@ -24,6 +24,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_test)
     add_model_flags(result)
     add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
+    check_finite.add_arguments(result)
     add_talk_arguments(result)
 
 
@@ -40,7 +41,8 @@ def _test(args: argparse.Namespace) -> None:
         net = caffe.Net(args.model, caffe.TEST, args.level, args.stage)
         for path in args.weights.split(","):
             show.weights(net.copy_from(path), quiet)
-        means = score(net, args.iterations)
+        with check_finite.checking(args, net):
+            means = score(net, args.iterations)
     scores = {name: [show.finite(float(x)) for x in values] for name, values in means.scores.items()}
     if args.json:
         result = {"file": args.model, "iterations": args.iterations, "loss": show.finite(means.loss)}

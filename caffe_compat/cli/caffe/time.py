@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from caffe_compat.cli import console
+from caffe_compat.cli import check_finite, console
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
 from caffe_compat.cli.detect import add_talk_arguments
 
@@ -31,6 +31,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
     result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+    check_finite.add_arguments(result)
     add_talk_arguments(result)
 
 
@@ -52,7 +53,8 @@ def _time(args: argparse.Namespace) -> None:
         notes = feed.feed_sample(net)
         if not (args.quiet or args.json):
             show.notes(notes)
-        timing = time_net(net, args.iterations)
+        with check_finite.checking(args, net):
+            timing = time_net(net, args.iterations)
     if args.json:
         print(json.dumps({"file": args.model, "data": notes, **timing.as_dict()}, indent=2))
     elif args.table or args.quiet:

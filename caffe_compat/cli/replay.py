@@ -1,0 +1,57 @@
+"""caffe-compat replay: runs the one layer that --check-finite stopped at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from caffe_compat.cli import console
+from caffe_compat.cli.detect import add_talk_arguments
+
+DESCRIPTION = """\
+Run one layer again, from the replay_LAYER.npz that --check-finite wrote when it stopped there: on the same bottoms,
+params, gradients and random numbers. Prints what the layer reads and makes, and the value that is not finite.
+
+The exit code is 0 where it is not finite again in the same places, 1 where it is not (another version, another
+machine, a Python layer that was changed). The file has the keys of a recording: prototxt, in:, param:, data:."""
+
+EXAMPLES = """\
+examples:
+  run-prototxt train.prototxt --weights F.caffemodel --check-finite
+  caffe-compat replay replay_fc6.npz
+  caffe-compat replay replay_fc6.npz --json"""
+
+HELP: dict[str, Any] = {
+    "description": DESCRIPTION,
+    "epilog": EXAMPLES,
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+}
+
+
+def add_arguments(result: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    result.set_defaults(body=_replay)
+    result.add_argument("file", metavar="FILE.npz", help="what --check-finite wrote")
+    add_talk_arguments(result)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from caffe_compat.cli.check_finite import report
+    from caffe_compat.workbench import replay
+    from caffe_compat.workbench.finite import NotFinite
+
+    console.import_from_here()
+    done = replay.run(args.file)
+    finding = NotFinite.from_dict(done.finding)
+    if args.json:
+        print(
+            json.dumps({"same": done.same, "value": f"{done.value:g}", "not_finite": done.finding}, indent=2)
+        )
+        return 0 if done.same else 1
+    if not args.quiet:
+        report(finding)
+    where = "the only value" if not finding.index else f"{finding.index}: {finding.place}"
+    print(f"{finding.what} {finding.name} was {finding.value}, is {done.value:g} at {where}")
+    print("the same values are not finite" if done.same else "other values are not finite than were")
+    return 0 if done.same else 1

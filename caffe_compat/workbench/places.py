@@ -1,0 +1,85 @@
+"""Where in a net a value stands, in words: image, channel, row and column, or the RoI with its box, or the class."""
+
+from __future__ import annotations
+
+from caffe_compat.blob import Blob
+from caffe_compat.net import Net
+
+IMAGES = ("image", "channel", "row", "column")
+BINS = ("RoI", "channel", "bin row", "bin column")
+CORNERS = ("image number", "x1", "y1", "x2", "y2")
+MOVES = ("dx", "dy", "dw", "dh")  # of box targets, four a class
+WEIGHTS = ("output", "input", "row", "column")
+PER_CHANNEL = ("BatchNorm", "Bias", "PReLU", "Scale", "Normalize")
+SCORED = ("Softmax", "SoftmaxWithLoss", "SoftmaxWithLossOHEM")
+
+Index = tuple[int, ...]
+
+
+def blob_place(net: Net, layer: int, blob: int, index: Index) -> str:
+    """The place of an element of a blob (its number in the net) that this layer reads or writes."""
+    array, name = net._blobs[blob], net._blob_names[blob]
+    if not index or array.count == 1:
+        return "the only value"
+    rois = _rois_of(net, layer, blob)
+    names = list(IMAGES if rois is None else BINS)
+    if len(index) > len(names):
+        return "index " + ", ".join(map(str, index))
+    words = [f"{axis} {i}" for axis, i in zip(names, index, strict=False)]
+    if rois is not None:
+        image, *box = rois.data.reshape(-1, 5)[index[0]]
+        words[0] = f"RoI {index[0]} (image {image:g}, box {' '.join(f'{x:g}' for x in box)})"
+    if len(index) > 1:
+        column = index[1]
+        if rois is not None and _are_rois(array, name):
+            words[1] = CORNERS[column]
+        elif rois is not None and "bbox" in name and array.channels % 4 == 0:
+            words[1] = f"class {column // 4}, {MOVES[column % 4]}"
+        elif _has_classes(net, blob):
+            words[1] = f"class {column}"
+        elif len(index) == 2:
+            words[1] = f"output {column}"
+    return ", ".join(words)
+
+
+def param_place(net: Net, layer: int, index: Index) -> str:
+    """The place of an element of a param of this layer."""
+    if not index:
+        return "the only value"
+    if len(index) > len(WEIGHTS):
+        return "index " + ", ".join(map(str, index))
+    names = ("channel",) if net.param.layer[layer].type in PER_CHANNEL else WEIGHTS
+    return ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=False))
+
+
+def _are_rois(blob: Blob, name: str) -> bool:
+    return "rois" in name and blob.count == 5 * blob.num
+
+
+def _rois_of(net: Net, layer: int, blob: int) -> Blob | None:
+    """The nearest RoIs up the net of which this blob has a row each; None where it has rows of something else."""
+    rows, flat = net._blobs[blob].num, len(net._blobs[blob].shape) < 4
+    waiting, seen = [layer], {layer}
+    while waiting:
+        node = net.graph.nodes[waiting.pop(0)]
+        for near in [*node.bottoms, *node.tops] if node.bottoms or flat else []:
+            if net._blobs[near].num == rows and _are_rois(net._blobs[near], net._blob_names[near]):
+                return net._blobs[near]
+        for i, above in enumerate(net.graph.nodes[:layer]):
+            shared = [b for b in above.tops if b in node.bottoms and net._blobs[b].num == rows]
+            if shared and i not in seen:
+                seen.add(i)
+                waiting.append(i)
+    return None
+
+
+def _has_classes(net: Net, blob: int) -> bool:
+    """Whether a softmax is taken over axis 1 of the blob, maybe behind splits, or was taken."""
+    follow = {blob}
+    for node in net.graph.nodes:
+        if node.param.type in SCORED and node.param.softmax_param.axis == 1:
+            if node.bottoms[0] in follow or blob in node.tops:
+                return True
+        elif node.param.type == "Split" and node.bottoms[0] in follow:
+            follow.update(node.tops)
+    return False

@@ -1,0 +1,187 @@
+"""One layer, kept in an .npz with all that it read, and run again from there.
+
+The keys are those of tests/golden/README.md: prototxt (the layer behind an Input layer), phase, in:BLOB,
+param:LAYER:I, data:BLOB and, of a backward, seed:BLOB, diff:BLOB and pdiff:LAYER:I. Also `rng` and `numpy_rng`, what
+random numbers stood at before the layer, and `not_finite`, the finding as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import Message
+
+from caffe_compat.errors import DataError
+from caffe_compat.files import replacing
+from caffe_compat.graph import with_state
+from caffe_compat.net import Net
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, Phase
+from caffe_compat.prototxt.reader import parse_net
+from caffe_compat.prototxt.writer import net_text
+from caffe_compat.rng import caffe_rng
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class Before:
+    """What a layer in place overwrites (its bottoms and the gradients at its tops, by number), and where random
+    numbers stood before its forward."""
+
+    changed: dict[int, np.ndarray] = field(default_factory=dict)
+    gradients: dict[int, np.ndarray] = field(default_factory=dict)
+    rng: tuple | None = None
+    numpy_rng: tuple | None = None
+
+    def bottoms(self, net: Net, i: int) -> list[np.ndarray]:
+        """What layer i read."""
+        return [self.changed.get(j, blob.data) for j, blob in enumerate(net._bottoms[i])]
+
+    def top_gradients(self, net: Net, i: int) -> list[np.ndarray]:
+        """The gradients that layer i took."""
+        return [self.gradients.get(j, blob.diff) for j, blob in enumerate(net._tops[i])]
+
+
+def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: dict[str, Any]) -> None:
+    """Write what layer i read, and what it made of it."""
+    node, layer, names = net.graph.nodes[i], net.layers[i], net._blob_names
+    bottoms = {names[b]: array for b, array in zip(node.bottoms, before.bottoms(net, i), strict=True)}
+    tops = {names[b]: net._blobs[b].data for b in node.tops}
+    inputs = bottoms if node.bottoms else tops
+    arrays: Arrays = {
+        "prototxt": np.array(net_text(_alone(net, i, inputs))),
+        "phase": np.array(Phase.Name(net.phase)),
+        "not_finite": np.array(json.dumps(finding, allow_nan=False)),
+    }
+    arrays |= {f"in:{name}": array for name, array in inputs.items()}
+    arrays |= {f"param:{layer.name}:{j}": blob.data for j, blob in enumerate(layer.blobs)}
+    if before.rng is not None and before.numpy_rng is not None:
+        arrays["rng"] = np.append(before.rng[0], np.uint32(before.rng[1]))
+        arrays["numpy_rng"] = np.append(before.numpy_rng[1], np.uint32(before.numpy_rng[2]))
+    last = {b for b in node.tops if all(b not in later.tops for later in net.graph.nodes[i + 1 :])}
+    known = {names[b]: net._blobs[b].data for b in (last if backward else node.tops)}
+    arrays |= {f"data:{name}": array for name, array in (known or inputs).items()}
+    if backward:
+        seeds = zip(node.tops, before.top_gradients(net, i), strict=True)
+        arrays |= {f"seed:{names[b]}": array for b, array in seeds}
+        flows = [b for b, flag in zip(node.bottoms, net._flags(i), strict=True) if flag]
+        arrays |= {f"diff:{names[b]}": net._blobs[b].diff for b in flows}
+        learnt = [(j, blob) for j, blob in enumerate(layer.blobs) if blob.has_diff]
+        arrays |= {f"pdiff:{layer.name}:{j}": blob.diff for j, blob in learnt}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _alone(net: Net, i: int, inputs: Arrays) -> NetParameter:
+    """A net of an Input layer and layer i; without bottoms, what it gave is the input, and there is no other layer."""
+    result = NetParameter(name=f"{net.name}: {net.param.layer[i].name} alone", force_backward=True)
+    own = net.param.layer[i]
+    source = result.layer.add(name=f"inputs of {own.name}" if own.bottom else own.name, type="Input")
+    for name, array in inputs.items():
+        source.top.append(name)
+        source.input_param.shape.add(dim=array.shape)
+    if own.bottom:
+        result.layer.add().CopyFrom(_bare(own))
+    return result
+
+
+def _bare(own: LayerParameter) -> LayerParameter:
+    """The layer without what its params are filled with, nor where it is included."""
+    result = LayerParameter()
+    result.CopyFrom(own)
+    for name in ("include", "exclude", "phase", "blobs"):
+        result.ClearField(name)
+    for _, message in result.ListFields():
+        if isinstance(message, Message):
+            for part, value in message.ListFields():
+                if isinstance(value, Message) and value.DESCRIPTOR.name == "FillerParameter":
+                    message.ClearField(part.name)  # type: ignore[arg-type]
+    return result
+
+
+@dataclass
+class Replayed:
+    """A layer run again.
+
+    finding: what was found, as `NotFinite.as_dict` has it. value: what stands at its place now. same: whether
+    what was not finite in that array is the same now. most: the largest difference of the other values.
+    """
+
+    finding: dict[str, Any]
+    value: float
+    same: bool
+    most: float
+
+
+def run(path: str) -> Replayed:
+    """Run the layer that `write` kept again. Raises DataError where the file is no such one."""
+    arrays = _read(path)
+    finding = json.loads(str(arrays["not_finite"]))
+    net = _net(arrays)
+    last = len(net.layers) - 1
+    net._forward(0, last)
+    seeds = {key[5:]: array for key, array in arrays.items() if key.startswith("seed:")}
+    for name, array in seeds.items():
+        net.blobs[name].diff[...] = array
+    key, now = _kept_and_now(net, finding)
+    if seeds and last and not key.startswith("seed"):
+        net._backward(last, last)
+        key, now = _kept_and_now(net, finding)
+    kept = arrays[key]
+    return Replayed(finding, float(now[tuple(finding["index"])]), _same_holes(now, kept), _most(now, kept))
+
+
+def _read(path: str) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from error
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        raise DataError(f"this is no .npz of number arrays ({error})", file=path) from error
+    if not {"prototxt", "phase", "not_finite"} <= set(arrays):
+        raise DataError(
+            "this is no file that --check-finite wrote; compare a recording with caffe-compat diff", file=path
+        )
+    return arrays
+
+
+def _net(arrays: Arrays) -> Net:
+    """The layer behind its inputs, with all that was kept put into it."""
+    param, source = parse_net(str(arrays["prototxt"]))
+    net = Net.from_param(with_state(param, Phase.Value(str(arrays["phase"]))), source)
+    for key, array in arrays.items():
+        kind, _, name = key.partition(":")
+        if kind == "in":
+            net.blobs[name].data[...] = array
+        elif kind == "param":
+            net.layers[-1].blobs[int(name.rpartition(":")[2])].data[...] = array
+    if "rng" in arrays:
+        caffe_rng().set_state((arrays["rng"][:-1], int(arrays["rng"][-1])))
+        np.random.set_state(("MT19937", arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1])))
+    return net
+
+
+def _kept_and_now(net: Net, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
+    """The key of the array in which something is not finite, and that array as it is now."""
+    what, name, layer = finding["what"], finding["name"], finding["layer"]
+    if what in ("param", "update"):
+        return f"param:{layer}:{name}", net.layers[-1].blobs[int(name)].data
+    if what == "gradient of param":
+        return f"pdiff:{layer}:{name}", net.layers[-1].blobs[int(name)].diff
+    blob = net.blobs[name]
+    if what == "top":
+        return f"data:{name}", blob.data
+    return f"{'seed' if what == 'gradient at top' else 'diff'}:{name}", blob.diff
+
+
+def _same_holes(now: np.ndarray, kept: np.ndarray) -> bool:
+    return np.array_equal(*(np.where(np.isfinite(a), 0, a) for a in (now, kept)), equal_nan=True)
+
+
+def _most(now: np.ndarray, kept: np.ndarray) -> float:
+    finite = np.isfinite(now) & np.isfinite(kept)
+    return float(np.abs(now[finite] - kept[finite]).max(initial=0))
