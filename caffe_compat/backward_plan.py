@@ -6,7 +6,7 @@ Source: Caffe's Net::Init (the needs of each layer, then the reverse pass with b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caffe_compat.graph import Graph, Node
 from caffe_compat.layers.base import Layer
@@ -22,19 +22,25 @@ NOTHING_LEARNS = "nothing learns below"
 NO_LOSS = "no path to a loss"
 SWITCHED_OFF = "propagate_down: false"
 
+Flag = tuple[int, int]  # a propagate_down flag in the prototxt: index of its layer, and which bottom it is for
+
 
 @dataclass
 class LayerPlan:
     """What backward does with one layer.
 
     need_backward: whether its backward runs at all. propagate_down: one bool a bottom. param_propagate_down: one
-    bool a param. reason: empty where need_backward, else why not, in a few words.
+    bool a param. reason: empty where need_backward, else why not, in a few words. derived: one bool a bottom, what
+    propagate_down would be without flags. switched_off_by: where the reason is SWITCHED_OFF, the flags (false)
+    nearest above the layer that make it so.
     """
 
     need_backward: bool
     propagate_down: list[bool]
     param_propagate_down: list[bool]
     reason: str
+    derived: list[bool] = field(default_factory=list)
+    switched_off_by: list[Flag] = field(default_factory=list)
 
 
 def plan_backward(
@@ -56,9 +62,8 @@ def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPla
         derived = [blob_needs[blob] for blob in node.bottoms]
         params = [_learns(node, j) for j in range(len(layer.blobs))]
         needs = any(derived) or any(params)
-        plans.append(
-            LayerPlan(needs, _flagged(node, derived, meaning), params, FLOWS if needs else NOTHING_LEARNS)
-        )
+        reason = FLOWS if needs else NOTHING_LEARNS
+        plans.append(LayerPlan(needs, _flagged(node, derived, meaning), params, reason, derived))
         if needs:
             for blob in node.tops:
                 blob_needs[blob] = True
@@ -84,24 +89,30 @@ def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
     Blobs are told apart by name, as in Caffe: the versions of a blob that is changed in place are one.
     """
     under_loss: set[str] = set()
-    skipped: set[str] = set()
-    for node, plan in zip(reversed(graph.nodes), reversed(plans), strict=True):
+    skipped: dict[str, list[Flag]] = {}  # with the flags to blame
+    for i in reversed(range(len(plans))):
+        node, plan = graph.nodes[i], plans[i]
         tops = [graph.blob_names[blob] for blob in node.tops]
         bottoms = [graph.blob_names[blob] for blob in node.bottoms]
         contributes = any(node.loss_weights) or any(name in under_loss for name in tops)
         switched_off = plan.need_backward and all(name in skipped for name in tops)
         if plan.need_backward and (switched_off or not contributes):
             plan.need_backward, plan.reason = False, SWITCHED_OFF if contributes else NO_LOSS
+        if plan.reason == SWITCHED_OFF:
+            plan.switched_off_by = sorted({flag for name in tops for flag in skipped[name]})
         if switched_off or not contributes:
             plan.propagate_down = [False] * len(bottoms)
         if contributes:
             under_loss.update(bottoms)
-        skipped.update(name for name, flag in zip(bottoms, plan.propagate_down, strict=True) if not flag)
+        for j, name in enumerate(bottoms):
+            if not plan.propagate_down[j]:
+                stated = bool(node.param.propagate_down) and not node.param.propagate_down[j]
+                skipped.setdefault(name, []).extend([(i, j)] if stated else plan.switched_off_by)
 
 
 def _force(graph: Graph, layers: Sequence[Layer], plans: list[LayerPlan]) -> None:
     for layer, plan in zip(layers, plans, strict=True):
-        plan.need_backward, plan.reason = True, FLOWS
+        plan.need_backward, plan.reason, plan.switched_off_by = True, FLOWS, []
         plan.propagate_down = [
             flag or (layer.has_backward and i not in layer.no_gradient)
             for i, flag in enumerate(plan.propagate_down)

@@ -83,11 +83,10 @@ class Net(PycaffeNet):
         self.name = param.name
         self.source = source
         self.phase = param.state.phase
-        self._lines: dict[str, int | None] = {}
+        self._indices: dict[str, int] = {}
         with self._located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
-            if source is not None:
-                self._lines = {param.layer[i].name: source.layer_line(i) for i in kept}
+            self._indices = {param.layer[i].name: i for i in kept}
             self.param = graphs.insert_splits(graphs.filter_net(param))
             self.layers = [self._create(i) for i in range(len(self.param.layer))]
             self.graph = graphs.connect(self.param, self.layers)
@@ -108,6 +107,16 @@ class Net(PycaffeNet):
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip
+
+    def line(self, layer: str, *path: str | int) -> int | None:
+        """The line of the file where a layer stands, or a field of it (see Source.where); None where it does not.
+
+        The Split layers that a net inserts stand nowhere.
+        """
+        if self.source is None or layer not in self._indices:
+            return None
+        place = self.source.where("layer", self._indices[layer], *path)
+        return place[0] if place else None
 
     def _create(self, index: int) -> Layer:
         param = self.param.layer[index]
@@ -159,9 +168,7 @@ class Net(PycaffeNet):
             yield
         except CaffeCompatError as error:
             if self.source is not None:
-                raise error.at(
-                    self.source.name, self._lines.get(getattr(error, "layer", ""))
-                ) from error.__cause__
+                raise error.at(self.source.name, self.line(getattr(error, "layer", ""))) from error.__cause__
             raise
 
     def _call(self, index: int, method: str, *args) -> None:
