@@ -13,6 +13,7 @@ from caffe_compat.layers.param_str import num_classes
 from caffe_compat.layers.registry import register
 
 TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
+RPN_TOPS = ("data", "im_info", "gt_boxes")
 
 Blobs = Mapping[str, np.ndarray]
 State = dict[str, np.ndarray]
@@ -51,11 +52,13 @@ class RoIDataLayer(Layer):
     """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
 
     The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
-    y2), labels R, the others R x 4 classes. roi_data_param.num_classes, or python_param.param_str, says how many
-    classes. The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops
-    have the shapes of `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these
+    y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
+    are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
+    G x 5 (x1 y1 x2 y2 class). roi_data_param.num_classes, or python_param.param_str, says how many classes.
+    The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have
+    the shapes of `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these
     attributes of the class.
-    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN), as module "roi_data_layer.layer".
+    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
     """
 
     bottom_count = (0, 0)
@@ -72,13 +75,15 @@ class RoIDataLayer(Layer):
             raise self.error(
                 f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}"
             )
-        self.names = TOPS[: len(top)]
+        self.has_rpn = tuple(self.layer_param.top[1:]) == RPN_TOPS[1:]
+        self.names = RPN_TOPS if self.has_rpn else TOPS[: len(top)]
         self.columns = 4 * (self.layer_param.roi_data_param.num_classes or num_classes(self))
         self.source: Source | None = None
         self.served = 0
-        for blob, shape in zip(
-            top, self._shapes(self.ims_per_batch, self.scale, self.max_size, 1), strict=False
-        ):
+        images = self.ims_per_batch, 3, self.scale, self.max_size
+        # the reference gives gt_boxes four columns here, and five with the first minibatch
+        shapes = [images, (1, 3), (1, 4)] if self.has_rpn else self._shapes(images, 1)
+        for blob, shape in zip(top, shapes, strict=False):
             blob.reshape(*shape)
 
     def set_roidb(self, roidb: Any) -> None:
@@ -92,7 +97,7 @@ class RoIDataLayer(Layer):
     def set_blobs(self, blobs: Sequence[Blobs]) -> None:
         """Serve these minibatches from now on, in a circle, beginning with the first.
 
-        Each maps the names in `TOPS` to arrays; they are read one at a time, when their turn comes.
+        Each maps the names of the tops to arrays; they are read one at a time, when their turn comes.
         """
         self.source, self.served = Circle(blobs) if len(blobs) else None, 0
 
@@ -119,28 +124,33 @@ class RoIDataLayer(Layer):
             blob.data[...] = blobs[name]
         self.served += 1
 
-    def _shapes(self, images: int, height: int, width: int, rois: int) -> list[tuple[int, ...]]:
-        boxes = (rois, self.columns)
-        return [(images, 3, height, width), (rois, 5), (rois,), boxes, boxes, boxes]
+    def _shapes(self, images: tuple[int, ...], rows: int) -> list[tuple[int, ...]]:
+        """Of the tops, with so many RoIs or annotated boxes."""
+        if self.has_rpn:
+            return [(1, *images[1:]), (1, 3), (rows, 5)]
+        boxes = (rows, self.columns)
+        return [images, (rows, 5), (rows,), boxes, boxes, boxes]
 
     def _check(self, blobs: Mapping[str, np.ndarray], index: int) -> None:
         missing = [name for name in self.names if name not in blobs]
-        unknown = [str(name) for name in blobs if name not in TOPS]  # three tops leave the others out
+        known = RPN_TOPS if self.has_rpn else TOPS  # three tops leave the others out
+        unknown = [str(name) for name in blobs if name not in known]
         if missing or unknown:
             raise self.error(
                 f"minibatch {index} lacks {missing} and has {unknown} too many; expected {self.names}"
             )
-        data, rois = np.shape(blobs["data"]), len(np.atleast_1d(blobs["rois"]))
-        if len(data) != 4 or rois == 0:
+        boxes, what = ("gt_boxes", "annotated boxes") if self.has_rpn else ("rois", "RoIs")
+        data, rows = np.shape(blobs["data"]), len(np.atleast_1d(blobs[boxes]))
+        if len(data) != 4 or rows == 0:
             raise self.error(
-                f"minibatch {index} has data of shape {data} and {rois} RoIs; expected images and RoIs"
+                f"minibatch {index} has data of shape {data} and {rows} {what}; expected images and {what}"
             )
-        expected = self._shapes(data[0], data[2], data[3], rois)
+        expected = self._shapes((data[0], 3, *data[2:]), rows)
         for name, shape in zip(self.names, expected, strict=False):
             if np.shape(blobs[name]) != shape:
                 raise self.error(
                     f"minibatch {index}: {name} has the shape {np.shape(blobs[name])}, expected {shape} "
-                    f"({rois} RoIs, {self.columns // 4} classes)"
+                    f"({rows} {what}, {self.columns // 4} classes)"
                 )
             if not np.isfinite(blobs[name]).all():
                 place = [int(i) for i in np.argwhere(~np.isfinite(blobs[name]))[0]]

@@ -73,7 +73,6 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
 
 def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:
     from caffe_compat.fast_rcnn import feed
-    from caffe_compat.fast_rcnn.config import OHEM, Config
     from caffe_compat.fast_rcnn.train import train_on_devkit
     from caffe_compat.fast_rcnn.voc import Devkit
 
@@ -83,7 +82,6 @@ def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:
     if not args.devkit:
         return [note for net in nets for note in feed.feed_sample(net, args.seed or 0)]
     kit = Devkit(args.devkit, args.year, args.image_set)
-    cfg = cfg or (OHEM if feed.mines(solver.net) else Config())
     with console.progress(0, args.quiet or args.json) as bar:
         roidb = train_on_devkit(solver, kit, cfg, args.proposals, bar, args.skip_bad_images)
     return [

@@ -11,7 +11,7 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.images import read_photo
-from caffe_compat.fast_rcnn.proposals import proposals_from
+from caffe_compat.fast_rcnn.proposals import Proposals, proposals_from
 from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
 from caffe_compat.fast_rcnn.voc import CLASSES, Annotation, Devkit
 
@@ -33,14 +33,18 @@ def devkit_roidb(
     """The roidb of an image set, or of some of its image ids.
 
     `proposals`: a .mat or .npz file; where there is none they are searched (`proposals.propose`), about a
-    second a photo and core, and kept for the next time. With `skip_bad_images`, photos that cannot be read
-    are left out, each with a message in the roidb's `skipped`.
+    second a photo and core, and kept for the next time. With PROPOSAL_METHOD gt there are none. With
+    `skip_bad_images`, photos that cannot be read are left out, each with a message in the roidb's `skipped`.
 
     Raises DataError, which names the file: for a photo, an annotation or proposals that cannot be read or do
     not fit each other, and as Roidb does.
     """
     image_ids = kit.image_ids if image_ids is None else image_ids
-    find = proposals_from(proposals, kit.image_ids)
+    find = (
+        _annotated_only(proposals)
+        if cfg.TRAIN.PROPOSAL_METHOD == "gt"
+        else proposals_from(proposals, kit.image_ids)
+    )
 
     def read(image_id: str) -> Photo | DataError:
         path = kit.photo(image_id)
@@ -84,6 +88,15 @@ def photos_roidb(
         cfg,
         num_classes,
     )
+
+
+def _annotated_only(proposals: str | os.PathLike[str] | None) -> Proposals:
+    if proposals is not None:
+        raise DataError(
+            "TRAIN.PROPOSAL_METHOD is gt, which takes no proposals; leave the file out, or set it to selective_search",
+            file=str(proposals),
+        )
+    return lambda image_id, image: np.zeros((0, 4), np.float32)
 
 
 def _on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None]) -> list:

@@ -5,8 +5,8 @@
     apply(cfg)  # before the net is made
 
 A configuration never changes; reading a file gives a new one. Source: fast_rcnn/config.py and
-experiments/cfgs/fast_rcnn_ohem.yml of abhi2610/ohem. Keys of its tools (paths, Matlab, GPU) are read and have
-no effect; the RPN layers take theirs, but HAS_RPN is refused where data is made.
+experiments/cfgs of abhi2610/ohem and of py-faster-rcnn. Keys of its tools (paths, Matlab, GPU) are read and have
+no effect.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class TrainConfig:
     BBOX_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
     AGNOSTIC: bool = False  # with RPN: box targets for foreground as such, not for each class (R-FCN)
-    PROPOSAL_METHOD: str = "selective_search"
+    PROPOSAL_METHOD: str = "selective_search"  # or gt: the annotated boxes are the only RoIs
     ASPECT_GROUPING: bool = True  # lying images with lying ones, upright with upright
-    HAS_RPN: bool = False
+    HAS_RPN: bool = False  # minibatches have annotated boxes, and the net proposes RoIs
     RPN_POSITIVE_OVERLAP: float = 0.7
     RPN_NEGATIVE_OVERLAP: float = 0.3
     RPN_CLOBBER_POSITIVES: bool = False
@@ -86,7 +86,7 @@ class TestConfig:
     NMS: float = 0.3  # overlap above which the weaker of two detections of a class goes
     SVM: bool = False
     BBOX_REG: bool = True
-    HAS_RPN: bool = False
+    HAS_RPN: bool = False  # only to a net that proposes RoIs; whether one does is plain from its inputs
     PROPOSAL_METHOD: str = "selective_search"
     RPN_NMS_THRESH: float = 0.7
     RPN_PRE_NMS_TOP_N: int = 6000
@@ -117,6 +117,19 @@ class Config:
 OHEM = Config(
     EXP_DIR="fast_rcnn_ohem",
     TRAIN=TrainConfig(BG_THRESH_LO=0.0, IMS_PER_BATCH=1, BATCH_SIZE=64, USE_OHEM=True, ASPECT_GROUPING=False),
+)
+
+# faster_rcnn_end2end.yml
+FASTER_RCNN = Config(
+    EXP_DIR="faster_rcnn_end2end",
+    TRAIN=TrainConfig(
+        HAS_RPN=True,
+        IMS_PER_BATCH=1,
+        BBOX_NORMALIZE_TARGETS_PRECOMPUTED=True,
+        PROPOSAL_METHOD="gt",
+        BG_THRESH_LO=0.0,
+    ),
+    TEST=TestConfig(HAS_RPN=True),
 )
 
 
@@ -168,7 +181,10 @@ def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
 
 
 def apply(cfg: Config) -> None:
-    """Give the layers of the reference's nets what they take from the configuration: before a net is made."""
+    """Give the layers of the reference's nets what they take from the configuration: before a net is made.
+
+    Only the shapes before the first forward come too late for a net that is there; what is computed does not.
+    """
     RoIDataLayer.ims_per_batch = cfg.TRAIN.IMS_PER_BATCH
     RoIDataLayer.scale = max(cfg.TRAIN.SCALES)
     RoIDataLayer.max_size = cfg.TRAIN.MAX_SIZE

@@ -9,7 +9,9 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, photos_roidb, silent
-from caffe_compat.fast_rcnn.config import OHEM, Config, in_order
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, apply, in_order
+from caffe_compat.fast_rcnn.images import image_blob, read_photo
+from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
@@ -19,6 +21,7 @@ from caffe_compat.net import Net
 
 Blobs = Mapping[str, np.ndarray]
 ROI_INPUTS = {"data", "rois"}  # the inputs of a Fast R-CNN test net
+RPN_INPUTS = {"data", "im_info"}  # of one that proposes RoIs itself
 
 
 def feed_inputs(net: Net, path: str) -> list[str]:
@@ -58,17 +61,17 @@ def feed_devkit(
 ) -> list[str]:
     """Feed the photos of a VOC image set, in its order, with proposals from selective search.
 
-    Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. Without
-    a configuration it is the reference's OHEM one for a net that mines hard RoIs, or else the default.
-    Returns lines that say what was fed. Raises DataError.
+    Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. The
+    configuration is `configured`'s. Returns lines that say what was fed. Raises DataError.
     """
     kit = Devkit(devkit, year, image_set)
-    cfg = in_order(cfg or (OHEM if mines(net) else Config()))
+    cfg = in_order(configured(net, cfg))
     train = cfg.TRAIN
     first = kit.image_ids[: iterations * train.IMS_PER_BATCH]
     roidb = devkit_roidb(kit, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
     _serve(net, InOrder(roidb, _classes(net)))
     per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
+    per = "its annotated boxes" if train.HAS_RPN else per
     return [
         f"data: VOC{year} {image_set} of {devkit}, {len(kit.image_ids)} photo(s); an iteration has "
         f"{train.IMS_PER_BATCH} photo(s) with {per}",
@@ -78,6 +81,8 @@ def feed_devkit(
 
 def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> list[str]:
     """Feed photos that nobody annotated, one an iteration; all RoIs are background. Raises DataError."""
+    if proposes(net):
+        return _feed_photo_without_rois(net, paths, on_photo)
     classes = _classes(net)
     _serve(net, InOrder(photos_roidb(paths, in_order(OHEM), classes, on_photo), classes))
     return [f"data: {len(paths)} photo(s) with proposals from selective search, all labelled background"]
@@ -89,9 +94,9 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     Inputs that take no gradient (labels) get zeros. Returns lines that say so; none where the net needs no data.
     """
     layer = data_layer(net)
-    if layer is not None or set(net.inputs) == ROI_INPUTS:
+    if layer is not None or set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
         plain = {} if mines(net) else {"rois": 64, "images": 2}
-        sample = synthetic_sample(_classes(net), seed, **plain)
+        sample = synthetic_sample(_classes(net), seed, **({"has_rpn": True} if proposes(net) else plain))
         _serve(net, [sample])
         return [
             "data: no --devkit, --photo or --inputs given, so this is a drawn sample, good for a look only"
@@ -141,24 +146,60 @@ def mines(net: Net) -> bool:
     return any(isinstance(layer, HardRoIMining) for layer in net.layers)
 
 
+def proposes(net: Net) -> bool:
+    """Whether the net proposes RoIs itself: its data layer, or its inputs, are those of Faster R-CNN."""
+    layer = data_layer(net)
+    return set(net.inputs) == RPN_INPUTS if layer is None else layer.has_rpn
+
+
+def configured(net: Net, cfg: Config | None = None) -> Config:
+    """The configuration for a net: the given one, or else the reference's for nets of its kind, given to the layers.
+
+    Raises DataError where HAS_RPN is not what the net is made for.
+    """
+    if cfg is None:
+        cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
+        apply(cfg)
+    if proposes(net) != cfg.TRAIN.HAS_RPN:
+        takes = "takes gt_boxes, and" if proposes(net) else "takes RoIs, and"
+        raise DataError(
+            f"the net {takes} TRAIN.HAS_RPN is {str(cfg.TRAIN.HAS_RPN).lower()}; give the configuration for this net"
+        )
+    return cfg
+
+
 def _classes(net: Net) -> int:
     layer = data_layer(net)
     return layer.columns // 4 if layer is not None else len(CLASSES)
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:
-    """Give minibatches to the RoI data layer, or the first one's data and rois to the inputs of a test net."""
+    """Give minibatches to the RoI data layer, or what a test net takes of the first one to its inputs."""
     layer = data_layer(net)
     if layer is not None:
         layer.set_blobs(samples)
-    elif set(net.inputs) == ROI_INPUTS:
+    elif set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
         blobs = samples[0]
-        _set_inputs(net, {name: blobs[name] for name in ROI_INPUTS})
+        _set_inputs(net, {name: blobs[name] for name in net.inputs})
     else:
         raise DataError(
-            f"photos go to a net with a RoI data layer or with the inputs data and rois; this one's inputs are "
-            f"{', '.join(net.inputs) or 'none'}: use --inputs"
+            f"photos go to a net with a RoI data layer or with the inputs data and rois, or data and im_info; this "
+            f"one's inputs are {', '.join(net.inputs) or 'none'}: use --inputs"
         )
+
+
+def _feed_photo_without_rois(net: Net, paths: Sequence[str], on_photo: OnPhoto) -> list[str]:
+    if data_layer(net) is not None:
+        raise DataError(
+            "this net learns from annotated boxes, and photos have none; use --devkit, or the test.prototxt"
+        )
+    cfg = Config()
+    on_photo(paths[0], 1)
+    data, (scale,) = image_blob(
+        [read_photo(paths[0])], cfg.TEST.SCALES[:1], cfg.TEST.MAX_SIZE, cfg.PIXEL_MEANS
+    )
+    _set_inputs(net, {"data": data, "im_info": im_info(data, scale)})
+    return [f"data: {paths[0]}; the net proposes the RoIs"]
 
 
 def _set_inputs(net: Net, arrays: Blobs) -> None:

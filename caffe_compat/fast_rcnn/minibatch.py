@@ -9,7 +9,13 @@ A minibatch is a dict of float32 arrays, with B photos, R RoIs and K classes:
     bbox_inside_weights   R x 4K: BBOX_INSIDE_WEIGHTS (1 by default) where there is a target, else 0
     bbox_outside_weights  R x 4K: 1 where the inside weight is above 0
 
-Without BBOX_REG it has the first three. Source: the reference's roi_data_layer/minibatch.py.
+Without BBOX_REG it has the first three. With HAS_RPN, of one photo with G annotated objects, it has
+
+    data                  1 x 3 x H x W
+    im_info               1 x 3: H, W, and the scale of the photo
+    gt_boxes              G x 5: x1 y1 x2 y2 in the scaled photo, class
+
+Source: the reference's roi_data_layer/minibatch.py.
 """
 
 from __future__ import annotations
@@ -37,12 +43,14 @@ def minibatch(
     With USE_OHEM it has all RoIs, the foreground of each photo first. Without, BATCH_SIZE of them, sampled
     evenly from the photos: up to FG_FRACTION foreground, the rest background; fewer where there are not
     enough. Draws from numpy's global random numbers, in the reference's order: a scale for each photo, then
-    foreground and background photo by photo.
+    foreground and background photo by photo. With HAS_RPN, a scale is all it draws.
 
-    Raises DataError for a class that the net does not have, and where there is no RoI.
+    Raises DataError for a class that the net does not have, and where there is no RoI or no object.
     """
     train = cfg.TRAIN
     sizes = [train.SCALES[i] for i in np.random.randint(0, len(train.SCALES), len(entries))]
+    if train.HAS_RPN:
+        return _annotated(images, entries, sizes, num_classes, cfg)
     if train.USE_OHEM:
         samples = [_all_rois(entry, train) for entry in entries]
     else:
@@ -64,6 +72,28 @@ def minibatch(
     if train.BBOX_REG:
         blobs |= _by_class(np.concatenate(targets), num_classes, train.BBOX_INSIDE_WEIGHTS)
     return blobs
+
+
+def im_info(data: np.ndarray, scale: float) -> np.ndarray:
+    """What a net that proposes RoIs takes beside `data` (1 x 3 x H x W): H, W and the photo's scale, 1 x 3 float32."""
+    return np.array([[*data.shape[2:], scale]], np.float32)
+
+
+def _annotated(
+    images: Sequence[np.ndarray],
+    entries: Sequence[RoidbEntry],
+    sizes: Sequence[int],
+    num_classes: int,
+    cfg: Config,
+) -> Blobs:
+    data, (scale,) = image_blob(images, sizes, cfg.TRAIN.MAX_SIZE, cfg.PIXEL_MEANS)
+    classes = entries[0].gt_classes
+    if not len(classes):
+        raise DataError("there is no object, and an RPN needs one to learn from; leave this photo out")
+    _check_classes(classes, num_classes)
+    boxes = entries[0].boxes[: len(classes)].astype(np.float64) * scale
+    gt_boxes = np.column_stack((boxes, classes)).astype(np.float32)
+    return {"data": data, "im_info": im_info(data, scale), "gt_boxes": gt_boxes}
 
 
 # Rows of a roidb entry and how many of them, the first ones, are foreground
@@ -93,11 +123,7 @@ def _choose(rows: np.ndarray, count: int) -> np.ndarray:
 def _by_class(targets: np.ndarray, num_classes: int, inside_weights: Four) -> Blobs:
     """Spread R x 5 targets (class, dx dy dw dh) over R x 4K columns; with their weights."""
     classes = targets[:, 0].astype(int)
-    if classes.max(initial=0) >= num_classes:
-        raise DataError(
-            f"an object has class {classes.max()}, but the net has classes 0 to {num_classes - 1}; set "
-            "num_classes of the RoI data layer, and the net's outputs, to those of the data"
-        )
+    _check_classes(classes, num_classes)
     spread, inside = np.zeros((2, len(targets), num_classes, 4), np.float32)
     rows = np.flatnonzero(classes)
     spread[rows, classes[rows]] = targets[rows, 1:]
@@ -108,3 +134,11 @@ def _by_class(targets: np.ndarray, num_classes: int, inside_weights: Four) -> Bl
         "bbox_inside_weights": inside.reshape(flat),
         "bbox_outside_weights": (inside > 0).astype(np.float32).reshape(flat),
     }
+
+
+def _check_classes(classes: np.ndarray, num_classes: int) -> None:
+    if classes.max(initial=0) >= num_classes:
+        raise DataError(
+            f"an object has class {classes.max()}, but the net has classes 0 to {num_classes - 1}; set "
+            "num_classes of the RoI data layer, and the net's outputs, to those of the data"
+        )

@@ -40,7 +40,8 @@ class Photo:
 class RoidbEntry:
     """A photo, or its mirror image, with N RoIs, as minibatches are made of it.
 
-    boxes: N x 4 float32, as in Photo; x counts from the other side where flipped. max_overlaps: N float32.
+    boxes: N x 4 float32, as in Photo, the G objects first; x counts from the other side where flipped.
+    gt_classes: G int32, as in Photo. max_overlaps: N float32.
     max_classes: N int32, the class of the object that the RoI overlaps most; 0 where it overlaps none.
     bbox_targets: N x 5 float32: class and normalised dx dy dw dh to that object, 0 where they overlap less
     than BBOX_THRESH.
@@ -49,6 +50,7 @@ class RoidbEntry:
     path: str
     flipped: bool
     boxes: np.ndarray
+    gt_classes: np.ndarray
     max_overlaps: np.ndarray
     max_classes: np.ndarray
     bbox_targets: np.ndarray
@@ -77,7 +79,8 @@ def photo_rois(path: str, width: int, height: int, objects: Annotation, proposal
 class Roidb(Sequence[RoidbEntry]):
     """The entries of photos, as cfg.TRAIN says: in their order, then all mirrored (USE_FLIPPED).
 
-    Photos without a foreground or background RoI are left out; `filtered` counts them. Entries are made when
+    Photos without a foreground or background RoI (HAS_RPN: without an object) are left out; `filtered` counts
+    them. Entries are made when
     they are asked for. `means` and `stds` (4 x classes float64, class by class): those of the bbox targets,
     of the entries or (PRECOMPUTED) of the configuration. `skipped`: a message for each photo that could not
     be read, where those were to be skipped.
@@ -98,8 +101,7 @@ class Roidb(Sequence[RoidbEntry]):
         self.filtered = len(photos) - len(self.photos)
         if not self.photos:
             raise DataError(
-                f"there is no RoI: the photos are too small for proposals, or none of them overlaps an object by "
-                f"{cfg.TRAIN.BG_THRESH_LO:g}; leave them out",
+                _nothing_usable(cfg.TRAIN),
                 file=", ".join(photo.path for photo in photos[:2]) or None,
             )
         self.means, self.stds = self._normalisation()
@@ -132,7 +134,9 @@ class Roidb(Sequence[RoidbEntry]):
         bbox_targets = np.zeros((len(boxes), 5), np.float32)
         bbox_targets[rows, 0] = max_classes[rows]
         bbox_targets[rows, 1:] = targets
-        return RoidbEntry(photo.path, bool(flipped), boxes, photo.max_overlaps, max_classes, bbox_targets)
+        return RoidbEntry(
+            photo.path, bool(flipped), boxes, photo.gt_classes, photo.max_overlaps, max_classes, bbox_targets
+        )
 
     def _normalisation(self) -> tuple[np.ndarray, np.ndarray]:
         train = self.cfg.TRAIN
@@ -179,9 +183,20 @@ def _targets(photo: Photo, boxes: np.ndarray, threshold: float) -> tuple[np.ndar
 
 
 def _is_usable(photo: Photo, train: TrainConfig) -> bool:
+    if train.HAS_RPN:
+        return len(photo.gt_classes) > 0
     overlaps = photo.max_overlaps
     background = (overlaps < train.BG_THRESH_HI) & (overlaps >= train.BG_THRESH_LO)
     return bool((background | (overlaps >= train.FG_THRESH)).any())
+
+
+def _nothing_usable(train: TrainConfig) -> str:
+    if train.HAS_RPN or train.PROPOSAL_METHOD == "gt":
+        return "there is no annotated object in any photo, and nothing else to learn from"
+    return (
+        "there is no RoI: the photos are too small for proposals, or none of them overlaps an object by "
+        f"{train.BG_THRESH_LO:g}; leave them out"
+    )
 
 
 def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
@@ -197,10 +212,13 @@ def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
 
 def _check_config(train: TrainConfig) -> None:
     wrong = None
-    if train.HAS_RPN:
-        wrong = "TRAIN.HAS_RPN is true; region proposal networks are not there, set it to false"
-    elif train.PROPOSAL_METHOD != "selective_search":
-        wrong = f"TRAIN.PROPOSAL_METHOD is '{train.PROPOSAL_METHOD}'; there is selective_search only"
+    if train.PROPOSAL_METHOD not in ("selective_search", "gt"):
+        wrong = (
+            f"TRAIN.PROPOSAL_METHOD is '{train.PROPOSAL_METHOD}'; there are selective_search, which takes proposals "
+            "of a file too, and gt"
+        )
+    elif train.HAS_RPN:
+        wrong = _wrong_with_rpn(train)
     elif train.IMS_PER_BATCH < 1 or train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH:
         wrong = (
             f"TRAIN.BATCH_SIZE is {train.BATCH_SIZE} and TRAIN.IMS_PER_BATCH {train.IMS_PER_BATCH}; "
@@ -208,7 +226,22 @@ def _check_config(train: TrainConfig) -> None:
         )
     elif train.USE_OHEM and train.BG_THRESH_LO != 0:
         wrong = f"TRAIN.BG_THRESH_LO is {train.BG_THRESH_LO:g}; with TRAIN.USE_OHEM it must be 0.0"
-    elif min(train.SCALES) < 1 or train.MAX_SIZE < 1:
+    if wrong is None and (min(train.SCALES) < 1 or train.MAX_SIZE < 1):
         wrong = f"TRAIN.SCALES is {train.SCALES} and TRAIN.MAX_SIZE {train.MAX_SIZE}; expected pixels"
     if wrong:
         raise DataError(wrong)
+
+
+def _wrong_with_rpn(train: TrainConfig) -> str | None:
+    if train.IMS_PER_BATCH != 1:
+        return f"TRAIN.IMS_PER_BATCH is {train.IMS_PER_BATCH}; with TRAIN.HAS_RPN it must be 1"
+    if train.BATCH_SIZE < 1 and train.BATCH_SIZE != -1:
+        return f"TRAIN.BATCH_SIZE is {train.BATCH_SIZE}; expected a number of RoIs, or -1 for all"
+    if train.USE_OHEM:
+        return "TRAIN.USE_OHEM is for RoIs of the data, and with TRAIN.HAS_RPN the net proposes them; set one to false"
+    if train.BBOX_REG and train.BBOX_NORMALIZE_TARGETS and not train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED:
+        return (
+            "TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED is false, but RoIs that the net will propose have no means yet; "
+            "with TRAIN.HAS_RPN set it to true, or TRAIN.BBOX_NORMALIZE_TARGETS to false"
+        )
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from caffe_compat.fast_rcnn.config import OHEM, in_order
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, in_order
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
 from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
 from caffe_compat.fast_rcnn.voc import Annotation
@@ -16,16 +16,18 @@ _JITTERED = 0.5  # of the RoIs lie around an object, the rest anywhere; then a q
 _LEAST_SIDE = 16  # pixels
 
 
-def synthetic_sample(num_classes: int, seed: int = 0, rois: int = 300, images: int = 1) -> Blobs:
+def synthetic_sample(
+    num_classes: int, seed: int = 0, rois: int = 300, images: int = 1, has_rpn: bool = False
+) -> Blobs:
     """A minibatch of drawn pictures of 600 x 800, five objects in each; the same for the same arguments.
 
     `rois` RoIs a picture: its objects, boxes around them that fit more or less well, and random boxes. The
     objects have different classes out of 1 to num_classes - 1 (where there are fewer than five, so are the
-    objects). Labels, targets and the arrays are those of `minibatch.minibatch` with OHEM.
+    objects). Labels, targets and the arrays are those of `minibatch.minibatch` with OHEM, or has_rpn.
     """
     rng = np.random.RandomState(seed)
     pictures, photos = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
-    cfg = in_order(OHEM)
+    cfg = in_order(FASTER_RCNN if has_rpn else OHEM)
     return minibatch(pictures, Roidb(photos, cfg, num_classes), num_classes, cfg)
 
 

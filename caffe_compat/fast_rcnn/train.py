@@ -8,7 +8,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.bbox_pred import store_unnormalized
 from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, silent
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.feed import data_layer
+from caffe_compat.fast_rcnn.feed import configured, data_layer
 from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.fast_rcnn.voc import Devkit
 from caffe_compat.solvers import Solver
@@ -17,7 +17,7 @@ from caffe_compat.solvers import Solver
 def train_on_devkit(
     solver: Solver,
     kit: Devkit,
-    cfg: Config,
+    cfg: Config | None = None,
     proposals: str | os.PathLike[str] | None = None,
     on_photo: OnPhoto = silent,
     skip_bad_images: bool = False,
@@ -25,13 +25,14 @@ def train_on_devkit(
     """Let the solver's nets learn from an image set; its snapshots hold bbox_pred un-normalised.
 
     Every RoI data layer, of test nets too, serves minibatches of the roidb, each in an order of its own.
-    Raises DataError where the net has no RoI data layer, and as `build.devkit_roidb` does.
+    The configuration is `feed.configured`'s. Raises DataError where the net has no RoI data layer, and as
+    `feed.configured` and `build.devkit_roidb` do.
     """
     if data_layer(solver.net) is None:
         raise DataError(
             "the solver's net has no RoI data layer, so a devkit is nothing to it; leave --devkit out"
         )
-    roidb = devkit_roidb(kit, cfg, proposals, on_photo, skip_bad_images)
+    roidb = devkit_roidb(kit, configured(solver.net, cfg), proposals, on_photo, skip_bad_images)
     for net in (solver.net, *solver.test_nets):
         layer = data_layer(net)
         if layer is not None:

@@ -2,10 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from recordings import GOLDEN, load
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import OHEM, Config, cfg_from_list
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, cfg_from_list
 from caffe_compat.fast_rcnn.minibatch import minibatch
+from caffe_compat.fast_rcnn.roidb import Roidb, RoidbEntry, photo_rois
+from caffe_compat.fast_rcnn.voc import Annotation
 from fast_rcnn.golden import recorded_roidb
 
 BLANK = np.zeros((375, 500, 3), np.uint8)  # as large as the photos of the recording
@@ -64,3 +67,37 @@ def test_the_configuration_says_how_many_rois_of_which_overlap():
 def test_without_box_regression_there_are_no_boxes():
     cfg = cfg_from_list(["TRAIN.BBOX_REG", "False"], OHEM)
     assert set(minibatch([BLANK], [recorded_roidb(cfg)[0]], 21, cfg)) == {"data", "rois", "labels"}
+
+
+@pytest.mark.parametrize("case", [0, 1, 2])
+def test_annotated_boxes_of_the_original(case):
+    golden = load(GOLDEN / "rpn" / "minibatch.npz")
+    want = {key[2:]: value for key, value in golden.items() if key.startswith(f"{case}:")}
+    scales, most = [",".join(map(str, want["SCALES"])) + ",", str(want["MAX_SIZE"])]
+    cfg = cfg_from_list(["TRAIN.SCALES", f"({scales})", "TRAIN.MAX_SIZE", most], FASTER_RCNN)
+    image, flipped = want["in:image"], bool(want["flipped"])
+    first = np.argsort(want["in:gt_classes"] == 0, kind="stable")  # objects stand first in our roidb
+    entry = rpn_entry(want["in:boxes"][first], want["in:gt_classes"][first], flipped)
+    np.random.seed(want["seed"])
+    blobs = minibatch([image[:, ::-1] if flipped else image], [entry], 21, cfg)
+    np.testing.assert_array_equal(np.random.uniform(size=2), want["next"])
+    assert list(blobs) == ["data", "im_info", "gt_boxes"]
+    assert all(array.dtype == np.float32 for array in blobs.values())
+    np.testing.assert_array_equal(blobs["gt_boxes"], want["gt_boxes"])
+    np.testing.assert_array_equal(blobs["im_info"], want["im_info"])
+    np.testing.assert_allclose(blobs["data"], want["data"], rtol=0, atol=1e-3)
+
+
+def rpn_entry(boxes, classes, flipped):
+    classes, nothing = classes[classes > 0], np.zeros(len(boxes))
+    return RoidbEntry("p", flipped, boxes.astype(np.float32), classes, nothing, nothing, nothing)
+
+
+def test_annotated_boxes_that_do_not_fit_are_refused():
+    photo = photo_rois("", 500, 375, Annotation(np.array([[5, 6, 70, 80]]), np.array([12])), np.zeros((0, 4)))
+    entry = Roidb([photo], FASTER_RCNN)[0]
+    assert minibatch([BLANK], [entry], 13, FASTER_RCNN)["gt_boxes"][0, 4] == 12
+    with pytest.raises(DataError, match="class 12, but the net has classes 0 to 11"):
+        minibatch([BLANK], [entry], 12, FASTER_RCNN)
+    with pytest.raises(DataError, match="there is no object"):
+        minibatch([BLANK], [replace(entry, gt_classes=entry.gt_classes[:0])], 21, FASTER_RCNN)

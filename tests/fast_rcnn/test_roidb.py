@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import OHEM, Config, cfg_from_list
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, cfg_from_list
 from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
 from caffe_compat.fast_rcnn.voc import Annotation
 from fast_rcnn.golden import recorded, recorded_roidb
@@ -133,10 +133,17 @@ def test_a_proposal_outside_the_photo_is_refused(box):
         photo_rois("", 60, 50, objects(), np.array([[0, 0, 59, 49], box]))
 
 
+RPN = "TRAIN.HAS_RPN True TRAIN.IMS_PER_BATCH 1"
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        (["TRAIN.HAS_RPN", "True"], "HAS_RPN is true"),
+        (["TRAIN.HAS_RPN", "True"], "IMS_PER_BATCH is 2; with TRAIN.HAS_RPN it must be 1"),
+        (RPN.split(), "BBOX_NORMALIZE_TARGETS_PRECOMPUTED is false"),
+        ([*RPN.split(), "TRAIN.USE_OHEM", "True"], "TRAIN.USE_OHEM is for RoIs of the data"),
+        ([*RPN.split(), "TRAIN.BATCH_SIZE", "0"], "BATCH_SIZE is 0; expected a number of RoIs, or -1"),
+        ([*RPN.split(), "TRAIN.BBOX_REG", "False", "TRAIN.MAX_SIZE", "0"], "MAX_SIZE 0; expected pixels"),
         (["TRAIN.PROPOSAL_METHOD", "rpn"], "PROPOSAL_METHOD is 'rpn'"),
         (["TRAIN.IMS_PER_BATCH", "3"], "BATCH_SIZE is 128 and TRAIN.IMS_PER_BATCH 3"),
         (["TRAIN.IMS_PER_BATCH", "0"], "IMS_PER_BATCH 0"),
@@ -147,6 +154,20 @@ def test_a_proposal_outside_the_photo_is_refused(box):
 def test_a_configuration_that_cannot_be_served_is_refused(pairs, message):
     with pytest.raises(DataError, match=message.replace("(", r"\(")):
         recorded_roidb(cfg_from_list(pairs))
+
+
+def test_an_rpn_learns_from_photos_with_objects():
+    without = photo_rois("a", 60, 50, objects(), np.array([[1, 2, 30, 40]]))
+    photo = photo_rois("b", 60, 50, objects(([5, 5, 29, 29], 12), ([7, 8, 20, 40], 3)), np.zeros((0, 4)))
+    roidb = Roidb([without, photo], FASTER_RCNN)
+    assert (len(roidb), roidb.filtered) == (2, 1)
+    assert [entry.gt_classes.tolist() for entry in roidb] == [[12, 3], [12, 3]]
+    assert roidb[1].boxes.tolist() == [[30, 5, 54, 29], [39, 8, 52, 40]]
+    assert roidb.means.tolist() == [0.0] * 84 and roidb.stds.tolist() == [0.1, 0.1, 0.2, 0.2] * 21
+    with pytest.raises(DataError, match="no annotated object in any photo"):
+        Roidb([without], FASTER_RCNN)
+    every = cfg_from_list(["TRAIN.BATCH_SIZE", "-1"], FASTER_RCNN)  # py-R-FCN's
+    assert len(Roidb([photo], every)) == 2
 
 
 def test_a_class_that_the_data_set_does_not_have_is_refused():

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from recordings import net_of
 
+from caffe_compat.blob import Blob
 from caffe_compat.errors import LayerError
 from layers.harness import Runner
 
@@ -161,3 +163,52 @@ def test_wrong_minibatches(change, message):
     assert message in str(error.value)
     for top, value in zip(runner.top, before, strict=True):
         np.testing.assert_array_equal(top.data, value)
+
+
+RPN = (
+    PYTHON.replace("python_param", 'top: "data" top: "im_info" top: "gt_boxes" python_param')
+    % "num_classes: 21"
+)
+
+
+def annotated(boxes: int, height: int = 5, width: int = 7, images: int = 1) -> dict[str, np.ndarray]:
+    rng = np.random.RandomState(boxes)
+    return {
+        "data": rng.standard_normal((images, 3, height, width)).astype(np.float32),
+        "im_info": np.array([[height, width, 1.5]], np.float32),
+        "gt_boxes": rng.standard_normal((boxes, 5)).astype(np.float32),
+    }
+
+
+def test_annotated_boxes_for_a_net_that_proposes():
+    layer = net_of("layer { name: 'data' " + RPN + "}").layers[0]
+    top = [Blob((1,)) for _ in range(3)]
+    layer.setup([], top)
+    assert [blob.shape for blob in top] == [(2, 3, 600, 1000), (1, 3), (1, 4)]
+    served = [annotated(4), annotated(2, 9, 6)]
+    layer.set_blobs(served)
+    for want in (*served, served[0]):
+        layer.forward([], top)
+        for (name, value), blob in zip(want.items(), top, strict=True):
+            np.testing.assert_array_equal(blob.data, value, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"gt_boxes": np.zeros((0, 5))}, "0 annotated boxes; expected images and annotated boxes"),
+        ({"gt_boxes": np.zeros((3, 4))}, r"gt_boxes has the shape \(3, 4\), expected \(3, 5\)"),
+        ({"im_info": np.zeros((2, 3))}, r"im_info has the shape \(2, 3\), expected \(1, 3\)"),
+        ({"im_info": np.full((1, 3), np.nan)}, "im_info has a value that is not finite"),
+        (
+            {"data": annotated(4, images=2)["data"]},
+            r"data has the shape \(2, 3, 5, 7\), expected \(1, 3, 5, 7\)",
+        ),
+        ({"rois": np.zeros((1, 5))}, r"lacks \[\] and has \['rois'\] too many"),
+    ],
+)
+def test_annotated_boxes_that_do_not_fit(change, message):
+    layer = net_of("layer { name: 'data' " + RPN + "}").layers[0]
+    layer.set_blobs([annotated(4) | change])
+    with pytest.raises(LayerError, match=message):
+        layer.forward([], [Blob((1,)) for _ in range(3)])
