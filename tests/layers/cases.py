@@ -263,7 +263,7 @@ CASES += [
 ]
 # ---- Reduction, Parameter, Embed
 CASES += [
-    Case(f'type: "Reduction" reduction_param {{ {params} }}', [(2, 3, 5)], [(4, 2, 3)], fills=[apart])
+    Case(f'type: "Reduction" reduction_param {{ {params} }}', [(2, 3, 5)], [(4, 2, 3)])
     for params in (
         "",
         "operation: SUM axis: -1 coeff: -2",

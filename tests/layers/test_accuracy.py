@@ -1,4 +1,4 @@
-"""Accuracy against plain loops."""
+"""Accuracy against plain loops, with ties and labels to ignore."""
 
 from __future__ import annotations
 
@@ -7,18 +7,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from layers.harness import Runner
-
-
-def naive(scores, labels, top_k, ignore):
-    """The accuracy, and that of each class; scores is outer x classes x inner."""
-    right, seen = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
-    for i, k in np.ndindex(labels.shape):
-        label = int(labels[i, k])
-        if label != ignore:
-            better = [s for c, s in enumerate(scores[i, :, k]) if c != label and s >= scores[i, label, k]]
-            right[label] += len(better) < top_k
-            seen[label] += 1
-    return right.sum() / seen.sum(), right / np.maximum(seen, 1)
+from layers.naive import NAIVE, given_to
 
 
 @pytest.mark.parametrize("top_k, ignore", [(1, None), (3, None), (2, 4), (5, 0)])
@@ -28,8 +17,9 @@ def test_against_plain_loops(top_k, ignore):
     labels = rng.randint(0, 5, (4, 2, 3)).astype(np.float32)  # class 5 does not occur
     text = f"ignore_label: {ignore}" if ignore is not None else ""
     text = f'type: "Accuracy" accuracy_param {{ top_k: {top_k} {text} }}'
-    accuracy, per_class = Runner(text, [scores, labels], tops=2).forward()
-    want, want_per_class = naive(scores.reshape(4, 6, 6), labels.reshape(4, 6), top_k, ignore)
+    runner = Runner(text, [scores, labels], tops=2)
+    want, want_per_class = NAIVE["Accuracy"](given_to(runner))
+    accuracy, per_class = runner.forward()
     assert accuracy.shape == () and 0 < want < 1
     np.testing.assert_allclose(accuracy, want, rtol=1e-6)
     np.testing.assert_allclose(per_class, want_per_class, rtol=1e-6)

@@ -1,0 +1,102 @@
+"""SSD's layers: how their params say what layers/ssd.py computes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter, PriorBoxParameter
+from layers import ssd
+from layers.naive.given import Given
+from layers.naive.losses import divided
+
+
+def code(param) -> str:
+    return PriorBoxParameter.CodeType.Name(param.code_type)
+
+
+def prior_box(given: Given) -> list[np.ndarray]:
+    param = given.param.prior_box_param
+    (height, width), image = given.bottom[0].shape[2:], given.bottom[1].shape[:1:-1]
+    if param.HasField("img_size"):
+        image = (param.img_size, param.img_size)
+    elif param.HasField("img_w"):
+        image = (param.img_w, param.img_h)
+    step = (image[0] / width, image[1] / height)
+    if param.HasField("step"):
+        step = (param.step, param.step)
+    elif param.HasField("step_w"):
+        step = (param.step_w, param.step_h)
+    sizes = []
+    for i, low in enumerate(map(int, param.min_size)):
+        sizes.append((low, low))
+        if param.max_size:
+            sizes.append((math.sqrt(low * int(param.max_size[i])),) * 2)
+        for ratio in param.aspect_ratio:
+            sizes.append((low * math.sqrt(ratio), low / math.sqrt(ratio)))
+            if param.flip:
+                sizes.append(sizes[-1][::-1])
+    variance = tuple(param.variance) or (0.1,)
+    variance = variance * 4 if len(variance) == 1 else variance
+    return [ssd.priors(sizes, (height, width), image, step, param.offset, variance, param.clip)]
+
+
+def detection_output(given: Given) -> list[np.ndarray]:
+    param = given.param.detection_output_param
+    found = ssd.detections(
+        *given.bottom[:3],
+        classes=param.num_classes,
+        share=param.share_location,
+        code=code(param),
+        in_target=param.variance_encoded_in_target,
+        background=param.background_label_id,
+        least=param.confidence_threshold if param.HasField("confidence_threshold") else None,
+        top=param.nms_param.top_k if param.nms_param.HasField("top_k") else -1,
+        thresh=param.nms_param.nms_threshold,
+        eta=param.nms_param.eta,
+        keep=param.keep_top_k,
+    )
+    return [
+        found[None, None]
+        if len(found)
+        else np.array([[[n] + [-1] * 6 for n in range(len(given.bottom[0]))]])[None]
+    ]
+
+
+def multibox_loss(given: Given) -> list[np.ndarray]:
+    param, loss_param = given.param.multibox_loss_param, given.param.loss_param
+    message = MultiBoxLossParameter
+    place, score, matches, _ = ssd.multibox_loss(
+        *given.bottom,
+        classes=param.num_classes,
+        share=param.share_location,
+        code=code(param),
+        in_target=param.encode_variance_in_target,
+        background=param.background_label_id,
+        thresh=param.overlap_threshold,
+        alone=param.match_type == message.BIPARTITE,
+        by_prior=param.use_prior_for_matching,
+        difficult=param.use_difficult_gt,
+        inside=param.bp_inside,
+        border=param.ignore_cross_boundary_bbox,
+        l2=param.loc_loss_type == message.L2,
+        logistic=param.conf_loss_type == message.LOGISTIC,
+        weight=param.loc_weight,
+        mining=message.MiningType.Name(param.mining_type),
+        ratio=param.neg_pos_ratio,
+        below=param.neg_overlap,
+        samples=param.sample_size,
+        nms=(param.nms_param.nms_threshold, param.nms_param.top_k) if param.HasField("nms_param") else None,
+        nms_priors=param.use_prior_for_nms,
+        agnostic=param.map_object_to_agnostic,
+    )
+    images, priors = len(given.bottom[0]), given.bottom[2].shape[2] // 4
+    return [divided(place + score, loss_param, images, priors, matches)]
+
+
+NAIVE = {
+    "DetectionOutput": detection_output,
+    "MultiBoxLoss": multibox_loss,
+    "PriorBox": prior_box,
+}

@@ -1,0 +1,76 @@
+"""Layers that do the same to every element, one element at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from caffe_compat.layers.base import TEST
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from layers.naive.given import Given, like
+
+
+def each(function: Callable[[float, LayerParameter], float]):
+    """The layer whose top is function(element, the layer's param) for every element."""
+    return lambda given: [
+        like([function(v, given.param) for v in given.bottom[0].ravel().tolist()], given.bottom[0])
+    ]
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def exp(x: float, param: LayerParameter) -> float:
+    p = param.exp_param
+    return (math.e if p.base == -1 else p.base) ** (p.shift + p.scale * x)
+
+
+def log(x: float, param: LayerParameter) -> float:
+    p = param.log_param
+    return math.log(p.shift + p.scale * x) / (1 if p.base == -1 else math.log(p.base))
+
+
+def power(x: float, param: LayerParameter) -> float:
+    p = param.power_param
+    return (p.shift + p.scale * x) ** p.power
+
+
+def dropout(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.dropout_param
+    keep = 1 - param.dropout_ratio
+    if given.phase == TEST:
+        return [x if param.scale_train else x * keep]
+    draws = np.random.RandomState(given.seed).randint(0, 2**32, x.size, dtype=np.uint64).tolist()
+    scale = 1 / keep if param.scale_train else 1
+    kept = [v * scale if draw <= keep * (2**32 - 1) else 0 for v, draw in zip(x.flat, draws, strict=True)]
+    return [like(kept, x)]
+
+
+def prelu(given: Given) -> list[np.ndarray]:
+    (x,), (slopes,) = given.bottom, given.blobs
+    top = np.zeros(x.shape)
+    for at in np.ndindex(x.shape):
+        slope = slopes if given.param.prelu_param.channel_shared else slopes[at[1]]
+        top[at] = x[at] if x[at] > 0 else slope * x[at]
+    return [top]
+
+
+NAIVE = {
+    "AbsVal": each(lambda x, _: abs(x)),
+    "BNLL": each(lambda x, _: math.log(1 + math.exp(x))),
+    "Clip": each(lambda x, param: min(max(x, param.clip_param.min), param.clip_param.max)),
+    "Dropout": dropout,
+    "ELU": each(lambda x, param: x if x > 0 else param.elu_param.alpha * (math.exp(x) - 1)),
+    "Exp": each(exp),
+    "Log": each(log),
+    "PReLU": prelu,
+    "Power": each(power),
+    "ReLU": each(lambda x, param: x if x > 0 else param.relu_param.negative_slope * x),
+    "Sigmoid": each(lambda x, _: sigmoid(x)),
+    "Swish": each(lambda x, param: x * sigmoid(param.swish_param.beta * x)),
+    "TanH": each(lambda x, _: math.tanh(x)),
+    "Threshold": each(lambda x, param: x > param.threshold_param.threshold),
+}

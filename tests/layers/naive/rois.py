@@ -1,0 +1,57 @@
+"""Layers that take RoIs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layers.naive.given import Given
+from layers.test_box_annotator_ohem import naive as annotated
+from layers.test_hard_roi_mining import losses, overlap
+from layers.test_psroi_pooling import naive as pooled_by_place
+from layers.test_roi_align import naive as aligned
+from layers.test_roi_pooling import naive as pooled
+
+
+def roi_pooling(given: Given) -> list[np.ndarray]:
+    (x, rois), param = given.bottom, given.param.roi_pooling_param
+    seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
+    return [pooled(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
+
+
+def psroi_pooling(given: Given) -> list[np.ndarray]:
+    (x, rois), param = given.bottom, given.param.psroi_pooling_param
+    seed = np.zeros((len(rois), param.output_dim, param.group_size, param.group_size))
+    return [pooled_by_place(x, rois, param.group_size, param.spatial_scale, seed)[0]]
+
+
+def roi_align(given: Given) -> list[np.ndarray]:
+    (x, rois), param = given.bottom, given.param.roi_align_param
+    seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
+    return [aligned(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
+
+
+def hard_roi_mining(given: Given) -> list[np.ndarray]:
+    param, (rois, labels) = given.param.hard_roi_mining_param, given.bottom[2:4]
+    stay: list[int] = []
+    for r in np.argsort(-losses(given.bottom)):
+        rivals = [s for s in stay if rois[s, 0] == rois[r, 0] and labels[s] == labels[r]]
+        if not param.use_nms or all(overlap(rois[r, 1:], rois[s, 1:]) <= param.nms_thresh for s in rivals):
+            stay.append(int(r))
+    return [values[stay[: param.batch_size]] for values in given.bottom[2:]]
+
+
+def box_annotator_ohem(given: Given) -> list[np.ndarray]:
+    param = given.param.box_annotator_ohem_param
+    rois, costs, labels, weights = given.bottom
+    flat = rois.reshape(-1, 5), costs.ravel(), labels.ravel(), weights.reshape(len(rois), -1)
+    tops = annotated(*flat, param.roi_per_img, param.ignore_label)
+    return [top.reshape(of.shape) for top, of in zip(tops, (labels, weights), strict=True)]
+
+
+NAIVE = {
+    "BoxAnnotatorOHEM": box_annotator_ohem,
+    "HardRoIMining": hard_roi_mining,
+    "PSROIPooling": psroi_pooling,
+    "ROIAlign": roi_align,
+    "ROIPooling": roi_pooling,
+}

@@ -1,0 +1,95 @@
+"""Every case of every layer, forward, against the same in plain loops; and that these know every field."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_compat.layers.registry import layer_type_list
+from caffe_compat.rng import set_random_seed
+from layers.cases import CASES
+from layers.data_cases import data_cases
+from layers.harness import Case, Runner, parse
+from layers.naive import NAIVE, given_to
+from layers.test_contract import WITHOUT_CASES
+from layers.test_fields import HONOURED, is_set, with_field
+
+SEED = 6
+
+# fields that change no top of a forward pass, each with a test of its own
+NO_TOP = {
+    "BatchNorm.batch_norm_param.moving_average_fraction": "changes the params; test_batch_norm.py",
+    "DetectionOutput.detection_output_param.save_output_param": "names files; test_detection_files.py",
+    "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",
+    "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
+}
+
+
+def runner(case: Case, shapes=()) -> Runner:
+    """The case's layer, all params filled: statistics too, with positive numbers."""
+    rng = np.random.RandomState(1)
+    made = Runner.of(case, case.bottoms(rng, shapes))
+    for i in case.fixed_params:
+        made.layer.blobs[i].data[...] = rng.uniform(0.5, 2, made.layer.blobs[i].shape)
+    return made
+
+
+def test_every_layer_type_has_a_naive_one():
+    assert set(NAIVE) == set(layer_type_list()) - set(WITHOUT_CASES)
+    assert set(NO_TOP) <= {f"{type}.{name}" for type, name in HONOURED}
+
+
+def assert_agrees(case: Case, shapes=()) -> None:
+    made = runner(case, shapes)
+    want = NAIVE[case.type](given_to(made, SEED))
+    set_random_seed(SEED)
+    tops = made.forward()
+    assert len(want) == len(tops) == case.tops
+    for i, (top, values) in enumerate(zip(tops, want, strict=True)):
+        assert top.shape == np.shape(values), f"top {i}"
+        bound = 2e-5 * np.abs(values).max(initial=0)
+        np.testing.assert_allclose(top, values, rtol=2e-5, atol=bound, err_msg=f"top {i}")
+
+
+@pytest.mark.filterwarnings("ignore:.* lies outside the image")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_against_plain_loops(case):
+    assert_agrees(case)
+    if case.other_shapes:
+        assert_agrees(case, case.other_shapes)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory) -> list[Case]:
+    files = data_cases(tmp_path_factory.mktemp("data"))
+    return [*CASES, *(case for case in files if case.type in NAIVE)]
+
+
+def test_against_plain_loops_with_files(cases):
+    for case in cases[len(CASES) :]:
+        assert_agrees(case)
+
+
+# fillers say what params start with: test_fillers.py
+OF_TOPS = [
+    (type, name)
+    for type, name in HONOURED
+    if type in NAIVE and f"{type}.{name}" not in NO_TOP and (type == "DummyData" or "filler" not in name)
+]
+
+
+@pytest.mark.parametrize("type, name", OF_TOPS)
+def test_the_naive_layer_knows_the_field(type, name, cases):
+    """Without the field, some case that sets it comes out otherwise, or not at all."""
+    for case in (case for case in cases if case.type == type and is_set(case, name)):
+        given = given_to(runner(case), SEED)
+        want = NAIVE[type](given)
+        given.param = parse(with_field(case, name, lambda message, field: message.ClearField(field)).layer)
+        try:
+            with np.errstate(all="ignore"):
+                got = NAIVE[type](given)
+        except (ArithmeticError, AssertionError, LookupError, OSError, TypeError, ValueError):
+            return
+        if not all(np.array_equal(a, b) for a, b in zip(got, want, strict=True)):
+            return
+    raise AssertionError("the naive layer does not read it")
