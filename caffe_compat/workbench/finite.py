@@ -73,7 +73,7 @@ class NotFinite:
         return not any(one.nan or one.inf for one in self.inputs)
 
     def sentence(self) -> str:
-        where = f" at {self.index}: {self.place}" if self.index else ""
+        where = f" at {self.index}: {self.place}" if self.index else f" ({self.place})"
         when = "" if self.iteration is None else f" in iteration {self.iteration}"
         after = " after the update" if self.what == UPDATE else ""
         subject = f"param {self.name}" if self.what == UPDATE else f"{self.what} {_quoted(self.name)}"
@@ -185,6 +185,8 @@ class _Check:
         first = int(np.flatnonzero(~np.isfinite(array))[0])
         index = tuple(int(k) for k in np.unravel_index(first, array.shape))
         place = param_place(net, i, index) if blob is None else blob_place(net, i, blob, index)
+        if what == TOP_GRADIENT and any(net.graph.nodes[i].loss_weights):
+            place = "the loss_weight of the layer"
         finding = NotFinite(
             what, node.name, node.type, name, f"{array.reshape(-1)[first]:g}", index, place,
             Range.of(what, name, array), self._inputs(i, what, name),

@@ -18,7 +18,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.files import replacing
 from caffe_compat.graph import with_state
 from caffe_compat.net import Net
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, Phase
+from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter, Phase
 from caffe_compat.prototxt.reader import parse_net
 from caffe_compat.prototxt.writer import net_text
 from caffe_compat.rng import caffe_rng
@@ -34,7 +34,7 @@ class Before:
     changed: dict[int, np.ndarray] = field(default_factory=dict)
     gradients: dict[int, np.ndarray] = field(default_factory=dict)
     rng: tuple | None = None
-    numpy_rng: tuple | None = None
+    numpy_rng: Any = None
 
     def bottoms(self, net: Net, i: int) -> list[np.ndarray]:
         """What layer i read."""
@@ -98,7 +98,7 @@ def _bare(own: LayerParameter) -> LayerParameter:
         if isinstance(message, Message):
             for part, value in message.ListFields():
                 if isinstance(value, Message) and value.DESCRIPTOR.name == "FillerParameter":
-                    message.ClearField(part.name)  # type: ignore[arg-type]
+                    message.ClearField(part.name)
     return result
 
 
@@ -152,7 +152,7 @@ def _read(path: str) -> Arrays:
 def _net(arrays: Arrays) -> Net:
     """The layer behind its inputs, with all that was kept put into it."""
     param, source = parse_net(str(arrays["prototxt"]))
-    net = Net.from_param(with_state(param, Phase.Value(str(arrays["phase"]))), source)
+    net = Net.from_param(with_state(param, TEST if str(arrays["phase"]) == "TEST" else TRAIN), source)
     for key, array in arrays.items():
         kind, _, name = key.partition(":")
         if kind == "in":
@@ -161,7 +161,7 @@ def _net(arrays: Arrays) -> Net:
             net.layers[-1].blobs[int(name.rpartition(":")[2])].data[...] = array
     if "rng" in arrays:
         caffe_rng().set_state((arrays["rng"][:-1], int(arrays["rng"][-1])))
-        np.random.set_state(("MT19937", arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1])))
+        np.random.set_state(("MT19937", arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1]), 0, 0.0))
     return net
 
 
@@ -179,7 +179,8 @@ def _kept_and_now(net: Net, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
 
 
 def _same_holes(now: np.ndarray, kept: np.ndarray) -> bool:
-    return np.array_equal(*(np.where(np.isfinite(a), 0, a) for a in (now, kept)), equal_nan=True)
+    holes = [np.where(np.isfinite(array), 0, array) for array in (now, kept)]
+    return np.array_equal(holes[0], holes[1], equal_nan=True)
 
 
 def _most(now: np.ndarray, kept: np.ndarray) -> float:
