@@ -1,0 +1,62 @@
+"""Layers that multiply with learned weights: Convolution, Deconvolution, InnerProduct, Embed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.windows import read_windows
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import Operators
+
+
+@converts("Convolution", "DepthwiseConvolution")
+def convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return _filtered("Conv", write, layer, bottoms)
+
+
+@converts("Deconvolution")
+def deconvolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return _filtered("ConvTranspose", write, layer, bottoms)
+
+
+def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    """One operator a bottom; ONNX keeps filters and biases in Caffe's order."""
+    axes = len(layer.blobs[0].shape) - 2
+    if write.axes[bottoms[0]] != axes + 2 or axes < 1:
+        raise layer.error(
+            "cannot be exported to ONNX, which has its channels on axis 1 and at least one axis behind"
+        )
+    windows = read_windows(layer, axes)
+    attributes: dict[str, Any] = {
+        "kernel_shape": windows.kernel,
+        "strides": windows.stride,
+        "pads": windows.pad * 2,
+        "dilations": windows.dilation,
+        "group": layer.layer_param.convolution_param.group,
+    }
+    return [write(type, bottom, *map(write.param, layer.blobs), **attributes) for bottom in bottoms]
+
+
+@converts("InnerProduct")
+def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, x = layer.layer_param.inner_product_param, bottoms[0]
+    axes = write.axes[bottoms[0]]
+    axis = param.axis % axes
+    if axis <= 1:
+        rows = x if (axis, axes) == (1, 2) else write("Flatten", x, axis=axis)
+        y = write("Gemm", rows, *map(write.param, layer.blobs), transB=int(not param.transpose))
+        return [y if axis else write.reshape(y, param.num_output)]
+    weights, *bias = (blob.data for blob in layer.blobs)
+    matrix = weights if param.transpose else weights.T
+    y = write("MatMul", write.reshape(x, *[0] * axis, len(matrix)), write.floats(matrix))
+    return [write("Add", y, write.floats(bias[0])) if bias else y]
+
+
+@converts("Embed")
+def embed(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    rows = write("Cast", bottoms[0], to=onnx.TensorProto.INT64)
+    y = write("Gather", write.param(layer.blobs[0]), rows, axis=0)
+    return [write("Add", y, write.param(layer.blobs[1])) if len(layer.blobs) > 1 else y]

@@ -1,0 +1,95 @@
+"""Layers that change each element by itself."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.exponents import log_of_base
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import Operators
+
+
+@converts("Sigmoid", "TanH", "AbsVal", "BNLL")
+def plain(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    names = {"TanH": "Tanh", "AbsVal": "Abs", "BNLL": "Softplus"}
+    return [write(names.get(layer.type, layer.type), *bottoms)]
+
+
+@converts("ReLU")
+def relu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    slope = layer.layer_param.relu_param.negative_slope
+    return [write("LeakyRelu", *bottoms, alpha=slope) if slope else write("Relu", *bottoms)]
+
+
+@converts("PReLU")
+def prelu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    slopes = layer.blobs[0].data
+    if not slopes.shape:
+        return [write("LeakyRelu", *bottoms, alpha=float(slopes))]
+    axes = write.axes[bottoms[0]]
+    return [write("PRelu", *bottoms, write.floats(slopes.reshape(-1, *[1] * (axes - 2))))]
+
+
+@converts("ELU")
+def elu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Elu", *bottoms, alpha=layer.layer_param.elu_param.alpha)]
+
+
+@converts("Swish")
+def swish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    scaled = affine(write, bottoms[0], scale=layer.layer_param.swish_param.beta)
+    return [write("Mul", *bottoms, write("Sigmoid", scaled))]
+
+
+@converts("Clip")
+def clip(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.clip_param
+    return [write("Clip", *bottoms, write.floats(param.min), write.floats(param.max))]
+
+
+@converts("Threshold")
+def threshold(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    above = write("Greater", *bottoms, write.floats(layer.layer_param.threshold_param.threshold))
+    return [write("Cast", above, to=onnx.TensorProto.FLOAT)]
+
+
+@converts("Power")
+def power(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.power_param
+    if param.power == 0 or param.scale == 0:
+        value = np.power(np.float32(param.shift), np.float32(param.power))
+        return [write("Expand", write.floats(value), write("Shape", *bottoms))]
+    value = affine(write, bottoms[0], param.scale, param.shift)
+    return [value if param.power == 1 else write("Pow", value, write.floats(param.power))]
+
+
+@converts("Exp")
+def exp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.exp_param
+    log_base = log_of_base(layer, param.base)
+    value = write("Exp", affine(write, bottoms[0], log_base * param.scale))
+    return [affine(write, value, scale=math.exp(log_base * param.shift))]
+
+
+@converts("Log")
+def log(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.log_param
+    value = write("Log", affine(write, bottoms[0], param.scale, param.shift))
+    return [affine(write, value, scale=1 / log_of_base(layer, param.base))]
+
+
+@converts("Dropout")
+def dropout(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.dropout_param
+    return [affine(write, bottoms[0], scale=1 if param.scale_train else 1 - param.dropout_ratio)]
+
+
+def affine(write: Operators, value: str, scale: float = 1, shift: float = 0) -> str:
+    """scale * value + shift, without operators that change nothing."""
+    if scale != 1:
+        value = write("Mul", value, write.floats(scale))
+    return write("Add", value, write.floats(shift)) if shift else value

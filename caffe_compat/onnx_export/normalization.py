@@ -1,0 +1,73 @@
+"""Layers that normalise: LRN, BatchNorm, MVN, Normalize, Softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.neurons import affine
+from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.prototxt.caffe_pb2 import LRNParameter
+
+
+@converts("Softmax")
+def softmax(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    axis = layer.layer_param.softmax_param.axis % write.axes[bottoms[0]]
+    return [write("Softmax", *bottoms, axis=axis)]
+
+
+@converts("LRN")
+def lrn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    """ONNX's divides alpha by size too. Within a channel the mean takes the place of a sum divided by n."""
+    param, x = layer.layer_param.lrn_param, bottoms[0]
+    size, alpha, beta = param.local_size, param.alpha, param.beta
+    if param.norm_region == LRNParameter.ACROSS_CHANNELS:
+        return [write("LRN", x, size=size, alpha=alpha, beta=beta, bias=param.k)]
+    pad = [(size - 1) // 2] * 2
+    squares = write("Pad", write("Mul", x, x), write.ints([0, 0, *pad] * 2))
+    mean = write("AveragePool", squares, kernel_shape=[size, size])
+    return [write("Mul", x, write("Pow", affine(write, mean, alpha, 1), write.floats(-beta)))]
+
+
+@converts("BatchNorm")
+def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, BatchNorm)
+    x, axes = bottoms[0], write.axes[bottoms[0]]
+    if axes < 2:
+        raise layer.error("cannot be exported to ONNX for a bottom without channels")
+    if not layer.use_global_stats:
+        centred, variance = _moments(write, x, [0, *range(2, axes)])
+        return [write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))]
+    mean, variance, weight = (blob.data for blob in layer.blobs)
+    share = 1 / weight[0] if weight[0] else 0
+    values = np.ones_like(mean), np.zeros_like(mean), mean * share, variance * share
+    return [write("BatchNormalization", x, *map(write.floats, values), epsilon=layer.eps)]
+
+
+@converts("MVN")
+def mvn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, x, axes = layer.layer_param.mvn_param, bottoms[0], write.axes[bottoms[0]]
+    if axes < 4:
+        x = write("Unsqueeze", x, write.ints(list(range(axes, 4))))
+    centred, variance = _moments(write, x, [1, 2, 3] if param.across_channels else [2, 3])
+    if not param.normalize_variance:
+        return [centred]
+    return [write("Div", centred, affine(write, write("Sqrt", variance), shift=param.eps))]
+
+
+def _moments(write: Operators, x: str, axes: list[int]) -> tuple[str, str]:
+    """x less its mean over the axes, and the variance over them."""
+    centred = write("Sub", x, write("ReduceMean", x, axes=axes, keepdims=1))
+    return centred, write("ReduceMean", write("Mul", centred, centred), axes=axes, keepdims=1)
+
+
+@converts("Normalize")
+def normalize(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, x, axes = layer.layer_param.norm_param, bottoms[0], write.axes[bottoms[0]]
+    over = list(range(1, axes)) if param.across_spatial else [1]
+    squares = write("ReduceSum", write("Mul", x, x), write.ints(over), keepdims=1)
+    unit = write("Div", x, write("Sqrt", affine(write, squares, shift=param.eps)))
+    scale = layer.blobs[0].data
+    return [write("Mul", unit, write.floats(scale.reshape(-1, *[1] * (axes - 2)) if scale.shape else scale))]

@@ -1,0 +1,86 @@
+"""Writes the operators and constants of an ONNX graph, and names its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from caffe_compat.blob import Blob
+
+OPSET = 17  # since 2022; without what later ones add, so that older runtimes read it
+END = np.iinfo(np.int64).max  # as the end of a Slice: whatever is there
+
+
+class Operators:
+    """The operators of a graph in order (`nodes`) and its constants (`constants`).
+
+    `axes` has the number of axes of each value that is at a bottom. A value is known by its name; those that an
+    operator writes are called after `scope`, which is the name of the layer that is converted, and a number.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.axes: dict[str, int] = {}
+        self.scope = ""
+        self._names: dict[str, int] = {}
+        self._params: dict[tuple[int, tuple[int, ...]], str] = {}
+
+    def fresh(self, scope: str) -> str:
+        """A name that no value has yet."""
+        self._names[scope] = self._names.get(scope, 0) + 1
+        return f"{scope}/{self._names[scope]}"
+
+    def __call__(self, type: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator of one output; returns the output."""
+        return self.many(type, 1, *inputs, **attributes)[0]
+
+    def many(self, type: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Add an operator of several outputs; returns the outputs."""
+        names = [self.fresh(self.scope) for _ in range(outputs)]
+        self.nodes.append(helper.make_node(type, inputs, names, name=names[0], **attributes))
+        return names
+
+    def param(self, blob: Blob) -> str:
+        """A layer's param as it is; layers that share it share the constant."""
+        key = blob.data.__array_interface__["data"][0], blob.shape
+        if key not in self._params:
+            self._params[key] = self._constant(blob.data, "param")
+        return self._params[key]
+
+    def floats(self, values: Any) -> str:
+        """A float32 constant."""
+        return self._constant(np.asarray(values, np.float32))
+
+    def ints(self, values: int | Sequence[int]) -> str:
+        """An int64 constant: a scalar, or of one axis."""
+        return self._constant(np.asarray(values, np.int64))
+
+    def _constant(self, array: np.ndarray, kind: str = "constant") -> str:
+        name = self.fresh(f"{self.scope}/{kind}")
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
+        return name
+
+    def dims(self, value: str, start: int, end: int) -> str:
+        """The dims of the axes start to end (not included) of a value, as a vector."""
+        shape = self("Shape", value)
+        return self("Slice", shape, self.ints([start]), self.ints([end]), self.ints([0]))
+
+    def reshape(self, value: str, *dims: int) -> str:
+        """The value with another shape: 0 is the dim that it has at this axis, -1 what makes the counts equal."""
+        return self("Reshape", value, self.ints(dims))
+
+    def rename(self, value: str, name: str, since: int) -> bool:
+        """Call an output of the operators from number `since` on `name`; False where none of them writes it."""
+        written = False
+        for node in self.nodes[since:]:
+            for names in (node.input, node.output):
+                for i, known in enumerate(names):
+                    if known == value:
+                        written |= names is node.output
+                        names[i] = name
+        return written

@@ -1,0 +1,75 @@
+"""Pooling, whose windows are not ONNX's.
+
+With ceil_mode ONNX's runtimes do not agree on the last window. So windows are counted by rounding down, over a pad
+behind the image that makes this Caffe's number of windows for every size of the image, whatever it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+
+LOWEST = np.finfo(np.float32).min  # the maximum of nothing, in Caffe
+
+
+@converts("Pooling")
+def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, x = layer.layer_param.pooling_param, bottoms[0]
+    if len(layer.layer_param.top) > 1:
+        raise layer.error("its second top, the positions of the maxima, cannot be exported to ONNX")
+    if param.pool == PoolingParameter.STOCHASTIC:
+        mean = _pooled(write, layer, x)
+        squares = _pooled(write, layer, write("Mul", x, x))
+        is_positive = write("Greater", mean, write.floats(0))
+        return [write("Where", is_positive, write("Div", squares, mean), write.floats(0))]
+    return [_pooled(write, layer, x)]
+
+
+def _pooled(write: Operators, layer: Layer, x: str) -> str:
+    """The maximum of each window, or else the mean."""
+    param = layer.layer_param.pooling_param
+    is_max = param.pool == PoolingParameter.MAX
+    if param.global_pooling:
+        return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
+    kernel, stride, pad = (_pair(param, *names) for names in FIELDS)
+    behind = [
+        _pad_behind(*axis, any(pad), param.round_mode) for axis in zip(kernel, stride, pad, strict=True)
+    ]
+    if any(b >= k for b, k in zip(behind, kernel, strict=True)):
+        raise layer.error(
+            f"cannot be exported to ONNX: with the stride {stride}, above the kernel {kernel}, the last window may be "
+            "empty; set round_mode: FLOOR, or a pad"
+        )
+    if is_max:
+        return write("MaxPool", x, kernel_shape=kernel, strides=stride, pads=[*pad, *behind])
+    if any(pad):  # counts in a mean, unlike what lies behind it
+        x = write("Pad", x, write.ints([0, 0, *pad] * 2))
+    rest = [b - p for b, p in zip(behind, pad, strict=True)]
+    return write(
+        "AveragePool", x, kernel_shape=kernel, strides=stride, pads=[0, 0, *rest], count_include_pad=0
+    )
+
+
+FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")
+
+
+def _pair(param: PoolingParameter, field: str, prefix: str) -> tuple[int, int]:
+    if param.HasField(f"{prefix}_h"):
+        return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
+    return getattr(param, field), getattr(param, field)
+
+
+def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, round_mode: int) -> int:
+    """The pad behind an axis with which rounding down gives Caffe's number of windows, for every size n.
+
+    Caffe rounds (n + 2 pad - kernel) / stride up: so does rounding down with stride - 1 more. Where there is any
+    padding, only windows that start before n + pad count: these are (n + pad - 1) / stride + 1, rounded down, which
+    is what a pad of kernel - 1 gives. The smaller pad gives the smaller number.
+    """
+    if round_mode == PoolingParameter.FLOOR:
+        return pad
+    return min(pad + stride - 1, kernel - 1) if is_padded else stride - 1

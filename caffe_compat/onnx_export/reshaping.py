@@ -1,0 +1,85 @@
+"""Layers that give their bottom another shape, or a part of it."""
+
+from __future__ import annotations
+
+import itertools
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import END, Operators
+
+
+@converts("Flatten")
+def flatten(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, axes = layer.layer_param.flatten_param, write.axes[bottoms[0]]
+    start, end = param.axis % axes, param.end_axis % axes + 1
+    if end < start + 1:
+        return [write("Unsqueeze", *bottoms, write.ints([start]))]
+    return [_reshaped(write, bottoms[0], start, end, [-1])]
+
+
+@converts("Reshape")
+def reshape(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, axes = layer.layer_param.reshape_param, write.axes[bottoms[0]]
+    start = param.axis if param.axis >= 0 else axes + 1 + param.axis
+    end = axes if param.num_axes == -1 else start + param.num_axes
+    return [_reshaped(write, bottoms[0], start, end, list(param.shape.dim))]
+
+
+def _reshaped(write: Operators, x: str, start: int, end: int, dims: list[int]) -> str:
+    """x with these dims in place of those from start to end; 0 and -1 mean the same in Caffe and in ONNX."""
+    dims = [0] * start + dims
+    if end == write.axes[x]:
+        return write.reshape(x, *dims)
+    if len(dims) == end:
+        return write.reshape(x, *dims, *[0] * (write.axes[x] - end))
+    shape = write("Concat", write.ints(dims), write.dims(x, end, write.axes[x]), axis=0)
+    return write("Reshape", x, shape)
+
+
+@converts("Permute")
+def permute(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    order = list(layer.layer_param.permute_param.order)
+    order += [axis for axis in range(write.axes[bottoms[0]]) if axis not in order]
+    return [write("Transpose", *bottoms, perm=order)]
+
+
+@converts("ShuffleChannel")
+def shuffle_channel(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    group, axes = layer.layer_param.shuffle_channel_param.group, write.axes[bottoms[0]]
+    shape = write("Shape", *bottoms)
+    groups = _reshaped(write, bottoms[0], 1, 2, [group, -1])
+    mixed = write("Transpose", groups, perm=[0, 2, 1, *range(3, axes + 1)])
+    return [write("Reshape", mixed, shape)]
+
+
+@converts("Slice")
+def slice_(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, tops = layer.layer_param.slice_param, len(layer.layer_param.top)
+    axis = (param.slice_dim if param.HasField("slice_dim") else param.axis) % write.axes[bottoms[0]]
+    if not param.slice_point:
+        return write.many("Split", tops, *bottoms, axis=axis) if tops > 1 else bottoms
+    points = [0, *param.slice_point, END]
+    return [_part(write, bottoms[0], axis, [start], [end]) for start, end in itertools.pairwise(points)]
+
+
+def _part(write: Operators, x: str, axis: int, starts: list[int], ends: list[int]) -> str:
+    axes = [axis + i for i in range(len(starts))]
+    return write("Slice", x, *map(write.ints, (starts, ends, axes)))
+
+
+@converts("Crop")
+def crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, axes = layer.layer_param.crop_param, write.axes[bottoms[0]]
+    axis = param.axis % axes
+    offsets = list(param.offset) or [0]
+    starts = write.ints(offsets if len(offsets) == axes - axis else offsets * (axes - axis))
+    ends = write("Add", starts, write.dims(bottoms[1], axis, axes))
+    return [write("Slice", bottoms[0], starts, ends, write.ints(list(range(axis, axes))))]
+
+
+@converts("Tile")
+def tile(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, axes = layer.layer_param.tile_param, write.axes[bottoms[0]]
+    repeats = [param.tiles if i == param.axis % axes else 1 for i in range(axes)]
+    return [write("Tile", *bottoms, write.ints(repeats))]

@@ -1,0 +1,144 @@
+"""ROIPooling, of basic operators.
+
+MaxRoiPool is not in OpenCV. Here the bins of all RoIs are computed first, in float32 as Caffe does; then a Loop takes
+the maxima of one RoI after the other: over the rows of each bin, then over the columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import Operators
+
+ROWS, COLUMNS = 2, 3  # axes of the maps
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins along an axis: how many; for all RoIs, R x count, where they start and end, and which have pixels."""
+
+    count: int
+    starts: str
+    ends: str
+    have_pixels: str
+
+
+@converts("ROIPooling")
+def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.roi_pooling_param
+    maps, rois = bottoms
+    image = write("Cast", _column(write, rois, 0), to=TensorProto.INT64)
+    scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
+    places = _rounded(write, scaled)
+    rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
+    columns = _bins(write, maps, places, (1, 3), param.pooled_w, COLUMNS)
+    pooled = _for_each_roi(write, maps, image, rows, columns)
+    is_there = write(
+        "And",
+        write("Unsqueeze", rows.have_pixels, write.ints([1, 3])),
+        write("Unsqueeze", columns.have_pixels, write.ints([1, 2])),
+    )
+    return [write("Where", is_there, pooled, write.floats(0))]
+
+
+def _column(write: Operators, rois: str, index: int) -> str:
+    """One number of each RoI, R x 1."""
+    return write("Gather", rois, write.ints([index]), axis=1)
+
+
+def _rounded(write: Operators, x: str) -> str:
+    """Half away from zero: ONNX's Round goes to even."""
+    size = write("Abs", x)
+    floor = write("Floor", size)
+    is_up = write("GreaterOrEqual", write("Sub", size, floor), write.floats(0.5))
+    rounded = write("Add", floor, write("Cast", is_up, to=TensorProto.FLOAT))
+    return write("Mul", write("Sign", x), rounded)
+
+
+def _bins(write: Operators, maps: str, places: str, corners: tuple[int, int], bins: int, axis: int) -> Bins:
+    """The bins along an axis of the maps; one without pixels gets one, so that there is a maximum to take."""
+    first, last = (_column(write, places, corner) for corner in corners)
+    one = write.floats(1)
+    size = write("Max", write("Add", write("Sub", last, first), one), one)
+    size = write("Div", size, write.floats(bins))
+    limit = write("Cast", write.dims(maps, axis, axis + 1), to=TensorProto.FLOAT)
+    low = write("Floor", write("Mul", size, write.floats([np.arange(bins)])))
+    high = write("Ceil", write("Mul", size, write.floats([np.arange(1, bins + 1)])))
+    start, end = (_clipped(write, write("Add", edge, first), limit) for edge in (low, high))
+    have_pixels = write("Greater", end, start)
+    start = write("Min", start, write("Sub", limit, one))
+    end = write("Max", end, write("Add", start, one))
+    return Bins(bins, _int(write, start), _int(write, end), have_pixels)
+
+
+def _clipped(write: Operators, edge: str, limit: str) -> str:
+    return write("Min", write("Max", edge, write.floats(0)), limit)
+
+
+def _int(write: Operators, x: str) -> str:
+    return write("Cast", x, to=TensorProto.INT64)
+
+
+def _for_each_roi(write: Operators, maps: str, image: str, rows: Bins, columns: Bins) -> str:
+    """R x C x rows x columns: the maxima."""
+    count = write("Squeeze", write.dims(image, 0, 1), write.ints([0]))
+    go_on = write("Cast", write.ints(1), to=TensorProto.BOOL)
+    body = _body(write, maps, image, rows, columns)
+    return write.many("Loop", 2, count, go_on, write.ints(0), body=body)[1]
+
+
+def _body(write: Operators, maps: str, image: str, rows: Bins, columns: Bins) -> onnx.GraphProto:
+    """One turn of the loop. It counts the RoIs itself: the number of the turn is wrong in OpenCV 5.0."""
+    inner = Operators()
+    inner.scope = write.fresh(f"{write.scope}/loop")
+    turn, go_on, roi = (f"{inner.scope}/{name}" for name in ("turn", "go_on", "roi"))
+    number = inner("Gather", image, roi, axis=0)
+    top, bottom = _of_roi(inner, rows, roi)
+    left, right = _of_roi(inner, columns, roi)
+    begin = inner("Concat", number, top[0], left[0], axis=0)
+    end = inner("Concat", inner("Add", number, inner.ints([1])), bottom[-1], right[-1], axis=0)
+    region = inner("Slice", maps, begin, end, inner.ints([0, ROWS, COLUMNS]))
+    region = _maxima(inner, region, top, bottom, ROWS)
+    region = _maxima(inner, region, left, right, COLUMNS)
+    pooled = inner("Squeeze", region, inner.ints([0]))
+    outputs = inner("Identity", go_on), inner("Add", roi, inner.ints(1)), pooled
+    types = (TensorProto.INT64, TensorProto.BOOL, TensorProto.INT64)
+    described = helper.make_tensor_value_info
+    return helper.make_graph(
+        inner.nodes,
+        f"{write.scope}: one RoI",
+        [described(name, type, []) for name, type in zip((turn, go_on, roi), types, strict=True)],
+        [
+            described(outputs[0], TensorProto.BOOL, []),
+            described(outputs[1], TensorProto.INT64, []),
+            described(outputs[2], TensorProto.FLOAT, [None, rows.count, columns.count]),
+        ],
+        inner.constants,
+    )
+
+
+def _of_roi(write: Operators, bins: Bins, roi: str) -> tuple[list[str], list[str]]:
+    """The starts and the ends of the bins of one RoI, each a vector of one number."""
+    starts, ends = (
+        write.many("Split", bins.count, write("Gather", edges, roi, axis=0), axis=0)
+        if bins.count > 1
+        else [write("Gather", edges, roi, axis=0)]
+        for edges in (bins.starts, bins.ends)
+    )
+    return starts, ends
+
+
+def _maxima(write: Operators, region: str, starts: list[str], ends: list[str], axis: int) -> str:
+    """The maxima over each of the bins, which the region begins with, along one axis."""
+    parts = []
+    for start, end in zip(starts, ends, strict=True):
+        begin, end = (write("Sub", edge, starts[0]) for edge in (start, end))
+        part = write("Slice", region, begin, end, write.ints([axis]))
+        parts.append(write("ReduceMax", part, axes=[axis], keepdims=1))
+    return write("Concat", *parts, axis=axis)

@@ -1,0 +1,75 @@
+"""Which dims of a net's inputs and outputs may differ from one run to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.net import Net
+
+Dims = list[int | str | None]  # a size, a symbol, or None: it depends on the inputs
+Shapes = dict[str, Dims]
+Axis = tuple[str, int]  # an input, and one of its axes
+
+FOUR = "num", "channels", "height", "width"
+
+
+def symbolic_shapes(net: Net) -> Shapes:
+    """The shapes of the inputs and outputs: `data_height` for a dim of the input data in which the net takes another
+    size, None for an output's dim that follows an input's but is not the same.
+
+    Found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
+    the same axis of all other inputs that cannot change by themselves. The net has its own shapes again afterwards.
+    """
+    own = {name: net.blobs[name].shape for name in net.inputs}
+    result: Shapes = {name: list(net.blobs[name].shape) for name in [*net.inputs, *net.outputs]}
+    alone = [(name, i) for name, shape in own.items() for i in range(len(shape))]
+    try:
+        stiff = [
+            axis for axis in alone if not _try(net, own, [axis], f"{axis[0]}_{_word(own, axis)}", result)
+        ]
+        for i, count in Counter(i for _, i in stiff).items():
+            if count > 1:
+                together = [axis for axis in stiff if axis[1] == i]
+                _try(net, own, together, _word(own, together[0]), result)
+    finally:
+        _reshape(net, own, ())
+    return result
+
+
+def _word(own: dict[str, tuple[int, ...]], axis: Axis) -> str:
+    name, i = axis
+    return FOUR[i] if len(own[name]) == 4 else "num" if i == 0 else f"dim{i}"
+
+
+def _try(
+    net: Net, own: dict[str, tuple[int, ...]], axes: Sequence[Axis], symbol: str, result: Shapes
+) -> bool:
+    """Whether the net takes these axes longer; then they, and the outputs' dims that change, become symbolic."""
+    if len({own[name][i] for name, i in axes}) > 1:
+        return False
+    before = {name: net.blobs[name].shape for name in net.outputs}
+    try:
+        _reshape(net, own, axes)
+    except CaffeCompatError:
+        _reshape(net, own, ())
+        return False
+    name, i = axes[0]
+    longer = net.blobs[name].shape[i]
+    for name, i in axes:
+        result[name][i] = symbol
+    for name in set(net.outputs) - set(net.inputs):
+        for i, (old, new) in enumerate(zip(before[name], net.blobs[name].shape, strict=True)):
+            if old != new:
+                same = (old, new) == (own[axes[0][0]][axes[0][1]], longer)
+                result[name][i] = symbol if same and result[name][i] == old else None
+    _reshape(net, own, ())
+    return True
+
+
+def _reshape(net: Net, own: dict[str, tuple[int, ...]], longer: Sequence[Axis]) -> None:
+    for name, shape in own.items():
+        dims = [2 * dim + 1 if (name, i) in longer else dim for i, dim in enumerate(shape)]
+        net.blobs[name].reshape(*dims)
+    net.reshape()

@@ -1,0 +1,187 @@
+"""Each layer type, exported and run in both runtimes: in the shapes of the prototxt, and in others."""
+
+import numpy as np
+import pytest
+from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
+
+from caffe_compat.onnx_export.model import to_onnx
+
+TOLERANCE = 1e-5  # of the largest number
+
+# what -> shapes of the bottoms, and the layer less its name and bottoms
+IMAGE = (2, 6, 9, 11)
+POOL = 'type: "Pooling" pooling_param { pool: %s %s }'
+CONV = 'type: "Convolution" convolution_param { %s }'
+DECONV = 'type: "Deconvolution" convolution_param { %s }'
+INNER = 'type: "InnerProduct" inner_product_param { num_output: 5 %s }'
+LAYERS = {
+    "Convolution": (
+        [IMAGE],
+        CONV % "num_output: 4 kernel_size: 3 pad: 1 stride: 2",
+    ),
+    "Convolution group": (
+        [IMAGE],
+        CONV
+        % (
+            "num_output: 4 kernel_h: 3 kernel_w: 2 pad_h: 2 pad_w: 1 stride_h: 1 stride_w: 3 group: 2 "
+            "dilation: 2 dilation: 1 bias_term: false"
+        ),
+    ),
+    "Convolution 1d": ([(2, 3, 9)], CONV % "num_output: 4 kernel_size: 3"),
+    "Convolution 3d": (
+        [(2, 3, 4, 5, 6)],
+        CONV % "num_output: 4 kernel_size: 3 pad: 1",
+    ),
+    "Deconvolution": (
+        [IMAGE],
+        DECONV % "num_output: 4 kernel_size: 4 stride: 2 pad: 1",
+    ),
+    "Deconvolution group": (
+        [IMAGE],
+        DECONV % "num_output: 6 kernel_size: 4 stride: 2 pad: 1 group: 6 bias_term: false",
+    ),
+    "InnerProduct": ([IMAGE], INNER % ""),
+    "InnerProduct flat": (
+        [(3, 7)],
+        INNER % "bias_term: false",
+    ),
+    "InnerProduct axis 2": ([IMAGE], INNER % "axis: 2"),
+    "InnerProduct axis 0": ([(3, 7)], INNER % "axis: 0"),
+    "InnerProduct transpose": (
+        [(3, 7)],
+        INNER % "transpose: true",
+    ),
+    "InnerProduct last axis": (
+        [IMAGE],
+        INNER % "axis: -1 transpose: true bias_term: false",
+    ),
+    "Pooling MAX 3/2": ([IMAGE], POOL % ("MAX", "kernel_size: 3 stride: 2")),
+    "Pooling MAX 3/2 even": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2")),
+    "Pooling MAX 2/2 pad 1": ([(2, 3, 8, 11)], POOL % ("MAX", "kernel_size: 2 stride: 2 pad: 1")),
+    "Pooling MAX 3/3 pad 1": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 3 pad: 1")),
+    "Pooling MAX 3/2 pad w": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 pad_h: 0 pad_w: 2")),
+    "Pooling MAX floor": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 round_mode: FLOOR")),
+    "Pooling MAX global": ([IMAGE], POOL % ("MAX", "global_pooling: true")),
+    "Pooling AVE 3/2": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2")),
+    "Pooling AVE 3/1 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 1 pad: 1")),
+    "Pooling AVE 3/2 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2 pad: 1")),
+    "Pooling AVE 4/3 pad 2": ([(2, 3, 8, 10)], POOL % ("AVE", "kernel_size: 4 stride: 3 pad: 2")),
+    "Pooling AVE global": ([IMAGE], POOL % ("AVE", "global_pooling: true")),
+    "Pooling STOCHASTIC": ([IMAGE], POOL % ("STOCHASTIC", "kernel_size: 3 stride: 2")),
+    "LRN": ([IMAGE], 'type: "LRN" lrn_param { local_size: 5 alpha: 0.9 beta: 0.75 k: 2 }'),
+    "LRN within": (
+        [IMAGE],
+        'type: "LRN" lrn_param { local_size: 3 alpha: 0.9 beta: 0.6 norm_region: WITHIN_CHANNEL }',
+    ),
+    "BatchNorm": ([IMAGE], 'type: "BatchNorm" batch_norm_param { eps: 0.1 }'),
+    "BatchNorm flat": ([(3, 7)], 'type: "BatchNorm"'),
+    "BatchNorm of the batch": ([IMAGE], 'type: "BatchNorm" batch_norm_param { use_global_stats: false }'),
+    "MVN": ([IMAGE], 'type: "MVN" mvn_param { eps: 0.1 }'),
+    "MVN across": ([IMAGE], 'type: "MVN" mvn_param { across_channels: true normalize_variance: false }'),
+    "Normalize": ([IMAGE], 'type: "Normalize" norm_param { across_spatial: false }'),
+    "Normalize across": ([IMAGE], 'type: "Normalize" norm_param { channel_shared: true eps: 0.5 }'),
+    "Softmax": ([IMAGE], 'type: "Softmax"'),
+    "Softmax axis": ([IMAGE], 'type: "Softmax" softmax_param { axis: -1 }'),
+    "Scale": ([IMAGE], 'type: "Scale" scale_param { bias_term: true }'),
+    "Scale axes": ([IMAGE], 'type: "Scale" scale_param { axis: 1 num_axes: 2 }'),
+    "Scale scalar": ([IMAGE], 'type: "Scale" scale_param { num_axes: 0 bias_term: true }'),
+    "Scale by a bottom": ([IMAGE, (2, 6)], 'type: "Scale" scale_param { axis: 0 bias_term: true }'),
+    "Bias": ([IMAGE], 'type: "Bias"'),
+    "Bias by a bottom": ([IMAGE, (6, 9)], 'type: "Bias" bias_param { axis: -3 }'),
+    "Eltwise SUM": ([IMAGE] * 3, 'type: "Eltwise" eltwise_param { coeff: 1 coeff: -0.5 coeff: 2 }'),
+    "Eltwise PROD": ([IMAGE] * 2, 'type: "Eltwise" eltwise_param { operation: PROD }'),
+    "Eltwise MAX": ([IMAGE] * 3, 'type: "Eltwise" eltwise_param { operation: MAX }'),
+    "Concat": ([IMAGE, (2, 3, 9, 11)], 'type: "Concat"'),
+    "Concat axis": ([IMAGE, (2, 6, 9, 4)], 'type: "Concat" concat_param { axis: -1 }'),
+    "Axpy": ([(2, 6), IMAGE, IMAGE], 'type: "Axpy"'),
+    "Slice": ([IMAGE], 'type: "Slice" top: "b" top: "c"'),
+    "Slice points": (
+        [IMAGE],
+        'type: "Slice" top: "b" top: "c" slice_param { axis: -1 slice_point: 2 slice_point: 7 }',
+    ),
+    "Flatten": ([IMAGE], 'type: "Flatten"'),
+    "Flatten part": ([IMAGE], 'type: "Flatten" flatten_param { axis: 1 end_axis: -2 }'),
+    "Reshape": ([IMAGE], 'type: "Reshape" reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 0 } }'),
+    "Reshape inside": (
+        [IMAGE],
+        'type: "Reshape" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }',
+    ),
+    "Permute": ([IMAGE], 'type: "Permute" permute_param { order: 0 order: 2 }'),
+    "Crop": ([IMAGE, (2, 6, 5, 4)], 'type: "Crop" crop_param { offset: 3 offset: 2 }'),
+    "Tile": ([IMAGE], 'type: "Tile" tile_param { tiles: 3 }'),
+    "ShuffleChannel": ([IMAGE], 'type: "ShuffleChannel" shuffle_channel_param { group: 3 }'),
+    "ReLU": ([IMAGE], 'type: "ReLU"'),
+    "ReLU slope": ([IMAGE], 'type: "ReLU" relu_param { negative_slope: 0.3 }'),
+    "PReLU": ([IMAGE], 'type: "PReLU"'),
+    "PReLU flat": ([(3, 7)], 'type: "PReLU"'),
+    "PReLU shared": ([IMAGE], 'type: "PReLU" prelu_param { channel_shared: true }'),
+    "ELU": ([IMAGE], 'type: "ELU" elu_param { alpha: 0.4 }'),
+    "Sigmoid": ([IMAGE], 'type: "Sigmoid"'),
+    "TanH": ([IMAGE], 'type: "TanH"'),
+    "AbsVal": ([IMAGE], 'type: "AbsVal"'),
+    "BNLL": ([IMAGE], 'type: "BNLL"'),
+    "Swish": ([IMAGE], 'type: "Swish" swish_param { beta: 1.5 }'),
+    "Clip": ([IMAGE], 'type: "Clip" clip_param { min: -0.4 max: 0.7 }'),
+    "Threshold": ([IMAGE], 'type: "Threshold" threshold_param { threshold: 0.2 }'),
+    "Power": ([IMAGE], 'type: "Power" power_param { power: 2 scale: 0.5 shift: 3 }'),
+    "Exp": ([IMAGE], 'type: "Exp" exp_param { base: 2 scale: 0.5 shift: 3 }'),
+    "Log": ([IMAGE], 'type: "Log" log_param { base: 10 scale: 0.5 shift: 9 }'),
+    "Dropout": ([IMAGE], 'type: "Dropout" dropout_param { dropout_ratio: 0.4 scale_train: false }'),
+    "Reduction SUM": ([IMAGE], 'type: "Reduction" reduction_param { axis: 2 coeff: 0.5 }'),
+    "Reduction ASUM": ([IMAGE], 'type: "Reduction" reduction_param { axis: 1 operation: ASUM }'),
+    "Reduction SUMSQ": ([IMAGE], 'type: "Reduction" reduction_param { axis: -1 operation: SUMSQ }'),
+    "Reduction MEAN": ([IMAGE], 'type: "Reduction" reduction_param { axis: 1 operation: MEAN }'),
+    "ArgMax": ([IMAGE], 'type: "ArgMax" argmax_param { out_max_val: true }'),
+    "ArgMax axis": ([IMAGE], 'type: "ArgMax" argmax_param { axis: 1 }'),
+}
+
+
+def prototxt(shapes, text):
+    """A net of the layer and, above it, one that makes its first top the net's."""
+    dims = [" ".join(f"dim: {dim}" for dim in shape) for shape in shapes]
+    inputs = "".join(
+        f'layer {{ name: "x{i}" type: "Input" top: "x{i}" input_param {{ shape {{ {d} }} }} }}\n'
+        for i, d in enumerate(dims)
+    )
+    bottoms = " ".join(f'bottom: "x{i}"' for i in range(len(shapes)))
+    return inputs + f'layer {{ name: "it" {bottoms} top: "y" {text} }}\n'
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """What -> net and model, each made once."""
+    known = {}
+
+    def make(what):
+        if what not in known:
+            net = net_of(tmp_path_factory.mktemp("net"), prototxt(*LAYERS[what]))
+            known[what] = net, to_onnx(net)
+        return known[what]
+
+    return make
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("what", LAYERS)
+def test_layer(what, runtime, exported):
+    if runtime == "OpenCV" and not HAS_LOOP:
+        pytest.skip("OpenCV's dnn has fixed shapes before 5.0")
+    net, model = exported(what)
+    for inputs in (noise(net), in_other_shapes(model)):
+        mine = ours(net, inputs)
+        assert all(np.isfinite(array).all() and np.ptp(array) > 0 for array in mine.values())
+        wrong = differences(mine, RUNTIMES[runtime](model, inputs))
+        assert all(difference <= TOLERANCE for difference in wrong.values()), wrong
+
+
+def in_other_shapes(model):
+    """Noise for the model's inputs; a dim that is open is another one than the prototxt's, of each name the same."""
+    sizes, rng, result = {}, np.random.default_rng(4), {}
+    for value in model.graph.input:
+        shape = value.type.tensor_type.shape.dim
+        dims = [
+            dim.dim_value or sizes.setdefault(dim.dim_param, 48 - 5 * len(sizes) if i else 3)
+            for i, dim in enumerate(shape)
+        ]
+        result[value.name] = rng.standard_normal(dims, np.float32)
+    return result

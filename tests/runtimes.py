@@ -1,0 +1,83 @@
+"""An exported net beside our own: in onnxruntime and in OpenCV's dnn."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import caffe_compat as caffe
+
+onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+HAS_LOOP = int(cv2.__version__.split(".")[0]) >= 5  # OpenCV's dnn before has fixed shapes and no Loop
+
+Outputs = dict[str, np.ndarray]
+
+
+def net_of(tmp_path, text: str, seed: int = 1) -> caffe.Net:
+    """The net in phase TEST, all its params noise: positive where Caffe wants that."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    net = caffe.Net(path, caffe.TEST)
+    add_noise(net, seed)
+    return net
+
+
+def add_noise(net: caffe.Net, seed: int = 1) -> None:
+    rng = np.random.default_rng(seed)
+    for name, blobs in net.params.items():
+        is_statistic = net.layer_dict[name].type == "BatchNorm"
+        for i, blob in enumerate(blobs):
+            fan_in = max(1, blob.count // blob.shape[0]) if len(blob.shape) > 1 else 25
+            noise = rng.standard_normal(blob.shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
+            if is_statistic:
+                noise = (
+                    np.full(blob.shape, 2.5, np.float32) if i == 2 else 1 + abs(noise) if i == 1 else noise
+                )
+            blob.data[...] = noise
+
+
+def noise(net: caffe.Net, seed: int = 2) -> Outputs:
+    """Noise in the shapes that the net's inputs have."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.standard_normal(net.blobs[name].shape, np.float32) for name in net.inputs}
+
+
+def ours(net: caffe.Net, inputs: Outputs) -> Outputs:
+    for name, array in inputs.items():
+        net.blobs[name].reshape(*array.shape)
+        net.blobs[name].data[...] = array
+    net.forward()
+    return {name: net.blobs[name].data.copy() for name in net.outputs if name not in net.inputs}
+
+
+def onnxruntimes(model: onnx.ModelProto, inputs: Outputs) -> Outputs:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in model.graph.output]
+    known = {i.name for i in session.get_inputs()}
+    return dict(zip(names, session.run(names, {k: v for k, v in inputs.items() if k in known}), strict=True))
+
+
+def opencvs(model: onnx.ModelProto, inputs: Outputs) -> Outputs:
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), np.uint8))
+    for name, array in inputs.items():
+        net.setInput(array, name)
+    names = [output.name for output in model.graph.output]
+    return dict(zip(names, net.forward(names), strict=True))
+
+
+RUNTIMES = {"onnxruntime": onnxruntimes, "OpenCV": opencvs}
+
+
+def differences(mine: Outputs, theirs: Outputs) -> dict[str, float]:
+    """The largest difference of each output, as a share of its largest number where that is above 1."""
+    assert mine.keys() == theirs.keys()
+    assert {k: v.shape for k, v in mine.items()} == {k: v.shape for k, v in theirs.items()}
+    return {k: float(abs(v - theirs[k]).max() / max(1, abs(v).max())) for k, v in mine.items()}
+
