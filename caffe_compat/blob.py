@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from caffe_compat.errors import CaffeCompatError
 
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
+
+_OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument of getrefcount
 
 
 class _Memory:
@@ -50,14 +53,17 @@ class Blob:
     Source: Caffe's Blob.
 
     dtype is float32 in every net; float64 is for gradient checks.
+
+    `owed`, where the net left the data out, is what makes it; asking for `data` calls it.
     """
 
-    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
+    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype", "owed")
 
     def __init__(self, shape: Iterable[int] = (), dtype=np.float32):
         self.dtype = np.dtype(dtype)
         self._data = _Memory(self.dtype)
         self._diff = _Memory(self.dtype)
+        self.owed: Callable[[], None] | None = None
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
@@ -84,11 +90,22 @@ class Blob:
 
     @property
     def data(self) -> np.ndarray:
+        if self.owed is not None:
+            self.owed()
         return self._data.view(self._shape, self._count)
 
     @property
     def diff(self) -> np.ndarray:
         return self._diff.view(self._shape, self._count)
+
+    @property
+    def data_is_held(self) -> bool:
+        """Whether somebody holds an array that `data` gave (and may read or write it at any time)."""
+        return sys.getrefcount(self._data.array) > _OWN_REFERENCES and self._data.array is not None
+
+    def shares_data(self, other: Blob) -> bool:
+        """Whether both use the same memory for `data`."""
+        return self._data is other._data
 
     @property
     def has_diff(self) -> bool:

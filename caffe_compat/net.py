@@ -15,6 +15,7 @@ from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
+from caffe_compat.engine import FAST, Step, get_engine, plan_steps
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
@@ -103,6 +104,8 @@ class Net(PycaffeNet):
             self.plan = plan_backward(self.graph, self.layers, meaning, param.force_backward)
         for layer, plan in zip(self.layers, self.plan, strict=True):
             layer.param_propagate_down = plan.param_propagate_down
+        self.engine = get_engine()
+        self._steps = plan_steps(self.graph, self.layers, self.plan) if self.engine == FAST else {}
         self._collect_names()
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
@@ -173,9 +176,15 @@ class Net(PycaffeNet):
 
     def _call(self, index: int, method: str, *args) -> None:
         layer, param = self.layers[index], self.param.layer[index]
+        with self._named(index, method), importable_as_caffe() if param.type == "Python" else nullcontext():
+            getattr(layer, method)(*args)
+
+    @contextmanager
+    def _named(self, index: int, method: str) -> Iterator[None]:
+        """Let errors that pass say which layer they are of."""
+        param = self.param.layer[index]
         try:
-            with importable_as_caffe() if param.type == "Python" else nullcontext():
-                getattr(layer, method)(*args)
+            yield
         except CaffeCompatError as error:
             if type(error) is not CaffeCompatError:  # it says itself what it is about
                 raise
@@ -208,14 +217,48 @@ class Net(PycaffeNet):
     def _forward(self, start: int, end: int) -> float:
         """Run the layers start to end (both included); returns the weighted sum of their losses."""
         loss = 0.0
+        done: set[int] = set()  # layers that have run, all of them in a step
         with self._located():
             for i in range(start, end + 1):
                 self._notify("before_forward", i)
-                self._reshape(i)
-                self._call(i, "forward", self._bottoms[i], self._tops[i])
+                step = self._steps.get(i)
+                if step is not None and step.last <= end and done.issuperset(step.after):
+                    self._run(step)
+                    done.update(range(step.first, step.last + 1))
+                elif i not in done:
+                    self._reshape(i)
+                    self._forward_alone(i)
                 loss += self._loss_of(i)
                 self._notify("after_forward", i)
         return loss
+
+    def _forward_alone(self, index: int) -> None:
+        for top in self._tops[index]:
+            top.owed = None
+        self._call(index, "forward", self._bottoms[index], self._tops[index])
+
+    def _run(self, step: Step) -> None:
+        """Run the layers of a step at once, and leave the blobs that nobody looks at to be made when asked for."""
+        layers = slice(step.first, step.last + 1)
+        for i in range(step.first, step.last + 1):
+            self._reshape(i)
+        hidden = [self._blobs[i] for i in step.hidden]
+
+        def make_hidden() -> None:
+            for blob in hidden:
+                blob.owed = None
+            for i in range(step.first, step.last):
+                self._forward_alone(i)
+
+        held = [blob.data_is_held for blob in hidden]
+        for blob in hidden:
+            blob.owed = None
+        with self._named(step.last, "forward"):
+            step.fused.forward(self._bottoms[layers], self._tops[layers])
+        for blob in hidden:
+            blob.owed = make_hidden
+        if any(held):
+            make_hidden()
 
     def _loss_of(self, index: int) -> float:
         node = self.graph.nodes[index]

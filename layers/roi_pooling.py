@@ -53,15 +53,18 @@ class ROIPooling(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         rois = read_rois(self, bottom, self.scale)
-        np.copyto(self.maps.data, bottom[0].data.transpose(0, 2, 3, 1))
-        kernels.roi_pooling(self.maps.data, rois, self.scale, self.pooled.data, top[0].data)
+        kernels.roi_pooling(self.channels_last(bottom[0]), rois, self.scale, self.pooled.data, top[0].data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         rois = bottom[1].data.reshape(-1, 5)
-        np.copyto(self.maps.data, bottom[0].data.transpose(0, 2, 3, 1))
         kernels.roi_pooling_backward(
-            self.maps.data, rois, self.scale, top[0].diff, self.best.data, self.where.data, self.maps.diff
+            self.channels_last(bottom[0]), rois, self.scale, top[0].diff, self.best.data, self.where.data, self.maps.diff
         )
         np.copyto(bottom[0].diff, self.maps.diff.transpose(0, 3, 1, 2))
+
+    def channels_last(self, maps: Blob) -> np.ndarray:
+        """The maps' data as N x H x W x C, in this layer's own memory."""
+        np.copyto(self.maps.data, maps.data.transpose(0, 2, 3, 1))
+        return self.maps.data

@@ -1,0 +1,18 @@
+"""An InnerProduct of rows that another one, with the same params, has computed already."""
+
+from __future__ import annotations
+
+from caffe_compat.layers.fused.base import Blobs, Fused
+from caffe_compat.layers.fused.shared_bins import SharedBins
+from caffe_compat.layers.hard_roi_mining import HardRoIMining
+
+
+class ReusedRows(Fused):
+    """fc6 of the hard RoIs: the rows of the read-only branch's fc6, before its ReLU and dropout, which the mining layer chose."""
+
+    def __init__(self, shared: SharedBins, mining: HardRoIMining):
+        self.shared, self.mining = shared, mining
+        shared.keeps = True
+
+    def forward(self, bottoms: Blobs, tops: Blobs) -> None:
+        self.shared.kept.data.take(self.mining.selected, axis=0, out=tops[0][0].data, mode="clip")

@@ -1,0 +1,144 @@
+"""Bins that RoIs share: the same rectangle of pixels at the same place of the RoI's grid gives the same product.
+
+Overlapping proposals have many bins alike, as rounding to the pixels of a small map makes them equal. A bin position p of
+a RoI is ph * pooled_w + pw. A rectangle is known by one integer; 0 is every empty one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from caffe_compat.layers.kernels.blas import sgemm
+from caffe_compat.layers.kernels.roi_pooling import FLT_MAX, bin_range, roi_span
+
+_HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
+_CHUNK = 16  # channels that are transposed at a time: what a cache line holds
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def rectangles(rois, scale, bins_h, bins_w, maps_shape, keys):
+    """keys (P x R int64) = the rectangle of each bin: image, rows and columns in one number; 0 where it is empty.
+
+    rois: R x 5 float32; maps_shape: N, H, W. The bins are those of roi_pooling.
+    """
+    _, height, width = maps_shape
+    for r in prange(rois.shape[0]):
+        image = np.int64(rois[r, 0])
+        left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
+        upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
+        for ph in range(bins_h):
+            h_start, h_end = bin_range(ph, upper, bin_h, height)
+            for pw in range(bins_w):
+                w_start, w_end = bin_range(pw, left, bin_w, width)
+                rows = (image * (height + 1) + h_start) * (height + 1) + h_end
+                key = (rows * (width + 1) + w_start) * (width + 1) + w_end
+                empty = h_end <= h_start or w_end <= w_start
+                keys[ph * bins_w + pw, r] = 0 if empty else key
+
+
+@njit(cache=True, error_model="numpy")
+def distinct(keys, table, ids, found, rows, starts, places):
+    """Number the rectangles; returns how many there are, in all and summed over the positions.
+
+    keys: P x R. table: int64 of -1, a power of two above 2 P R. ids: scratch, P x R. Out: found (rectangle of each
+    number); for position p rows[starts[p] : starts[p + 1]] are the numbers that occur there, and places (P x R)
+    says where among them a RoI's stands. starts: P + 1.
+    """
+    mask, count, total = np.uint64(table.size - 1), 0, 0
+    shift = np.uint64(64 - int(np.log2(table.size) + 0.5))
+    seen = np.full(keys.size, -1, np.int32)  # where a number stands at this position
+    for p in range(keys.shape[0]):
+        starts[p] = total
+        for r in range(keys.shape[1]):
+            key = keys[p, r]
+            slot = (np.uint64(key) * _HASH) >> shift
+            while table[slot] >= 0 and found[table[slot]] != key:
+                slot = (slot + np.uint64(1)) & mask
+            if table[slot] < 0:
+                table[slot] = count
+                found[count] = key
+                count += 1
+            number = table[slot]
+            ids[p, r] = number
+            if seen[number] < 0:
+                seen[number] = total - starts[p]
+                rows[total] = number
+                total += 1
+            places[p, r] = seen[number]
+        for i in range(starts[p], total):
+            seen[rows[i]] = -1
+    starts[keys.shape[0]] = total
+    return count, total
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def pool_rectangles(maps, keys, pooled):
+    """pooled (n x C) = the maximum over each rectangle of the maps (N x H x W x C), 0 for an empty one."""
+    _, height, width, channels = maps.shape
+    for i in prange(keys.size):
+        row, key = pooled[i], keys[i]
+        if key == 0:
+            row[:] = np.float32(0)
+            continue
+        rest, w_end = divmod(key, width + 1)
+        rest, w_start = divmod(rest, width + 1)
+        rest, h_end = divmod(rest, height + 1)
+        image, h_start = divmod(rest, height + 1)
+        row[:] = -FLT_MAX
+        for h in range(h_start, h_end):
+            for w in range(w_start, w_end):
+                pixel = maps[image, h, w]
+                for c in range(channels):
+                    row[c] = pixel[c] if pixel[c] > row[c] else row[c]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def gather(pooled, rows, out):
+    """out (sum of the distinct ones x C) = pooled[rows]."""
+    for i in prange(rows.size):
+        out[i] = pooled[rows[i]]
+
+
+@njit(cache=True, error_model="numpy")
+def _by_position(weights, packed):
+    """packed (P x outputs x C) = weights (outputs x C P), position by position."""
+    positions, outputs, channels = packed.shape
+    for m in range(outputs):
+        row = weights[m]
+        for begin in range(0, channels, _CHUNK):
+            size = min(_CHUNK, channels - begin)
+            for p in range(positions):
+                to, start = packed[p, m, begin : begin + size], begin * positions + p
+                for c in range(size):
+                    to[c] = row[start + c * positions]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def multiply(x, starts, places, weights, bias, packed, product, top):
+    """top (R x M) = bias + the sum over the positions of weights times the rows of x, each product taken once.
+
+    x: the distinct rectangles of position p, pooled, are rows starts[p] to starts[p + 1]. weights: M x C P as Caffe
+    has them. Scratch, one a thread: packed (threads x P x B x C), product (threads x most rows of a position x B).
+    B outputs are done at a time. Within `one_thread_blas`.
+    """
+    threads, positions, block, channels = packed.shape
+    outputs, rois = top.shape[1], top.shape[0]
+    for thread in prange(threads):
+        mine, y = packed[thread], product[thread]
+        for begin in range(thread * block, outputs, threads * block):
+            size = min(block, outputs - begin)
+            _by_position(weights[begin : begin + size], mine[:, :size])
+            for r in range(rois):
+                top[r, begin : begin + size] = bias[begin : begin + size]
+            for p in range(positions):
+                count = starts[p + 1] - starts[p]
+                a, b = x[starts[p] :], mine[p]
+                sgemm(
+                    False, True, count, size, channels, a.ctypes.data, channels, b.ctypes.data, channels,
+                    np.float32(0), y.ctypes.data, block,
+                )  # fmt: skip
+                for r in range(rois):
+                    total, part = top[r, begin : begin + size], y[places[p, r]]
+                    for m in range(size):
+                        total[m] += part[m]
