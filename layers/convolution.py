@@ -36,29 +36,30 @@ class Convolution(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.convolution_param
         self._axis = canonical_axis(self, param.axis, bottom[0])
-        self._windows = read_windows(self, len(bottom[0].shape) - self._axis - 1)
+        self.windows = read_windows(self, len(bottom[0].shape) - self._axis - 1)
         self._channels, self._num_output, group = bottom[0].shape[self._axis], param.num_output, param.group
+        self.group = group
         if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
             raise self.error(
                 f"num_output {self._num_output} and the {self._channels} channels of the bottom must be "
                 f"multiples of group {group}"
             )
-        self._filtering = self._filtering_class(self._windows, group)
+        self.filtering = self._filtering_class(self.windows, group)
         params: list[ShapeAndFiller] = [(self._filters_shape(group), param.weight_filler)]
         if param.bias_term:
             params.append(((self._num_output,), param.bias_filler))
         set_up_params(self, *params)
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
-        return self._num_output, self._channels // group, *self._windows.kernel
+        return self._num_output, self._channels // group, *self.windows.kernel
 
     def _spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The top's, for a bottom's."""
-        return self._windows.output_shape(shape)
+        return self.windows.output_shape(shape)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        axes = self._axis + 1 + len(self._windows.kernel)
+        axes = self._axis + 1 + len(self.windows.kernel)
         if len(shape) != axes or shape[self._axis] != self._channels:
             raise self.error(
                 f"the bottom has the shape {shape}, expected {axes} axes with "
@@ -70,8 +71,8 @@ class Convolution(Layer):
         spatial = self._spatial_shape(shape[self._axis + 1 :])
         if min(spatial, default=1) < 1:
             raise self.error(
-                f"a kernel of {self._windows.kernel} with dilation {self._windows.dilation} does not fit into a "
-                f"bottom of shape {shape} with pad {self._windows.pad}"
+                f"a kernel of {self.windows.kernel} with dilation {self.windows.dilation} does not fit into a "
+                f"bottom of shape {shape} with pad {self.windows.pad}"
             )
         self._image_shape = shape[self._axis :]
         self._out_shape = self._num_output, *spatial
@@ -81,8 +82,8 @@ class Convolution(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         filters, *bias = (blob.data for blob in self.blobs)
         for below, above in zip(bottom, top, strict=True):
-            for image, out in zip(self._images(below.data), self._outs(above.data), strict=True):
-                self._filtering.forward(image, filters, bias[0] if bias else None, out)
+            images, outs = self._images(below.data), self._outs(above.data)
+            self.filtering.forward(images, filters, bias[0] if bias else None, outs)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0]
@@ -91,11 +92,9 @@ class Convolution(Layer):
             if len(self.blobs) > 1 and self.propagates_to(1):
                 self.blobs[1].diff[...] += out_diffs.reshape(*out_diffs.shape[:2], -1).sum(axis=(0, 2))
             if self.propagates_to(0):
-                for image, out_diff in zip(self._images(below.data), out_diffs, strict=True):
-                    self._filtering.add_filters_gradient(image, out_diff, filters.diff)
+                self.filtering.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:
-                for out_diff, image_diff in zip(out_diffs, self._images(below.diff), strict=True):
-                    self._filtering.image_gradient(out_diff, filters.data, image_diff)
+                self.filtering.image_gradient(out_diffs, filters.data, self._images(below.diff))
 
     def _images(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1, *self._image_shape)

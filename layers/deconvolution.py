@@ -10,21 +10,23 @@ from caffe_compat.layers.registry import register
 
 
 class _Transposed(Filtering):
-    """Every pixel of the small image (the bottom) adds its filters to the large one (the top)."""
+    """Every pixel of the small images (the bottom) adds its filters to the large ones (the top)."""
 
     def forward(
-        self, image: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, out: np.ndarray
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        super().image_gradient(image, filters, out)
+        super().image_gradient(images, filters, outs)
         if bias is not None:
-            rows = out.reshape(len(bias), -1)
+            rows = outs.reshape(len(outs), len(bias), -1)
             rows += bias[:, None]
 
-    def add_filters_gradient(self, image: np.ndarray, out_diff: np.ndarray, filters_diff: np.ndarray) -> None:
-        super().add_filters_gradient(out_diff, image, filters_diff)
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
+        super().add_filters_gradient(out_diffs, images, filters_diff)
 
-    def image_gradient(self, out_diff: np.ndarray, filters: np.ndarray, image_diff: np.ndarray) -> None:
-        super().forward(out_diff, filters, None, image_diff)
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        super().forward(out_diffs, filters, None, image_diffs)
 
 
 @register("Deconvolution")

@@ -1,4 +1,4 @@
-"""The three products of filters and images: the output, and the gradients of the filters and of the image."""
+"""The three products of filters and images: the outputs, and the gradients of the filters and of the images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ COLUMNS = 2**22
 
 
 class Filtering:
-    """Filters over one image at a time, as matrix products of the filters with the windows that they see.
+    """Filters over images, as matrix products of the filters with the windows that they see, image by image.
 
-    group: how many groups of channels see only filters of their own. Arrays, C-contiguous: image C x H x W;
-    filters M x C / group x kernel_h x kernel_w; out and out_diff M x H' x W'; or any other spatial axes.
+    group: how many groups of channels see only filters of their own. Arrays, C-contiguous: images N x C x H x W;
+    filters M x C / group x kernel_h x kernel_w; outs and out_diffs N x M x H' x W'; or any other spatial axes.
 
     Source: Caffe's BaseConvolutionLayer; Chellapilla, Puri and Simard (2006) for the layout.
     """
@@ -30,33 +30,38 @@ class Filtering:
         self._group = group
 
     def forward(
-        self, image: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, out: np.ndarray
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        """out = filters * image + bias."""
-        matrix = _matrix(out)
-        for row, block in self._blocks(image, out):
-            if bias is not None:
-                fill_rows(bias, block.start, block.stop, matrix)
-            columns = self._columns(image, out, row, block)
-            for f, c, o in self._by_group(_matrix(filters), columns, matrix[:, block]):
-                gemm(f, c, o, beta=0 if bias is None else 1)
+        """outs = filters * images + bias."""
+        for image, out in zip(images, outs, strict=True):
+            matrix = _matrix(out)
+            for row, block in self._blocks(image, out):
+                if bias is not None:
+                    fill_rows(bias, block.start, block.stop, matrix)
+                columns = self._columns(image, out, row, block)
+                for f, c, o in self._by_group(_matrix(filters), columns, matrix[:, block]):
+                    gemm(f, c, o, beta=0 if bias is None else 1)
 
-    def add_filters_gradient(self, image: np.ndarray, out_diff: np.ndarray, filters_diff: np.ndarray) -> None:
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
         """filters_diff += the gradient."""
-        for row, block in self._blocks(image, out_diff):
-            columns = self._columns(image, out_diff, row, block)
-            for d, c, f in self._by_group(_matrix(out_diff)[:, block], columns, _matrix(filters_diff)):
-                gemm(d, c, f, trans_b=True, beta=1)
+        for image, out_diff in zip(images, out_diffs, strict=True):
+            for row, block in self._blocks(image, out_diff):
+                columns = self._columns(image, out_diff, row, block)
+                for d, c, f in self._by_group(_matrix(out_diff)[:, block], columns, _matrix(filters_diff)):
+                    gemm(d, c, f, trans_b=True, beta=1)
 
-    def image_gradient(self, out_diff: np.ndarray, filters: np.ndarray, image_diff: np.ndarray) -> None:
-        """image_diff = the gradient."""
-        image_diff[...] = 0
-        for row, block in self._blocks(image_diff, out_diff):
-            columns = self._column_buffer(image_diff, block)
-            for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
-                gemm(f, d, c, trans_a=True)
-            if not self._windows.are_pixels:
-                self._windows.add_columns(columns, row, out_diff.shape[1:], image_diff)
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        """image_diffs = the gradient."""
+        image_diffs[...] = 0
+        for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
+            for row, block in self._blocks(image_diff, out_diff):
+                columns = self._column_buffer(image_diff, block)
+                for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
+                    gemm(f, d, c, trans_a=True)
+                if not self._windows.are_pixels:
+                    self._windows.add_columns(columns, row, out_diff.shape[1:], image_diff)
 
     def _blocks(self, image: np.ndarray, out: np.ndarray) -> Iterator[tuple[int, slice]]:
         """Blocks of output rows: the first row, and the block's columns of the output as a matrix."""

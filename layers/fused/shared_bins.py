@@ -9,7 +9,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.fused.base import Blobs, Fused
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
-from caffe_compat.layers.kernels.blas import one_thread_blas
+from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.roi_pooling import ROIPooling
 
@@ -39,7 +39,7 @@ class SharedBins(Fused):
     def fits(product: InnerProduct) -> bool:
         """Whether it takes all of a RoI's bins at once, with weights outputs x inputs in float32."""
         param = product.layer_param.inner_product_param
-        return param.axis == 1 and not param.transpose and product.dtype == np.float32
+        return has_sgemm() and param.axis == 1 and not param.transpose and product.dtype == np.float32
 
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
