@@ -13,9 +13,9 @@ from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.roi_pooling import ROIPooling
 
-BLOCK = 256  # outputs that are computed at a time, so that a block's sums and products stay in the cache
+BLOCK = 512  # outputs that are computed at a time: more, and their sums leave the cache
 # Sorting the weights by position takes as long as the products of so many RoIs; adding up, this share of a product
-PACKING, ADDING = 64, 0.06
+PACKING, ADDING = 40, 0.06
 
 
 class SharedBins(Fused):
@@ -33,7 +33,7 @@ class SharedBins(Fused):
         self.pooling, self.product = pooling, product
         self.sharing = 1.0
         self.keeps, self.kept = False, Blob()
-        self._x, self._packed, self._product = Blob(), Blob(), Blob()
+        self._x, self._packed, self._products, self._sums = (Blob() for _ in range(4))
 
     @staticmethod
     def fits(product: InnerProduct) -> bool:
@@ -61,11 +61,12 @@ class SharedBins(Fused):
         threads, block = numba.get_num_threads(), min(BLOCK, outputs)
         most = int(np.diff(starts).max())
         packed = _buffer(self._packed, threads, positions, block, channels)
-        product = _buffer(self._product, threads, most, block)
+        products = _buffer(self._products, threads, kernels.TOGETHER, most, block)
+        sums = _buffer(self._sums, threads, len(top), block)
+        if not bias:
+            bias = [np.zeros(outputs, np.float32)]
         with one_thread_blas():
-            kernels.multiply(
-                x, starts, places, weights, bias[0] if bias else np.zeros(outputs, np.float32), packed, product, top
-            )
+            kernels.multiply(x, starts, places, weights, bias[0], packed, products, sums, top)
 
     def _plan(self, maps: Blob, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """What `multiply` takes: x, starts, places; None where sharing does not pay."""

@@ -13,7 +13,7 @@ from caffe_compat.layers.kernels.blas import sgemm
 from caffe_compat.layers.kernels.roi_pooling import FLT_MAX, bin_range, roi_span
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
-_CHUNK = 16  # channels that are transposed at a time: what a cache line holds
+TOGETHER = 3  # positions whose products are added up at once
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -103,42 +103,58 @@ def gather(pooled, rows, out):
 @njit(cache=True, error_model="numpy")
 def _by_position(weights, packed):
     """packed (P x outputs x C) = weights (outputs x C P), position by position."""
-    positions, outputs, channels = packed.shape
-    for m in range(outputs):
-        row = weights[m]
-        for begin in range(0, channels, _CHUNK):
-            size = min(_CHUNK, channels - begin)
-            for p in range(positions):
-                to, start = packed[p, m, begin : begin + size], begin * positions + p
-                for c in range(size):
-                    to[c] = row[start + c * positions]
+    positions, _, channels = packed.shape
+    for m in range(weights.shape[0]):
+        for p in range(positions):
+            for c in range(channels):
+                packed[p, m, c] = weights[m, c * positions + p]
+
+
+@njit(cache=True, error_model="numpy")
+def _add(products, places, sums):
+    """sums (R x B) += the rows of each product (some x rows x B) that places (some x R) names.
+
+    Three products at a time, since reading and writing the sums takes longest.
+    """
+    for p in range(0, places.shape[0], TOGETHER):
+        if p + TOGETHER <= places.shape[0]:
+            for r in range(sums.shape[0]):
+                i, j, k = places[p, r], places[p + 1, r], places[p + 2, r]
+                for m in range(sums.shape[1]):
+                    sums[r, m] += products[p, i, m] + products[p + 1, j, m] + products[p + 2, k, m]
+        else:
+            for last in range(p, places.shape[0]):
+                for r in range(sums.shape[0]):
+                    i = places[last, r]
+                    for m in range(sums.shape[1]):
+                        sums[r, m] += products[last, i, m]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def multiply(x, starts, places, weights, bias, packed, product, top):
+def multiply(x, starts, places, weights, bias, packed, products, sums, top):
     """top (R x M) = bias + the sum over the positions of weights times the rows of x, each product taken once.
 
     x: the distinct rectangles of position p, pooled, are rows starts[p] to starts[p + 1]. weights: M x C P as Caffe
-    has them. Scratch, one a thread: packed (threads x P x B x C), product (threads x most rows of a position x B).
-    B outputs are done at a time. Within `one_thread_blas`.
+    has them. Scratch, one a thread: packed (threads x P x B x C), products (threads x TOGETHER x most rows of a
+    position x B), sums (threads x R x B). B outputs are done at a time. Within `one_thread_blas`.
     """
     threads, positions, block, channels = packed.shape
-    outputs, rois = top.shape[1], top.shape[0]
+    outputs = top.shape[1]
     for thread in prange(threads):
-        mine, y = packed[thread], product[thread]
         for begin in range(thread * block, outputs, threads * block):
             size = min(block, outputs - begin)
-            _by_position(weights[begin : begin + size], mine[:, :size])
-            for r in range(rois):
-                top[r, begin : begin + size] = bias[begin : begin + size]
-            for p in range(positions):
-                count = starts[p + 1] - starts[p]
-                a, b = x[starts[p] :], mine[p]
-                sgemm(
-                    False, True, count, size, channels, a.ctypes.data, channels, b.ctypes.data, channels,
-                    np.float32(0), y.ctypes.data, block,
-                )  # fmt: skip
-                for r in range(rois):
-                    total, part = top[r, begin : begin + size], y[places[p, r]]
-                    for m in range(size):
-                        total[m] += part[m]
+            _by_position(weights[begin : begin + size], packed[thread])
+            total = sums[thread]
+            total[:] = np.float32(0)
+            for first in range(0, positions, TOGETHER):
+                last = min(first + TOGETHER, positions)
+                for p in range(first, last):
+                    a, b, y = x[starts[p] :], packed[thread, p], products[thread, p - first]
+                    sgemm(
+                        False, True, starts[p + 1] - starts[p], size, channels, a.ctypes.data, channels,
+                        b.ctypes.data, channels, np.float32(0), y.ctypes.data, block,
+                    )  # fmt: skip
+                _add(products[thread], places[first:last], total)
+            for r in range(top.shape[0]):
+                for m in range(size):
+                    top[r, begin + m] = total[r, m] + bias[begin + m]
