@@ -19,7 +19,7 @@ from caffe_compat.layers.convolution import Convolution
 from caffe_compat.layers.fused.base import Fused
 from caffe_compat.layers.fused.reused_rows import ReusedRows
 from caffe_compat.layers.fused.shared_bins import SharedBins
-from caffe_compat.layers.fused.winograd import Winograd
+from caffe_compat.layers.fused.winograd import PhasedWinograd, Winograd
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.roi_pooling import ROIPooling
@@ -61,12 +61,18 @@ class Step:
 def plan_steps(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, Step]:
     """The steps of a net by their first layer; layers that are in none run by themselves."""
     for layer in layers:
-        if type(layer) is Convolution and Winograd.fits(layer.windows, layer.group, layer.dtype):
-            layer.filtering = Winograd(layer.windows, layer.group)
+        if type(layer) is Convolution:
+            _speed_up(layer)
     finder = _Finder(graph, layers, plan)
     shared = {step.first: step for step in finder.shared_bins()}
     reused = {step.first: step for step in finder.reused_rows(shared)}
     return shared | reused
+
+
+def _speed_up(layer: Convolution) -> None:
+    for kind in (Winograd, PhasedWinograd):
+        if kind.fits(layer.windows, layer.group, layer.dtype):
+            layer.filtering = kind(layer.windows, layer.group)
 
 
 class _Finder:

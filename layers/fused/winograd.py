@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 with stride 1 in a quarter of the products."""
+"""Convolutions of 3 x 3 with stride 1, and of 5 x 5 or 6 x 6 with stride 2, in a fraction of the products."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.layers.filtering import Filtering
 from caffe_compat.layers.kernels import winograd as kernels
 from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.windows import Windows
 
-LEAST_CHANNELS, LEAST_TILES = 32, 24  # below, transforming costs more than it saves
+LEAST_CHANNELS, LEAST_TILES = 96, 64  # below, transforming costs more than it saves
 ELEMENTS = 2**23  # of transformed tiles and their products at a time (32 MB)
 
 
@@ -97,6 +98,70 @@ class Winograd(Filtering):
             count = min(most, tiles - begin)
             shapes = [u_shape, (kernels.POINTS, count, before), (kernels.POINTS, count, after)]
             yield begin, _parts(shapes)
+
+
+class PhasedWinograd(Filtering):
+    """What Filtering computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 with stride 1 over four times the channels.
+
+    A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each phase
+    sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column).
+    """
+
+    @staticmethod
+    def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
+        """Whether it can take the place of a Filtering."""
+        return (
+            has_sgemm()
+            and dtype == np.float32
+            and group == 1
+            and windows.kernel in ((5, 5), (6, 6))
+            and (windows.stride, windows.dilation) == ((2, 2), (1, 1))
+            and windows.pad[0] == windows.pad[1]
+        )
+
+    def __init__(self, windows: Windows, group: int):
+        super().__init__(windows, group)
+        self._inner = Winograd(Windows((3, 3), (1, 1), (0, 0), (1, 1)), 1)
+        self._phases, self._small = Blob(), Blob()
+
+    def forward(self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray) -> None:
+        self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
+
+    def add_filters_gradient(self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray) -> None:
+        small = self._small_memory(filters_diff)
+        small[...] = 0
+        self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
+        kernels.add_split_filters(small, filters_diff)
+
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        phases = self._memory(image_diffs, out_diffs)
+        self._inner.image_gradient(out_diffs, self._split(filters), _merged(phases))
+        kernels.from_phases(phases, self._windows.pad[0], image_diffs)
+
+    def _split(self, filters: np.ndarray) -> np.ndarray:
+        """The filters of the phases: M x 4 C x 3 x 3."""
+        small = self._small_memory(filters)
+        kernels.split_filters(filters, small)
+        return _merged(small)
+
+    def _small_memory(self, filters: np.ndarray) -> np.ndarray:
+        self._small.reshape(len(filters), 4, filters.shape[1], 3, 3)
+        return self._small.data
+
+    def _phases_of(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
+        phases = self._memory(images, outs)
+        kernels.to_phases(images, self._windows.pad[0], phases)
+        return _merged(phases)
+
+    def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
+        """Room for the phases: N x 4 x C x (H' + 2) x (W' + 2), what the outputs see."""
+        self._phases.reshape(len(images), 4, images.shape[1], outs.shape[2] + 2, outs.shape[3] + 2)
+        return self._phases.data
+
+
+def _merged(array: np.ndarray) -> np.ndarray:
+    """The four phases as four times the channels."""
+    return array.reshape(len(array), -1, *array.shape[3:])
 
 
 def _grid(outs: np.ndarray) -> tuple[int, int]:
