@@ -1,8 +1,8 @@
 """Which layers of a net are computed together, and faster: a plan made once from the net's layer list.
 
-Two engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the default,
-lets what stands in layers/fused run forward in the place of some layers. Backward is always the layers' own. A blob that
-is not made this way is made when somebody asks for its data.
+Two engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
+default, lets what stands in layers/fused run forward in the place of some layers (backward is always the layers' own),
+and convolutions take fewer products. A blob that is not made this way is made when somebody asks for its data.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ class _Finder:
             if mining is None or not isinstance(self.layers[mining], HardRoIMining):
                 continue
             for step in shared.values():
-                if self._same(step, product, self.layers[pool], maps, mining) and rois == self.graph.nodes[mining].tops[0]:
+                if (
+                    self._same(step, product, self.layers[pool], maps, mining)
+                    and rois == self.graph.nodes[mining].tops[0]
+                ):
                     yield Step(k, k, ReusedRows(step.fused, self.layers[mining]), after=(step.first,))
 
     def _producer(self, blobs: Sequence[int], before: int) -> int | None:

@@ -44,7 +44,7 @@ class Deconvolution(Convolution):
     _filtering_class = _Transposed
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
-        return self._channels, self._num_output // group, *self._windows.kernel
+        return self._channels, self._num_output // group, *self.windows.kernel
 
     def _spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self._windows.input_shape(shape)
+        return self.windows.input_shape(shape)

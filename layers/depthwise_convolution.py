@@ -17,16 +17,21 @@ class _Depthwise(Filtering):
     """One filter a channel: without laying out windows, and without a matrix product of one row for each channel."""
 
     def forward(
-        self, image: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, out: np.ndarray
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        out[...] = 0 if bias is None else bias[:, None, None]
-        kernels.add_filtered(image, filters[:, 0], self._windows.array, out)
+        outs[...] = 0 if bias is None else bias[:, None, None]
+        for image, out in zip(images, outs, strict=True):
+            kernels.add_filtered(image, filters[:, 0], self._windows.array, out)
 
-    def add_filters_gradient(self, image: np.ndarray, out_diff: np.ndarray, filters_diff: np.ndarray) -> None:
-        kernels.add_filters_gradient(image, out_diff, self._windows.array, filters_diff[:, 0])
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
+        for image, out_diff in zip(images, out_diffs, strict=True):
+            kernels.add_filters_gradient(image, out_diff, self._windows.array, filters_diff[:, 0])
 
-    def image_gradient(self, out_diff: np.ndarray, filters: np.ndarray, image_diff: np.ndarray) -> None:
-        kernels.image_gradient(out_diff, filters[:, 0], self._windows.array, image_diff)
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        for out_diff, image_diff in zip(out_diffs, image_diffs, strict=True):
+            kernels.image_gradient(out_diff, filters[:, 0], self._windows.array, image_diff)
 
 
 @register("DepthwiseConvolution")
@@ -51,7 +56,7 @@ class DepthwiseConvolution(Convolution):
                 f"num_output is {self._num_output} and group {group}, with {self._channels} channels in the bottom; "
                 'all three must be the same: make them so, or use type: "Convolution"'
             )
-        if len(self._windows.kernel) != 2:
+        if len(self.windows.kernel) != 2:
             raise self.error(
                 f"the bottom has the shape {bottom[0].shape}; expected two spatial axes, for others use "
                 'type: "Convolution"'

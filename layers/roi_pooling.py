@@ -60,7 +60,13 @@ class ROIPooling(Layer):
             return
         rois = bottom[1].data.reshape(-1, 5)
         kernels.roi_pooling_backward(
-            self.channels_last(bottom[0]), rois, self.scale, top[0].diff, self.best.data, self.where.data, self.maps.diff
+            self.channels_last(bottom[0]),
+            rois,
+            self.scale,
+            top[0].diff,
+            self.best.data,
+            self.where.data,
+            self.maps.diff,
         )
         np.copyto(bottom[0].diff, self.maps.diff.transpose(0, 3, 1, 2))
 

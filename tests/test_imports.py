@@ -29,6 +29,7 @@ HEIGHTS = {
     "caffe_compat.learnable_params": 4,
     "caffe_compat.weights": 4,
     "caffe_compat.pycaffe": 4,
+    "caffe_compat.engine": 5,
     "caffe_compat.net": 5,
     "caffe_compat.run": 6,
     "caffe_compat.solvers": 6,

@@ -12,6 +12,7 @@ from caffe_compat.layers.kernels import shared_bins as kernels
 from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.roi_pooling import ROIPooling
+from caffe_compat.layers.rois import read_rois
 
 BLOCK = 512  # outputs that are computed at a time: more, and their sums leave the cache
 # Sorting the weights by position takes as long as the products of so many RoIs; adding up, this share of a product
@@ -21,8 +22,8 @@ PACKING, ADDING = 40, 0.06
 class SharedBins(Fused):
     """Forward of ROIPooling -> InnerProduct, in which each rectangle of the maps is pooled and multiplied once.
 
-    The inner product of a RoI is a sum over its bins of W_p (outputs x channels, those weights that see bin p) times the
-    maximum over the bin's rectangle. Proposals overlap, so that many of them have the same rectangle at the same p.
+    The inner product of a RoI is a sum over its bins of W_p (outputs x channels, those weights that see bin p) times
+    the maximum over the bin's rectangle. Proposals overlap, so that many of them have the same rectangle at the same p.
     Where they share too little for it to pay, the two layers run as they are.
 
     `sharing` is the share of the products that the last forward took, 1 where the layers ran as they are. What differs
@@ -44,7 +45,7 @@ class SharedBins(Fused):
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
         (maps, rois), ((pooled,), (top,)) = bottoms[0], tops
-        plan = self._plan(maps, rois.data.reshape(-1, 5))
+        plan = self._plan(maps, read_rois(self.pooling, [maps, rois], self.pooling.scale))
         if plan is None:
             self.sharing = 1.0
             self.pooling.forward([maps, rois], [pooled])
@@ -71,13 +72,16 @@ class SharedBins(Fused):
     def _plan(self, maps: Blob, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """What `multiply` takes: x, starts, places; None where sharing does not pay."""
         pooling = self.pooling
-        pooling.check(boxes, maps.num)
         num, channels, height, width = maps.shape
         positions, count = pooling.bins[0] * pooling.bins[1], len(boxes)
         keys = np.empty((positions, count), np.int64)
         kernels.rectangles(boxes, pooling.scale, *pooling.bins, (num, height, width), keys)
         table = np.full(1 << (2 * keys.size).bit_length(), -1, np.int64)
-        ids, places, rows = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.int32), np.empty(keys.size, np.int32)
+        ids, places, rows = (
+            np.empty(keys.shape, np.int32),
+            np.empty(keys.shape, np.int32),
+            np.empty(keys.size, np.int32),
+        )
         found, starts = np.empty(keys.size, np.int64), np.empty(positions + 1, np.int64)
         rectangles, total = kernels.distinct(keys, table, ids, found, rows, starts, places)
         self.sharing = total / keys.size

@@ -37,7 +37,9 @@ class Winograd(Filtering):
             and windows.pad[0] == windows.pad[1] <= 2
         )
 
-    def forward(self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray) -> None:
+    def forward(
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
+    ) -> None:
         if not self._pays(images, outs):
             super().forward(images, filters, bias, outs)
             return
@@ -53,13 +55,17 @@ class Winograd(Filtering):
                 kernels.multiply_points(False, True, v, u, np.float32(0), y)
             kernels.write_outputs(y, bias, *grid, begin, threads, outs)
 
-    def add_filters_gradient(self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray) -> None:
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
         if not self._pays(images, out_diffs):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         grid, threads = _grid(out_diffs), numba.get_num_threads()
         u_shape = (kernels.POINTS, *filters_diff.shape[:2])
-        for begin, (u, v, d) in self._blocks_of_tiles(out_diffs, u_shape, images.shape[1], out_diffs.shape[1]):
+        for begin, (u, v, d) in self._blocks_of_tiles(
+            out_diffs, u_shape, images.shape[1], out_diffs.shape[1]
+        ):
             kernels.transform_tiles(kernels.B_T, images, *grid, begin, self._pad, threads, v)
             kernels.transform_tiles(kernels.A, out_diffs, *grid, begin, 0, threads, d)
             with one_thread_blas():
@@ -73,7 +79,9 @@ class Winograd(Filtering):
         image_diffs[...] = 0
         grid, threads = _grid(out_diffs), numba.get_num_threads()
         u_shape = (kernels.POINTS, *filters.shape[:2])
-        for begin, (u, d, v) in self._blocks_of_tiles(out_diffs, u_shape, out_diffs.shape[1], image_diffs.shape[1]):
+        for begin, (u, d, v) in self._blocks_of_tiles(
+            out_diffs, u_shape, out_diffs.shape[1], image_diffs.shape[1]
+        ):
             if begin == 0:
                 kernels.transform_filters(filters, threads, u)
             kernels.transform_tiles(kernels.A, out_diffs, *grid, begin, 0, threads, d)
@@ -101,10 +109,10 @@ class Winograd(Filtering):
 
 
 class PhasedWinograd(Filtering):
-    """What Filtering computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 with stride 1 over four times the channels.
+    """What Filtering computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 over four times the channels.
 
-    A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each phase
-    sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column).
+    A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each
+    phase sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column), with stride 1.
     """
 
     @staticmethod
@@ -124,10 +132,14 @@ class PhasedWinograd(Filtering):
         self._inner = Winograd(Windows((3, 3), (1, 1), (0, 0), (1, 1)), 1)
         self._phases, self._small = Blob(), Blob()
 
-    def forward(self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray) -> None:
+    def forward(
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
+    ) -> None:
         self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
 
-    def add_filters_gradient(self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray) -> None:
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
         small = self._small_memory(filters_diff)
         small[...] = 0
         self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
@@ -179,4 +191,6 @@ def _parts(shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum(sizes)
     memory = scratch((int(ends[-1]),), np.dtype(np.float32))
-    return [memory[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]
+    return [
+        memory[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)
+    ]

@@ -1,7 +1,7 @@
 """Bins that RoIs share: the same rectangle of pixels at the same place of the RoI's grid gives the same product.
 
-Overlapping proposals have many bins alike, as rounding to the pixels of a small map makes them equal. A bin position p of
-a RoI is ph * pooled_w + pw. A rectangle is known by one integer; 0 is every empty one.
+Overlapping proposals have many bins alike, as rounding to the pixels of a small map makes them equal. A bin position p
+of a RoI is ph * pooled_w + pw. A rectangle is known by one integer; 0 is every empty one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Winograd's minimal filtering F(4 x 4, 3 x 3): 4 x 4 outputs of a 3 x 3 filter from 36 products instead of 144.
 
-A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see. Transforms are made for a block of channels at once, so that
-the inner loops run over contiguous channels. Point i of the 36 is row i // 6, column i % 6 of a transformed tile.
+A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see. Transforms are made for a block of channels at once, so
+that the inner loops run over contiguous channels. Point i of the 36 is row i // 6, column i % 6 of a transformed tile.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.3.
 """
@@ -140,8 +140,8 @@ def _read_tile(image, first, top, left, tile):
 def transform_tiles(matrix, images, tiles_h, tiles_w, begin, pad, threads, out):
     """out (36 x tiles x channels) = matrix tile matrix^T, for out.shape[1] tiles from number `begin` on.
 
-    matrix: B_T, of the pixels that are seen, or A, of gradients of outputs. images: N x C x H x W; pad: how far above and
-    left of them the first tile begins.
+    matrix: B_T, of the pixels that are seen, or A, of gradients of outputs. images: N x C x H x W; pad: how far above
+    and left of them the first tile begins.
     """
     side = PIXELS if matrix == B_T else OUTPUTS
     channels, chunk = images.shape[1], min(CHUNK, images.shape[1])
