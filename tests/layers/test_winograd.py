@@ -1,0 +1,82 @@
+"""Winograd's convolutions against the plain ones, which tests/layers/test_convolution.py holds to loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_compat.layers.filtering import Filtering
+from caffe_compat.layers.fused.winograd import LEAST_TILES, PhasedWinograd, Winograd
+from caffe_compat.layers.kernels.blas import has_sgemm
+from caffe_compat.layers.windows import Windows
+
+pytestmark = pytest.mark.skipif(not has_sgemm(), reason="this numpy's BLAS cannot be called from kernels")
+
+# kind, kernel, stride, pad, images x channels x height x width, outputs
+CASES = [
+    (Winograd, 3, 1, 1, (1, 97, 33, 34), 103),
+    (Winograd, 3, 1, 0, (2, 101, 26, 31), 96),
+    (Winograd, 3, 1, 2, (3, 96, 17, 22), 131),
+    (Winograd, 3, 1, 1, (2, 300, 21, 29), 270),  # more channels than are transformed at a time
+    (PhasedWinograd, 5, 2, 1, (1, 33, 66, 71), 98),
+    (PhasedWinograd, 5, 2, 0, (2, 25, 53, 50), 97),
+    (PhasedWinograd, 6, 2, 2, (1, 29, 68, 75), 99),
+    (PhasedWinograd, 6, 2, 3, (3, 24, 40, 45), 101),
+]
+
+
+def make(kind, size, stride, pad, shape, outputs):
+    windows = Windows((size, size), (stride, stride), (pad, pad), (1, 1))
+    assert kind.fits(windows, 1, np.dtype(np.float32))
+    rng = np.random.RandomState(size + pad)
+    images = rng.standard_normal(shape).astype(np.float32)
+    filters = rng.standard_normal((outputs, shape[1], size, size)).astype(np.float32)
+    out_shape = (shape[0], outputs, *windows.output_shape(shape[2:]))
+    out_diffs = rng.standard_normal(out_shape).astype(np.float32)
+    return kind(windows, 1), Filtering(windows, 1), images, filters, out_diffs
+
+
+def assert_near(got, want):
+    assert np.abs(got - want).max() <= 3e-5 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[0].__name__}-{c[1]}-pad{c[3]}-{c[4]}")
+def test_the_three_products(case):
+    fast, plain, images, filters, out_diffs = make(*case)
+    bias = np.random.RandomState(5).standard_normal(len(filters)).astype(np.float32)
+    for with_bias in (bias, None):
+        got, want = np.full_like(out_diffs, np.nan), np.empty_like(out_diffs)
+        fast.forward(images, filters, with_bias, got)
+        plain.forward(images, filters, with_bias, want)
+        assert_near(got, want)
+    got, want = np.full_like(filters, 7), np.full_like(filters, 7)  # it adds
+    fast.add_filters_gradient(images, out_diffs, got)
+    plain.add_filters_gradient(images, out_diffs, want)
+    assert_near(got - 7, want - 7)
+    got, want = np.full_like(images, np.nan), np.empty_like(images)
+    fast.image_gradient(out_diffs, filters, got)
+    plain.image_gradient(out_diffs, filters, want)
+    assert_near(got, want)
+
+
+def test_the_cases_take_the_fast_way():
+    for case in CASES:
+        fast, _, images, _, out_diffs = make(*case)
+        inner = fast if case[0] is Winograd else fast._inner
+        seen = images if case[0] is Winograd else fast._phases_of(images, out_diffs)
+        assert inner._pays(seen, out_diffs)
+
+
+def test_blocks_of_tiles(monkeypatch):
+    """As many tiles as fit into the memory at a time, the gradients summed over them."""
+    monkeypatch.setattr("caffe_compat.layers.fused.winograd.ELEMENTS", 36 * 200 * 11)
+    test_the_three_products(CASES[0])
+
+
+def test_small_ones_are_left_alone():
+    fast, plain, images, filters, out_diffs = make(Winograd, 3, 1, 1, (1, 97, 12, 9), 103)
+    assert -(-12 // 4) * -(-9 // 4) < LEAST_TILES
+    got, want = np.empty_like(out_diffs), np.empty_like(out_diffs)
+    fast.forward(images, filters, None, got)
+    plain.forward(images, filters, None, want)
+    np.testing.assert_array_equal(got, want)
