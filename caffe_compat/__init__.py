@@ -22,6 +22,7 @@ from caffe_compat._caffe import (
 from caffe_compat.alias import install_as_caffe
 from caffe_compat.classifier import Classifier
 from caffe_compat.detector import Detector
+from caffe_compat.engine import get_engine, set_engine
 from caffe_compat.errors import (
     CaffeCompatError,
     DataError,
@@ -76,6 +77,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "check_finite",
+    "get_engine",
     "get_solver",
     "has_nccl",
     "init_log",
@@ -87,6 +89,7 @@ __all__ = [
     "params",
     "proto",
     "set_device",
+    "set_engine",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_multiprocess",

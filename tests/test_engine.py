@@ -45,7 +45,10 @@ def test_the_steps_of_the_ohem_net(nets):
     names = fast._layer_names
     assert isinstance(first.fused, SharedBins) and first.fused.sharing < 0.9
     assert [names[i] for i in range(first.first, first.last + 1)] == ["roi_pool4_readonly", "fc6_readonly"]
-    assert isinstance(second.fused, ReusedRows) and (names[second.first], second.first) == ("fc6", second.last)
+    assert isinstance(second.fused, ReusedRows) and (names[second.first], second.first) == (
+        "fc6",
+        second.last,
+    )
 
 
 def test_same_numbers(nets):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,6 +60,35 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
             traceback.print_exc()
         print(f"{_place(error)}: error: {_in_one_line(error)} (--traceback shows more)", file=sys.stderr)
         return UNEXPECTED
+
+
+def add_computing_arguments(result: Any) -> None:
+    """Add --threads and --engine."""
+    result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    result.add_argument(
+        "--engine",
+        choices=["fast", "strict"],
+        default="fast",
+        help="strict computes each layer by itself, as Caffe does; fast (the default) leaves out what is computed "
+        "twice, sums in another order, and agrees to about 1e-5",
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def set_computing(args: argparse.Namespace) -> None:
+    """Do what the arguments of `add_computing_arguments` say. Raises CaffeCompatError for too many threads."""
+    from caffe_compat.engine import set_engine
+    from caffe_compat.threads import set_num_threads
+
+    if args.threads:
+        set_num_threads(args.threads)
+    set_engine(args.engine)
 
 
 def import_from_here() -> None:

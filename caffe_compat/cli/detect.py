@@ -75,7 +75,7 @@ def add_detector_arguments(result: argparse.ArgumentParser) -> None:
     )
     configuration.add_arguments(result)
     check_finite.add_arguments(result)
-    result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+    console.add_computing_arguments(result)
 
 
 def add_talk_arguments(result: Any) -> None:
@@ -96,8 +96,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         raise CaffeCompatError(
             "--stages is 1 or more, --max-per-image 0 or more, --threshold from 0 to below 1"
         )
-    if args.threads:
-        caffe.set_num_threads(args.threads)
+    console.set_computing(args)
     console.import_from_here()
     net = caffe.Net(args.net, caffe.TEST)
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)

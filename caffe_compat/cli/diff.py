@@ -142,6 +142,7 @@ def _net(args: argparse.Namespace, file: str, phase: str, seed: int) -> caffe.Ne
 
     import caffe_compat as caffe
 
+    caffe.set_engine("strict")  # each layer is run by itself, on the reference's bottoms
     caffe.set_random_seed(seed)
     np.random.seed(seed)
     return caffe.Net(

@@ -65,12 +65,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def add_general_arguments(result: Any) -> None:
-    """Add --seed, --threads, --check-finite and --propagate-down."""
+    """Add --seed, --threads, --engine, --check-finite and --propagate-down."""
     check_finite.add_arguments(result)
     result.add_argument(
         "--seed", type=_seed, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
     )
-    result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    console.add_computing_arguments(result)
     result.add_argument(
         "--propagate-down",
         choices=["replaces", "restricts"],
@@ -151,11 +151,9 @@ def _run(args: argparse.Namespace) -> None:
     talk = not (args.quiet or args.json)
     if talk:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat {__version__}: {args.net}", flush=True)
-    import caffe_compat as caffe
     from caffe_compat.prototxt.reader import is_solver
 
-    if args.threads:
-        caffe.set_num_threads(args.threads)
+    console.set_computing(args)
     console.import_from_here()
     solver = is_solver(args.net)
     _check(args, solver)

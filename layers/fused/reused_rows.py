@@ -8,7 +8,7 @@ from caffe_compat.layers.hard_roi_mining import HardRoIMining
 
 
 class ReusedRows(Fused):
-    """fc6 of the hard RoIs: those rows of the read-only fc6, before its ReLU and dropout, that the mining layer chose."""
+    """fc6 of the hard RoIs: those rows of the read-only fc6, before ReLU and dropout, that the mining layer chose."""
 
     def __init__(self, shared: SharedBins, mining: HardRoIMining):
         self.shared, self.mining = shared, mining

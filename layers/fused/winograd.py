@@ -99,7 +99,7 @@ class Winograd(Filtering):
     def _blocks_of_tiles(
         self, outs: np.ndarray, u_shape: tuple[int, ...], before: int, after: int
     ) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """The first tile of each block, and memory: one array of u_shape (kept), two of 36 x tiles x before and after."""
+        """The first tile of each block, and memory: u_shape (kept), and 36 x tiles x before, 36 x tiles x after."""
         tiles = _tiles(outs)
         most = min(tiles, max(1, ELEMENTS // (kernels.POINTS * (before + after))))
         for begin in range(0, tiles, most):

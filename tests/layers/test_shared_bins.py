@@ -92,13 +92,17 @@ def test_part_of_the_layers():
     net.blobs["pool"].data[...] = 0
     net.forward(start="fc", end="relu")
     bias = net.params["fc"][1].data
-    np.testing.assert_allclose(net.blobs["fc"].data, np.broadcast_to(np.maximum(bias, 0), whole.shape), rtol=1e-6)
+    np.testing.assert_allclose(
+        net.blobs["fc"].data, np.broadcast_to(np.maximum(bias, 0), whole.shape), rtol=1e-6
+    )
 
 
 def test_no_room_for_a_bad_roi():
     net, _ = run("fast")
     net.blobs["rois"].data[5, 0] = 3
-    with pytest.raises(caffe.LayerError, match=r"pool.*RoI 5 is of image 3; bottom\[0\] holds the images 0 to 2"):
+    with pytest.raises(
+        caffe.LayerError, match=r"pool.*RoI 5 is of image 3; bottom\[0\] holds the images 0 to 2"
+    ):
         net.forward()
 
 
@@ -106,7 +110,11 @@ def test_numbering_of_rectangles():
     rng = np.random.RandomState(0)
     keys = rng.randint(0, 40, (6, 31)).astype(np.int64) * 123456789
     table = np.full(512, -1, np.int64)
-    ids, places, rows = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.int32), np.empty(keys.size, np.int32)
+    ids, places, rows = (
+        np.empty(keys.shape, np.int32),
+        np.empty(keys.shape, np.int32),
+        np.empty(keys.size, np.int32),
+    )
     found, starts = np.empty(keys.size, np.int64), np.empty(7, np.int64)
     count, total = kernels.distinct(keys, table, ids, found, rows, starts, places)
     assert count == len(np.unique(keys)) and sorted(found[:count]) == sorted(np.unique(keys))

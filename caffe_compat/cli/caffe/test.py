@@ -25,6 +25,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_model_flags(result)
     add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
     check_finite.add_arguments(result)
+    console.add_computing_arguments(result)
     add_talk_arguments(result)
 
 
@@ -35,6 +36,7 @@ def _test(args: argparse.Namespace) -> None:
     from caffe_compat.tools.score import score
 
     say_no_gpu(args.gpu)
+    console.set_computing(args)
     quiet = args.quiet or args.json
     console.import_from_here()
     with log(quiet):

@@ -30,8 +30,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_model_flags(result)
     add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
-    result.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     check_finite.add_arguments(result)
+    console.add_computing_arguments(result)
     add_talk_arguments(result)
 
 
@@ -43,8 +43,7 @@ def _time(args: argparse.Namespace) -> None:
     from caffe_compat.tools.timing import time_net
 
     say_no_gpu(args.gpu)
-    if args.threads:
-        caffe.set_num_threads(args.threads)
+    console.set_computing(args)
     console.import_from_here()
     with log(args.quiet or args.json or args.table):
         net = caffe.Net(

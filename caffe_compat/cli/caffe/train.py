@@ -37,14 +37,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    import caffe_compat as caffe
     from caffe_compat.cli.train import EFFECTS, train
     from caffe_compat.errors import CaffeCompatError
 
     say_no_gpu(args.gpu)
     if args.weights and args.resume:
         raise CaffeCompatError("give -snapshot to go on, or -weights to begin from, not both")
-    if args.threads:
-        caffe.set_num_threads(args.threads)
+    console.set_computing(args)
     console.import_from_here()
     train(args, {**EFFECTS, signal.SIGINT: args.sigint_effect, signal.SIGHUP: args.sighup_effect})
