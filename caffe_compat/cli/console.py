@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -34,8 +35,12 @@ def out() -> Console:
 def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
     """Run a command's body; returns its exit code, 0 unless the body returns one.
 
-    An error is one line `file:line:col: error: ...` on stderr.
+    An error is one line `file:line:col: error: ...` on stderr, a layer's warning one `warning: ...`.
     """
+    plainly = warnings.formatwarning
+    warnings.formatwarning = lambda text, kind, *place: (
+        f"warning: {text}\n" if kind is UserWarning else plainly(text, kind, *place)
+    )
     try:
         if sys.stdout is None:  # closed by the caller
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
@@ -60,6 +65,8 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
             traceback.print_exc()
         print(f"{_place(error)}: error: {_in_one_line(error)} (--traceback shows more)", file=sys.stderr)
         return UNEXPECTED
+    finally:
+        warnings.formatwarning = plainly
 
 
 def add_computing_arguments(result: Any) -> None:

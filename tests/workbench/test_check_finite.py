@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from fast_rcnn.drawn import write_devkit
+from fast_rcnn.nets import TINY_TEST, tiny_test_net
 from planting import SMALL, edited, load, save, small_inputs
 from processes import python, run, run_prototxt
 
@@ -268,6 +270,38 @@ def test_test_and_time(tmp_path):
         done = run(MAIN, *action, "-model", "net.prototxt", "--check-finite", cwd=tmp_path)
         assert done.returncode == EXIT_CODE and "top 'y' is -inf at (0, 0): " in done.stderr
         assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_detect_and_evaluate(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_devkit(tmp_path / "kit")
+    (tmp_path / "net.prototxt").write_text(TINY_TEST)
+    net = tiny_test_net()
+    net.params["cls_score"][1].data[3] = 3e38  # and more is inf
+    net.params["cls_score"][0].data[3] = 3e38
+    net.save(tmp_path / "w.caffemodel")
+    devkit = ("--devkit", "kit", "--image-set", "trainval")
+    photo = sorted((tmp_path / "kit/VOC2007/JPEGImages").iterdir())[0]
+    for command in (("detect", "net.prototxt", photo), ("evaluate", "net.prototxt", *devkit)):
+        args = ("--weights", "w.caffemodel", "--check-finite", "--set", "TEST.SCALES", "(90,)")
+        done = run(MAIN, *command, *args, cwd=tmp_path)
+        assert done.returncode == EXIT_CODE, done.stderr
+        assert (
+            "layer 'cls_score' (InnerProduct): top 'cls_score' is inf at (0, 3): RoI 0 (image 0, "
+            in done.stderr
+        )
+        assert "), class 3; " in done.stderr
+    assert run(MAIN, "replay", "replay_cls_score.npz", "--quiet", cwd=tmp_path).returncode == 0
+
+
+def test_rois_that_are_none_are_one_line(tmp_path):
+    inputs = small_inputs()
+    inputs["rois"][6, [1, 3]] = 17, 3
+    save(tmp_path / "in.npz", inputs)
+    done = run_prototxt(SMALL, "--inputs", "in.npz", "--iterations", 2, "--quiet", cwd=tmp_path)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0 and len(lines) == 2  # two layers pool them
+    assert lines[0].startswith("warning: layer 'roi_pool_readonly' (ROIPooling): RoI 6 (image ")
 
 
 def test_replay_wants_its_own_files(tmp_path):
