@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,13 +29,13 @@ class Axpy(Layer):
             raise self.error(
                 f"a, x and y have the shapes {factors}, {x}, {y}; expected N x C, and N x C x ... twice"
             )
-        self.rows = x[0] * x[1], -1
+        self.rows = x[0] * x[1], math.prod(x[2:])
         top[0].reshape(*x)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        factors, x, y = (blob.data.reshape(self.rows) for blob in bottom)
+        x, y = (blob.data.reshape(self.rows) for blob in bottom[1:])
         out = top[0].data.reshape(self.rows)
-        np.multiply(factors, x, out=out)
+        np.multiply(bottom[0].data.reshape(-1, 1), x, out=out)
         out += y
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
@@ -43,6 +44,6 @@ class Axpy(Layer):
             x = bottom[1].data.reshape(self.rows)
             np.einsum("ij,ij->i", seed, x, out=bottom[0].diff.reshape(-1))
         if propagate_down[1]:
-            np.multiply(bottom[0].data.reshape(self.rows), seed, out=bottom[1].diff.reshape(self.rows))
+            np.multiply(bottom[0].data.reshape(-1, 1), seed, out=bottom[1].diff.reshape(self.rows))
         if propagate_down[2]:
             np.copyto(bottom[2].diff, top[0].diff)

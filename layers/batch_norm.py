@@ -61,6 +61,8 @@ class BatchNorm(InPlaceLayer):
             raise self.error(
                 f"the bottom {shape} has {bottom[0].channels} channels, the params {self.blobs[0].count}"
             )
+        if not self.use_global_stats and bottom[0].count == 0:
+            raise self.error(f"the bottom has the shape {shape}: there is nothing to take the statistics of")
         self.view = bottom[0].num, bottom[0].channels, math.prod(shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -68,5 +68,5 @@ class BoxAnnotatorOHEM(Layer):
         labels = np.where(kept, bottom[2].data.ravel(), self.param.ignore_label)
         top[0].data[...] = labels.reshape(top[0].shape)
         rows = kept.reshape(-1, 1, self.places)
-        weights = bottom[3].data.reshape(len(rows), -1, self.places)
+        weights = bottom[3].data.reshape(len(rows), bottom[3].channels, self.places)
         top[1].data[...] = np.where(rows, weights, 0).reshape(top[1].shape)

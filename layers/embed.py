@@ -48,7 +48,7 @@ class Embed(Layer):
             y += values
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        diff = top[0].diff.reshape(self.rows.size, -1)
+        diff = top[0].diff.reshape(self.rows.size, top[0].shape[-1])
         if self.propagates_to(0):
             add_to_rows(diff, self.rows, self.blobs[0].diff)
         if len(self.blobs) > 1 and self.propagates_to(1):

@@ -28,8 +28,9 @@ class MVN(InPlaceLayer):
             raise self.error(f"the bottom has the shape {blob.shape}, expected at most 4 axes")
         if top[0] is not blob:
             top[0].reshape(blob.num, blob.channels, blob.height, blob.width)
-        groups = blob.num if param.across_channels else blob.num * blob.channels
-        self.view = 1, groups, blob.count // max(1, groups)
+        image = blob.height * blob.width
+        each = (1, blob.channels * image) if param.across_channels else (blob.channels, image)
+        self.view = 1, blob.num * each[0], each[1]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.mvn_param

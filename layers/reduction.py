@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,8 +28,10 @@ class Reduction(Layer):
         param = self.layer_param.reduction_param
         axis = canonical_axis(self, param.axis, bottom[0])
         top[0].reshape(*bottom[0].shape[:axis])
-        self.view = top[0].count, bottom[0].count // max(1, top[0].count)
+        self.view = top[0].count, math.prod(bottom[0].shape[axis:])
         mean = self.operation == ReductionParameter.MEAN
+        if mean and self.view[1] == 0:
+            raise self.error(f"there is no mean of a bottom of shape {bottom[0].shape} from axis {axis} on")
         self.coeff = bottom[0].dtype.type(param.coeff / self.view[1] if mean else param.coeff)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

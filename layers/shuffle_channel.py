@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,8 +28,8 @@ class ShuffleChannel(Layer):
             raise self.error(
                 f"group is {group} and the bottom of shape {shape}; expected N x C x ..., C a multiple of group"
             )
-        self.groups = shape[0], group, shape[1] // group, -1
-        self.mixed = shape[0], shape[1] // group, group, -1
+        size, inner = shape[1] // group, math.prod(shape[2:])
+        self.groups, self.mixed = (shape[0], group, size, inner), (shape[0], size, group, inner)
         top[0].reshape(*shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ class SPP(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.layer_param.spp_param.pyramid_height < 1:
             raise self.error("pyramid_height is 0; it must be at least 1")
-        self._shape: tuple[int, ...] = ()
+        self._shape: tuple[int, ...] | None = None
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
@@ -83,4 +84,4 @@ class SPP(Layer):
             bottom[0].diff[...] += below.diff
 
     def _rows(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(self._shape[0], -1)
+        return array.reshape(len(array), math.prod(array.shape[1:]))

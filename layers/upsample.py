@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,4 +82,4 @@ class Upsample(Layer):
 
 
 def _planes(array: np.ndarray) -> np.ndarray:
-    return array.reshape(array.shape[0] * array.shape[1], -1)
+    return array.reshape(array.shape[0] * array.shape[1], math.prod(array.shape[2:]))
