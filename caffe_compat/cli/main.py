@@ -11,7 +11,9 @@ from caffe_compat.cli import (
     console,
     detect,
     diff,
+    draw,
     evaluate,
+    explain,
     layers,
     make_shapes,
     replay,
@@ -37,6 +39,8 @@ examples:
   caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
   caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007
   caffe-compat diff train.prototxt --against recording.npz
+  caffe-compat explain train.prototxt fc6
+  caffe-compat draw train.prototxt -o net.svg
   caffe-compat layers --json"""
 
 
@@ -72,6 +76,10 @@ def parser() -> argparse.ArgumentParser:
             "replay", help="run the layer again that --check-finite stopped at", **replay.HELP
         )
     )
+    explain.add_arguments(
+        commands.add_parser("explain", help="say where gradient flows, and why not elsewhere", **explain.HELP)
+    )
+    draw.add_arguments(commands.add_parser("draw", help="draw a net: its graph, its gradient", **draw.HELP))
     for name, command, text in CAFFES:
         command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
     layers.add_arguments(
