@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import pytest
+import onnx
+import onnxruntime
 
 import caffe_compat as caffe
-
-onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 
 HAS_LOOP = int(cv2.__version__.split(".")[0]) >= 5  # OpenCV's dnn before has fixed shapes and no Loop
 
@@ -80,4 +78,3 @@ def differences(mine: Outputs, theirs: Outputs) -> dict[str, float]:
     assert mine.keys() == theirs.keys()
     assert {k: v.shape for k, v in mine.items()} == {k: v.shape for k, v in theirs.items()}
     return {k: float(abs(v - theirs[k]).max() / max(1, abs(v).max())) for k, v in mine.items()}
-

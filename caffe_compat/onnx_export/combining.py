@@ -95,4 +95,4 @@ def silence(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 
 @converts("Parameter")
 def parameter(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [write.param(layer.blobs[0])]
+    return [write("Identity", write.param(layer.blobs[0]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import onnx
 from onnx import helper
@@ -24,28 +25,26 @@ LARGEST = 2**31 - 1  # bytes of a protobuf message
 def to_onnx(net: Net) -> onnx.ModelProto:
     """The net, with the params that it has, as a model that ONNX's checker has passed.
 
-    Inputs are the tops of the Input layers, outputs the net's; both are called as the blobs are. A value of a blob
-    that is changed in place is called as the blob only after the last change. Dims in which the net takes other
-    sizes too are symbolic.
+    Inputs are the tops of the Input layers, outputs the net's; both are called as the blobs are, as is, of a blob that
+    is changed in place, the last value. Dims in which the net takes other sizes too are symbolic.
 
     Raises LayerError, with file and line, for a layer that has no form in ONNX, CaffeCompatError where nothing goes
     in or comes out, or where the model would have more than 2 GB.
     """
     with net._located():
-        if not net.inputs or not set(net.outputs) - set(net.inputs):
-            raise CaffeCompatError("a model needs an Input layer, and an output that is none of the inputs")
         write, values = Operators(), _Values(net)
         for layer, node in zip(net.layers, net.graph.nodes, strict=True):
             axes = [len(net.blobs[net.graph.blob_names[blob]].shape) for blob in node.bottoms]
             _convert(write, layer, node, values, axes)
-        values.settle(write)
+        outputs = values.settle(write)
+        if not net.inputs or not outputs:
+            raise CaffeCompatError("a model needs an Input layer, and a blob that no layer reads")
         shapes = symbolic_shapes(net)
-        outputs = [name for name in net.outputs if name not in net.inputs]
         graph = helper.make_graph(
-            [*write.nodes, *values.outputs(outputs)],
+            write.nodes,
             net.name or "net",
             [_described(name, shapes[name]) for name in net.inputs],
-            [_described(name, shapes[name]) for name in outputs],
+            [_described(name, shapes[blob]) for name, blob in outputs.items()],
             write.constants,
         )
         model = helper.make_model(
@@ -68,46 +67,54 @@ def write(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
 
 
 class _Values:
-    """Which value each blob is at the moment, and what the blobs' values are called."""
+    """Which value each blob is at the moment, and which blob it was first."""
 
     def __init__(self, net: Net):
         self._names = net.graph.blob_names
         self._inputs = set(net.inputs)
-        self._last = {top: node for node in net.graph.nodes for top in node.tops}
+        self._outputs = net.graph.outputs
+        self._first: dict[str, int] = {}
         self.now: dict[int, str] = {}
 
-    def name(self, blob: int, node: Node) -> str:
-        """What the value that a layer writes to a blob is called."""
-        name = self._names[blob]
-        is_free = self._last[blob] is node and name not in self._inputs
-        return name if is_free else f"{name}/{node.param.name}"
+    def set(self, blob: int, value: str) -> None:
+        self.now[blob] = value
+        self._first.setdefault(value, blob)
 
-    def settle(self, write: Operators) -> None:
-        """Call by the blob's name what a layer that changes nothing, such as Dropout, left as the blob's last value."""
-        for blob, value in list(self.now.items()):
-            name = self._names[blob]
-            if name not in self._inputs and value.startswith(f"{name}/") and write.rename(value, name, 0):
-                self.now.update({other: name for other, known in self.now.items() if known == value})
+    def settle(self, write: Operators) -> dict[str, str]:
+        """Call the last value of each blob as the blob, unless it is an input's or another blob's; then end what
+        comes out. Returns output -> blob.
 
-    def outputs(self, names: list[str]) -> list[onnx.NodeProto]:
-        """Operators that give the values of these blobs the blobs' names, where they have others."""
-        ends = {self._names[blob]: value for blob, value in self.now.items()}
-        return [helper.make_node("Identity", [ends[name]], [name]) for name in names if ends[name] != name]
+        An output that is another blob's value becomes a copy; one that was an input and changed in place keeps the
+        name of its value; an input that nobody reads comes not out again.
+        """
+        names = {
+            value: self._names[blob]
+            for blob, value in self.now.items()
+            if self._first[value] == blob and self._names[blob] not in self._inputs
+        }
+        write.rename(names)
+        result = {}
+        for blob in self._outputs:
+            name, value = self._names[blob], names.get(self.now[blob], self.now[blob])
+            if value in self._inputs and name in self._inputs:
+                continue
+            if name not in self._inputs and name != value:
+                write.nodes.append(helper.make_node("Identity", [value], [name], name=name))
+                value = name
+            result[value] = name
+        return result
 
 
 def _convert(write: Operators, layer: Layer, node: Node, values: _Values, axes: list[int]) -> None:
     """Add one layer; axes: how many its bottoms have."""
-    if layer.type == "Input":
-        values.now.update({top: layer_top for top, layer_top in zip(node.tops, node.param.top, strict=True)})
-        return
-    before = len(write.nodes)
-    write.scope = layer.name
-    bottoms = [values.now[blob] for blob in node.bottoms]
-    write.axes.update(zip(bottoms, axes, strict=True))
-    tops = converter(layer)(write, layer, bottoms)
+    tops: Sequence[str] = node.param.top
+    if layer.type != "Input":
+        write.scope = layer.name
+        bottoms = [values.now[blob] for blob in node.bottoms]
+        write.axes.update(zip(bottoms, axes, strict=True))
+        tops = converter(layer)(write, layer, bottoms)
     for blob, value in zip(node.tops, tops, strict=True):
-        name = values.name(blob, node)
-        values.now[blob] = name if write.rename(value, name, before) else value
+        values.set(blob, value)
 
 
 def _described(name: str, dims: Dims) -> onnx.ValueInfoProto:

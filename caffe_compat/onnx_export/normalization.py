@@ -59,8 +59,15 @@ def mvn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 
 def _moments(write: Operators, x: str, axes: list[int]) -> tuple[str, str]:
     """x less its mean over the axes, and the variance over them."""
-    centred = write("Sub", x, write("ReduceMean", x, axes=axes, keepdims=1))
-    return centred, write("ReduceMean", write("Mul", centred, centred), axes=axes, keepdims=1)
+    centred = write("Sub", x, _mean(write, x, axes))
+    return centred, _mean(write, write("Mul", centred, centred), axes)
+
+
+def _mean(write: Operators, x: str, axes: list[int]) -> str:
+    """Over the first axis by itself: OpenCV 5.0 is wrong over axes that are not neighbours."""
+    for part in ([axis for axis in axes if axis], [axis for axis in axes if not axis]):
+        x = write("ReduceMean", x, axes=part, keepdims=1) if part else x
+    return x
 
 
 @converts("Normalize")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Operators:
     def fresh(self, scope: str) -> str:
         """A name that no value has yet."""
         self._names[scope] = self._names.get(scope, 0) + 1
-        return f"{scope}/{self._names[scope]}"
+        return f"{scope}:{self._names[scope]}"
 
     def __call__(self, type: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator of one output; returns the output."""
@@ -61,7 +61,7 @@ class Operators:
         return self._constant(np.asarray(values, np.int64))
 
     def _constant(self, array: np.ndarray, kind: str = "constant") -> str:
-        name = self.fresh(f"{self.scope}/{kind}")
+        name = self.fresh(f"{self.scope}:{kind}")
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name
 
@@ -74,13 +74,14 @@ class Operators:
         """The value with another shape: 0 is the dim that it has at this axis, -1 what makes the counts equal."""
         return self("Reshape", value, self.ints(dims))
 
-    def rename(self, value: str, name: str, since: int) -> bool:
-        """Call an output of the operators from number `since` on `name`; False where none of them writes it."""
-        written = False
-        for node in self.nodes[since:]:
-            for names in (node.input, node.output):
-                for i, known in enumerate(names):
-                    if known == value:
-                        written |= names is node.output
-                        names[i] = name
-        return written
+    def rename(self, names: dict[str, str]) -> None:
+        """Call values by other names: old name -> new name."""
+        _rename(self.nodes, names)
+
+
+def _rename(nodes: Iterable[onnx.NodeProto], names: dict[str, str]) -> None:
+    for node in nodes:
+        for values in (node.input, node.output):
+            values[:] = [names.get(value, value) for value in values]
+        for attribute in node.attribute:
+            _rename(attribute.g.node, names)  # a loop's body reads values from outside

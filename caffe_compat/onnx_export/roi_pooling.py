@@ -96,8 +96,8 @@ def _for_each_roi(write: Operators, maps: str, image: str, rows: Bins, columns: 
 def _body(write: Operators, maps: str, image: str, rows: Bins, columns: Bins) -> onnx.GraphProto:
     """One turn of the loop. It counts the RoIs itself: the number of the turn is wrong in OpenCV 5.0."""
     inner = Operators()
-    inner.scope = write.fresh(f"{write.scope}/loop")
-    turn, go_on, roi = (f"{inner.scope}/{name}" for name in ("turn", "go_on", "roi"))
+    inner.scope = write.fresh(f"{write.scope}:loop")
+    turn, go_on, roi = (f"{inner.scope}:{name}" for name in ("turn", "go_on", "roi"))
     number = inner("Gather", image, roi, axis=0)
     top, bottom = _of_roi(inner, rows, roi)
     left, right = _of_roi(inner, columns, roi)
