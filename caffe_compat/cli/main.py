@@ -14,6 +14,7 @@ from caffe_compat.cli import (
     draw,
     evaluate,
     explain,
+    export,
     layers,
     make_shapes,
     replay,
@@ -41,6 +42,7 @@ examples:
   caffe-compat diff train.prototxt --against recording.npz
   caffe-compat explain train.prototxt fc6
   caffe-compat draw train.prototxt -o net.svg
+  caffe-compat export deploy.prototxt --weights F.caffemodel -o net.onnx
   caffe-compat layers --json"""
 
 
@@ -80,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("explain", help="say where gradient flows, and why not elsewhere", **explain.HELP)
     )
     draw.add_arguments(commands.add_parser("draw", help="draw a net: its graph, its gradient", **draw.HELP))
+    export.add_arguments(commands.add_parser("export", help="write a net as ONNX", **export.HELP))
     for name, command, text in CAFFES:
         command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
     layers.add_arguments(
