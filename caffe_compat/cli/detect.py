@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.detect import Detector
 
 DESCRIPTION = """\
-Find objects in photos with a Fast R-CNN test net (inputs data and rois), and print their classes, scores and
-boxes (x1 y1 x2 y2 in pixels from 0, both corners inside).
+Find objects in photos with a Fast R-CNN test net (inputs data and rois) or a Faster R-CNN one (inputs data and
+im_info, proposes boxes itself), and print their classes, scores and boxes (x1 y1 x2 y2 in pixels from 0, both corners
+inside).
 
 A photo that cannot be read is reported, the others are done, and the exit code is 7."""
 
@@ -38,7 +39,7 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_detect)
-    result.add_argument("net", metavar="NET", help="a Fast R-CNN test.prototxt")
+    result.add_argument("net", metavar="NET", help="a test.prototxt of Fast or Faster R-CNN")
     result.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder or a glob pattern")
     result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
     result.add_argument("--threshold", type=float, default=0.8, metavar="P", help="least score, default: 0.8")
@@ -54,7 +55,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def add_detector_arguments(result: argparse.ArgumentParser) -> None:
     """Add what `detect` and `evaluate` share: how objects are found."""
     result.add_argument(
-        "--proposals", metavar="F", help="boxes of all images, .mat or .npz; default: searched"
+        "--proposals",
+        metavar="F",
+        help="boxes of all images, .mat or .npz; default: searched, or the net's own",
     )
     result.add_argument(
         "--max-per-image", type=int, default=100, metavar="N", help="most detections, default: 100; 0: all"
@@ -90,6 +93,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.fast_rcnn.config import apply
     from caffe_compat.fast_rcnn.detect import Detector
 
     if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
@@ -98,6 +102,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         )
     console.set_computing(args)
     console.import_from_here()
+    apply(cfg)
     net = caffe.Net(args.net, caffe.TEST)
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
     show.weights(net.copy_from(args.weights), quiet)
@@ -154,15 +159,21 @@ def _run(
 
     results, errors = [], []
     with console.progress(len(paths), quiet) as bar:
-        for path, photo in zip(paths, read_ahead(paths, args.proposals), strict=True):
+        photos = read_ahead(paths, args.proposals, has_rpn=detector.has_rpn)
+        for path, photo in zip(paths, photos, strict=True):
             if isinstance(photo, DataError):
                 errors.append(photo)
                 print(f"{photo.file}: error: {photo.message}", file=sys.stderr)
             else:
                 found = detector(photo.image, photo.proposals)
-                times = {"proposals": photo.seconds, **detector.seconds}
+                searched = {} if detector.has_rpn else {"proposals": photo.seconds}
                 results.append(
-                    {"photo": path, "proposals": len(photo.proposals), "seconds": times, "found": found}
+                    {
+                        "photo": path,
+                        "proposals": detector.proposals,
+                        "seconds": {**searched, **detector.seconds},
+                        "found": found,
+                    }
                 )
                 if args.draw:
                     target = Path(args.draw) / f"{Path(path).stem}_detected.jpg"

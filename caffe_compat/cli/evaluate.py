@@ -41,7 +41,7 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_evaluate)
-    result.add_argument("net", metavar="NET", nargs="?", help="a Fast R-CNN test.prototxt")
+    result.add_argument("net", metavar="NET", nargs="?", help="a test.prototxt of Fast or Faster R-CNN")
     result.add_argument("--weights", metavar="F", help="a .caffemodel, or HDF5")
     result.add_argument(
         "--detections", metavar="FILE", help="evaluate what an earlier run found, or detect --output wrote"
@@ -105,11 +105,12 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
 
     cfg = configuration.read(args)
     detector = make_detector(args, cfg, quiet)
+    searched = "RPN" if detector.has_rpn else "selective search"
     run = {
         "net": digest(args.net),
         "weights": digest(args.weights),
         "photos": str(kit.folder.resolve()),
-        "proposals": digest(args.proposals) if args.proposals else "selective search",
+        "proposals": digest(args.proposals) if args.proposals else searched,
         "configuration": json.loads(
             json.dumps([asdict(cfg.TEST), cfg.DEDUP_BOXES, cfg.PIXEL_MEANS])  # tuples become lists
         ),

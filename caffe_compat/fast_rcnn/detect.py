@@ -4,41 +4,46 @@
     detector = Detector(net)
     for label, x1, y1, x2, y2, score in detector(image, propose(image)): ...
 
-Source: fast_rcnn/test.py of abhi2610/ohem.
+A net with an RPN (Faster R-CNN) proposes the boxes itself: detector(image). Source: fast_rcnn/test.py of
+abhi2610/ohem and of py-faster-rcnn.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_transform_inv, clip_boxes
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.feed import ROI_INPUTS
-from caffe_compat.fast_rcnn.images import image_blob
+from caffe_compat.fast_rcnn.feed import ROI_INPUTS, RPN_INPUTS
+from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.nms import BOX, CLASS, GPU, SCORE, by_class_and_score, suppress, vote
+from caffe_compat.fast_rcnn.pyramid import Pyramid
 from caffe_compat.net import Net
 
-_BEST_AREA = 224 * 224  # pixels of a RoI at the level of the pyramid that it goes to
 _VOTING = 0.5  # overlap from which a box has a vote
 DEFAULT = Config()
 
 
 class Detector:
-    """Finds objects in photos with a Fast R-CNN test net, one whose inputs are `data` and `rois`.
+    """Finds objects in photos with a Fast R-CNN test net: its inputs are `data` and `rois`, or those of a net that
+    proposes boxes itself (`has_rpn`), `data` and `im_info`; then its blob `rois` has them.
 
     thresh: least score; max_per_image: most detections of a photo, 0 for all (of equal scores at the limit
     all stay); nms_rule: see nms.py; overlap for NMS, scales and the rest are of `cfg.TEST`. stages: how
     often boxes are regressed and scored. With more than one, the boxes of all stages count, and those that
     NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM paper.
 
-    `seconds` has the time of each stage of the last photo: pyramid, net, boxes, nms.
+    `seconds` has the time of each stage of the last photo: pyramid, net, boxes, nms. `proposals`: how many boxes
+    it was looked at with.
 
-    Raises DataError for a net of another kind, and for a configuration with an RPN.
+    Raises DataError for a net of another kind, and where net and configuration do not fit.
 
     Source: test_net of the reference; Gidaris and Komodakis 2015 and Shrivastava et al. 2016 for stages.
     """
@@ -55,15 +60,17 @@ class Detector:
         self.net, self.cfg, self.thresh, self.max_per_image = net, cfg, thresh, max_per_image
         self.nms_rule, self.stages = nms_rule, stages
         self.seconds = {"pyramid": 0.0, "net": 0.0, "boxes": 0.0, "nms": 0.0}
-        _check(net, cfg)
+        self.proposals = 0
+        self.has_rpn = set(net.inputs) == RPN_INPUTS
+        _check(self)
 
     @property
     def num_classes(self) -> int:
         """How many classes the net has, the background counted."""
         return self.net.blobs["cls_prob"].shape[1]
 
-    def __call__(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels).
+    def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None) -> np.ndarray:
+        """Detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels; None with an RPN).
 
         M x 6 float32: class, x1 y1 x2 y2 in the photo's pixels, score; by class, then by descending score.
         Raises DataError where the net's answers are not finite.
@@ -72,6 +79,7 @@ class Detector:
         with self._timed("pyramid"):
             pyramid = Pyramid(image, self.cfg)
         scores, regressed = self.regress(pyramid, boxes)
+        self.proposals = len(scores)
         with self._timed("boxes"):
             found = stage = candidates(scores, regressed, self.thresh)
         for _ in range(1, self.stages):
@@ -86,8 +94,12 @@ class Detector:
                 kept = vote(kept, found, _VOTING)
             return limit(kept, self.max_per_image)
 
-    def regress(self, pyramid: Pyramid, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def regress(self, pyramid: Pyramid, boxes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What `im_detect` gives, for the photo of a pyramid."""
+        if self.has_rpn:
+            return self._propose_and_regress(pyramid)
+        if boxes is None:
+            raise DataError("the net takes RoIs; give it boxes")
         if not len(boxes):
             return np.zeros((0, self.num_classes), np.float32), np.zeros(
                 (0, 4 * self.num_classes), np.float32
@@ -95,13 +107,25 @@ class Detector:
         with self._timed("net"):
             rois = pyramid.rois(boxes)
             index, inverse = unique_rois(rois, self.cfg.DEDUP_BOXES)
-            scores, deltas = forward(self.net, pyramid.blob, rois[index], self.cfg)
+            scores, deltas = forward(self.net, {"data": pyramid.blob, "rois": rois[index]}, self.cfg)
         with self._timed("boxes"):
-            if self.cfg.TEST.BBOX_REG:
-                regressed = clip_boxes(bbox_transform_inv(boxes[index], deltas), *pyramid.size)
-            else:
-                regressed = np.tile(boxes[index].astype(np.float32), (1, scores.shape[1]))
-            return scores[inverse], regressed[inverse]
+            return scores[inverse], self._moved(boxes[index], deltas, scores, pyramid)[inverse]
+
+    def _propose_and_regress(self, pyramid: Pyramid) -> tuple[np.ndarray, np.ndarray]:
+        scale = pyramid.scales[0]
+        with self._timed("net"):
+            inputs = {"data": pyramid.blob, "im_info": im_info(pyramid.blob, scale)}
+            scores, deltas = forward(self.net, inputs, self.cfg)
+        with self._timed("boxes"):
+            boxes = self.net.blobs["rois"].data[:, 1:] / np.float32(scale)
+            return scores, self._moved(boxes, deltas, scores, pyramid)
+
+    def _moved(
+        self, boxes: np.ndarray, deltas: np.ndarray, scores: np.ndarray, pyramid: Pyramid
+    ) -> np.ndarray:
+        if self.cfg.TEST.BBOX_REG:
+            return clip_boxes(bbox_transform_inv(boxes, deltas), *pyramid.size)
+        return np.tile(boxes.astype(np.float32), (1, scores.shape[1]))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -110,30 +134,11 @@ class Detector:
         self.seconds[stage] += time.perf_counter() - start
 
 
-class Pyramid:
-    """A photo at all scales of TEST.SCALES: `blob` (levels x 3 x H x W), `scales`, and `size`, height and width."""
-
-    def __init__(self, image: np.ndarray, cfg: Config):
-        sizes = cfg.TEST.SCALES
-        self.size: tuple[int, int] = image.shape[:2]
-        self.blob, scales = image_blob([image] * len(sizes), sizes, cfg.TEST.MAX_SIZE, cfg.PIXEL_MEANS)
-        self.scales = np.array(scales)
-
-    def rois(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes of the photo (R x 4) in the pyramid: R x 5 float32, the level and the scaled box.
-
-        Each goes to the level where its area is nearest to 224 x 224.
-        """
-        boxes = boxes.astype(np.float64)
-        areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
-        levels = np.abs(areas[:, None] * self.scales**2 - _BEST_AREA).argmin(axis=1)
-        return np.hstack((levels[:, None], boxes * self.scales[levels, None])).astype(np.float32)
-
-
 def im_detect(
-    net: Net, image: np.ndarray, boxes: np.ndarray, cfg: Config = DEFAULT
+    net: Net, image: np.ndarray, boxes: np.ndarray | None = None, cfg: Config = DEFAULT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) of R proposals (R x 4 pixels).
+    """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) of R proposals (R x 4 pixels; None
+    where the net proposes them).
 
     The scores are probabilities, or with TEST.SVM the outputs of cls_score. Without TEST.BBOX_REG the boxes
     are the proposals. RoIs that DEDUP_BOXES makes equal go through the net once and get the same answers.
@@ -142,19 +147,24 @@ def im_detect(
     return Detector(net, cfg).regress(Pyramid(image, cfg), boxes)
 
 
-def forward(net: Net, data: np.ndarray, rois: np.ndarray, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """What the net answers for an image blob and RoIs (R x 5): scores R x K, and deltas R x 4K.
+def forward(net: Net, inputs: Mapping[str, np.ndarray], cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+    """What the net answers for an image blob and RoIs (R x 5), its own or of `inputs`: scores R x K, and deltas R x 4K.
 
     The deltas have no columns without TEST.BBOX_REG. Raises DataError where something is not finite.
     """
-    net.blobs["data"].reshape(*data.shape)
-    net.blobs["rois"].reshape(*rois.shape)
-    net.forward(data=data, rois=rois)
-    scores = net.blobs["cls_score" if cfg.TEST.SVM else "cls_prob"].data.reshape(len(rois), -1)
-    deltas = net.blobs["bbox_pred"].data.reshape(len(rois), -1) if cfg.TEST.BBOX_REG else scores[:, :0]
+    for name, array in inputs.items():
+        net.blobs[name].reshape(*array.shape)
+    net.forward(**inputs)
+    rois = net.blobs["rois"].num
+    scores = _rows(net.blobs["cls_score" if cfg.TEST.SVM else "cls_prob"], rois)
+    deltas = _rows(net.blobs["bbox_pred"], rois) if cfg.TEST.BBOX_REG else scores[:, :0]
     if not (np.isfinite(scores).all() and np.isfinite(deltas).all()):
         raise DataError("what the net answers is not finite; are these the right weights?")
     return scores, deltas
+
+
+def _rows(blob: Blob, rows: int) -> np.ndarray:
+    return blob.data.reshape(rows, math.prod(blob.shape[1:]))
 
 
 def unique_rois(rois: np.ndarray, dedup: float) -> tuple[np.ndarray, np.ndarray]:
@@ -203,19 +213,17 @@ def limit(dets: np.ndarray, most: int) -> np.ndarray:
     return dets[dets[:, SCORE] >= np.sort(dets[:, SCORE])[-most]]
 
 
-def _check(net: Net, cfg: Config) -> None:
-    if cfg.TEST.HAS_RPN:
-        raise DataError(
-            "TEST.HAS_RPN is set, but proposals come from selective search or a file; set it to false"
-        )
+def _check(detector: Detector) -> None:
+    net, cfg = detector.net, detector.cfg
     needed = {
         "cls_prob",
+        "rois",
         *(["bbox_pred"] if cfg.TEST.BBOX_REG else []),
         *(["cls_score"] if cfg.TEST.SVM else []),
     }
-    if set(net.inputs) != ROI_INPUTS or not needed <= set(net.blobs):
+    if not (detector.has_rpn or set(net.inputs) == ROI_INPUTS) or not needed <= set(net.blobs):
         raise DataError(
-            f"detection takes a Fast R-CNN test net, with the inputs data and rois and the blobs "
+            f"detection takes a Fast R-CNN test net, with the inputs data and rois, or data and im_info, and the blobs "
             f"{', '.join(sorted(needed))}; this one's inputs are {', '.join(net.inputs) or 'none'} and its outputs "
             f"{', '.join(net.outputs)}: use the test.prototxt"
         )
@@ -225,3 +233,14 @@ def _check(net: Net, cfg: Config) -> None:
             f"bbox_pred has {shapes[1][1]} columns and cls_prob {shapes[0][1]}; expected four times as many, a box "
             "for each class"
         )
+    wrong = None
+    if cfg.TEST.HAS_RPN and not detector.has_rpn:
+        wrong = "TEST.HAS_RPN is true, and this net takes rois and proposes none; set it to false"
+    elif detector.has_rpn and len(cfg.TEST.SCALES) > 1:
+        wrong = f"TEST.SCALES is {cfg.TEST.SCALES}; a net that proposes RoIs itself takes one scale"
+    elif detector.has_rpn and detector.stages > 1:
+        wrong = (
+            "a net that proposes RoIs itself takes none, so that there is one stage only; leave --stages out"
+        )
+    if wrong:
+        raise DataError(wrong)

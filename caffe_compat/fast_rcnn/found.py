@@ -83,7 +83,8 @@ def find_all(
             "can be evaluated on it"
         )
     todo = [image_id for image_id in kit.image_ids if image_id not in file.found]
-    photos = read_ahead([str(kit.photo(image_id)) for image_id in todo], proposals, kit.image_ids)
+    paths = [str(kit.photo(image_id)) for image_id in todo]
+    photos = read_ahead(paths, proposals, kit.image_ids, detector.has_rpn)
     for image_id, photo in zip(todo, photos, strict=True):
         if isinstance(photo, DataError):
             raise photo

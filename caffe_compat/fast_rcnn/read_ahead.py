@@ -18,10 +18,10 @@ from caffe_compat.fast_rcnn.proposals import proposals_from
 
 @dataclass(frozen=True)
 class ReadPhoto:
-    """image: height x width x 3 uint8, BGR. proposals: P x 4 float32, found in so many seconds."""
+    """image: height x width x 3 uint8, BGR. proposals: P x 4 float32, found in so many seconds, or None."""
 
     image: np.ndarray
-    proposals: np.ndarray
+    proposals: np.ndarray | None
     seconds: float
 
 
@@ -29,19 +29,25 @@ def read_ahead(
     paths: Sequence[str],
     proposals: str | os.PathLike[str] | None = None,
     image_ids: Sequence[str] | None = None,
+    has_rpn: bool = False,
 ) -> Iterator[ReadPhoto | DataError]:
     """The photos in their order, or what is wrong with one.
 
     The next one is read in a thread, as most of the time goes into OpenCV's search. `proposals`: a file, see
     proposals.proposals_from, where a photo goes by its name without suffix; image_ids: of all images of a
-    .mat file that does not name them. Raises DataError where that file cannot be read.
+    .mat file that does not name them; has_rpn: the net proposes boxes, and nothing is searched. Raises DataError
+    where the file cannot be read, or is one too many.
     """
+    if has_rpn and proposals is not None:
+        raise DataError("the net proposes boxes itself; leave these proposals out", file=str(proposals))
     names = [Path(path).stem for path in paths]
     find = proposals_from(proposals, names if image_ids is None else image_ids)
 
     def read(path: str, name: str) -> ReadPhoto | DataError:
         try:
             image = read_photo(path)
+            if has_rpn:
+                return ReadPhoto(image, None, 0.0)
             start = time.perf_counter()
             boxes = np.asarray(find(name, image), np.float32)
             return ReadPhoto(image, boxes, time.perf_counter() - start)

@@ -12,13 +12,14 @@ from reference import reference
 import caffe_compat as caffe
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform_inv, clip_boxes
-from caffe_compat.fast_rcnn.config import Config, TestConfig, cfg_from_list
-from caffe_compat.fast_rcnn.detect import Detector, Pyramid, candidates, im_detect, limit, unique_rois
+from caffe_compat.fast_rcnn.config import Config, TestConfig, apply, cfg_from_list
+from caffe_compat.fast_rcnn.detect import Detector, candidates, im_detect, limit, unique_rois
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.nms import by_class_and_score, suppress
+from caffe_compat.fast_rcnn.pyramid import Pyramid
 from fast_rcnn.drawn import picture
 from fast_rcnn.golden import recorded
-from fast_rcnn.nets import TINY_TEST, tiny_test_net
+from fast_rcnn.nets import TINY_RPN_TEST, TINY_TEST, tiny_test_net
 
 GIVEN = """
 input: "data" input_shape { dim: 1 dim: 3 dim: 5 dim: 7 }
@@ -160,10 +161,10 @@ def test_two_stages_score_the_moved_boxes_and_let_all_vote():
 
 def test_a_net_of_another_kind_is_refused():
     with pytest.raises(
-        DataError, match=r"inputs data and rois .* bbox_pred, cls_prob; this one's inputs are x"
+        DataError, match=r"inputs data and rois.* bbox_pred, cls_prob, rois; this one's inputs are x"
     ):
         Detector(net_of('input: "x" input_dim: 2 input_dim: 3 input_dim: 5 input_dim: 7', caffe.TEST))
-    with pytest.raises(DataError, match="HAS_RPN"):
+    with pytest.raises(DataError, match="HAS_RPN is true, and this net takes rois"):
         Detector(net_of(TINY_TEST, caffe.TEST), cfg_from_list(["TEST.HAS_RPN", "True"]))
 
 
@@ -179,3 +180,69 @@ def test_answers_that_are_not_finite_are_an_error():
     net.params["cls_score"][1].data[3] = np.nan
     with pytest.raises(DataError, match="not finite; are these the right weights"):
         Detector(net)(picture(3, 90, 120), random_boxes(5, 90, 120))
+
+
+@pytest.fixture
+def rpn_cfg():
+    """At twice the size, which no rounding touches."""
+    pairs = "TEST.HAS_RPN True TEST.SCALES (90,) TEST.RPN_MIN_SIZE 5 TEST.RPN_POST_NMS_TOP_N 37 DEDUP_BOXES 0"
+    cfg = cfg_from_list(pairs.split())
+    apply(cfg)
+    yield cfg
+    apply(Config())
+
+
+def test_a_net_that_proposes_finds_what_one_finds_that_is_given_the_same_boxes(rpn_cfg):
+    image = picture(3, 45, 61)
+    net = tiny_test_net(text=TINY_RPN_TEST)
+    detector = Detector(net, rpn_cfg)
+    found = detector(image)
+    scores, boxes = detector.regress(Pyramid(image, rpn_cfg))
+    assert net.blobs["im_info"].data.tolist() == [[90, 122, 2]]
+    rois = net.blobs["rois"].data
+    assert len(scores) == len(rois) == detector.proposals == 37 and (rois[:, 3] > 62).any()
+
+    given = tiny_test_net()
+    for name, blobs in given.params.items():
+        for mine, theirs in zip(blobs, net.params[name], strict=True):
+            mine.data[...] = theirs.data
+    plain = cfg_from_list(["TEST.HAS_RPN", "False"], rpn_cfg)
+    want_scores, want_boxes = im_detect(given, image, rois[:, 1:] / 2, plain)
+    np.testing.assert_array_equal(scores, want_scores)
+    np.testing.assert_array_equal(boxes, want_boxes)
+    want = Detector(given, plain)(image, rois[:, 1:] / 2)
+    np.testing.assert_array_equal(found, want)
+    assert len(want) > 5
+    np.testing.assert_array_equal(im_detect(net, image, cfg=rpn_cfg)[0], scores)
+    unmoved = Detector(net, cfg_from_list(["TEST.BBOX_REG", "False"], rpn_cfg))
+    np.testing.assert_array_equal(unmoved.regress(Pyramid(image, rpn_cfg))[1][:, 80:], rois[:, 1:] / 2)
+
+
+def test_whether_a_net_proposes_is_plain_from_its_inputs(rpn_cfg):
+    net, image = tiny_test_net(text=TINY_RPN_TEST), picture(3, 45, 61)
+    silent = cfg_from_list(["TEST.HAS_RPN", "False"], rpn_cfg)
+    np.testing.assert_array_equal(Detector(net, silent)(image), Detector(net, rpn_cfg)(image))
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "strict",
+        pytest.param("fast", marks=pytest.mark.xfail(raises=ZeroDivisionError, reason="fused layers want a RoI")),
+    ],
+)
+def test_a_net_that_proposes_nothing_finds_nothing(engine, rpn_cfg, monkeypatch):
+    monkeypatch.setattr("caffe_compat.engine._engine", engine)
+    apply(cfg_from_list(["TEST.RPN_MIN_SIZE", "400"], rpn_cfg))
+    detector = Detector(tiny_test_net(text=TINY_RPN_TEST), rpn_cfg)
+    assert detector(picture(3, 45, 61)).shape == (0, 6) and detector.proposals == 0
+
+
+def test_what_a_net_that_proposes_does_not_take_is_refused(rpn_cfg):
+    net = net_of(TINY_RPN_TEST, caffe.TEST)
+    with pytest.raises(DataError, match="takes one scale"):
+        Detector(net, cfg_from_list(["TEST.SCALES", "(60,90)"], rpn_cfg))
+    with pytest.raises(DataError, match="one stage only"):
+        Detector(net, rpn_cfg, stages=2)
+    with pytest.raises(DataError, match="give it boxes"):
+        Detector(tiny_test_net())(picture(3, 45, 61))
