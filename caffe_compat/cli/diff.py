@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import console, html
 
 if TYPE_CHECKING:
     import caffe_compat as caffe
@@ -29,7 +29,8 @@ examples:
   caffe-compat diff train.prototxt --against recording.npz
   caffe-compat diff train.prototxt --against caffe.log --inputs inputs.npz --weights F.caffemodel
   caffe-compat diff new.prototxt --against old.prototxt --weights F.caffemodel --against-weights F.caffemodel
-  caffe-compat diff deploy.prototxt --against recording.npz --phase test --all --json"""
+  caffe-compat diff deploy.prototxt --against recording.npz --phase test --all --json
+  caffe-compat diff train.prototxt --against recording.npz --all --html page.html"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -69,6 +70,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         default="replaces",
         help="what a propagate_down flag means: as in Caffe since April 2016 (the default), or before",
     )
+    html.add_arguments(result)
     result.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     result.add_argument("--quiet", action="store_true", help="only the differences and their causes")
     result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
@@ -100,6 +102,7 @@ def _diff(args: argparse.Namespace) -> int:
     from caffe_compat.workbench.sources import load_params, own_inputs, weights_by_name
 
     console.import_from_here()
+    html.check(args)
     reference = _reference(args)
     seed = _seed(args, reference)
     net = _net(args, args.net, reference.phase, seed)
@@ -112,11 +115,13 @@ def _diff(args: argparse.Namespace) -> int:
         inputs = own_inputs(net, _inputs(args, reference), seed)
     bench = Bench(net, inputs, reference.arrays("seed"), seed)
     weights = weights_by_name(reference, args.weights)
-    result = diff(bench, reference, weights, args.tolerance, args.propagate_down, args.all)
+    on_row, write_page = html.comparing(args)
+    result = diff(bench, reference, weights, args.tolerance, args.propagate_down, args.all, on_row)
     if args.json:
         print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
     else:
         diff_report.report(result, console.out(), args.quiet)
+    write_page(net, result)
     return 0 if result.same else 1
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from caffe_compat.cli import check_finite, configuration, console
+from caffe_compat.cli import check_finite, configuration, console, html
 from caffe_compat.version import __version__
 
 DESCRIPTION = """\
@@ -22,6 +22,7 @@ examples:
   run-prototxt train.prototxt --devkit VOCdevkit2007 --weights VGG_CNN_M_1024.v2.caffemodel
   run-prototxt train.prototxt --photo dog.jpg --iterations 3 --seed 1
   run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json
+  run-prototxt train.prototxt --photo dog.jpg --html page.html
   run-prototxt solver.prototxt --cfg fast_rcnn_ohem.yml --devkit VOCdevkit2007 --metrics loss.csv
   run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate"""
 
@@ -104,7 +105,8 @@ def add_data_arguments(data: Any) -> None:
 
 
 def add_output_arguments(output: Any) -> None:
-    """Add --json, --quiet and --traceback."""
+    """Add --html, --json, --quiet and --traceback."""
+    html.add_arguments(output)
     output.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     output.add_argument("--quiet", action="store_true", help="only the losses and errors")
     output.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
@@ -174,6 +176,7 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
     from caffe_compat.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
 
+    html.check(args)
     if args.dump:
         check_writable(args.dump)
     if args.seed is not None:
@@ -192,7 +195,11 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
     if talk:
         show.notes(notes)
     iterations = args.iterations or 1
-    with check_finite.checking(args, net), console.progress(steps(net, iterations), not talk) as bar:
+    with (
+        html.looking(args, net, iterations) as look,
+        check_finite.checking(args, net),
+        console.progress(steps(net, iterations), not talk) as bar,
+    ):
         report = run_net(net, iterations, bar)
     if args.dump:
         dump(net, args.dump)
@@ -204,6 +211,8 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
         show.report(report, table=not args.quiet)
         if args.dump and talk:
             print(f"wrote {args.dump}")
+    if look is not None:
+        html.write_run(args, net, report, look, notes)
 
 
 def _feed(net, args: argparse.Namespace) -> list[str]:

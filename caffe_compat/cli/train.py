@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from caffe_compat.cli import check_finite, configuration, console, metrics, show
+from caffe_compat.cli import check_finite, configuration, console, html, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.log import log
 from caffe_compat.solvers import Iteration, Solver
@@ -34,6 +34,7 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     quiet = args.quiet or args.json
     if args.plot:
         metrics.check_plot(args.plot)
+    html.check(args)
     cfg = configuration.read(args) if args.cfg or args.set else None
     if cfg is not None:
         apply(cfg)
@@ -69,6 +70,8 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     if args.plot and done:
         metrics.plot(done, args.plot)
     _report(args, solver, notes, done)
+    if args.html:
+        html.write_training(args, solver.net, done, notes, (cfg or Config()).PIXEL_MEANS)
 
 
 def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:

@@ -32,6 +32,7 @@ from caffe_compat.workbench.result import (
 from caffe_compat.workbench.settings import compare_settings, reference_layers
 
 Why = Callable[[], Found]
+OnRow = Callable[[np.ndarray, Value], None]
 Key = tuple[str, int, int]  # stage, number of the layer (of the param, for its gradient), number of the blob
 
 
@@ -42,11 +43,13 @@ def diff(
     tolerance: float,
     meaning: str,
     go_on: bool = False,
+    on_row: OnRow = lambda array, value: None,
 ) -> Diff:
     """Hold a net, on the bench with its inputs and params, against a reference.
 
     weights: params by layer's name, among which a layer's may be that were loaded by a wrong name. meaning: of
-    propagate_down in the net. go_on: do not end with the first divergence. Raises CaffeCompatError.
+    propagate_down in the net. go_on: do not end with the first divergence. on_row: told,
+    for each row, the array here and what the reference has. Raises CaffeCompatError.
     """
     net = bench.net
     theirs = reference_layers(reference, net)
@@ -61,7 +64,7 @@ def diff(
     )
     known = Known(reference, theirs, result.settings, weights, tolerance, meaning)
     try:
-        _Walk(bench, known, result, go_on).all()
+        _Walk(bench, known, result, go_on, on_row).all()
     except _Ended:
         result.ended = True
     return result
@@ -74,9 +77,9 @@ class _Ended(Exception):  # noqa: N818
 class _Walk:
     """Goes through a net and makes the rows of a Diff."""
 
-    def __init__(self, bench: Bench, known: Known, result: Diff, go_on: bool):
+    def __init__(self, bench: Bench, known: Known, result: Diff, go_on: bool, on_row: OnRow):
         self.bench, self.net, self.reference = bench, bench.net, known.reference
-        self.known, self.result, self.go_on = known, result, go_on
+        self.known, self.result, self.go_on, self.on_row = known, result, go_on, on_row
         self.running: dict[Key, float] = {}
 
     def all(self) -> None:
@@ -220,6 +223,7 @@ class _Walk:
         self.result.rows.append(
             Row(stage, node.name, node.type, blob, array.shape, error, running, place, same, flows)
         )
+        self.on_row(array, value)
         if not same:
             found = why()
             self.result.divergences.append(Divergence(len(self.result.rows) - 1, found.causes, found.tried))

@@ -71,12 +71,13 @@ class Diff:
 
     def as_dict(self) -> dict[str, Any]:
         """Only dicts, lists, strings and numbers (None for those that are not finite): what --json prints."""
-        return {"same": self.same, **_finite(asdict(self))}
+        return {"same": self.same, **finite(asdict(self))}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same dicts and lists, with None for numbers that are not finite, which JSON has not."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

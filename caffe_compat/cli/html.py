@@ -1,0 +1,91 @@
+"""--html, of all commands that make a page: run-prototxt of nets and of solvers, and diff."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caffe_compat.net import Net
+    from caffe_compat.run import RunReport
+    from caffe_compat.solvers import Iteration
+    from caffe_compat.workbench.diff import OnRow
+    from caffe_compat.workbench.report import Look
+    from caffe_compat.workbench.result import Diff
+
+
+def add_arguments(result: Any) -> None:
+    """Add --html."""
+    result.add_argument(
+        "--html", metavar="F.html", help="write one page with all numbers there, to open in a browser"
+    )
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise CaffeCompatError where no page can be written: to know before the work, not after."""
+    from caffe_compat.files import check_writable
+
+    if args.html:
+        check_writable(args.html)
+
+
+@contextmanager
+def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[Look | None]:
+    """Look at what the layers of a net give while it runs `passes` times, where a page is wanted."""
+    if not args.html:
+        yield None
+        return
+    from caffe_compat.workbench.report import Look
+
+    look = Look(net, passes)
+    yield look
+    look.stop()
+
+
+def write_run(args: argparse.Namespace, net: Net, run: RunReport, look: Look, notes: Sequence[str]) -> None:
+    """Write the page of a run."""
+    from caffe_compat.workbench.report import of_run, write
+
+    write(of_run(args.net, net, run, look, notes), args.html)
+    _say(args)
+
+
+def write_training(
+    args: argparse.Namespace,
+    net: Net,
+    iterations: Sequence[Iteration],
+    notes: Sequence[str],
+    pixel_means: Sequence[float],
+) -> None:
+    """Write the page of a training; runs its net once more for the numbers of the layers."""
+    from caffe_compat.run import run_net
+    from caffe_compat.workbench.report import of_run, of_training, write
+
+    with looking(args, net, 1) as look:
+        run = run_net(net)
+    assert look is not None
+    page = of_run(args.net, net, run, look, notes, pixel_means)
+    write(of_training(page, iterations), args.html)
+    _say(args)
+
+
+def comparing(args: argparse.Namespace) -> tuple[OnRow, Callable[[Net, Diff], None]]:
+    """What `diff` is to tell of each row, and what writes the page afterwards; both do nothing without --html."""
+    if not args.html:
+        return lambda array, value: None, lambda net, result: None
+    from caffe_compat.workbench.report import Compared, of_diff, write
+
+    compared: list[Compared] = []
+
+    def write_page(net: Net, result: Diff) -> None:
+        write(of_diff(net, result, compared), args.html)
+        _say(args)
+
+    return lambda array, value: compared.append(Compared.of(array, value)), write_page
+
+
+def _say(args: argparse.Namespace) -> None:
+    if not (args.quiet or args.json):
+        print(f"wrote {args.html}")

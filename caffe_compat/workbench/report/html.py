@@ -1,0 +1,32 @@
+"""Pieces of HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def dims(shape: Sequence[int]) -> str:
+    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
+    return "x".join(map(str, shape)) or "1"
+
+
+def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "") -> str:
+    """A table. head: a # in front of a name means a column of numbers. rows: attributes and cells, as HTML."""
+    numeric = [' class="number"' if name.startswith("#") else "" for name in head]
+    names = "".join(f"<th{c}>{name.lstrip('#')}</th>" for c, name in zip(numeric, head, strict=True))
+    body = (
+        f"<tr {attributes}>{''.join(f'<td{c}>{cell}</td>' for c, cell in zip(numeric, cells, strict=True))}</tr>"
+        for attributes, cells in rows
+    )
+    return (
+        f'<table class="{kind}"><thead><tr>{names}</tr></thead><tbody>\n'
+        + "\n".join(body)
+        + "\n</tbody></table>"
+    )
+
+
+def json_text(value: Any) -> str:
+    """JSON that may stand within a script element."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
