@@ -3,6 +3,9 @@
 `import caffe_compat as caffe` gives what pycaffe's `import caffe` gives; docs/pycaffe.md has the names.
 """
 
+from caffe_compat.threads import set_num_threads  # first, before numba is imported
+
+# isort: split
 from caffe_compat import io, layers, proto
 from caffe_compat._caffe import (
     NCCL,
@@ -47,7 +50,6 @@ from caffe_compat.solvers import (
     SGDSolver,
     get_solver,
 )
-from caffe_compat.threads import set_num_threads
 from caffe_compat.version import __version__
 from caffe_compat.workbench.finite import check_finite
 

@@ -1,0 +1,78 @@
+"""How many threads the kernels use, in processes of their own: numba settles it when a kernel first runs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from processes import TINY
+
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
+
+USED = """
+import caffe_compat as caffe
+import numba, numpy as np, os, sys
+from caffe_compat.layers.kernels.neuron import relu
+if len(sys.argv) > 1:
+    caffe.set_num_threads(int(sys.argv[1]))
+x = np.ones((9, 7), np.float32)
+relu(x.reshape(-1), np.float32(0), x.reshape(-1))
+print(numba.get_num_threads(), len(os.listdir("/proc/self/task")))
+"""
+
+
+def environment(**variables):
+    kept = {key: os.environ[key] for key in os.environ if not key.endswith("_NUM_THREADS")}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", **variables}
+
+
+def threads(*arguments, cores=None, **variables):
+    """(threads of kernels, threads of the process) in a process with these variables, on these cores."""
+    done = subprocess.run(
+        [sys.executable, "-c", USED, *map(str, arguments)],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
+    )
+    assert done.returncode == 0, done.stderr
+    return tuple(map(int, done.stdout.split()))
+
+
+@two_cores
+def test_a_thread_for_each_core_that_the_process_may_use():
+    assert threads()[0] == len(CORES)
+    assert threads(cores=CORES[1:2]) == (1, 1)
+
+
+@two_cores
+def test_variables():
+    assert threads(OMP_NUM_THREADS="1") == (1, 1)
+    assert threads(NUMBA_NUM_THREADS="1") == (1, 1)
+    assert threads(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="2")[0] == 2
+    assert threads(OMP_NUM_THREADS="1,4")[0] == 1  # nested levels
+    assert threads(OMP_NUM_THREADS="64")[0] == len(CORES)
+    assert threads(OMP_NUM_THREADS="many")[0] == len(CORES)
+
+
+@two_cores
+def test_what_the_program_says():
+    assert threads(1)[0] == 1
+    assert threads(1, OMP_NUM_THREADS="2")[0] == 1
+
+
+@two_cores
+def test_a_command_for_which_there_are_too_few(tmp_path):
+    (tmp_path / "net.prototxt").write_text(TINY)
+    done = subprocess.run(
+        [sys.executable, "-m", "caffe_compat.cli.run_prototxt", "net.prototxt", "--threads", "2"],
+        cwd=tmp_path,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    message = "error: cannot use 2 threads, there are 1 to 1 (OMP_NUM_THREADS=1, NUMBA_NUM_THREADS=1)\n"
+    assert done.returncode and done.stderr == message
