@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
@@ -14,6 +15,7 @@ from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.sources import not_read
 from caffe_compat.prototxt import caffe_pb2
 
 _types: dict[str, type[Layer]] = {}
@@ -76,7 +78,7 @@ def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.flo
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
     Raises GraphError for an unknown type, LayerError for a param that the class refuses, and when a Python layer's
-    class cannot be had.
+    class cannot be had. A message for other types (relu_param of a Pooling layer) is a warning: Caffe ignores it too.
     """
     cls = layer_class(layer_param.type)
     if layer_param.type == "Python":
@@ -85,6 +87,11 @@ def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.flo
     for name, way_out in cls.refused.items():
         if _is_given(layer_param, *name.split(".")):
             raise layer.error(f"{name} has no effect here; {way_out}")
+    for name in not_read(layer_param, cls):
+        warnings.warn(
+            f"layer '{layer.name}' ({layer.type}): {name} is for other types of layers; it has no effect, as in Caffe",
+            stacklevel=2,
+        )
     return layer
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from caffe_compat.layers.facts import MESSAGES, LayerFacts, all_facts
+from caffe_compat.layers.facts import LayerFacts, all_facts
+from caffe_compat.layers.sources import MESSAGES
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
 

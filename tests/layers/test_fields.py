@@ -1,6 +1,7 @@
 """What layers/facts.py says of each field holds: one that counts as honoured changes what some case computes, one
 without effect changes nothing, one that is refused is an error. So each field has a case, and no layer forgets one."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from google.protobuf import text_format
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.layers.facts import MESSAGES, all_facts, facts
-from caffe_compat.layers.registry import layer_class, layer_type_list
+from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.facts import all_facts, facts
+from caffe_compat.layers.registry import create_layer, layer_class, layer_type_list, register
+from caffe_compat.layers.sources import MESSAGES
 from caffe_compat.rng import set_random_seed
 from layers.cases import CASES
 from layers.contract import gradients
@@ -133,6 +136,32 @@ def test_a_refused_field_is_an_error_with_the_way_out(type, name, cases):
     got = outcome(with_field(case, name, set_other))
     assert isinstance(got, str) and f"({type}): " in got and " has no effect here; " in got, got
     assert name in got or f"{name.split('.')[0]} has" in got
+
+
+def test_a_message_for_other_types_has_no_effect_and_warns(cases):
+    case = Case('type: "Pooling" pooling_param { kernel_size: 2 }', [(2, 3, 5, 4)])
+    other = replace(case, layer=case.layer + " relu_param { negative_slope: 0.5 } loss_param { }")
+    with pytest.warns(UserWarning) as told:
+        assert same(outcome(other), outcome(case))
+    assert {str(warning.message) for warning in told} == {
+        f"layer 'layer' (Pooling): {name} is for other types of layers; it has no effect, as in Caffe"
+        for name in ("relu_param", "loss_param")
+    }
+
+
+def test_messages_that_are_read_do_not_warn(cases):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for case in cases:
+            create_layer(parse(case.layer), TRAIN)
+
+
+def test_a_users_own_type_may_read_any_message(monkeypatch):
+    monkeypatch.setattr("caffe_compat.layers.registry._types", {})
+    register("Mine")(type("Mine", (Layer,), {"__module__": "mine"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create_layer(parse('type: "Mine" relu_param { }'), TRAIN)
 
 
 def test_every_layer_type_says_whose_it_is():
