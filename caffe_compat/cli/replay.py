@@ -45,13 +45,13 @@ def _replay(args: argparse.Namespace) -> int:
     done = replay.run(args.file)
     finding = NotFinite.from_dict(done.finding)
     if args.json:
-        print(
-            json.dumps({"same": done.same, "value": f"{done.value:g}", "not_finite": done.finding}, indent=2)
-        )
+        result = {"same": done.same, "value": f"{done.value:g}", "others_within": done.most}
+        print(json.dumps({**result, "not_finite": done.finding}, indent=2))
         return 0 if done.same else 1
     if not args.quiet:
         report(finding)
     where = "the only value" if not finding.index else f"{finding.index}: {finding.place}"
     print(f"{finding.what} {finding.name} was {finding.value}, is {done.value:g} at {where}")
-    print("the same values are not finite" if done.same else "other values are not finite than were")
+    same = "the same values are not finite" if done.same else "other values are not finite than were"
+    print(f"{same}; finite ones differ by {done.most:g} at most")
     return 0 if done.same else 1

@@ -8,6 +8,7 @@ random numbers stood at before the layer, and `not_finite`, the finding as JSON.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +117,7 @@ class Replayed:
     most: float
 
 
-def run(path: str) -> Replayed:
+def run(path: str | os.PathLike[str]) -> Replayed:
     """Run the layer that `write` kept again. Raises DataError where the file is no such one."""
     arrays = _read(path)
     finding = json.loads(str(arrays["not_finite"]))
@@ -134,17 +135,18 @@ def run(path: str) -> Replayed:
     return Replayed(finding, float(now[tuple(finding["index"])]), _same_holes(now, kept), _most(now, kept))
 
 
-def _read(path: str) -> Arrays:
+def _read(path: str | os.PathLike[str]) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from error
+        raise DataError(f"cannot be read: {error.strerror or error}", file=os.fspath(path)) from error
     except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise DataError(f"this is no .npz of number arrays ({error})", file=path) from error
+        raise DataError(f"this is no .npz of number arrays ({error})", file=os.fspath(path)) from error
     if not {"prototxt", "phase", "not_finite"} <= set(arrays):
         raise DataError(
-            "this is no file that --check-finite wrote; compare a recording with caffe-compat diff", file=path
+            "this is no file that --check-finite wrote; compare a recording with caffe-compat diff",
+            file=os.fspath(path),
         )
     return arrays
 

@@ -30,6 +30,7 @@ def check(folder, *args):
     assert again.returncode == 0, again.stdout + again.stderr
     replayed = json.loads(again.stdout)
     assert replayed["same"] and replayed["value"] == found["value"] and replayed["not_finite"] == found
+    assert replayed["others_within"] == 0
     return found
 
 
@@ -90,18 +91,20 @@ def test_an_overflow(tmp_path, layer, planted, value, top):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_gradient_where_forward_is_finite(tmp_path):
+@pytest.mark.parametrize("top", ["s", "r"], ids=["in place", "not in place"])
+def test_a_gradient_where_forward_is_finite(tmp_path, top):
     """The root of 0 is 0; its slope there is not finite."""
     (tmp_path / "net.prototxt").write_text(
         INPUT
         + LEARNS
-        + 'layer { name: "root" type: "Power" bottom: "s" top: "r" power_param { power: 0.5 } }\n'
-        + 'layer { name: "loss" type: "Reduction" bottom: "r" top: "l" loss_weight: 3 }'
+        + f'layer {{ name: "root" type: "Power" bottom: "s" top: "{top}" power_param {{ power: 0.5 }} }}\n'
+        + f'layer {{ name: "loss" type: "Reduction" bottom: "{top}" top: "l" loss_weight: 3 }}'
     )
     save(tmp_path / "in.npz", {"x": x_with((1, 0, 4, 6), 0)})
     found = check(tmp_path, "net.prototxt", "--inputs", "in.npz")
     assert named(found) == ("gradient at bottom", "root", "s", "inf", (1, 0, 4, 6))
-    assert ranges(found)["gradient at top", "r"] == (3, 3) and found["born_here"]
+    assert ranges(found)["gradient at top", top] == (3, 3) and found["born_here"]
+    assert ranges(found)["bottom", "s"] == (0, pytest.approx(1.5, abs=0.1))
 
 
 @pytest.mark.parametrize("weight, what", [("inf", "gradient at top"), ("3e38", "gradient at bottom")])
