@@ -43,6 +43,12 @@ def _import_all() -> None:
         importlib.import_module(f"caffe_compat.onnx_export.{module.name}")
 
 
+def converted_types() -> list[str]:
+    """All layer types that have a form in ONNX, sorted."""
+    _import_all()
+    return sorted({*_converters, "Input"})
+
+
 def converter(layer: Layer) -> Converter:
     """The function for a layer. Raises LayerError where its type has no form in ONNX, with the way out."""
     _import_all()
@@ -53,5 +59,5 @@ def converter(layer: Layer) -> Converter:
     elif layer.is_loss or layer.type == "Accuracy":
         way_out = LOSS
     else:
-        way_out = NO_FORM.get(layer.type, f"the types that can be are {', '.join(sorted(_converters))}")
+        way_out = NO_FORM.get(layer.type, f"the types that can be are {', '.join(converted_types())}")
     raise layer.error(f"cannot be exported to ONNX; {way_out}")

@@ -187,3 +187,57 @@ def in_other_shapes(model):
         ]
         result[value.name] = rng.standard_normal(dims, np.float32)
     return result
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    "shapes, text",
+    [
+        ([(7,)], 'type: "Embed" embed_param { num_output: 4 input_dim: 9 }'),
+        ([IMAGE, (7,)], 'type: "BatchReindex"'),
+    ],
+)
+def test_whole_numbers(shapes, text, runtime, tmp_path):
+    net = net_of(tmp_path, prototxt(shapes, text))
+    inputs = noise(net)
+    inputs[net.inputs[-1]] = np.array([1, 0, 0, 1, 1, 0, 1], np.float32)
+    assert max(differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net), inputs)).values()) < TOLERANCE
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_power_0_counts_no_input(runtime, tmp_path):
+    net = net_of(tmp_path, prototxt([(2, 3)], 'type: "Power" power_param { power: 2 scale: 0 shift: 3 }'))
+    inputs = {"x0": np.full((2, 3), np.nan, np.float32)}
+    np.testing.assert_array_equal(RUNTIMES[runtime](to_onnx(net), inputs)["y"], np.full((2, 3), 9))
+
+
+@pytest.mark.parametrize("size", range(3, 16))
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("pool", ["MAX", "AVE"])
+def test_windows_of_every_size(pool, runtime, size, exported_pools):
+    """Images of many sizes through one model: as many windows as Caffe has, and what each holds."""
+    if runtime == "OpenCV" and not HAS_LOOP:
+        pytest.skip("OpenCV's dnn has fixed shapes before 5.0")
+    net, model = exported_pools[pool]
+    inputs = {"x": np.random.default_rng(size).standard_normal((2, 3, size, 18 - size), np.float32)}
+    assert max(differences(ours(net, inputs), RUNTIMES[runtime](model, inputs)).values()) < TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def exported_pools(tmp_path_factory):
+    """A net of all windows (kernel, stride, pad) for each kind of pooling, and its model."""
+    result = {}
+    for pool in ("MAX", "AVE"):
+        layers = [
+            f'layer {{ name: "p{k}{s}{p}" bottom: "x" top: "p{k}{s}{p}" '
+            + POOL % (pool, f"kernel_size: {k} stride: {s} pad: {p}")
+            + "}\n"
+            for k in (1, 2, 3)
+            for s in (1, 2, 3)
+            for p in (0, 1, 2)
+            if p < k and (p or s <= k)
+        ]
+        text = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 8 } } }\n'
+        net = net_of(tmp_path_factory.mktemp("pools"), text + "".join(layers))
+        result[pool] = net, to_onnx(net)
+    return result
