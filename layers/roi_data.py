@@ -54,8 +54,8 @@ class RoIDataLayer(Layer):
     The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
     y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
     are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
-    G x 5 (x1 y1 x2 y2 class). roi_data_param.num_classes, or python_param.param_str, says how many classes.
-    The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have
+    G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
+    python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have
     the shapes of `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these
     attributes of the class.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
@@ -80,7 +80,7 @@ class RoIDataLayer(Layer):
         self.columns = 4 * (self.layer_param.roi_data_param.num_classes or num_classes(self))
         self.source: Source | None = None
         self.served = 0
-        images = self.ims_per_batch, 3, self.scale, self.max_size
+        images = 1 if self.has_rpn else self.ims_per_batch, 3, self.scale, self.max_size
         # the reference gives gt_boxes four columns here, and five with the first minibatch
         shapes = [images, (1, 3), (1, 4)] if self.has_rpn else self._shapes(images, 1)
         for blob, shape in zip(top, shapes, strict=False):

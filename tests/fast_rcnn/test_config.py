@@ -5,7 +5,15 @@ from dataclasses import asdict
 import pytest
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import OHEM, Config, apply, cfg_from_file, cfg_from_list, in_order
+from caffe_compat.fast_rcnn.config import (
+    FASTER_RCNN,
+    OHEM,
+    Config,
+    apply,
+    cfg_from_file,
+    cfg_from_list,
+    in_order,
+)
 from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.hard_roi_mining import HardRoIMining, OHEMDataLayer
@@ -32,9 +40,23 @@ TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED TRAIN.BBOX_NORMALIZE_MEANS TRAIN.BBOX_N
 TRAIN.PROPOSAL_METHOD TRAIN.ASPECT_GROUPING TRAIN.HAS_RPN TRAIN.RPN_POSITIVE_OVERLAP TRAIN.RPN_NEGATIVE_OVERLAP
 TRAIN.RPN_CLOBBER_POSITIVES TRAIN.RPN_FG_FRACTION TRAIN.RPN_BATCHSIZE TRAIN.RPN_NMS_THRESH
 TRAIN.RPN_PRE_NMS_TOP_N TRAIN.RPN_POST_NMS_TOP_N TRAIN.RPN_MIN_SIZE TRAIN.RPN_BBOX_INSIDE_WEIGHTS
-TRAIN.RPN_POSITIVE_WEIGHT TRAIN.USE_OHEM TRAIN.OHEM_USE_NMS TRAIN.OHEM_NMS_THRESH TEST.SCALES TEST.MAX_SIZE
+TRAIN.RPN_POSITIVE_WEIGHT TRAIN.AGNOSTIC TRAIN.USE_OHEM TRAIN.OHEM_USE_NMS TRAIN.OHEM_NMS_THRESH TEST.SCALES TEST.MAX_SIZE
 TEST.NMS TEST.SVM TEST.BBOX_REG TEST.HAS_RPN TEST.PROPOSAL_METHOD TEST.RPN_NMS_THRESH TEST.RPN_PRE_NMS_TOP_N
 TEST.RPN_POST_NMS_TOP_N TEST.RPN_MIN_SIZE"""
+OF_R_FCN = "TRAIN.AGNOSTIC"
+
+END2END_YML = """\
+EXP_DIR: faster_rcnn_end2end
+TRAIN:
+  HAS_RPN: True
+  IMS_PER_BATCH: 1
+  BBOX_NORMALIZE_TARGETS_PRECOMPUTED: True
+  RPN_POSITIVE_OVERLAP: 0.7
+  RPN_BATCHSIZE: 256
+  PROPOSAL_METHOD: gt
+  BG_THRESH_LO: 0.0
+TEST:
+  HAS_RPN: True"""
 
 
 @pytest.fixture
@@ -47,11 +69,11 @@ def write(tmp_path):
     return write
 
 
-def test_it_has_the_keys_of_the_reference_and_no_others():
+def test_it_has_the_keys_of_the_references_and_no_others():
     found = []
     for key, value in asdict(Config()).items():
         found += [f"{key}.{name}" for name in value] if isinstance(value, dict) else [key]
-    assert sorted(found) == sorted(KEYS.split())
+    assert sorted(found) == sorted([*KEYS.split(), OF_R_FCN])
 
 
 def test_the_file_of_ohem_is_read_as_it_is(write):
@@ -61,6 +83,10 @@ def test_the_file_of_ohem_is_read_as_it_is(write):
     assert (train.IMS_PER_BATCH, train.BATCH_SIZE, train.BG_THRESH_LO) == (1, 64, 0.0)
     assert (train.USE_OHEM, train.ASPECT_GROUPING, train.FG_THRESH) == (True, False, 0.5)
     assert Config().TRAIN.BATCH_SIZE == 128  # the defaults stay
+
+
+def test_the_file_of_faster_rcnn_is_read_as_it_is(write):
+    assert cfg_from_file(write(END2END_YML)) == FASTER_RCNN
 
 
 def test_values_take_the_type_of_the_default(write):

@@ -184,7 +184,7 @@ def test_annotated_boxes_for_a_net_that_proposes():
     layer = net_of("layer { name: 'data' " + RPN + "}").layers[0]
     top = [Blob((1,)) for _ in range(3)]
     layer.setup([], top)
-    assert [blob.shape for blob in top] == [(2, 3, 600, 1000), (1, 3), (1, 4)]
+    assert [blob.shape for blob in top] == [(1, 3, 600, 1000), (1, 3), (1, 4)]
     served = [annotated(4), annotated(2, 9, 6)]
     layer.set_blobs(served)
     for want in (*served, served[0]):
