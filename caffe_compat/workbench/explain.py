@@ -169,8 +169,7 @@ class _Reader:
     # ---- layers ----
     def _layer(self, i: int) -> LayerFacts | None:
         node, plan = self.net.graph.nodes[i], self.net.plan[i]
-        sources = [j for j in range(i) if set(self.net.graph.nodes[j].tops) & set(node.bottoms)]
-        self.below.append(set(sources).union(*(self.below[j] for j in sources)))
+        self.below.append(set[int]().union(*(self._under(i, blob) for blob in node.bottoms)))
         bottoms = [self._bottom(i, j) for j in range(len(node.bottoms))]
         if not self.shown[i]:  # a Split: its tops are its bottom
             self.origin.update(dict.fromkeys(node.tops, self.origin[node.bottoms[0]]))
@@ -206,7 +205,7 @@ class _Reader:
         elif not gradient and plan.derived[j]:
             reason, lines = SWITCHED_OFF, [line] if line else []
         elif not gradient:
-            reason, lines = NOTHING_LEARNS, self._frozen_below(i)
+            reason, lines = NOTHING_LEARNS, self._frozen(self._under(i, node.bottoms[j]))
         return Bottom(
             blob=blob,
             source=source,
@@ -226,13 +225,18 @@ class _Reader:
         plan = self.net.plan[i]
         if plan.reason == SWITCHED_OFF:
             return _sorted(self._flag_line(flag) for flag in plan.switched_off_by)
-        return self._frozen_below(i) if plan.reason == NOTHING_LEARNS else []
+        return self._frozen({*self.below[i], i}) if plan.reason == NOTHING_LEARNS else []
 
-    def _frozen_below(self, i: int) -> list[int]:
-        """The lines of lr_mult 0 in this layer and those that it depends on."""
+    def _under(self, i: int, blob: int) -> set[int]:
+        """The layers that a bottom of layer i depends on."""
+        writers = [k for k in range(i) if blob in self.net.graph.nodes[k].tops]
+        return set(writers).union(*(self.below[k] for k in writers))
+
+    def _frozen(self, layers: Iterable[int]) -> list[int]:
+        """The lines of lr_mult 0 in these layers."""
         return _sorted(
             self._spec_line(k, j, "lr_mult")
-            for k in (*self.below[i], i)
+            for k in layers
             for j, learns in enumerate(self.net.plan[k].param_propagate_down)
             if not learns
         )

@@ -13,7 +13,8 @@ STYLE = """
 body { margin: 0; display: flex; height: 100vh; font: 14px Helvetica, Arial, sans-serif; color: #1f2937 }
 #net { flex: 1; overflow: auto } #net svg { display: block; margin: auto }
 #told { width: 24em; padding: 1em; overflow: auto; border-left: 1px solid #d1d5db; background: #f9fafb }
-#told pre { white-space: pre-wrap; font: inherit } .layer { cursor: pointer }
+#told p { margin: .35em 0; padding-left: 1em; text-indent: -1em; overflow-wrap: anywhere }
+#told p:first-child { font-weight: bold } .layer { cursor: pointer }
 .layer:hover > rect { fill: #0001 } .layer.chosen > rect { stroke: #111827; stroke-width: 2px }
 """
 SCRIPT = """
@@ -21,7 +22,12 @@ const told = JSON.parse(document.getElementById("stories").textContent);
 function tell(layer) {
   document.querySelectorAll(".chosen").forEach(g => g.classList.remove("chosen"));
   layer.classList.add("chosen");
-  document.querySelector("#told pre").textContent = told[layer.dataset.layer];
+  document.getElementById("told").replaceChildren(...told[layer.dataset.layer].map(line => {
+    const p = document.createElement("p");
+    p.textContent = line.trim();
+    p.style.marginLeft = line.search(/\\S/) / 2 + "em";
+    return p;
+  }));
   history.replaceState(null, "", "#" + encodeURIComponent(layer.dataset.layer));
 }
 const layers = [...document.querySelectorAll(".layer")];
@@ -33,14 +39,15 @@ if (asked) { tell(asked); asked.scrollIntoView({block: "center"}); }
 
 def html(facts: Explanation, svg: str) -> str:
     """A page that needs nothing else. `#NAME` at the end of its address chooses a layer."""
-    told = {layer.name: "\n".join(layer_story(facts, layer)) for layer in facts.layers}
-    net = [branch_story(facts, branch) for branch in facts.branches] + [meanings_story(facts)]
-    text = "\n\n".join(["Click on a layer for its shapes, params and gradient.", *net])
+    told = {layer.name: layer_story(facts, layer) for layer in facts.layers}
+    net = [*(branch_story(facts, branch) for branch in facts.branches), meanings_story(facts)]
+    first = ["Click on a layer for its shapes, params and gradient.", *net]
+    text = "".join(f"<p>{escape(line)}</p>" for line in first)
     stories = json.dumps(told).replace("<", "\\u003c")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(facts.name or facts.file)}'
         f"</title><style>{STYLE}</style></head>\n<body>\n"
-        f'<div id="net">{svg}</div>\n<div id="told"><pre>{escape(text)}</pre></div>\n'
+        f'<div id="net">{svg}</div>\n<div id="told">{text}</div>\n'
         f'<script type="application/json" id="stories">{stories}</script>\n<script>{SCRIPT}</script>\n'
         "</body></html>\n"
     )

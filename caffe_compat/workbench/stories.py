@@ -76,6 +76,11 @@ def stated(multiplier: Stated, layer: str = "") -> str:
     return f"{multiplier.value:g} ({by}{where})"
 
 
+def _gradient(layer: LayerFacts, bottom: Bottom) -> str:
+    text = gradient(layer, bottom)
+    return f"gradient {text}" if bottom.gradient else f"no gradient{text.removeprefix('no')}"
+
+
 # ---- one of each ----------------------------------------------------------------------------------------------
 
 
@@ -92,7 +97,7 @@ def layer_story(facts: Explanation, layer: LayerFacts) -> list[str]:
             )
     for bottom in layer.bottoms:
         lines.append(f"  bottom {bottom.blob} {dims(bottom.shape)}, from {bottom.source}")
-        lines.append(f"    gradient {gradient(layer, bottom)}")
+        lines.append(f"    {_gradient(layer, bottom)}")
     for top, shape in layer.tops.items():
         readers = _readers(facts, layer.name, top)
         use = "a loss" if top in layer.losses else f"read by {readers}" if readers else "an output"
@@ -130,7 +135,7 @@ def blob_story(facts: Explanation, blob: str, writers: Sequence[LayerFacts]) -> 
     for layer in facts.layers:
         for bottom in layer.bottoms:
             if bottom.blob == blob:
-                lines.append(f"  read by {layer.name}: gradient {gradient(layer, bottom)}")
+                lines.append(f"  read by {layer.name}: {_gradient(layer, bottom)}")
                 back += [layer.name] if bottom.gradient and layer not in writers else []
     if any(blob in layer.losses for layer in writers):
         lines.append("  it is a loss: gradient starts here")
