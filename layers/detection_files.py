@@ -13,9 +13,9 @@ import numpy as np
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.files import check_writable, replacing
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.detection_names import class_names, image_sizes
 from caffe_compat.layers.resized_boxes import boxes_in_pixels
 from caffe_compat.prototxt.caffe_pb2 import SaveOutputParameter
-from caffe_compat.prototxt.reader import read_label_map
 
 WAY_OUT = "correct it, or remove save_output_param to run without files"
 FORMATS = ("VOC", "COCO", "ILSVRC")
@@ -59,8 +59,8 @@ class DetectionFiles:
             raise self._error(
                 f"output_format is '{param.output_format}'; expected one of {', '.join(FORMATS)}"
             )
-        self.names = self._class_names(classes)
-        self.images = self._images()
+        self.names = class_names(param.label_map_file, classes, self._error)
+        self.images = image_sizes(param.name_size_file, self._error)
         self.count = param.num_test_image if param.HasField("num_test_image") else len(self.images)
         if not 0 < self.count <= len(self.images):
             raise self._error(
@@ -132,37 +132,6 @@ class DetectionFiles:
         if self.param.output_format == "VOC":
             return {label: f"{start}{name}.txt" for label, name in self.names.items()}
         return {0: start + (".json" if self.param.output_format == "COCO" else ".txt")}
-
-    def _class_names(self, classes: Sequence[int]) -> dict[int, str]:
-        try:
-            items = read_label_map(self.param.label_map_file).item
-        except CaffeCompatError as error:
-            raise self._error(f"label_map_file: {error}") from error
-        names = {item.label: item.name for item in items}
-        if len(names) < len(items) or len(set(names.values())) < len(items):
-            raise self._error(f"'{self.param.label_map_file}' has a label or a name twice")
-        for label in classes:
-            if label not in names:
-                raise self._error(f"'{self.param.label_map_file}' has no name for class {label}")
-        return {label: names[label] for label in classes}
-
-    def _images(self) -> list[tuple[str, int, int]]:
-        path, images = self.param.name_size_file, []
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                for i, line in enumerate(file, 1):
-                    match = re.fullmatch(r"(\S+)\s+([0-9]+)\s+([0-9]+)", line.strip())
-                    if match:
-                        images.append((match[1], int(match[2]), int(match[3])))
-                    elif line.strip():
-                        raise self._error(
-                            f"{path}:{i}: expected name, height and width, found '{line.strip()}'"
-                        )
-        except OSError as error:
-            raise self._error(f"name_size_file '{path}' cannot be read: {error.strerror}") from error
-        if not images:
-            raise self._error(f"name_size_file '{path}' names no image")
-        return images
 
     def _error(self, message: str) -> CaffeCompatError:
         return self.layer.error(f"save_output_param: {message}; {WAY_OUT}")

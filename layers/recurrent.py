@@ -10,11 +10,10 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.fillers import fill
-from caffe_compat.layers.kernels.bias import fill_columns
 from caffe_compat.layers.kernels.blas import gemm
-from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.recurrent_bottoms import check_bottoms, has_static_input
+from caffe_compat.layers.recurrent_inputs import from_inputs, input_gradients
 
 
 class Recurrent(Layer):
@@ -83,14 +82,8 @@ class Recurrent(Layer):
             blob.reshape(1, x[1], size)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        w_x, bias, *w_static = (blob.data for blob in self.blobs[: self._hidden])
         z, held, cont = self._z.data, self._held.data, bottom[1].data[:, :, None]
-        fill_columns(bias, _rows(z))
-        gemm(bottom[0].data.reshape(-1, self._inputs), w_x, _rows(z), trans_b=True, beta=1)
-        if w_static:
-            from_static = scratch(z.shape[1:], self.dtype)
-            gemm(_items(bottom[2].data), w_static[0], from_static, trans_b=True)
-            z += from_static
+        from_inputs(self.blobs[: self._hidden], bottom, z)
         for blob, given in zip(self._state.values(), bottom[self._hidden :], strict=False):
             blob.data[...] = given.data[0]
         h = self._state["h"].data
@@ -119,7 +112,10 @@ class Recurrent(Layer):
             self._step_backward(t, h_diff, cont[t], top, z_diff[t])
             gemm(z_diff[t], self.blobs[self._hidden].data, from_next)
             from_next *= cont[t][:, None]
-        self._input_gradients(_rows(z_diff), bottom, propagate_down)
+        if self.propagates_to(self._hidden):
+            diff = self.blobs[self._hidden].diff
+            gemm(_rows(z_diff), _rows(self._held.data), diff, trans_a=True, beta=1)
+        input_gradients(self, self.blobs[: self._hidden], bottom, propagate_down, z_diff)
 
     def _start_backward(self, top: Sequence[Blob]) -> np.ndarray:
         """Before the last step: the diffs of all h from top[0], and those of the subclass's own params."""
@@ -130,23 +126,6 @@ class Recurrent(Layer):
     ) -> None:
         """z_diff = the gradient of step t, from that of its h."""
         raise NotImplementedError
-
-    def _input_gradients(self, diff: np.ndarray, bottom: Sequence[Blob], wanted: Sequence[bool]) -> None:
-        x = bottom[0]
-        if self.propagates_to(0):
-            gemm(diff, x.data.reshape(-1, self._inputs), self.blobs[0].diff, trans_a=True, beta=1)
-        if self.propagates_to(1):
-            self.blobs[1].diff[...] += diff.sum(axis=0)
-        if self.propagates_to(self._hidden):
-            gemm(diff, _rows(self._held.data), self.blobs[self._hidden].diff, trans_a=True, beta=1)
-        if wanted[0]:
-            gemm(diff, self.blobs[0].data, x.diff.reshape(-1, self._inputs))
-        if self._has_static:
-            total = diff.reshape(self._z.shape).sum(axis=0)
-            if self.propagates_to(2):
-                gemm(total, _items(bottom[2].data), self.blobs[2].diff, trans_a=True, beta=1)
-            if wanted[2]:
-                gemm(total, self.blobs[2].data, _items(bottom[2].diff))
 
     @property
     def _hidden(self) -> int:
@@ -165,7 +144,3 @@ class Recurrent(Layer):
 
 def _rows(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1, array.shape[-1])
-
-
-def _items(array: np.ndarray) -> np.ndarray:
-    return array.reshape(array.shape[0], -1)

@@ -31,7 +31,8 @@ def not_read(layer_param: LayerParameter, cls: type[Layer]) -> list[str]:
     if not cls.__module__.startswith(PACKAGE):
         return []
     given = [field.name for field, _ in layer_param.ListFields() if field.name in MESSAGES]
-    return [name for name in given if name not in messages(cls)]
+    read = {"python_param", *messages(cls)}  # Layer itself reads python_param
+    return [name for name in given if name not in read]
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, labels, unit
 
@@ -159,4 +159,5 @@ def _arrays() -> list[Case]:
         _case("Input", "input_param { shape { dim: 2 dim: 3 } }"),
         _case("RoIData", "roi_data_param { num_classes: 3 }", tops=3),
         _case("Python", python, tops=3, phase=TEST),
+        _case("RoIData", python, tops=3, phase=TRAIN),
     ]

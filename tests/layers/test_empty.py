@@ -42,3 +42,18 @@ def test_no_items(case):
         blob.diff[...] = 2
     runner.backward(runner.seeds(case, np.random.RandomState(2)))
     assert all((blob.diff == 2).all() for blob in runner.layer.blobs)
+
+
+@pytest.mark.parametrize("type", ["LSTM", "RNN"])
+def test_no_streams(type):
+    runner = Runner(
+        f'type: "{type}" recurrent_param {{ num_output: 4 }}',
+        [np.ones((3, 2, 5)), np.ones((3, 2)), np.ones((2, 7))],
+    )
+    runner.forward()
+    for blob in runner.layer.blobs:
+        blob.diff[...] = 2
+    runner.feed([np.ones((3, 0, 5)), np.ones((3, 0)), np.ones((0, 7))])
+    assert runner.forward()[0].shape == (3, 0, 4)
+    runner.backward([np.ones((3, 0, 4))])
+    assert all((blob.diff == 2).all() for blob in runner.layer.blobs)
