@@ -55,9 +55,9 @@ class RoIDataLayer(Layer):
     y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
     are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
     G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
-    python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or `set_blobs`. Before the first forward the tops have
-    the shapes of `ims_per_batch` images of `scale` x `max_size` with one RoI; a configuration may set these
-    attributes of the class.
+    python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or
+    `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
+    `max_size` with one RoI; a configuration may set these attributes of the class.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
     """
 
