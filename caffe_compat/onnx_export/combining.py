@@ -59,7 +59,7 @@ def _axes_behind(write: Operators, axes: int, x: str, axis: int) -> int:
 
 def _param_beside(write: Operators, values: np.ndarray, x: str, axis: int) -> str:
     behind = _axes_behind(write, values.ndim, x, axis)
-    return write.floats(values[(..., *[None] * behind)])
+    return write.floats(values.reshape(values.shape + (1,) * behind))
 
 
 def _value_beside(write: Operators, value: str, x: str, axis: int) -> str:
