@@ -27,7 +27,8 @@ def write_log(net, path, inputs):
     handler.emit = lambda record: lines.append(f"I1121 10:00:00.123456 77 net.cpp:663] {record.getMessage()}")
     logger = logging.getLogger("caffe_compat.solver")
     logger.addHandler(handler)
-    before, logger.level = logger.level, logging.INFO
+    before = logger.level
+    logger.setLevel(logging.INFO)  # not by the attribute: what was disabled is remembered
     DebugInfo(net, True)
     for name, array in inputs.items():
         net.blobs[name].data[...] = array
