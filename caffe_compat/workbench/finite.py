@@ -112,6 +112,7 @@ def check_finite(net: Net | Solver, folder: str | os.PathLike[str] | None = None
     Raises NotFiniteError, whose `finding` is a NotFinite, from within forward, backward or the solver's step.
     """
     with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))  # numpy would warn of what is found here
         if isinstance(net, Solver):
             for one in (net.net, *net.test_nets):
                 stack.enter_context(_Check(one, folder, net).watching())

@@ -123,16 +123,20 @@ def run(path: str | os.PathLike[str]) -> Replayed:
     finding = json.loads(str(arrays["not_finite"]))
     net = _net(arrays)
     last = len(net.layers) - 1
+    with np.errstate(all="ignore"):
+        key, now = _run(net, last, arrays, finding)
+    kept = arrays[key]
+    return Replayed(finding, float(now[tuple(finding["index"])]), _same_holes(now, kept), _most(now, kept))
+
+
+def _run(net: Net, last: int, arrays: Arrays, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
     net._forward(0, last)
     seeds = {key[5:]: array for key, array in arrays.items() if key.startswith("seed:")}
     for name, array in seeds.items():
         net.blobs[name].diff[...] = array
-    key, now = _kept_and_now(net, finding)
-    if seeds and last and not key.startswith("seed"):
+    if seeds and last and finding["what"] != "gradient at top":
         net._backward(last, last)
-        key, now = _kept_and_now(net, finding)
-    kept = arrays[key]
-    return Replayed(finding, float(now[tuple(finding["index"])]), _same_holes(now, kept), _most(now, kept))
+    return _kept_and_now(net, finding)
 
 
 def _read(path: str | os.PathLike[str]) -> Arrays:
