@@ -12,6 +12,7 @@ from caffe_compat.layers.kernels import softmax as softmax_kernels
 from caffe_compat.layers.loss import LossLayer, loss_weight, normalization_mode, normalizer
 from caffe_compat.layers.multibox_matching import match_priors
 from caffe_compat.layers.multibox_mining import check_mining, choose
+from caffe_compat.layers.multibox_places import Places
 from caffe_compat.layers.objects import Objects
 from caffe_compat.layers.prior_boxes import PriorBoxes
 from caffe_compat.layers.registry import register
@@ -62,6 +63,7 @@ class MultiBoxLoss(LossLayer):
         self.counts = list(self.layer_param.propagate_down)[:2] or [True, True]
         self.priors = PriorBoxes(self, param.code_type, param.encode_variance_in_target)
         self.objects = Objects(self, param)
+        self.places = Places(self.priors, self.objects, param)
         self.prob = Blob((), bottom[0].dtype)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -78,68 +80,40 @@ class MultiBoxLoss(LossLayer):
         self.priors.read(bottom[2])
         self.objects.read(bottom[3], len(steps))
         matches, overlaps = match_priors(self.priors, self.objects, steps, self.param)
-        self._compare_places(steps, matches)
+        self.places.compare(steps, matches)
         cost = self._cost(scores, matches)
         self.chosen = np.ones(cost.shape, bool)
         if self.mines:
             self._mine(steps, matches, overlaps, cost)
         param = self.layer_param.loss_param
-        counts = *self.shape[:2], len(self.distance)
+        counts = *self.shape[:2], len(self.places.distance)
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
-        place = self.param.loc_weight * self._of_distance().sum()
+        place = self.param.loc_weight * self.places.losses().sum()
         loss = self.counts[0] * place + self.counts[1] * cost[self.chosen].sum()
         top[0].data[...] = loss / self.normalizer
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         weight = loss_weight(top) / self.normalizer
         if propagate_down[0]:
-            diff = bottom[0].diff.reshape(*self.shape, 4)
-            diff.fill(0)
-            slope = self.distance
-            if self.param.loc_loss_type == Param.SMOOTH_L1:
-                slope = np.clip(slope, -1, 1)
-            diff[self.where] = slope * diff.dtype.type(weight * self.param.loc_weight)
+            self.places.gradient(weight * self.param.loc_weight, bottom[0].diff.reshape(*self.shape, 4))
         if propagate_down[1]:
             diff = bottom[1].diff.reshape(self.target.shape)
             np.subtract(self.prob.data.reshape(diff.shape), self.target, out=diff)
             diff *= self.chosen[..., None] * diff.dtype.type(weight)
 
-    def _compare_places(self, steps: np.ndarray, matches: np.ndarray) -> None:
-        """Keep where there are matches, and how far each of these steps is from the one to the object."""
-        self.where = np.nonzero(matches >= 0)
-        prior, got = self.where[1], steps[self.where]
-        self.labels = self.objects.labels[matches[self.where]]
-        goals = self.priors.encode(prior, self.objects.boxes[matches[self.where]])
-        boxes = self.priors.boxes[prior]
-        if not self.param.use_prior_for_matching:
-            boxes = self.priors.decode(got, prior)
-        if self.param.encode_variance_in_target:
-            got = got / self.priors.variances[prior]
-        self.distance = got - goals
-        if self.param.bp_inside:
-            self.distance[(boxes < 0) | (boxes > 1)] = 0
-
-    def _of_distance(self) -> np.ndarray:
-        """The loss of each step that counts, M x 4."""
-        size = np.abs(self.distance)
-        parabola = size * size / 2
-        if self.param.loc_loss_type == Param.L2:
-            return parabola
-        return np.where(size < 1, parabola, size - size.dtype.type(0.5))
-
     def _cost(self, scores: np.ndarray, matches: np.ndarray) -> np.ndarray:
         """The loss of each prior's scores, N x P; keeps its probabilities and what they should be."""
         param, prob = self.param, self.prob.data
-        labels = param.background_label_id + 1 if param.map_object_to_agnostic else self.labels
+        image, place, _ = self.places.where
+        labels = param.background_label_id + 1 if param.map_object_to_agnostic else self.places.labels
         nothing = -1 if self.logistic and not self.mines else param.background_label_id
         wanted = np.full(matches.shape[:2], nothing)
-        wanted[self.where[:2]] = labels
+        wanted[image, place] = labels
         self.target = (wanted[..., None] == np.arange(param.num_classes)).astype(scores.dtype)
         if not self.logistic:
             softmax_kernels.softmax(scores.reshape(prob.shape), prob)
             right = (prob.reshape(scores.shape) * self.target).sum(axis=2)
             return -np.log(np.maximum(right, LEAST_PROBABILITY))
-        image, place, _ = self.where
         self.target[image, place, labels] = 1
         prob = prob.reshape(scores.shape)
         log1p_exp(scores, prob)
@@ -152,11 +126,9 @@ class MultiBoxLoss(LossLayer):
         """Set which priors count, and forget the matches that do not."""
         loss = cost.copy()
         if self.param.mining_type == Param.HARD_EXAMPLE:
-            loss[self.where[:2]] += self._of_distance().sum(axis=1)
+            loss[self.places.where[:2]] += self.places.losses().sum(axis=1)
         self.chosen.fill(False)
         for n in np.unique(self.objects.images):
             boxes = self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(steps[n, :, 0])
             self.chosen[n] = choose(self.param, loss[n], matches[n, :, 0], overlaps[n, :, 0], boxes)
-        stay = self.chosen[self.where[:2]]
-        self.where = tuple(rows[stay] for rows in self.where)
-        self.distance = self.distance[stay]
+        self.places.keep(self.chosen)
