@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from caffe_compat.cli.console import COMPILING
+
 TINY = """\
 name: "tiny"
 layer { name: "in" type: "Input" top: "x" top: "t"
@@ -36,3 +38,8 @@ def python(
     command = [sys.executable, "-c", textwrap.dedent(text), *map(str, args)]
     env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def errors(done: subprocess.CompletedProcess[str]) -> str:
+    """What stands on stderr besides the line about kernels that are compiled, which a first start has."""
+    return done.stderr.replace(f"{COMPILING}\n", "")

@@ -19,6 +19,7 @@ HEIGHTS = {
     "caffe_compat.old_python": 0,
     "caffe_compat.prototxt": 1,
     "caffe_compat.blob": 1,
+    "caffe_compat.compiling": 1,
     "caffe_compat.rng": 1,
     "caffe_compat.threads": 1,
     "caffe_compat.layers.kernels": 1,

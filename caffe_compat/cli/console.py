@@ -20,6 +20,7 @@ from caffe_compat.errors import CaffeCompatError
 INTERRUPTED = 130
 UNEXPECTED = 2
 WIDTH = 100  # of tables where the output is no terminal
+COMPILING = "compiling kernels (once, a minute or two; caffe-compat warm does it ahead) ..."
 
 
 class _Out(Console):
@@ -148,6 +149,23 @@ def progress(total: int, quiet: bool) -> Iterator[Callable[..., None]]:
         timer.cancel()
         timer.join()
         bar.stop()
+
+
+@contextmanager
+def compiling(quiet: bool) -> Iterator[None]:
+    """One line on stderr when the block has to compile kernels, which takes a while; not shown with `quiet`."""
+    from caffe_compat.compiling import noticed
+
+    told = quiet
+
+    def tell(name: str) -> None:
+        nonlocal told
+        if not told:
+            print(COMPILING, file=sys.stderr, flush=True)
+        told = True
+
+    with noticed(tell):
+        yield
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -19,6 +19,7 @@ from caffe_compat.cli import (
     make_shapes,
     replay,
     run_prototxt,
+    warm,
 )
 from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, test, time, train, upgrade
 from caffe_compat.version import __version__
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_arguments(commands.add_parser("export", help="write a net as ONNX", **export.HELP))
     for name, command, text in CAFFES:
         command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
+    warm.add_arguments(commands.add_parser("warm", help="compile the kernels ahead", **warm.HELP))
     layers.add_arguments(
         commands.add_parser("layers", help="list the layer types that can be run", **layers.HELP)
     )

@@ -159,12 +159,13 @@ def _run(args: argparse.Namespace) -> None:
     console.import_from_here()
     solver = is_solver(args.net)
     _check(args, solver)
-    if solver:
-        from caffe_compat.cli.train import train
+    with console.compiling(not talk):
+        if solver:
+            from caffe_compat.cli.train import train
 
-        train(args)
-    else:
-        _run_net(args, talk)
+            train(args)
+        else:
+            _run_net(args, talk)
 
 
 def _run_net(args: argparse.Namespace, talk: bool) -> None:

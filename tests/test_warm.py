@@ -1,0 +1,54 @@
+"""caffe-compat warm, and what a first start says, with kernel caches of their own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from processes import TINY
+
+from caffe_compat.cli.console import COMPILING
+
+SOLVER = 'net: "net.prototxt" base_lr: 0.5 lr_policy: "fixed" max_iter: 1 snapshot_after_train: false'
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Runs a command in a folder with a net and a solver; all see one cache of kernels, empty at first."""
+    (tmp_path / "net.prototxt").write_text(TINY)
+    (tmp_path / "solver.prototxt").write_text(SOLVER)
+
+    def start(module, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", f"caffe_compat.cli.{module}", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return start
+
+
+@pytest.mark.slow
+def test_after_warm_nothing_is_compiled(start):
+    (cold,) = json.loads(start("main", "warm", "solver.prototxt", "--json").stdout)
+    assert cold["net"] == "solver.prototxt" and cold["compiled"] == len(cold["kernels"])
+    assert {"sgd", "relu"} & set(cold["kernels"]) == {"sgd"}  # what the net needs, no more
+    (again,) = json.loads(start("main", "warm", "solver.prototxt", "--json").stdout)
+    assert (again["compiled"], again["kernels"]) == (0, [])
+    assert start("run_prototxt", "net.prototxt").stderr == ""
+    assert COMPILING not in start("run_prototxt", "solver.prototxt").stderr
+    lines = start("main", "warm", "net.prototxt").stdout.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("net.prototxt: 0 kernels compiled, ")
+
+
+@pytest.mark.slow
+def test_a_first_start_says_why_it_takes_long(start):
+    assert start("run_prototxt", "net.prototxt").stderr == f"{COMPILING}\n"
+    assert start("run_prototxt", "net.prototxt").stderr == ""
+    assert start("run_prototxt", "net.prototxt", "--quiet").stderr == ""
