@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,8 @@ class Eltwise(Layer):
 
     With stable_prod_grad: false the gradient of PROD is divided out of the product (NaN where a factor is 0).
     Where bottoms are equal, MAX passes the gradient to the second of the first two, else to the earlier one.
-    Raises LayerError for bottoms of different shapes or a wrong number of coeffs.
+    Raises LayerError for bottoms of different shapes, a wrong number of coeffs, or coeffs of PROD; MAX has no use for
+    them.
     Source: Caffe's EltwiseLayer.
     """
 
@@ -31,9 +33,13 @@ class Eltwise(Layer):
             raise self.error(
                 f"{len(param.coeff)} coeffs for {len(bottom)} bottoms; give one a bottom, or none"
             )
-        if param.coeff and param.operation != EltwiseParameter.SUM:
-            name = EltwiseParameter.EltwiseOp.Name(param.operation)
-            raise self.error(f"coeff is given for operation {name}; only SUM takes coefficients")
+        if param.coeff and param.operation == EltwiseParameter.PROD:
+            raise self.error("coeff is given for operation PROD; only SUM takes coefficients")
+        if param.coeff and param.operation == EltwiseParameter.MAX:
+            warnings.warn(
+                f"layer '{self.name}' (Eltwise): coeff is given for operation MAX; it has no effect, as in Caffe",
+                stacklevel=2,
+            )
         self.operation = param.operation
         self.coeffs = [bottom[0].dtype.type(c) for c in param.coeff or [1] * len(bottom)]
         self.winner = np.empty(0, np.int32)

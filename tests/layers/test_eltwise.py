@@ -73,12 +73,17 @@ def test_maximum_of_equal_values_goes_to_the_second_of_two_and_else_to_the_earli
     assert [diff.tolist() for diff in diffs] == [[0, 2, 0], [1, 0, 3], [0, 0, 0]]
 
 
+def test_coefficients_of_a_maximum_have_no_effect():
+    with pytest.warns(UserWarning, match="coeff is given for operation MAX; it has no effect, as in Caffe"):
+        runner = eltwise("operation: MAX coeff: -1 coeff: 5", [np.array([1.0, 3]), np.array([2.0, 1])])
+    assert runner.forward()[0].tolist() == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("params", "shapes", "message"),
     [
         ("coeff: 1", [(2, 3)] * 2, "1 coeffs for 2 bottoms"),
         ("operation: PROD coeff: 1 coeff: 2", [(2, 3)] * 2, "given for operation PROD; only SUM"),
-        ("operation: MAX coeff: 1 coeff: 2", [(2, 3)] * 2, "given for operation MAX; only SUM"),
         ("", [(2, 3), (2, 3), (3, 2)], r"bottom\[2\] has the shape \(3, 2\), bottom\[0\] \(2, 3\)"),
     ],
 )
