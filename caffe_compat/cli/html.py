@@ -48,7 +48,7 @@ def write_run(args: argparse.Namespace, net: Net, run: RunReport, look: Look, no
     """Write the page of a run."""
     from caffe_compat.workbench.report import of_run, write
 
-    write(of_run(args.net, net, run, look, notes), args.html)
+    write(of_run(args.net, net, run, look, notes, meaning=args.propagate_down), args.html)
     _say(args)
 
 
@@ -66,7 +66,7 @@ def write_training(
     with looking(args, net, 1) as look:
         run = run_net(net)
     assert look is not None
-    page = of_run(args.net, net, run, look, notes, pixel_means)
+    page = of_run(args.net, net, run, look, notes, pixel_means, args.propagate_down)
     write(of_training(page, iterations), args.html)
     _say(args)
 
@@ -80,7 +80,7 @@ def comparing(args: argparse.Namespace) -> tuple[OnRow, Callable[[Net, Diff], No
     compared: list[Compared] = []
 
     def write_page(net: Net, result: Diff) -> None:
-        write(of_diff(net, result, compared), args.html)
+        write(of_diff(net, result, compared, args.propagate_down), args.html)
         _say(args)
 
     return lambda array, value: compared.append(Compared.of(array, value)), write_page

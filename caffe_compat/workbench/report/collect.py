@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.net import Net
@@ -12,6 +13,8 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
 from caffe_compat.prototxt.writer import net_text
 from caffe_compat.run import RunReport
 from caffe_compat.solvers import Iteration
+from caffe_compat.workbench.explain import explain
+from caffe_compat.workbench.picture import svg
 from caffe_compat.workbench.report.hard_rois import mined
 from caffe_compat.workbench.report.histogram import Histogram
 from caffe_compat.workbench.report.numbers import ArrayNumbers, Compared, LayerNumbers, Report
@@ -24,13 +27,15 @@ class Look:
     """Histograms of what each layer gives, taken while a net runs: in place, a later layer overwrites it.
 
     To be made before the run: so that the callbacks stand before those of a clock, which then does not count them.
-    passes: how many will be run; only the last one is looked at. `stop` when the run is over.
+    passes: how many will be run; only the last one is looked at. `stop` when the run is over. made: numbers of the
+    blobs that a run does not make (see caffe_compat.engine), but that are made now that somebody looks.
     """
 
     def __init__(self, net: Net, passes: int = 1):
         self.net, self._passes = net, passes
         self.data: list[list[Histogram]] = [[] for _ in net.layers]
         self.diff: list[list[Histogram | None]] = [[] for _ in net.layers]
+        self.made: set[int] = set()
         net.before_forward(self._before_forward)
         net.before_backward(self._before_backward)
 
@@ -45,6 +50,8 @@ class Look:
             self._take_data(index - 1)
 
     def _take_data(self, index: int) -> None:
+        owed = [i for i in self.net.graph.nodes[index].tops if self.net._blobs[i].owed is not None]
+        self.made.update(owed)
         self.data[index] = [Histogram.of(top.data) for top in self.net._tops[index]]
 
     def _before_backward(self, index: int) -> None:
@@ -59,13 +66,17 @@ def of_run(
     look: Look,
     notes: Sequence[str] = (),
     pixel_means: Sequence[float] = PIXEL_MEANS,
+    meaning: str = REPLACES,
 ) -> Report:
-    """The page of a run of a net; `look` was made before it and is stopped."""
-    layers = _layers(net)
+    """The page of a run of a net; `look` was made before it and is stopped. meaning: of propagate_down in the net."""
+    layers = _layers(net, look.made)
     for i, (layer, ran) in enumerate(zip(layers, run.layers, strict=True)):
         layer.forward_ms, layer.backward_ms = ran.forward_ms, ran.backward_ms
+        layer.step = _step(net, i)
         for j, top in enumerate(layer.tops):
             top.data, top.diff = look.data[i][j], look.diff[i][j] if look.diff[i] else None
+            if net.graph.nodes[i].tops[j] in look.made:
+                top.note = "A run does not make it; it was made for this page, and is not in the memory."
     forward = sum(layer.forward_ms or 0 for layer in layers)
     backward = sum(layer.backward_ms or 0 for layer in layers)
     losses = list(run.losses[-1].items()) if run.losses else []
@@ -75,7 +86,16 @@ def of_run(
     facts += [("forward", f"{forward:.0f} ms"), ("backward", f"{backward:.0f} ms"), *_of_net(net, layers)]
     title = net.name or file
     warnings = [f"warning: {text}" for text in run.warnings]
-    return Report("run", title, file, facts, [*notes, *warnings], layers, mined(net, pixel_means))
+    return Report(
+        kind="run",
+        title=title,
+        file=file,
+        facts=facts,
+        notes=[*notes, *warnings],
+        graph=svg(explain(net, meaning)),
+        layers=layers,
+        mined=mined(net, pixel_means),
+    )
 
 
 def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
@@ -94,9 +114,9 @@ def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
     return page
 
 
-def of_diff(net: Net, result: Diff, compared: list[Compared]) -> Report:
+def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REPLACES) -> Report:
     """The page of a comparison. compared: what `diff` told its on_row, one a row."""
-    layers = _layers(net)
+    layers = _layers(net, set())
     for layer in layers:
         layer.bytes = 0
     verdict = "the same" if result.same else "different"
@@ -108,9 +128,16 @@ def of_diff(net: Net, result: Diff, compared: list[Compared]) -> Report:
         ("phase", result.phase),
         ("seed", str(result.seed)),
     ]
-    notes = [f"Against {result.against} ({result.kind})."]
     return Report(
-        "diff", net.name or result.net, result.net, facts, notes, layers, diff=result, compared=compared
+        kind="diff",
+        title=net.name or result.net,
+        file=result.net,
+        facts=facts,
+        notes=[f"Against {result.against} ({result.kind})."],
+        graph=svg(explain(net, meaning)),
+        layers=layers,
+        diff=result,
+        compared=compared,
     )
 
 
@@ -133,8 +160,9 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _layers(net: Net) -> list[LayerNumbers]:
-    counted: set[int] = set()
+def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
+    """made: blobs whose data takes no memory in a run."""
+    counted = {id(net._blobs[i]._data) for i in made}
     known: dict[tuple[int, int], ArrayNumbers] = {}
     result = []
     for i, node in enumerate(net.graph.nodes):
@@ -144,7 +172,7 @@ def _layers(net: Net) -> list[LayerNumbers]:
                 name=node.param.name,
                 type=node.param.type,
                 text=_text(node.param),
-                line=net.line(node.param.name),
+                place=_place(net, node.param.name),
                 bottoms=[net._blob_names[b] for b in node.bottoms],
                 tops=[ArrayNumbers(net._blob_names[b], net._blobs[b].shape) for b in node.tops],
                 params=[],
@@ -175,6 +203,16 @@ def _bytes(blob: Blob, counted: set[int]) -> int:
     new = [m for m in (blob._data, blob._diff) if m.array is not None and id(m) not in counted]
     counted.update(map(id, new))
     return sum(m.array.nbytes for m in new if m.array is not None)
+
+
+def _step(net: Net, index: int) -> str:
+    steps = (step for step in net._steps.values() if step.first < index <= step.last)
+    return next((net._layer_names[step.first] for step in steps), "")
+
+
+def _place(net: Net, layer: str) -> str:
+    line = net.line(layer)
+    return "" if net.source is None or line is None else f"{net.source.name}:{line}"
 
 
 def _text(param: LayerParameter) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.solvers import Iteration
 
 POINTS = 600  # more cannot be told apart on a screen
@@ -23,13 +21,13 @@ def section() -> str:
 def points(iterations: Sequence[Iteration]) -> dict[str, list[float]]:
     """At most POINTS points, each of as many iterations: the last one's number, average and rate, and the least and
     the greatest loss."""
-    parts = np.array_split(np.arange(len(iterations)), min(POINTS, len(iterations))) if iterations else []
-    loss = np.array([one.loss for one in iterations])
-    last = [iterations[part[-1]] for part in parts]
+    size = -(-len(iterations) // POINTS) or 1
+    parts = [iterations[i : i + size] for i in range(0, len(iterations), size)]
+    last = [part[-1] for part in parts]
     return {
         "iter": [one.iter for one in last],
-        "least": [float(loss[part].min()) for part in parts],
-        "greatest": [float(loss[part].max()) for part in parts],
+        "least": [min(one.loss for one in part) for part in parts],
+        "greatest": [max(one.loss for one in part) for part in parts],
         "average": [one.smoothed_loss for one in last],
         "lr": [one.lr for one in last],
     }

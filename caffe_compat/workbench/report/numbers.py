@@ -28,15 +28,16 @@ class ArrayNumbers:
 class LayerNumbers:
     """A layer.
 
-    text: its prototxt, `line` where that stands in the file (None for a Split). Milliseconds are the median over the
+    text: its prototxt, `place` the file and line of it (empty for a Split). Milliseconds are the median over the
     iterations, None where it did not run; `reason` says why it takes no part in the backward pass. bytes: of the data
-    and gradients of its tops and params, without what an earlier layer has, and what the layer keeps for itself.
+    and gradients of its tops and params, without what an earlier layer has, and what the layer keeps for itself. step:
+    the first of the layers that run forward at once with it, whose time has all of them; empty where it runs alone.
     """
 
     name: str
     type: str
     text: str
-    line: int | None
+    place: str
     bottoms: list[str]
     tops: list[ArrayNumbers]
     params: list[ArrayNumbers]
@@ -44,6 +45,7 @@ class LayerNumbers:
     bytes: int
     forward_ms: float | None = None
     backward_ms: float | None = None
+    step: str = ""
 
 
 @dataclass
@@ -73,9 +75,9 @@ class Report:
     file: str
     facts: list[tuple[str, str]]
     notes: list[str]
+    graph: str
     layers: list[LayerNumbers]
     mined: list[Mined] = field(default_factory=list)
     curve: list[Iteration] = field(default_factory=list)
     diff: Diff | None = None
     compared: list[Compared] = field(default_factory=list)
-    graph: str = ""

@@ -117,10 +117,11 @@ function show(layer) {
   const rows = [["bottoms", layer.bottoms.join(", ") || "none"],
     ["tops", layer.tops.map(top => `${top.name} ${dims(top.shape)}`).join(", ") || "none"]];
   if (layer.forward_ms !== null) rows.push(["forward", ms(layer.forward_ms), "forward_ms", layer.forward_ms]);
+  if (layer.step) rows.push(["", `runs at once with ${layer.step}, which has the time of both`]);
   if (layer.backward_ms !== null) rows.push(["backward", ms(layer.backward_ms), "backward_ms", layer.backward_ms]);
   rows.push(["gradient", layer.reason || "flows", "gradient"]);
   if (layer.bytes) rows.push(["memory", `${(layer.bytes / 1e6).toFixed(2)} MB`, "bytes", layer.bytes]);
-  if (layer.line !== null) rows.push(["defined in", `${numbers.file}:${layer.line}`, "line", layer.line]);
+  if (layer.place) rows.push(["stands in", layer.place, "place"]);
   details.replaceChildren(
     element("h2", { "data-number": "name" }, layer.name, element("small", {}, ` ${layer.type}`)), pairs(rows),
     ...(numbers.rows.length ? compared(layer) : [
@@ -135,7 +136,16 @@ function choose(name, remember = true) {
   if (!layer) return;
   for (const one of document.querySelectorAll("[data-layer]")) one.classList.toggle("chosen", one.dataset.layer === name);
   show(layer);
+  inView(document.querySelector(".graph .chosen"));
   if (remember) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+}
+
+function inView(node) { // within the graph's own scroll bars
+  const box = document.querySelector(".graph"), whole = box.getBoundingClientRect();
+  if (!node) return;
+  const at = node.getBoundingClientRect();
+  if (at.top < whole.top || at.bottom > whole.bottom) box.scrollTop += at.top - whole.top - whole.height / 2;
+  if (at.left < whole.left || at.right > whole.right) box.scrollLeft += (at.left + at.right - whole.left - whole.right) / 2;
 }
 
 for (const one of document.querySelectorAll("[data-layer]")) {

@@ -75,7 +75,6 @@ def _numbers(report: Report) -> dict:
     diff = report.diff.as_dict() if report.diff else {}
     return finite(
         {
-            "file": report.file,
             "layers": [asdict(layer) for layer in report.layers],
             "rows": diff.get("rows", []),
             "divergences": diff.get("divergences", []),
@@ -92,14 +91,14 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def _net(report: Report) -> str:
-    graph = f'<div class="graph">{report.graph}</div>' if report.graph else ""
     rows = differences.layers(report) if report.diff else _layers(report.layers)
     return f"""\
 <section class="net">
 <div>
 <h2>Layers</h2>
 <p class="hint">Click on a layer, or walk with the arrow keys.</p>
-{graph}{rows}
+<div class="graph">{report.graph}</div>
+{rows}
 </div>
 <aside id="details" aria-live="polite"></aside>
 </section>"""
