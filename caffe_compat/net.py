@@ -217,17 +217,22 @@ class Net(PycaffeNet):
     def _forward(self, start: int, end: int) -> float:
         """Run the layers start to end (both included); returns the weighted sum of their losses."""
         loss = 0.0
-        done: set[int] = set()  # layers that have run, all of them in a step
+        done: set[int] = set()  # the first layers of steps that have run
+        step: Step | None = None
         with self._located():
             for i in range(start, end + 1):
                 self._notify("before_forward", i)
-                step = self._steps.get(i)
-                if step is not None and step.last <= end and done.issuperset(step.after):
-                    self._run(step)
-                    done.update(range(step.first, step.last + 1))
-                elif i not in done:
-                    self._reshape(i)
+                if i in self._steps and self._steps[i].last <= end and done.issuperset(self._steps[i].after):
+                    step = self._steps[i]
+                self._reshape(i)
+                if step is None:
                     self._forward_alone(i)
+                elif i == step.last:
+                    self._run(step)
+                    done.add(step.first)
+                    step = None
+                else:
+                    self._owe(step)
                 loss += self._loss_of(i)
                 self._notify("after_forward", i)
         return loss
@@ -238,27 +243,31 @@ class Net(PycaffeNet):
         self._call(index, "forward", self._bottoms[index], self._tops[index])
 
     def _run(self, step: Step) -> None:
-        """Run the layers of a step at once, and leave the blobs that nobody looks at to be made when asked for."""
+        """Run the layers of a step at once; a hidden blob that somebody holds an array of is made, too."""
         layers = slice(step.first, step.last + 1)
-        for i in range(step.first, step.last + 1):
-            self._reshape(i)
+        hidden = [self._blobs[i] for i in step.hidden]
+        for blob in hidden:
+            blob.owed = None
+        held = any(blob.data_is_held for blob in hidden)
+        with self._named(step.last, "forward"):
+            step.fused.forward(self._bottoms[layers], self._tops[layers])
+        make = self._owe(step)
+        if held:
+            make()
+
+    def _owe(self, step: Step) -> Callable[[], None]:
+        """Let the hidden blobs of a step be made by their layers when somebody asks for them; returns what does it."""
         hidden = [self._blobs[i] for i in step.hidden]
 
-        def make_hidden() -> None:
+        def make() -> None:
             for blob in hidden:
                 blob.owed = None
             for i in range(step.first, step.last):
                 self._forward_alone(i)
 
-        held = [blob.data_is_held for blob in hidden]
         for blob in hidden:
-            blob.owed = None
-        with self._named(step.last, "forward"):
-            step.fused.forward(self._bottoms[layers], self._tops[layers])
-        for blob in hidden:
-            blob.owed = make_hidden
-        if any(held):
-            make_hidden()
+            blob.owed = make
+        return make
 
     def _loss_of(self, index: int) -> float:
         node = self.graph.nodes[index]

@@ -92,6 +92,18 @@ def test_callbacks_come_once_for_each_layer_in_order(nets):
     assert seen == [(when, i) for i in range(len(net.layers)) for when in ("before", "after")]
 
 
+def test_a_callback_sees_the_blob_that_is_not_made():
+    net, want = small_ohem("fast"), small_ohem("strict")
+    want.forward()
+    index = net._layer_names.index("roi_pool4_readonly")
+    seen: list[np.ndarray] = []
+    net.after_forward(
+        lambda i: seen.append(net.blobs["roi_pool4_readonly"].data.copy()) if i == index else None
+    )
+    net.forward()
+    np.testing.assert_allclose(seen[0], want.blobs["roi_pool4_readonly"].data, rtol=1e-5)
+
+
 def test_an_unknown_engine():
     with pytest.raises(caffe.CaffeCompatError, match="no engine 'quick'; choose from fast, strict"):
         caffe.set_engine("quick")
