@@ -97,11 +97,9 @@ def test_a_callback_sees_the_blob_that_is_not_made():
     want.forward()
     index = net._layer_names.index("roi_pool4_readonly")
     seen: list[np.ndarray] = []
-    net.after_forward(
-        lambda i: seen.append(net.blobs["roi_pool4_readonly"].data.copy()) if i == index else None
-    )
+    net.after_forward(lambda i: seen.append(net.blobs["pool4_readonly"].data.copy()) if i == index else None)
     net.forward()
-    np.testing.assert_allclose(seen[0], want.blobs["roi_pool4_readonly"].data, rtol=1e-5)
+    np.testing.assert_allclose(seen[0], want.blobs["pool4_readonly"].data, rtol=1e-5)
 
 
 def test_an_unknown_engine():
