@@ -9,7 +9,7 @@ import onnxruntime
 
 import caffe_compat as caffe
 
-HAS_LOOP = int(cv2.__version__.split(".")[0]) >= 5  # OpenCV's dnn before has fixed shapes and no Loop
+HAS_LOOP = int(cv2.__version__.split(".")[0]) >= 5  # before, OpenCV has no Loop, nor open sizes within a net
 
 Outputs = dict[str, np.ndarray]
 

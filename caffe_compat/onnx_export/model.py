@@ -31,29 +31,14 @@ def to_onnx(net: Net) -> onnx.ModelProto:
     Raises LayerError, with file and line, for a layer that has no form in ONNX, CaffeCompatError where nothing goes
     in or comes out, or where the model would have more than 2 GB.
     """
+    model = onnx.ModelProto(
+        ir_version=IR_VERSION,
+        opset_import=[helper.make_opsetid("", OPSET)],
+        producer_name="caffe-compat",
+        producer_version=__version__,
+    )
     with net._located():
-        write, values = Operators(), _Values(net)
-        for layer, node in zip(net.layers, net.graph.nodes, strict=True):
-            axes = [len(net.blobs[net.graph.blob_names[blob]].shape) for blob in node.bottoms]
-            _convert(write, layer, node, values, axes)
-        outputs = values.settle(write)
-        if not net.inputs or not outputs:
-            raise CaffeCompatError("a model needs an Input layer, and a blob that no layer reads")
-        shapes = symbolic_shapes(net)
-        graph = helper.make_graph(
-            write.nodes,
-            net.name or "net",
-            [_described(name, shapes[name]) for name in net.inputs],
-            [_described(name, shapes[blob]) for name, blob in outputs.items()],
-            write.constants,
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="caffe-compat",
-            producer_version=__version__,
-        )
+        _fill(model.graph, net)
         if model.ByteSize() > LARGEST:
             raise CaffeCompatError(f"the model has {model.ByteSize()} bytes; ONNX's files hold 2 GB at most")
     onnx.checker.check_model(model)
@@ -64,6 +49,20 @@ def write(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
     """Write a model to a file. Raises CaffeCompatError where it cannot be written."""
     with replacing(path) as temporary:
         onnx.save_model(model, temporary)
+
+
+def _fill(graph: onnx.GraphProto, net: Net) -> None:
+    graph.name = net.name or "net"
+    write, values = Operators(graph), _Values(net)
+    for layer, node in zip(net.layers, net.graph.nodes, strict=True):
+        axes = [len(net.blobs[net.graph.blob_names[blob]].shape) for blob in node.bottoms]
+        _convert(write, layer, node, values, axes)
+    outputs = values.settle(write)
+    if not net.inputs or not outputs:
+        raise CaffeCompatError("a model needs an Input layer, and a blob that no layer reads")
+    shapes = symbolic_shapes(net)
+    graph.input.extend(_described(name, shapes[name]) for name in net.inputs)
+    graph.output.extend(_described(name, shapes[blob]) for name, blob in outputs.items())
 
 
 class _Values:
@@ -99,7 +98,7 @@ class _Values:
             if value in self._inputs and name in self._inputs:
                 continue
             if name not in self._inputs and name != value:
-                write.nodes.append(helper.make_node("Identity", [value], [name], name=name))
+                write.graph.node.append(helper.make_node("Identity", [value], [name], name=name))
                 value = name
             result[value] = name
         return result

@@ -16,17 +16,16 @@ END = np.iinfo(np.int64).max  # as the end of a Slice: whatever is there
 
 
 class Operators:
-    """The operators of a graph in order (`nodes`) and its constants (`constants`).
+    """Adds operators, in order, and constants to a graph.
 
     `axes` has the number of axes of each value that is at a bottom. A value is known by its name; those that an
     operator writes are called after `scope`, which is the name of the layer that is converted, and a number.
     """
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+    def __init__(self, graph: onnx.GraphProto, scope: str = "") -> None:
+        self.graph = graph
         self.axes: dict[str, int] = {}
-        self.scope = ""
+        self.scope = scope
         self._names: dict[str, int] = {}
         self._params: dict[tuple[int, tuple[int, ...]], str] = {}
 
@@ -42,7 +41,7 @@ class Operators:
     def many(self, type: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
         """Add an operator of several outputs; returns the outputs."""
         names = [self.fresh(self.scope) for _ in range(outputs)]
-        self.nodes.append(helper.make_node(type, inputs, names, name=names[0], **attributes))
+        self.graph.node.append(helper.make_node(type, inputs, names, name=names[0], **attributes))
         return names
 
     def param(self, blob: Blob) -> str:
@@ -62,7 +61,8 @@ class Operators:
 
     def _constant(self, array: np.ndarray, kind: str = "constant") -> str:
         name = self.fresh(f"{self.scope}:{kind}")
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
+        array = np.ascontiguousarray(array).reshape(array.shape)
+        self.graph.initializer.append(numpy_helper.from_array(array, name))
         return name
 
     def dims(self, value: str, start: int, end: int) -> str:
@@ -76,7 +76,7 @@ class Operators:
 
     def rename(self, names: dict[str, str]) -> None:
         """Call values by other names: old name -> new name."""
-        _rename(self.nodes, names)
+        _rename(self.graph.node, names)
 
 
 def _rename(nodes: Iterable[onnx.NodeProto], names: dict[str, str]) -> None:

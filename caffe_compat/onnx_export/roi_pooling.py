@@ -95,8 +95,7 @@ def _for_each_roi(write: Operators, maps: str, image: str, rows: Bins, columns: 
 
 def _body(write: Operators, maps: str, image: str, rows: Bins, columns: Bins) -> onnx.GraphProto:
     """One turn of the loop. It counts the RoIs itself: the number of the turn is wrong in OpenCV 5.0."""
-    inner = Operators()
-    inner.scope = write.fresh(f"{write.scope}:loop")
+    inner = Operators(onnx.GraphProto(name=f"{write.scope}: one RoI"), write.fresh(f"{write.scope}:loop"))
     turn, go_on, roi = (f"{inner.scope}:{name}" for name in ("turn", "go_on", "roi"))
     number = inner("Gather", image, roi, axis=0)
     top, bottom = _of_roi(inner, rows, roi)
@@ -107,20 +106,22 @@ def _body(write: Operators, maps: str, image: str, rows: Bins, columns: Bins) ->
     region = _maxima(inner, region, top, bottom, ROWS)
     region = _maxima(inner, region, left, right, COLUMNS)
     pooled = inner("Squeeze", region, inner.ints([0]))
-    outputs = inner("Identity", go_on), inner("Add", roi, inner.ints(1)), pooled
-    types = (TensorProto.INT64, TensorProto.BOOL, TensorProto.INT64)
     described = helper.make_tensor_value_info
-    return helper.make_graph(
-        inner.nodes,
-        f"{write.scope}: one RoI",
-        [described(name, type, []) for name, type in zip((turn, go_on, roi), types, strict=True)],
+    inner.graph.input.extend(
         [
-            described(outputs[0], TensorProto.BOOL, []),
-            described(outputs[1], TensorProto.INT64, []),
-            described(outputs[2], TensorProto.FLOAT, [None, rows.count, columns.count]),
-        ],
-        inner.constants,
+            described(turn, TensorProto.INT64, []),
+            described(go_on, TensorProto.BOOL, []),
+            described(roi, TensorProto.INT64, []),
+        ]
     )
+    inner.graph.output.extend(
+        [
+            described(inner("Identity", go_on), TensorProto.BOOL, []),
+            described(inner("Add", roi, inner.ints(1)), TensorProto.INT64, []),
+            described(pooled, TensorProto.FLOAT, [None, rows.count, columns.count]),
+        ]
+    )
+    return inner.graph
 
 
 def _of_roi(write: Operators, bins: Bins, roi: str) -> tuple[list[str], list[str]]:
