@@ -35,15 +35,9 @@ def not_read(layer_param: LayerParameter, cls: type[Layer]) -> list[str]:
     return [name for name in given if name not in read]
 
 
-@cache
 def messages(cls: type[Layer]) -> list[str]:
     """The messages of LayerParameter that the class reads, in their order there."""
-    read = {
-        node.attr
-        for module in _modules(cls)
-        for node in ast.walk(_tree(module))
-        if isinstance(node, ast.Attribute) and _name(node.value) == "layer_param"
-    }
+    read = frozenset().union(*map(_read, _modules(cls)))
     return [name for name in MESSAGES if name in read]
 
 
@@ -55,6 +49,16 @@ def kernels(cls: type[Layer]) -> list[str]:
 
 def _name(node: ast.AST) -> str:
     return getattr(node, "attr", getattr(node, "id", ""))
+
+
+@cache
+def _read(module: str) -> frozenset[str]:
+    """NAME of each `layer_param.NAME` in a module."""
+    return frozenset(
+        node.attr
+        for node in ast.walk(_tree(module))
+        if isinstance(node, ast.Attribute) and _name(node.value) == "layer_param"
+    )
 
 
 @cache
