@@ -94,7 +94,7 @@ class Winograd(Filtering):
         return self._windows.pad[0]
 
     def _pays(self, images: np.ndarray, outs: np.ndarray) -> bool:
-        return min(images.shape[1], outs.shape[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
+        return _pays(images.shape[1], outs)
 
     def _blocks_of_tiles(
         self, outs: np.ndarray, u_shape: tuple[int, ...], before: int, after: int
@@ -135,17 +135,26 @@ class PhasedWinograd(Filtering):
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
+        if not _pays(4 * images.shape[1], outs):
+            super().forward(images, filters, bias, outs)
+            return
         self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
+        if not _pays(4 * images.shape[1], out_diffs):
+            super().add_filters_gradient(images, out_diffs, filters_diff)
+            return
         small = self._small_memory(filters_diff)
         small[...] = 0
         self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
         kernels.add_split_filters(small, filters_diff)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        if not _pays(4 * image_diffs.shape[1], out_diffs):
+            super().image_gradient(out_diffs, filters, image_diffs)
+            return
         phases = self._memory(image_diffs, out_diffs)
         self._inner.image_gradient(out_diffs, self._split(filters), _merged(phases))
         kernels.from_phases(phases, self._windows.pad[0], image_diffs)
@@ -169,6 +178,10 @@ class PhasedWinograd(Filtering):
         """Room for the phases: N x 4 x C x (H' + 2) x (W' + 2), what the outputs see."""
         self._phases.reshape(len(images), 4, images.shape[1], outs.shape[2] + 2, outs.shape[3] + 2)
         return self._phases.data
+
+
+def _pays(channels: int, outs: np.ndarray) -> bool:
+    return min(channels, outs.shape[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
 
 
 def _merged(array: np.ndarray) -> np.ndarray:
