@@ -20,8 +20,10 @@ def symbolic_shapes(net: Net) -> Shapes:
     size, None for an output's dim that follows an input's but is not the same.
 
     Found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
-    the same axis of all other inputs that cannot change by themselves. The net has its own shapes again afterwards.
+    the same axis of all other inputs that cannot change by themselves. Afterwards the net has its own shapes again, and
+    the inputs their data; what the other blobs held is lost.
     """
+    data = {name: net.blobs[name].data.copy() for name in net.inputs}
     own = {name: net.blobs[name].shape for name in net.inputs}
     result: Shapes = {name: list(net.blobs[name].shape) for name in [*net.inputs, *net.outputs]}
     alone = [(name, i) for name, shape in own.items() for i in range(len(shape))]
@@ -35,6 +37,8 @@ def symbolic_shapes(net: Net) -> Shapes:
                 _try(net, own, together, _word(own, together[0]), result)
     finally:
         _reshape(net, own, ())
+        for name, array in data.items():
+            net.blobs[name].data[...] = array
     return result
 
 

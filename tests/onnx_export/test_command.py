@@ -205,10 +205,12 @@ def test_a_shared_param_is_written_once(tmp_path):
     assert differences(ours(net, x), onnxruntimes(model, x))["b"] < 1e-6
 
 
-def test_the_net_has_its_shapes_again(folder):
+def test_the_net_has_its_shapes_and_inputs_again(folder):
     _, net = folder
     before = {name: blob.shape for name, blob in net.blobs.items()}
+    net.blobs["x"].data[...] = 7
     to_onnx(net)
+    assert (net.blobs["x"].data == 7).all()
     assert {name: blob.shape for name, blob in net.blobs.items()} == before
 
 

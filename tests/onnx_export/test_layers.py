@@ -1,6 +1,7 @@
 """Each layer type, exported and run in both runtimes: in the shapes of the prototxt, and in others."""
 
 import numpy as np
+import onnx
 import pytest
 from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
 
@@ -159,6 +160,7 @@ def exported(tmp_path_factory):
         if what not in known:
             net = net_of(tmp_path_factory.mktemp("net"), prototxt(*LAYERS[what]))
             known[what] = net, to_onnx(net)
+            onnx.checker.check_model(known[what][1], full_check=True)  # the shapes too
         return known[what]
 
     return make

@@ -1,6 +1,7 @@
 """ROIPooling in ONNX: roundings at .5, RoIs outside of the map, inverted ones, several images."""
 
 import numpy as np
+import onnx
 import pytest
 from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, ours
 
@@ -27,7 +28,9 @@ SPECIAL = [  # image, x1, y1, x2, y2
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     net = net_of(tmp_path_factory.mktemp("net"), NET)
-    return net, to_onnx(net)
+    model = to_onnx(net)
+    onnx.checker.check_model(model, full_check=True)
+    return net, model
 
 
 @pytest.mark.filterwarnings("ignore:.*RoI:UserWarning")
