@@ -22,7 +22,7 @@ NOTHING_LEARNS = "nothing learns below"
 NO_LOSS = "no path to a loss"
 SWITCHED_OFF = "propagate_down: false"
 
-Flag = tuple[int, int]  # a propagate_down flag in the prototxt: index of its layer, and which bottom it is for
+Flag = tuple[int, int]  # a propagate_down flag of the prototxt: its layer's index, and which bottom it is for
 
 
 @dataclass
