@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import onnx
 
 DESCRIPTION = """\
-Write a net, in phase TEST and with its weights, as an ONNX model, which other programs run without Caffe.
-Sizes that the net takes in any number (images, their height and width, RoIs) stay open. A layer that has
-no exact form in ONNX is an error."""
+Write a net, in phase TEST and with its weights, as an ONNX model, for programs without Caffe.
+Sizes that the net takes in any number (images, their height and width, RoIs) stay open. A layer
+that has no exact form in ONNX is an error."""
 
 EXAMPLES = """\
 examples:
