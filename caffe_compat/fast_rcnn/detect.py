@@ -154,7 +154,8 @@ def forward(net: Net, inputs: Mapping[str, np.ndarray], cfg: Config) -> tuple[np
     """
     for name, array in inputs.items():
         net.blobs[name].reshape(*array.shape)
-    net.forward(**inputs)
+        net.blobs[name].data[...] = array
+    net.forward()
     rois = net.blobs["rois"].num
     scores = _rows(net.blobs["cls_score" if cfg.TEST.SVM else "cls_prob"], rois)
     deltas = _rows(net.blobs["bbox_pred"], rois) if cfg.TEST.BBOX_REG else scores[:, :0]

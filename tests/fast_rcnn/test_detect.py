@@ -228,7 +228,9 @@ def test_whether_a_net_proposes_is_plain_from_its_inputs(rpn_cfg):
     "engine",
     [
         "strict",
-        pytest.param("fast", marks=pytest.mark.xfail(raises=ZeroDivisionError, reason="fused layers want a RoI")),
+        pytest.param(
+            "fast", marks=pytest.mark.xfail(raises=ZeroDivisionError, reason="fused layers want a RoI")
+        ),
     ],
 )
 def test_a_net_that_proposes_nothing_finds_nothing(engine, rpn_cfg, monkeypatch):
