@@ -10,6 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
 from caffe_compat.layers.binaryproto import read_binaryproto
 from caffe_compat.layers.kernels import infogain as kernels
+from caffe_compat.layers.kernels.softmax import softmax
 from caffe_compat.layers.loss import (
     LEAST_PROBABILITY,
     LossLayer,
@@ -27,21 +28,25 @@ from caffe_compat.layers.registry import register
 class InfogainLoss(LossLayer):
     """Minus the sum over classes c of H[label, c] log(probability of c), divided as loss_param says.
 
-    bottom[0]: probabilities, the classes on infogain_loss_param.axis; put a Softmax before it. bottom[1]: one
-    whole label (0 to classes - 1) for each example and place. bottom[2]: H, classes x classes, in any shape
-    of that count; without it H comes from the binaryproto file infogain_loss_param.source. top[0]: the loss, a
-    scalar. Labels equal to loss_param.ignore_label do not count; probabilities below 1e-20 count as 1e-20.
+    bottom[0]: probabilities of an earlier Softmax, or scores, the classes on infogain_loss_param.axis; which of both
+    depends on the version of Caffe. As scores, of which the softmax is taken, they count where the prototxt has what
+    only the later version knows: infogain_loss_param.axis, a loss_param, or top[1], the probabilities. bottom[1]: one
+    whole label (0 to classes - 1) for each example and place. bottom[2]: H, classes x classes, in any shape of that
+    count; without it H comes from the binaryproto file infogain_loss_param.source. top[0]: the loss, a scalar. Labels
+    equal to loss_param.ignore_label do not count; probabilities below 1e-20 count as 1e-20.
 
-    Source: InfogainLossLayer of the Fast R-CNN fork of Caffe, with axis, ignore_label and normalization of
-    BVLC's later one. That takes the softmax itself, which this one does not: scores raise LayerError here, as
-    do labels out of range and a matrix that is missing or of other size.
+    Raises LayerError for labels out of range, a matrix that is missing or of other size, and probabilities that are
+    none. Source: InfogainLossLayer of BVLC (scores), and of the Fast R-CNN fork (probabilities).
     """
 
     bottom_count = (2, 3)
+    top_count = (1, 2)
     no_gradient = (1, 2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.infogain_loss_param
+        self.takes_scores = len(top) > 1 or param.HasField("axis") or self.layer_param.HasField("loss_param")
+        self.prob = Blob((), bottom[0].dtype)
         if len(bottom) > 2:
             self.gains = bottom[2]
             return
@@ -55,6 +60,10 @@ class InfogainLoss(LossLayer):
         super().reshape(bottom, top)
         axis = canonical_axis(self, self.layer_param.infogain_loss_param.axis, bottom[0])
         self.view = check_label_count(self, bottom, axis)
+        if self.takes_scores:
+            self.prob.reshape(*self.view)
+        for blob in top[1:]:
+            blob.reshape(*bottom[0].shape)
         classes = self.view[1]
         if self.gains.count != classes * classes:
             raise self.error(
@@ -64,13 +73,13 @@ class InfogainLoss(LossLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         outer, classes, inner = self.view
-        probabilities, loss_param = bottom[0].data, self.layer_param.loss_param
-        for value in (probabilities.min(), probabilities.max()):
-            if value < 0 or value > 1.001:
-                raise self.error(
-                    f"bottom[0] holds {value:g}, which is no probability; put a Softmax layer in front "
-                    "(later versions of Caffe take scores here, and the softmax of them)"
-                )
+        loss_param = self.layer_param.loss_param
+        if self.takes_scores:
+            softmax(bottom[0].data.reshape(self.view), self.prob.data)
+            for blob in top[1:]:
+                blob.data[...] = self.prob.data.reshape(blob.shape)
+        else:
+            self._check_probabilities(bottom[0].data)
         labels = class_labels(self, bottom[1], classes, ignored_label(loss_param))
         self.labels = labels.reshape(outer, inner)
         counts = outer, inner, int(np.count_nonzero(labels >= 0))
@@ -81,10 +90,23 @@ class InfogainLoss(LossLayer):
         if propagate_down[0]:
             x_diff = bottom[0].diff.reshape(self.view)
             scale = x_diff.dtype.type(-loss_weight(top) / self.normalizer)
-            kernels.infogain_backward(*self._values(bottom), scale, x_diff)
+            prob, labels, gains, least = self._values(bottom)
+            if self.takes_scores:
+                kernels.infogain_of_scores_backward(prob, labels, gains, scale, x_diff)
+            else:
+                kernels.infogain_backward(prob, labels, gains, least, scale, x_diff)
+
+    def _check_probabilities(self, values: np.ndarray) -> None:
+        for value in (values.min(), values.max()):
+            if value < 0 or value > 1.001:
+                raise self.error(
+                    f"bottom[0] holds {value:g}, which is no probability; put a Softmax layer in front, or say "
+                    "infogain_loss_param { axis: 1 } if these are scores, as later versions of Caffe take them"
+                )
 
     def _values(self, bottom: Sequence[Blob]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
         """Probabilities, labels, matrix, and the least probability, as the kernels want them."""
         classes = self.view[1]
         gains = self.gains.data.reshape(classes, classes)
-        return bottom[0].data.reshape(self.view), self.labels, gains, LEAST_PROBABILITY
+        prob = self.prob.data if self.takes_scores else bottom[0].data.reshape(self.view)
+        return prob, self.labels, gains, LEAST_PROBABILITY

@@ -29,3 +29,18 @@ def infogain_backward(prob, labels, gains, least, scale, x_diff):
             for k in range(inner):
                 gain = gains[labels[i, k], c] if labels[i, k] >= 0 else gains.dtype.type(0)
                 x_diff[i, c, k] = scale * gain / max(prob[i, c, k], least)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def infogain_of_scores_backward(prob, labels, gains, scale, x_diff):
+    """Write scale * (gains[label, c] - prob * the sum of gains[label]) into x_diff: prob is the softmax of x."""
+    outer, classes, inner = prob.shape
+    for i in prange(outer):
+        for k in range(inner):
+            label = labels[i, k]
+            total = gains.dtype.type(0)
+            for c in range(classes):
+                total += gains[label, c] if label >= 0 else gains.dtype.type(0)
+            for c in range(classes):
+                gain = gains[label, c] if label >= 0 else gains.dtype.type(0)
+                x_diff[i, c, k] = scale * (gain - prob[i, c, k] * total)

@@ -307,16 +307,23 @@ CASES += [
         f'type: "InfogainLoss" {params}',
         [(4, 3, 2), (4, 2), (3, 3)],
         [(2, 5, 3), (2, 3), (5, 5)],
-        fills=[unit, labels(3), normal],
+        fills=[fill, labels(3), normal],
+        tops=tops,
+        diff_tops=[0],
     )
-    for params in ("", "loss_param { ignore_label: 1 normalization: FULL }")
+    for params, fill, tops in (
+        ("", unit, 1),
+        ("", normal, 2),
+        ("loss_param { ignore_label: 1 normalization: FULL }", normal, 1),
+        ("infogain_loss_param { axis: 1 }", normal, 2),
+    )
 ]
 CASES += [
     Case(
         'type: "InfogainLoss" infogain_loss_param { axis: 2 }',
         [(4, 2, 3), (4, 2), (1, 1, 3, 3)],
         [(2, 3, 5), (2, 3), (1, 1, 5, 5)],
-        fills=[unit, labels(3), normal],
+        fills=[normal, labels(3), normal],
     ),
 ]
 CASES += [
@@ -630,7 +637,7 @@ CASES += [
         f'type: "InfogainLoss" loss_param {{ {params} }}',
         [(4, 3, 2), (4, 2), (3, 3)],
         [(2, 5, 3), (2, 3), (5, 5)],
-        fills=[unit, labels(3), normal],
+        fills=[normal, labels(3), normal],
     )
     for params in ("normalize: false", "normalization: PRE_FIXED pre_fixed_normalizer: 7")
 ]

@@ -32,6 +32,24 @@ def bottoms():
     return x, rng.randint(0, 5, (3, 4)), gains
 
 
+def softmax(x):
+    powers = np.exp(x.astype(np.float64))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def through_softmax(prob, diff):
+    """The gradient of scores, from that of their probabilities."""
+    return prob * (diff - (prob * diff).sum(axis=1, keepdims=True))
+
+
+def test_probabilities_of_an_earlier_softmax():
+    x, labels, gains = bottoms()
+    runner = Runner('type: "InfogainLoss"', [x, labels, gains])
+    loss, diff, count = naive(x, labels, gains)
+    np.testing.assert_allclose(runner.forward()[0], loss / count, rtol=1e-5)
+    np.testing.assert_allclose(runner.backward([2.5])[0], 2.5 * diff / count, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("param", "divisor"),
     [
@@ -42,11 +60,13 @@ def bottoms():
     ],
 )
 @pytest.mark.parametrize("ignore", [None, 1])
-def test_against_plain_loops(param, divisor, ignore):
+def test_scores(param, divisor, ignore):
     x, labels, gains = bottoms()
+    x = 9 * x - 4
     text = "" if ignore is None else f"ignore_label: {ignore}"
     runner = Runner(f'type: "InfogainLoss" loss_param {{ {param} {text} }}', [x, labels, gains])
-    loss, diff, count = naive(x, labels, gains, ignore)
+    loss, diff, count = naive(softmax(x), labels, gains, ignore)
+    diff = through_softmax(softmax(x), diff)
     assert count == (12 if ignore is None else np.count_nonzero(labels != 1))
     np.testing.assert_allclose(runner.forward()[0], loss / divisor(count), rtol=1e-5)
     got, *others = runner.backward([2.5])
@@ -57,11 +77,14 @@ def test_against_plain_loops(param, divisor, ignore):
 def test_axis():
     x, labels, gains = bottoms()
     runner = Runner(
-        'type: "InfogainLoss" infogain_loss_param { axis: -1 }', [x.transpose(0, 2, 1), labels, gains]
+        'type: "InfogainLoss" infogain_loss_param { axis: -1 }', [x.transpose(0, 2, 1), labels, gains], tops=2
     )
-    loss, diff, count = naive(x, labels, gains)
-    np.testing.assert_allclose(runner.forward()[0], loss / count, rtol=1e-5)
-    np.testing.assert_allclose(runner.backward([1])[0], diff.transpose(0, 2, 1) / count, rtol=1e-5)
+    loss, diff, count = naive(softmax(x), labels, gains)
+    top, prob = runner.forward()
+    np.testing.assert_allclose(top, loss / count, rtol=1e-5)
+    np.testing.assert_allclose(prob, softmax(x).transpose(0, 2, 1), rtol=1e-5)
+    want = through_softmax(softmax(x), diff).transpose(0, 2, 1) / count
+    np.testing.assert_allclose(runner.backward([1, np.nan])[0], want, rtol=1e-4, atol=1e-6)
 
 
 def test_probability_zero():

@@ -86,7 +86,8 @@ def hinge(given: Given) -> list[np.ndarray]:
 
 def infogain(given: Given) -> list[np.ndarray]:
     (x, labels, *matrix), param = given.bottom, given.param.infogain_loss_param
-    rows = lines(x, param.axis)
+    scores = given.tops > 1 or param.HasField("axis") or given.param.HasField("loss_param")
+    rows = softmax_lines(x, param.axis) if scores else lines(x, param.axis)
     if matrix:
         gains = matrix[0].reshape(rows.shape[1], -1)
     else:
@@ -98,7 +99,8 @@ def infogain(given: Given) -> list[np.ndarray]:
         if label != ignored(given.param.loss_param):
             total -= sum(gain * math.log(p) for gain, p in zip(gains[label], rows[i, :, k], strict=True))
             counted += 1
-    return [divided(total, given.param.loss_param, rows.shape[0], rows.shape[2], counted)]
+    loss = divided(total, given.param.loss_param, rows.shape[0], rows.shape[2], counted)
+    return [loss, rows.reshape(x.shape)][: given.tops]
 
 
 def multinomial(given: Given) -> list[np.ndarray]:
