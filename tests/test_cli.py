@@ -216,6 +216,17 @@ def test_losses_that_are_not_finite(tiny):
     )
 
 
+def test_a_param_for_another_type_of_layer(tmp_path):
+    net = tmp_path / "net.prototxt"
+    net.write_text(TINY.replace("num_output: 6 }", "num_output: 6 } relu_param { negative_slope: 0.1 }"))
+    result = run_prototxt(net, "--quiet")
+    assert result.returncode == 0
+    told = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert told == [
+        "warning: layer 'ip' (InnerProduct): relu_param is for other types of layers; it has no effect, as in Caffe"
+    ]
+
+
 def test_a_reader_that_goes_away(tiny):
     command = (
         f"{sys.executable} -m caffe_compat.cli.run_prototxt net.prototxt | head -1; exit ${{PIPESTATUS[0]}}"
