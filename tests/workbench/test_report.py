@@ -99,10 +99,15 @@ def test_a_click_on_a_layer_shows_the_numbers_of_the_run(ohem, chromium, layer, 
     for key, name in [("top.0.data", f"data:{blob}"), ("top.0.gradient", f"diff:{blob}")] if blob else []:
         if key in told:
             assert_holds(told[key], arrays[name])
+    assert ("fc6_readonly" in driver_text(chromium)) == (layer == "roi_pool4_readonly")  # run at once
     if layer == "conv2":
         assert_holds(told["param.0.data"], arrays["param:conv2:0"])
         assert_holds(told["param.1.gradient"], arrays["pdiff:conv2:1"])
         assert value(told["top.0.data"])[0] < 0 == arrays["data:conv2"].min()  # before the ReLU in place
+
+
+def driver_text(driver):
+    return driver.find_element("css selector", "#details .pairs").text
 
 
 def assert_holds(told, array):
@@ -166,7 +171,9 @@ def test_a_comparison_opens_at_the_layer_that_differs(tmp_path, chromium):
     result = json.loads(done.stdout)
     driver = opened(chromium, page)
     assert driver.find_element("css selector", "#details h2").text == "norm1 LRN"
-    assert driver.find_element("css selector", "tr.different").get_dom_attribute("data-layer") == "norm1"
+    for place in ("tr", ".graph"):
+        marked = driver.find_elements("css selector", f"{place} .different, {place}.different")
+        assert [one.get_dom_attribute("data-layer") for one in marked] == ["norm1"]
     assert "it does not divide alpha by n" in driver.find_element("css selector", ".divergence").text
     for layer in ("norm1", "conv2"):
         told = click(driver, layer)

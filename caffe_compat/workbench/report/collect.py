@@ -206,8 +206,8 @@ def _bytes(blob: Blob, counted: set[int]) -> int:
 
 
 def _step(net: Net, index: int) -> str:
-    steps = (step for step in net._steps.values() if step.first < index <= step.last)
-    return next((net._layer_names[step.first] for step in steps), "")
+    steps = (step for step in net._steps.values() if step.first <= index < step.last)
+    return next((net._layer_names[step.last] for step in steps), "")
 
 
 def _place(net: Net, layer: str) -> str:

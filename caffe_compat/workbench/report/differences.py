@@ -17,7 +17,11 @@ FINEST = 1e-8  # where the bar of an error begins, on a logarithmic scale that e
 def section(diff: Diff) -> str:
     """The verdict, the differences with their causes, and the settings in which the prototxts differ."""
     parts = [f'<p class="verdict {"same" if diff.same else "different"}">{_verdict(diff)}</p>']
-    parts += [_divergence(diff.rows[one.row], one) for one in diff.divergences]
+    seen: set[str] = set()
+    for one in diff.divergences:
+        row = diff.rows[one.row]
+        parts.append(_divergence(row, one, row.layer in seen))
+        seen.add(row.layer)
     if diff.settings:
         items = "".join(f"<li><code>{escape(s.layer)}</code>: {escape(str(s))}</li>" for s in diff.settings)
         parts.append(f"<h3>The prototxts differ</h3><ul>{items}</ul>")
@@ -39,12 +43,14 @@ def _verdict(diff: Diff) -> str:
     return f"The same: all {len(diff.rows)} compared agree to {diff.tolerance:g}."
 
 
-def _divergence(row: Row, divergence: Divergence) -> str:
+def _divergence(row: Row, divergence: Divergence, again: bool) -> str:
+    """again: the layer has differed in something before."""
     causes = "".join(
         f"<li><b>{escape(cause.text)}</b> (<code>{escape(cause.layer)}</code>)<br>{escape(cause.figures)}</li>"
         for cause in divergence.causes
     )
-    why = f"<ul>{causes}</ul>" if causes else f"<p>cause not found; guesses checked: {divergence.tried}</p>"
+    unknown = "may follow from what differs in this layer above" if again else "cause not found"
+    why = f"<ul>{causes}</ul>" if causes else f"<p>{unknown}; guesses checked: {divergence.tried}</p>"
     layer = escape(row.layer)
     return f"""\
 <div class="divergence"><h3><a href="#{quote(row.layer)}" data-layer="{layer}">{layer}</a> ({escape(row.type)}):

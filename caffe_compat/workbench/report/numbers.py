@@ -31,7 +31,7 @@ class LayerNumbers:
     text: its prototxt, `place` the file and line of it (empty for a Split). Milliseconds are the median over the
     iterations, None where it did not run; `reason` says why it takes no part in the backward pass. bytes: of the data
     and gradients of its tops and params, without what an earlier layer has, and what the layer keeps for itself. step:
-    the first of the layers that run forward at once with it, whose time has all of them; empty where it runs alone.
+    the last of the layers that run forward at once with it, whose time has all of them; empty where it is that one.
     """
 
     name: str

@@ -100,12 +100,12 @@ function compared(layer) {
       error.of === "the mean |x|" ? " (of the mean |x|)" : `, mean ${short(error.mean_error)}`,
       row.running === null ? "" : `, running ${short(row.running)}`, where));
     if (sides) {
-      block.append(element("p", {}, "here: ", stats(sides.here, `here.${number}`)));
-      if (sides.there) block.append(element("p", {}, "there: ", stats(sides.there, `there.${number}`)));
+      block.append(element("p", {}, element("i", { class: "key light" }), "here: ", stats(sides.here, `here.${number}`)));
+      if (sides.there) block.append(element("p", {}, element("i", { class: "key rate" }), "there: ", stats(sides.there, `there.${number}`)));
       block.append(bars([sides.here, sides.there]));
     }
     for (const divergence of numbers.divergences.filter(one => one.row === number)) {
-      for (const cause of divergence.causes) block.append(element("p", {}, element("b", {}, `cause: ${cause.text}`)));
+      for (const cause of divergence.causes) block.append(element("p", { class: "cause" }, `cause: ${cause.text}`));
     }
     result.push(block);
   });
@@ -117,7 +117,7 @@ function show(layer) {
   const rows = [["bottoms", layer.bottoms.join(", ") || "none"],
     ["tops", layer.tops.map(top => `${top.name} ${dims(top.shape)}`).join(", ") || "none"]];
   if (layer.forward_ms !== null) rows.push(["forward", ms(layer.forward_ms), "forward_ms", layer.forward_ms]);
-  if (layer.step) rows.push(["", `runs at once with ${layer.step}, which has the time of both`]);
+  if (layer.step) rows.push(["", `runs at once with ${layer.step}, which has the time`]);
   if (layer.backward_ms !== null) rows.push(["backward", ms(layer.backward_ms), "backward_ms", layer.backward_ms]);
   rows.push(["gradient", layer.reason || "flows", "gradient"]);
   if (layer.bytes) rows.push(["memory", `${(layer.bytes / 1e6).toFixed(2)} MB`, "bytes", layer.bytes]);
@@ -148,7 +148,16 @@ function inView(node) { // within the graph's own scroll bars
   if (at.left < whole.left || at.right > whole.right) box.scrollLeft += (at.left + at.right - whole.left - whole.right) / 2;
 }
 
+function fit() { // a net that is a little too wide is drawn smaller; one that is far too wide gets scroll bars
+  const box = document.querySelector(".graph"), drawn = box.querySelector("svg"), width = drawn.viewBox.baseVal.width;
+  drawn.classList.toggle("fitted", width < 1.5 * box.clientWidth);
+}
+
+fit();
+addEventListener("resize", fit);
+const different = new Set(numbers.rows.filter(row => !row.same).map(row => row.layer));
 for (const one of document.querySelectorAll("[data-layer]")) {
+  one.classList.toggle("different", different.has(one.dataset.layer));
   one.addEventListener("click", () => choose(one.dataset.layer));
   one.addEventListener("keydown", event => {
     const next = { ArrowDown: one.nextElementSibling, ArrowUp: one.previousElementSibling, Enter: one }[event.key];

@@ -92,11 +92,12 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 
 def _net(report: Report) -> str:
     rows = differences.layers(report) if report.diff else _layers(report.layers)
+    hint = " Errors are relative to the largest value of an array." if report.diff else ""
     return f"""\
 <section class="net">
 <div>
 <h2>Layers</h2>
-<p class="hint">Click on a layer, or walk with the arrow keys.</p>
+<p class="hint">Click on a layer, or walk with the arrow keys.{hint}</p>
 <div class="graph">{report.graph}</div>
 {rows}
 </div>

@@ -51,5 +51,5 @@ def _box(roi: HardRoi) -> str:
 
 
 def _colour(label: int) -> str:
-    """Grey for background; the hues of classes next to each other are far apart."""
-    return f"hsl({label * 222.5 % 360:.0f} 85% 45%)" if label else "#d8dde3"
+    """Grey for background; hue and lightness of classes next to each other are far apart."""
+    return f"hsl({label * 222.5 % 360:.0f} 85% {35 + 15 * (label % 3)}%)" if label else "#d8dde3"
