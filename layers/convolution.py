@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,14 +91,14 @@ class Convolution(Layer):
         for below, above, down in zip(bottom, top, propagate_down, strict=True):
             out_diffs = self._outs(above.diff)
             if len(self.blobs) > 1 and self.propagates_to(1):
-                self.blobs[1].diff[...] += out_diffs.reshape(*out_diffs.shape[:2], -1).sum(axis=(0, 2))
+                self.blobs[1].diff[...] += out_diffs.sum(axis=(0, *range(2, out_diffs.ndim)))
             if self.propagates_to(0):
                 self.filtering.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:
                 self.filtering.image_gradient(out_diffs, filters.data, self._images(below.diff))
 
     def _images(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(-1, *self._image_shape)
+        return array.reshape(math.prod(array.shape[: self._axis]), *self._image_shape)
 
     def _outs(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(-1, *self._out_shape)
+        return array.reshape(math.prod(array.shape[: self._axis]), *self._out_shape)

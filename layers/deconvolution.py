@@ -17,8 +17,7 @@ class _Transposed(Filtering):
     ) -> None:
         super().image_gradient(images, filters, outs)
         if bias is not None:
-            rows = outs.reshape(len(outs), len(bias), -1)
-            rows += bias[:, None]
+            outs += bias.reshape(-1, *[1] * (outs.ndim - 2))
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray

@@ -45,7 +45,8 @@ class SharedBins(Fused):
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
         (maps, rois), ((pooled,), (top,)) = bottoms[0], tops
-        plan = self._plan(maps, read_rois(self.pooling, [maps, rois], self.pooling.scale))
+        boxes = read_rois(self.pooling, [maps, rois], self.pooling.scale)
+        plan = self._plan(maps, boxes) if len(boxes) else None
         if plan is None:
             self.sharing = 1.0
             self.pooling.forward([maps, rois], [pooled])

@@ -224,15 +224,7 @@ def test_whether_a_net_proposes_is_plain_from_its_inputs(rpn_cfg):
     np.testing.assert_array_equal(Detector(net, silent)(image), Detector(net, rpn_cfg)(image))
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        "strict",
-        pytest.param(
-            "fast", marks=pytest.mark.xfail(raises=ZeroDivisionError, reason="fused layers want a RoI")
-        ),
-    ],
-)
+@pytest.mark.parametrize("engine", ["strict", "fast"])
 def test_a_net_that_proposes_nothing_finds_nothing(engine, rpn_cfg, monkeypatch):
     monkeypatch.setattr("caffe_compat.engine._engine", engine)
     apply(cfg_from_list(["TEST.RPN_MIN_SIZE", "400"], rpn_cfg))
