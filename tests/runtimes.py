@@ -74,7 +74,7 @@ RUNTIMES = {"onnxruntime": onnxruntimes, "OpenCV": opencvs}
 
 
 def differences(mine: Outputs, theirs: Outputs) -> dict[str, float]:
-    """The largest difference of each output, as a share of its largest number where that is above 1."""
+    """The largest difference of each output, as a share of its largest number."""
     assert mine.keys() == theirs.keys()
     assert {k: v.shape for k, v in mine.items()} == {k: v.shape for k, v in theirs.items()}
-    return {k: float(abs(v - theirs[k]).max() / max(1, abs(v).max())) for k, v in mine.items()}
+    return {k: float(abs(v - theirs[k]).max() / (abs(v).max() or 1)) for k, v in mine.items()}

@@ -1,6 +1,6 @@
 """Pooling, whose windows are not ONNX's.
 
-With ceil_mode ONNX's runtimes do not agree on the last window. So windows are counted by rounding down, over a pad
+With ceil_mode the runtimes do not agree on the last window (OpenCV 5.0 is not as Caffe). So windows are counted by rounding down, over a pad
 behind the image that makes this Caffe's number of windows for every size of the image, whatever it is.
 """
 
