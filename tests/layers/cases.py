@@ -775,3 +775,49 @@ CASES += [
         [(4, 2, 3, 5, 3)],
     )
 ]
+# ---- Edges: axes counted from the end, dilated groups, windows in the padding, nothing but ignored labels
+CASES += [
+    Case(layer, shapes)
+    for layer, shapes in (
+        ('type: "Scale" scale_param { axis: -1 }', [(2, 3, 5), (5,)]),
+        ('type: "Scale" scale_param { axis: -2 bias_term: true }', [(2, 3, 5), (3, 5)]),
+        ('type: "Bias" bias_param { axis: -2 }', [(2, 3, 5), (3,)]),
+        ('type: "Tile" tile_param { axis: -3 tiles: 2 }', [(2, 3, 5)]),
+        ('type: "Convolution" convolution_param { num_output: 4 kernel_size: 2 axis: -3 }', [(2, 3, 5, 6)]),
+        ('type: "Im2col" convolution_param { kernel_size: 2 axis: -2 }', [(2, 3, 5, 4)]),
+        (
+            'type: "Deconvolution" '
+            "convolution_param { num_output: 6 kernel_size: 3 group: 3 stride: 2 dilation: 2 pad: 2 }",
+            [(2, 9, 5, 4)],
+        ),
+        ('type: "Pooling" pooling_param { pool: AVE kernel_size: 4 stride: 3 pad: 3 }', [(2, 3, 7, 5)]),
+        ('type: "Eltwise" eltwise_param { coeff: 0 coeff: -1 coeff: 2.5 }', [(2, 3)] * 3),
+        ('type: "MVN" mvn_param { eps: 0 across_channels: true }', [(2, 3, 5)]),
+    )
+]
+CASES += [
+    Case(layer, shapes, fills=fills)
+    for layer, shapes, fills in (
+        ('type: "BatchReindex"', [(3, 2), (6,)], [normal, labels(3)]),
+        ('type: "Embed" embed_param { num_output: 3 input_dim: 4 }', [()], [labels(4)]),
+        (
+            'type: "SoftmaxWithLoss" softmax_param { axis: -2 } loss_param { ignore_label: 2 }',
+            [(2, 3, 5), (2, 5)],
+            [normal, labels(3)],
+        ),
+    )
+]
+CASES += [
+    Case(
+        f'type: "{type}" loss_param {{ ignore_label: 0 normalization: VALID }}',
+        shapes,
+        fills=[normal, labels(1)],
+        gradient=False,
+        note="no label counts: the gradient is 0 everywhere",
+    )
+    for type, shapes in (
+        ("SoftmaxWithLoss", [(2, 3, 5), (2, 5)]),
+        ("SigmoidCrossEntropyLoss", [(2, 3), (2, 3)]),
+        ("InfogainLoss", [(2, 3), (2,), (3, 3)]),
+    )
+]
