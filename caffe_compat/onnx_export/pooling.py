@@ -1,7 +1,7 @@
 """Pooling, whose windows are not ONNX's.
 
-With ceil_mode the runtimes do not agree on the last window (OpenCV 5.0 is not as Caffe). So windows are counted by rounding down, over a pad
-behind the image that makes this Caffe's number of windows for every size of the image, whatever it is.
+With ceil_mode the runtimes do not agree on the last window (OpenCV 5.0 is not as Caffe). So windows are counted by
+rounding down, over a pad behind the image that makes this Caffe's number of windows for every size of the image.
 """
 
 from __future__ import annotations
