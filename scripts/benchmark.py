@@ -1,146 +1,173 @@
-"""Times one training iteration of the OHEM net against a PyTorch program, alternating, and prints the ratios.
+"""Times this project against other ways to run the same nets on the CPU, on this machine, in turn.
 
-    .venv/bin/python scripts/benchmark.py --bench DIR [--rois 2000] [--repeats 5] [--rounds 3] [--threads 2]
+    .venv/bin/python scripts/benchmark.py --bench DIR        # all cases, all programs that are installed
+    .venv/bin/python scripts/benchmark.py W W300 --bench DIR --programs fast torch --threads 1 2 --json
+    .venv/bin/python scripts/benchmark.py vgg16 resnet50 --layers --picture bars.png
+    .venv/bin/python scripts/benchmark.py --scaling scaling.png --bench DIR
 
-DIR holds workload.py (photo, proposals and weights: `load(photo, rois)` and `weights()`) and torch_ohem.py, the
-program to measure against; it needs torch. Forward and backward are timed, with everything that the next
-iteration needs (the gradients are cleared inside). The two programs never run at the same time.
+Cases: W (forward and backward of the OHEM net, a 600 x 800 photo, 2000 RoIs), W300, step (W and the SGD update), test
+(the TEST net forward), update (SGD over 85 M params), and forward at batch 1 of vgg16, alexnet, googlenet, resnet50.
+Programs: fast and strict (this project's engines), torch, and where they are installed onnxruntime, opencv (OpenCV 4's
+dnn) and pycaffe, which run the last four cases only. DIR holds workload.py (photo, proposals, weights) and
+torch_ohem.py, the PyTorch program of the iteration. Every run is a process of its own, and only one runs at a time.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import resource
-import statistics
+import os
 import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train"
+from benchmarks.cases import CASES, OURS, PROGRAMS, Case, runs
+from benchmarks.report import Measured, as_json, bars, layer_table, table
+
+SCRIPT = str(Path(__file__).resolve())
 
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("--bench", type=Path, required=True, metavar="DIR")
-    result.add_argument("--photo", default="004545")
-    result.add_argument("--rois", type=int, default=2000)
-    result.add_argument("--repeats", type=int, default=5, help="iterations a program runs in each round")
-    result.add_argument("--rounds", type=int, default=3)
-    result.add_argument("--threads", type=int, default=2)
-    result.add_argument("--layers", action="store_true", help="print this project's time for each layer")
+    result.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
+    result.add_argument("--programs", nargs="+", choices=PROGRAMS, help="default: all that are installed")
+    result.add_argument("--bench", metavar="DIR", help="the workload of W, W300, step and test")
+    result.add_argument("--threads", type=int, nargs="+", help="one or more numbers; default: all cores")
+    result.add_argument("--rounds", type=int, default=3, help="how often the programs take turns")
+    result.add_argument("--repeats", type=int, default=3, help="timed runs in a process")
+    result.add_argument("--layers", action="store_true", help="also this project's times for each layer")
+    result.add_argument("--scaling", metavar="F.png", help="instead: draw times over RoIs and image sizes")
+    result.add_argument("--picture", metavar="F.png", help="draw bars (needs matplotlib)")
     result.add_argument("--json", action="store_true", help="print one JSON object")
-    result.add_argument(
-        "--alone", action="store_true", help="run only this project, once, and print its JSON line"
-    )
+    hidden = argparse.SUPPRESS  # of a program's own process
+    result.add_argument("--only", nargs=2, metavar=("PROGRAM", "CASE"), help=hidden)
+    result.add_argument("--folder", help=hidden)
+    result.add_argument("--onnx", action="store_true", help=hidden)
+    result.add_argument("--rois", type=int, default=0, help=hidden)
+    result.add_argument("--side", type=int, default=600, help=hidden)
     return result
 
 
-def load_net(bench: Path, photo: str, rois: int):
-    """The net with the workload's weights, serving its blobs."""
-    import caffe_compat as caffe
-    from caffe_compat.prototxt import zoo
+def alone(args: argparse.Namespace) -> None:
+    """Be one program on one case."""
+    program, name = args.only
+    args.threads = args.threads[0]
+    if program == "prepare":
+        from benchmarks import prepare
 
-    spec = importlib.util.spec_from_file_location("workload", bench / "workload.py")
-    assert spec and spec.loader
-    workload = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(workload)
-    net = caffe.Net(zoo.path(NET), caffe.TRAIN)
-    weights = workload.weights()
-    for name in list(weights):
-        for blob, value in zip(net.params[name], weights.pop(name), strict=True):
-            blob.data[...] = value
-    net.layer_dict["data"].set_blobs([workload.load(photo, rois)])
-    return net
+        prepare.write(CASES[name], args)
+    elif program in OURS:
+        from benchmarks import ours
+
+        ours.run(CASES[name], program, args)
+    elif program == "torch":
+        from benchmarks import torch_peer
+
+        torch_peer.run(CASES[name], args)
+    else:
+        from benchmarks import runtimes
+
+        runtimes.run(program, args)
 
 
-def measure(args: argparse.Namespace) -> dict:
-    """Run this project alone."""
-    import caffe_compat as caffe
-    from caffe_compat.run import run_net
+def start(program: str, case: str, threads: int, args: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """Run a program on a case in a process of its own; returns what it says.
 
-    caffe.set_num_threads(args.threads)
-    caffe.set_random_seed(0)
-    net = load_net(args.bench, args.photo, args.rois)
-    run_net(net)  # compiles, warms up
-    total, forward, backward = [], [], []
-    for _ in range(args.repeats):
-        start = time.perf_counter()
-        net.clear_param_diffs()
-        net.forward()
-        middle = time.perf_counter()
-        net.backward()
-        end = time.perf_counter()
-        forward.append(1000 * (middle - start))
-        backward.append(1000 * (end - middle))
-        total.append(1000 * (end - start))
-    result = {
-        "total_ms_min": round(min(total), 1),
-        "total_ms_median": round(statistics.median(total), 1),
-        "forward_ms_min": round(min(forward), 1),
-        "backward_ms_min": round(min(backward), 1),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    This process has to stay small: on Linux a process's peak memory begins with that of the one that started it.
+    """
+    command = [sys.executable, SCRIPT, "--only", program, case, "--threads", str(threads), *more]
+    command += ["--repeats", str(args.repeats), *(["--bench", args.bench] if args.bench else [])]
+    number = str(threads)
+    env = {
+        **os.environ,
+        **dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), number),
     }
-    if args.layers:
-        report = run_net(net, args.repeats)
-        result["layers"] = [[layer.name, layer.forward_ms, layer.backward_ms] for layer in report.layers]
-    return result
-
-
-def run(command: list[str], cwd: Path | None = None) -> dict:
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, text=True)
+    if program == "torch":  # its kernels are compiled to a place of their own, the folder stays as it is
+        cache = Path(tempfile.gettempdir()) / "caffe-compat-benchmark"
+        env |= {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
     if done.returncode:
-        sys.exit(f"benchmark: {' '.join(command)} failed")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def compare(args: argparse.Namespace) -> dict:
-    """Run both programs in turn, `rounds` times."""
-    numbers = ["--rois", str(args.rois), "--repeats", str(args.repeats), "--threads", str(args.threads)]
-    numbers += ["--photo", args.photo]
-    mine, torch = [], []
-    for _ in range(args.rounds):
-        mine.append(
-            run([sys.executable, __file__, "--alone", "--bench", str(args.bench.resolve()), *numbers])
-        )
-        torch.append(run([sys.executable, "torch_ohem.py", *numbers], cwd=args.bench))
-    result = {"rois": args.rois, "threads": args.threads, "rounds": args.rounds, "repeats": args.repeats}
-    for name, runs in (("caffe_compat", mine), ("torch", torch)):
-        result[name] = {
-            "min_ms": min(r["total_ms_min"] for r in runs),
-            "median_ms": statistics.median(r["total_ms_median"] for r in runs),
-            "peak_mb": max(r["peak_rss_mb"] for r in runs),
-        }
-    result["ratio"] = {
-        key: round(result["caffe_compat"][key] / result["torch"][key], 3)
-        for key in ("min_ms", "median_ms", "peak_mb")
-    }
+        sys.exit(f"benchmark: {program} failed on {case}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def main() -> None:
-    args = parser().parse_args()
-    if args.alone:
-        result = measure(args)
-        for name, forward, backward in result.pop("layers", []):
-            print(f"{name:28} {forward:9.1f} {backward if backward is None else round(backward, 1)!s:>9}")
-        print(json.dumps(result))
+def programs_of(case: Case, args: argparse.Namespace) -> list[str]:
+    """The chosen programs that have a case and are installed."""
+    chosen = args.programs or PROGRAMS
+    return [name for name in chosen if runs(name, case) and PROGRAMS[name]()]
+
+
+def measure(name: str, args: argparse.Namespace) -> list[Measured]:
+    """All programs on a case, in turn."""
+    case, programs = CASES[name], programs_of(CASES[name], args)
+    result = [Measured(name, program, threads) for program in programs for threads in args.threads]
+    with tempfile.TemporaryDirectory() as folder:
+        if case.kind == "forward":
+            onnx = ["--onnx"] if "onnxruntime" in programs else []
+            start("prepare", name, 1, args, "--folder", folder, *onnx)
+        for i in range(args.rounds):
+            for one in result:
+                talk(f"{name}: {one.program}, {one.threads} thread(s), round {i + 1} of {args.rounds}")
+                layers = ["--layers"] if args.layers and one.program in OURS else []
+                one.add(start(one.program, name, one.threads, args, "--folder", folder, *layers))
+    return result
+
+
+def talk(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def check(args: argparse.Namespace, cases: Sequence[str]) -> None:
+    unknown = [name for name in cases if name not in CASES]
+    if unknown:
+        sys.exit(f"benchmark: there is no case {unknown[0]}; there are {', '.join(CASES)}")
+    needing = [name for name in cases if CASES[name].needs_bench]
+    if (needing or args.scaling) and not args.bench:
+        sys.exit(
+            f"benchmark: {needing[0] if needing else '--scaling'} needs --bench DIR, the workload's folder"
+        )
+    missing = [name for name in args.programs or () if not PROGRAMS[name]()]
+    if missing:
+        sys.exit(f"benchmark: {missing[0]} is not installed")
+    if args.repeats < 1 or args.rounds < 1 or any(threads < 1 for threads in args.threads):
+        sys.exit("benchmark: --repeats, --rounds and --threads must be at least 1")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parser().parse_args(argv)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    args.threads = args.threads or [cores]
+    if args.only:
+        alone(args)
         return
-    result = compare(args)
+    cases = args.cases or [name for name in CASES if args.bench or not CASES[name].needs_bench]
+    check(args, cases)
+    from measuring import machine
+
+    if args.scaling:
+        from benchmarks import scaling
+
+        scaling.run(args, start, talk, machine())
+        return
+    measured = [one for name in cases for one in measure(name, args)]
+    report = as_json(measured, machine(), args.rounds, args.repeats)
+    if args.picture:
+        bars(report, Path(args.picture))
     if args.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(report, indent=2))
         return
-    print(f"{args.rois} RoIs, {args.threads} threads, {args.rounds} rounds of {args.repeats}")
-    print(f"{'':14}{'min ms':>10}{'median ms':>12}{'peak MB':>10}")
-    for name in ("caffe_compat", "torch"):
-        row = result[name]
-        print(f"{name:14}{row['min_ms']:10.1f}{row['median_ms']:12.1f}{row['peak_mb']:10d}")
-    row = result["ratio"]
-    print(f"{'ratio':14}{row['min_ms']:10.3f}{row['median_ms']:12.3f}{row['peak_mb']:10.3f}")
+    print(table(report))
+    for row in report["results"]:
+        if row["program"] in OURS and row["layers"]:
+            peers = [r for r in report["results"] if (r["program"], r["case"]) == ("torch", row["case"])]
+            same = [r["layers"] for r in peers if r["threads"] == row["threads"]]
+            print("\n" + layer_table(row, same[0] if same else None))
 
 
 if __name__ == "__main__":
