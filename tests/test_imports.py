@@ -1,6 +1,7 @@
-"""The rooms keep to one direction of imports, and the top-level folders answer to one name only."""
+"""The rooms keep to one direction of imports, the top-level folders answer to one name only, all are installed."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,10 @@ def test_a_top_level_folder_has_one_name(folder):
     )
     assert done.returncode != 0
     assert f"import caffe_compat.{folder}" in done.stderr.splitlines()[-1]
+
+
+def test_every_package_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    folders = {module for module, path in modules() if path.name == "__init__.py"}
+    assert set(setup["options"]["packages"].split()) == folders
