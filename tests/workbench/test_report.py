@@ -188,6 +188,20 @@ def test_a_comparison_opens_at_the_layer_that_differs(tmp_path, chromium):
     assert_alone(page)
 
 
+def test_a_comparison_of_other_shapes(tmp_path, chromium):
+    other = edited(tmp_path / "other.prototxt", "pool: MAX", "pool: MAX round_mode: FLOOR")
+    page = tmp_path / "page.html"
+    done = run("caffe_compat.cli.main", "diff", SMALL, "--against", other, "--all", "--html", page, "--quiet")
+    assert done.returncode == 1, done.stderr
+    driver = opened(chromium, page)
+    assert driver.find_element("css selector", "#details h2").text == "pool1 Pooling"
+    assert "has the shape 2x8x9x11 there" in driver.find_element("css selector", "#details .cause").text
+    shown = [one.is_displayed() for one in driver.find_elements("css selector", ".divergence")]
+    assert shown[:3] == [True] * 3 and len(shown) > 3 and not any(shown[3:])
+    driver.find_element("css selector", "summary").click()
+    assert driver.find_elements("css selector", ".divergence")[-1].is_displayed()
+
+
 # ---- a training -----------------------------------------------------------------------------------------------
 def test_a_training_has_the_curve_of_its_metrics(tmp_path, chromium):
     (tmp_path / "net.prototxt").write_text(SMALL.read_text())
@@ -242,6 +256,13 @@ layer {{ name: "power" type: "Power" bottom: "{EVIL}top" top: "out" }}"""
     assert driver.find_elements("css selector", "img") == []
     assert click(driver, name)["name"].text == f"{name} DummyData"
     assert driver.title == name
+
+
+def test_a_net_without_layers(tmp_path, chromium):
+    (tmp_path / "net.prototxt").write_text('name: "nothing"')
+    done = run_prototxt("net.prototxt", "--html", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert opened(chromium, tmp_path / "page.html").title == "nothing"
 
 
 def test_values_that_are_not_finite_are_shown(tmp_path, chromium):

@@ -42,7 +42,8 @@ class Look:
     def stop(self) -> None:
         self.net._callbacks["before_forward"].remove(self._before_forward)
         self.net._callbacks["before_backward"].remove(self._before_backward)
-        self._take_data(len(self.net.layers) - 1)
+        if self.net.layers:
+            self._take_data(len(self.net.layers) - 1)
 
     def _before_forward(self, index: int) -> None:
         self._passes -= index == 0

@@ -11,17 +11,22 @@ from caffe_compat.workbench.report.numbers import LayerNumbers, Report
 from caffe_compat.workbench.result import DATA, GRADIENT, PARAM, PARAM_GRADIENT, Diff, Divergence, Row
 
 STAGES = (PARAM, DATA, GRADIENT, PARAM_GRADIENT)
+SHOWN = 3  # differences that can be seen at once; often all others follow from the first
 FINEST = 1e-8  # where the bar of an error begins, on a logarithmic scale that ends at 1
 
 
 def section(diff: Diff) -> str:
     """The verdict, the differences with their causes, and the settings in which the prototxts differ."""
-    parts = [f'<p class="verdict {"same" if diff.same else "different"}">{_verdict(diff)}</p>']
     seen: set[str] = set()
+    blocks = []
     for one in diff.divergences:
         row = diff.rows[one.row]
-        parts.append(_divergence(row, one, row.layer in seen))
+        blocks.append(_divergence(row, one, row.layer in seen))
         seen.add(row.layer)
+    more = len(blocks) - SHOWN
+    rest = f"<details><summary>{more} more</summary>{''.join(blocks[SHOWN:])}</details>" if more > 0 else ""
+    kind = "same" if diff.same else "different"
+    parts = [f'<p class="verdict {kind}">{_verdict(diff)}</p>', *blocks[:SHOWN], rest]
     if diff.settings:
         items = "".join(f"<li><code>{escape(s.layer)}</code>: {escape(str(s))}</li>" for s in diff.settings)
         parts.append(f"<h3>The prototxts differ</h3><ul>{items}</ul>")

@@ -95,10 +95,11 @@ function compared(layer) {
     const sides = numbers.compared[number], error = row.error;
     const block = element("div", { class: "array" }, element("b", {}, `${row.stage} ${row.blob}`), ` ${dims(row.shape)}`);
     const where = error.index && error.max_error ? `, most at ${error.index.join(", ")}: ${short(error.got)} here, ${short(error.want)} there` : "";
-    block.append(element("p", {}, row.same ? "agrees: largest error " : "differs: largest error ",
-      element("span", { class: "stats", "data-number": `row.${number}`, "data-value": String(error.max_error) }, short(error.max_error)),
-      error.of === "the mean |x|" ? " (of the mean |x|)" : `, mean ${short(error.mean_error)}`,
-      row.running === null ? "" : `, running ${short(row.running)}`, where));
+    block.append(error.want_shape ? element("p", { class: "cause" }, `has the shape ${dims(error.want_shape)} there`)
+      : element("p", {}, row.same ? "agrees: largest error " : "differs: largest error ",
+        element("span", { class: "stats", "data-number": `row.${number}`, "data-value": String(error.max_error) }, short(error.max_error)),
+        error.of === "the mean |x|" ? " (of the mean |x|)" : `, mean ${short(error.mean_error)}`,
+        row.running === null ? "" : `, running ${short(row.running)}`, where));
     if (sides) {
       block.append(element("p", {}, element("i", { class: "key light" }), "here: ", stats(sides.here, `here.${number}`)));
       if (sides.there) block.append(element("p", {}, element("i", { class: "key rate" }), "there: ", stats(sides.there, `there.${number}`)));
@@ -242,5 +243,5 @@ function fromAddress() {
 }
 addEventListener("hashchange", fromAddress);
 const worst = numbers.rows.find(row => !row.same);
-choose(worst ? worst.layer : numbers.layers[0].name, false);
+choose(worst ? worst.layer : numbers.layers[0]?.name, false);
 fromAddress();

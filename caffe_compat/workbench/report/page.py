@@ -106,7 +106,8 @@ def _net(report: Report) -> str:
 
 
 def _layers(layers: Sequence[LayerNumbers]) -> str:
-    slowest = max((layer.forward_ms or 0) + (layer.backward_ms or 0) for layer in layers) or 1
+    times = [(layer.forward_ms or 0) + (layer.backward_ms or 0) for layer in layers]
+    slowest = max(times, default=0) or 1
     rows = []
     for layer in layers:
         forward, backward = layer.forward_ms or 0, layer.backward_ms or 0
