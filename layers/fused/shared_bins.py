@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
@@ -10,13 +12,28 @@ from caffe_compat.layers.fused.base import Blobs, Fused
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
 from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
-from caffe_compat.layers.kernels.scratch import scratch
+from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.roi_pooling import ROIPooling
 from caffe_compat.layers.rois import read_rois
 
 BLOCK = 512  # outputs that are computed at a time: more, and their sums leave the cache
 # Sorting the weights by position takes as long as the products of so many RoIs; adding up, this share of a product
 PACKING, ADDING = 40, 0.06
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What RoIs share, as `kernels.distinct` finds it: see there for rectangles (its `found`), rows, starts, places."""
+
+    rectangles: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+    places: np.ndarray
+
+    @property
+    def sharing(self) -> float:
+        """Products to take, as a share of all."""
+        return len(self.rows) / max(self.places.size, 1)
 
 
 class SharedBins(Fused):
@@ -34,7 +51,6 @@ class SharedBins(Fused):
         self.pooling, self.product = pooling, product
         self.sharing = 1.0
         self.keeps, self.kept = False, Blob()
-        self._x, self._packed, self._products, self._sums = (Blob() for _ in range(4))
 
     @staticmethod
     def fits(product: InnerProduct) -> bool:
@@ -46,56 +62,50 @@ class SharedBins(Fused):
         """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
         (maps, rois), ((pooled,), (top,)) = bottoms[0], tops
         boxes = read_rois(self.pooling, [maps, rois], self.pooling.scale)
-        plan = self._plan(maps, boxes) if len(boxes) else None
-        if plan is None:
+        plan = self._plan(maps, boxes)
+        self.sharing = plan.sharing
+        if self._pays(plan):
+            self._multiply(plan, maps, top.data)
+        else:
             self.sharing = 1.0
             self.pooling.forward([maps, rois], [pooled])
             self.product.forward([pooled], [top])
-        else:
-            self._multiply(*plan, top.data)
         if self.keeps:
             self.kept.reshape(*top.shape)
             self.kept.data[...] = top.data
 
-    def _multiply(self, x: np.ndarray, starts: np.ndarray, places: np.ndarray, top: np.ndarray) -> None:
+    def _plan(self, maps: Blob, boxes: np.ndarray) -> _Plan:
+        pooling, (num, _, height, width) = self.pooling, maps.shape
+        keys = np.empty((pooling.bins[0] * pooling.bins[1], len(boxes)), np.int64)
+        kernels.rectangles(boxes, pooling.scale, *pooling.bins, (num, height, width), keys)
+        table = np.full(1 << (2 * keys.size).bit_length(), -1, np.int64)
+        ids, places = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.int32)
+        rows, found = np.empty(keys.size, np.int32), np.empty(keys.size, np.int64)
+        starts = np.empty(len(keys) + 1, np.int64)
+        rectangles, total = kernels.distinct(keys, table, ids, found, rows, starts, places)
+        return _Plan(found[:rectangles], rows[:total], starts, places)
+
+    def _pays(self, plan: _Plan) -> bool:
+        rois = plan.places.shape[1]
+        return rois * plan.sharing * (1 + ADDING) + PACKING <= rois
+
+    def _multiply(self, plan: _Plan, maps: Blob, top: np.ndarray) -> None:
         weights, *bias = (blob.data for blob in self.product.blobs)
-        outputs, positions, channels = weights.shape[0], len(places), x.shape[1]
+        channels, (outputs, _), (positions, rois) = maps.channels, weights.shape, plan.places.shape
         threads, block = numba.get_num_threads(), min(BLOCK, outputs)
-        most = int(np.diff(starts).max())
-        packed = _buffer(self._packed, threads, positions, block, channels)
-        products = _buffer(self._products, threads, kernels.TOGETHER, most, block)
-        sums = _buffer(self._sums, threads, len(top), block)
+        pooled, x, packed, products, sums = scratch_parts(
+            [
+                (len(plan.rectangles), channels),
+                (len(plan.rows), channels),
+                (threads, positions, block, channels),
+                (threads, kernels.TOGETHER, int(np.diff(plan.starts).max()), block),
+                (threads, rois, block),
+            ],
+            np.dtype(np.float32),
+        )
+        kernels.pool_rectangles(self.pooling.channels_last(maps), plan.rectangles, pooled)
+        kernels.gather(pooled, plan.rows, x)
         if not bias:
             bias = [np.zeros(outputs, np.float32)]
         with one_thread_blas():
-            kernels.multiply(x, starts, places, weights, bias[0], packed, products, sums, top)
-
-    def _plan(self, maps: Blob, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """What `multiply` takes: x, starts, places; None where sharing does not pay."""
-        pooling = self.pooling
-        num, channels, height, width = maps.shape
-        positions, count = pooling.bins[0] * pooling.bins[1], len(boxes)
-        keys = np.empty((positions, count), np.int64)
-        kernels.rectangles(boxes, pooling.scale, *pooling.bins, (num, height, width), keys)
-        table = np.full(1 << (2 * keys.size).bit_length(), -1, np.int64)
-        ids, places, rows = (
-            np.empty(keys.shape, np.int32),
-            np.empty(keys.shape, np.int32),
-            np.empty(keys.size, np.int32),
-        )
-        found, starts = np.empty(keys.size, np.int64), np.empty(positions + 1, np.int64)
-        rectangles, total = kernels.distinct(keys, table, ids, found, rows, starts, places)
-        self.sharing = total / keys.size
-        if count * self.sharing * (1 + ADDING) + PACKING > count:
-            return None
-        pooled = scratch((rectangles, channels), np.dtype(np.float32))
-        kernels.pool_rectangles(pooling.channels_last(maps), found[:rectangles], pooled)
-        x = _buffer(self._x, total, channels)
-        kernels.gather(pooled, rows[:total], x)
-        return x, starts, places
-
-
-def _buffer(blob: Blob, *shape: int) -> np.ndarray:
-    """The blob's data in this shape, kept from one forward to the next."""
-    blob.reshape(*shape)
-    return blob.data
+            kernels.multiply(x, plan.starts, plan.places, weights, bias[0], packed, products, sums, top)

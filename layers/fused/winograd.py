@@ -11,7 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.filtering import Filtering
 from caffe_compat.layers.kernels import winograd as kernels
 from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
-from caffe_compat.layers.kernels.scratch import scratch
+from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.windows import Windows
 
 LEAST_CHANNELS, LEAST_TILES = 96, 64  # below, transforming costs more than it saves
@@ -105,7 +105,7 @@ class Winograd(Filtering):
         for begin in range(0, tiles, most):
             count = min(most, tiles - begin)
             shapes = [u_shape, (kernels.POINTS, count, before), (kernels.POINTS, count, after)]
-            yield begin, _parts(shapes)
+            yield begin, scratch_parts(shapes, np.dtype(np.float32))
 
 
 class PhasedWinograd(Filtering):
@@ -197,13 +197,3 @@ def _grid(outs: np.ndarray) -> tuple[int, int]:
 def _tiles(outs: np.ndarray) -> int:
     rows, columns = _grid(outs)
     return outs.shape[0] * rows * columns
-
-
-def _parts(shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    """Arrays of these shapes, one behind the other in the scratch memory."""
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    ends = np.cumsum(sizes)
-    memory = scratch((int(ends[-1]),), np.dtype(np.float32))
-    return [
-        memory[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)
-    ]

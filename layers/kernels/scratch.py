@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,3 +21,11 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if key not in buffers or buffers[key].size < count:
         buffers[key] = np.empty(count, dtype)
     return buffers[key][:count].reshape(shape)
+
+
+def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[np.ndarray]:
+    """Several such arrays at once, one behind the other."""
+    ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
+    memory = scratch((int(ends[-1]),), dtype)
+    starts = [0, *ends[:-1]]
+    return [memory[start:end].reshape(shape) for start, end, shape in zip(starts, ends, shapes, strict=True)]
