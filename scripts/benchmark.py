@@ -7,6 +7,7 @@
 
 Cases: W (forward and backward of the OHEM net, a 600 x 800 photo, 2000 RoIs), W300, step (W and the SGD update), test
 (the TEST net forward), update (SGD over 85 M params), and forward at batch 1 of vgg16, alexnet, googlenet, resnet50.
+A file NET.prototxt with one Input is a case too.
 Programs: fast and strict (this project's engines), torch, and where they are installed onnxruntime, opencv (OpenCV 4's
 dnn) and pycaffe, which run the last four cases only. DIR holds workload.py (photo, proposals, weights) and
 torch_ohem.py, the PyTorch program of the iteration. Every run is a process of its own, and only one runs at a time.
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, OURS, PROGRAMS, Case, runs
+from benchmarks.cases import CASES, OURS, PROGRAMS, Case, case, runs
 from benchmarks.report import Measured, as_json, bars, layer_table, table
 
 SCRIPT = str(Path(__file__).resolve())
@@ -60,15 +61,15 @@ def alone(args: argparse.Namespace) -> None:
     if program == "prepare":
         from benchmarks import prepare
 
-        prepare.write(CASES[name], args)
+        prepare.write(case(name), args)
     elif program in OURS:
         from benchmarks import ours
 
-        ours.run(CASES[name], program, args)
+        ours.run(case(name), program, args)
     elif program == "torch":
         from benchmarks import torch_peer
 
-        torch_peer.run(CASES[name], args)
+        torch_peer.run(case(name), args)
     else:
         from benchmarks import runtimes
 
@@ -97,18 +98,18 @@ def start(program: str, case: str, threads: int, args: argparse.Namespace, *more
     return result
 
 
-def programs_of(case: Case, args: argparse.Namespace) -> list[str]:
+def programs_of(what: Case, args: argparse.Namespace) -> list[str]:
     """The chosen programs that have a case and are installed."""
     chosen = args.programs or PROGRAMS
-    return [name for name in chosen if runs(name, case) and PROGRAMS[name]()]
+    return [name for name in chosen if runs(name, what) and PROGRAMS[name]()]
 
 
 def measure(name: str, args: argparse.Namespace) -> list[Measured]:
     """All programs on a case, in turn."""
-    case, programs = CASES[name], programs_of(CASES[name], args)
+    programs = programs_of(case(name), args)
     result = [Measured(name, program, threads) for program in programs for threads in args.threads]
     with tempfile.TemporaryDirectory() as folder:
-        if case.kind == "forward":
+        if case(name).kind == "forward":
             onnx = ["--onnx"] if "onnxruntime" in programs else []
             start("prepare", name, 1, args, "--folder", folder, *onnx)
         for i in range(args.rounds):
@@ -124,10 +125,12 @@ def talk(text: str) -> None:
 
 
 def check(args: argparse.Namespace, cases: Sequence[str]) -> None:
-    unknown = [name for name in cases if name not in CASES]
-    if unknown:
-        sys.exit(f"benchmark: there is no case {unknown[0]}; there are {', '.join(CASES)}")
-    needing = [name for name in cases if CASES[name].needs_bench]
+    for name in cases:
+        try:
+            case(name)
+        except KeyError:
+            sys.exit(f"benchmark: there is no case {name}; there are {', '.join(CASES)}, and files of nets")
+    needing = [name for name in cases if case(name).needs_bench]
     if (needing or args.scaling) and not args.bench:
         sys.exit(
             f"benchmark: {needing[0] if needing else '--scaling'} needs --bench DIR, the workload's folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 ZOO = {
     "vgg16": "vgg16_deploy",
@@ -40,6 +41,13 @@ CASES = {
     "update": Case("SGD update of 85 M params", "update"),
     **{name: Case(f"{name} forward, batch 1", "forward", net=net) for name, net in ZOO.items()},
 }
+
+
+def case(name: str) -> Case:
+    """The case of a name; a file NAME.prototxt, a net with one Input, is one too. Raises KeyError."""
+    if name not in CASES and name.endswith(".prototxt") and Path(name).exists():
+        return Case(f"{Path(name).stem} forward, batch 1", "forward", net=str(Path(name).resolve()))
+    return CASES[name]
 
 
 def _has(module: str) -> bool:

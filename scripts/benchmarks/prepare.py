@@ -20,7 +20,7 @@ from caffe_compat.prototxt.reader import read_net
 def write(case: Case, args) -> None:
     """net.prototxt, net.caffemodel, net.npz and net.json (for torch), input.npy and, with --onnx, net.onnx."""
     folder = Path(args.folder)
-    param, _ = read_net(str(zoo.path(case.net)))
+    param, _ = read_net(case.net if case.net.endswith(".prototxt") else str(zoo.path(case.net)))
     (data,) = (layer for layer in param.layer if layer.type == "Input")
     data.input_param.shape[0].dim[0] = 1
     (folder / "net.prototxt").write_text(text_format.MessageToString(param))
@@ -31,7 +31,7 @@ def write(case: Case, args) -> None:
     np.savez(folder / "net.npz", **arrays)  # type: ignore[arg-type]
     (folder / "net.json").write_text(json.dumps(layers(net)))
     shape = net.blobs[net.inputs[0]].shape
-    np.save(folder / "input.npy", 50 * np.random.RandomState(2).standard_normal(shape).astype(np.float32))
+    np.save(folder / "input.npy", np.random.RandomState(2).standard_normal(shape).astype(np.float32))
     if args.onnx:
         import_extra(caffe.CaffeCompatError, "onnx", "onnx")
         from caffe_compat.onnx_export.model import to_onnx

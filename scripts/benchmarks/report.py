@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.cases import CASES
+from benchmarks.cases import case as case_of
 
 PEER = "torch"  # ratios are against it
 WIDTH = 100
@@ -46,7 +46,7 @@ class Measured:
         """For JSON: with ratios against torch, one thread and the difference from the first program's output."""
         result = asdict(self)
         del result["output"]
-        result |= {"min_ms": self.least, "median_ms": self.median, "title": CASES[self.case].title}
+        result |= {"min_ms": self.least, "median_ms": self.median, "title": case_of(self.case).title}
         peer, alone = (
             self._beside(all_of_them, PEER, self.threads),
             self._beside(all_of_them, self.program, 1),
@@ -188,7 +188,7 @@ def bars(report: dict[str, Any], path: Path) -> None:
             axes.text(
                 row["median_ms"] / most + 0.01, place + i, f"{row['median_ms']:.1f} ms", va="center", size=7
             )
-        ticks.append((place + (len(group) - 1) / 2, CASES[case].title))
+        ticks.append((place + (len(group) - 1) / 2, group[0]["title"]))
         place += len(group) + 1
     axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks], size=8)
     axes.invert_yaxis()
@@ -197,7 +197,7 @@ def bars(report: dict[str, Any], path: Path) -> None:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axes.legend(
-        unique.values(), unique.keys(), fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncol=4
+        unique.values(), unique.keys(), fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1), ncol=4
     )
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130, bbox_inches="tight")
