@@ -113,14 +113,16 @@ class _Finder:
                 continue
             maps, rois = self.graph.nodes[pool].bottoms
             mining = self._producer([rois], before=pool)
-            if mining is None or not isinstance(self.layers[mining], HardRoIMining):
+            miner = None if mining is None else self.layers[mining]
+            if mining is None or not isinstance(miner, HardRoIMining):
                 continue
             for step in shared.values():
                 if (
-                    self._same(step, product, self.layers[pool], maps, mining)
+                    isinstance(step.fused, SharedBins)
+                    and self._same(step, product, self.layers[pool], maps, mining)
                     and rois == self.graph.nodes[mining].tops[0]
                 ):
-                    yield Step(k, k, ReusedRows(step.fused, self.layers[mining]), after=(step.first,))
+                    yield Step(k, k, ReusedRows(step.fused, miner), after=(step.first,))
 
     def _producer(self, blobs: Sequence[int], before: int) -> int | None:
         """The last layer before one that writes a blob, or the blob that it is a copy of."""
@@ -134,7 +136,8 @@ class _Finder:
         first, last = self.layers[step.first], self.layers[step.last]
         step_maps, step_rois = self.graph.nodes[step.first].bottoms
         return (
-            all(one.shares_data(other) for one, other in zip(product.blobs, last.blobs, strict=True))
+            len(product.blobs) == len(last.blobs)
+            and all(one.shares_data(other) for one, other in zip(product.blobs, last.blobs, strict=True))
             and product.layer_param.inner_product_param.axis == last.layer_param.inner_product_param.axis
             and pooling.layer_param.roi_pooling_param == first.layer_param.roi_pooling_param
             and self.origin[maps] == self.origin[step_maps]
