@@ -128,6 +128,27 @@ def _sgemm_blocks(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, block
             sgemm(trans_a, trans_b, m, high - low, k, a, lda, b_block, ldb, beta, c_block, ldc)
 
 
+FEW_ROWS = 4  # up to so many, packing b takes longer than the product
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _dot(x, y):
+    total = np.float32(0)
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def _few_rows(a, b, beta, out):
+    """out = a b^T + beta out, reading b once, as it is."""
+    for j in prange(b.shape[0]):
+        row = b[j]
+        for i in range(a.shape[0]):
+            total = _dot(a[i], row)
+            out[i, j] = total if beta == 0 else total + beta * out[i, j]
+
+
 def gemm(
     a: np.ndarray,
     b: np.ndarray,
@@ -147,6 +168,9 @@ def gemm(
         _matmul(a.T if trans_a else a, b.T if trans_b else b, out, beta)
         return
     m, n = out.shape
+    if m <= FEW_ROWS and trans_b and not trans_a and all(x.flags.c_contiguous for x in (a, b, out)):
+        _few_rows(a, b, np.float32(beta), out)
+        return
     k = a.shape[0] if trans_a else a.shape[1]
     left, right, result = _address(a), _address(b), _address(out)
     with one_thread_blas():

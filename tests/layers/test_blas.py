@@ -142,3 +142,17 @@ def test_the_compiled_product_is_cached(tmp_path):
         for _ in range(2)
     ]
     assert hits == ["0", "1"]
+
+
+@pytest.mark.parametrize("rows", [1, 3, blas.FEW_ROWS])
+@pytest.mark.parametrize("beta", [0, 1, 2.5])
+def test_few_rows(rows, beta):
+    rng = np.random.RandomState(rows)
+    a, b, out = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 301), (77, 301), (rows, 77))
+    )
+    want = a @ b.T + beta * out
+    if beta == 0:
+        out[...] = np.nan
+    blas.gemm(a, b, out, trans_b=True, beta=beta)
+    np.testing.assert_allclose(out, want, rtol=1e-4, atol=1e-4)
