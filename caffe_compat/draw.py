@@ -1,7 +1,7 @@
 """Graphs of nets, laid out by Graphviz: pycaffe's caffe.draw.
 
-Needs pydot (`pip install caffe-compat[draw]`); for pictures also Graphviz's program `dot`, from the system's packages.
-Nodes and edges are those of pycaffe's.
+Needs pydot (`pip install 'caffe-compat[draw]'`); for pictures also Graphviz's program `dot`, from the system's
+packages. Nodes and edges are those of pycaffe's.
 """
 
 from __future__ import annotations
@@ -177,5 +177,5 @@ def _pydot() -> ModuleType:
     try:
         import pydot
     except ImportError as error:
-        raise CaffeCompatError("drawing a net needs pydot; pip install caffe-compat[draw]") from error
+        raise CaffeCompatError("drawing a net needs pydot; pip install 'caffe-compat[draw]'") from error
     return pydot

@@ -1,13 +1,16 @@
-"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one."""
+"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading .npz."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from caffe_compat.errors import CaffeCompatError
+import numpy as np
+
+from caffe_compat.errors import CaffeCompatError, DataError
 
 
 @contextmanager
@@ -53,3 +56,16 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def read_npz(path: str | os.PathLike[str], what: str = ".npz of number arrays") -> dict[str, np.ndarray]:
+    """All arrays of an .npz file, by name. Raises DataError where it is none, a damaged one, or has pickles in it."""
+    try:
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("no zip file, or only a part of one")
+            return dict(np.load(file, allow_pickle=False))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=os.fspath(path)) from error
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        raise DataError(f"this is no {what} ({error})", file=os.fspath(path)) from error

@@ -44,6 +44,12 @@ def top_level_names(text: str) -> list[str]:
     return names
 
 
+_OTHER_FILES = {
+    "NetParameter": ("SolverParameter", "a solver, not a net"),
+    "SolverParameter": ("NetParameter", "a net, not a solver"),
+}
+
+
 class _Token(NamedTuple):
     kind: str  # name, number, string, symbol or end
     text: str
@@ -212,11 +218,15 @@ class _Scanner:
         schema = self.open[-1].schema
         fork = fork_of(schema.name, name.text)
         outer = [message.schema.name for message in self.open if name.text in message.schema.fields_by_name]
+        other_name, other = _OTHER_FILES.get(schema.name, (schema.name, ""))
+        other_fields = schema.file.message_types_by_name[other_name].fields_by_name if other else {}
         near = difflib.get_close_matches(name.text, schema.fields_by_name, n=1)
         if fork:
             hint = f"; it belongs to {fork}, a fork of Caffe that is not supported"
         elif outer:
             hint = f"; {outer[-1]} has: is a '}}' missing above?"
+        elif name.text in other_fields:
+            hint = f"; is this {other}?"
         elif near:
             hint = f"; did you mean '{near[0]}'?"
         else:

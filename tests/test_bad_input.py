@@ -114,15 +114,17 @@ def test_inputs(arrays, code, message, tmp_path):
     check(run_prototxt("net.prototxt", "--quiet", "--inputs", "in.npz", cwd=tmp_path), code, message)
 
 
-def test_inputs_that_are_no_npz(tmp_path):
+@pytest.mark.parametrize("content", [b"PK\x03\x04 broken", b'{"x": 1}'])
+def test_inputs_that_are_no_npz(content, tmp_path):
     (tmp_path / "net.prototxt").write_text(TINY)
-    (tmp_path / "in.npz").write_bytes(b"PK\x03\x04 broken")
+    (tmp_path / "in.npz").write_bytes(content)
     done = run_prototxt("net.prototxt", "--quiet", "--inputs", "in.npz", cwd=tmp_path)
     assert done.returncode == 7
     assert (
         done.stderr.startswith("in.npz: error: this is no .npz of number arrays (")
         and done.stderr.count("\n") == 1
     )
+    assert "pickle" not in done.stderr
 
 
 def test_roi_of_an_image_that_is_not_there(tmp_path):

@@ -10,6 +10,7 @@ from processes import TINY, errors, run, run_prototxt
 from reference import OHEM_TRAIN, REFERENCE, reference
 
 import caffe_compat as caffe
+from caffe_compat.cli import main
 from caffe_compat.prototxt import zoo
 
 OHEM = zoo.path("vgg_cnn_m_1024_fast_rcnn_ohem_train")
@@ -131,6 +132,31 @@ def test_help_and_list():
     done = run("caffe_compat.cli.main", "--help")
     assert done.returncode == 0 and "examples:" in done.stdout
     assert "examples:" in run_prototxt("--help").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["run", "n", "--weigths", "w"], "unrecognized arguments: --weigths w; did you mean --weights?"),
+        (["explain"], "the following arguments are required: NET"),
+        (["run", "n", "--iterations", "0"], "argument --iterations: must be at least 1"),
+        (["time", "-modell=m", "-model", "m"], "unrecognized arguments: -modell=m; did you mean -model?"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments, message):
+    done = run("caffe_compat.cli.main", *arguments)
+    of = f"caffe-compat {arguments[0]}"
+    assert done.returncode == 2
+    assert done.stderr == f"{of}: error: {message} ({of} --help lists what there is)\n"
+
+
+def test_help_has_an_example_and_fits_100_columns():
+    commands = next(action.choices for action in main.parser()._actions if action.choices)
+    assert len(commands) == 20
+    for name, command in commands.items():
+        text = command.format_help()
+        assert "\n  caffe-compat " in text or "\n  run-prototxt " in text, name
+        assert max(map(len, text.splitlines())) <= 100, name
 
 
 def test_layers():

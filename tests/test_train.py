@@ -217,6 +217,11 @@ def test_options_of_solvers_for_a_net(folder):
     assert done.stderr == "net.prototxt: error: --metrics is for a solver, and this is a net\n"
 
 
+def test_metrics_of_another_ending(folder):
+    done = run_prototxt("solver.prototxt", "--quiet", "--metrics", "m.txt", cwd=folder)
+    assert (done.returncode, done.stderr) == (1, "m.txt: error: metrics go to a .csv or a .jsonl file\n")
+
+
 def test_states_that_do_not_fit(folder):
     assert run_prototxt("solver.prototxt", "--quiet", cwd=folder).returncode == 0
     (folder / "solver.prototxt").write_text(SOLVER.replace('"Adam"', '"SGD"'))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console
 from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli.parser import positive
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.compress import Compressed
@@ -26,7 +27,6 @@ examples:
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 
@@ -37,19 +37,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
     result.add_argument("-o", "--output", metavar="OUTPREFIX", required=True, help="names of what is written")
     result.add_argument(
-        "--fc6", type=_positive, default=1024, metavar="RANK", help="default: 1024, as in the paper"
+        "--fc6", type=positive, default=1024, metavar="RANK", help="default: 1024, as in the paper"
     )
     result.add_argument(
-        "--fc7", type=_positive, default=256, metavar="RANK", help="default: 256, as in the paper"
+        "--fc7", type=positive, default=256, metavar="RANK", help="default: 256, as in the paper"
     )
     add_talk_arguments(result)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _compress(args: argparse.Namespace) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from caffe_compat.cli.parser import WIDTH, positive
 from caffe_compat.errors import CaffeCompatError
 
 INTERRUPTED = 130
 UNEXPECTED = 2
-WIDTH = 100  # of tables where the output is no terminal
 COMPILING = "compiling kernels (once, a minute or two; caffe-compat warm does it ahead) ..."
 
 
@@ -72,7 +72,7 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
 
 def add_computing_arguments(result: Any) -> None:
     """Add --threads and --engine."""
-    result.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
     result.add_argument(
         "--engine",
         choices=["fast", "strict"],
@@ -80,13 +80,6 @@ def add_computing_arguments(result: Any) -> None:
         help="strict computes each layer by itself, as Caffe does; fast (the default) leaves out what is computed "
         "twice, sums in another order, and agrees to about 1e-5",
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def set_computing(args: argparse.Namespace) -> None:

@@ -26,13 +26,12 @@ A photo that cannot be read is reported, the others are done, and the exit code 
 EXAMPLES = """\
 examples:
   caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
-  caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.05 --output found.json
-  caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600, 800)' --stages 2"""
+  caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.1 --output f.json
+  caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600)'"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

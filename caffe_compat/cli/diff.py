@@ -28,14 +28,13 @@ EXAMPLES = """\
 examples:
   caffe-compat diff train.prototxt --against recording.npz
   caffe-compat diff train.prototxt --against caffe.log --inputs inputs.npz --weights F.caffemodel
-  caffe-compat diff new.prototxt --against old.prototxt --weights F.caffemodel --against-weights F.caffemodel
+  caffe-compat diff new.prototxt --against old.prototxt --weights F.h5 --against-weights G.h5
   caffe-compat diff deploy.prototxt --against recording.npz --phase test --all --json
   caffe-compat diff train.prototxt --against recording.npz --all --html page.html"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

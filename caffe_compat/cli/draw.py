@@ -22,7 +22,6 @@ examples:
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 ENDINGS = (".svg", ".html", ".png")
 

@@ -28,13 +28,12 @@ VOC's result files are written beside it."""
 
 EXAMPLES = """\
 examples:
-  caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007 --year 2007 --image-set test
-  caffe-compat evaluate --detections F_VOC2007_test/detections.jsonl --devkit VOCdevkit2007 --plot curves"""
+  caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007 --image-set test
+  caffe-compat evaluate --detections found.json --devkit VOCdevkit2007 --plot curves"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

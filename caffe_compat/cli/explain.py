@@ -29,7 +29,6 @@ examples:
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

@@ -26,7 +26,6 @@ examples:
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

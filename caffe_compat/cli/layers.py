@@ -13,7 +13,6 @@ HELP: dict[str, Any] = {
     "description": "List the layer types that can be run: whose Caffe has them, the params that they honour, whether\n"
     "they have a backward pass (and which bottoms take no gradient), whether they work in place.",
     "epilog": "examples:\n  caffe-compat layers\n  caffe-compat layers Pooling LRN\n  caffe-compat layers --json",
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

@@ -22,6 +22,7 @@ from caffe_compat.cli import (
     warm,
 )
 from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, test, time, train, upgrade
+from caffe_compat.cli.parser import Parser
 from caffe_compat.version import __version__
 
 CAFFES = (  # the actions of the caffe binary, and its tools
@@ -48,11 +49,10 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="caffe-compat",
         description="Runs Caffe nets on the CPU, with the numbers of the original Caffe.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")

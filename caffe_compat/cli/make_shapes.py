@@ -12,7 +12,6 @@ HELP: dict[str, Any] = {
     "description": "Draw a data set of shapes in VOC's format: 20 classes, on textured ground, partly hidden.",
     "epilog": "example:\n  caffe-compat make-shapes shapes\n"
     "  run-prototxt shapes_ohem_solver.prototxt --cfg shapes_ohem.yml --devkit shapes",
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 

@@ -16,13 +16,12 @@ NAMES = [field.name for field in fields(Iteration)]
 
 
 class Metrics:
-    """Writes iterations to a file, each at once: CSV with a head where the name ends in .csv, else JSON lines.
+    """Writes iterations to a file, each at once: .csv with a head, or .jsonl, an object a line.
 
     A resumed run goes on with the file: rows of iterations that are done again are left out of it first.
     """
 
     def __init__(self, path: str, first: int):
-        check_writable(path)
         self._csv = path.endswith(".csv")
         kept = [row for row in _rows(path, self._csv) if int(row["iter"]) < first] if first else []
         with replacing(path) as temporary, open(temporary, "w", newline="") as file:
@@ -47,6 +46,13 @@ def _rows(path: str, is_csv: bool) -> list[dict]:
         return []
     with open(path, newline="") as file:
         return list(csv.DictReader(file)) if is_csv else [json.loads(line) for line in file]
+
+
+def check(path: str) -> None:
+    """Raise CaffeCompatError where no metrics can be written there."""
+    if not path.endswith((".csv", ".jsonl")):
+        raise CaffeCompatError("metrics go to a .csv or a .jsonl file", file=path)
+    check_writable(path)
 
 
 def check_plot(path: str) -> None:

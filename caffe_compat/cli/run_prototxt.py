@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe_compat.cli import check_finite, configuration, console, html
+from caffe_compat.cli.parser import Parser, positive
 from caffe_compat.version import __version__
 
 DESCRIPTION = """\
@@ -30,12 +31,11 @@ examples:
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
     "epilog": EXAMPLES,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="run-prototxt", **HELP)
+    result = Parser(prog="run-prototxt", **HELP)
     result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
     add_arguments(result)
     return result
@@ -47,7 +47,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("net", metavar="FILE", help="a net or a solver, a prototxt of any generation")
     result.add_argument("--weights", metavar="F", help="a .caffemodel, or an HDF5 file of weights")
     result.add_argument(
-        "--iterations", type=_positive, metavar="N", help="default: 1 for a net, max_iter for a solver"
+        "--iterations", type=positive, metavar="N", help="default: 1 for a net, max_iter for a solver"
     )
     result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
     result.add_argument(
@@ -127,13 +127,6 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
         if getattr(args, name):
             option, kind = name.replace("_", "-"), ("net", "solver") if is_solver else ("solver", "net")
             raise CaffeCompatError(f"--{option} is for a {kind[0]}, and this is a {kind[1]}", file=args.net)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _seed(text: str) -> int:

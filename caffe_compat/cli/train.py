@@ -32,6 +32,8 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     from caffe_compat.solvers import create_solver
 
     quiet = args.quiet or args.json
+    if args.metrics:
+        metrics.check(args.metrics)
     if args.plot:
         metrics.check_plot(args.plot)
     html.check(args)

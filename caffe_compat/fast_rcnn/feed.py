@@ -15,6 +15,7 @@ from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
+from caffe_compat.files import read_npz
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.roi_data import RoIDataLayer
 from caffe_compat.net import Net
@@ -115,13 +116,10 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
 
 
 def _read(path: str) -> dict[str, np.ndarray]:
+    arrays = read_npz(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            return {name: array.astype(np.float32, casting="same_kind") for name, array in arrays.items()}
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
+        return {name: array.astype(np.float32, casting="same_kind") for name, array in arrays.items()}
+    except TypeError as error:
         raise DataError(f"this is no .npz of number arrays ({error})", file=path) from error
 
 

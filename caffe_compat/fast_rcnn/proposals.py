@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.files import replacing
+from caffe_compat.files import read_npz, replacing
 
 MAX_PROPOSALS = 2000
 MIN_PROPOSAL_SIZE = 2  # pixels; smaller ones are left out
@@ -59,7 +59,9 @@ def proposals_from(path: str | os.PathLike[str] | None, image_ids: Sequence[str]
     """
     if path is None:
         return lambda image_id, image: propose(image)
-    arrays = _read_mat(path, image_ids) if Path(path).suffix == ".mat" else _read_npz(path)
+    arrays = (
+        _read_mat(path, image_ids) if Path(path).suffix == ".mat" else read_npz(path, ".npz of proposals")
+    )
 
     def proposals(image_id: str, image: np.ndarray) -> np.ndarray:
         if image_id not in arrays:
@@ -107,20 +109,12 @@ def usable(boxes: np.ndarray) -> np.ndarray:
     return first[(sizes[:, 0] >= MIN_PROPOSAL_SIZE) & (sizes[:, 1] > MIN_PROPOSAL_SIZE)]
 
 
-def _read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise DataError(f"this is no .npz of proposals ({error})", file=str(path)) from error
-
-
 def _read_mat(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
         raise DataError(
-            "reading .mat needs scipy; pip install caffe-compat[mat], or give the proposals as .npz",
+            "reading .mat needs scipy; pip install 'caffe-compat[mat]', or give the proposals as .npz",
             str(path),
         ) from error
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.files import read_npz
 from caffe_compat.workbench.versions import Version
 
 KINDS = ("data", "diff", "param", "pdiff", "in", "seed")
@@ -107,14 +108,11 @@ class Reference:
 def read_recording(path: str) -> Reference:
     """Read a recording (.npz, the keys of tests/golden/README.md). Raises DataError."""
     result = Reference(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                _take(result, key, file[key])
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise DataError(f"this is no recording: no .npz of number arrays ({error})", file=path) from error
+    for key, array in read_npz(path, "recording: no .npz of number arrays").items():
+        try:
+            _take(result, key, array)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"this is no recording: {key}: {error}", file=path) from error
     if not any(key.startswith("data") for key in result.values):
         raise DataError(
             "this is no recording: it has no array named data:BLOB; make one with scripts/record_in_caffe.py",

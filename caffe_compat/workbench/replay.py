@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from caffe_compat.errors import DataError
-from caffe_compat.files import replacing
+from caffe_compat.files import read_npz, replacing
 from caffe_compat.graph import with_state
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter, Phase
@@ -140,13 +140,7 @@ def _run(net: Net, last: int, arrays: Arrays, finding: dict[str, Any]) -> tuple[
 
 
 def _read(path: str | os.PathLike[str]) -> Arrays:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=os.fspath(path)) from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise DataError(f"this is no .npz of number arrays ({error})", file=os.fspath(path)) from error
+    arrays = read_npz(path)
     if not {"prototxt", "phase", "not_finite"} <= set(arrays):
         raise DataError(
             "this is no file that --check-finite wrote; compare a recording with caffe-compat diff",

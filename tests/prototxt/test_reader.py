@@ -276,3 +276,15 @@ def test_binary_of_the_first_layers() -> None:
         ("extra", "ReLU", 0),
     ]
     assert (net.layer[0].blobs[0].num, len(net.layer[0].blobs[0].data)) == (4, 4 * 3 * 3 * 3)
+
+
+def test_a_solver_is_no_net_and_a_net_no_solver(tmp_path):
+    (tmp_path / "net.prototxt").write_text("layer { }")
+    with pytest.raises(
+        PrototxtError, match=r"NetParameter has no field 'base_lr'; is this a solver, not a net\?$"
+    ):
+        parse_net("base_lr: 0.1")
+    with pytest.raises(
+        PrototxtError, match=r"SolverParameter has no field 'layer'; is this a net, not a solver\?$"
+    ):
+        read_solver(tmp_path / "net.prototxt")

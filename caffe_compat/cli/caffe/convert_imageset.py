@@ -14,7 +14,7 @@ HELP = help_of(
 Store the image files that LIST names (a path below ROOT, a blank and a label a line) in a new LMDB, in the order
 of the list. An image that cannot be read is left out and reported; the exit code is 7 then.""",
     """\
-  caffe-compat convert-imageset photos/ train.txt train_lmdb -resize_height 256 -resize_width 256 -shuffle
+  caffe-compat convert-imageset photos/ train.txt train_lmdb -resize_height 256 -resize_width 256
   caffe-compat convert-imageset photos/ train.txt train_lmdb -encoded -encode_type png""",
 )
 

@@ -6,8 +6,9 @@ import argparse
 import json
 
 from caffe_compat.cli import console
-from caffe_compat.cli.caffe.flags import comma_list, help_of, positive, say_no_gpu
+from caffe_compat.cli.caffe.flags import comma_list, help_of, say_no_gpu
 from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli.parser import positive
 
 HELP = help_of(
     """\

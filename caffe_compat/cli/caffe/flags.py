@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import Any
 
+from caffe_compat.cli.parser import positive
+
 YES, NO = ("true", "1", "t", "yes", "y"), ("false", "0", "f", "no", "n")
 
 
@@ -14,7 +16,6 @@ def help_of(description: str, examples: str) -> dict[str, Any]:
     return {
         "description": description,
         "epilog": f"examples:\n{examples}",
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
         "allow_abbrev": False,
     }
 
@@ -49,13 +50,6 @@ def add_state_flags(parser: Any) -> None:
 
 def comma_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def say_no_gpu(gpu: str) -> None:
