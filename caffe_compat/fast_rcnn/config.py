@@ -148,7 +148,8 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
     try:
         found = yaml.load(Path(path).read_text(), _Loader)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the configuration: {error}", file=str(path)) from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read the configuration: {reason}", file=str(path)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = (mark.line + 1, mark.column + 1) if mark else ()

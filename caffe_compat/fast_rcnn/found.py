@@ -205,4 +205,5 @@ def _text(path: str | os.PathLike[str]) -> str:
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the detections: {error}", file=os.fspath(path)) from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read the detections: {reason}", file=os.fspath(path)) from error

@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_refused(write, text, message):
 
 
 def test_what_cannot_be_read_is_refused(write, tmp_path):
-    with pytest.raises(DataError, match="cannot read the configuration") as error:
+    with pytest.raises(DataError, match="cannot read the configuration: No such file") as error:
         cfg_from_file(tmp_path / "none.yml")
     assert error.value.file == str(tmp_path / "none.yml")
     with pytest.raises(DataError, match="is no YAML") as error:

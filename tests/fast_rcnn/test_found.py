@@ -70,7 +70,7 @@ def test_coco_results(tmp_path):
     (tmp_path / "coco.json").write_text('[{"image_id": 1}]')
     with pytest.raises(DataError, match="no COCO result file"):
         read_found(tmp_path / "coco.json", ["a"])
-    with pytest.raises(DataError, match="cannot read the detections"):
+    with pytest.raises(DataError, match="cannot read the detections: No such file"):
         read_found(tmp_path / "nothing.json", ["a"])
 
 

@@ -63,5 +63,5 @@ def test_without_dot(monkeypatch):
 
 def test_without_pydot(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pydot", None)
-    with pytest.raises(caffe.CaffeCompatError, match=r"pip install caffe-compat\[draw\]"):
+    with pytest.raises(caffe.CaffeCompatError, match=r"pip install 'caffe-compat\[draw\]'"):
         draw.draw_net(net(), "LR")
