@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.minibatches import Blobs, Circle, Source, State
 from caffe_compat.layers.param_str import num_classes
 from caffe_compat.layers.registry import register
 
 TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
 RPN_TOPS = ("data", "im_info", "gt_boxes")
-
-Blobs = Mapping[str, np.ndarray]
-State = dict[str, np.ndarray]
-
-
-class Source(Protocol):
-    """What the layer takes minibatches from. set_state(get_state()) later gives the same ones again.
-
-    A minibatch need be there only until the next one is asked for.
-    """
-
-    def next(self) -> Blobs: ...
-    def get_state(self) -> State: ...
-    def set_state(self, state: State) -> None: ...
-
-
-class Circle:
-    """A Source of given minibatches, in their order, again and again. They are read when their turn comes."""
-
-    def __init__(self, blobs: Sequence[Blobs]):
-        self.blobs, self.position = blobs, 0
-
-    def next(self) -> Blobs:
-        self.position += 1
-        return self.blobs[(self.position - 1) % len(self.blobs)]
-
-    def get_state(self) -> State:
-        return {"position": np.array(self.position)}
-
-    def set_state(self, state: State) -> None:
-        self.position = int(state["position"])
 
 
 @register("RoIData")
@@ -131,7 +101,7 @@ class RoIDataLayer(Layer):
         boxes = (rows, self.columns)
         return [images, (rows, 5), (rows,), boxes, boxes, boxes]
 
-    def _check(self, blobs: Mapping[str, np.ndarray], index: int) -> None:
+    def _check(self, blobs: Blobs, index: int) -> None:
         missing = [name for name in self.names if name not in blobs]
         known = RPN_TOPS if self.has_rpn else TOPS  # three tops leave the others out
         unknown = [str(name) for name in blobs if name not in known]
