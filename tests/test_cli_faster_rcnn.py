@@ -10,7 +10,7 @@ import pytest
 from processes import run, run_prototxt
 
 import caffe_compat as caffe
-from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file
+from caffe_compat.fast_rcnn.config import apply, cfg_from_file
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.shapes import make_shapes
@@ -108,11 +108,8 @@ def test_detect(folder):
     cfg = cfg_from_file(YML)
     apply(cfg)
     caffe.layers.proposal.ProposalLayer.post_nms_top_n = {caffe.TEST: 23}
-    try:
-        detector = Detector(caffe.Net(TEST, caffe.TEST, weights=folder / net[2]), cfg, thresh=0)
-        want = detector(read_photo(folder / PHOTO))
-    finally:
-        apply(Config())
+    detector = Detector(caffe.Net(TEST, caffe.TEST, weights=folder / net[2]), cfg, thresh=0)
+    want = detector(read_photo(folder / PHOTO))
     assert len(want) > 0
     np.testing.assert_allclose(got, want, rtol=1e-5)
 

@@ -6,7 +6,7 @@ from recordings import GOLDEN, assert_close, load
 
 import caffe_compat as caffe
 from caffe_compat.errors import LayerError
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, Config, apply
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, apply
 from caffe_compat.prototxt import zoo
 
 STD = {
@@ -19,8 +19,6 @@ STD = {
 @pytest.fixture(autouse=True)
 def configuration():
     apply(FASTER_RCNN)
-    yield
-    apply(Config())
 
 
 def recorded_net(part: str, phase: int) -> caffe.Net:

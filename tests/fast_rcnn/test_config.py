@@ -154,34 +154,21 @@ def test_what_cannot_be_read_is_refused(write, tmp_path):
 
 
 def test_the_layers_take_their_values_when_it_is_applied():
-    before = {cls: dict(vars(cls)) for cls in (RoIDataLayer, OHEMDataLayer)}
     mining = (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh)
-    try:
-        pairs = "TRAIN.SCALES (480,576) TRAIN.MAX_SIZE 900 TRAIN.OHEM_USE_NMS False TRAIN.OHEM_NMS_THRESH 0.6"
-        apply(cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM))
-        assert (RoIDataLayer.ims_per_batch, RoIDataLayer.scale, RoIDataLayer.max_size) == (1, 576, 900)
-        mined = (OHEMDataLayer.batch_size, OHEMDataLayer.use_nms, OHEMDataLayer.nms_thresh)
-        assert mined == (32, False, 0.6)
-        assert (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh) == mining
-    finally:
-        for cls, values in before.items():
-            for name in ("ims_per_batch", "scale", "max_size", "batch_size", "use_nms", "nms_thresh"):
-                if name in values:
-                    setattr(cls, name, values[name])
-                elif name in vars(cls):
-                    delattr(cls, name)
+    pairs = "TRAIN.SCALES (480,576) TRAIN.MAX_SIZE 900 TRAIN.OHEM_USE_NMS False TRAIN.OHEM_NMS_THRESH 0.6"
+    apply(cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM))
+    assert (RoIDataLayer.ims_per_batch, RoIDataLayer.scale, RoIDataLayer.max_size) == (1, 576, 900)
+    mined = (OHEMDataLayer.batch_size, OHEMDataLayer.use_nms, OHEMDataLayer.nms_thresh)
+    assert mined == (32, False, 0.6)
+    assert (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh) == mining
 
 
-def test_the_rpn_layers_take_their_values_by_phase(monkeypatch):
+def test_the_rpn_layers_take_their_values_by_phase():
     names = {
         ProposalLayer: ("pre_nms_top_n", "post_nms_top_n", "nms_thresh", "min_size"),
         AnchorTargetLayer: ("batch_size", "fg_fraction", "positive_overlap", "clobber_positives"),
         ProposalTargetLayer: ("batch_size", "bg_thresh_lo", "normalize_targets", "normalize_stds"),
     }
-    for cls in (RoIDataLayer, OHEMDataLayer, *names):
-        for name, value in list(vars(cls).items()):
-            if isinstance(value, int | float | tuple | dict) and not name.startswith("_"):
-                monkeypatch.setattr(cls, name, value)  # so that the value of now is put back
     apply(
         cfg_from_list(
             ["TRAIN.RPN_PRE_NMS_TOP_N", "70", "TEST.RPN_MIN_SIZE", "5", "TRAIN.RPN_BATCHSIZE", "32"], OHEM

@@ -188,8 +188,7 @@ def rpn_cfg():
     pairs = "TEST.HAS_RPN True TEST.SCALES (90,) TEST.RPN_MIN_SIZE 5 TEST.RPN_POST_NMS_TOP_N 37 DEDUP_BOXES 0"
     cfg = cfg_from_list(pairs.split())
     apply(cfg)
-    yield cfg
-    apply(Config())
+    return cfg
 
 
 def test_a_net_that_proposes_finds_what_one_finds_that_is_given_the_same_boxes(rpn_cfg):
