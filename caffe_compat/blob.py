@@ -17,15 +17,21 @@ _OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument o
 
 
 class _Memory:
-    """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`."""
+    """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`.
 
-    __slots__ = ("array", "dtype")
+    owed: where the values are not here yet, what puts them here; asking for them calls it.
+    """
+
+    __slots__ = ("array", "dtype", "owed")
 
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
         self.dtype = dtype
+        self.owed: Callable[[], None] | None = None
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
+        if self.owed is not None:
+            self.owed()
         if self.array is None or self.array.size < count:
             self.array = _zeros(shape, count, self.dtype)
         return self.array[:count].reshape(shape)
@@ -54,16 +60,16 @@ class Blob:
 
     dtype is float32 in every net; float64 is for gradient checks.
 
-    `owed`, where the net left the data out, is what makes it; asking for `data` calls it.
+    `owed`, where the data was left out or is on another device, is what puts it here; asking for `data` calls it, and
+    must find `owed` None after it. `owed_diff` is the same for `diff`. Blobs that share memory share what is owed.
     """
 
-    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype", "owed")
+    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
 
     def __init__(self, shape: Iterable[int] = (), dtype=np.float32):
         self.dtype = np.dtype(dtype)
         self._data = _Memory(self.dtype)
         self._diff = _Memory(self.dtype)
-        self.owed: Callable[[], None] | None = None
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
@@ -90,8 +96,6 @@ class Blob:
 
     @property
     def data(self) -> np.ndarray:
-        if self.owed is not None:
-            self.owed()
         return self._data.view(self._shape, self._count)
 
     @property
@@ -99,9 +103,30 @@ class Blob:
         return self._diff.view(self._shape, self._count)
 
     @property
+    def owed(self) -> Callable[[], None] | None:
+        return self._data.owed
+
+    @owed.setter
+    def owed(self, make: Callable[[], None] | None) -> None:
+        self._data.owed = make
+
+    @property
+    def owed_diff(self) -> Callable[[], None] | None:
+        return self._diff.owed
+
+    @owed_diff.setter
+    def owed_diff(self, make: Callable[[], None] | None) -> None:
+        self._diff.owed = make
+
+    @property
     def data_is_held(self) -> bool:
         """Whether somebody holds an array that `data` gave (and may read or write it at any time)."""
         return sys.getrefcount(self._data.array) > _OWN_REFERENCES and self._data.array is not None
+
+    @property
+    def diff_is_held(self) -> bool:
+        """Whether somebody holds an array that `diff` gave."""
+        return sys.getrefcount(self._diff.array) > _OWN_REFERENCES and self._diff.array is not None
 
     def shares_data(self, other: Blob) -> bool:
         """Whether both use the same memory for `data`."""
@@ -109,8 +134,20 @@ class Blob:
 
     @property
     def has_diff(self) -> bool:
-        """Whether anybody asked for `diff` yet."""
-        return self._diff.array is not None
+        """Whether there is a diff: somebody asked for one, or it is owed."""
+        return self._diff.array is not None or self._diff.owed is not None
+
+    def clear_diff(self) -> None:
+        """Set the diff to zeros, where there is one. One that is owed is forgotten, and there is none then."""
+        if self._diff.owed is None:
+            if self._diff.array is not None:
+                self.diff[...] = 0
+            return
+        self._diff.owed = None
+        if self.diff_is_held:
+            self.diff[...] = 0
+        else:
+            self._diff.array = None
 
     def share_data(self, other: Blob) -> None:
         """Use the other blob's memory for `data` from now on (shapes may differ, counts may not)."""

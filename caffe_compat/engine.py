@@ -1,12 +1,14 @@
 """Which layers of a net are computed together, and faster: a plan made once from the net's layer list.
 
-Two engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
+The engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
 default, lets what stands in layers/fused run forward in the place of some layers (backward is always the layers' own),
 and convolutions take fewer products. A blob that is not made this way is made when somebody asks for its data.
+TORCH runs the layers of STRICT by PyTorch, on a device; it is in torch_engine, and imported when it is asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from caffe_compat.errors import CaffeCompatError
 from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution import Convolution
+from caffe_compat.layers.extras import import_extra
 from caffe_compat.layers.fused.base import Fused
 from caffe_compat.layers.fused.reused_rows import ReusedRows
 from caffe_compat.layers.fused.shared_bins import SharedBins
@@ -25,17 +28,29 @@ from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.roi_pooling import ROIPooling
 from caffe_compat.layers.split import Split
 
-STRICT, FAST = "strict", "fast"
-ENGINES = (FAST, STRICT)
+STRICT, FAST, TORCH = "strict", "fast", "torch"
+ENGINES = (FAST, STRICT, TORCH)
 
 _engine = FAST
 
 
-def set_engine(name: str) -> None:
-    """Let nets that are made from now on compute this way: "fast" or "strict". Raises CaffeCompatError."""
+def set_engine(name: str, device: str = "cpu", precision: str = "float32") -> None:
+    """Let nets that are made from now on compute this way: "fast", "strict" or "torch".
+
+    device ("cpu", "cuda", "cuda:N") and precision ("float32", "tf32", "bf16") are the torch engine's, which needs the
+    extra `torch`. Raises CaffeCompatError.
+    """
     global _engine
     if name not in ENGINES:
         raise CaffeCompatError(f"there is no engine '{name}'; choose from {', '.join(ENGINES)}")
+    if name == TORCH:
+        import_extra(CaffeCompatError, "torch", "torch")
+        importlib.import_module("caffe_compat.torch_engine.devices").use(device, precision)
+    elif (device, precision) != ("cpu", "float32"):
+        raise CaffeCompatError(
+            f"the engine '{name}' computes on the cpu in float32; for device {device} and precision {precision} choose "
+            "the engine torch"
+        )
     _engine = name
 
 

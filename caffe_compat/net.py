@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from os import PathLike, fspath
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
-from caffe_compat.engine import FAST, Step, get_engine, plan_steps
+from caffe_compat.engine import FAST, TORCH, Step, get_engine, plan_steps
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
@@ -107,6 +108,10 @@ class Net(PycaffeNet):
         self.engine = get_engine()
         self._steps = plan_steps(self.graph, self.layers, self.plan) if self.engine == FAST else {}
         self._collect_names()
+        self._stand_ins: dict[int, Any] = {}  # what runs forward and backward in the place of a layer
+        if self.engine == TORCH:
+            with self._located():
+                self._stand_ins = importlib.import_module("caffe_compat.torch_engine.nets").stand_ins(self)
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip
@@ -176,6 +181,8 @@ class Net(PycaffeNet):
 
     def _call(self, index: int, method: str, *args) -> None:
         layer, param = self.layers[index], self.param.layer[index]
+        if method in ("forward", "backward"):
+            layer = self._stand_ins.get(index, layer)
         with self._named(index, method), importable_as_caffe() if param.type == "Python" else nullcontext():
             getattr(layer, method)(*args)
 
@@ -239,7 +246,8 @@ class Net(PycaffeNet):
 
     def _forward_alone(self, index: int) -> None:
         for top in self._tops[index]:
-            top.owed = None
+            if all(top is not bottom for bottom in self._bottoms[index]):
+                top.owed = None
         self._call(index, "forward", self._bottoms[index], self._tops[index])
 
     def _run(self, step: Step) -> None:
@@ -320,9 +328,7 @@ class Net(PycaffeNet):
     def clear_param_diffs(self) -> None:
         """Set the diffs of all params to zero; backward adds to them."""
         for param in self.learnable:
-            blob = self.param_blob(param)
-            if blob.has_diff:
-                blob.diff[...] = 0
+            self.param_blob(param).clear_diff()
 
     def param_blob(self, param: Param) -> Blob:
         """The blob of a learnable param (its owner's)."""

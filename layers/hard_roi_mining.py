@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -51,8 +51,20 @@ class HardRoIMining(Layer):
         self._read_params(bottom)
         if self.batch_size < 1:
             raise self.error(f"batch_size is {self.batch_size}; at least one RoI must be chosen")
-        self.selected, self.losses = np.zeros(0, np.int64), np.zeros(0)
+        self.found(lambda: (np.zeros(0, np.int64), np.zeros(0)))
         self._shape_tops(bottom, top, 1)
+
+    def found(self, tell: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+        """Let this tell, when somebody asks, which rows were chosen and what each RoI costs."""
+        self._tell = tell
+
+    @property
+    def selected(self) -> np.ndarray:
+        return self._tell()[0]
+
+    @property
+    def losses(self) -> np.ndarray:
+        return self._tell()[1]
 
     def _read_params(self, bottom: Sequence[Blob]) -> None:
         param = self.layer_param.hard_roi_mining_param
@@ -70,13 +82,14 @@ class HardRoIMining(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if bottom[2].num == 0:
             raise self.error("there are no RoIs to choose from")
-        self.losses = self._losses(bottom)
-        rows = self._without_overlaps(bottom, self.losses) if self.use_nms else np.arange(self.losses.size)
-        hardest = np.argsort(self.losses[rows], kind="stable")[::-1]
-        self.selected = rows[hardest[: self.batch_size]]
-        self._shape_tops(bottom, top, self.selected.size)
+        losses = self._losses(bottom)
+        rows = self._without_overlaps(bottom, losses) if self.use_nms else np.arange(losses.size)
+        hardest = np.argsort(losses[rows], kind="stable")[::-1]
+        selected = rows[hardest[: self.batch_size]]
+        self.found(lambda: (selected, losses))
+        self._shape_tops(bottom, top, selected.size)
         for blob, all_rows in zip(top, bottom[2:], strict=True):
-            np.take(all_rows.data, self.selected, axis=0, out=blob.data)
+            np.take(all_rows.data, selected, axis=0, out=blob.data)
 
     def _shape_tops(self, bottom: Sequence[Blob], top: Sequence[Blob], rows: int) -> None:
         for blob, all_rows in zip(top, bottom[2:], strict=True):

@@ -1,0 +1,58 @@
+"""On which device nets compute, and how precisely their products are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from caffe_compat.errors import CaffeCompatError
+
+PRECISIONS = ("float32", "tf32", "bf16")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a net computes. precision: of the products of convolutions and of fully connected layers; "tf32" and "bf16"
+    round their factors to 10 and 7 bits, and sum in float32."""
+
+    device: torch.device = torch.device("cpu")
+    precision: str = "float32"
+
+
+_place = Place()
+
+
+def use(device: str, precision: str) -> None:
+    """Let nets that are made from now on compute there. Raises CaffeCompatError for what this machine does not have."""
+    global _place
+    if precision not in PRECISIONS:
+        raise CaffeCompatError(f"there is no precision '{precision}'; choose from {', '.join(PRECISIONS)}")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = torch.device("meta")
+    if found.type not in ("cpu", "cuda"):
+        raise CaffeCompatError(f"there is no device '{device}'; choose cpu, cuda or cuda:N")
+    if found.type == "cuda":
+        _check_cuda(device, found)
+    elif precision == "tf32":
+        raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        backend.allow_tf32 = precision == "tf32"
+    _place = Place(found, precision)
+
+
+def current() -> Place:
+    """Where nets that are made now will compute."""
+    return _place
+
+
+def _check_cuda(device: str, found: torch.device) -> None:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise CaffeCompatError(
+            f"device {device}: torch finds no GPU here (torch {torch.__version__}); give device cpu"
+        )
+    if found.index is not None and found.index >= count:
+        raise CaffeCompatError(f"device {device}: there are {count} GPU(s), cuda:0 to cuda:{count - 1}")

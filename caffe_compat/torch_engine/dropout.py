@@ -1,0 +1,50 @@
+"""Dropout, whose masks torch's generators draw."""
+
+from __future__ import annotations
+
+import zlib
+
+import torch
+from torch import Tensor
+
+from caffe_compat.layers.base import TRAIN
+from caffe_compat.rng import Rng, caffe_rng
+from caffe_compat.torch_engine.converters import converts
+from caffe_compat.torch_engine.layer import TorchLayer
+
+
+@converts("Dropout")
+def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, (x,) = this.layer.layer_param.dropout_param, bottoms
+    keep = 1 - param.dropout_ratio
+    if this.layer.phase != TRAIN:
+        return [x if param.scale_train else x * keep]
+    mask = this.kept
+    if mask is None:
+        mask = torch.empty_like(x, requires_grad=False).bernoulli_(keep, generator=masks.generator(x.device))
+    factors = mask.to(x) / keep if param.scale_train else mask.to(x)
+    return [x.mul_(factors) if this.in_place else x * factors]
+
+
+class Masks:
+    """The generators of masks, one a device. They start anew where Caffe's stream of random numbers did (from where
+    that stands, without a draw of it), and each worker's from another place.
+    """
+
+    def __init__(self) -> None:
+        self.rank = 0
+        self._generators: dict[torch.device, torch.Generator] = {}
+        self._stream: Rng | None = None
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        if self._stream is not caffe_rng():
+            self._stream = caffe_rng()
+            self._generators = {}
+        if device not in self._generators:
+            words, position = self._stream.get_state()
+            seed = zlib.crc32(words.tobytes(), position) + (self.rank << 32)
+            self._generators[device] = torch.Generator(device).manual_seed(seed)
+        return self._generators[device]
+
+
+masks = Masks()

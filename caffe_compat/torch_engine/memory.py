@@ -1,0 +1,78 @@
+"""What of a blob is on the device, and what on the host.
+
+Whoever wrote last has the values. A blob that the device wrote owes them (`Blob.owed`): asking for `data` or `diff`
+copies them to the host, and from then on the host's count, since the array may be written to. So nothing is copied that
+nobody asks for. Arrays of a blob that are held are kept up to date.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caffe_compat.blob import Blob, _Memory
+
+
+class Ahead:
+    """What a memory owes whose values are a tensor: asked for, it copies them to the host."""
+
+    def __init__(self, memory: _Memory, tensor: Tensor):
+        self.memory, self.tensor = memory, tensor
+
+    def __call__(self) -> None:
+        self.memory.owed = None
+        host = self.memory.view(tuple(self.tensor.shape), self.tensor.numel())
+        np.copyto(host, self.tensor.detach().cpu().numpy())
+
+
+def is_host(device: torch.device) -> bool:
+    """Whether tensors there can use the memory of arrays."""
+    return device.type == "cpu"
+
+
+def data(blob: Blob, device: torch.device) -> Tensor:
+    """The blob's data on the device, in its shape; not to be written to."""
+    if isinstance(blob.owed, Ahead):
+        return blob.owed.tensor.reshape(blob.shape)
+    return torch.from_numpy(blob.data).to(device, copy=True)  # host layers write into their blobs again
+
+
+def param(blob: Blob, device: torch.device) -> Tensor:
+    """A param on the device, to be read and written to; on the CPU it is the blob's own memory."""
+    if isinstance(blob.owed, Ahead):
+        return blob.owed.tensor
+    if is_host(device):
+        return torch.from_numpy(blob.data)
+    tensor = torch.from_numpy(blob.data).to(device, copy=True)
+    set_data(blob, tensor)
+    return tensor
+
+
+def set_data(blob: Blob, tensor: Tensor) -> None:
+    """Let the blob have these values, and this shape."""
+    blob.reshape(*tensor.shape)
+    held = blob.data_is_held
+    blob.owed = Ahead(blob._data, tensor)
+    if held:
+        blob.owed()
+
+
+def diff(blob: Blob, device: torch.device) -> Tensor | None:
+    """The blob's diff on the device; None where there is none, which counts as zeros."""
+    if isinstance(blob.owed_diff, Ahead):
+        return blob.owed_diff.tensor.reshape(blob.shape)
+    return torch.from_numpy(blob.diff).to(device, copy=True) if blob.has_diff else None
+
+
+def set_diff(blob: Blob, tensor: Tensor) -> None:
+    held = blob.diff_is_held
+    blob.owed_diff = Ahead(blob._diff, tensor)
+    if held:
+        blob.owed_diff()
+
+
+def add_diff(blob: Blob, tensor: Tensor) -> None:
+    """Add to the diff; the tensor is not written to, later sums are."""
+    before = diff(blob, tensor.device)
+    set_diff(blob, tensor if before is None else before + tensor)

@@ -1,0 +1,103 @@
+"""Layers that normalise: LRN, BatchNorm, MVN, Normalize, Softmax."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.prototxt.caffe_pb2 import LRNParameter
+from caffe_compat.torch_engine.converters import converts
+from caffe_compat.torch_engine.layer import TorchLayer
+
+
+@converts("Softmax")
+def softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [torch.softmax(bottoms[0], this.layer.layer_param.softmax_param.axis)]
+
+
+@converts("LRN")
+def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    """As in Caffe, alpha is divided by the number of neighbours, and k counts across channels only."""
+    param, (x,) = this.layer.layer_param.lrn_param, bottoms
+    size, half = param.local_size, param.local_size // 2
+    squares = x.square()
+    if param.norm_region == LRNParameter.ACROSS_CHANNELS:
+        padded = F.pad(squares, (0, 0, 0, 0, half, half))
+        total = padded[:, : x.shape[1]]
+        for shift in range(1, size):
+            total = total + padded[:, shift : shift + x.shape[1]]
+        base = total * (param.alpha / size) + param.k
+    else:
+        total = F.avg_pool2d(squares, size, 1, half, divisor_override=1)
+        base = total * (param.alpha / size**2) + 1
+    return [x * _power(base, param.beta)]
+
+
+def _power(base: Tensor, beta: float) -> Tensor:
+    """base ** -beta; roots are several times faster than a power."""
+    if beta == 0.75:
+        root = base.rsqrt()
+        return root * root.sqrt()
+    return base.pow(-beta)
+
+
+@converts("BatchNorm")
+def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, (x,) = this.layer, bottoms
+    assert isinstance(layer, BatchNorm)
+    view = x.reshape(layer.view)
+    if layer.use_global_stats:
+        mean, variance, weight = (param.detach() for param in params)  # not learnt
+        share = torch.where(weight == 0, 0, 1 / weight)
+        mean, variance = mean * share, variance * share
+    else:
+        variance, mean = torch.var_mean(view, (0, 2), correction=0)
+        _remember(layer, params, mean.detach(), variance.detach(), x.numel() // layer.view[1])
+    y = (view - mean[:, None]) / (variance[:, None] + float(layer.eps)).sqrt()
+    return [y.reshape(x.shape)]
+
+
+def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Tensor, count: int) -> None:
+    """Add to the moving sums, which are no learnt params: they are written to."""
+    for param, value in zip(params, (mean, variance * (count / max(1, count - 1)), 1), strict=True):
+        param.data.mul_(float(layer.fraction)).add_(value)
+
+
+@converts("MVN")
+def mvn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, x = this.layer.layer_param.mvn_param, bottoms[0]
+    image = x.reshape(*x.shape, *[1] * (4 - x.ndim))
+    over = (1, 2, 3) if param.across_channels else (2, 3)
+    centred = image - image.mean(over, keepdim=True)
+    if param.normalize_variance:
+        centred = _Standardized.apply(image, over, param.eps)
+    return [centred.reshape(this.shapes[0])]
+
+
+class _Standardized(torch.autograd.Function):
+    """(x - mean) / (deviation + eps), with Caffe's gradient: that of eps = 0, with deviation + eps in its place."""
+
+    @staticmethod
+    def forward(ctx, x, over, eps):
+        variance, mean = torch.var_mean(x, over, correction=0, keepdim=True)
+        factor = 1 / (variance.sqrt() + eps)
+        y = (x - mean) * factor
+        ctx.over = over
+        ctx.save_for_backward(y, factor)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        y, factor = ctx.saved_tensors
+        mean, along = (value.mean(ctx.over, keepdim=True) for value in (dy, dy * y))
+        return (dy - mean - y * along) * factor, None, None
+
+
+@converts("Normalize")
+def normalize(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, (x,) = this.layer.layer_param.norm_param, bottoms
+    over = tuple(range(1, x.ndim)) if param.across_spatial else (1,)
+    unit = x / (x.square().sum(over, keepdim=True) + param.eps).sqrt()
+    return [unit * params[0].reshape(-1, *[1] * (x.ndim - 2))]
