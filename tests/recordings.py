@@ -32,7 +32,7 @@ def assert_close(got: np.ndarray, want: np.ndarray, what: str, tolerance: float 
     assert error <= bound, f"{what}: off by {error:.3g}, allowed {bound:.3g}"
 
 
-def replay(net: caffe.Net, record: dict[str, np.ndarray]) -> None:
+def replay(net: caffe.Net, record: dict[str, np.ndarray], tolerance: float = 1e-4) -> None:
     """Feed inputs and params, run forward, and backward where diffs were recorded; compare everything."""
     for key, value in record.items():
         kind, _, name = key.partition(":")
@@ -45,7 +45,7 @@ def replay(net: caffe.Net, record: dict[str, np.ndarray]) -> None:
     net.forward()
     for key, value in record.items():
         if key.startswith("data:"):
-            assert_close(net.blobs[key[5:]].data, value, key)
+            assert_close(net.blobs[key[5:]].data, value, key, tolerance)
     if not any(key.startswith("diff:") for key in record):
         return
     for key, value in record.items():
@@ -55,7 +55,7 @@ def replay(net: caffe.Net, record: dict[str, np.ndarray]) -> None:
     for key, value in record.items():
         kind, _, name = key.partition(":")
         if kind == "diff":
-            assert_close(net.blobs[name].diff, value, key)
+            assert_close(net.blobs[name].diff, value, key, tolerance)
         elif kind == "pdiff":
             layer, _, index = name.rpartition(":")
-            assert_close(net.params[layer][int(index)].diff, value, key)
+            assert_close(net.params[layer][int(index)].diff, value, key, tolerance)
