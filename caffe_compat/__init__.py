@@ -25,7 +25,7 @@ from caffe_compat._caffe import (
 from caffe_compat.alias import install_as_caffe
 from caffe_compat.classifier import Classifier
 from caffe_compat.detector import Detector
-from caffe_compat.engine import get_engine, set_engine
+from caffe_compat.engine import get_engine, set_engine, to_torch
 from caffe_compat.errors import (
     CaffeCompatError,
     DataError,
@@ -102,4 +102,5 @@ __all__ = [
     "solver_count",
     "solver_rank",
     "to_proto",
+    "to_torch",
 ]

@@ -12,6 +12,7 @@ import importlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.errors import CaffeCompatError
@@ -44,8 +45,7 @@ def set_engine(name: str, device: str = "cpu", precision: str = "float32") -> No
     if name not in ENGINES:
         raise CaffeCompatError(f"there is no engine '{name}'; choose from {', '.join(ENGINES)}")
     if name == TORCH:
-        import_extra(CaffeCompatError, "torch", "torch")
-        importlib.import_module("caffe_compat.torch_engine.devices").use(device, precision)
+        torch_engine("devices").use(device, precision)
     elif (device, precision) != ("cpu", "float32"):
         raise CaffeCompatError(
             f"the engine '{name}' computes on the cpu in float32; for device {device} and precision {precision} choose "
@@ -57,6 +57,23 @@ def set_engine(name: str, device: str = "cpu", precision: str = "float32") -> No
 def get_engine() -> str:
     """How nets that are made now will compute."""
     return _engine
+
+
+def wait() -> None:
+    """Wait until the device has computed what it was asked for: for who measures times."""
+    if _engine == TORCH:
+        torch_engine("devices").wait()
+
+
+def torch_engine(module: str) -> Any:
+    """A module of caffe_compat.torch_engine. Raises CaffeCompatError where torch is not installed."""
+    import_extra(CaffeCompatError, "torch", "torch")
+    return importlib.import_module(f"caffe_compat.torch_engine.{module}")
+
+
+def to_torch(net: Any) -> Any:
+    """A Net as a torch.nn.Module; see caffe_compat/torch_engine/module.py. Needs the extra `torch`."""
+    return torch_engine("module").to_torch(net)
 
 
 @dataclass

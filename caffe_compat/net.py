@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,7 +15,7 @@ from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
-from caffe_compat.engine import FAST, TORCH, Step, get_engine, plan_steps
+from caffe_compat.engine import FAST, TORCH, Step, get_engine, plan_steps, torch_engine
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
@@ -111,7 +110,7 @@ class Net(PycaffeNet):
         self._stand_ins: dict[int, Any] = {}  # what runs forward and backward in the place of a layer
         if self.engine == TORCH:
             with self._located():
-                self._stand_ins = importlib.import_module("caffe_compat.torch_engine.nets").stand_ins(self)
+                self._stand_ins = torch_engine("nets").stand_ins(self)
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip

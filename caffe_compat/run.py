@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from caffe_compat.engine import wait
 from caffe_compat.files import replacing
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.net import Net
@@ -87,9 +88,11 @@ class Clock:
 
     def _begin(self, index: int) -> None:
         self._on_layer(self._net._layer_names[index])
+        wait()
         self._start = time.perf_counter()
 
     def _end(self, times: list[float]) -> None:
+        wait()
         times.append(1000 * (time.perf_counter() - self._start))
 
 

@@ -23,6 +23,8 @@ def set_num_threads(count: int) -> None:
     if not 1 <= count <= most:
         raise CaffeCompatError(f"cannot use {count} threads, there are 1 to {most}{_said_by()}")
     numba.set_num_threads(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
 
 
 def _said_by() -> str:

@@ -71,14 +71,23 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
 
 
 def add_computing_arguments(result: Any) -> None:
-    """Add --threads and --engine."""
+    """Add --threads, --engine, --device and --precision."""
     result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
     result.add_argument(
         "--engine",
-        choices=["fast", "strict"],
+        choices=["fast", "strict", "torch"],
         default="fast",
         help="strict computes each layer by itself, as Caffe does; fast (the default) leaves out what is computed "
-        "twice, sums in another order, and agrees to about 1e-5",
+        "twice, sums in another order, and agrees to about 1e-5; torch computes by PyTorch (needs the extra 'torch')",
+    )
+    result.add_argument(
+        "--device", default="cpu", metavar="D", help="of the engine torch: cpu (the default), cuda or cuda:N"
+    )
+    result.add_argument(
+        "--precision",
+        choices=["float32", "tf32", "bf16"],
+        default="float32",
+        help="of the engine torch, for the products of convolutions and fully connected layers; default: float32",
     )
 
 
@@ -87,9 +96,9 @@ def set_computing(args: argparse.Namespace) -> None:
     from caffe_compat.engine import set_engine
     from caffe_compat.threads import set_num_threads
 
+    set_engine(args.engine, args.device, args.precision)
     if args.threads:
         set_num_threads(args.threads)
-    set_engine(args.engine)
 
 
 def import_from_here() -> None:

@@ -48,6 +48,12 @@ def current() -> Place:
     return _place
 
 
+def wait() -> None:
+    """Wait until the GPU has computed what it was asked for."""
+    if _place.device.type == "cuda":
+        torch.cuda.synchronize(_place.device)
+
+
 def _check_cuda(device: str, found: torch.device) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:

@@ -21,18 +21,23 @@ def stand_ins(net: Net) -> dict[int, StandIn]:
     Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
     which, and what that costs.
     """
-    place = current()
-    layers = torch_layers(net, place)
-    flows = [net._flags(i) if plan.need_backward else [False] * len(plan.propagate_down)
-             for i, plan in enumerate(net.plan)]  # fmt: skip
+    down = flows(net)
     return {
         i: StandIn(
             layer,
-            flows[i],
+            down[i],
             [net.plan[i].need_backward and wanted for wanted in net.plan[i].param_propagate_down],
         )
-        for i, layer in layers.items()
+        for i, layer in torch_layers(net, current()).items()
     }
+
+
+def flows(net: Net) -> list[list[bool]]:
+    """For each layer and bottom, whether a gradient goes down there."""
+    return [
+        net._flags(i) if plan.need_backward else [False] * len(plan.propagate_down)
+        for i, plan in enumerate(net.plan)
+    ]
 
 
 def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
