@@ -39,6 +39,7 @@ HEIGHTS = {
     "caffe_compat.tools": 7,
     "caffe_compat.fast_rcnn": 7,
     "caffe_compat.onnx_export": 7,
+    "caffe_compat.torch_engine": 7,
     "caffe_compat.workbench": 7,
     "caffe_compat.workbench.finite": 6,
     "caffe_compat.workbench.losses": 6,

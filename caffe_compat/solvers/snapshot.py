@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe_compat import weights
+from caffe_compat.engine import TORCH
 from caffe_compat.errors import SolverError
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
@@ -181,6 +182,9 @@ def _restore_extra(solver: Solver, extra: sidecar.Arrays, path: str) -> None:
                 )
             net.layer_dict[name].set_state(values)
     for name, values in sidecar.under(extra, "extra").items():
+        if name == TORCH and name not in solver.kept:
+            logger.warning("%s is of the torch engine: here dropout goes on with other random numbers", path)
+            continue
         if name not in solver.kept:
             raise SolverError(f"this file has the state of '{name}'; give it to Solver.keep first", file=path)
         solver.kept[name].set_state(values)

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
+from caffe_compat.blob import Blob
 from caffe_compat.errors import SolverError
-from caffe_compat.layers.kernels.updates import BLOCK, sum_of_squares
+from caffe_compat.layers.kernels import updates
 from caffe_compat.learnable_params import Param
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
@@ -88,6 +89,7 @@ class Solver:
 
     type = ""
     histories = 1  # arrays that the type remembers of each param
+    rules: Any = updates  # what moves a param, by the type's name
 
     def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
         self._build(*read_solver(fspath(solver_file)), propagate_down)
@@ -279,15 +281,14 @@ class Solver:
         for i, param in enumerate(self.net.learnable):
             if param.lr_mult.value == 0 and self._history[i] is None:
                 continue  # a frozen param: its update is 0
-            blob = self.net.param_blob(param)
-            self.update(
-                self._terms(param, clip),
-                float(np.float32(rate) * np.float32(param.lr_mult.value)),
-                [array.reshape(-1) for array in self._own_history(i)],
-                blob.diff.reshape(-1),
-                blob.data.reshape(-1),
-            )
+            own_rate = float(np.float32(rate) * np.float32(param.lr_mult.value))
+            self._move(i, self.net.param_blob(param), self._terms(param, clip), own_rate)
         return rate
+
+    def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
+        """Update one learnable param."""
+        history = [array.reshape(-1) for array in self._own_history(index)]
+        self.update(terms, rate, history, blob.diff.reshape(-1), blob.data.reshape(-1))
 
     @property
     def lr(self) -> float:
@@ -300,7 +301,7 @@ class Solver:
         if limit < 0:
             return 1.0
         blobs = [self.net.param_blob(param) for param in self.net.learnable]
-        norm = math.sqrt(sum(_sum_of_squares(blob.diff) for blob in blobs if blob.has_diff))
+        norm = math.sqrt(sum(self._sum_of_squares(blob) for blob in blobs if blob.has_diff))
         if not norm > limit:
             return 1.0
         logger.info(
@@ -310,6 +311,11 @@ class Solver:
             limit / norm,
         )
         return limit / norm
+
+    def _sum_of_squares(self, blob: Blob) -> float:
+        """Of the diff."""
+        flat = blob.diff.reshape(-1)
+        return updates.sum_of_squares(flat, np.empty(-(-flat.size // updates.BLOCK)))
 
     def _terms(self, param: Param, clip: float) -> Terms:
         decay = np.float32(self.param.weight_decay) * np.float32(param.decay_mult.value)
@@ -442,8 +448,3 @@ class Solver:
     def on_test(self, callback: Callable[[Tested], None]) -> None:
         """Call this after each pass over a test net."""
         self._on_test.append(callback)
-
-
-def _sum_of_squares(array: np.ndarray) -> float:
-    flat = array.reshape(-1)
-    return sum_of_squares(flat, np.empty(-(-flat.size // BLOCK)))

@@ -12,7 +12,7 @@ from os import PathLike, fspath
 import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
-from caffe_compat.layers.kernels import updates as kernels
+from caffe_compat.engine import TORCH, get_engine, torch_engine
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
@@ -28,7 +28,7 @@ class SGDSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
+        self.rules.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
 
 
 class NesterovSolver(Solver):
@@ -39,7 +39,7 @@ class NesterovSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
+        self.rules.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
 
 
 class AdaGradSolver(Solver):
@@ -53,7 +53,7 @@ class AdaGradSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        kernels.adagrad(terms, np.float32(rate), np.float32(self.param.delta), history[0], diff, data)
+        self.rules.adagrad(terms, np.float32(rate), np.float32(self.param.delta), history[0], diff, data)
 
 
 class RMSPropSolver(Solver):
@@ -72,7 +72,7 @@ class RMSPropSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         decay, delta = np.float32(self.param.rms_decay), np.float32(self.param.delta)
-        kernels.rmsprop(terms, np.float32(rate), decay, delta, history[0], diff, data)
+        self.rules.rmsprop(terms, np.float32(rate), decay, delta, history[0], diff, data)
 
 
 class AdaDeltaSolver(Solver):
@@ -85,7 +85,7 @@ class AdaDeltaSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         momentum, delta = np.float32(self.param.momentum), np.float32(self.param.delta)
-        kernels.adadelta(terms, np.float32(rate), momentum, delta, history[0], history[1], diff, data)
+        self.rules.adadelta(terms, np.float32(rate), momentum, delta, history[0], history[1], diff, data)
 
 
 class AdamSolver(Solver):
@@ -109,7 +109,7 @@ class AdamSolver(Solver):
         rate32 = np.float32(rate) * correction
         delta = np.float32(self.param.delta)
         mean, square = history
-        kernels.adam(terms, rate32, np.float32(beta1), np.float32(beta2), delta, mean, square, diff, data)
+        self.rules.adam(terms, rate32, np.float32(beta1), np.float32(beta2), delta, mean, square, diff, data)
 
 
 def _no_momentum(solver: Solver) -> None:
@@ -139,4 +139,7 @@ def create_solver(
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
         raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
-    return SOLVERS[param.type].from_param(param, source, propagate_down)
+    solver = SOLVERS[param.type]
+    if get_engine() == TORCH:
+        solver = torch_engine("solver").on_device(solver)
+    return solver.from_param(param, source, propagate_down)

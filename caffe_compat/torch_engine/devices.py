@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,8 @@ def use(device: str, precision: str) -> None:
     if found.type not in ("cpu", "cuda"):
         raise CaffeCompatError(f"there is no device '{device}'; choose cpu, cuda or cuda:N")
     if found.type == "cuda":
+        if found.index is None and "LOCAL_RANK" in os.environ:  # one of several workers
+            found = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         _check_cuda(device, found)
     elif precision == "tf32":
         raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")

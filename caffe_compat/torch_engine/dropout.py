@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zlib
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.rng import Rng, caffe_rng
 from caffe_compat.torch_engine.converters import converts
+from caffe_compat.torch_engine.devices import current
 from caffe_compat.torch_engine.layer import TorchLayer
 
 
@@ -45,6 +47,16 @@ class Masks:
             seed = zlib.crc32(words.tobytes(), position) + (self.rank << 32)
             self._generators[device] = torch.Generator(device).manual_seed(seed)
         return self._generators[device]
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Of each device's kind where masks were drawn; snapshots keep it."""
+        return {device.type: g.get_state().numpy() for device, g in self._generators.items()}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from there, on the device where nets compute now; masks of another kind of device cannot go on."""
+        device = current().device
+        if device.type in state:
+            self.generator(device).set_state(torch.from_numpy(state[device.type].copy()))
 
 
 masks = Masks()

@@ -49,6 +49,12 @@ def param(blob: Blob, device: torch.device) -> Tensor:
     return tensor
 
 
+def wrote_param(blob: Blob, tensor: Tensor) -> None:
+    """What `param` gave was written to."""
+    if not is_host(tensor.device):
+        set_data(blob, tensor)
+
+
 def set_data(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have these values, and this shape."""
     blob.reshape(*tensor.shape)

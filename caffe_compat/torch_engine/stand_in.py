@@ -55,9 +55,13 @@ class StandIn:
         for blob, is_wanted in zip(bottom, propagate_down, strict=True):
             if is_wanted:
                 memory.set_diff(blob, next(gradients))
+        seeds = {seed.untyped_storage().data_ptr() for _, seed in pairs}
         for blob, is_wanted in zip(layer.blobs, learnt, strict=True):
             if is_wanted:
-                memory.add_diff(blob, next(gradients))
+                gradient = next(gradients)
+                if gradient.untyped_storage().data_ptr() in seeds:  # as of a bias: solvers write into diffs
+                    gradient = gradient.clone()
+                memory.add_diff(blob, gradient)
 
 
 def _leaf(tensor: Tensor, wanted: bool) -> Tensor:

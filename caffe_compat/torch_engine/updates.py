@@ -1,0 +1,89 @@
+"""What solvers do with each param, on a device; the rules of layers/kernels/updates.py, with tensors for arrays.
+
+Flat tensors of one size. Each moves the param by the update and leaves the update in the diff.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+Terms = tuple[float, float, float, float]  # clip, share, l2, l1
+
+
+def _gradient(terms: Terms, diff: Tensor, data: Tensor) -> Tensor:
+    """In the diff: the raw one times clip and share, and the decay."""
+    clip, share, l2, l1 = map(float, terms)
+    if clip * share != 1:
+        diff.mul_(clip).mul_(share)
+    if l2:
+        diff.add_(data, alpha=l2)
+    if l1:
+        diff.add_(torch.sign(data), alpha=l1)
+    return diff
+
+
+def sgd(terms: Terms, rate: float, momentum: float, history: Tensor, diff: Tensor, data: Tensor) -> None:
+    history.mul_(float(momentum)).add_(_gradient(terms, diff, data), alpha=float(rate))
+    data.sub_(diff.copy_(history))
+
+
+def nesterov(terms: Terms, rate: float, momentum: float, history: Tensor, diff: Tensor, data: Tensor) -> None:
+    momentum = float(momentum)
+    old = history.clone()
+    history.mul_(momentum).add_(_gradient(terms, diff, data), alpha=float(rate))
+    data.sub_(torch.mul(history, 1 + momentum, out=diff).sub_(old, alpha=momentum))
+
+
+def adagrad(terms: Terms, rate: float, delta: float, history: Tensor, diff: Tensor, data: Tensor) -> None:
+    gradient = _gradient(terms, diff, data)
+    history.addcmul_(gradient, gradient)
+    data.sub_(gradient.div_(history.sqrt().add_(float(delta))).mul_(float(rate)))
+
+
+def rmsprop(
+    terms: Terms, rate: float, decay: float, delta: float, history: Tensor, diff: Tensor, data: Tensor
+) -> None:
+    gradient = _gradient(terms, diff, data)
+    _average(history, gradient, decay)
+    data.sub_(gradient.div_(history.sqrt().add_(float(delta))).mul_(float(rate)))
+
+
+def adadelta(
+    terms: Terms,
+    rate: float,
+    momentum: float,
+    delta: float,
+    gradients: Tensor,
+    updates: Tensor,
+    diff: Tensor,
+    data: Tensor,
+) -> None:
+    delta = float(delta)
+    update = _gradient(terms, diff, data)
+    _average(gradients, update, momentum)
+    update.mul_(((updates + delta) / (gradients + delta)).sqrt_())
+    _average(updates, update, momentum)
+    data.sub_(update.mul_(float(rate)))
+
+
+def adam(
+    terms: Terms,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    delta: float,
+    means: Tensor,
+    squares: Tensor,
+    diff: Tensor,
+    data: Tensor,
+) -> None:
+    gradient = _gradient(terms, diff, data)
+    means.mul_(float(beta1)).add_(gradient, alpha=1 - float(beta1))
+    _average(squares, gradient, beta2)
+    data.sub_(torch.div(means, squares.sqrt().add_(float(delta)), out=diff).mul_(float(rate)))
+
+
+def _average(squares: Tensor, x: Tensor, momentum: float) -> None:
+    """The running average of x * x."""
+    squares.mul_(float(momentum)).addcmul_(x, x, value=1 - float(momentum))

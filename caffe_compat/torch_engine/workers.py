@@ -1,0 +1,116 @@
+"""Several workers train one net: each computes gradients of its own images, all make the same step.
+
+Worker r of N goes through the same minibatches as one worker would, in the same order, and keeps the r-th of each N: so
+N workers at iter_size 1 make the steps of one worker at iter_size N. The random numbers of the host (fillers, shuffles,
+samples, DummyData) are the same in all; masks of dropout differ.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.net import Net
+from caffe_compat.rng import caffe_rng
+
+NO_DATA = ("Input", "Parameter")  # types without bottoms that serve no minibatches
+
+
+class WorkerLost(Exception):  # noqa: N818
+    """Another worker does not answer any more."""
+
+
+class Workers:
+    """This worker among all: its `rank`, how many there are (`count`), and what they compute together."""
+
+    @staticmethod
+    def of_this_run(device: torch.device) -> Workers | None:
+        """The workers that torchrun has started; None where there is one."""
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return None
+        return Workers(device)
+
+    def __init__(self, device: torch.device):
+        self._store, self.rank, self.count = next(dist.rendezvous("env://"))
+        self.are_alike = False
+        dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.count)
+        # gloo notices at once when a worker is gone; NCCL waits for it
+        self._gradients = dist.new_group(backend="nccl") if device.type == "cuda" else None
+
+    def make_alike(self, tensors: Sequence[Tensor]) -> None:
+        """Let all have the params of the first one."""
+        self._talk(lambda: [dist.broadcast(tensor, 0, group=self._gradients) for tensor in tensors])
+        self.are_alike = True
+
+    def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]:
+        """The mean loss, and whether any worker wants to stop, or to take a snapshot."""
+        values = torch.tensor([loss, stop, snapshot], dtype=torch.float64)
+        self._talk(lambda: dist.all_reduce(values))
+        return float(values[0]) / self.count, bool(values[1] > 0), bool(values[2] > 0)
+
+    def average(self, tensor: Tensor) -> None:
+        """Let the tensor be the mean of all workers'."""
+        self._talk(lambda: dist.all_reduce(tensor, group=self._gradients))
+        tensor.div_(self.count)
+
+    def is_first_to_end(self) -> bool:
+        """Whether this is the first of the workers that are left to ask: the one that writes the snapshot."""
+        try:
+            self._store.set_timeout(timedelta(seconds=20))
+            return self._store.add("caffe_compat/ended", 1) == 1
+        except RuntimeError:  # whoever kept the store is gone, too
+            return self.rank == 0
+
+    def close(self) -> None:
+        self._talk(dist.barrier)
+        dist.destroy_process_group()
+
+    def _talk(self, call: Any) -> None:
+        try:
+            call()
+        except RuntimeError as error:
+            raise WorkerLost(" ".join(str(error).split())[:120]) from error
+
+
+class Shard:
+    """Runs in the place of a data layer: of each `count` minibatches it keeps its own."""
+
+    def __init__(self, layer: Layer, rank: int, count: int):
+        self.layer, self.rank, self.count = layer, rank, count
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for turn in range(self.count):
+            tops = top if turn == self.rank else [Blob(blob.shape) for blob in top]
+            self.layer.reshape(bottom, tops)
+            self.layer.forward(bottom, tops)
+
+
+def share_data(net: Net, workers: Workers) -> None:
+    """Let this worker keep its part of the minibatches."""
+    for i, node in enumerate(net.graph.nodes):
+        if not node.bottoms and node.param.type not in NO_DATA:
+            net._stand_ins[i] = Shard(net.layers[i], workers.rank, workers.count)
+
+
+class Places:
+    """Where data and random numbers of a net stand, to go back there."""
+
+    def __init__(self, net: Net):
+        self._layers = [(layer, layer.get_state()) for layer in net.layers]
+        self._drawn, self._shuffled = caffe_rng().get_state(), np.random.get_state()
+
+    def restore(self) -> None:
+        for layer, state in self._layers:
+            if state:
+                layer.set_state(state)
+        caffe_rng().set_state(self._drawn)
+        np.random.set_state(self._shuffled)
