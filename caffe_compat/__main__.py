@@ -1,6 +1,7 @@
 """`python -m caffe_compat SCRIPT [ARGS...]`: runs a script written for pycaffe, unchanged.
 
-`import caffe` gives this package there, and in whatever the script imports.
+`import caffe` gives this package there, and in whatever the script imports. With the name of a command of caffe-compat in
+the script's place it is that command: torchrun starts modules, not commands.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from caffe_compat.glog import init_log
 USAGE = """\
 usage: python -m caffe_compat SCRIPT [ARGS...]
        python -m caffe_compat -m MODULE [ARGS...]
+       python -m caffe_compat COMMAND [ARGS...]      (a command of caffe-compat, such as train)
 
 Runs a script, or a module, that was written for pycaffe: import caffe gives caffe_compat there, even where a Caffe is
 installed, and the log goes to stderr as Caffe's does (GLOG_minloglevel=2 leaves it out). Names that Python, numpy or
@@ -35,6 +37,8 @@ def main(args: list[str]) -> None:
     if not args or args[0] in ("-h", "--help"):
         print(USAGE, end="", file=sys.stdout if args else sys.stderr)
         sys.exit(0 if args else 2)
+    if not is_module and not os.path.isfile(args[0]) and args[0].replace("-", "").isalpha():
+        _run_command(args)
     if not is_module and not os.path.isfile(args[0]):
         print(f"python -m caffe_compat: there is no script '{args[0]}'", file=sys.stderr)
         sys.exit(2)
@@ -54,6 +58,15 @@ def main(args: list[str]) -> None:
         if isinstance(error, SyntaxError):
             print(f"{error.filename}:{error.lineno}: {old_python.hint(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _run_command(args: list[str]) -> None:
+    """End with the exit code of a command of caffe-compat, if there is one of this name."""
+    from caffe_compat.cli.main import COMMANDS
+    from caffe_compat.cli.main import main as run
+
+    if args[0] in COMMANDS:
+        sys.exit(run(args))
 
 
 def _run_script(path: str) -> None:

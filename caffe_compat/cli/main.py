@@ -25,16 +25,29 @@ from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, t
 from caffe_compat.cli.parser import Parser
 from caffe_compat.version import __version__
 
-CAFFES = (  # the actions of the caffe binary, and its tools
-    ("train", train, "train a net"),
-    ("test", test, "score a net"),
-    ("time", time, "time a net, layer by layer"),
-    ("upgrade", upgrade, "write an old net, solver or .caffemodel in today's form"),
-    ("mean", mean, "compute the mean of images"),
-    ("convert-imageset", convert_imageset, "make an LMDB of image files"),
-    ("extract", extract, "write what blobs hold: features of images"),
-    ("parse-log", parse_log, "make tables of a training log"),
-)
+COMMANDS = {  # in the order of the help
+    "run": (run_prototxt, "run a net, forward and backward (also: run-prototxt)"),
+    "detect": (detect, "find objects in photos"),
+    "evaluate": (evaluate, "find objects in a data set, and how well"),
+    "compress": (compress, "make fc6 and fc7 of a net thin"),
+    "make-shapes": (make_shapes, "draw a data set to train on"),
+    "diff": (diff, "compare with the original Caffe, layer by layer"),
+    "replay": (replay, "run the layer again that --check-finite stopped at"),
+    "explain": (explain, "say where gradient flows, and why not elsewhere"),
+    "draw": (draw, "draw a net: its graph, its gradient"),
+    "export": (export, "write a net as ONNX"),
+    # the actions of the caffe binary, and its tools
+    "train": (train, "train a net"),
+    "test": (test, "score a net"),
+    "time": (time, "time a net, layer by layer"),
+    "upgrade": (upgrade, "write an old net, solver or .caffemodel in today's form"),
+    "mean": (mean, "compute the mean of images"),
+    "convert-imageset": (convert_imageset, "make an LMDB of image files"),
+    "extract": (extract, "write what blobs hold: features of images"),
+    "parse-log": (parse_log, "make tables of a training log"),
+    "warm": (warm, "compile the kernels ahead"),
+    "layers": (layers, "list the layer types that can be run"),
+}
 
 EXAMPLES = """\
 examples:
@@ -56,40 +69,8 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run_prototxt.add_arguments(
-        commands.add_parser(
-            "run", help="run a net, forward and backward (also: run-prototxt)", **run_prototxt.HELP
-        )
-    )
-    detect.add_arguments(commands.add_parser("detect", help="find objects in photos", **detect.HELP))
-    evaluate.add_arguments(
-        commands.add_parser("evaluate", help="find objects in a data set, and how well", **evaluate.HELP)
-    )
-    compress.add_arguments(
-        commands.add_parser("compress", help="make fc6 and fc7 of a net thin", **compress.HELP)
-    )
-    make_shapes.add_arguments(
-        commands.add_parser("make-shapes", help="draw a data set to train on", **make_shapes.HELP)
-    )
-    diff.add_arguments(
-        commands.add_parser("diff", help="compare with the original Caffe, layer by layer", **diff.HELP)
-    )
-    replay.add_arguments(
-        commands.add_parser(
-            "replay", help="run the layer again that --check-finite stopped at", **replay.HELP
-        )
-    )
-    explain.add_arguments(
-        commands.add_parser("explain", help="say where gradient flows, and why not elsewhere", **explain.HELP)
-    )
-    draw.add_arguments(commands.add_parser("draw", help="draw a net: its graph, its gradient", **draw.HELP))
-    export.add_arguments(commands.add_parser("export", help="write a net as ONNX", **export.HELP))
-    for name, command, text in CAFFES:
+    for name, (command, text) in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
-    warm.add_arguments(commands.add_parser("warm", help="compile the kernels ahead", **warm.HELP))
-    layers.add_arguments(
-        commands.add_parser("layers", help="list the layer types that can be run", **layers.HELP)
-    )
     return result
 
 

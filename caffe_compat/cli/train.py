@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from caffe_compat.cli import check_finite, configuration, console, html, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.log import log
+from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
 
 EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, snapshot or none
@@ -31,6 +32,7 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
+    _check_workers(args)
     quiet = args.quiet or args.json
     if args.metrics:
         metrics.check(args.metrics)
@@ -74,6 +76,18 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     _report(args, solver, notes, done)
     if args.html:
         html.write_training(args, solver.net, done, notes, (cfg or Config()).PIXEL_MEANS)
+
+
+def _check_workers(args: argparse.Namespace) -> None:
+    """Several workers need the torch engine; only the first one prints and writes."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if args.engine != "torch":
+        raise CaffeCompatError("several workers train with --engine torch only")
+    if os.environ.get("RANK") != "0":
+        args.quiet, args.json = True, False
+        args.metrics = args.plot = args.html = None
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:

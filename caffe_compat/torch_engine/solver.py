@@ -19,6 +19,7 @@ from torch import Tensor
 from caffe_compat.blob import Blob
 from caffe_compat.engine import TORCH
 from caffe_compat.errors import SolverError
+from caffe_compat.learnable_params import Param
 from caffe_compat.solvers.solver import Solver, Terms
 from caffe_compat.torch_engine import memory, updates
 from caffe_compat.torch_engine.devices import current
@@ -105,9 +106,13 @@ class OnDevice(Solver):
             self._stop_requested, self._snapshot_requested = stop, snapshot
         for blob in self._learning():
             diff = self._diff(blob)
-            self.workers.average(diff)
+            self.workers.add_up(diff)
             memory.set_diff(blob, diff)
         return loss
+
+    def _terms(self, param: Param, clip: float) -> Terms:
+        clip32, share, l2, l1 = super()._terms(param, clip)
+        return clip32, share / np.float32(self.workers.count if self.workers else 1), l2, l1
 
     def _params(self) -> list[Tensor]:
         return [memory.param(self.net.param_blob(param), self.device) for param in self.net.learnable]

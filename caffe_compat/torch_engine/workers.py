@@ -57,10 +57,9 @@ class Workers:
         self._talk(lambda: dist.all_reduce(values))
         return float(values[0]) / self.count, bool(values[1] > 0), bool(values[2] > 0)
 
-    def average(self, tensor: Tensor) -> None:
-        """Let the tensor be the mean of all workers'."""
+    def add_up(self, tensor: Tensor) -> None:
+        """Let the tensor be the sum of all workers', as diffs are over iter_size (and clipped so)."""
         self._talk(lambda: dist.all_reduce(tensor, group=self._gradients))
-        tensor.div_(self.count)
 
     def is_first_to_end(self) -> bool:
         """Whether this is the first of the workers that are left to ask: the one that writes the snapshot."""

@@ -1,0 +1,135 @@
+"""Two workers on one machine, as torchrun starts them: real processes, gloo."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from processes import run
+
+pytest.importorskip("torch")
+
+from caffe_compat.solvers.state import read as read_state  # noqa: E402
+from caffe_compat.weights import read  # noqa: E402
+
+# another mean in every minibatch, so that a worker with the wrong one is seen; fc is shared, one bias frozen
+NET = """\
+layer { name: "in" type: "DummyData" top: "x" top: "t" dummy_data_param {
+        shape { dim: 2 dim: 7 } shape { dim: 2 dim: 3 }
+        data_filler { type: "gaussian" std: 2 } data_filler { type: "uniform" min: -1 max: 1 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "x" top: "fc" param { name: "w" lr_mult: 2 } param { lr_mult: 0 }
+        inner_product_param { num_output: 7 weight_filler { type: "xavier" } } }
+layer { name: "again" type: "InnerProduct" bottom: "fc" top: "again" param { name: "w" }
+        inner_product_param { num_output: 7 weight_filler { type: "xavier" } } }
+layer { name: "out" type: "InnerProduct" bottom: "again" top: "out"
+        inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "t" top: "loss" }
+"""
+SOLVER = """\
+net: "net.prototxt" type: "Nesterov" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.01 clip_gradients: 1
+display: 1 average_loss: 3 snapshot_prefix: "snap" """
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    (tmp_path / "net.prototxt").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+
+
+def write_solver(folder, text):
+    (folder / "solver.prototxt").write_text(f"{SOLVER} {text}")
+
+
+def start(folder, *args):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "caffe_compat", "train", "-solver", "solver.prototxt", "--engine", "torch", *args]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def params(path):
+    return {f"{each.name}:{j}": array for each in read(str(path)) for j, array in each.arrays.items()}
+
+
+def losses(log):
+    return [float(loss) for loss in re.findall(r"Iteration \d+, loss = (\S+)", log)]
+
+
+@pytest.mark.slow
+def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
+    write_solver(tmp_path, "max_iter: 5")
+    workers = start(tmp_path, "--seed", "5", "--metrics", "loss.csv")
+    out, log = workers.communicate(timeout=300)
+    assert workers.returncode == 0, log
+    got, history = params("snap_iter_5.caffemodel"), read_state("snap_iter_5.solverstate").history
+    assert out.count("done at iteration 5") == 1 and log.count("Iteration 0, lr") == 1  # one of them talks
+    assert len((tmp_path / "loss.csv").read_text().splitlines()) == 6
+
+    write_solver(tmp_path, "max_iter: 5 iter_size: 2")
+    one = run("caffe_compat.cli.main", "train", "-solver", "solver.prototxt", "--seed", 5, cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    assert losses(log) == pytest.approx(losses(one.stderr), rel=1e-5) and len(losses(log)) >= 5
+    for key, want in params("snap_iter_5.caffemodel").items():
+        np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-5, err_msg=key)
+    for mine, want in zip(history, read_state("snap_iter_5.solverstate").history, strict=True):
+        np.testing.assert_allclose(mine, want, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, victim):
+    write_solver(tmp_path, "max_iter: 1000000 snapshot: 20")
+    workers = start(tmp_path, "--seed", "5")
+    try:
+        os.kill(worker(workers.pid, victim), signal.SIGKILL)
+        _, log = workers.communicate(timeout=300)
+    finally:
+        workers.kill()
+    assert workers.returncode != 0
+    (line,) = [line for line in log.splitlines() if "a worker is gone" in line]
+    path = re.search(r"--resume (\S+)", line).group(1)
+    done = int(re.search(r"iter_(\d+)", path).group(1))
+    assert done >= 20
+
+    # it goes on as one worker at twice the iter_size would have
+    write_solver(tmp_path, f"max_iter: {done + 3} iter_size: 2")
+    command = ["train", "-solver", "solver.prototxt"]
+    resumed = run("caffe_compat.cli.main", *command, "-snapshot", path, cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    got = params(f"snap_iter_{done + 3}.caffemodel")
+    whole = run("caffe_compat.cli.main", *command, "--seed", 5, cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    for key, want in params(f"snap_iter_{done + 3}.caffemodel").items():
+        np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-3, err_msg=key)
+
+
+def worker(launcher, rank):
+    """The process of a worker that has come to iteration 20."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    environment = file.read().split(b"\0")
+                with open(f"/proc/{pid}/stat") as file:
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == launcher and b"RANK=%d" % rank in environment and os.path.exists("snap_iter_20.solverstate"):
+                return int(pid)
+        time.sleep(0.05)
+    raise AssertionError("the workers did not start")
+
+
+def test_other_engines_train_in_one_process(tmp_path, monkeypatch):
+    write_solver(tmp_path, "max_iter: 5")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = run("caffe_compat", "train", "-solver", "solver.prototxt", cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr == "error: several workers train with --engine torch only\n"
