@@ -1,7 +1,7 @@
 """`python -m caffe_compat SCRIPT [ARGS...]`: runs a script written for pycaffe, unchanged.
 
-`import caffe` gives this package there, and in whatever the script imports. With the name of a command of caffe-compat in
-the script's place it is that command: torchrun starts modules, not commands.
+`import caffe` gives this package there, and in whatever the script imports. With the name of a command of
+caffe-compat in the script's place it is that command: torchrun starts modules, not commands.
 """
 
 from __future__ import annotations

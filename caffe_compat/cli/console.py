@@ -73,13 +73,20 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
 def add_computing_arguments(result: Any) -> None:
     """Add --threads, --engine, --device and --precision."""
     result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
-    result.add_argument(
-        "--engine",
-        choices=["fast", "strict", "torch"],
-        default="fast",
-        help="strict computes each layer by itself, as Caffe does; fast (the default) leaves out what is computed "
-        "twice, sums in another order, and agrees to about 1e-5; torch computes by PyTorch (needs the extra 'torch')",
-    )
+    add_engine_arguments(result, ["fast", "strict", "torch"], "fast")
+
+
+ENGINES = {
+    "fast": "fast leaves out what is computed twice, sums in another order, and agrees to about 1e-5",
+    "strict": "strict computes each layer by itself, as Caffe does",
+    "torch": "torch computes by PyTorch (needs the extra 'torch')",
+}
+
+
+def add_engine_arguments(result: Any, engines: list[str], default: str) -> None:
+    """Add --engine, one of these, and --device and --precision."""
+    told = "; ".join(ENGINES[engine] for engine in engines)
+    result.add_argument("--engine", choices=engines, default=default, help=f"{told}; default: {default}")
     result.add_argument(
         "--device", default="cpu", metavar="D", help="of the engine torch: cpu (the default), cuda or cuda:N"
     )

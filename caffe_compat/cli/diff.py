@@ -22,6 +22,9 @@ REF is one of
   F.log       what Caffe logs with debug_info: true (mean absolute values only); needs --inputs
   F.prototxt  another net, run here on the same inputs, weights and seed
 
+With --engine torch the net is run by PyTorch, on a device and in a precision; REF may then be left out, and is the net
+itself as the strict engine runs it.
+
 The exit code is 0 where all agrees, 1 where something differs."""
 
 EXAMPLES = """\
@@ -30,7 +33,8 @@ examples:
   caffe-compat diff train.prototxt --against caffe.log --inputs inputs.npz --weights F.caffemodel
   caffe-compat diff new.prototxt --against old.prototxt --weights F.h5 --against-weights G.h5
   caffe-compat diff deploy.prototxt --against recording.npz --phase test --all --json
-  caffe-compat diff train.prototxt --against recording.npz --all --html page.html"""
+  caffe-compat diff train.prototxt --against recording.npz --all --html page.html
+  caffe-compat diff train.prototxt --engine torch --precision bf16 --all"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -42,7 +46,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_diff)
     result.add_argument("net", metavar="NET", help="a net, a prototxt of any generation")
-    result.add_argument("--against", metavar="REF", required=True, help="what to compare with, see above")
+    result.add_argument("--against", metavar="REF", help="what to compare with, see above")
     result.add_argument(
         "--weights", metavar="F", help="a .caffemodel, or HDF5; default: the params of the reference"
     )
@@ -69,6 +73,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         default="replaces",
         help="what a propagate_down flag means: as in Caffe since April 2016 (the default), or before",
     )
+    console.add_engine_arguments(result, ["strict", "torch"], "strict")
     html.add_arguments(result)
     result.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     result.add_argument("--quiet", action="store_true", help="only the differences and their causes")
@@ -93,6 +98,7 @@ def _natural(text: str) -> int:
 
 
 def _diff(args: argparse.Namespace) -> int:
+    _check(args)
     if not (args.quiet or args.json):  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat diff: {args.net} against {args.against}", flush=True)
     from caffe_compat.cli import diff_report
@@ -104,7 +110,7 @@ def _diff(args: argparse.Namespace) -> int:
     html.check(args)
     reference = _reference(args)
     seed = _seed(args, reference)
-    net = _net(args, args.net, reference.phase, seed)
+    net = _net(args, args.net, reference.phase, seed, args.engine)
     if args.weights:
         net.copy_from(args.weights)
     else:
@@ -124,6 +130,14 @@ def _diff(args: argparse.Namespace) -> int:
     return 0 if result.same else 1
 
 
+def _check(args: argparse.Namespace) -> None:
+    from caffe_compat.errors import CaffeCompatError
+
+    if not args.against and args.engine != "torch":
+        raise CaffeCompatError("there is nothing to compare with; give --against REF")
+    args.against = args.against or args.net
+
+
 def _reference(args: argparse.Namespace) -> Reference:
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.workbench.sources import kind_of, own_inputs, read_reference, record_net
@@ -141,12 +155,19 @@ def _reference(args: argparse.Namespace) -> Reference:
     return record_net(net, own_inputs(net, args.inputs, seed), seed)
 
 
-def _net(args: argparse.Namespace, file: str, phase: str, seed: int) -> caffe.Net:
+def _net(args: argparse.Namespace, file: str, phase: str, seed: int, engine: str = "") -> caffe.Net:
+    """A net of which each layer can be run by itself, on the reference's bottoms."""
     import numpy as np
 
     import caffe_compat as caffe
+    from caffe_compat.engine import torch_engine
 
-    caffe.set_engine("strict")  # each layer is run by itself, on the reference's bottoms
+    if engine:
+        caffe.set_engine(engine, args.device, args.precision)
+    else:  # of a reference
+        caffe.set_engine("strict")
+    if engine == "torch":
+        torch_engine("dropout").masks.as_caffe = True
     caffe.set_random_seed(seed)
     np.random.seed(seed)
     return caffe.Net(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,7 +17,7 @@ class Place:
     """Where a net computes. precision: of the products of convolutions and of fully connected layers; "tf32" and "bf16"
     round their factors to 10 and 7 bits, and sum in float32."""
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
 
 

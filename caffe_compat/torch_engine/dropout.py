@@ -21,22 +21,30 @@ def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     keep = 1 - param.dropout_ratio
     if this.layer.phase != TRAIN:
         return [x if param.scale_train else x * keep]
-    mask = this.kept
-    if mask is None:
-        mask = torch.empty_like(x, requires_grad=False).bernoulli_(keep, generator=masks.generator(x.device))
+    mask = masks.draw(x, keep) if this.kept is None else this.kept
     factors = mask.to(x) / keep if param.scale_train else mask.to(x)
     return [x.mul_(factors) if this.in_place else x * factors]
 
 
 class Masks:
     """The generators of masks, one a device. They start anew where Caffe's stream of random numbers did (from where
-    that stands, without a draw of it), and each worker's from another place.
+    that stands, without a draw of it), and each worker's (`rank`) from another place.
+
+    With `as_caffe`, for comparisons, masks are drawn from Caffe's stream itself, on the CPU.
     """
 
     def __init__(self) -> None:
-        self.rank = 0
+        self.rank, self.as_caffe = 0, False
         self._generators: dict[torch.device, torch.Generator] = {}
         self._stream: Rng | None = None
+
+    def draw(self, x: Tensor, keep: float) -> Tensor:
+        """Of x's shape, 1 with probability keep, else 0."""
+        if self.as_caffe:
+            mask = np.empty(x.numel(), np.uint8)
+            caffe_rng().bernoulli(keep, mask)
+            return torch.from_numpy(mask.reshape(x.shape)).to(x.device)
+        return torch.empty_like(x, requires_grad=False).bernoulli_(keep, generator=self.generator(x.device))
 
     def generator(self, device: torch.device) -> torch.Generator:
         if self._stream is not caffe_rng():

@@ -15,9 +15,9 @@ PRODUCTS = ("Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduc
 class TorchLayer:
     """Computes a layer's tops from its params and bottoms.
 
-    layer: of the project, set up. shapes: of its tops, for the bottoms that it was reshaped for. in_place: whether the tops may be written into the bottoms' memory. kept: of a
-    Dropout in training, which elements stay (a bool tensor, or one of 0 and 1, of the bottom's shape), in the place of a
-    draw of torch's generator.
+    layer: of the project, set up. shapes: of its tops, for the bottoms that it was reshaped for. in_place: whether the
+    tops may be written into the bottoms' memory. kept: of a Dropout in training, which elements stay (a bool tensor, or
+    one of 0 and 1, of the bottom's shape), in the place of a draw of torch's generator.
     """
 
     def __init__(self, layer: Layer, convert: Converter, place: Place, in_place: bool = False):

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, around_axis
-from caffe_compat.layers.loss import BATCH_SIZE, FULL, NONE, PRE_FIXED, class_labels, ignored_label, normalization_mode
+from caffe_compat.layers.loss import (
+    BATCH_SIZE,
+    FULL,
+    NONE,
+    PRE_FIXED,
+    class_labels,
+    ignored_label,
+    normalization_mode,
+)
 from caffe_compat.prototxt.caffe_pb2 import LossParameter
 from caffe_compat.torch_engine.converters import converts
 from caffe_compat.torch_engine.layer import TorchLayer
@@ -33,7 +41,7 @@ def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tens
 @converts("SmoothL1Loss")
 def smooth_l1_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     pred, target, *weights = (x.reshape(-1) for x in bottoms)
-    sigma2 = this.layer.layer_param.smooth_l1_loss_param.sigma ** 2
+    sigma2 = this.layer.layer_param.smooth_l1_loss_param.sigma**2
     distance = weights[0] * (pred - target) if weights else pred - target
     size = distance.abs()
     costs = torch.where(size < 1 / sigma2, 0.5 * sigma2 * distance.square(), size - 0.5 / sigma2)
@@ -47,9 +55,7 @@ def euclidean_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]
 
 
 @converts("SigmoidCrossEntropyLoss")
-def sigmoid_cross_entropy_loss(
-    this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]
-) -> list[Tensor]:
+def sigmoid_cross_entropy_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, (x, target) = this.layer.layer_param.loss_param, (b.reshape(-1) for b in bottoms)
     ignored, examples = ignored_label(param), len(bottoms[0])
     counts = torch.full_like(x, True, dtype=torch.bool) if ignored is None else target.trunc() != ignored

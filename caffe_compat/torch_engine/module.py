@@ -73,7 +73,9 @@ class TorchNet(nn.Module):
                 else:
                     net._reshape(i)
                     tops = self._tops(i, module, bottoms, device)
-            for blob, top, tensor, weight in zip(node.tops, net._tops[i], tops, node.loss_weights, strict=True):
+            for blob, top, tensor, weight in zip(
+                node.tops, net._tops[i], tops, node.loss_weights, strict=True
+            ):
                 top.reshape(*tensor.shape)
                 values[blob] = tensor
                 if weight:
@@ -112,7 +114,11 @@ class LayerModule(nn.Module):
     compute: TorchLayer | OwnLayer | None
 
     def __init__(
-        self, compute: TorchLayer | OwnLayer | None, params: list[nn.Parameter], down: list[bool], learns: list[bool]
+        self,
+        compute: TorchLayer | OwnLayer | None,
+        params: list[nn.Parameter],
+        down: list[bool],
+        learns: list[bool],
     ):
         super().__init__()
         self.compute, self.down, self.learns = compute, down, learns

@@ -11,8 +11,22 @@ from caffe_compat.torch_engine.devices import Place, current
 from caffe_compat.torch_engine.layer import TorchLayer
 from caffe_compat.torch_engine.stand_in import StandIn
 
+# types whose backward reads the top, and which layers may change it in place without harm: those of the same zeros
+READ_TOP: dict[str, tuple[str, ...]] = {
+    "ReLU": ("Dropout", "ReLU"), "ELU": (), "Exp": (), "Sigmoid": (), "Softmax": (), "TanH": ()
+}  # fmt: skip
+
 # types whose tops are never views of their bottoms
-OWN_MEMORY = ("BatchNorm", "Convolution", "Deconvolution", "Eltwise", "InnerProduct", "LRN", "ROIPooling", "Scale")
+OWN_MEMORY = (
+    "BatchNorm",
+    "Convolution",
+    "Deconvolution",
+    "Eltwise",
+    "InnerProduct",
+    "LRN",
+    "ROIPooling",
+    "Scale",
+)
 
 
 def stand_ins(net: Net) -> dict[int, StandIn]:
@@ -46,7 +60,7 @@ def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
     left: list[int] = []
     for i, layer in enumerate(net.layers):
         convert = converter(layer)
-        if convert is not None:
+        if convert is not None and not _reads_changed_top(net, i):
             result[i] = TorchLayer(layer, convert, place, in_place=_may_overwrite(net, i))
         elif net.graph.nodes[i].bottoms:
             left.append(i)
@@ -55,8 +69,22 @@ def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
     return result
 
 
+def _reads_changed_top(net: Net, index: int) -> bool:
+    """Whether a later layer changes in place what this one's backward reads in Caffe, which so is not the gradient:
+    only the project's own layer does the same."""
+    layer, node = net.layers[index], net.graph.nodes[index]
+    if not net.plan[index].need_backward or layer.type not in READ_TOP:
+        return False
+    if layer.type == "ReLU" and node.tops[0] != node.bottoms[0]:
+        return False  # it reads its bottom
+    writers = [
+        net.layers[i] for i in range(index + 1, len(net.layers)) if node.tops[0] in net.graph.nodes[i].tops
+    ]
+    return any(writer.type not in READ_TOP[layer.type] for writer in writers)
+
+
 def _may_overwrite(net: Net, index: int) -> bool:
-    """Whether a layer works in place, in memory that is no other blob's, and no backward pass needs what it overwrites."""
+    """Whether a layer works in place, in memory that is no other blob's, and no backward needs what it overwrites."""
     node = net.graph.nodes[index]
     if not (node.bottoms and node.tops and node.tops[0] == node.bottoms[0]):
         return False
@@ -69,8 +97,6 @@ def _cost(net: Net, left: list[int], place: Place) -> str:
     size = 4 * sum(math.prod(blob.shape) for blob in blobs) / 2**20
     names = ", ".join(f"{net._layer_names[i]} ({net.param.layer[i].type})" for i in left)
     return (
-        f"no torch counterpart: {names}; computed on the CPU by caffe-compat itself, which copies {size:.3g} MiB (at the "
-        f"net's first shapes) from and to {place.device} in each forward, and as much in each backward"
+        f"no torch counterpart: {names}; computed on the CPU by caffe-compat itself, which copies {size:.3g} MiB (at "
+        f"the net's first shapes) from and to {place.device} in each forward, and as much in each backward"
     )
-
-

@@ -1,4 +1,4 @@
-"""Pooling, with Caffe's windows: the project's own layer counts them, zeros or lowest numbers are put around the maps."""
+"""Pooling, with Caffe's windows: the project's own layer counts them; zeros or lowest numbers surround the maps."""
 
 from __future__ import annotations
 

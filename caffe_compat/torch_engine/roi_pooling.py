@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe_compat.layers.rois import FARTHEST, read_rois
 from caffe_compat.layers.roi_pooling import ROIPooling
+from caffe_compat.layers.rois import FARTHEST, read_rois
 from caffe_compat.torch_engine.converters import converts
 from caffe_compat.torch_engine.layer import TorchLayer
 from caffe_compat.torch_engine.losses import on_host
@@ -81,7 +81,9 @@ class _Pooled(torch.autograd.Function):
         )
         image = rois[:, 0].long()[:, None, None].expand_as(top)
         sizes = num, height + 1, height + 1, width + 1, width + 1
-        distinct, which = _distinct([image, top, bottom, left, right], sizes)  # RoIs that overlap share many bins
+        distinct, which = _distinct(
+            [image, top, bottom, left, right], sizes
+        )  # RoIs that overlap share many bins
         best, place = Table(maps, wants_places=ctx.needs_input_grad[0]).maxima(distinct)
         shape = len(rois), *bins, channels
         if place is not None:

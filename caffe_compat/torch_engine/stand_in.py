@@ -74,6 +74,4 @@ def _gradients(pairs: list[tuple[Tensor, Tensor]], inputs: list[Tensor]) -> list
     if pairs and inputs:
         tops, seeds = zip(*pairs, strict=True)
         found = torch.autograd.grad(tops, inputs, seeds, retain_graph=True, allow_unused=True)
-    return [
-        torch.zeros_like(x) if g is None else g.contiguous() for x, g in zip(inputs, found, strict=True)
-    ]
+    return [torch.zeros_like(x) if g is None else g.contiguous() for x, g in zip(inputs, found, strict=True)]

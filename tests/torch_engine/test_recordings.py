@@ -9,17 +9,17 @@ from test_recordings import LAYERS
 
 torch = pytest.importorskip("torch")
 
-import numpy as np  # noqa: E402
-
 import caffe_compat as caffe  # noqa: E402
 from caffe_compat.prototxt import zoo  # noqa: E402
-from caffe_compat.rng import caffe_rng  # noqa: E402
+from caffe_compat.torch_engine.dropout import masks  # noqa: E402
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
-def device(request):
+def device(request, monkeypatch):
+    """A device, with dropout's masks from Caffe's stream."""
+    monkeypatch.setattr(masks, "as_caffe", True)
     caffe.set_engine("torch", request.param)
     yield request.param
     caffe.set_engine("fast")
@@ -38,28 +38,12 @@ def test_layer(path, meaning, device):
     replay(net, record, tolerance(device))
 
 
-def draw_masks(net):
-    """Let each Dropout take the mask that Caffe's stream gives at its turn."""
-
-    def before(index):
-        layer, stand_in = net.layers[index], net._stand_ins.get(index)
-        if layer.type == "Dropout" and stand_in:
-            bottom = net._bottoms[index][0]
-            keep = np.empty(bottom.count, np.uint8)
-            caffe_rng().bernoulli(layer.keep_ratio, keep)
-            stand_in.of.kept = torch.from_numpy(keep.reshape(bottom.shape)).to(stand_in.of.place.device)
-
-    net.before_forward(before)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name, phase", [("ohem_test_phase", caffe.TEST), ("ohem_train_phase", caffe.TRAIN)])
 def test_ohem(name, phase, device):
     record = load(GOLDEN / "ohem" / f"{name}.npz")
     net = caffe.Net(zoo.path(TRAIN_NET), phase)
     set_weights(net)
-    if phase == caffe.TRAIN:
-        draw_masks(net)
     net.layers[0].set_blobs([{key[3:]: value for key, value in record.items() if key.startswith("in:")}])
     caffe.set_random_seed(3)
     net.forward()

@@ -13,8 +13,8 @@ from processes import run
 
 pytest.importorskip("torch")
 
-from caffe_compat.solvers.state import read as read_state  # noqa: E402
-from caffe_compat.weights import read  # noqa: E402
+from caffe_compat.solvers.state import read as read_state
+from caffe_compat.weights import read
 
 # another mean in every minibatch, so that a worker with the wrong one is seen; fc is shared, one bias frozen
 NET = """\
@@ -121,7 +121,11 @@ def worker(launcher, rank):
                     parent = int(file.read().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if parent == launcher and b"RANK=%d" % rank in environment and os.path.exists("snap_iter_20.solverstate"):
+            if (
+                parent == launcher
+                and b"RANK=%d" % rank in environment
+                and os.path.exists("snap_iter_20.solverstate")
+            ):
                 return int(pid)
         time.sleep(0.05)
     raise AssertionError("the workers did not start")
