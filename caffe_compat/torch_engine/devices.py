@@ -41,8 +41,7 @@ def use(device: str, precision: str) -> None:
         _check_cuda(device, found)
     elif precision == "tf32":
         raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")
-    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
-        backend.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     _place = Place(found, precision)
 
 

@@ -66,7 +66,7 @@ def sigmoid_cross_entropy_loss(this: TorchLayer, params: list[Tensor], bottoms: 
 
 def normalizer(mode: int, outer: int, inner: int, counts: Tensor, param: LossParameter) -> float | Tensor:
     """What a loss is divided by, 1 at least; see layers/loss.py. counts: which labels do."""
-    fixed = {
+    fixed: dict[int, float] = {
         FULL: outer * inner,
         BATCH_SIZE: outer,
         NONE: 1,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,6 @@ from caffe_compat.torch_engine.devices import Place
 from caffe_compat.torch_engine.fallback import OwnLayer
 from caffe_compat.torch_engine.layer import TorchLayer
 from caffe_compat.torch_engine.nets import flows, torch_layers
-
-Compute = Callable[[list[Tensor], list[Tensor], list[tuple[int, ...]]], list[Tensor]]
 
 
 def to_torch(net: Net) -> TorchNet:
@@ -65,8 +64,8 @@ class TorchNet(nn.Module):
         losses: list[Tensor] = []
         for i, (node, module) in enumerate(zip(net.graph.nodes, self.layers, strict=True)):
             bottoms = [values[blob] for blob in node.bottoms]
-            for blob, tensor in zip(net._bottoms[i], bottoms, strict=True):
-                blob.reshape(*tensor.shape)
+            for bottom, tensor in zip(net._bottoms[i], bottoms, strict=True):
+                bottom.reshape(*tensor.shape)
             with net._located():
                 if node.param.type == "Input":
                     tops = [inputs[net._blob_names[blob]] for blob in node.tops]
@@ -146,8 +145,8 @@ class _ByName(nn.Module):
         unique = f"{name}:{len(self._modules)}" if name in self._modules else name
         self._modules[unique] = module
 
-    def __getitem__(self, name: str) -> LayerModule:
-        return self._modules[name]  # type: ignore[return-value]
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[name]
 
-    def __iter__(self) -> Iterator[LayerModule]:
-        return iter(self._modules.values())  # type: ignore[arg-type]
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())

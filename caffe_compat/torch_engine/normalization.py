@@ -61,7 +61,8 @@ def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) ->
 
 def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Tensor, count: int) -> None:
     """Add to the moving sums, which are no learnt params: they are written to."""
-    for param, value in zip(params, (mean, variance * (count / max(1, count - 1)), 1), strict=True):
+    values = mean, variance * (count / max(1, count - 1)), torch.ones_like(params[2])
+    for param, value in zip(params, values, strict=True):
         param.data.mul_(float(layer.fraction)).add_(value)
 
 

@@ -52,9 +52,9 @@ class OnDevice(Solver):
 
     # ---- the update -------------------------------------------------------------------------------------------
     def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
-        history = [tensor.view(-1) for tensor in self._own_history(index)]
         diff, data = self._diff(blob), memory.param(blob, self.device)
-        self.update(terms, rate, history, diff.view(-1), data.view(-1))  # type: ignore[arg-type]  # tensors
+        flat: list[Any] = [tensor.view(-1) for tensor in (diff, data)]
+        self.update(terms, rate, [tensor.view(-1) for tensor in self._own_history(index)], *flat)
         memory.set_diff(blob, diff)
         memory.wrote_param(blob, data)
 
