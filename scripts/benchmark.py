@@ -8,9 +8,10 @@
 Cases: W (forward and backward of the OHEM net, a 600 x 800 photo, 2000 RoIs), W300, step (W and the SGD update), test
 (the TEST net forward), update (SGD over 85 M params), and forward at batch 1 of vgg16, alexnet, googlenet, resnet50.
 A file NET.prototxt with one Input is a case too.
-Programs: fast and strict (this project's engines), torch, and where they are installed onnxruntime, opencv (OpenCV 4's
-dnn) and pycaffe, which run the last four cases only. DIR holds workload.py (photo, proposals, weights) and
-torch_ohem.py, the PyTorch program of the iteration. Every run is a process of its own, and only one runs at a time.
+Programs: fast, strict and engine-torch (this project's engines), torch, and where they are installed onnxruntime,
+opencv (OpenCV 4's dnn) and pycaffe, which run the last four cases only. DIR holds workload.py (photo, proposals,
+weights) and torch_ohem.py, the PyTorch program of the iteration. Every run is a process of its own, and only one runs
+at a time.
 """
 
 from __future__ import annotations

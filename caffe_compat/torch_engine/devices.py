@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 
 from caffe_compat.errors import CaffeCompatError
 
 PRECISIONS = ("float32", "tf32", "bf16")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,22 @@ def use(device: str, precision: str) -> None:
         raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     _place = Place(found, precision)
+    if found.type == "cpu":
+        _keep_freed_memory()
 
 
 def current() -> Place:
     """Where nets that are made now will compute."""
     return _place
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let malloc keep freed blocks: fresh ones of the system cost more time than the work on large tensors."""
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            mallopt(parameter, 2**30)
 
 
 def wait() -> None:

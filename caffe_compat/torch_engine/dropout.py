@@ -22,8 +22,8 @@ def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     if this.layer.phase != TRAIN:
         return [x if param.scale_train else x * keep]
     mask = masks.draw(x, keep) if this.kept is None else this.kept
-    factors = mask.to(x) / keep if param.scale_train else mask.to(x)
-    return [x.mul_(factors) if this.in_place else x * factors]
+    y = x.mul_(mask) if this.in_place else x * mask
+    return [y.mul_(1 / keep) if param.scale_train else y]
 
 
 class Masks:
@@ -39,12 +39,15 @@ class Masks:
         self._stream: Rng | None = None
 
     def draw(self, x: Tensor, keep: float) -> Tensor:
-        """Of x's shape, 1 with probability keep, else 0."""
+        """Of x's shape, 1 (or True) with probability keep, to 16 bits of it, else 0."""
         if self.as_caffe:
             mask = np.empty(x.numel(), np.uint8)
             caffe_rng().bernoulli(keep, mask)
             return torch.from_numpy(mask.reshape(x.shape)).to(x.device)
-        return torch.empty_like(x, requires_grad=False).bernoulli_(keep, generator=self.generator(x.device))
+        count = x.numel()
+        words = torch.empty(-(-count // 4), dtype=torch.long, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator(x.device))  # a draw for four elements
+        return (words.view(torch.int16)[:count] < round(keep * 2**16) - 2**15).reshape(x.shape)
 
     def generator(self, device: torch.device) -> torch.Generator:
         if self._stream is not caffe_rng():

@@ -21,25 +21,47 @@ def softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
 def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     """As in Caffe, alpha is divided by the number of neighbours, and k counts across channels only."""
     param, (x,) = this.layer.layer_param.lrn_param, bottoms
-    size, half = param.local_size, param.local_size // 2
-    squares = x.square()
+    size, alpha, beta = param.local_size, param.alpha, param.beta
     if param.norm_region == LRNParameter.ACROSS_CHANNELS:
-        padded = F.pad(squares, (0, 0, 0, 0, half, half))
-        total = padded[:, : x.shape[1]]
-        for shift in range(1, size):
-            total = total + padded[:, shift : shift + x.shape[1]]
-        base = total * (param.alpha / size) + param.k
-    else:
-        total = F.avg_pool2d(squares, size, 1, half, divisor_override=1)
-        base = total * (param.alpha / size**2) + 1
-    return [x * _power(base, param.beta)]
+        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k)]
+    total = F.avg_pool2d(x.square(), size, 1, size // 2, divisor_override=1)
+    return [x * _power(1 + alpha / size**2 * total, beta)]
+
+
+class _AcrossChannels(torch.autograd.Function):
+    """y = x r with r = s^-beta and s = k + alpha * (sum of x^2 over the channels around); its gradient, by hand, is
+    dy r - 2 alpha beta x * (sum of dy x r / s over the channels around). So little memory is passed over."""
+
+    @staticmethod
+    def forward(ctx, x, half, alpha, beta, k):
+        base = _around(x.square(), half).mul_(alpha).add_(k)
+        ctx.save_for_backward(x, base)
+        ctx.numbers = half, alpha, beta
+        return _power(base, beta).mul_(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, base = ctx.saved_tensors
+        half, alpha, beta = ctx.numbers
+        dx = _power(base, beta).mul_(dy)
+        ratio = _around(dx * x / base, half)
+        return dx.sub_(ratio.mul_(x), alpha=2 * alpha * beta), None, None, None, None
+
+
+def _around(x: Tensor, half: int) -> Tensor:
+    """The sum over `half` channels on both sides, and the own one."""
+    total = x.clone()
+    for shift in range(1, min(half + 1, x.shape[1])):
+        total[:, shift:] += x[:, :-shift]
+        total[:, :-shift] += x[:, shift:]
+    return total
 
 
 def _power(base: Tensor, beta: float) -> Tensor:
     """base ** -beta; roots are several times faster than a power."""
     if beta == 0.75:
         root = base.rsqrt()
-        return root * root.sqrt()
+        return root.mul_(root.sqrt()) if not root.requires_grad else root * root.sqrt()
     return base.pow(-beta)
 
 

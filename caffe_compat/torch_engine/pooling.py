@@ -25,9 +25,9 @@ def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     behind = [(out - 1) * s + k - size - p for size, out, k, s, p in sides]
     if is_max:
         padded = _padded(x, pad, behind, LOWEST)
-        found = F.max_pool2d(padded, kernel, stride, return_indices=True)
-        y, place = (part[:, :, : outs[0], : outs[1]].contiguous() for part in found)
-        return [y, _places(place, y, padded.shape[3], x.shape[3], pad)][: len(this.shapes)]
+        y, place = F.max_pool2d(padded, kernel, stride, return_indices=True)
+        y, place = (part[:, :, : outs[0], : outs[1]] for part in (y, place))
+        return [y, _places(place, y, padded.shape[3], x.shape[3], pad)] if len(this.shapes) > 1 else [y]
     sums = F.avg_pool2d(_padded(x, pad, behind, 0), kernel, stride, divisor_override=1)
     counts = [
         _elements(size, out, k, s, p, x.device)

@@ -98,7 +98,7 @@ class _Pooled(torch.autograd.Function):
         reached = ctx.rows.reach(place // width)
         reached &= ctx.columns.reach((place % width).transpose(1, 2)).transpose(1, 2)
         reached &= place >= 0
-        pixel = image[:, None, None, None] * (height * width) + place.clamp(min=0)
+        pixel = image[:, None, None, None] * (height * width) + place.clamp(min=0)  # int64, as the images are
         channel = torch.arange(channels, device=diff.device)
         parts = torch.where(reached, diff.permute(0, 2, 3, 1), 0)
         result = diff.new_zeros(num * height * width * channels)
@@ -130,7 +130,7 @@ class Table:
         best = maps.permute(0, 2, 3, 1).contiguous().nan_to_num(LOWEST, neginf=LOWEST, posinf=torch.inf)
         place = None
         if wants_places:
-            place = torch.arange(self.height * self.width, device=maps.device)
+            place = torch.arange(self.height * self.width, dtype=torch.int32, device=maps.device)
             place = place.reshape(1, self.height, self.width, 1).expand_as(best)
         self._levels: dict[tuple[int, int], tuple[Tensor, Tensor | None]] = {(0, 0): (best, place)}
 
@@ -144,7 +144,7 @@ class Table:
         best = torch.zeros(len(image), self.channels, device=image.device)
         place = None
         if self._levels[0, 0][1] is not None:
-            place = torch.full(best.shape, -1, dtype=torch.long, device=best.device)
+            place = torch.full(best.shape, -1, dtype=torch.int32, device=best.device)
         for h, w in kinds:
             chosen = torch.nonzero((level_h == h) & (level_w == w) & ~empty)[:, 0]
             y = top[chosen], bottom[chosen] - (1 << h)

@@ -58,7 +58,7 @@ class StandIn:
         seeds = {seed.untyped_storage().data_ptr() for _, seed in pairs}
         for blob, is_wanted in zip(layer.blobs, learnt, strict=True):
             if is_wanted:
-                gradient = next(gradients)
+                gradient = next(gradients).contiguous()
                 if gradient.untyped_storage().data_ptr() in seeds:  # as of a bias: solvers write into diffs
                     gradient = gradient.clone()
                 memory.add_diff(blob, gradient)
@@ -74,4 +74,4 @@ def _gradients(pairs: list[tuple[Tensor, Tensor]], inputs: list[Tensor]) -> list
     if pairs and inputs:
         tops, seeds = zip(*pairs, strict=True)
         found = torch.autograd.grad(tops, inputs, seeds, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(x) if g is None else g.contiguous() for x, g in zip(inputs, found, strict=True)]
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]

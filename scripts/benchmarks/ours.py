@@ -16,13 +16,14 @@ import caffe_compat as caffe
 from caffe_compat.net import Net
 from caffe_compat.prototxt import zoo
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, SolverParameter
+from caffe_compat.solvers import create_solver
 
 RATE, MOMENTUM, DECAY = 0.001, 0.9, 0.0005
 
 
 def run(case: Case, engine: str, args) -> None:
     """Time a case and print the result."""
-    caffe.set_engine(engine)
+    caffe.set_engine(engine.removeprefix("engine-"))
     caffe.set_random_seed(0)
     if case.kind == "update":
         say(measure(_update(), args.repeats))
@@ -40,7 +41,7 @@ def run(case: Case, engine: str, args) -> None:
 def prepare(case: Case, args) -> tuple[Net, Callable[[], object]]:
     """The net, and what is timed."""
     if case.kind == "step":
-        solver = caffe.SGDSolver.from_param(_sgd(train_net=str(zoo.path(case.net))))
+        solver = create_solver(_sgd(train_net=str(zoo.path(case.net))))
         load(solver.net, case, args)
 
         def step() -> None:
