@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit, prange
 
 from caffe_compat.layers.kernels.blas import sgemm
-from caffe_compat.layers.kernels.roi_pooling import FLT_MAX, bin_range, roi_span
+from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
 TOGETHER = 3  # positions whose products are added up at once
@@ -75,22 +75,13 @@ def distinct(keys, table, ids, found, rows, starts, places):
 @njit(cache=True, error_model="numpy", parallel=True)
 def pool_rectangles(maps, keys, pooled):
     """pooled (n x C) = the maximum over each rectangle of the maps (N x H x W x C), 0 for an empty one."""
-    _, height, width, channels = maps.shape
+    _, height, width, _ = maps.shape
     for i in prange(keys.size):
-        row, key = pooled[i], keys[i]
-        if key == 0:
-            row[:] = np.float32(0)
-            continue
-        rest, w_end = divmod(key, width + 1)
+        rest, w_end = divmod(keys[i], width + 1)  # 0 gives no rows and no columns
         rest, w_start = divmod(rest, width + 1)
         rest, h_end = divmod(rest, height + 1)
         image, h_start = divmod(rest, height + 1)
-        row[:] = -FLT_MAX
-        for h in range(h_start, h_end):
-            for w in range(w_start, w_end):
-                pixel = maps[image, h, w]
-                for c in range(channels):
-                    row[c] = pixel[c] if pixel[c] > row[c] else row[c]
+        greatest(maps[image], h_start, h_end, w_start, w_end, pooled[i])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
