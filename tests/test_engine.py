@@ -14,10 +14,7 @@ from caffe_compat.layers.fused import shared_bins
 from caffe_compat.layers.fused.chain import Chain
 from caffe_compat.layers.fused.reused_rows import ReusedRows
 from caffe_compat.layers.fused.shared_bins import SharedBins
-from caffe_compat.layers.kernels.blas import has_sgemm
 from caffe_compat.prototxt import zoo
-
-pytestmark = pytest.mark.skipif(not has_sgemm(), reason="this numpy's BLAS cannot be called from kernels")
 
 
 def small_ohem(engine: str) -> caffe.Net:

@@ -11,11 +11,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.filtering import Filtering
 from caffe_compat.layers.kernels import phases
 from caffe_compat.layers.kernels import winograd as kernels
-from caffe_compat.layers.kernels.scratch import scratch_parts
+from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.windows import Windows
 
 LEAST_CHANNELS, LEAST_TILES = 64, 16  # below, transforming costs more than it saves
-PAGE, LINE = 1024, 16  # float32s after which addresses fall on the same line of a cache, and in a line
 ELEMENTS = 2**21  # of transformed tiles at a time (8 MB), but at least a group of panels
 
 
@@ -96,17 +95,12 @@ def _memory(panels: int, depth: int) -> list[np.ndarray]:
     threads = numba.get_num_threads()
     return scratch_parts(
         [
-            (kernels.POINTS, _apart(panels * depth * kernels.COLUMNS)),
-            (threads, kernels.POINTS, _apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
+            (kernels.POINTS, apart(panels * depth * kernels.COLUMNS)),
+            (threads, kernels.POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
             (threads, kernels.GROUP, kernels.POINTS, kernels.PAIR, kernels.COLUMNS),
         ],
         np.dtype(np.float32),
     )
-
-
-def _apart(count: int) -> int:
-    """At least so many numbers, so that the 36 points do not compete for the same lines of a cache."""
-    return -(-count // PAGE) * PAGE + 3 * LINE
 
 
 def _parts(rows: int, panels: int) -> int:

@@ -26,17 +26,21 @@ def _features() -> set[str]:
 
 
 def _shape(features: set[str]) -> tuple[int, int, int]:
-    """Numbers in a vector, rows of a tile and vectors in a row: as many sums as there are registers for."""
+    """Numbers in a vector, rows of a tile and vectors in a row: as many sums as there are registers for.
+
+    There are at most as many rows as numbers in a vector, so that one write fills a row of a panel.
+    """
     if "avx512f" in features:
         return 16, 14, 2
     if "avx" in features:
         return 8, 6, 2
-    return 4, 6, 2
+    return 4, 4, 2
 
 
 _FEATURES = _features()
 LANES, ROWS, _VECTORS = _shape(_FEATURES)
 COLUMNS = LANES * _VECTORS
+SLACK = LANES - ROWS  # numbers that such a write goes too far; the next one takes their place
 _FUSED = bool({"fma", "neon"} & _FEATURES)  # else a fused product and sum would be a call of a function
 
 

@@ -13,11 +13,10 @@ import numpy as np
 from numba import njit, prange
 
 from caffe_compat.layers.kernels import sandwich
-from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, multiply
+from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, SLACK, multiply
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
-SLACK = LANES - ROWS  # numbers that a panel's last row is written too far
 SIDE_BY_SIDE = COLUMNS // LANES  # panels of rows that a transform fills at once
 _FLOAT = 4  # bytes
 
