@@ -17,18 +17,35 @@ _OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument o
 
 
 class _Memory:
-    """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`."""
+    """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`.
 
-    __slots__ = ("array", "dtype")
+    `owed`, where the array was not filled yet, is what fills it; a view is given out when that is done.
+    """
+
+    __slots__ = ("array", "dtype", "owed")
 
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
         self.dtype = dtype
+        self.owed: Callable[[np.ndarray], None] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds an array that `view` gave (and may read or write it at any time)."""
+        return sys.getrefcount(self.array) > _OWN_REFERENCES and self.array is not None
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
         if self.array is None or self.array.size < count:
             self.array = _zeros(shape, count, self.dtype)
-        return self.array[:count].reshape(shape)
+        array = self.array[:count].reshape(shape)
+        if self.owed is not None:
+            fill, self.owed = self.owed, None
+            fill(array)
+        return array
+
+
+def _clear(array: np.ndarray) -> None:
+    array[...] = 0
 
 
 def _physical_memory() -> int:
@@ -101,7 +118,7 @@ class Blob:
     @property
     def data_is_held(self) -> bool:
         """Whether somebody holds an array that `data` gave (and may read or write it at any time)."""
-        return sys.getrefcount(self._data.array) > _OWN_REFERENCES and self._data.array is not None
+        return self._data.is_held
 
     def shares_data(self, other: Blob) -> bool:
         """Whether both use the same memory for `data`."""
@@ -111,6 +128,25 @@ class Blob:
     def has_diff(self) -> bool:
         """Whether anybody asked for `diff` yet."""
         return self._diff.array is not None
+
+    def owe_diff(self, fill: Callable[[np.ndarray], None]) -> None:
+        """Let this fill the diff, when somebody asks for it; at once where somebody holds an array of it."""
+        held = self._diff.is_held
+        self._diff.owed = fill
+        if held:
+            _ = self.diff
+
+    def clear_diff(self) -> None:
+        """Set the diff to zero, if there is one; what is to be added to it first may be written instead."""
+        if self.has_diff:
+            self.owe_diff(_clear)
+
+    def diff_to_add(self) -> tuple[np.ndarray, bool]:
+        """The diff, for a layer that adds to all of it; and whether to add: cleared, it may hold anything."""
+        cleared = self._diff.owed is _clear
+        if cleared:
+            self._diff.owed = None
+        return self.diff, not cleared
 
     def share_data(self, other: Blob) -> None:
         """Use the other blob's memory for `data` from now on (shapes may differ, counts may not)."""

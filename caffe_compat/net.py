@@ -325,9 +325,7 @@ class Net(PycaffeNet):
     def clear_param_diffs(self) -> None:
         """Set the diffs of all params to zero; backward adds to them."""
         for param in self.learnable:
-            blob = self.param_blob(param)
-            if blob.has_diff:
-                blob.diff[...] = 0
+            self.param_blob(param).clear_diff()
 
     def param_blob(self, param: Param) -> Blob:
         """The blob of a learnable param (its owner's)."""

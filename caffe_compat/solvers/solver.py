@@ -88,6 +88,7 @@ class Solver:
 
     type = ""
     histories = 1  # arrays that the type remembers of each param
+    update_is_history = False  # whether what a param was last moved by is the first of these
 
     def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
         self._build(*read_solver(fspath(solver_file)), propagate_down)
@@ -165,7 +166,10 @@ class Solver:
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays."""
+        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays.
+
+        With `update_is_history` the diff may be left as it is.
+        """
         raise NotImplementedError
 
     # ---- training ---------------------------------------------------------------------------------------------
@@ -279,14 +283,16 @@ class Solver:
         for i, param in enumerate(self.net.learnable):
             if param.lr_mult.value == 0 and self._history[i] is None:
                 continue  # a frozen param: its update is 0
-            blob = self.net.param_blob(param)
+            blob, history = self.net.param_blob(param), self._own_history(i)
             self.update(
                 self._terms(param, clip),
                 float(np.float32(rate) * np.float32(param.lr_mult.value)),
-                [array.reshape(-1) for array in self._own_history(i)],
+                [array.reshape(-1) for array in history],
                 blob.diff.reshape(-1),
                 blob.data.reshape(-1),
             )
+            if self.update_is_history:
+                blob.owe_diff(lambda diff, update=history[0]: np.copyto(diff, update))
         return rate
 
     @property
