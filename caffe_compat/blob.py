@@ -19,7 +19,7 @@ _OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument o
 class _Memory:
     """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`.
 
-    owed: where the values are not here yet, what puts them here; asking for them calls it.
+    `owed`, where the array was not filled yet, is what fills it; a view is given out when that is done.
     """
 
     __slots__ = ("array", "dtype", "owed")
@@ -27,14 +27,25 @@ class _Memory:
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
         self.dtype = dtype
-        self.owed: Callable[[], None] | None = None
+        self.owed: Callable[[np.ndarray], None] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds an array that `view` gave (and may read or write it at any time)."""
+        return sys.getrefcount(self.array) > _OWN_REFERENCES and self.array is not None
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
-        if self.owed is not None:
-            self.owed()
         if self.array is None or self.array.size < count:
             self.array = _zeros(shape, count, self.dtype)
-        return self.array[:count].reshape(shape)
+        array = self.array[:count].reshape(shape)
+        if self.owed is not None:
+            fill, self.owed = self.owed, None
+            fill(array)
+        return array
+
+
+def _clear(array: np.ndarray) -> None:
+    array[...] = 0
 
 
 def _physical_memory() -> int:
@@ -60,16 +71,16 @@ class Blob:
 
     dtype is float32 in every net; float64 is for gradient checks.
 
-    `owed`, where the data was left out or is on another device, is what puts it here; asking for `data` calls it, and
-    must find `owed` None after it. `owed_diff` is the same for `diff`. Blobs that share memory share what is owed.
+    `owed`, where the net left the data out, is what makes it; asking for `data` calls it.
     """
 
-    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
+    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype", "owed")
 
     def __init__(self, shape: Iterable[int] = (), dtype=np.float32):
         self.dtype = np.dtype(dtype)
         self._data = _Memory(self.dtype)
         self._diff = _Memory(self.dtype)
+        self.owed: Callable[[], None] | None = None
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
@@ -96,6 +107,8 @@ class Blob:
 
     @property
     def data(self) -> np.ndarray:
+        if self.owed is not None:
+            self.owed()
         return self._data.view(self._shape, self._count)
 
     @property
@@ -103,30 +116,9 @@ class Blob:
         return self._diff.view(self._shape, self._count)
 
     @property
-    def owed(self) -> Callable[[], None] | None:
-        return self._data.owed
-
-    @owed.setter
-    def owed(self, make: Callable[[], None] | None) -> None:
-        self._data.owed = make
-
-    @property
-    def owed_diff(self) -> Callable[[], None] | None:
-        return self._diff.owed
-
-    @owed_diff.setter
-    def owed_diff(self, make: Callable[[], None] | None) -> None:
-        self._diff.owed = make
-
-    @property
     def data_is_held(self) -> bool:
         """Whether somebody holds an array that `data` gave (and may read or write it at any time)."""
-        return sys.getrefcount(self._data.array) > _OWN_REFERENCES and self._data.array is not None
-
-    @property
-    def diff_is_held(self) -> bool:
-        """Whether somebody holds an array that `diff` gave."""
-        return sys.getrefcount(self._diff.array) > _OWN_REFERENCES and self._diff.array is not None
+        return self._data.is_held
 
     def shares_data(self, other: Blob) -> bool:
         """Whether both use the same memory for `data`."""
@@ -137,17 +129,36 @@ class Blob:
         """Whether there is a diff: somebody asked for one, or it is owed."""
         return self._diff.array is not None or self._diff.owed is not None
 
+    @property
+    def diff_is_cleared(self) -> bool:
+        """Whether the diff was set to zero, and nobody has asked for it since."""
+        return self._diff.owed is _clear
+
+    def owe_data(self, fill: Callable[[np.ndarray], None]) -> None:
+        """Let this fill the data, of all blobs that share it, when somebody asks; at once where an array is held."""
+        held = self._data.is_held
+        self._data.owed = fill
+        if held:
+            _ = self.data
+
+    def owe_diff(self, fill: Callable[[np.ndarray], None]) -> None:
+        """Let this fill the diff, when somebody asks for it; at once where somebody holds an array of it."""
+        held = self._diff.is_held
+        self._diff.owed = fill
+        if held:
+            _ = self.diff
+
     def clear_diff(self) -> None:
-        """Set the diff to zeros, where there is one. One that is owed is forgotten, and there is none then."""
-        if self._diff.owed is None:
-            if self._diff.array is not None:
-                self.diff[...] = 0
-            return
-        self._diff.owed = None
-        if self.diff_is_held:
-            self.diff[...] = 0
-        else:
-            self._diff.array = None
+        """Set the diff to zero, if there is one; what is to be added to it first may be written instead."""
+        if self.has_diff:
+            self.owe_diff(_clear)
+
+    def diff_to_add(self) -> tuple[np.ndarray, bool]:
+        """The diff, for a layer that adds to all of it; and whether to add: cleared, it may hold anything."""
+        cleared = self.diff_is_cleared
+        if cleared:
+            self._diff.owed = None
+        return self.diff, not cleared
 
     def share_data(self, other: Blob) -> None:
         """Use the other blob's memory for `data` from now on (shapes may differ, counts may not)."""

@@ -21,11 +21,13 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution import Convolution
 from caffe_compat.layers.extras import import_extra
 from caffe_compat.layers.fused.base import Fused
+from caffe_compat.layers.fused.chain import Chain
 from caffe_compat.layers.fused.reused_rows import ReusedRows
 from caffe_compat.layers.fused.shared_bins import SharedBins
 from caffe_compat.layers.fused.winograd import PhasedWinograd, Winograd
 from caffe_compat.layers.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.inner_product import InnerProduct
+from caffe_compat.layers.relu import ReLU
 from caffe_compat.layers.roi_pooling import ROIPooling
 from caffe_compat.layers.split import Split
 
@@ -80,11 +82,13 @@ def to_torch(net: Any) -> Any:
 class Step:
     """Layers first to last (both included), which run forward at once. `hidden`: blobs that it need not make.
 
-    after: the steps (their first layers) that must have run in the same pass; else the layers run by themselves.
+    main: the layer whose time the step's is. after: the steps (their first layers) that must have run in the same pass;
+    else the layers run by themselves.
     """
 
     first: int
     last: int
+    main: int
     fused: Fused
     hidden: list[int] = field(default_factory=list)
     after: tuple[int, ...] = ()
@@ -98,7 +102,7 @@ def plan_steps(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan])
     finder = _Finder(graph, layers, plan)
     shared = {step.first: step for step in finder.shared_bins()}
     reused = {step.first: step for step in finder.reused_rows(shared)}
-    return shared | reused
+    return {step.first: step for step in finder.chains()} | shared | reused
 
 
 def _speed_up(layer: Convolution) -> None:
@@ -130,7 +134,22 @@ class _Finder:
                 and not (self.plan[i].need_backward or self.plan[i + 1].need_backward)
                 and SharedBins.fits(product)
             ):
-                yield Step(i, i + 1, SharedBins(pooling, product), hidden=self.graph.nodes[i].tops)
+                yield Step(i, i + 1, i + 1, SharedBins(pooling, product), hidden=self.graph.nodes[i].tops)
+
+    def chains(self) -> Iterator[Step]:
+        """Convolution -> BatchNorm -> Scale -> ReLU in place, over one bottom."""
+        nodes = self.graph.nodes
+        for first, layer in enumerate(self.layers):
+            if type(layer) is not Convolution or len(nodes[first].tops) != 1 or layer.channel_axis != 1:
+                continue
+            last, top = first, nodes[first].tops
+            while last + 1 < len(nodes) and nodes[last + 1].bottoms == top == nodes[last + 1].tops:
+                follower, plan = self.layers[last + 1], self.plan[last + 1]
+                if isinstance(self.layers[last], ReLU) or not Chain.continues(follower, plan.need_backward):
+                    break
+                last += 1
+            if last > first:
+                yield Step(first, last, first, Chain(layer, self.layers[first + 1 : last + 1]))
 
     def _follows(self, i: int) -> bool:
         """Whether layer i + 1 is the only one that reads layer i's top."""
@@ -154,7 +173,7 @@ class _Finder:
                     and self._same(step, product, self.layers[pool], maps, mining)
                     and rois == self.graph.nodes[mining].tops[0]
                 ):
-                    yield Step(k, k, ReusedRows(step.fused, miner), after=(step.first,))
+                    yield Step(k, k, k, ReusedRows(step.fused, miner), after=(step.first,))
 
     def _producer(self, blobs: Sequence[int], before: int) -> int | None:
         """The last layer before one that writes a blob, or the blob that it is a copy of."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from itertools import chain
 from os import PathLike, fspath
 from typing import Any, cast
 
@@ -179,30 +180,32 @@ class Net(PycaffeNet):
             raise
 
     def _call(self, index: int, method: str, *args) -> None:
-        layer, param = self.layers[index], self.param.layer[index]
+        layer = self.layers[index]
         if method in ("forward", "backward"):
             layer = self._stand_ins.get(index, layer)
-        with self._named(index, method), importable_as_caffe() if param.type == "Python" else nullcontext():
-            getattr(layer, method)(*args)
-
-    @contextmanager
-    def _named(self, index: int, method: str) -> Iterator[None]:
-        """Let errors that pass say which layer they are of."""
-        param = self.param.layer[index]
+        function = getattr(layer, method)
         try:
-            yield
-        except CaffeCompatError as error:
-            if type(error) is not CaffeCompatError:  # it says itself what it is about
-                raise
-            raise LayerError(error.message, layer=param.name, type=param.type) from error
-        except MemoryError as error:
-            raise LayerError(
-                f"out of memory ({error}); use smaller inputs", layer=param.name, type=param.type
-            ) from error
+            if self.param.layer[index].type == "Python":
+                with importable_as_caffe():
+                    function(*args)
+            else:
+                function(*args)
         except Exception as error:
+            self._name_layer(error, index, method)
+            raise
+
+    def _name_layer(self, error: Exception, index: int, method: str) -> None:
+        """Let an error say which layer it is of; raises another one in its place where it cannot."""
+        param = self.param.layer[index]
+        if isinstance(error, CaffeCompatError):
+            if type(error) is CaffeCompatError:  # others say themselves what they are about
+                raise LayerError(error.message, layer=param.name, type=param.type) from error
+        elif isinstance(error, MemoryError):
+            message = f"out of memory ({error}); use smaller inputs"
+            raise LayerError(message, layer=param.name, type=param.type) from error
+        else:
             note = f"in {method} of layer '{param.name}' ({param.type})"
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
-            raise
 
     def _reshape(self, index: int) -> None:
         self._call(index, "reshape", self._bottoms[index], self._tops[index])
@@ -238,7 +241,7 @@ class Net(PycaffeNet):
                     done.add(step.first)
                     step = None
                 else:
-                    self._owe(step)
+                    self._owe(step, i)
                 loss += self._loss_of(i)
                 self._notify("after_forward", i)
         return loss
@@ -252,27 +255,30 @@ class Net(PycaffeNet):
     def _run(self, step: Step) -> None:
         """Run the layers of a step at once; a hidden blob that somebody holds an array of is made, too."""
         layers = slice(step.first, step.last + 1)
-        hidden = [self._blobs[i] for i in step.hidden]
-        for blob in hidden:
+        for blob in chain.from_iterable(self._tops[layers]):
             blob.owed = None
-        held = any(blob.data_is_held for blob in hidden)
-        with self._named(step.last, "forward"):
+        held = any(self._blobs[i].data_is_held for i in step.hidden)
+        try:
             step.fused.forward(self._bottoms[layers], self._tops[layers])
-        make = self._owe(step)
-        if held:
-            make()
+        except Exception as error:
+            self._name_layer(error, step.main, "forward")
+            raise
+        if step.hidden:
+            make = self._owe(step, step.last - 1)
+            if held:
+                make()
 
-    def _owe(self, step: Step) -> Callable[[], None]:
-        """Let the hidden blobs of a step be made by their layers when somebody asks for them; returns what does it."""
-        hidden = [self._blobs[i] for i in step.hidden]
+    def _owe(self, step: Step, last: int) -> Callable[[], None]:
+        """Let the tops of a step's layers up to `last` be made by these when somebody asks; returns what does it."""
+        tops = list(chain.from_iterable(self._tops[step.first : last + 1]))
 
         def make() -> None:
-            for blob in hidden:
+            for blob in tops:
                 blob.owed = None
-            for i in range(step.first, step.last):
+            for i in range(step.first, last + 1):
                 self._forward_alone(i)
 
-        for blob in hidden:
+        for blob in tops:
             blob.owed = make
         return make
 

@@ -68,15 +68,19 @@ class BatchNorm(InPlaceLayer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.use_global_stats:
             x = bottom[0].data.reshape(self.view)
-            mean, variance, weight = (blob.data for blob in self.blobs)
-            share = 1 / weight[0] if weight[0] else 0
-            self.mean, variance = mean * share, variance * share
+            self.mean, self.factor = self.global_stats()
         else:
             x = self.keep_input(bottom, top).reshape(self.view)
             self.mean, variance = channels.moments(x)
             self._remember(variance, bottom[0].count // bottom[0].channels)
-        self.factor = 1 / np.sqrt(variance + self.eps)
+            self.factor = 1 / np.sqrt(variance + self.eps)
         channels.affine(x, self.factor, top[0].data.reshape(self.view), centre=self.mean)
+
+    def global_stats(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the params say of each channel: its mean, and one over its standard deviation."""
+        mean, variance, weight = (blob.data for blob in self.blobs)
+        share = 1 / weight[0] if weight[0] else 0
+        return mean * share, 1 / np.sqrt(variance * share + self.eps)
 
     def _remember(self, variance: np.ndarray, count: int) -> None:
         unbiased = variance * variance.dtype.type(count / max(1, count - 1))

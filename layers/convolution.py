@@ -36,9 +36,13 @@ class Convolution(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.convolution_param
-        self._axis = canonical_axis(self, param.axis, bottom[0])
-        self.windows = read_windows(self, len(bottom[0].shape) - self._axis - 1)
-        self._channels, self._num_output, group = bottom[0].shape[self._axis], param.num_output, param.group
+        self.channel_axis = canonical_axis(self, param.axis, bottom[0])
+        self.windows = read_windows(self, len(bottom[0].shape) - self.channel_axis - 1)
+        self._channels, self._num_output, group = (
+            bottom[0].shape[self.channel_axis],
+            param.num_output,
+            param.group,
+        )
         self.group = group
         if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
             raise self.error(
@@ -60,31 +64,35 @@ class Convolution(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        axes = self._axis + 1 + len(self.windows.kernel)
-        if len(shape) != axes or shape[self._axis] != self._channels:
+        axes = self.channel_axis + 1 + len(self.windows.kernel)
+        if len(shape) != axes or shape[self.channel_axis] != self._channels:
             raise self.error(
                 f"the bottom has the shape {shape}, expected {axes} axes with "
-                f"{self._channels} channels on axis {self._axis}"
+                f"{self._channels} channels on axis {self.channel_axis}"
             )
         for blob in bottom[1:]:
             if blob.shape != shape:
                 raise self.error(f"the bottoms have the shapes {shape} and {blob.shape}; they must be equal")
-        spatial = self._spatial_shape(shape[self._axis + 1 :])
+        spatial = self._spatial_shape(shape[self.channel_axis + 1 :])
         if min(spatial, default=1) < 1:
             raise self.error(
                 f"a kernel of {self.windows.kernel} with dilation {self.windows.dilation} does not fit into a "
                 f"bottom of shape {shape} with pad {self.windows.pad}"
             )
-        self._image_shape = shape[self._axis :]
+        self._image_shape = shape[self.channel_axis :]
         self._out_shape = self._num_output, *spatial
         for blob in top:
-            blob.reshape(*shape[: self._axis], *self._out_shape)
+            blob.reshape(*shape[: self.channel_axis], *self._out_shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        filters, *bias = (blob.data for blob in self.blobs)
+        bias = self.blobs[1].data if len(self.blobs) > 1 else None
         for below, above in zip(bottom, top, strict=True):
-            images, outs = self._images(below.data), self._outs(above.data)
-            self.filtering.forward(images, filters, bias[0] if bias else None, outs)
+            self.convolve(below, above, bias)
+
+    def convolve(self, bottom: Blob, top: Blob, bias: np.ndarray | None) -> None:
+        """top = filters * bottom + bias, whatever bias the params have."""
+        images, outs = self._images(bottom.data), self._outs(top.data)
+        self.filtering.forward(images, self.blobs[0].data, bias, outs)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0]
@@ -98,7 +106,7 @@ class Convolution(Layer):
                 self.filtering.image_gradient(out_diffs, filters.data, self._images(below.diff))
 
     def _images(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(math.prod(array.shape[: self._axis]), *self._image_shape)
+        return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._image_shape)
 
     def _outs(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(math.prod(array.shape[: self._axis]), *self._out_shape)
+        return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._out_shape)

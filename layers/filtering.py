@@ -88,6 +88,8 @@ class Filtering:
         return columns
 
     def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        if self._group == 1:
+            return iter([matrices])
         return zip(*(np.split(matrix, self._group) for matrix in matrices), strict=True)
 
 

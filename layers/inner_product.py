@@ -61,7 +61,8 @@ class InnerProduct(Layer):
         weights = self.blobs[0]
         if self.propagates_to(0):
             left, right = (x, diff) if self._transpose else (diff, x)
-            gemm(left, right, weights.diff, trans_a=True, beta=1)
+            total, add = weights.diff_to_add()
+            gemm(left, right, total, trans_a=True, beta=add)
         if len(self.blobs) > 1 and self.propagates_to(1):
             self.blobs[1].diff[...] += diff.sum(axis=0)
         if propagate_down[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numba
 import numpy as np
 
 from caffe_compat.blob import Blob
@@ -109,9 +110,15 @@ class Pooling(Layer):
         elif pool == PoolingParameter.STOCHASTIC:
             kernels.weighted_forward(x, self._window, y)
         else:
-            kernels.max_forward(x, self._window, scratch((x.shape[0], x.shape[2]), x.dtype), y)
+            kernels.max_forward(x, self._window, self._work(x, y), y)
         if len(top) > 1:
             kernels.max_positions(x, self._window, _planes(top[1].data))
+
+    def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """What max_forward works in."""
+        height, width = (size + kernel - 1 for size, kernel in zip(y.shape[1:], self._kernel, strict=True))
+        elements = height * width if self._stride == (1, 1) else x.shape[2]
+        return scratch((numba.get_num_threads(), 2, elements), x.dtype)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:

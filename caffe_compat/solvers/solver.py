@@ -90,6 +90,7 @@ class Solver:
     type = ""
     histories = 1  # arrays that the type remembers of each param
     rules: Any = updates  # what moves a param, by the type's name
+    update_is_history = False  # whether what a param was last moved by is the first of these
 
     def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
         self._build(*read_solver(fspath(solver_file)), propagate_down)
@@ -167,7 +168,10 @@ class Solver:
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays."""
+        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays.
+
+        With `update_is_history` the diff may be left as it is.
+        """
         raise NotImplementedError
 
     # ---- training ---------------------------------------------------------------------------------------------
@@ -287,8 +291,11 @@ class Solver:
 
     def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
         """Update one learnable param."""
-        history = [array.reshape(-1) for array in self._own_history(index)]
-        self.update(terms, rate, history, blob.diff.reshape(-1), blob.data.reshape(-1))
+        history = self._own_history(index)
+        flat = [array.reshape(-1) for array in history]
+        self.update(terms, rate, flat, blob.diff.reshape(-1), blob.data.reshape(-1))
+        if self.update_is_history:
+            blob.owe_diff(lambda diff: np.copyto(diff, history[0]))
 
     @property
     def lr(self) -> float:
@@ -314,8 +321,7 @@ class Solver:
 
     def _sum_of_squares(self, blob: Blob) -> float:
         """Of the diff."""
-        flat = blob.diff.reshape(-1)
-        return updates.sum_of_squares(flat, np.empty(-(-flat.size // updates.BLOCK)))
+        return _sum_of_squares(blob.diff)
 
     def _terms(self, param: Param, clip: float) -> Terms:
         decay = np.float32(self.param.weight_decay) * np.float32(param.decay_mult.value)
@@ -448,3 +454,8 @@ class Solver:
     def on_test(self, callback: Callable[[Tested], None]) -> None:
         """Call this after each pass over a test net."""
         self._on_test.append(callback)
+
+
+def _sum_of_squares(array: np.ndarray) -> float:
+    flat = array.reshape(-1)
+    return updates.sum_of_squares(flat, np.empty(-(-flat.size // updates.BLOCK)))

@@ -24,6 +24,7 @@ class SGDSolver(Solver):
     """Stochastic gradient descent with momentum."""
 
     type = "SGD"
+    update_is_history = True
 
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray

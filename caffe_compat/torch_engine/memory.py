@@ -1,6 +1,6 @@
 """What of a blob is on the device, and what on the host.
 
-Whoever wrote last has the values. A blob that the device wrote owes them (`Blob.owed`): asking for `data` or `diff`
+Whoever wrote last has the values. A blob that the device wrote owes them (`Blob.owe_data`, `owe_diff`): asking for them
 copies them to the host, and from then on the host's count, since the array may be written to. So nothing is copied that
 nobody asks for. Arrays of a blob that are held are kept up to date.
 """
@@ -11,19 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe_compat.blob import Blob, _Memory
+from caffe_compat.blob import Blob
 
 
 class Ahead:
     """What a memory owes whose values are a tensor: asked for, it copies them to the host."""
 
-    def __init__(self, memory: _Memory, tensor: Tensor):
-        self.memory, self.tensor = memory, tensor
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor
 
-    def __call__(self) -> None:
-        self.memory.owed = None
-        host = self.memory.view(tuple(self.tensor.shape), self.tensor.numel())
-        np.copyto(host, self.tensor.detach().cpu().numpy())
+    def __call__(self, array: np.ndarray) -> None:
+        count = min(array.size, self.tensor.numel())  # the blob may have got another shape
+        array.reshape(-1)[:count] = self.tensor.detach().cpu().numpy().reshape(-1)[:count]
 
 
 def is_host(device: torch.device) -> bool:
@@ -33,15 +32,17 @@ def is_host(device: torch.device) -> bool:
 
 def data(blob: Blob, device: torch.device) -> Tensor:
     """The blob's data on the device, in its shape; not to be written to."""
-    if isinstance(blob.owed, Ahead):
-        return blob.owed.tensor.reshape(blob.shape)
+    ahead = blob._data.owed
+    if isinstance(ahead, Ahead):
+        return ahead.tensor.reshape(blob.shape)
     return torch.from_numpy(blob.data).to(device, copy=True)  # host layers write into their blobs again
 
 
 def param(blob: Blob, device: torch.device) -> Tensor:
     """A param on the device, to be read and written to; on the CPU it is the blob's own memory."""
-    if isinstance(blob.owed, Ahead):
-        return blob.owed.tensor
+    ahead = blob._data.owed
+    if isinstance(ahead, Ahead):
+        return ahead.tensor
     if is_host(device):
         return torch.from_numpy(blob.data)
     tensor = torch.from_numpy(blob.data).to(device, copy=True)
@@ -58,24 +59,22 @@ def wrote_param(blob: Blob, tensor: Tensor) -> None:
 def set_data(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have these values, and this shape."""
     blob.reshape(*tensor.shape)
-    held = blob.data_is_held
-    blob.owed = Ahead(blob._data, tensor)
-    if held:
-        blob.owed()
+    blob.owe_data(Ahead(tensor))
 
 
 def diff(blob: Blob, device: torch.device) -> Tensor | None:
     """The blob's diff on the device; None where there is none, which counts as zeros."""
-    if isinstance(blob.owed_diff, Ahead):
-        return blob.owed_diff.tensor.reshape(blob.shape)
-    return torch.from_numpy(blob.diff).to(device, copy=True) if blob.has_diff else None
+    ahead = blob._diff.owed
+    if isinstance(ahead, Ahead):
+        return ahead.tensor.reshape(blob.shape)
+    if blob.diff_is_cleared or not blob.has_diff:
+        return None
+    return torch.from_numpy(blob.diff).to(device, copy=True)
 
 
 def set_diff(blob: Blob, tensor: Tensor) -> None:
-    held = blob.diff_is_held
-    blob.owed_diff = Ahead(blob._diff, tensor)
-    if held:
-        blob.owed_diff()
+    """Let the blob have this diff."""
+    blob.owe_diff(Ahead(tensor))
 
 
 def add_diff(blob: Blob, tensor: Tensor) -> None:

@@ -87,8 +87,11 @@ class TorchNet(nn.Module):
         if module.compute is None:  # it brings data
             net._forward_alone(i)
             return [torch.from_numpy(top.data).to(device, copy=True) for top in net._tops[i]]
-        with net._named(i, "forward"):
+        try:
             return module(bottoms, [top.shape for top in net._tops[i]])
+        except Exception as error:
+            net._name_layer(error, i, "forward")
+            raise
 
     def param_groups(self, lr: float, weight_decay: float) -> list[dict]:
         """What an optimizer of torch takes: one group a param that learns, its lr and weight_decay times the net's

@@ -11,12 +11,12 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.fused.base import Blobs, Fused
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
-from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
-from caffe_compat.layers.kernels.scratch import scratch_parts
+from caffe_compat.layers.kernels.scratch import apart, scratch_parts
+from caffe_compat.layers.kernels.tile import COLUMNS, ROWS, SLACK
 from caffe_compat.layers.roi_pooling import ROIPooling
 from caffe_compat.layers.rois import read_rois
 
-BLOCK = 512  # outputs that are computed at a time: more, and their sums leave the cache
+BLOCK = 256  # outputs that are computed at a time: more, and their sums leave the cache
 # Sorting the weights by position takes as long as the products of so many RoIs; adding up, this share of a product
 PACKING, ADDING = 40, 0.06
 
@@ -56,7 +56,7 @@ class SharedBins(Fused):
     def fits(product: InnerProduct) -> bool:
         """Whether it takes all of a RoI's bins at once, with weights outputs x inputs in float32."""
         param = product.layer_param.inner_product_param
-        return has_sgemm() and param.axis == 1 and not param.transpose and product.dtype == np.float32
+        return param.axis == 1 and not param.transpose and product.dtype == np.float32
 
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
@@ -92,20 +92,20 @@ class SharedBins(Fused):
     def _multiply(self, plan: _Plan, maps: Blob, top: np.ndarray) -> None:
         weights, *bias = (blob.data for blob in self.product.blobs)
         channels, (outputs, _), (positions, rois) = maps.channels, weights.shape, plan.places.shape
-        threads, block = numba.get_num_threads(), min(BLOCK, outputs)
-        pooled, x, packed, products, sums = scratch_parts(
+        threads, block = numba.get_num_threads(), min(BLOCK, -(-outputs // COLUMNS) * COLUMNS)
+        pooled, packed, panels, products, sums = scratch_parts(
             [
                 (len(plan.rectangles), channels),
-                (len(plan.rows), channels),
-                (threads, positions, block, channels),
-                (threads, kernels.TOGETHER, int(np.diff(plan.starts).max()), block),
+                (threads, positions, apart(channels * block)),
+                (threads, channels * ROWS + SLACK),
+                (threads, kernels.TOGETHER, int(np.diff(plan.starts).max()) + ROWS, block),
                 (threads, rois, block),
             ],
             np.dtype(np.float32),
         )
         kernels.pool_rectangles(self.pooling.channels_last(maps), plan.rectangles, pooled)
-        kernels.gather(pooled, plan.rows, x)
         if not bias:
             bias = [np.zeros(outputs, np.float32)]
-        with one_thread_blas():
-            kernels.multiply(x, plan.starts, plan.places, weights, bias[0], packed, products, sums, top)
+        kernels.multiply(
+            pooled, plan.rows, plan.starts, plan.places, weights, bias[0], packed, panels, products, sums, top
+        )

@@ -9,13 +9,13 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.filtering import Filtering
+from caffe_compat.layers.kernels import phases
 from caffe_compat.layers.kernels import winograd as kernels
-from caffe_compat.layers.kernels.blas import has_sgemm, one_thread_blas
-from caffe_compat.layers.kernels.scratch import scratch_parts
+from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.windows import Windows
 
-LEAST_CHANNELS, LEAST_TILES = 96, 64  # below, transforming costs more than it saves
-ELEMENTS = 2**23  # of transformed tiles and their products at a time (32 MB)
+LEAST_CHANNELS, LEAST_TILES = 64, 16  # below, transforming costs more than it saves
+ELEMENTS = 2**21  # of transformed tiles at a time (8 MB), but at least a group of panels
 
 
 class Winograd(Filtering):
@@ -30,8 +30,7 @@ class Winograd(Filtering):
         """Whether it can take the place of a Filtering."""
         one = (1, 1)
         return (
-            has_sgemm()
-            and dtype == np.float32
+            dtype == np.float32
             and group == 1
             and (windows.kernel, windows.stride, windows.dilation) == ((3, 3), one, one)
             and windows.pad[0] == windows.pad[1] <= 2
@@ -40,72 +39,74 @@ class Winograd(Filtering):
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        if not self._pays(images, outs):
+        if not _pays(images.shape[1], outs):
             super().forward(images, filters, bias, outs)
             return
-        if bias is None:
-            bias = np.zeros(outs.shape[1], np.float32)
-        grid, threads = _grid(outs), numba.get_num_threads()
-        u_shape = (kernels.POINTS, *filters.shape[:2])
-        for begin, (u, v, y) in self._blocks_of_tiles(outs, u_shape, images.shape[1], outs.shape[1]):
-            if begin == 0:
-                kernels.transform_filters(filters, threads, u)
-            kernels.transform_tiles(kernels.B_T, images, *grid, begin, self._pad, threads, v)
-            with one_thread_blas():
-                kernels.multiply_points(False, True, v, u, np.float32(0), y)
-            kernels.write_outputs(y, bias, *grid, begin, threads, outs)
+        self._filter(images, filters, False, bias, self._pad, outs)
+
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        if not _pays(image_diffs.shape[1], out_diffs):
+            super().image_gradient(out_diffs, filters, image_diffs)
+            return
+        self._filter(out_diffs, filters, True, None, 2 - self._pad, image_diffs)
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not self._pays(images, out_diffs):
+        if not _pays(images.shape[1], out_diffs):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
-        grid, threads = _grid(out_diffs), numba.get_num_threads()
-        u_shape = (kernels.POINTS, *filters_diff.shape[:2])
-        for begin, (u, v, d) in self._blocks_of_tiles(
-            out_diffs, u_shape, images.shape[1], out_diffs.shape[1]
-        ):
-            kernels.transform_tiles(kernels.B_T, images, *grid, begin, self._pad, threads, v)
-            kernels.transform_tiles(kernels.A, out_diffs, *grid, begin, 0, threads, d)
-            with one_thread_blas():
-                kernels.multiply_points(True, False, d, v, np.float32(begin > 0), u)
-        kernels.add_filters(u, threads, filters_diff)
+        channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
+        parts = _parts(len(filters_diff), panels)
+        for begin, tiles in _blocks(out_diffs, channels):
+            places = np.empty((tiles, 3), np.int64)
+            kernels.find(begin, tiles, _grid(out_diffs), places)
+            v, d, y = _memory(panels, tiles)
+            kernels.channels_as_columns(images, places, self._pad, len(d), v)
+            kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff)
 
-    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not self._pays(image_diffs, out_diffs):
-            super().image_gradient(out_diffs, filters, image_diffs)
-            return
-        image_diffs[...] = 0
-        grid, threads = _grid(out_diffs), numba.get_num_threads()
-        u_shape = (kernels.POINTS, *filters.shape[:2])
-        for begin, (u, d, v) in self._blocks_of_tiles(
-            out_diffs, u_shape, out_diffs.shape[1], image_diffs.shape[1]
-        ):
-            if begin == 0:
-                kernels.transform_filters(filters, threads, u)
-            kernels.transform_tiles(kernels.A, out_diffs, *grid, begin, 0, threads, d)
-            with one_thread_blas():
-                kernels.multiply_points(False, False, d, u, np.float32(0), v)
-            kernels.add_pixels(v, *grid, begin, self._pad, threads, image_diffs)
+    def _filter(self, images, filters, turned, bias, pad, outs) -> None:
+        if bias is None:
+            bias = np.zeros(outs.shape[1], np.float32)
+        channels, grid = images.shape[1], _grid(outs)
+        for begin, tiles in _blocks(outs, channels):
+            panels = -(-tiles // kernels.COLUMNS)
+            v, u, y = _memory(panels, channels)
+            kernels.tiles_as_columns(images, grid, begin, tiles, pad, len(u), v)
+            parts = _parts(outs.shape[1], panels)
+            kernels.filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs)
 
     @property
     def _pad(self) -> int:
         return self._windows.pad[0]
 
-    def _pays(self, images: np.ndarray, outs: np.ndarray) -> bool:
-        return _pays(images.shape[1], outs)
 
-    def _blocks_of_tiles(
-        self, outs: np.ndarray, u_shape: tuple[int, ...], before: int, after: int
-    ) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """The first tile of each block, and memory: u_shape (kept), and 36 x tiles x before, 36 x tiles x after."""
-        tiles = _tiles(outs)
-        most = min(tiles, max(1, ELEMENTS // (kernels.POINTS * (before + after))))
-        for begin in range(0, tiles, most):
-            count = min(most, tiles - begin)
-            shapes = [u_shape, (kernels.POINTS, count, before), (kernels.POINTS, count, after)]
-            yield begin, scratch_parts(shapes, np.dtype(np.float32))
+def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
+    """Tiles that are transformed at a time: the first one's number, and how many."""
+    tiles = _tiles(outs)
+    panels = ELEMENTS // (kernels.POINTS * channels * kernels.COLUMNS)
+    most = max(kernels.GROUP, panels) * kernels.COLUMNS
+    for begin in range(0, tiles, most):
+        yield begin, min(most, tiles - begin)
+
+
+def _memory(panels: int, depth: int) -> list[np.ndarray]:
+    """Room for panels of columns, `depth` long, and for each thread two panels of rows and their products."""
+    threads = numba.get_num_threads()
+    return scratch_parts(
+        [
+            (kernels.POINTS, apart(panels * depth * kernels.COLUMNS)),
+            (threads, kernels.POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
+            (threads, kernels.GROUP, kernels.POINTS, kernels.PAIR, kernels.COLUMNS),
+        ],
+        np.dtype(np.float32),
+    )
+
+
+def _parts(rows: int, panels: int) -> int:
+    """Into how many parts panels of columns are cut: few rows are too few jobs for the threads."""
+    threads = numba.get_num_threads()
+    return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
 class PhasedWinograd(Filtering):
@@ -119,8 +120,7 @@ class PhasedWinograd(Filtering):
     def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
         """Whether it can take the place of a Filtering."""
         return (
-            has_sgemm()
-            and dtype == np.float32
+            dtype == np.float32
             and group == 1
             and windows.kernel in ((5, 5), (6, 6))
             and (windows.stride, windows.dilation) == ((2, 2), (1, 1))
@@ -149,20 +149,20 @@ class PhasedWinograd(Filtering):
         small = self._small_memory(filters_diff)
         small[...] = 0
         self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
-        kernels.add_split_filters(small, filters_diff)
+        phases.add_split_filters(small, filters_diff)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
         if not _pays(4 * image_diffs.shape[1], out_diffs):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
-        phases = self._memory(image_diffs, out_diffs)
-        self._inner.image_gradient(out_diffs, self._split(filters), _merged(phases))
-        kernels.from_phases(phases, self._windows.pad[0], image_diffs)
+        diffs = self._memory(image_diffs, out_diffs)
+        self._inner.image_gradient(out_diffs, self._split(filters), _merged(diffs))
+        phases.from_phases(diffs, self._windows.pad[0], image_diffs)
 
     def _split(self, filters: np.ndarray) -> np.ndarray:
         """The filters of the phases: M x 4 C x 3 x 3."""
         small = self._small_memory(filters)
-        kernels.split_filters(filters, small)
+        phases.split_filters(filters, small)
         return _merged(small)
 
     def _small_memory(self, filters: np.ndarray) -> np.ndarray:
@@ -170,9 +170,9 @@ class PhasedWinograd(Filtering):
         return self._small.data
 
     def _phases_of(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
-        phases = self._memory(images, outs)
-        kernels.to_phases(images, self._windows.pad[0], phases)
-        return _merged(phases)
+        memory = self._memory(images, outs)
+        phases.to_phases(images, self._windows.pad[0], memory)
+        return _merged(memory)
 
     def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
         """Room for the phases: N x 4 x C x (H' + 2) x (W' + 2), what the outputs see."""

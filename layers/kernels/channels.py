@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, prange
 
 SUMS = {"reassoc", "nsz", "contract"}  # the order of additions is free: only so they are vectorised
@@ -15,6 +16,18 @@ def affine(x, centre, scale, bias, y):
         for n in range(outer):
             for i in range(inner):
                 y[n, c, i] = (x[n, c, i] - centre[c]) * scale[c] + bias[c]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def finish(y, scale, shift, slope):
+    """y = max(z, 0) + slope min(z, 0) with z = y * scale + shift; a slope of 1 leaves z."""
+    outer, channels, inner = y.shape
+    for plane in prange(outer * channels):
+        n, c = plane // channels, plane % channels
+        factor, term = scale[c], shift[c]
+        for i in range(inner):
+            z = y[n, c, i] * factor + term
+            y[n, c, i] = max(z, np.float32(0)) + slope * min(z, np.float32(0))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -19,26 +19,80 @@ def _range(window, axis, index, size):
     return max(start, 0), min(start + window[axis, 0], size)
 
 
+@njit(cache=True, error_model="numpy")
+def _raise_to(pixels, out):
+    for x in range(len(out)):
+        out[x] = pixels[x] if pixels[x] > out[x] else out[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_to_every(pixels, stride, out):
+    if stride == 2:  # a number that the compiler knows vectorises
+        for x in range(len(out)):
+            out[x] = pixels[2 * x] if pixels[2 * x] > out[x] else out[x]
+    else:
+        for x in range(len(out)):
+            out[x] = pixels[stride * x] if pixels[stride * x] > out[x] else out[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _max_of_rows(plane, window, line, top):
+    """top (H' x W') = the maxima: first down the columns into the line, then across, a row at a time."""
+    height, width = plane.shape
+    kernel, stride, pad = window[1]
+    for y in range(top.shape[0]):
+        line[:] = _LOWEST
+        low, high = _range(window, 0, y, height)
+        for h in range(low, high):
+            _raise_to(plane[h], line)
+        row = top[y]
+        row[:] = _LOWEST
+        for w in range(kernel):
+            low = min((max(pad - w, 0) + stride - 1) // stride, len(row))  # the first window with pixel w
+            high = max(min((width - 1 + pad - w) // stride + 1, len(row)), low)
+            _raise_to_every(line[low * stride + w - pad :], stride, row[low:high])
+
+
+@njit(cache=True, error_model="numpy")
+def _max_at_once(plane, window, padded, across, top):
+    """The same for stride 1: rows lie one behind the other, with their padding, so that one loop does all of them.
+
+    padded and across: of (H' + kernel - 1) x (W' + kernel - 1) numbers.
+    """
+    height, width = plane.shape
+    kernel_h, kernel_w, (pad_h, pad_w) = window[0, 0], window[1, 0], window[:, 2]
+    wide = top.shape[1] + kernel_w - 1
+    padded[:] = _LOWEST
+    rows = padded.reshape(-1, wide)
+    for y in range(min(height, len(rows) - pad_h)):
+        line = rows[y + pad_h]
+        for x in range(min(width, wide - pad_w)):
+            line[x + pad_w] = plane[y, x]
+    across[:] = _LOWEST
+    for w in range(kernel_w):
+        _raise_to(padded[w:], across[: len(padded) - w])
+    down = padded[: top.shape[0] * wide]
+    down[:] = _LOWEST
+    for h in range(kernel_h):
+        _raise_to(across[h * wide :], down)
+    for y in range(top.shape[0]):
+        for x in range(top.shape[1]):
+            top[y, x] = down[y * wide + x]
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
-def max_forward(bottom, window, lines, top):
-    """top = the maxima. bottom: planes x H x W; lines: planes x W, scratch; top: planes x H' x W'."""
-    planes, height, width = bottom.shape
-    for p in prange(planes):
-        line = lines[p]
-        for y in range(top.shape[1]):
-            # down the columns first: that vectorises, and leaves a row to do across
-            line[:] = _LOWEST
-            low, high = _range(window, 0, y, height)
-            for h in range(low, high):
-                pixels = bottom[p, h]
-                for w in range(width):
-                    line[w] = pixels[w] if pixels[w] > line[w] else line[w]
-            for x in range(top.shape[2]):
-                low, high = _range(window, 1, x, width)
-                best = _LOWEST
-                for w in range(low, high):
-                    best = line[w] if line[w] > best else best
-                top[p, y, x] = best
+def max_forward(bottom, window, work, top):
+    """top = the maxima. bottom: planes x H x W; top: planes x H' x W'.
+
+    work: scratch, threads x 2 x (H' + kernel - 1) (W' + kernel - 1) for stride 1, else threads x 2 x W.
+    """
+    threads = len(work)
+    for thread in prange(threads):
+        for p in range(thread, len(bottom), threads):
+            if window[0, 1] == 1 and window[1, 1] == 1:
+                _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
+            else:
+                _max_of_rows(bottom[p], window, work[thread, 0], top[p])
 
 
 @njit(cache=True, error_model="numpy")

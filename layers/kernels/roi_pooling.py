@@ -43,6 +43,18 @@ def gets_gradient(position, index, first, last, bin_size):
     return first <= position <= last and earliest <= index < end
 
 
+@njit(cache=True, error_model="numpy")
+def greatest(image, h_start, h_end, w_start, w_end, out):
+    """out (C) = the maximum over a rectangle of an image (H x W x C), 0 where it is empty; ends are not included."""
+    empty = h_end <= h_start or w_end <= w_start
+    out[:] = np.float32(0) if empty else -FLT_MAX
+    for h in range(h_start, h_end):
+        for w in range(w_start, w_end):
+            pixel = image[h, w]
+            for c in range(len(out)):
+                out[c] = pixel[c] if pixel[c] > out[c] else out[c]
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def roi_pooling(maps, rois, scale, pooled, top):
     """Write the maximum of each bin, 0 where the bin is empty, into top (R x C x PH x PW).
@@ -63,14 +75,7 @@ def roi_pooling(maps, rois, scale, pooled, top):
                 h_start, h_end = bin_range(ph, upper, bin_h, height)
                 for pw in range(bins_w):
                     w_start, w_end = bin_range(pw, left, bin_w, width)
-                    row = best[ph * bins_w + pw]
-                    empty = h_end <= h_start or w_end <= w_start
-                    row[:] = np.float32(0) if empty else -FLT_MAX
-                    for h in range(h_start, h_end):
-                        for w in range(w_start, w_end):
-                            pixel = image[h, w]
-                            for c in range(channels):
-                                row[c] = pixel[c] if pixel[c] > row[c] else row[c]
+                    greatest(image, h_start, h_end, w_start, w_end, best[ph * bins_w + pw])
             for c in range(channels):
                 for ph in range(bins_h):
                     for pw in range(bins_w):

@@ -29,3 +29,14 @@ def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[np
     memory = scratch((int(ends[-1]),), dtype)
     starts = [0, *ends[:-1]]
     return [memory[start:end].reshape(shape) for start, end, shape in zip(starts, ends, shapes, strict=True)]
+
+
+PAGE, LINE = (
+    1024,
+    16,
+)  # float32s after which an address falls on the same place in a cache, and those of such a place
+
+
+def apart(count: int) -> int:
+    """At least so many float32s, in such a number that rows of them do not compete for the same places in a cache."""
+    return -(-count // PAGE) * PAGE + 3 * LINE

@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from caffe_compat.layers.kernels.blas import sgemm
-from caffe_compat.layers.kernels.roi_pooling import FLT_MAX, bin_range, roi_span
+from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
+from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS
+from caffe_compat.layers.kernels.tile import multiply as multiply_tile
+from caffe_compat.layers.kernels.transpose import transpose
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
 TOGETHER = 3  # positions whose products are added up at once
+_FLOAT = 4  # bytes
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -75,39 +78,53 @@ def distinct(keys, table, ids, found, rows, starts, places):
 @njit(cache=True, error_model="numpy", parallel=True)
 def pool_rectangles(maps, keys, pooled):
     """pooled (n x C) = the maximum over each rectangle of the maps (N x H x W x C), 0 for an empty one."""
-    _, height, width, channels = maps.shape
+    _, height, width, _ = maps.shape
     for i in prange(keys.size):
-        row, key = pooled[i], keys[i]
-        if key == 0:
-            row[:] = np.float32(0)
-            continue
-        rest, w_end = divmod(key, width + 1)
+        rest, w_end = divmod(keys[i], width + 1)  # 0 gives no rows and no columns
         rest, w_start = divmod(rest, width + 1)
         rest, h_end = divmod(rest, height + 1)
         image, h_start = divmod(rest, height + 1)
-        row[:] = -FLT_MAX
-        for h in range(h_start, h_end):
-            for w in range(w_start, w_end):
-                pixel = maps[image, h, w]
-                for c in range(channels):
-                    row[c] = pixel[c] if pixel[c] > row[c] else row[c]
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def gather(pooled, rows, out):
-    """out (sum of the distinct ones x C) = pooled[rows]."""
-    for i in prange(rows.size):
-        out[i] = pooled[rows[i]]
+        greatest(maps[image], h_start, h_end, w_start, w_end, pooled[i])
 
 
 @njit(cache=True, error_model="numpy")
-def _by_position(weights, packed):
-    """packed (P x outputs x C) = weights (outputs x C P), position by position."""
-    positions, _, channels = packed.shape
-    for m in range(weights.shape[0]):
-        for p in range(positions):
-            for c in range(channels):
-                packed[p, m, c] = weights[m, c * positions + p]
+def _weights_as_columns(weights, channels, sources, targets, packed):
+    """packed (P x panels of channels x COLUMNS) = weights (outputs x C P), position by position."""
+    outputs, positions, base = weights.shape[0], packed.shape[0], packed.ctypes.data
+    squares = weights.shape[1] // LANES
+    for first in range(0, outputs, LANES):
+        column = first // COLUMNS * channels * COLUMNS + first % COLUMNS
+        count = min(LANES, outputs - first)
+        for r in range(LANES):
+            sources[r] = weights[first + min(r, count - 1)].ctypes.data
+        c, p = 0, 0
+        for square in range(squares):
+            for k in range(LANES):
+                targets[k] = base + _FLOAT * (p * packed.shape[1] + column + c * COLUMNS)
+                p += 1
+                if p == positions:
+                    c, p = c + 1, 0
+            transpose(sources.ctypes.data, square * LANES, targets.ctypes.data, 0)
+        for rest in range(squares * LANES, weights.shape[1]):
+            c, p = divmod(rest, positions)
+            for r in range(count):
+                packed[p, column + c * COLUMNS + r] = weights[first + r, rest]
+
+
+@njit(cache=True, error_model="numpy")
+def _rows_as_panel(pooled, numbers, sources, targets, panel):
+    """panel (channels x ROWS, and SLACK) = the rows of `pooled` with these numbers."""
+    channels = pooled.shape[1]
+    for r in range(LANES):
+        sources[r] = pooled[numbers[min(r, len(numbers) - 1)]].ctypes.data
+        targets[r] = panel.ctypes.data + _FLOAT * ROWS * r
+    squares = channels // LANES
+    for square in range(squares):
+        c = square * LANES
+        transpose(sources.ctypes.data, c, targets.ctypes.data, c * ROWS)
+    for c in range(squares * LANES, channels):
+        for r in range(min(ROWS, len(numbers))):
+            panel[c * ROWS + r] = pooled[numbers[r], c]
 
 
 @njit(cache=True, error_model="numpy")
@@ -131,29 +148,32 @@ def _add(products, places, sums):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def multiply(x, starts, places, weights, bias, packed, products, sums, top):
+def multiply(pooled, rows, starts, places, weights, bias, packed, panels, products, sums, top):
     """top (R x M) = bias + the sum over the positions of weights times the rows of x, each product taken once.
 
-    x: the distinct rectangles of position p, pooled, are rows starts[p] to starts[p + 1]. weights: M x C P as Caffe
-    has them. Scratch, one a thread: packed (threads x P x B x C), products (threads x TOGETHER x most rows of a
-    position x B), sums (threads x R x B). B outputs are done at a time. Within `one_thread_blas`.
+    pooled: the rectangles, n x C; rows[starts[p] : starts[p + 1]] are those of position p. weights: M x C P as Caffe
+    has them. B outputs, a multiple of COLUMNS, are done at a time. Scratch, one a thread: packed (P x at least C B),
+    panels (C ROWS + SLACK), products (TOGETHER x most rows of a position, and ROWS more, x B), sums (R x B).
     """
-    threads, positions, block, channels = packed.shape
-    outputs = top.shape[1]
+    threads, positions, (_, outputs) = len(packed), len(places), top.shape
+    channels, block = pooled.shape[1], sums.shape[2]
     for thread in prange(threads):
+        sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+        panel, total = panels[thread], sums[thread]
         for begin in range(thread * block, outputs, threads * block):
             size = min(block, outputs - begin)
-            _by_position(weights[begin : begin + size], packed[thread])
-            total = sums[thread]
+            _weights_as_columns(weights[begin : begin + size], channels, sources, targets, packed[thread])
             total[:] = np.float32(0)
             for first in range(0, positions, TOGETHER):
                 last = min(first + TOGETHER, positions)
                 for p in range(first, last):
-                    a, b, y = x[starts[p] :], packed[thread, p], products[thread, p - first]
-                    sgemm(
-                        False, True, starts[p + 1] - starts[p], size, channels, a.ctypes.data, channels,
-                        b.ctypes.data, channels, np.float32(0), y.ctypes.data, block,
-                    )  # fmt: skip
+                    for low in range(starts[p], starts[p + 1], ROWS):
+                        numbers = rows[low : min(low + ROWS, starts[p + 1])]
+                        _rows_as_panel(pooled, numbers, sources, targets, panel)
+                        for column in range(0, size, COLUMNS):
+                            b = packed[thread, p, column * channels :].ctypes.data
+                            y = products[thread, p - first, low - starts[p], column:].ctypes.data
+                            multiply_tile(channels, panel.ctypes.data, b, y, block, False)
                 _add(products[thread], places[first:last], total)
             for r in range(top.shape[0]):
                 for m in range(size):

@@ -2,7 +2,7 @@
 
 `terms` is (clip, share, l2, l1): what the raw diff is multiplied with (gradient clipping, then 1 / iter_size), and
 the decay that is added of the weight or of its sign. Each kernel moves the weight by the update and leaves the
-update in the diff, as Caffe does.
+update in the diff, as Caffe does; but for sgd, where the update is the history.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ def sgd(terms, rate, momentum, history, diff, data):
     for i in prange(data.size):
         update = rate * _gradient(diff[i], data[i], terms) + momentum * history[i]
         history[i] = update
-        diff[i] = update
         data[i] -= update
 
 

@@ -1,9 +1,10 @@
 """Winograd's minimal filtering F(4 x 4, 3 x 3): 4 x 4 outputs of a 3 x 3 filter from 36 products instead of 144.
 
-A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see. Transforms are made for a block of channels at once, so
-that the inner loops run over contiguous channels. Point i of the 36 is row i // 6, column i % 6 of a transformed tile.
+A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see; tiles are numbered along rows, images one behind the other.
+A transformed tile or filter has 36 points. At each point filters times tiles are a product of matrices, for which both
+are transformed right into panels, as tile.py reads them.
 
-Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.3.
+Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.1.
 """
 
 from __future__ import annotations
@@ -11,327 +12,221 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from caffe_compat.layers.kernels.blas import sgemm
+from caffe_compat.layers.kernels import sandwich
+from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, SLACK, multiply
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
-CHUNK = 256  # channels that are transformed at a time: long enough runs for the memory, 6 x 6 of them for the cache
+PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
+SIDE_BY_SIDE = COLUMNS // LANES  # panels of rows that a transform fills at once
+_FLOAT = 4  # bytes
 
-# What `_sandwich` multiplies with: the matrices of the paper and their transposes
-B_T, B, G, G_T, A_T, A = range(6)
-_4, _5, _8 = np.float32(4), np.float32(5), np.float32(8)
-_2, _1_4, _1_6, _1_12, _1_24 = (np.float32(x) for x in (2, 1 / 4, 1 / 6, 1 / 12, 1 / 24))
-
-
-@njit(cache=True, error_model="numpy")
-def _b_t(d, o):
-    for c in range(d.shape[1]):
-        outer, inner = d[4, c] - _4 * d[2, c], d[3, c] - _4 * d[1, c]
-        narrow, wide = d[4, c] - d[2, c], _2 * (d[3, c] - d[1, c])
-        o[0, c] = _4 * d[0, c] - _5 * d[2, c] + d[4, c]
-        o[1, c] = outer + inner
-        o[2, c] = outer - inner
-        o[3, c] = narrow + wide
-        o[4, c] = narrow - wide
-        o[5, c] = _4 * d[1, c] - _5 * d[3, c] + d[5, c]
+assert SIDE_BY_SIDE == 2
 
 
 @njit(cache=True, error_model="numpy")
-def _b(d, o):
-    for c in range(d.shape[1]):
-        plus, minus = d[1, c] + d[2, c], d[1, c] - d[2, c]
-        wide, twice = d[3, c] + d[4, c], _2 * (d[3, c] - d[4, c])
-        o[0, c] = _4 * d[0, c]
-        o[1, c] = _4 * (d[5, c] - minus) - twice
-        o[2, c] = -_5 * d[0, c] - _4 * plus - wide
-        o[3, c] = minus + twice - _5 * d[5, c]
-        o[4, c] = d[0, c] + plus + wide
-        o[5, c] = d[5, c]
+def find(begin, count, grid, places):
+    """places (count x 3 int64) = image, and first row and column of outputs, of the tiles from number `begin` on."""
+    for t in range(count):
+        number, column = divmod(begin + t, grid[1])
+        image, row = divmod(number, grid[0])
+        places[t, 0], places[t, 1], places[t, 2] = image, OUTPUTS * row, OUTPUTS * column
 
 
 @njit(cache=True, error_model="numpy")
-def _g(d, o):
-    for c in range(d.shape[1]):
-        even, odd = (d[0, c] + d[2, c]) * _1_6, d[1, c] * _1_6
-        wide, twice = d[0, c] * _1_24 + d[2, c] * _1_6, d[1, c] * _1_12
-        o[0, c] = d[0, c] * _1_4
-        o[1, c] = -even - odd
-        o[2, c] = odd - even
-        o[3, c] = wide + twice
-        o[4, c] = wide - twice
-        o[5, c] = d[2, c]
-
-
-@njit(cache=True, error_model="numpy")
-def _g_t(d, o):
-    for c in range(d.shape[1]):
-        even, wide = (d[1, c] + d[2, c]) * _1_6, d[3, c] + d[4, c]
-        o[0, c] = d[0, c] * _1_4 - even + wide * _1_24
-        o[1, c] = (d[2, c] - d[1, c]) * _1_6 + (d[3, c] - d[4, c]) * _1_12
-        o[2, c] = wide * _1_6 - even + d[5, c]
-
-
-@njit(cache=True, error_model="numpy")
-def _a_t(d, o):
-    for c in range(d.shape[1]):
-        plus, minus = d[1, c] + d[2, c], d[1, c] - d[2, c]
-        wide, twice = d[3, c] + d[4, c], d[3, c] - d[4, c]
-        o[0, c] = d[0, c] + plus + wide
-        o[1, c] = minus + _2 * twice
-        o[2, c] = plus + _4 * wide
-        o[3, c] = minus + _8 * twice + d[5, c]
-
-
-@njit(cache=True, error_model="numpy")
-def _a(d, o):
-    for c in range(d.shape[1]):
-        even, odd = d[0, c] + d[2, c], d[1, c] + d[3, c]
-        wide, twice = d[0, c] + _4 * d[2, c], _2 * d[1, c] + _8 * d[3, c]
-        o[0, c] = d[0, c]
-        o[1, c] = even + odd
-        o[2, c] = even - odd
-        o[3, c] = wide + twice
-        o[4, c] = wide - twice
-        o[5, c] = d[3, c]
-
-
-@njit(cache=True, error_model="numpy")
-def _multiply(matrix, rows, out):
-    """out (p x c) = the matrix (p x q) times rows (q x c)."""
-    if matrix == B_T:
-        _b_t(rows, out)
-    elif matrix == B:
-        _b(rows, out)
-    elif matrix == G:
-        _g(rows, out)
-    elif matrix == G_T:
-        _g_t(rows, out)
-    elif matrix == A_T:
-        _a_t(rows, out)
+def _read(plane, top, left, side, lane, stage):
+    """stage (side^2 x COLUMNS)[:, lane] = the square of pixels from (top, left) on, 0 outside the plane."""
+    height, width = plane.shape
+    if top >= 0 and left >= 0 and top + side <= height and left + side <= width:
+        for y in range(side):
+            for x in range(side):
+                stage[y * side + x, lane] = plane[top + y, left + x]
     else:
-        _a(rows, out)
+        for y in range(side):
+            for x in range(side):
+                inside = 0 <= top + y < height and 0 <= left + x < width
+                stage[y * side + x, lane] = plane[top + y, left + x] if inside else np.float32(0)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def tiles_as_columns(images, grid, begin, tiles, pad, threads, out):
+    """out (36 x panels of channels x COLUMNS): the transformed tiles from number `begin` on, each a column."""
+    channels, panels = images.shape[1], -(-tiles // COLUMNS)
+    parts = max(1, threads * 4 // panels)
+    for thread in prange(threads):
+        stage = np.zeros((POINTS, COLUMNS), np.float32)
+        places = np.empty((COLUMNS, 3), np.int64)
+        for job in range(thread, panels * parts, threads):
+            panel, part = job // parts, job % parts
+            count = min(COLUMNS, tiles - panel * COLUMNS)
+            find(begin + panel * COLUMNS, count, grid, places)
+            stage[:, count:] = np.float32(0)
+            for c in range(channels * part // parts, channels * (part + 1) // parts):
+                for lane in range(count):
+                    image, row, column = places[lane]
+                    _read(images[image, c], row - pad, column - pad, PIXELS, lane, stage)
+                to = out.ctypes.data + _FLOAT * (panel * channels + c) * COLUMNS
+                sandwich.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def channels_as_columns(images, places, pad, threads, out):
+    """out (36 x panels of tiles x COLUMNS): the transformed tiles at `places`; each channel is a column."""
+    channels, tiles = images.shape[1], len(places)
+    panels = -(-channels // COLUMNS)
+    for thread in prange(threads):
+        stage = np.zeros((POINTS, COLUMNS), np.float32)
+        for job in range(thread, panels * tiles, threads):
+            panel, t = job // tiles, job % tiles
+            image, row, column = places[t]
+            count = min(COLUMNS, channels - panel * COLUMNS)
+            stage[:, count:] = np.float32(0)
+            for lane in range(count):
+                plane = images[image, panel * COLUMNS + lane]
+                _read(plane, row - pad, column - pad, PIXELS, lane, stage)
+            to = out.ctypes.data + _FLOAT * (panel * tiles + t) * COLUMNS
+            sandwich.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
 @njit(cache=True, error_model="numpy")
-def _sandwich(matrix, inner, temp, out):
-    """out (p x p x c) = M inner (q x q x c) M^T for each channel c, M (p x q) being the matrix. temp: p x q x c."""
-    side, channels = inner.shape[0], inner.shape[2]
-    _multiply(matrix, inner.reshape(side, side * channels), temp.reshape(temp.shape[0], side * channels))
-    for i in range(temp.shape[0]):
-        _multiply(matrix, temp[i], out[i])
+def _outputs_as_rows(out_diffs, places, first, stage, out):
+    """out (36 x two panels of tiles x ROWS): the transformed tiles of gradients, of the channels from `first` on."""
+    count, tiles = min(PAIR, out_diffs.shape[1] - first), len(places)
+    stage[:] = np.float32(0)
+    for t in range(tiles):
+        image, row, column = places[t]
+        for r in range(count):
+            lane = r if r < ROWS else r + SLACK
+            _read(out_diffs[image, first + r], row, column, OUTPUTS, lane, stage)
+        to = out.ctypes.data + _FLOAT * t * ROWS
+        sandwich.of_outputs(stage.ctypes.data, COLUMNS, to, out.shape[1], tiles * ROWS + SLACK)
+
+
+CHUNK = 16  # input channels of filters that are read at a time
 
 
 @njit(cache=True, error_model="numpy")
-def _read_tile(image, first, top, left, tile):
-    """tile (rows x columns x c) = the pixels from (top, left) of the channels from `first` on; 0 outside."""
-    channels, height, width = image.shape
-    size = min(tile.shape[2], channels - first)
-    for y in range(tile.shape[0]):
-        for x in range(tile.shape[1]):
-            row, column = top + y, left + x
-            to = tile[y, x]
-            if 0 <= row < height and 0 <= column < width:
-                for c in range(size):
-                    to[c] = image[first + c, row, column]
-            else:
-                to[:] = np.float32(0)
+def _filters_as_rows(filters, first, turned, stage, out):
+    """out (36 x two panels of channels x ROWS): the transformed filters from `first` on.
 
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def transform_tiles(matrix, images, tiles_h, tiles_w, begin, pad, threads, out):
-    """out (36 x tiles x channels) = matrix tile matrix^T, for out.shape[1] tiles from number `begin` on.
-
-    matrix: B_T, of the pixels that are seen, or A, of gradients of outputs. images: N x C x H x W; pad: how far above
-    and left of them the first tile begins.
+    turned: rows are the filters' input channels, and filters are turned by 180 degrees, as gradients of images see
+    them. stage: CHUNK x 9 x COLUMNS of 0.
     """
-    side = PIXELS if matrix == B_T else OUTPUTS
-    channels, chunk = images.shape[1], min(CHUNK, images.shape[1])
-    for thread in prange(threads):
-        tile = np.empty((side, side, chunk), np.float32)
-        temp = np.empty((PIXELS, side, chunk), np.float32)
-        done = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        for t in range(thread, out.shape[1], threads):
-            number, column = divmod(begin + t, tiles_w)
-            image, row = divmod(number, tiles_h)
-            for first in range(0, channels, chunk):
-                _read_tile(images[image], first, OUTPUTS * row - pad, OUTPUTS * column - pad, tile)
-                _sandwich(matrix, tile, temp, done)
-                size = min(chunk, channels - first)
-                for i in range(POINTS):
-                    to, source = out[i, t], done[i // PIXELS, i % PIXELS]
-                    for c in range(size):
-                        to[first + c] = source[c]
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def transform_filters(filters, threads, out):
-    """out (36 x M x C) = G g G^T of each filter (M x C x 3 x 3)."""
-    outputs, channels = filters.shape[:2]
-    chunk = min(CHUNK, channels)
-    for thread in prange(threads):
-        one = np.empty((3, 3, chunk), np.float32)
-        temp = np.empty((PIXELS, 3, chunk), np.float32)
-        done = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        for m in range(thread, outputs, threads):
-            for first in range(0, channels, chunk):
-                size = min(chunk, channels - first)
-                for c in range(size):
-                    for y in range(3):
-                        for x in range(3):
-                            one[y, x, c] = filters[m, first + c, y, x]
-                _sandwich(G, one, temp, done)
-                for i in range(POINTS):
-                    to, source = out[i, m], done[i // PIXELS, i % PIXELS]
-                    for c in range(size):
-                        to[first + c] = source[c]
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_filters(points, threads, filters):
-    """filters (M x C x 3 x 3) += G^T points G, of points 36 x M x C."""
-    outputs, channels = filters.shape[:2]
-    chunk = min(CHUNK, channels)
-    for thread in prange(threads):
-        one = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        temp = np.empty((3, PIXELS, chunk), np.float32)
-        done = np.empty((3, 3, chunk), np.float32)
-        for m in range(thread, outputs, threads):
-            for first in range(0, channels, chunk):
-                size = min(chunk, channels - first)
-                for i in range(POINTS):
-                    source, to = points[i, m], one[i // PIXELS, i % PIXELS]
-                    for c in range(size):
-                        to[c] = source[first + c]
-                _sandwich(G_T, one, temp, done)
-                for c in range(size):
-                    for y in range(3):
-                        for x in range(3):
-                            filters[m, first + c, y, x] += done[y, x, c]
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def write_outputs(points, bias, tiles_h, tiles_w, begin, threads, outs):
-    """outs (N x M x H x W) = A^T points A + bias, of points 36 x tiles x M, the tiles from number `begin` on."""
-    _, outputs, height, width = outs.shape
-    chunk = min(CHUNK, outputs)
-    for thread in prange(threads):
-        one = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        temp = np.empty((OUTPUTS, PIXELS, chunk), np.float32)
-        done = np.empty((OUTPUTS, OUTPUTS, chunk), np.float32)
-        for t in range(thread, points.shape[1], threads):
-            number, column = divmod(begin + t, tiles_w)
-            image, row = divmod(number, tiles_h)
-            top, left = OUTPUTS * row, OUTPUTS * column
-            for first in range(0, outputs, chunk):
-                size = min(chunk, outputs - first)
-                for i in range(POINTS):
-                    source, to = points[i, t], one[i // PIXELS, i % PIXELS]
-                    for c in range(size):
-                        to[c] = source[first + c]
-                _sandwich(A_T, one, temp, done)
-                for c in range(size):
-                    plus = bias[first + c]
-                    for y in range(min(OUTPUTS, height - top)):
-                        for x in range(min(OUTPUTS, width - left)):
-                            outs[image, first + c, top + y, left + x] = done[y, x, c] + plus
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_pixels(points, tiles_h, tiles_w, begin, pad, threads, images):
-    """images (N x C x H x W) += B points B^T, of points 36 x tiles x C, the tiles from number `begin` on.
-
-    Tiles overlap by two pixels: each thread has channels of its own, so that no two write one pixel.
-    """
-    _, channels, height, width = images.shape
-    chunk = min(CHUNK, -(-channels // threads))
-    for thread in prange(threads):
-        one = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        temp = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        done = np.empty((PIXELS, PIXELS, chunk), np.float32)
-        for first in range(thread * chunk, channels, threads * chunk):
-            size = min(chunk, channels - first)
-            for t in range(points.shape[1]):
-                number, column = divmod(begin + t, tiles_w)
-                image, row = divmod(number, tiles_h)
-                top, left = OUTPUTS * row - pad, OUTPUTS * column - pad
-                for i in range(POINTS):
-                    source, to = points[i, t], one[i // PIXELS, i % PIXELS]
-                    for c in range(size):
-                        to[c] = source[first + c]
-                _sandwich(B, one, temp, done)
-                for c in range(size):
-                    for y in range(max(0, -top), min(PIXELS, height - top)):
-                        for x in range(max(0, -left), min(PIXELS, width - left)):
-                            images[image, first + c, top + y, left + x] += done[y, x, c]
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def multiply_points(trans_a, trans_b, a, b, beta, out):
-    """out[i] = op(a[i]) op(b[i]) + beta out[i] for each of the 36 points. Within `one_thread_blas`."""
-    m, n = out.shape[1], out.shape[2]
-    k = a.shape[1] if trans_a else a.shape[2]
-    for i in prange(POINTS):
-        sgemm(
-            trans_a, trans_b, m, n, k, a[i].ctypes.data, a.shape[2], b[i].ctypes.data, b.shape[2],
-            beta, out[i].ctypes.data, n,
-        )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def to_phases(images, pad, phases):
-    """phases (N x 4 x C x H' x W'): [n, 2 i + j, c, y, x] = images[n, c, 2 y + i - pad, 2 x + j - pad], 0 outside."""
-    channels, height, width = images.shape[1:]
-    for plane in prange(images.shape[0] * channels):
-        n, c = plane // channels, plane % channels
-        for i in range(2):
-            for j in range(2):
-                low = (pad - j + 1) // 2  # the first x that is not outside
-                high = max(low, min(phases.shape[4], (width - 1 + pad - j) // 2 + 1))
-                for y in range(phases.shape[3]):
-                    row = 2 * y + i - pad
-                    if 0 <= row < height:
-                        phases[n, 2 * i + j, c, y, :low] = np.float32(0)
-                        phases[n, 2 * i + j, c, y, high:] = np.float32(0)
-                        for x in range(low, high):
-                            phases[n, 2 * i + j, c, y, x] = images[n, c, row, 2 * x + j - pad]
-                    else:
-                        phases[n, 2 * i + j, c, y] = np.float32(0)
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def from_phases(phases, pad, images):
-    """What `to_phases` does, backwards: each pixel gets what its one place in the phases has, 0 if it has none."""
-    channels, height, width = images.shape[1:]
-    for plane in prange(images.shape[0] * channels):
-        n, c = plane // channels, plane % channels
-        for row in range(height):
-            y, i = divmod(row + pad, 2)
-            for column in range(width):
-                x, j = divmod(column + pad, 2)
-                inside = y < phases.shape[3] and x < phases.shape[4]
-                images[n, c, row, column] = phases[n, 2 * i + j, c, y, x] if inside else np.float32(0)
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def split_filters(filters, small):
-    """small (M x 4 x C x 3 x 3): [m, 2 i + j, c, y, x] = filters[m, c, 2 y + i, 2 x + j], 0 where there is none."""
-    outputs, channels, size, _ = filters.shape
-    for m in prange(outputs):
-        for phase in range(4):
-            for c in range(channels):
+    rows, channels = (filters.shape[1], filters.shape[0]) if turned else filters.shape[:2]
+    count = min(PAIR, rows - first)
+    stage[:, :, : LANES + ROWS] = np.float32(0)
+    for begin in range(0, channels, CHUNK):
+        size = min(CHUNK, channels - begin)
+        for r in range(count):
+            lane = r if r < ROWS else r + SLACK
+            for c in range(size):
+                one = filters[begin + c, first + r] if turned else filters[first + r, begin + c]
                 for y in range(3):
                     for x in range(3):
-                        row, column = 2 * y + phase // 2, 2 * x + phase % 2
-                        there = row < size and column < size
-                        small[m, phase, c, y, x] = filters[m, c, row, column] if there else np.float32(0)
+                        place = 8 - (3 * y + x) if turned else 3 * y + x
+                        stage[c, place, lane] = one[y, x]
+        for c in range(size):
+            to = out.ctypes.data + _FLOAT * (begin + c) * ROWS
+            sandwich.of_filters(stage[c].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK)
+
+
+@njit(cache=True, error_model="numpy")
+def _write(stage, bias, places, count, m, outs):
+    """The outputs of channel m of the tiles at `places` = stage (16 x COLUMNS) + bias."""
+    height, width = outs.shape[2:]
+    for lane in range(count):
+        image, top, left = places[lane]
+        plane = outs[image, m]
+        if top + OUTPUTS <= height and left + OUTPUTS <= width:
+            for y in range(OUTPUTS):
+                for x in range(OUTPUTS):
+                    plane[top + y, left + x] = stage[OUTPUTS * y + x, lane] + bias
+        else:
+            for y in range(min(OUTPUTS, height - top)):
+                for x in range(min(OUTPUTS, width - left)):
+                    plane[top + y, left + x] = stage[OUTPUTS * y + x, lane] + bias
+
+
+GROUP = 4  # panels of columns that two panels of rows are multiplied with, point by point
+
+
+@njit(cache=True, error_model="numpy")
+def _multiply_points(depth, rows, columns, first, count, outputs, products):
+    """products (count x 36 x PAIR x COLUMNS) = two panels of rows times `count` panels of columns, at each point.
+
+    depth: how many numbers each product sums up. outputs: how many of the rows there are.
+    """
+    left, right, out = rows.ctypes.data, columns.ctypes.data, products.ctypes.data
+    for i in range(POINTS):
+        for g in range(count):
+            for half in range(2):
+                if half * ROWS < outputs:
+                    a = left + _FLOAT * (i * rows.shape[1] + half * (depth * ROWS + SLACK))
+                    b = right + _FLOAT * (i * columns.shape[1] + (first + g) * depth * COLUMNS)
+                    to = out + _FLOAT * ((g * POINTS + i) * PAIR + half * ROWS) * COLUMNS
+                    multiply(depth, a, b, to, COLUMNS, False)
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def add_split_filters(small, filters):
-    """filters += what `split_filters` puts into small, backwards."""
-    outputs, channels, size, _ = filters.shape
-    for m in prange(outputs):
-        for c in range(channels):
-            for row in range(size):
-                for column in range(size):
-                    phase = 2 * (row % 2) + column % 2
-                    filters[m, c, row, column] += small[m, phase, c, row // 2, column // 2]
+def filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs):
+    """outs = filters * tiles + bias, of the tiles v from `tiles_as_columns`, number `begin` on.
+
+    Two panels of filters are transformed at a time. parts: into how many parts the tiles are cut, so that all threads
+    have work. Scratch, one a thread: u (36 x two panels of channels x ROWS), y (GROUP x 36 x PAIR x COLUMNS).
+    """
+    threads, outputs, panels = len(u), outs.shape[1], -(-tiles // COLUMNS)
+    channels = filters.shape[0] if turned else filters.shape[1]
+    pairs = -(-outputs // PAIR)
+    for thread in prange(threads):
+        stage = np.empty((CHUNK, 9, COLUMNS), np.float32)
+        done = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
+        places = np.empty((COLUMNS, 3), np.int64)
+        for job in range(thread, pairs * parts, threads):
+            first, part = job // parts * PAIR, job % parts
+            _filters_as_rows(filters, first, turned, stage, u[thread])
+            low, high = panels * part // parts, panels * (part + 1) // parts
+            for group in range(low, high, GROUP):
+                together = min(GROUP, high - group)
+                _multiply_points(channels, u[thread], v, group, together, outputs - first, y[thread])
+                for g in range(together):
+                    before = (group + g) * COLUMNS
+                    count = min(COLUMNS, tiles - before)
+                    find(begin + before, count, grid, places)
+                    for r in range(min(PAIR, outputs - first)):
+                        source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
+                        sandwich.to_outputs(source, PAIR * COLUMNS, done.ctypes.data, COLUMNS, LANES)
+                        _write(done, bias[first + r], places, count, first + r, outs)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_filters(stage, m, first, filters):
+    """filters[m, first : first + COLUMNS] += stage (9 x COLUMNS)."""
+    for lane in range(min(COLUMNS, filters.shape[1] - first)):
+        one = filters[m, first + lane]
+        for y in range(3):
+            for x in range(3):
+                one[y, x] += stage[3 * y + x, lane]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff):
+    """filters_diff += the gradient, of the tiles v from `channels_as_columns`, at `places`.
+
+    parts: into how many parts the channels are cut, so that all threads have work. Scratch, one a thread: d (36 x two
+    panels of tiles x ROWS), y (GROUP x 36 x PAIR x COLUMNS).
+    """
+    threads, (outputs, channels) = len(d), filters_diff.shape[:2]
+    pairs, panels = -(-outputs // PAIR), -(-channels // COLUMNS)
+    for thread in prange(threads):
+        stage = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
+        for job in range(thread, pairs * parts, threads):
+            first, part = job // parts * PAIR, job % parts
+            _outputs_as_rows(out_diffs, places, first, stage, d[thread])
+            low, high = panels * part // parts, panels * (part + 1) // parts
+            for group in range(low, high, GROUP):
+                together = min(GROUP, high - group)
+                _multiply_points(len(places), d[thread], v, group, together, outputs - first, y[thread])
+                for g in range(together):
+                    for r in range(min(PAIR, outputs - first)):
+                        source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
+                        sandwich.to_filters(source, PAIR * COLUMNS, stage.ctypes.data, COLUMNS, LANES)
+                        _add_filters(stage, first + r, (group + g) * COLUMNS, filters_diff)

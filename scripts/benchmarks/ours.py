@@ -107,4 +107,11 @@ def _update() -> Callable[[], object]:
     for blob in itertools.chain(*solver.net.params.values()):
         rng.standard_normal(out=blob.data, dtype=np.float32)
         rng.standard_normal(out=blob.diff, dtype=np.float32)
-    return solver.apply_update
+
+    def update() -> None:
+        for blob in itertools.chain(*solver.net.params.values()):
+            blob.clear_diff()
+            blob.diff_to_add()  # as backward does; what stands there is the gradient again
+        solver.apply_update()
+
+    return update

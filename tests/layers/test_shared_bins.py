@@ -9,9 +9,6 @@ from recordings import net_of
 import caffe_compat as caffe
 from caffe_compat.layers.fused import shared_bins
 from caffe_compat.layers.kernels import shared_bins as kernels
-from caffe_compat.layers.kernels.blas import has_sgemm
-
-pytestmark = pytest.mark.skipif(not has_sgemm(), reason="this numpy's BLAS cannot be called from kernels")
 
 NET = """
 input: "maps" input_shape {{ dim: 3 dim: 11 dim: 13 dim: 17 }}

@@ -106,7 +106,9 @@ def test_nothing_comes_to_the_host_that_nobody_asks_for(tmp_path, device, monkey
     copied = []
     fetch = memory.Ahead.__call__
     monkeypatch.setattr(
-        memory.Ahead, "__call__", lambda self: (copied.append(self.tensor.numel()), fetch(self))[1]
+        memory.Ahead,
+        "__call__",
+        lambda self, array: (copied.append(self.tensor.numel()), fetch(self, array))[1],
     )
     solver.step(2)
     assert set(copied) == {1}, copied  # the loss

@@ -1,0 +1,131 @@
+"""The innermost product of matrices: one tile of sums that stays in the processor's registers.
+
+Emitted as LLVM vectors of this processor's width, since loops as numba compiles them do not keep so many sums in
+registers. Both factors are read from panels: what takes part in the k-th product of a tile lies together. A panel of
+a left factor has ROWS numbers for each k, one of a right factor COLUMNS.
+
+Source: Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008); Van Zee and van de Geijn,
+BLIS (2015), whose micro-kernel and micro-panels these are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic
+
+
+def _features() -> set[str]:
+    """What the processor that numba compiles for can do."""
+    named = config.CPU_FEATURES  # type: ignore[attr-defined]
+    flags = binding.get_host_cpu_features().flatten() if named is None else named
+    return {flag[1:] for flag in flags.split(",") if flag.startswith("+")}
+
+
+def _shape(features: set[str]) -> tuple[int, int, int]:
+    """Numbers in a vector, rows of a tile and vectors in a row: as many sums as there are registers for.
+
+    There are at most as many rows as numbers in a vector, so that one write fills a row of a panel.
+    """
+    if "avx512f" in features:
+        return 16, 14, 2
+    if "avx" in features:
+        return 8, 6, 2
+    return 4, 4, 2
+
+
+_FEATURES = _features()
+LANES, ROWS, _VECTORS = _shape(_FEATURES)
+COLUMNS = LANES * _VECTORS
+SLACK = LANES - ROWS  # numbers that such a write goes too far; the next one takes their place
+_FUSED = bool({"fma", "neon"} & _FEATURES)  # else a fused product and sum would be a call of a function
+
+
+class Vectors:
+    """What kernels in vector code have in common: LANES float32 at a time."""
+
+    kind = ir.VectorType(ir.FloatType(), LANES)
+    zero, undefined = ir.Constant(kind, [0.0] * LANES), ir.Constant(kind, ir.Undefined)
+
+    def __init__(self, builder: ir.IRBuilder):
+        self._builder = builder
+
+    def pointer(self, address: ir.Value) -> ir.Value:
+        return self._builder.inttoptr(address, ir.FloatType().as_pointer())
+
+    def _place(self, base: ir.Value, offset: ir.Value) -> ir.Value:
+        return self._builder.bitcast(self._builder.gep(base, [offset]), self.kind.as_pointer())
+
+    def read(self, base: ir.Value, offset: ir.Value) -> ir.Value:
+        """The numbers from base + offset on."""
+        value = self._builder.load(self._place(base, offset))
+        value.align = 4
+        return value
+
+    def write(self, value: ir.Value, base: ir.Value, offset: ir.Value) -> None:
+        self._builder.store(value, self._place(base, offset)).align = 4
+
+    def spread(self, value: ir.Value) -> ir.Value:
+        """A number as all numbers of a vector."""
+        i32 = ir.IntType(32)
+        one = self._builder.insert_element(self.undefined, value, i32(0))
+        return self._builder.shuffle_vector(
+            one, self.undefined, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
+        )
+
+    def plus_product(self, total: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+        """total + x y."""
+        builder = self._builder
+        if not _FUSED:
+            return builder.fadd(builder.fmul(x, y), total)
+        kind = ir.FunctionType(self.kind, [self.kind] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+        return builder.call(fma, [x, y, total])
+
+    def plus_multiple(self, total: ir.Value | None, factor: float, x: ir.Value) -> ir.Value:
+        """total + factor x, or factor x where there is no total."""
+        multiplier = ir.Constant(self.kind, [float(factor)] * LANES)
+        if total is None:
+            return x if factor == 1 else self._builder.fmul(multiplier, x)
+        if abs(factor) == 1:
+            return (self._builder.fadd if factor == 1 else self._builder.fsub)(total, x)
+        return self.plus_product(total, multiplier, x)
+
+
+def _emit(typingctx, k, a, b, c, ldc, add):
+    """Emit the loop over k (numba hands over types here, and LLVM values to `codegen`)."""
+    i64 = types.int64
+    signature = types.void(i64, i64, i64, i64, i64, types.boolean)
+
+    def codegen(context, builder, signature, args):
+        k, a, b, c, ldc, add = args
+        vectors, i64 = Vectors(builder), ir.IntType(64)
+        a, b, c = (vectors.pointer(address) for address in (a, b, c))
+        sums = [[cgutils.alloca_once(builder, vectors.kind) for _ in range(_VECTORS)] for _ in range(ROWS)]
+        for total in (total for row in sums for total in row):
+            builder.store(vectors.zero, total)
+        with cgutils.for_range(builder, k) as loop:
+            left = builder.gep(a, [builder.mul(loop.index, i64(ROWS))])
+            right = builder.mul(loop.index, i64(COLUMNS))
+            factors = [vectors.read(b, builder.add(right, i64(LANES * j))) for j in range(_VECTORS)]
+            for r, row in enumerate(sums):
+                value = vectors.spread(builder.load(builder.gep(left, [i64(r)])))
+                for total, factor in zip(row, factors, strict=True):
+                    builder.store(vectors.plus_product(builder.load(total), value, factor), total)
+        for r, row in enumerate(sums):
+            for j, total in enumerate(row):
+                place = builder.add(builder.mul(ldc, i64(r)), i64(LANES * j))
+                before = builder.select(add, vectors.read(c, place), vectors.zero)
+                vectors.write(builder.fadd(builder.load(total), before), c, place)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+# multiply(k, a, b, c, ldc, add): c (ROWS x COLUMNS float32, rows ldc apart) = a b, or c + a b where `add` is true. a:
+# k x ROWS, b: k x COLUMNS, panels. a, b, c: addresses (array.ctypes.data) of arrays that the kernel's caller holds; k
+# and ldc int64. Typed Any, since mypy would ask for the typing context in every call.
+multiply: Any = intrinsic(_emit)
