@@ -2,7 +2,7 @@
 
 Two engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
 default, lets what stands in layers/fused run forward in the place of some layers (backward is always the layers' own),
-and convolutions take fewer products. A blob that is not made this way is made when somebody asks for its data.
+and convolutions of 3 x 3 take fewer products, backward too. A blob that is not made this way is made when somebody asks for its data.
 """
 
 from __future__ import annotations
