@@ -2,8 +2,9 @@
 
 The engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
 default, lets what stands in layers/fused run forward in the place of some layers (backward is always the layers' own),
-and convolutions take fewer products. A blob that is not made this way is made when somebody asks for its data.
-TORCH runs the layers of STRICT by PyTorch, on a device; it is in torch_engine, and imported when it is asked for.
+and convolutions of 3 x 3 take fewer products, backward too. A blob that is not made this way is made when somebody
+asks for its data. TORCH runs the layers of STRICT by PyTorch, on a device; it is in torch_engine, and imported when it
+is asked for.
 """
 
 from __future__ import annotations
