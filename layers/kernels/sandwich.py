@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.tile import COLUMNS, LANES, Vectors
 
-B_T = [
+Matrix = list[list[float]]
+
+B_T: Matrix = [
     [4, 0, -5, 0, 1, 0],
     [0, -4, -4, 1, 1, 0],
     [0, 4, -4, -1, 1, 0],
@@ -24,7 +26,7 @@ B_T = [
     [0, 2, -1, -2, 1, 0],
     [0, 4, 0, -5, 0, 1],
 ]
-G = [
+G: Matrix = [
     [1 / 4, 0, 0],
     [-1 / 6, -1 / 6, -1 / 6],
     [-1 / 6, 1 / 6, -1 / 6],
@@ -32,7 +34,7 @@ G = [
     [1 / 24, -1 / 12, 1 / 6],
     [0, 0, 1],
 ]
-A_T = [
+A_T: Matrix = [
     [1, 1, 1, 1, 1, 0],
     [0, 1, -1, 2, -2, 0],
     [0, 1, 1, 4, 4, 0],
@@ -40,11 +42,11 @@ A_T = [
 ]
 
 
-def _transposed(matrix: list[list[float]]) -> list[list[float]]:
+def _transposed(matrix: Matrix) -> Matrix:
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
-def _intrinsic(matrix: list[list[float]]) -> Any:
+def _intrinsic(matrix: Matrix) -> Any:
     rows, columns = len(matrix), len(matrix[0])
 
     def emit(typingctx, d, d_step, out, out_step, vector_step):
