@@ -26,38 +26,21 @@ def run_transpose(sources, offset, targets, target_offset):
     transpose(sources.ctypes.data, offset, targets.ctypes.data, target_offset)
 
 
-@njit
-def of_pixels(d, d_step, out, out_step, vector_step):
-    sandwich.of_pixels(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
+def jitted(transform):
+    @njit
+    def run(d, d_step, out, out_step, vector_step):
+        transform(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
+
+    return run
 
 
-@njit
-def of_filters(d, d_step, out, out_step, vector_step):
-    sandwich.of_filters(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
-
-
-@njit
-def to_outputs(d, d_step, out, out_step, vector_step):
-    sandwich.to_outputs(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
-
-
-@njit
-def of_outputs(d, d_step, out, out_step, vector_step):
-    sandwich.of_outputs(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
-
-
-@njit
-def to_filters(d, d_step, out, out_step, vector_step):
-    sandwich.to_filters(d.ctypes.data, d_step, out.ctypes.data, out_step, vector_step)
-
-
-TRANSFORMS = [
-    (of_pixels, np.array(sandwich.B_T)),
-    (of_filters, np.array(sandwich.G)),
-    (to_outputs, np.array(sandwich.A_T)),
-    (of_outputs, np.array(sandwich.A_T).T),
-    (to_filters, np.array(sandwich.G).T),
-]
+TRANSFORMS = {
+    "of_pixels": np.array(sandwich.B_T),
+    "of_filters": np.array(sandwich.G),
+    "to_outputs": np.array(sandwich.A_T),
+    "of_outputs": np.array(sandwich.A_T).T,
+    "to_filters": np.array(sandwich.G).T,
+}
 
 
 def noise(*shape):
@@ -85,11 +68,12 @@ def test_transpose():
     assert (out[:, :2] == 9).all() and (out[:, 2 + LANES :] == 9).all()
 
 
-@pytest.mark.parametrize("transform, matrix", TRANSFORMS, ids=lambda x: getattr(x, "__name__", ""))
-def test_transforms(transform, matrix):
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms(name):
+    matrix = TRANSFORMS[name]
     p, q = matrix.shape
     d, out = noise(q, q, COLUMNS + 3), np.full((p, p, COLUMNS + 8), np.nan, np.float32)
-    transform(d, COLUMNS + 3, out, COLUMNS + 8, LANES + 2)
+    jitted(getattr(sandwich, name))(d, COLUMNS + 3, out, COLUMNS + 8, LANES + 2)
     got = np.concatenate(
         [out[:, :, v * (LANES + 2) :][:, :, :LANES] for v in range(COLUMNS // LANES)], axis=2
     )
