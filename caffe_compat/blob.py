@@ -11,6 +11,7 @@ import numpy as np
 
 from caffe_compat.errors import CaffeCompatError
 
+LINE = 64  # bytes of a cache's line
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
 _OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument of getrefcount
@@ -53,13 +54,17 @@ def _physical_memory() -> int:
 
 
 def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
+    """A flat array that begins a line of the cache: so threads that have parts of it do not write to the same line."""
     need = count * dtype.itemsize
     if need > _physical_memory():  # the system would hand it out, and kill the process when it is written
         raise CaffeCompatError(
             f"a blob of shape {shape} takes {need / 2**30:.1f} GiB, this machine has "
             f"{_physical_memory() / 2**30:.1f} GiB; make the batch or the image smaller"
         )
-    return np.zeros(count, dtype)
+    memory = np.zeros(need + LINE, np.uint8)
+    begin = -memory.ctypes.data % LINE
+    # from a buffer, so that numpy names this array, not `memory`, as the base of its views: see is_held
+    return np.frombuffer(memory.data[begin : begin + need], dtype)
 
 
 class Blob:

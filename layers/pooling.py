@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.kernels import pooling as kernels
-from caffe_compat.layers.kernels.scratch import scratch
+from caffe_compat.layers.kernels.scratch import apart, scratch
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 from caffe_compat.rng import caffe_rng
@@ -118,7 +118,7 @@ class Pooling(Layer):
         """What max_forward works in."""
         height, width = (size + kernel - 1 for size, kernel in zip(y.shape[1:], self._kernel, strict=True))
         elements = height * width if self._stride == (1, 1) else x.shape[2]
-        return scratch((numba.get_num_threads(), 2, elements), x.dtype)
+        return scratch((numba.get_num_threads(), 2, apart(elements, x.dtype)), x.dtype)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:

@@ -8,6 +8,7 @@ samples, DummyData) are the same in all; masks of dropout differ.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -77,7 +78,10 @@ class Workers:
         try:
             call()
         except RuntimeError as error:
-            raise WorkerLost(" ".join(str(error).split())[:120]) from error
+            said = re.sub(
+                r"^\[.*?\] *", "", " ".join(str(error).split())
+            )  # without the place in gloo's source
+            raise WorkerLost(said[:120]) from error
 
 
 class Shard:

@@ -97,7 +97,7 @@ class SharedBins(Fused):
             [
                 (len(plan.rectangles), channels),
                 (threads, positions, apart(channels * block)),
-                (threads, channels * ROWS + SLACK),
+                (threads, apart(channels * ROWS + SLACK)),
                 (threads, kernels.TOGETHER, int(np.diff(plan.starts).max()) + ROWS, block),
                 (threads, rois, block),
             ],

@@ -112,6 +112,15 @@ def _call_sgemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, l
 sgemm: Any = intrinsic(_call_sgemm)
 
 
+_LINE = 16  # float32s in a line of the cache, which two threads had better not both write to
+
+
+@njit(cache=True, error_model="numpy")
+def _cut(size, part, parts):
+    """Where a part of so many columns begins."""
+    return size if part == parts else size * part // parts // _LINE * _LINE
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def _sgemm_blocks(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, blocks):
     item = 4
@@ -122,7 +131,7 @@ def _sgemm_blocks(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, block
             c_block = c + item * low * ldc
             sgemm(trans_a, trans_b, high - low, n, k, a_block, lda, b, ldb, beta, c_block, ldc)
         else:
-            low, high = n * i // blocks, n * (i + 1) // blocks
+            low, high = _cut(n, i, blocks), _cut(n, i + 1, blocks)
             b_block = b + item * low * (ldb if trans_b else 1)
             c_block = c + item * low
             sgemm(trans_a, trans_b, m, high - low, k, a, lda, b_block, ldb, beta, c_block, ldc)

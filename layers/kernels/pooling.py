@@ -57,11 +57,13 @@ def _max_of_rows(plane, window, line, top):
 def _max_at_once(plane, window, padded, across, top):
     """The same for stride 1: rows lie one behind the other, with their padding, so that one loop does all of them.
 
-    padded and across: of (H' + kernel - 1) x (W' + kernel - 1) numbers.
+    padded and across: at least (H' + kernel - 1) x (W' + kernel - 1) numbers.
     """
     height, width = plane.shape
     kernel_h, kernel_w, (pad_h, pad_w) = window[0, 0], window[1, 0], window[:, 2]
     wide = top.shape[1] + kernel_w - 1
+    size = (top.shape[0] + kernel_h - 1) * wide
+    padded, across = padded[:size], across[:size]
     padded[:] = _LOWEST
     rows = padded.reshape(-1, wide)
     for y in range(min(height, len(rows) - pad_h)):
@@ -84,15 +86,16 @@ def _max_at_once(plane, window, padded, across, top):
 def max_forward(bottom, window, work, top):
     """top = the maxima. bottom: planes x H x W; top: planes x H' x W'.
 
-    work: scratch, threads x 2 x (H' + kernel - 1) (W' + kernel - 1) for stride 1, else threads x 2 x W.
+    work: scratch, threads x 2 x at least (H' + kernel - 1) (W' + kernel - 1) for stride 1, else W. A thread has planes
+    that lie together, as threads that write to the same lines of a cache wait for each other.
     """
-    threads = len(work)
+    threads, planes = len(work), len(bottom)
     for thread in prange(threads):
-        for p in range(thread, len(bottom), threads):
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
             if window[0, 1] == 1 and window[1, 1] == 1:
                 _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
             else:
-                _max_of_rows(bottom[p], window, work[thread, 0], top[p])
+                _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
 
 
 @njit(cache=True, error_model="numpy")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 
 import numpy as np
 
 _local = threading.local()
+LINE = 64  # bytes of a cache's line: where threads write to the same one they wait for each other
+PAGE = 4096  # bytes after which an address falls on the same place in a cache
 
 
 def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array of this shape with anything in it, which the next call hands out again.
+    """An array of this shape with anything in it, which the next call hands out again. It begins a line of the cache.
 
     So only one lives at a time: a layer asks for it, uses it up, and keeps nothing in it between calls.
     """
@@ -19,24 +22,25 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     buffers = vars(_local)
     key = np.dtype(dtype).name
     if key not in buffers or buffers[key].size < count:
-        buffers[key] = np.empty(count, dtype)
+        memory = np.empty(count * np.dtype(dtype).itemsize + LINE, np.uint8)
+        begin = -memory.ctypes.data % LINE
+        buffers[key] = memory[begin : memory.size - LINE + begin].view(dtype)
     return buffers[key][:count].reshape(shape)
 
 
 def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[np.ndarray]:
     """Several such arrays at once, one behind the other."""
-    ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
+    items = LINE // np.dtype(dtype).itemsize
+    ends = np.cumsum([-(-np.prod(shape, dtype=np.int64) // items) * items for shape in shapes])
     memory = scratch((int(ends[-1]),), dtype)
     starts = [0, *ends[:-1]]
-    return [memory[start:end].reshape(shape) for start, end, shape in zip(starts, ends, shapes, strict=True)]
+    return [
+        memory[start : start + math.prod(shape)].reshape(shape)
+        for start, shape in zip(starts, shapes, strict=True)
+    ]
 
 
-PAGE, LINE = (
-    1024,
-    16,
-)  # float32s after which an address falls on the same place in a cache, and those of such a place
-
-
-def apart(count: int) -> int:
-    """At least so many float32s, in such a number that rows of them do not compete for the same places in a cache."""
-    return -(-count // PAGE) * PAGE + 3 * LINE
+def apart(count: int, dtype: type | np.dtype = np.float32) -> int:
+    """At least so many numbers, so many that rows of them neither share lines of a cache nor compete for its places."""
+    size = np.dtype(dtype).itemsize
+    return -(-count * size // PAGE) * PAGE // size + 3 * LINE // size

@@ -15,7 +15,8 @@ a solver may be given too. Where a signal stops training, a snapshot is taken; a
     """\
   caffe-compat train -solver solver.prototxt 2> train.log
   caffe-compat train -solver solver.prototxt -weights a.caffemodel,b.caffemodel
-  caffe-compat train -solver solver.prototxt -snapshot net_iter_500.solverstate -sighup_effect stop""",
+  caffe-compat train -solver solver.prototxt -snapshot net_iter_500.solverstate -sighup_effect stop
+  torchrun --nproc-per-node 2 -m caffe_compat train -solver solver.prototxt --engine torch""",
 )
 
 
