@@ -38,12 +38,8 @@ class Convolution(Layer):
         param = self.layer_param.convolution_param
         self.channel_axis = canonical_axis(self, param.axis, bottom[0])
         self.windows = read_windows(self, len(bottom[0].shape) - self.channel_axis - 1)
-        self._channels, self._num_output, group = (
-            bottom[0].shape[self.channel_axis],
-            param.num_output,
-            param.group,
-        )
-        self.group = group
+        self._channels, self._num_output = bottom[0].shape[self.channel_axis], param.num_output
+        self.group = group = param.group
         if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
             raise self.error(
                 f"num_output {self._num_output} and the {self._channels} channels of the bottom must be "

@@ -18,14 +18,14 @@ from caffe_compat.prototxt import zoo
 
 
 def small_ohem(engine: str) -> caffe.Net:
-    """The small OHEM net on a drawn photo with 1500 RoIs."""
+    """The small OHEM net on a drawn photo with 1500 RoIs, in which rounding flips no maximum of RoI pooling."""
     caffe.set_engine(engine)
     caffe.set_random_seed(4)
     try:
         net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN)
     finally:
         caffe.set_engine("fast")
-    net.layer_dict["data"].set_blobs([synthetic_sample(21, seed=5, rois=1500)])
+    net.layer_dict["data"].set_blobs([synthetic_sample(21, seed=6, rois=1500)])
     return net
 
 
@@ -69,8 +69,7 @@ def test_same_numbers(nets):
         assert np.abs(got - want).max(initial=0) <= 1e-5 * max(np.abs(want).max(initial=0), 1e-3), name
     for got, want in zip(fast.learnable, strict.learnable, strict=True):
         one, other = fast.param_blob(got).diff, strict.param_blob(want).diff
-        # a maximum that flips between two nearly equal pixels of a RoI's bin takes the gradient along
-        assert np.abs(one - other).max() <= 1e-3 * np.abs(other).max()
+        assert np.abs(one - other).max() <= 1e-4 * np.abs(other).max()
 
 
 def test_the_hard_rows_are_computed_where_the_read_only_ones_are_not_of_this_pass():

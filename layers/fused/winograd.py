@@ -65,7 +65,16 @@ class Winograd(Filtering):
             kernels.channels_as_columns(images, places, self._pad, len(d), v)
             kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff)
 
-    def _filter(self, images, filters, turned, bias, pad, outs) -> None:
+    def _filter(
+        self,
+        images: np.ndarray,
+        filters: np.ndarray,
+        turned: bool,
+        bias: np.ndarray | None,
+        pad: int,
+        outs: np.ndarray,
+    ) -> None:
+        """outs = filters * images + bias; turned: by the filters as gradients of images see them."""
         if bias is None:
             bias = np.zeros(outs.shape[1], np.float32)
         channels, grid = images.shape[1], _grid(outs)

@@ -87,7 +87,7 @@ def _intrinsic(matrix: Matrix) -> Any:
     return intrinsic(emit)
 
 
-# tile(d, d_step, out, out_step, vector_step) and so on: element (i, j) of the p x p results, vector v of them, is
+# of_pixels(d, d_step, out, out_step, vector_step) and so on: element (i, j) of the p x p results, vector v of them, is
 # LANES numbers at `out + (i p + j) out_step + v vector_step`. d and out are addresses (array.ctypes.data), steps count
 # float32s. of_pixels: 6 x 6 to 6 x 6 points, of_filters: 3 x 3 to 6 x 6, to_outputs: 6 x 6 to 4 x 4; and, for the
 # gradient of filters, of_outputs: 4 x 4 to 6 x 6, to_filters: 6 x 6 to 3 x 3.

@@ -149,7 +149,7 @@ def _add(products, places, sums):
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def multiply(pooled, rows, starts, places, weights, bias, packed, panels, products, sums, top):
-    """top (R x M) = bias + the sum over the positions of weights times the rows of x, each product taken once.
+    """top (R x M) = bias + the sum over the positions of weights times the rectangles, each product taken once.
 
     pooled: the rectangles, n x C; rows[starts[p] : starts[p + 1]] are those of position p. weights: M x C P as Caffe
     has them. B outputs, a multiple of COLUMNS, are done at a time. Scratch, one a thread: packed (P x at least C B),

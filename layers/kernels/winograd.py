@@ -17,10 +17,9 @@ from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, SLACK, multip
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
-SIDE_BY_SIDE = COLUMNS // LANES  # panels of rows that a transform fills at once
 _FLOAT = 4  # bytes
 
-assert SIDE_BY_SIDE == 2
+assert COLUMNS == 2 * LANES  # so that a transform fills two panels of rows
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,7 +108,7 @@ def _filters_as_rows(filters, first, turned, stage, out):
     """out (36 x two panels of channels x ROWS): the transformed filters from `first` on.
 
     turned: rows are the filters' input channels, and filters are turned by 180 degrees, as gradients of images see
-    them. stage: CHUNK x 9 x COLUMNS of 0.
+    them. stage: scratch, CHUNK x 9 x COLUMNS.
     """
     rows, channels = (filters.shape[1], filters.shape[0]) if turned else filters.shape[:2]
     count = min(PAIR, rows - first)
