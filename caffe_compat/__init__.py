@@ -3,28 +3,14 @@
 `import caffe_compat as caffe` gives what pycaffe's `import caffe` gives; docs/pycaffe.md has the names.
 """
 
+import sys
+
 from caffe_compat.threads import set_num_threads  # first, before numba is imported
 
 # isort: split
-from caffe_compat import io, layers, proto
-from caffe_compat._caffe import (
-    NCCL,
-    Timer,
-    has_nccl,
-    init_log,
-    log,
-    set_device,
-    set_mode_cpu,
-    set_mode_gpu,
-    set_multiprocess,
-    set_solver_count,
-    set_solver_rank,
-    solver_count,
-    solver_rank,
-)
+from caffe_compat import layers
 from caffe_compat.alias import install_as_caffe
-from caffe_compat.classifier import Classifier
-from caffe_compat.detector import Detector
+from caffe_compat.debug.finite import check_finite
 from caffe_compat.engine import get_engine, set_engine, to_torch
 from caffe_compat.errors import (
     CaffeCompatError,
@@ -39,7 +25,26 @@ from caffe_compat.errors import (
 from caffe_compat.layers.base import TEST, TRAIN, Layer
 from caffe_compat.layers.registry import layer_type_list
 from caffe_compat.net import Net
-from caffe_compat.net_spec import NetSpec, params, to_proto
+from caffe_compat.prototxt import net_spec
+from caffe_compat.prototxt.net_spec import NetSpec, params, to_proto
+from caffe_compat.pycaffe import _caffe, classifier, coord_map, detector, draw, io, proto
+from caffe_compat.pycaffe._caffe import (
+    NCCL,
+    Timer,
+    has_nccl,
+    init_log,
+    log,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_multiprocess,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
+)
+from caffe_compat.pycaffe.classifier import Classifier
+from caffe_compat.pycaffe.detector import Detector
 from caffe_compat.rng import set_random_seed
 from caffe_compat.solvers import (
     AdaDeltaSolver,
@@ -51,7 +56,10 @@ from caffe_compat.solvers import (
     get_solver,
 )
 from caffe_compat.version import __version__
-from caffe_compat.workbench.finite import check_finite
+
+# pycaffe's modules answer to the names that they have there: caffe.io is caffe_compat.io
+for _module in (_caffe, classifier, coord_map, detector, draw, io, net_spec, proto):
+    sys.modules[f"{__name__}.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __all__ = [
     "NCCL",

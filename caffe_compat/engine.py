@@ -1,7 +1,7 @@
 """Which layers of a net are computed together, and faster: a plan made once from the net's layer list.
 
 The engines compute the same, but for the order of sums. STRICT runs each layer by itself, as Caffe does. FAST, the
-default, lets what stands in layers/fused run forward in the place of some layers (backward is always the layers' own),
+default, lets what stands in engines/fast run forward in the place of some layers (backward is always the layers' own),
 and convolutions of 3 x 3 take fewer products, backward too. A blob that is not made this way is made when somebody
 asks for its data. TORCH runs the layers of STRICT by PyTorch, on a device; it is in torch_engine, and imported when it
 is asked for.
@@ -16,20 +16,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caffe_compat.backward_plan import LayerPlan
+from caffe_compat.engines.fast.base import Fused
+from caffe_compat.engines.fast.chain import Chain
+from caffe_compat.engines.fast.reused_rows import ReusedRows
+from caffe_compat.engines.fast.shared_bins import SharedBins
+from caffe_compat.engines.fast.winograd import PhasedWinograd, Winograd
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.convolution import Convolution
-from caffe_compat.layers.extras import import_extra
-from caffe_compat.layers.fused.base import Fused
-from caffe_compat.layers.fused.chain import Chain
-from caffe_compat.layers.fused.reused_rows import ReusedRows
-from caffe_compat.layers.fused.shared_bins import SharedBins
-from caffe_compat.layers.fused.winograd import PhasedWinograd, Winograd
-from caffe_compat.layers.hard_roi_mining import HardRoIMining
+from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
+from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.relu import ReLU
-from caffe_compat.layers.roi_pooling import ROIPooling
 from caffe_compat.layers.split import Split
 
 STRICT, FAST, TORCH = "strict", "fast", "torch"
@@ -69,13 +69,13 @@ def wait() -> None:
 
 
 def torch_engine(module: str) -> Any:
-    """A module of caffe_compat.torch_engine. Raises CaffeCompatError where torch is not installed."""
+    """A module of caffe_compat.engines.torch. Raises CaffeCompatError where torch is not installed."""
     import_extra(CaffeCompatError, "torch", "torch")
-    return importlib.import_module(f"caffe_compat.torch_engine.{module}")
+    return importlib.import_module(f"caffe_compat.engines.torch.{module}")
 
 
 def to_torch(net: Any) -> Any:
-    """A Net as a torch.nn.Module; see caffe_compat/torch_engine/module.py. Needs the extra `torch`."""
+    """A Net as a torch.nn.Module; see caffe_compat/engines/torch/module.py. Needs the extra `torch`."""
     return torch_engine("module").to_torch(net)
 
 

@@ -21,10 +21,10 @@ from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import Param, collect_params, share_memory
+from caffe_compat.net_passes import PycaffeNet
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
-from caffe_compat.pycaffe import PycaffeNet
 
 Callback = Callable[[int], None]
 

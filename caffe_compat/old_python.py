@@ -35,7 +35,9 @@ MODULES = {
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io",
     "__builtin__": "builtins",
 }  # fmt: skip
-LOADER = "__import__('caffe_compat.layers.param_str', fromlist=['Loader']).Loader"  # safe, and knows tuples
+LOADER = (
+    "__import__('caffe_compat.layers.common.param_str', fromlist=['Loader']).Loader"  # safe, and knows tuples
+)
 INSTALLED = tuple(
     folder + os.sep
     for folder in (

@@ -15,7 +15,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.extras import import_extra
+from caffe_compat.layers.common.extras import import_extra
 from caffe_compat.prototxt import wire
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.prototxt.reader import not_binary, parse_binary_net

@@ -7,6 +7,8 @@ package has, besides its modules, whose names are small, such a function for eac
 from collections.abc import Callable
 from typing import Any
 
+from caffe_compat.prototxt import net_spec
+
 if __name__ != "caffe_compat.layers":
     raise ImportError(
         f"this folder is the package caffe_compat.layers and was imported as '{__name__}'; "
@@ -17,6 +19,4 @@ if __name__ != "caffe_compat.layers":
 def __getattr__(name: str) -> Callable[..., Any]:
     if not name[:1].isupper():
         raise AttributeError(f"module 'caffe_compat.layers' has no attribute '{name}'")
-    from caffe_compat import net_spec
-
     return getattr(net_spec.layers, name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
-from caffe_compat.layers.loss import check_label_count, class_labels, ignored_label
+from caffe_compat.layers.common.loss import check_label_count, class_labels, ignored_label
 from caffe_compat.layers.registry import register
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers import channels
 from caffe_compat.layers.base import TEST
-from caffe_compat.layers.in_place import InPlaceLayer
-from caffe_compat.layers.learnable import set_up_params
+from caffe_compat.layers.common import channels
+from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.broadcast import broadcast_view, param_shape
-from caffe_compat.layers.in_place import InPlaceLayer
-from caffe_compat.layers.learnable import set_up_params
+from caffe_compat.layers.common.broadcast import broadcast_view, param_shape
+from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.registry import register
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN
-from caffe_compat.layers.in_place import InPlaceLayer
+from caffe_compat.layers.common.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng

@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.kernels.rows import add_to_rows
-from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.registry import register
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.loss import LossLayer, loss_weight
 from caffe_compat.layers.registry import register
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
+from caffe_compat.layers.common.sharing import Sharing
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.sharing import Sharing
 
 
 @register("Flatten")

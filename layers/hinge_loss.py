@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.loss import LossLayer, check_one_label_each, class_labels, loss_weight
+from caffe_compat.layers.common.loss import LossLayer, check_one_label_each, class_labels, loss_weight
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import HingeLossParameter
 

@@ -8,10 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
-from caffe_compat.layers.binaryproto import read_binaryproto
-from caffe_compat.layers.kernels import infogain as kernels
-from caffe_compat.layers.kernels.softmax import softmax
-from caffe_compat.layers.loss import (
+from caffe_compat.layers.common.binaryproto import read_binaryproto
+from caffe_compat.layers.common.loss import (
     LEAST_PROBABILITY,
     LossLayer,
     check_label_count,
@@ -21,6 +19,8 @@ from caffe_compat.layers.loss import (
     normalization_mode,
     normalizer,
 )
+from caffe_compat.layers.kernels import infogain as kernels
+from caffe_compat.layers.kernels.softmax import softmax
 from caffe_compat.layers.registry import register
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.kernels.bias import fill_columns
 from caffe_compat.layers.kernels.blas import gemm
-from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.registry import register
 
 

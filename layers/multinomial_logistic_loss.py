@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.kernels.softmax import log_loss
-from caffe_compat.layers.loss import (
+from caffe_compat.layers.common.loss import (
     LEAST_PROBABILITY,
     LossLayer,
     check_one_label_each,
     class_labels,
     loss_weight,
 )
+from caffe_compat.layers.kernels.softmax import log_loss
 from caffe_compat.layers.registry import register
 
 

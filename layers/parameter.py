@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.learnable import set_up_params
+from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 

@@ -13,13 +13,13 @@ from caffe_compat import old_python
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.blob import BlobVec
 from caffe_compat.errors import LayerError
-from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
-from caffe_compat.layers.proposal import ProposalLayer
-from caffe_compat.layers.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.rpn.proposal import ProposalLayer
+from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 from caffe_compat.prototxt import caffe_pb2
 
 BUILT_IN: dict[tuple[str, str], type[Layer]] = {

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.sources import not_read
+from caffe_compat.layers.common.sources import not_read
 from caffe_compat.prototxt import caffe_pb2
 
 _types: dict[str, type[Layer]] = {}
@@ -51,9 +51,9 @@ def register(name: str) -> Callable[[L], L]:
 @cache
 def _import_all() -> None:
     package = importlib.import_module("caffe_compat.layers")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.ispkg:
-            importlib.import_module(f"caffe_compat.layers.{module.name}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if ".kernels" not in module.name:
+            importlib.import_module(module.name)
 
 
 def layer_type_list() -> list[str]:

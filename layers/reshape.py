@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.sharing import Sharing
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.sharing import Sharing
 
 
 @register("Reshape")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers import channels
-from caffe_compat.layers.broadcast import broadcast_view, param_shape
-from caffe_compat.layers.in_place import InPlaceLayer
-from caffe_compat.layers.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common import channels
+from caffe_compat.layers.common.broadcast import broadcast_view, param_shape
+from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 

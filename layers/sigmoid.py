@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.in_place import InPlaceLayer
+from caffe_compat.layers.common.in_place import InPlaceLayer
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.registry import register
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.exponents import exp_of_negative, log1p_exp
-from caffe_compat.layers.kernels import sigmoid_loss as kernels
-from caffe_compat.layers.kernels.scratch import scratch
-from caffe_compat.layers.loss import (
+from caffe_compat.layers.common.exponents import exp_of_negative, log1p_exp
+from caffe_compat.layers.common.loss import (
     BATCH_SIZE,
     LossLayer,
     ignored_label,
@@ -16,6 +14,8 @@ from caffe_compat.layers.loss import (
     normalization_mode,
     normalizer,
 )
+from caffe_compat.layers.kernels import sigmoid_loss as kernels
+from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.registry import register
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
-from caffe_compat.layers.kernels import softmax as kernels
-from caffe_compat.layers.loss import (
+from caffe_compat.layers.common.loss import (
     LossLayer,
     check_label_count,
     class_labels,
@@ -18,6 +17,7 @@ from caffe_compat.layers.loss import (
     normalization_mode,
     normalizer,
 )
+from caffe_compat.layers.kernels import softmax as kernels
 from caffe_compat.layers.registry import register
 
 LEAST_PROBABILITY = np.finfo(np.float32).tiny  # C's FLT_MIN: no label costs more than 87.3365

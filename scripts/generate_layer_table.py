@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.layers.facts."""
+"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.layers.common.facts."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from caffe_compat.layers.facts import LayerFacts, all_facts
-from caffe_compat.layers.sources import MESSAGES
+from caffe_compat.layers.common.facts import LayerFacts, all_facts
+from caffe_compat.layers.common.sources import MESSAGES
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
 

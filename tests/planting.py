@@ -15,7 +15,7 @@ from caffe_compat.alias import importable_as_caffe
 from caffe_compat.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = ROOT / "tests/workbench/small.prototxt"
+SMALL = ROOT / "tests/compare/small.prototxt"
 Arrays = dict[str, np.ndarray]
 
 

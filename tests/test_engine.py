@@ -9,11 +9,11 @@ import pytest
 from processes import run_prototxt
 
 import caffe_compat as caffe
+from caffe_compat.engines.fast import shared_bins
+from caffe_compat.engines.fast.chain import Chain
+from caffe_compat.engines.fast.reused_rows import ReusedRows
+from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
-from caffe_compat.layers.fused import shared_bins
-from caffe_compat.layers.fused.chain import Chain
-from caffe_compat.layers.fused.reused_rows import ReusedRows
-from caffe_compat.layers.fused.shared_bins import SharedBins
 from caffe_compat.prototxt import zoo
 
 

@@ -7,7 +7,7 @@ import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
-from caffe_compat.run import run_net, steps
+from caffe_compat.tools.run import run_net, steps
 
 NET = """
 name: "n"

@@ -7,7 +7,7 @@ from recordings import GOLDEN
 from reference import reference
 
 import caffe_compat as caffe
-from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt import zoo
 
 NETS = json.loads((GOLDEN / "nets.json").read_text())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import caffe_compat as caffe
-from caffe_compat.layers.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 
 CLASSES, GROUP, KEPT = 5, 3, 9
 NET = """

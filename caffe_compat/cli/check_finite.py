@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from caffe_compat.cli import console
 
 if TYPE_CHECKING:
+    from caffe_compat.debug.finite import NotFinite, Range
     from caffe_compat.net import Net
     from caffe_compat.solvers import Solver
-    from caffe_compat.workbench.finite import NotFinite, Range
 
 
 def add_arguments(result: Any) -> None:
@@ -32,8 +32,8 @@ def checking(args: argparse.Namespace, net: Net | Solver) -> Iterator[None]:
     if not args.check_finite:
         yield
         return
+    from caffe_compat.debug.finite import check_finite
     from caffe_compat.errors import NotFiniteError
-    from caffe_compat.workbench.finite import check_finite
 
     try:
         with check_finite(net, "."):

@@ -10,7 +10,7 @@ from caffe_compat.cli import console, html
 
 if TYPE_CHECKING:
     import caffe_compat as caffe
-    from caffe_compat.workbench.reference import Reference
+    from caffe_compat.compare.reference import Reference
 
 DESCRIPTION = """\
 Run a net, forward and backward, and compare every blob, gradient and param gradient with a reference, layer by
@@ -102,9 +102,9 @@ def _diff(args: argparse.Namespace) -> int:
     if not (args.quiet or args.json):  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat diff: {args.net} against {args.against}", flush=True)
     from caffe_compat.cli import diff_report
-    from caffe_compat.workbench.bench import Bench
-    from caffe_compat.workbench.diff import diff
-    from caffe_compat.workbench.sources import load_params, own_inputs, weights_by_name
+    from caffe_compat.compare.bench import Bench
+    from caffe_compat.compare.diff import diff
+    from caffe_compat.compare.sources import load_params, own_inputs, weights_by_name
 
     console.import_from_here()
     html.check(args)
@@ -139,8 +139,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _reference(args: argparse.Namespace) -> Reference:
+    from caffe_compat.compare.sources import kind_of, own_inputs, read_reference, record_net
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.workbench.sources import kind_of, own_inputs, read_reference, record_net
 
     if kind_of(args.against) != "net":
         if args.against_weights:

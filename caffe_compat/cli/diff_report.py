@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from caffe_compat.cli.console import dims
-from caffe_compat.workbench.result import PARAM, Diff, Divergence, Row
+from caffe_compat.compare.result import PARAM, Diff, Divergence, Row
 
 SHOWN = 10  # settings, at most
 

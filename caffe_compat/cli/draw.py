@@ -41,8 +41,8 @@ def _picture(text: str) -> str:
 
 
 def _draw(args: argparse.Namespace) -> None:
+    from caffe_compat.drawing import page, picture
     from caffe_compat.files import replacing
-    from caffe_compat.workbench import page, picture
 
     facts = explained(args)
     svg = picture.svg(facts)

@@ -12,7 +12,7 @@ from caffe_compat.cli import console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from caffe_compat.workbench.explain import Explanation
+    from caffe_compat.explain.explain import Explanation
 
 DESCRIPTION = """\
 Say of each layer and bottom whether gradient flows, and if not, why: a propagate_down flag, an lr_mult of 0 (each
@@ -60,7 +60,7 @@ def add_net_arguments(result: argparse.ArgumentParser) -> None:
 def explained(args: argparse.Namespace) -> Explanation:
     """Build the net that the arguments ask for, and explain it."""
     import caffe_compat as caffe
-    from caffe_compat.workbench.explain import explain
+    from caffe_compat.explain.explain import explain
 
     console.import_from_here()
     phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
@@ -69,7 +69,7 @@ def explained(args: argparse.Namespace) -> Explanation:
 
 
 def _explain(args: argparse.Namespace) -> None:
-    from caffe_compat.workbench import stories
+    from caffe_compat.explain import stories
 
     facts = explained(args)
     told = stories.story(facts, args.name) if args.name else None
@@ -89,7 +89,7 @@ def _print(lines: list[str]) -> None:
 
 
 def _report(facts: Explanation) -> None:
-    from caffe_compat.workbench import stories
+    from caffe_compat.explain import stories
 
     out = console.out()
     title = f'net "{facts.name}"' if facts.name else "net"
@@ -119,7 +119,7 @@ def _table(*columns: tuple[str, dict[str, Any]]) -> Table:
 def _layers(facts: Explanation) -> Table:
     from rich.text import Text
 
-    from caffe_compat.workbench.stories import gradient
+    from caffe_compat.explain.stories import gradient
 
     table = _table(
         ("line", {"justify": "right"}),
@@ -141,7 +141,7 @@ def _layers(facts: Explanation) -> Table:
 def _params(facts: Explanation) -> Table:
     from rich.text import Text
 
-    from caffe_compat.workbench.stories import stated
+    from caffe_compat.explain.stories import stated
 
     table = _table(
         ("param", {"max_width": 20, "overflow": "fold"}),

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from caffe_compat.compare.diff import OnRow
+    from caffe_compat.compare.result import Diff
     from caffe_compat.net import Net
-    from caffe_compat.run import RunReport
+    from caffe_compat.report import Look
     from caffe_compat.solvers import Iteration
-    from caffe_compat.workbench.diff import OnRow
-    from caffe_compat.workbench.report import Look
-    from caffe_compat.workbench.result import Diff
+    from caffe_compat.tools.run import RunReport
 
 
 def add_arguments(result: Any) -> None:
@@ -37,7 +37,7 @@ def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[Look | 
     if not args.html:
         yield None
         return
-    from caffe_compat.workbench.report import Look
+    from caffe_compat.report import Look
 
     look = Look(net, passes)
     yield look
@@ -46,7 +46,7 @@ def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[Look | 
 
 def write_run(args: argparse.Namespace, net: Net, run: RunReport, look: Look, notes: Sequence[str]) -> None:
     """Write the page of a run."""
-    from caffe_compat.workbench.report import of_run, write
+    from caffe_compat.report import of_run, write
 
     write(of_run(args.net, net, run, look, notes, meaning=args.propagate_down), args.html)
     _say(args)
@@ -60,8 +60,8 @@ def write_training(
     pixel_means: Sequence[float],
 ) -> None:
     """Write the page of a training; runs its net once more for the numbers of the layers."""
-    from caffe_compat.run import run_net
-    from caffe_compat.workbench.report import of_run, of_training, write
+    from caffe_compat.report import of_run, of_training, write
+    from caffe_compat.tools.run import run_net
 
     with looking(args, net, 1) as look:
         run = run_net(net)
@@ -75,7 +75,7 @@ def comparing(args: argparse.Namespace) -> tuple[OnRow, Callable[[Net, Diff], No
     """What `diff` is to tell of each row, and what writes the page afterwards; both do nothing without --html."""
     if not args.html:
         return lambda array, value: None, lambda net, result: None
-    from caffe_compat.workbench.report import Compared, of_diff, write
+    from caffe_compat.report import Compared, of_diff, write
 
     compared: list[Compared] = []
 

@@ -27,7 +27,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def _layers(args: argparse.Namespace) -> None:
     from rich.table import Table
 
-    from caffe_compat.layers.facts import all_facts
+    from caffe_compat.layers.common.facts import all_facts
     from caffe_compat.layers.registry import layer_class
 
     for name in args.types:

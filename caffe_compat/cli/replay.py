@@ -37,8 +37,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 def _replay(args: argparse.Namespace) -> int:
     from caffe_compat.cli.check_finite import report
-    from caffe_compat.workbench import replay
-    from caffe_compat.workbench.finite import NotFinite
+    from caffe_compat.debug import replay
+    from caffe_compat.debug.finite import NotFinite
 
     console.import_from_here()
     done = replay.run(args.file)

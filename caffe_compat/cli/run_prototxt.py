@@ -167,7 +167,7 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.files import check_writable
-    from caffe_compat.run import dump, run_net, steps
+    from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
 
     html.check(args)

@@ -12,7 +12,7 @@ from rich.table import Table
 from caffe_compat.cli.console import dims, out
 from caffe_compat.errors import WeightsError
 from caffe_compat.fast_rcnn.voc import CLASSES
-from caffe_compat.run import HardRois, LayerRun, RunReport
+from caffe_compat.tools.run import HardRois, LayerRun, RunReport
 from caffe_compat.weights import Report
 
 

@@ -77,7 +77,7 @@ def _run(path: str, talk: bool) -> tuple[list[str], float]:
 
 def _pass(net: Net) -> None:
     from caffe_compat.fast_rcnn.feed import feed_sample
-    from caffe_compat.run import run_net
+    from caffe_compat.tools.run import run_net
 
     if len(net.inputs) == 1:  # a batch of images: one will do
         blob = net.blobs[net.inputs[0]]

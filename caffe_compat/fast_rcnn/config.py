@@ -22,12 +22,12 @@ from typing import Any
 import yaml
 
 from caffe_compat.errors import DataError
-from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import TEST, TRAIN
-from caffe_compat.layers.hard_roi_mining import OHEMDataLayer
-from caffe_compat.layers.proposal import ProposalLayer
-from caffe_compat.layers.proposal_target import ProposalTargetLayer
-from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
+from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.rpn.proposal import ProposalLayer
+from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 
 Four = tuple[float, float, float, float]
 

@@ -16,8 +16,8 @@ from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from caffe_compat.files import read_npz
-from caffe_compat.layers.hard_roi_mining import HardRoIMining
-from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.net import Net
 
 Blobs = Mapping[str, np.ndarray]

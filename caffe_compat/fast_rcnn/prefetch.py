@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.layers.minibatches import Blobs, Source, State
+from caffe_compat.layers.fast_rcnn.minibatches import Blobs, Source, State
 
 
 class Prefetcher:

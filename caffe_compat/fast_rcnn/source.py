@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
-from caffe_compat.layers.minibatches import State
+from caffe_compat.layers.fast_rcnn.minibatches import State
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.roidb import Roidb

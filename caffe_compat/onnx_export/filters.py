@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.windows import read_windows
+from caffe_compat.layers.convolution.windows import read_windows
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 

@@ -22,6 +22,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.kernels import updates
 from caffe_compat.learnable_params import Param
+from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
@@ -34,7 +35,6 @@ from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
 from caffe_compat.solvers.scores import Means, log_outputs, outputs
 from caffe_compat.weights import import_h5py
-from caffe_compat.workbench.losses import LossWarnings
 
 logger = logging.getLogger("caffe_compat.solver")
 

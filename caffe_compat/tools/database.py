@@ -9,7 +9,7 @@ from typing import Any
 
 from caffe_compat.errors import DataError
 from caffe_compat.files import check_writable
-from caffe_compat.layers.extras import import_extra
+from caffe_compat.layers.common.extras import import_extra
 from caffe_compat.prototxt.caffe_pb2 import Datum
 from caffe_compat.tools.about import About
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from caffe_compat.layers.datums import open_database, pixels, read_datum
-from caffe_compat.layers.image_data import read_list
-from caffe_compat.layers.transformer import read_image
+from caffe_compat.layers.data.datums import open_database, pixels, read_datum
+from caffe_compat.layers.data.image_data import read_list
+from caffe_compat.layers.data.transformer import read_image
 from caffe_compat.tools.about import About
 
 

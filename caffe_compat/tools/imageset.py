@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.layers.image_data import Entry, read_list
-from caffe_compat.layers.transformer import read_image_file
+from caffe_compat.layers.data.image_data import Entry, read_list
+from caffe_compat.layers.data.transformer import read_image_file
 from caffe_compat.prototxt.caffe_pb2 import Datum
 from caffe_compat.rng import caffe_rng
 from caffe_compat.tools.about import About

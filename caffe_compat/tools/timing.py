@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from caffe_compat.net import Net
-from caffe_compat.run import Clock
+from caffe_compat.tools.run import Clock
 
 logger = logging.getLogger("caffe_compat.tools")
 

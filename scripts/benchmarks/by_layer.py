@@ -11,7 +11,7 @@ import numpy as np
 
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.net import Net
-from caffe_compat.run import run_net
+from caffe_compat.tools.run import run_net
 
 SIZE = 2048  # of the matrices that sgemm is measured with
 
@@ -69,7 +69,7 @@ def rows(net: Net, repeats: int, backward: bool) -> list[dict[str, Any]]:
 
 
 def _forward_ms(net: Net, repeats: int) -> list[float]:
-    from caffe_compat.run import Clock
+    from caffe_compat.tools.run import Clock
 
     clock = Clock(net)
     for _ in range(repeats):

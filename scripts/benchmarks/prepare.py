@@ -11,7 +11,7 @@ from benchmarks.timing import say
 from google.protobuf import text_format
 
 import caffe_compat as caffe
-from caffe_compat.layers.extras import import_extra
+from caffe_compat.layers.common.extras import import_extra
 from caffe_compat.net import Net
 from caffe_compat.prototxt import zoo
 from caffe_compat.prototxt.reader import read_net

@@ -14,12 +14,12 @@ from caffe_compat.fast_rcnn.config import (
     cfg_from_list,
     in_order,
 )
-from caffe_compat.layers.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.base import TEST, TRAIN
-from caffe_compat.layers.hard_roi_mining import HardRoIMining, OHEMDataLayer
-from caffe_compat.layers.proposal import ProposalLayer
-from caffe_compat.layers.proposal_target import ProposalTargetLayer
-from caffe_compat.layers.roi_data import RoIDataLayer
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining, OHEMDataLayer
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
+from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.rpn.proposal import ProposalLayer
+from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 
 OHEM_YML = """\
 EXP_DIR: fast_rcnn_ohem

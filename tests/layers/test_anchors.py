@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_compat.layers.anchors import anchors_on_map, generate_anchors
 from caffe_compat.layers.kernels.anchors import decode, encode
+from caffe_compat.layers.rpn.anchors import anchors_on_map, generate_anchors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rpn" / "anchors.npz"
 

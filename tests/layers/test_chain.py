@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import caffe_compat as caffe
-from caffe_compat.layers.fused.chain import Chain
+from caffe_compat.engines.fast.chain import Chain
 
 CONVOLUTION = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }

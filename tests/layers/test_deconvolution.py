@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import CaffeCompatError, LayerError
-from caffe_compat.layers import filtering
+from caffe_compat.layers.convolution import filtering
 from layers.harness import Runner
 
 # parameters as text, bottom shape, top shape

@@ -1,4 +1,4 @@
-"""What layers/facts.py says of each field holds: one that counts as honoured changes what some case computes, one
+"""What facts.py says of each field holds: one that counts as honoured changes what some case computes, one
 without effect changes nothing, one that is refused is an error. So each field has a case, and no layer forgets one."""
 
 import warnings
@@ -10,9 +10,9 @@ from google.protobuf import text_format
 
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.base import TRAIN, Layer
-from caffe_compat.layers.facts import all_facts, facts
+from caffe_compat.layers.common.facts import all_facts, facts
+from caffe_compat.layers.common.sources import MESSAGES
 from caffe_compat.layers.registry import create_layer, layer_class, layer_type_list, register
-from caffe_compat.layers.sources import MESSAGES
 from caffe_compat.rng import set_random_seed
 from layers.cases import CASES
 from layers.contract import gradients

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.layers.fillers import fill
+from caffe_compat.layers.common.fillers import fill
 from caffe_compat.prototxt import caffe_pb2
 from caffe_compat.rng import set_random_seed
 

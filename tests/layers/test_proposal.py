@@ -7,7 +7,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
-from caffe_compat.layers.proposal import ProposalLayer
+from caffe_compat.layers.rpn.proposal import ProposalLayer
 from layers.contract import CLAUSES
 from layers.harness import Case, Runner, normal, unit
 

@@ -5,7 +5,7 @@ import pytest
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import LayerError
-from caffe_compat.layers.fillers import fill
+from caffe_compat.layers.common.fillers import fill
 from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.harness import Runner
 from layers.recurrence import lstm, rnn, slopes

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from caffe_compat.layers.anchor_target import AnchorTargetLayer
-from caffe_compat.layers.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
+from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 from layers.contract import CLAUSES
 from layers.harness import Case, Runner, normal
 

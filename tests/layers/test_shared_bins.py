@@ -7,7 +7,7 @@ import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
-from caffe_compat.layers.fused import shared_bins
+from caffe_compat.engines.fast import shared_bins
 from caffe_compat.layers.kernels import shared_bins as kernels
 
 NET = """

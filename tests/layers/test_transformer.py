@@ -5,7 +5,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN, Layer
-from caffe_compat.layers.transformer import DataTransformer
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.rng import Rng, caffe_rng, set_random_seed
 from layers.harness import parse

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe_compat.layers.filtering import Filtering
-from caffe_compat.layers.fused.winograd import LEAST_TILES, PhasedWinograd, Winograd, _pays, _tiles
+from caffe_compat.engines.fast.winograd import LEAST_TILES, PhasedWinograd, Winograd, _pays, _tiles
+from caffe_compat.layers.convolution.filtering import Filtering
+from caffe_compat.layers.convolution.windows import Windows
 from caffe_compat.layers.kernels import winograd as kernels
-from caffe_compat.layers.windows import Windows
 
 # kind, kernel, stride, pad, images x channels x height x width, outputs
 CASES = [
@@ -74,7 +74,7 @@ def test_the_cases_take_the_fast_way():
 
 def test_blocks_of_tiles(monkeypatch):
     """As many tiles as fit into the memory at a time, the gradients summed over them."""
-    monkeypatch.setattr("caffe_compat.layers.fused.winograd.ELEMENTS", 1)
+    monkeypatch.setattr("caffe_compat.engines.fast.winograd.ELEMENTS", 1)
     assert _tiles(make(*CASES[4])[4]) > kernels.GROUP * kernels.COLUMNS
     test_the_three_products(CASES[4])
 

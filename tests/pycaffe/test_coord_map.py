@@ -7,7 +7,14 @@ import pytest
 
 import caffe_compat as caffe
 from caffe_compat import layers as L  # noqa: N812
-from caffe_compat.coord_map import AxisMismatchException, compose, coord_map, coord_map_from_to, crop, inverse
+from caffe_compat.pycaffe.coord_map import (
+    AxisMismatchException,
+    compose,
+    coord_map,
+    coord_map_from_to,
+    crop,
+    inverse,
+)
 
 
 def data(side=40):

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 import caffe_compat as caffe
-from caffe_compat import draw
 from caffe_compat.prototxt.reader import parse_net
+from caffe_compat.pycaffe import draw
 
 NET = """
 name: "small"

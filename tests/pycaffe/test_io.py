@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 
-from caffe_compat import DataError, io
+from caffe_compat import DataError
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
+from caffe_compat.pycaffe import io
 
 RNG = np.random.RandomState(5)
 

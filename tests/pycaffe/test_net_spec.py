@@ -10,9 +10,9 @@ import pytest
 import caffe_compat as caffe
 from caffe_compat import layers as L  # noqa: N812
 from caffe_compat import params as P  # noqa: N812
-from caffe_compat.net_spec import assign_proto, param_name_dict
 from caffe_compat.prototxt import zoo
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from caffe_compat.prototxt.net_spec import assign_proto, param_name_dict
 from caffe_compat.prototxt.reader import parse_net, read_net
 
 

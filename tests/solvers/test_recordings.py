@@ -13,7 +13,7 @@ from recordings import GOLDEN, assert_close, load
 from test_ohem import TRAIN_NET, set_weights
 
 import caffe_compat as caffe
-from caffe_compat.layers.roi_data import TOPS
+from caffe_compat.layers.fast_rcnn.roi_data import TOPS
 from caffe_compat.prototxt import zoo
 
 RECORDS = sorted((GOLDEN / "solvers").glob("*.npz"))

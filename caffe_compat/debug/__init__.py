@@ -1,0 +1,1 @@
+"""Finds what is wrong with values: NaN, inf, losses that mean something."""

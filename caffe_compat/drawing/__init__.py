@@ -1,0 +1,1 @@
+"""Draws a net as a picture."""

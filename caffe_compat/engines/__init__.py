@@ -1,0 +1,1 @@
+"""Who runs a net: one Engine object a net, strict, fast or torch."""

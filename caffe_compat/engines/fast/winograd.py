@@ -1,0 +1,208 @@
+"""Convolutions of 3 x 3 with stride 1, and of 5 x 5 or 6 x 6 with stride 2, in a fraction of the products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numba
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.convolution.filtering import Filtering
+from caffe_compat.layers.convolution.windows import Windows
+from caffe_compat.layers.kernels import phases
+from caffe_compat.layers.kernels import winograd as kernels
+from caffe_compat.layers.kernels.scratch import apart, scratch_parts
+
+LEAST_CHANNELS, LEAST_TILES = 64, 16  # below, transforming costs more than it saves
+ELEMENTS = 2**21  # of transformed tiles at a time (8 MB), but at least a group of panels
+
+
+class Winograd(Filtering):
+    """What Filtering computes, for one group of filters of 3 x 3, stride 1 and dilation 1, in float32.
+
+    What is small falls back to Filtering. The largest error is about 1e-5 of the largest value, 4e-7 of Filtering.
+    Source: see kernels/winograd.py.
+    """
+
+    @staticmethod
+    def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
+        """Whether it can take the place of a Filtering."""
+        one = (1, 1)
+        return (
+            dtype == np.float32
+            and group == 1
+            and (windows.kernel, windows.stride, windows.dilation) == ((3, 3), one, one)
+            and windows.pad[0] == windows.pad[1] <= 2
+        )
+
+    def forward(
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
+    ) -> None:
+        if not _pays(images.shape[1], outs):
+            super().forward(images, filters, bias, outs)
+            return
+        self._filter(images, filters, False, bias, self._pad, outs)
+
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        if not _pays(image_diffs.shape[1], out_diffs):
+            super().image_gradient(out_diffs, filters, image_diffs)
+            return
+        self._filter(out_diffs, filters, True, None, 2 - self._pad, image_diffs)
+
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
+        if not _pays(images.shape[1], out_diffs):
+            super().add_filters_gradient(images, out_diffs, filters_diff)
+            return
+        channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
+        parts = _parts(len(filters_diff), panels)
+        for begin, tiles in _blocks(out_diffs, channels):
+            places = np.empty((tiles, 3), np.int64)
+            kernels.find(begin, tiles, _grid(out_diffs), places)
+            v, d, y = _memory(panels, tiles)
+            kernels.channels_as_columns(images, places, self._pad, len(d), v)
+            kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff)
+
+    def _filter(
+        self,
+        images: np.ndarray,
+        filters: np.ndarray,
+        turned: bool,
+        bias: np.ndarray | None,
+        pad: int,
+        outs: np.ndarray,
+    ) -> None:
+        """outs = filters * images + bias; turned: by the filters as gradients of images see them."""
+        if bias is None:
+            bias = np.zeros(outs.shape[1], np.float32)
+        channels, grid = images.shape[1], _grid(outs)
+        for begin, tiles in _blocks(outs, channels):
+            panels = -(-tiles // kernels.COLUMNS)
+            v, u, y = _memory(panels, channels)
+            kernels.tiles_as_columns(images, grid, begin, tiles, pad, len(u), v)
+            parts = _parts(outs.shape[1], panels)
+            kernels.filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs)
+
+    @property
+    def _pad(self) -> int:
+        return self._windows.pad[0]
+
+
+def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
+    """Tiles that are transformed at a time: the first one's number, and how many."""
+    tiles = _tiles(outs)
+    panels = ELEMENTS // (kernels.POINTS * channels * kernels.COLUMNS)
+    most = max(kernels.GROUP, panels) * kernels.COLUMNS
+    for begin in range(0, tiles, most):
+        yield begin, min(most, tiles - begin)
+
+
+def _memory(panels: int, depth: int) -> list[np.ndarray]:
+    """Room for panels of columns, `depth` long, and for each thread two panels of rows and their products."""
+    threads = numba.get_num_threads()
+    return scratch_parts(
+        [
+            (kernels.POINTS, apart(panels * depth * kernels.COLUMNS)),
+            (threads, kernels.POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
+            (threads, kernels.GROUP, kernels.POINTS, kernels.PAIR, kernels.COLUMNS),
+        ],
+        np.dtype(np.float32),
+    )
+
+
+def _parts(rows: int, panels: int) -> int:
+    """Into how many parts panels of columns are cut: few rows are too few jobs for the threads."""
+    threads = numba.get_num_threads()
+    return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
+
+
+class PhasedWinograd(Filtering):
+    """What Filtering computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 over four times the channels.
+
+    A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each
+    phase sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column), with stride 1.
+    """
+
+    @staticmethod
+    def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
+        """Whether it can take the place of a Filtering."""
+        return (
+            dtype == np.float32
+            and group == 1
+            and windows.kernel in ((5, 5), (6, 6))
+            and (windows.stride, windows.dilation) == ((2, 2), (1, 1))
+            and windows.pad[0] == windows.pad[1]
+        )
+
+    def __init__(self, windows: Windows, group: int):
+        super().__init__(windows, group)
+        self._inner = Winograd(Windows((3, 3), (1, 1), (0, 0), (1, 1)), 1)
+        self._phases, self._small = Blob(), Blob()
+
+    def forward(
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
+    ) -> None:
+        if not _pays(4 * images.shape[1], outs):
+            super().forward(images, filters, bias, outs)
+            return
+        self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
+
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
+        if not _pays(4 * images.shape[1], out_diffs):
+            super().add_filters_gradient(images, out_diffs, filters_diff)
+            return
+        small = self._small_memory(filters_diff)
+        small[...] = 0
+        self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
+        phases.add_split_filters(small, filters_diff)
+
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        if not _pays(4 * image_diffs.shape[1], out_diffs):
+            super().image_gradient(out_diffs, filters, image_diffs)
+            return
+        diffs = self._memory(image_diffs, out_diffs)
+        self._inner.image_gradient(out_diffs, self._split(filters), _merged(diffs))
+        phases.from_phases(diffs, self._windows.pad[0], image_diffs)
+
+    def _split(self, filters: np.ndarray) -> np.ndarray:
+        """The filters of the phases: M x 4 C x 3 x 3."""
+        small = self._small_memory(filters)
+        phases.split_filters(filters, small)
+        return _merged(small)
+
+    def _small_memory(self, filters: np.ndarray) -> np.ndarray:
+        self._small.reshape(len(filters), 4, filters.shape[1], 3, 3)
+        return self._small.data
+
+    def _phases_of(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
+        memory = self._memory(images, outs)
+        phases.to_phases(images, self._windows.pad[0], memory)
+        return _merged(memory)
+
+    def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
+        """Room for the phases: N x 4 x C x (H' + 2) x (W' + 2), what the outputs see."""
+        self._phases.reshape(len(images), 4, images.shape[1], outs.shape[2] + 2, outs.shape[3] + 2)
+        return self._phases.data
+
+
+def _pays(channels: int, outs: np.ndarray) -> bool:
+    return min(channels, outs.shape[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
+
+
+def _merged(array: np.ndarray) -> np.ndarray:
+    """The four phases as four times the channels."""
+    return array.reshape(len(array), -1, *array.shape[3:])
+
+
+def _grid(outs: np.ndarray) -> tuple[int, int]:
+    """Tiles in a column and in a row of an image."""
+    return -(-outs.shape[2] // kernels.OUTPUTS), -(-outs.shape[3] // kernels.OUTPUTS)
+
+
+def _tiles(outs: np.ndarray) -> int:
+    rows, columns = _grid(outs)
+    return outs.shape[0] * rows * columns

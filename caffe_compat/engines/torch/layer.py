@@ -1,0 +1,36 @@
+"""A layer as torch computes it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import Converter
+from caffe_compat.engines.torch.devices import Place
+from caffe_compat.layers.base import Layer
+
+PRODUCTS = ("Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduct")
+
+
+class TorchLayer:
+    """Computes a layer's tops from its params and bottoms.
+
+    layer: of the project, set up. shapes: of its tops, for the bottoms that it was reshaped for. in_place: whether the
+    tops may be written into the bottoms' memory. kept: of a Dropout in training, which elements stay (a bool tensor, or
+    one of 0 and 1, of the bottom's shape), in the place of a draw of torch's generator.
+    """
+
+    def __init__(self, layer: Layer, convert: Converter, place: Place, in_place: bool = False):
+        self.layer, self.place, self.in_place = layer, place, in_place
+        self.shapes: list[tuple[int, ...]] = []
+        self.kept: Tensor | None = None
+        self._convert = convert
+
+    def __call__(
+        self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
+    ) -> list[Tensor]:
+        self.shapes = shapes
+        if self.place.precision == "bf16" and self.layer.type in PRODUCTS:
+            with torch.autocast(self.place.device.type, torch.bfloat16):
+                return [top.float() for top in self._convert(self, params, bottoms)]
+        return self._convert(self, params, bottoms)

@@ -1,0 +1,93 @@
+"""Losses. Each ends in a scalar, divided as the project's own layers divide."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.blob import Blob
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.base import Layer, around_axis
+from caffe_compat.layers.common.loss import (
+    BATCH_SIZE,
+    FULL,
+    NONE,
+    PRE_FIXED,
+    class_labels,
+    ignored_label,
+    normalization_mode,
+)
+from caffe_compat.prototxt.caffe_pb2 import LossParameter
+
+LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))  # C's FLT_MIN: no label costs more than 87.3365
+
+
+@converts("SoftmaxWithLoss")
+def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, x = this.layer.layer_param.loss_param, bottoms[0]
+    outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)
+    labels = whole_labels(this.layer, bottoms[1], classes, ignored_label(param)).reshape(outer, inner)
+    logs = torch.log_softmax(x.reshape(outer, classes, inner), 1)
+    chosen = logs.gather(1, labels.clamp(min=0)[:, None])[:, 0]
+    # what is clamped keeps its gradient, as in Caffe
+    costs = torch.where(labels >= 0, -(chosen + (chosen.clamp(min=LEAST_LOG) - chosen).detach()), 0)
+    loss = costs.sum() / normalizer(normalization_mode(param), outer, inner, labels >= 0, param)
+    return [loss, logs.detach().exp().reshape(x.shape)][: len(this.shapes)]
+
+
+@converts("SmoothL1Loss")
+def smooth_l1_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    pred, target, *weights = (x.reshape(-1) for x in bottoms)
+    sigma2 = this.layer.layer_param.smooth_l1_loss_param.sigma**2
+    distance = weights[0] * (pred - target) if weights else pred - target
+    size = distance.abs()
+    costs = torch.where(size < 1 / sigma2, 0.5 * sigma2 * distance.square(), size - 0.5 / sigma2)
+    return [(weights[1] * costs if weights else costs).sum() / len(bottoms[0])]
+
+
+@converts("EuclideanLoss")
+def euclidean_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    difference = bottoms[0].reshape(-1) - bottoms[1].reshape(-1)
+    return [difference.square().sum() / (2 * len(bottoms[0]))]
+
+
+@converts("SigmoidCrossEntropyLoss")
+def sigmoid_cross_entropy_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, (x, target) = this.layer.layer_param.loss_param, (b.reshape(-1) for b in bottoms)
+    ignored, examples = ignored_label(param), len(bottoms[0])
+    counts = torch.full_like(x, True, dtype=torch.bool) if ignored is None else target.trunc() != ignored
+    costs = torch.where(counts, F.binary_cross_entropy_with_logits(x, target, reduction="none"), 0)
+    mode = normalization_mode(param, BATCH_SIZE)
+    return [costs.sum() / normalizer(mode, examples, x.numel() // examples, counts, param)]
+
+
+def normalizer(mode: int, outer: int, inner: int, counts: Tensor, param: LossParameter) -> float | Tensor:
+    """What a loss is divided by, 1 at least; see layers/common/loss.py. counts: which labels do."""
+    fixed: dict[int, float] = {
+        FULL: outer * inner,
+        BATCH_SIZE: outer,
+        NONE: 1,
+        PRE_FIXED: param.pre_fixed_normalizer,
+    }
+    return max(1, fixed[mode]) if mode in fixed else counts.sum().clamp(min=1)
+
+
+def whole_labels(layer: Layer, labels: Tensor, classes: int, ignore: int | None = None) -> Tensor:
+    """The labels as flat int64, -1 where ignored. Raises LayerError for one that is no class."""
+    values = labels.reshape(-1)
+    whole = values.long()  # fractions are cut off, as in C
+    ignored = torch.zeros_like(whole, dtype=torch.bool) if ignore is None else whole == ignore
+    right = (values > -1) & (values < classes) | ignored
+    if not bool(right.all()):
+        class_labels(layer, on_host(labels), classes, ignore)  # says which
+    return torch.where(ignored, -1, whole)
+
+
+def on_host(tensor: Tensor) -> Blob:
+    """A blob of these values."""
+    blob = Blob(tensor.shape)
+    blob.data[...] = tensor.detach().cpu().numpy()
+    return blob

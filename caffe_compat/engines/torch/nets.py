@@ -1,0 +1,102 @@
+"""Which layers of a net torch computes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from caffe_compat.engines.torch.converters import converter
+from caffe_compat.engines.torch.devices import Place, current
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.engines.torch.stand_in import StandIn
+from caffe_compat.net import Net
+
+# types whose backward reads the top, and which layers may change it in place without harm: those of the same zeros
+READ_TOP: dict[str, tuple[str, ...]] = {
+    "ReLU": ("Dropout", "ReLU"), "ELU": (), "Exp": (), "Sigmoid": (), "Softmax": (), "TanH": ()
+}  # fmt: skip
+
+# types whose tops are never views of their bottoms
+OWN_MEMORY = (
+    "BatchNorm",
+    "Convolution",
+    "Deconvolution",
+    "Eltwise",
+    "InnerProduct",
+    "LRN",
+    "ROIPooling",
+    "Scale",
+)
+
+
+def stand_ins(net: Net) -> dict[int, StandIn]:
+    """What runs forward and backward in the place of the net's layers, by layer index.
+
+    Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
+    which, and what that costs.
+    """
+    down = flows(net)
+    return {
+        i: StandIn(
+            layer,
+            down[i],
+            [net.plan[i].need_backward and wanted for wanted in net.plan[i].param_propagate_down],
+        )
+        for i, layer in torch_layers(net, current()).items()
+    }
+
+
+def flows(net: Net) -> list[list[bool]]:
+    """For each layer and bottom, whether a gradient goes down there."""
+    return [
+        net._flags(i) if plan.need_backward else [False] * len(plan.propagate_down)
+        for i, plan in enumerate(net.plan)
+    ]
+
+
+def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
+    """The net's layers that torch computes, by index; warns about the others, but for those that bring data."""
+    result = {}
+    left: list[int] = []
+    for i, layer in enumerate(net.layers):
+        convert = converter(layer)
+        if convert is not None and not _reads_changed_top(net, i):
+            result[i] = TorchLayer(layer, convert, place, in_place=_may_overwrite(net, i))
+        elif net.graph.nodes[i].bottoms:
+            left.append(i)
+    if left:
+        warnings.warn(_cost(net, left, place), stacklevel=2)
+    return result
+
+
+def _reads_changed_top(net: Net, index: int) -> bool:
+    """Whether a later layer changes in place what this one's backward reads in Caffe, which so is not the gradient:
+    only the project's own layer does the same."""
+    layer, node = net.layers[index], net.graph.nodes[index]
+    if not net.plan[index].need_backward or layer.type not in READ_TOP:
+        return False
+    if layer.type == "ReLU" and node.tops[0] != node.bottoms[0]:
+        return False  # it reads its bottom
+    writers = [
+        net.layers[i] for i in range(index + 1, len(net.layers)) if node.tops[0] in net.graph.nodes[i].tops
+    ]
+    return any(writer.type not in READ_TOP[layer.type] for writer in writers)
+
+
+def _may_overwrite(net: Net, index: int) -> bool:
+    """Whether a layer works in place, in memory that is no other blob's, and no backward needs what it overwrites."""
+    node = net.graph.nodes[index]
+    if not (node.bottoms and node.tops and node.tops[0] == node.bottoms[0]):
+        return False
+    writers = [i for i in range(index + 1) if node.tops[0] in net.graph.nodes[i].tops]
+    return net.layers[writers[0]].type in OWN_MEMORY and not any(net.plan[i].need_backward for i in writers)
+
+
+def _cost(net: Net, left: list[int], place: Place) -> str:
+    blobs = [blob for i in left for blob in (*net._bottoms[i], *net._tops[i])]
+    size = 4 * sum(math.prod(blob.shape) for blob in blobs) / 2**20
+    names = ", ".join(f"{net._layer_names[i]} ({net.param.layer[i].type})" for i in left)
+    return (
+        f"no torch counterpart: {names}; computed on the CPU by caffe-compat itself, which copies {size:.3g} MiB (at "
+        f"the net's first shapes) from and to {place.device} in each forward, and as much in each backward"
+    )

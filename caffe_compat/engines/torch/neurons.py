@@ -1,0 +1,90 @@
+"""Layers that change each element by itself."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.common.exponents import log_of_base
+
+
+@converts("ReLU")
+def relu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    slope = this.layer.layer_param.relu_param.negative_slope
+    if slope:
+        return [F.leaky_relu(bottoms[0], slope)]
+    return [F.relu(bottoms[0], inplace=this.in_place)]
+
+
+@converts("PReLU")
+def prelu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.prelu(bottoms[0], params[0].reshape(-1))]
+
+
+@converts("ELU")
+def elu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    (x,), alpha = bottoms, this.layer.layer_param.elu_param.alpha
+    return [torch.where(x > 0, x, alpha * (torch.exp(x.clamp(max=0)) - 1))]
+
+
+@converts("Sigmoid")
+def sigmoid(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [torch.sigmoid(bottoms[0])]
+
+
+@converts("TanH")
+def tanh(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [torch.tanh(bottoms[0])]
+
+
+@converts("AbsVal")
+def absval(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [bottoms[0].abs()]
+
+
+@converts("BNLL")
+def bnll(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.softplus(bottoms[0])]
+
+
+@converts("Swish")
+def swish(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [bottoms[0] * torch.sigmoid(this.layer.layer_param.swish_param.beta * bottoms[0])]
+
+
+@converts("Clip")
+def clip(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.clip_param
+    return [bottoms[0].clamp(param.min, param.max)]
+
+
+@converts("Threshold")
+def threshold(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [(bottoms[0] > this.layer.layer_param.threshold_param.threshold).float()]
+
+
+@converts("Power")
+def power(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, (x,) = this.layer.layer_param.power_param, bottoms
+    if param.power == 0 or param.scale == 0:
+        return [torch.full_like(x, param.shift).pow(param.power)]
+    y = param.scale * x + param.shift
+    return [y if param.power == 1 else y.pow(param.power)]
+
+
+@converts("Exp")
+def exp(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.exp_param
+    log_base = log_of_base(this.layer, param.base)
+    return [torch.exp(bottoms[0] * (log_base * param.scale)) * math.exp(log_base * param.shift)]
+
+
+@converts("Log")
+def log(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.log_param
+    return [torch.log(bottoms[0] * param.scale + param.shift) / log_of_base(this.layer, param.base)]

@@ -1,0 +1,126 @@
+"""Layers that normalise: LRN, BatchNorm, MVN, Normalize, Softmax."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.prototxt.caffe_pb2 import LRNParameter
+
+
+@converts("Softmax")
+def softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [torch.softmax(bottoms[0], this.layer.layer_param.softmax_param.axis)]
+
+
+@converts("LRN")
+def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    """As in Caffe, alpha is divided by the number of neighbours, and k counts across channels only."""
+    param, (x,) = this.layer.layer_param.lrn_param, bottoms
+    size, alpha, beta = param.local_size, param.alpha, param.beta
+    if param.norm_region == LRNParameter.ACROSS_CHANNELS:
+        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k)]
+    total = F.avg_pool2d(x.square(), size, 1, size // 2, divisor_override=1)
+    return [x * _power(1 + alpha / size**2 * total, beta)]
+
+
+class _AcrossChannels(torch.autograd.Function):
+    """y = x r with r = s^-beta and s = k + alpha * (sum of x^2 over the channels around); its gradient, by hand, is
+    dy r - 2 alpha beta x * (sum of dy x r / s over the channels around). So little memory is passed over."""
+
+    @staticmethod
+    def forward(ctx, x, half, alpha, beta, k):
+        base = _around(x.square(), half).mul_(alpha).add_(k)
+        ctx.save_for_backward(x, base)
+        ctx.numbers = half, alpha, beta
+        return _power(base, beta).mul_(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, base = ctx.saved_tensors
+        half, alpha, beta = ctx.numbers
+        dx = _power(base, beta).mul_(dy)
+        ratio = _around(dx * x / base, half)
+        return dx.sub_(ratio.mul_(x), alpha=2 * alpha * beta), None, None, None, None
+
+
+def _around(x: Tensor, half: int) -> Tensor:
+    """The sum over `half` channels on both sides, and the own one."""
+    total = x.clone()
+    for shift in range(1, min(half + 1, x.shape[1])):
+        total[:, shift:] += x[:, :-shift]
+        total[:, :-shift] += x[:, shift:]
+    return total
+
+
+def _power(base: Tensor, beta: float) -> Tensor:
+    """base ** -beta; roots are several times faster than a power."""
+    if beta == 0.75:
+        root = base.rsqrt()
+        return root.mul_(root.sqrt()) if not root.requires_grad else root * root.sqrt()
+    return base.pow(-beta)
+
+
+@converts("BatchNorm")
+def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, (x,) = this.layer, bottoms
+    assert isinstance(layer, BatchNorm)
+    view = x.reshape(layer.view)
+    if layer.use_global_stats:
+        mean, variance, weight = (param.detach() for param in params)  # not learnt
+        share = torch.where(weight == 0, 0, 1 / weight)
+        mean, variance = mean * share, variance * share
+    else:
+        variance, mean = torch.var_mean(view, (0, 2), correction=0)
+        _remember(layer, params, mean.detach(), variance.detach(), x.numel() // layer.view[1])
+    y = (view - mean[:, None]) / (variance[:, None] + float(layer.eps)).sqrt()
+    return [y.reshape(x.shape)]
+
+
+def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Tensor, count: int) -> None:
+    """Add to the moving sums, which are no learnt params: they are written to."""
+    values = mean, variance * (count / max(1, count - 1)), torch.ones_like(params[2])
+    for param, value in zip(params, values, strict=True):
+        param.data.mul_(float(layer.fraction)).add_(value)
+
+
+@converts("MVN")
+def mvn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, x = this.layer.layer_param.mvn_param, bottoms[0]
+    image = x.reshape(*x.shape, *[1] * (4 - x.ndim))
+    over = (1, 2, 3) if param.across_channels else (2, 3)
+    centred = image - image.mean(over, keepdim=True)
+    if param.normalize_variance:
+        centred = _Standardized.apply(image, over, param.eps)
+    return [centred.reshape(this.shapes[0])]
+
+
+class _Standardized(torch.autograd.Function):
+    """(x - mean) / (deviation + eps), with Caffe's gradient: that of eps = 0, with deviation + eps in its place."""
+
+    @staticmethod
+    def forward(ctx, x, over, eps):
+        variance, mean = torch.var_mean(x, over, correction=0, keepdim=True)
+        factor = 1 / (variance.sqrt() + eps)
+        y = (x - mean) * factor
+        ctx.over = over
+        ctx.save_for_backward(y, factor)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        y, factor = ctx.saved_tensors
+        mean, along = (value.mean(ctx.over, keepdim=True) for value in (dy, dy * y))
+        return (dy - mean - y * along) * factor, None, None
+
+
+@converts("Normalize")
+def normalize(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, (x,) = this.layer.layer_param.norm_param, bottoms
+    over = tuple(range(1, x.ndim)) if param.across_spatial else (1,)
+    unit = x / (x.square().sum(over, keepdim=True) + param.eps).sqrt()
+    return [unit * params[0].reshape(-1, *[1] * (x.ndim - 2))]

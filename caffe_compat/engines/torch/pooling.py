@@ -1,0 +1,55 @@
+"""Pooling, with Caffe's windows: the project's own layer counts them; zeros or lowest numbers surround the maps."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.pooling import Pooling
+from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+
+LOWEST = torch.finfo(torch.float32).min  # the maximum of nothing, in Caffe
+METHODS = (PoolingParameter.MAX, PoolingParameter.AVE)
+
+
+@converts("Pooling", fits=lambda layer: layer.layer_param.pooling_param.pool in METHODS)
+def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, (x,) = this.layer, bottoms
+    assert isinstance(layer, Pooling)
+    kernel, stride, pad = layer._window.T.tolist()
+    outs, is_max = this.shapes[0][2:], layer.layer_param.pooling_param.pool == PoolingParameter.MAX
+    sides = zip(x.shape[2:], outs, kernel, stride, pad, strict=True)
+    behind = [(out - 1) * s + k - size - p for size, out, k, s, p in sides]
+    if is_max:
+        padded = _padded(x, pad, behind, LOWEST)
+        y, place = F.max_pool2d(padded, kernel, stride, return_indices=True)
+        y, place = (part[:, :, : outs[0], : outs[1]] for part in (y, place))
+        return [y, _places(place, y, padded.shape[3], x.shape[3], pad)] if len(this.shapes) > 1 else [y]
+    sums = F.avg_pool2d(_padded(x, pad, behind, 0), kernel, stride, divisor_override=1)
+    counts = [
+        _elements(size, out, k, s, p, x.device)
+        for size, out, k, s, p in zip(x.shape[2:], outs, kernel, stride, pad, strict=True)
+    ]
+    return [sums[:, :, : outs[0], : outs[1]] / (counts[0][:, None] * counts[1])]
+
+
+def _padded(x: Tensor, pad: list[int], behind: list[int], value: float) -> Tensor:
+    if not any(pad) and max(behind) <= 0:
+        return x
+    rows, columns = (max(b, 0) for b in behind)
+    return F.pad(x, (pad[1], columns, pad[0], rows), value=value)
+
+
+def _places(place: Tensor, y: Tensor, padded_width: int, width: int, pad: list[int]) -> Tensor:
+    """Where in the flat plane the maxima lie, from where they lie in the padded one; -1 where there is none."""
+    rows, columns = place // padded_width - pad[0], place % padded_width - pad[1]
+    return torch.where(y.detach() > LOWEST, rows * width + columns, -1).float()
+
+
+def _elements(size: int, out: int, kernel: int, stride: int, pad: int, device: torch.device) -> Tensor:
+    """How many elements each window has along an axis: padding counts, but not what lies beyond it."""
+    starts = torch.arange(out, device=device) * stride - pad
+    return ((starts + kernel).clamp(max=size + pad) - starts).float()

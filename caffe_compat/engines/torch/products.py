@@ -1,0 +1,84 @@
+"""Layers of filters: Convolution, Deconvolution, InnerProduct, Embed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.convolution.convolution import Convolution
+
+CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+def _fits(layer: Layer) -> bool:
+    assert isinstance(layer, Convolution)
+    return len(layer.windows.kernel) in CONVOLUTIONS
+
+
+@converts("Convolution", "DepthwiseConvolution", fits=_fits)
+def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, bias = this.layer, params[1] if len(params) > 1 else None
+    assert isinstance(layer, Convolution)
+    windows = layer.windows
+    tops = []
+    for x, shape in zip(bottoms, this.shapes, strict=True):
+        images = _images(x, layer)
+        images = F.pad(images, _overhang(images, shape, layer))
+        y = CONVOLUTIONS[len(windows.kernel)](
+            images, params[0], bias, windows.stride, windows.pad, windows.dilation, layer.group
+        )
+        tops.append(y.reshape(shape))
+    return tops
+
+
+@converts("Deconvolution", fits=_fits)
+def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, bias = this.layer, params[1] if len(params) > 1 else None
+    assert isinstance(layer, Convolution)
+    windows = layer.windows
+    call = DECONVOLUTIONS[len(windows.kernel)]
+    return [
+        call(
+            _images(x, layer), params[0], bias, windows.stride, windows.pad, 0, layer.group, windows.dilation
+        ).reshape(shape)
+        for x, shape in zip(bottoms, this.shapes, strict=True)
+    ]
+
+
+def _images(x: Tensor, layer: Convolution) -> Tensor:
+    """x with all axes before the channels made one."""
+    axis = x.ndim - len(layer.windows.kernel) - 1
+    images = x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:])
+    if images.ndim == 4:  # what pools and convolves several times faster on a CPU; tops and diffs keep it
+        images = images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
+def _overhang(images: Tensor, shape: tuple[int, ...], layer: Convolution) -> list[int]:
+    """Zeros behind each axis, the last one's first: C rounds towards zero, so a window may reach beyond the padding."""
+    windows, axes = layer.windows, len(layer.windows.kernel)
+    per_axis = zip(
+        images.shape[2:], shape[-axes:], windows.kernel, windows.stride, windows.pad, windows.dilation, strict=True
+    )  # fmt: skip
+    missing = [
+        max((count - 1) * stride + dilation * (kernel - 1) + 1 - size - 2 * pad, 0)
+        for size, count, kernel, stride, pad, dilation in per_axis
+    ]
+    return list(itertools.chain.from_iterable((0, behind) for behind in reversed(missing)))
+
+
+@converts("InnerProduct")
+def inner_product(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.inner_product_param
+    weights = params[0].t() if param.transpose else params[0]
+    rows = bottoms[0].reshape(-1, weights.shape[1])
+    y = F.linear(rows, weights, params[1] if len(params) > 1 else None)
+    return [y.reshape(this.shapes[0])]

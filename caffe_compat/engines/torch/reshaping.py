@@ -1,0 +1,41 @@
+"""Layers that give their bottom another shape, or a part of it; the project's own layer has worked out which."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.crop import Crop
+from caffe_compat.layers.permute import Permute
+from caffe_compat.layers.shuffle_channel import ShuffleChannel
+
+
+@converts("Reshape", "Flatten")
+def reshape(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [bottoms[0].reshape(this.shapes[0])]
+
+
+@converts("Permute")
+def permute(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    assert isinstance(this.layer, Permute)
+    return [bottoms[0].permute(this.layer.order).contiguous()]
+
+
+@converts("ShuffleChannel")
+def shuffle_channel(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    assert isinstance(this.layer, ShuffleChannel)
+    return [bottoms[0].reshape(this.layer.groups).transpose(1, 2).reshape(bottoms[0].shape)]
+
+
+@converts("Crop")
+def crop(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    assert isinstance(this.layer, Crop)
+    return [bottoms[0][this.layer._part].contiguous()]
+
+
+@converts("Tile")
+def tile(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.tile_param
+    return [torch.cat(bottoms * param.tiles, param.axis)]

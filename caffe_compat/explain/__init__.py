@@ -1,0 +1,1 @@
+"""Says where gradient flows in a net, why not elsewhere, and which lines say so."""

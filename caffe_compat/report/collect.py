@@ -1,0 +1,223 @@
+"""Collects a page's numbers from nets: while they run (Look), after a run or a training, or from a comparison."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from caffe_compat.backward_plan import REPLACES
+from caffe_compat.blob import Blob
+from caffe_compat.compare.result import Diff
+from caffe_compat.drawing.picture import svg
+from caffe_compat.explain.explain import explain
+from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.net import Net
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
+from caffe_compat.prototxt.writer import net_text
+from caffe_compat.report.hard_rois import mined
+from caffe_compat.report.histogram import Histogram
+from caffe_compat.report.numbers import ArrayNumbers, Compared, LayerNumbers, Report
+from caffe_compat.solvers import Iteration
+from caffe_compat.tools.run import RunReport
+
+PIXEL_MEANS = Config().PIXEL_MEANS
+
+
+class Look:
+    """Histograms of what each layer gives, taken while a net runs: in place, a later layer overwrites it.
+
+    To be made before the run: so that the callbacks stand before those of a clock, which then does not count them.
+    passes: how many will be run; only the last one is looked at. `stop` when the run is over. made: numbers of the
+    blobs that a run does not make (see caffe_compat.engine), but that are made now that somebody looks.
+    """
+
+    def __init__(self, net: Net, passes: int = 1):
+        self.net, self._passes = net, passes
+        self.data: list[list[Histogram]] = [[] for _ in net.layers]
+        self.diff: list[list[Histogram | None]] = [[] for _ in net.layers]
+        self.made: set[int] = set()
+        net.before_forward(self._before_forward)
+        net.before_backward(self._before_backward)
+
+    def stop(self) -> None:
+        self.net._callbacks["before_forward"].remove(self._before_forward)
+        self.net._callbacks["before_backward"].remove(self._before_backward)
+        if self.net.layers:
+            self._take_data(len(self.net.layers) - 1)
+
+    def _before_forward(self, index: int) -> None:
+        self._passes -= index == 0
+        if not self._passes and index:
+            self._take_data(index - 1)
+
+    def _take_data(self, index: int) -> None:
+        owed = [i for i in self.net.graph.nodes[index].tops if self.net._blobs[i].owed is not None]
+        self.made.update(owed)
+        self.data[index] = [Histogram.of(top.data) for top in self.net._tops[index]]
+
+    def _before_backward(self, index: int) -> None:
+        if not self._passes:
+            self.diff[index] = [_diff(top) for top in self.net._tops[index]]
+
+
+def of_run(
+    file: str,
+    net: Net,
+    run: RunReport,
+    look: Look,
+    notes: Sequence[str] = (),
+    pixel_means: Sequence[float] = PIXEL_MEANS,
+    meaning: str = REPLACES,
+) -> Report:
+    """The page of a run of a net; `look` was made before it and is stopped. meaning: of propagate_down in the net."""
+    layers = _layers(net, look.made)
+    for i, (layer, ran) in enumerate(zip(layers, run.layers, strict=True)):
+        layer.forward_ms, layer.backward_ms = ran.forward_ms, ran.backward_ms
+        layer.step = _step(net, i)
+        for j, top in enumerate(layer.tops):
+            top.data, top.diff = look.data[i][j], look.diff[i][j] if look.diff[i] else None
+            if net.graph.nodes[i].tops[j] in look.made:
+                top.note = "A run does not make it; it was made for this page, and is not in the memory."
+    forward = sum(layer.forward_ms or 0 for layer in layers)
+    backward = sum(layer.backward_ms or 0 for layer in layers)
+    losses = list(run.losses[-1].items()) if run.losses else []
+    facts = [(name, f"{value:.6g}") for name, value in losses]
+    if losses:
+        facts.append(("loss, weighted", f"{run.weighted[-1]:.6g}"))
+    facts += [("forward", f"{forward:.0f} ms"), ("backward", f"{backward:.0f} ms"), *_of_net(net, layers)]
+    title = net.name or file
+    warnings = [f"warning: {text}" for text in run.warnings]
+    return Report(
+        kind="run",
+        title=title,
+        file=file,
+        facts=facts,
+        notes=[*notes, *warnings],
+        graph=svg(explain(net, meaning)),
+        layers=layers,
+        mined=mined(net, pixel_means),
+    )
+
+
+def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
+    """The page of a training, from that of a pass over its net afterwards."""
+    page.kind, page.curve = "training", list(iterations)
+    if iterations:
+        last = iterations[-1]
+        seconds = sum(one.seconds for one in iterations)
+        page.facts = [
+            ("iterations", str(last.iter + 1)),
+            ("loss at the end, averaged", f"{last.smoothed_loss:.6g}"),
+            ("seconds an iteration", f"{seconds / len(iterations):.3g}"),
+            *page.facts,
+        ]
+    page.notes.append("Numbers of layers and RoIs are of one more pass after the training.")
+    return page
+
+
+def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REPLACES) -> Report:
+    """The page of a comparison. compared: what `diff` told its on_row, one a row."""
+    layers = _layers(net, set())
+    for layer in layers:
+        layer.bytes = 0
+    verdict = "the same" if result.same else "different"
+    facts = [
+        ("verdict", verdict),
+        ("compared", str(len(result.rows))),
+        ("that differ", str(len(result.divergences))),
+        ("tolerance", f"{result.tolerance:g}"),
+        ("phase", result.phase),
+        ("seed", str(result.seed)),
+    ]
+    return Report(
+        kind="diff",
+        title=net.name or result.net,
+        file=result.net,
+        facts=facts,
+        notes=[f"Against {result.against} ({result.kind})."],
+        graph=svg(explain(net, meaning)),
+        layers=layers,
+        diff=result,
+        compared=compared,
+    )
+
+
+def _of_net(net: Net, layers: Sequence[LayerNumbers]) -> list[tuple[str, str]]:
+    params = sum(net.param_blob(param).count for param in net.learnable)
+    return [
+        ("blobs and params", f"{sum(layer.bytes for layer in layers) / 1e6:.0f} MB"),
+        ("peak memory of the process", f"{_peak() / 1e6:.0f} MB"),
+        ("params", f"{params:,}"),
+        ("layers", str(len(layers))),
+        ("phase", Phase.Name(net.phase)),
+    ]
+
+
+def _peak() -> int:
+    """The most memory this process has had, in bytes."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
+    """made: blobs whose data takes no memory in a run."""
+    counted = {id(net._blobs[i]._data) for i in made}
+    known: dict[tuple[int, int], ArrayNumbers] = {}
+    result = []
+    for i, node in enumerate(net.graph.nodes):
+        blobs = [*net._tops[i], *net.layers[i].blobs]
+        result.append(
+            LayerNumbers(
+                name=node.param.name,
+                type=node.param.type,
+                text=_text(node.param),
+                place=_place(net, node.param.name),
+                bottoms=[net._blob_names[b] for b in node.bottoms],
+                tops=[ArrayNumbers(net._blob_names[b], net._blobs[b].shape) for b in node.tops],
+                params=[],
+                reason=net.plan[i].reason,
+                bytes=sum(_bytes(blob, counted) for blob in blobs),
+            )
+        )
+    for param in net.learnable:
+        blob = net.param_blob(param)
+        histograms = Histogram.of(blob.data), _diff(blob)
+        rates = f"lr_mult {param.lr_mult.value:g}, decay_mult {param.decay_mult.value:g}"
+        names = [net._layer_names[i] for i, _ in param.uses]
+        for i, j in param.uses:
+            others = ", ".join(name for name in names if name != net._layer_names[i])
+            note = rates + (f"; shared with {others}" if others else "")
+            known[i, j] = ArrayNumbers(str(j), blob.shape, note, *histograms)
+    for i, layer in enumerate(result):
+        layer.params = [known[i, j] for j in range(len(net.layers[i].blobs))]
+    return result
+
+
+def _diff(blob: Blob) -> Histogram | None:
+    return Histogram.of(blob.diff) if blob.has_diff else None
+
+
+def _bytes(blob: Blob, counted: set[int]) -> int:
+    """What a blob's two memories take; those in `counted` take nothing more."""
+    new = [m for m in (blob._data, blob._diff) if m.array is not None and id(m) not in counted]
+    counted.update(map(id, new))
+    return sum(m.array.nbytes for m in new if m.array is not None)
+
+
+def _step(net: Net, index: int) -> str:
+    steps = (step for step in net._steps.values() if step.first <= index < step.last)
+    return next((net._layer_names[step.last] for step in steps), "")
+
+
+def _place(net: Net, layer: str) -> str:
+    line = net.line(layer)
+    return "" if net.source is None or line is None else f"{net.source.name}:{line}"
+
+
+def _text(param: LayerParameter) -> str:
+    copy = LayerParameter()
+    copy.CopyFrom(param)
+    copy.ClearField("blobs")  # they may be large, and are no text of the user's
+    return net_text(copy)

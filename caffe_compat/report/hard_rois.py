@@ -1,0 +1,132 @@
+"""What hard RoI mining kept: counts and losses by class, and the photos with the kept RoIs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from caffe_compat.fast_rcnn.draw import label_name
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
+from caffe_compat.net import Net
+from caffe_compat.report.histogram import Histogram
+
+QUALITY = 85  # of the JPEGs
+PHOTOS = 4  # at most
+
+
+@dataclass
+class ClassOfRois:
+    """RoIs of one label: how many, how many were kept, and the mean loss of all and of the kept (None without any)."""
+
+    label: int
+    name: str
+    rois: int
+    kept: int
+    mean_loss: float
+    kept_loss: float | None
+
+
+@dataclass
+class HardRoi:
+    """A kept RoI: its corners x1 y1 x2 y2 in pixels of the photo as the net saw it, and what it costs."""
+
+    label: int
+    name: str
+    box: tuple[float, float, float, float]
+    loss: float
+
+
+@dataclass
+class Photo:
+    """An image of the batch, as a JPEG in base64, and its kept RoIs, costliest first."""
+
+    width: int
+    height: int
+    jpeg: str
+    rois: list[HardRoi]
+
+
+@dataclass
+class Mined:
+    """One mining layer in the last pass. losses: of all RoIs, and of those that were kept."""
+
+    layer: str
+    rois: int
+    kept: int
+    classes: list[ClassOfRois]
+    photos: list[Photo]
+    losses: Histogram
+    kept_losses: Histogram
+
+
+def mined(net: Net, pixel_means: Sequence[float]) -> list[Mined]:
+    """Of each mining layer of a net that has run forward. pixel_means: blue, green, red, added to blob `data`."""
+    return [
+        _mined(net, i, layer, pixel_means)
+        for i, layer in enumerate(net.layers)
+        if isinstance(layer, HardRoIMining) and layer.losses.size
+    ]
+
+
+def _mined(net: Net, index: int, layer: HardRoIMining, pixel_means: Sequence[float]) -> Mined:
+    rois = net._bottoms[index][2].data.reshape(-1, 5)
+    labels = net._bottoms[index][3].data.reshape(-1).astype(int)
+    names = {int(label): _name(int(label), layer.num_classes) for label in np.unique(labels)}
+    kept = layer.selected
+    return Mined(
+        layer=net._layer_names[index],
+        rois=len(rois),
+        kept=len(kept),
+        classes=[_class(label, names[label], labels, layer.losses, kept) for label in names],
+        photos=_photos(net, rois[kept], labels[kept], layer.losses[kept], names, pixel_means),
+        losses=Histogram.of(layer.losses),
+        kept_losses=Histogram.of(layer.losses[kept]),
+    )
+
+
+def _name(label: int, num_classes: int) -> str:
+    return label_name(label, num_classes) if label else "background"
+
+
+def _class(label: int, name: str, labels: np.ndarray, losses: np.ndarray, kept: np.ndarray) -> ClassOfRois:
+    of_all, of_kept = losses[labels == label], losses[kept][labels[kept] == label]
+    mean_kept = float(of_kept.mean()) if of_kept.size else None
+    return ClassOfRois(label, name, of_all.size, of_kept.size, float(of_all.mean()), mean_kept)
+
+
+def _photos(
+    net: Net,
+    rois: np.ndarray,
+    labels: np.ndarray,
+    losses: np.ndarray,
+    names: dict[int, str],
+    pixel_means: Sequence[float],
+) -> list[Photo]:
+    """None where the net has no blob `data` of images with three channels."""
+    blob = net.blobs.get("data")
+    if blob is None or len(blob.shape) != 4 or blob.shape[1] != 3:
+        return []
+    result = []
+    for n in range(min(blob.shape[0], PHOTOS)):
+        rows = np.flatnonzero(rois[:, 0] == n)
+        hard = [
+            HardRoi(int(labels[r]), names[int(labels[r])], _corners(rois[r]), float(losses[r])) for r in rows
+        ]
+        result.append(Photo(blob.shape[3], blob.shape[2], _jpeg(blob.data[n], pixel_means), hard))
+    return result
+
+
+def _corners(roi: np.ndarray) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (round(float(corner), 1) for corner in roi[1:])
+    return x1, y1, x2, y2
+
+
+def _jpeg(image: np.ndarray, pixel_means: Sequence[float]) -> str:
+    pixels = image.transpose(1, 2, 0) + np.array(pixel_means, np.float32)
+    pixels = np.clip(np.nan_to_num(pixels), 0, 255).round().astype(np.uint8)
+    _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return b64encode(content.tobytes()).decode()

@@ -1,0 +1,131 @@
+"""A Report as one HTML file, which needs nothing beside it: style, program, numbers and photos are in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+
+from caffe_compat.compare.result import finite
+from caffe_compat.files import replacing
+from caffe_compat.report import curve, differences, rois
+from caffe_compat.report.html import dims, json_text, table
+from caffe_compat.report.numbers import LayerNumbers, Report
+from caffe_compat.version import __version__
+
+KINDS = {"run": "A run of", "training": "A training with", "diff": "A comparison of"}
+FOLDER = Path(__file__).parent
+
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1><p>{kind} <code>{file}</code>, caffe-compat {version}</p></header>
+<main>
+{sections}
+</main>
+<script type="application/json" id="numbers">{numbers}</script>
+<script>
+{program}</script>
+</body>
+</html>
+"""
+
+
+def write(report: Report, path: str | os.PathLike[str]) -> None:
+    """Write a page. Raises CaffeCompatError where that cannot be."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(page(report))
+
+
+def page(report: Report) -> str:
+    """The text of a page. All that comes from elsewhere is escaped."""
+    sections = [
+        _facts(report.facts),
+        *(f'<p class="note">{escape(note)}</p>' for note in report.notes),
+        *([differences.section(report.diff)] if report.diff else []),
+        *([curve.section()] if report.curve else []),
+        _net(report),
+        *(rois.section(i, one) for i, one in enumerate(report.mined)),
+    ]
+    return PAGE.format(
+        title=escape(report.title),
+        kind=KINDS[report.kind],
+        file=escape(report.file),
+        version=__version__,
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        sections="\n".join(sections),
+        numbers=json_text(_numbers(report)),
+        program=(FOLDER / "page.js").read_text(encoding="utf-8"),
+    )
+
+
+def _numbers(report: Report) -> dict:
+    """What the page's program shows on a click."""
+    diff = report.diff.as_dict() if report.diff else {}
+    return finite(
+        {
+            "layers": [asdict(layer) for layer in report.layers],
+            "rows": diff.get("rows", []),
+            "divergences": diff.get("divergences", []),
+            "compared": [asdict(one) for one in report.compared],
+            "curve": curve.points(report.curve),
+            "losses": [[asdict(one.losses), asdict(one.kept_losses)] for one in report.mined],
+        }
+    )
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> str:
+    cards = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="facts">{"".join(cards)}</dl>'
+
+
+def _net(report: Report) -> str:
+    rows = differences.layers(report) if report.diff else _layers(report.layers)
+    hint = " Errors are relative to the largest value of an array." if report.diff else ""
+    return f"""\
+<section class="net">
+<div>
+<h2>Layers</h2>
+<p class="hint">Click on a layer, or walk with the arrow keys.{hint}</p>
+<div class="graph">{report.graph}</div>
+{rows}
+</div>
+<aside id="details" aria-live="polite"></aside>
+</section>"""
+
+
+def _layers(layers: Sequence[LayerNumbers]) -> str:
+    times = [(layer.forward_ms or 0) + (layer.backward_ms or 0) for layer in layers]
+    slowest = max(times, default=0) or 1
+    rows = []
+    for layer in layers:
+        forward, backward = layer.forward_ms or 0, layer.backward_ms or 0
+        bar = "".join(
+            f'<i class="{name}" style="width:{100 * ms / slowest:.2f}%"></i>'
+            for name, ms in (("forward", forward), ("backward", backward))
+        )
+        cells = [
+            escape(layer.name),
+            escape(layer.type),
+            "<br>".join(dims(top.shape) for top in layer.tops),
+            f"{forward:.1f}",
+            "" if layer.backward_ms is None else f"{backward:.1f}",
+            f'<span class="bar">{bar}</span>',
+            f"{layer.bytes / 1e6:.1f}",
+            escape(layer.reason or "flows"),
+        ]
+        kind = "still" if layer.reason else ""
+        rows.append((f'class="{kind}" data-layer="{escape(layer.name)}" tabindex="0"', cells))
+    head = ["layer", "type", "tops", "#fwd ms", "#bwd ms", "", "#MB", "gradient"]
+    return table(head, rows, "layers")

@@ -1,1 +1,0 @@
-"""The workbench: a net beside another run of it, layer by layer."""

@@ -1,0 +1,1 @@
+"""What layers share; no file here is a layer."""

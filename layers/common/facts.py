@@ -1,0 +1,83 @@
+"""What is known of each layer type: whose it is, what it reads of the prototxt, gradients, kernels.
+
+`caffe-compat layers` and docs/layers.md print these. Nothing is written down twice: most are attributes that the net
+itself goes by, and the contract sweep proves them. The messages that a layer reads are found in its source
+(sources.py), and all fields of a message count as honoured but those that the class names in `without_effect` or
+`refused`. So a layer that forgets a field claims it, and tests/layers/test_fields.py catches that: a field that
+counts as honoured has to change what some case computes, one without effect must change nothing, a refused one must
+be an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.sources import MESSAGES, kernels, messages
+from caffe_compat.layers.python import BUILT_IN
+from caffe_compat.layers.registry import layer_class, layer_type_list
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """type: as in a prototxt; of Python layers that are built in, `Python: CLASS`. origin: whose Caffe.
+
+    params: the fields that are honoured, of each message. without_effect and refused (an error): the other fields,
+    as `message.field`.
+    backward: whether there is one. no_gradient: bottoms that it gives none. kernels: modules of layers/kernels.
+    """
+
+    type: str
+    origin: str
+    params: dict[str, list[str]]
+    without_effect: list[str]
+    refused: list[str]
+    backward: bool
+    no_gradient: list[int]
+    in_place: bool
+    kernels: list[str]
+
+    @property
+    def gradients(self) -> str:
+        """`backward` and `no_gradient` in words."""
+        if not self.backward:
+            return "no"
+        return f"yes, not to bottom {', '.join(map(str, self.no_gradient))}" if self.no_gradient else "yes"
+
+
+def all_facts() -> list[LayerFacts]:
+    """Of all layer types, sorted; then of the Python layers that are built in."""
+    types = [facts(layer_class(name), name) for name in layer_type_list()]
+    built_in = [
+        facts(cls, f"Python: {layer}", {"python_param": ["module", "layer", "param_str"]})
+        for (_, layer), cls in BUILT_IN.items()
+    ]
+    return types + built_in
+
+
+def facts(cls: type[Layer], name: str, params: dict[str, list[str]] | None = None) -> LayerFacts:
+    """Of one class. params: what it reads, where it is known otherwise."""
+    unused: list[str] = []
+    refused: list[str] = []
+    if params is None:
+        params = {}
+        for message in messages(cls):
+            for field in (field.name for field in MESSAGES[message].fields):
+                names = {message, f"{message}.{field}"}
+                if names & set(cls.refused):
+                    refused.append(f"{message}.{field}")
+                elif field == "engine" or names & set(cls.without_effect):  # there is only one engine
+                    unused.append(f"{message}.{field}")
+                else:
+                    params.setdefault(message, []).append(field)
+    return LayerFacts(
+        name,
+        cls.origin,
+        params,
+        unused,
+        refused,
+        cls.has_backward,
+        list(cls.no_gradient),
+        cls.in_place,
+        kernels(cls),
+    )

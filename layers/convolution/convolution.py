@@ -1,0 +1,108 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.convolution.filtering import Filtering
+from caffe_compat.layers.convolution.windows import read_windows
+from caffe_compat.layers.registry import register
+
+
+@register("Convolution")
+class Convolution(Layer):
+    """top[i] = filters * bottom[i] + bias, for any number of bottoms of one shape, one top each.
+
+    bottom: N x C x H x W (with `axis`: any axes before the channels), or any other number of spatial axes behind
+    the channels; top: N x num_output x H' x W' with H' = (H + 2 pad - extent) / stride + 1,
+    extent = dilation (kernel - 1) + 1, and W' likewise. params: filters num_output x C / group x kernel_h x
+    kernel_w; bias num_output, unless bias_term is false. `engine` and `force_nd_im2col` change nothing.
+    Raises LayerError for params that do not fit the bottoms.
+
+    Source: Caffe's BaseConvolutionLayer and ConvolutionLayer.
+    """
+
+    bottom_count = (1, None)
+    top_count = (1, None)
+    equal_bottom_top = True
+    without_effect = ("convolution_param.force_nd_im2col",)
+    _filtering_class = Filtering
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.convolution_param
+        self.channel_axis = canonical_axis(self, param.axis, bottom[0])
+        self.windows = read_windows(self, len(bottom[0].shape) - self.channel_axis - 1)
+        self._channels, self._num_output = bottom[0].shape[self.channel_axis], param.num_output
+        self.group = group = param.group
+        if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
+            raise self.error(
+                f"num_output {self._num_output} and the {self._channels} channels of the bottom must be "
+                f"multiples of group {group}"
+            )
+        self.filtering = self._filtering_class(self.windows, group)
+        params: list[ShapeAndFiller] = [(self._filters_shape(group), param.weight_filler)]
+        if param.bias_term:
+            params.append(((self._num_output,), param.bias_filler))
+        set_up_params(self, *params)
+
+    def _filters_shape(self, group: int) -> tuple[int, ...]:
+        return self._num_output, self._channels // group, *self.windows.kernel
+
+    def _spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The top's, for a bottom's."""
+        return self.windows.output_shape(shape)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = bottom[0].shape
+        axes = self.channel_axis + 1 + len(self.windows.kernel)
+        if len(shape) != axes or shape[self.channel_axis] != self._channels:
+            raise self.error(
+                f"the bottom has the shape {shape}, expected {axes} axes with "
+                f"{self._channels} channels on axis {self.channel_axis}"
+            )
+        for blob in bottom[1:]:
+            if blob.shape != shape:
+                raise self.error(f"the bottoms have the shapes {shape} and {blob.shape}; they must be equal")
+        spatial = self._spatial_shape(shape[self.channel_axis + 1 :])
+        if min(spatial, default=1) < 1:
+            raise self.error(
+                f"a kernel of {self.windows.kernel} with dilation {self.windows.dilation} does not fit into a "
+                f"bottom of shape {shape} with pad {self.windows.pad}"
+            )
+        self._image_shape = shape[self.channel_axis :]
+        self._out_shape = self._num_output, *spatial
+        for blob in top:
+            blob.reshape(*shape[: self.channel_axis], *self._out_shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        bias = self.blobs[1].data if len(self.blobs) > 1 else None
+        for below, above in zip(bottom, top, strict=True):
+            self.convolve(below, above, bias)
+
+    def convolve(self, bottom: Blob, top: Blob, bias: np.ndarray | None) -> None:
+        """top = filters * bottom + bias, whatever bias the params have."""
+        images, outs = self._images(bottom.data), self._outs(top.data)
+        self.filtering.forward(images, self.blobs[0].data, bias, outs)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        filters = self.blobs[0]
+        for below, above, down in zip(bottom, top, propagate_down, strict=True):
+            out_diffs = self._outs(above.diff)
+            if len(self.blobs) > 1 and self.propagates_to(1):
+                self.blobs[1].diff[...] += out_diffs.sum(axis=(0, *range(2, out_diffs.ndim)))
+            if self.propagates_to(0):
+                self.filtering.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
+            if down:
+                self.filtering.image_gradient(out_diffs, filters.data, self._images(below.diff))
+
+    def _images(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._image_shape)
+
+    def _outs(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._out_shape)

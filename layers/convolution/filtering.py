@@ -1,0 +1,97 @@
+"""The three products of filters and images: the outputs, and the gradients of the filters and of the images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from caffe_compat.layers.convolution.windows import Windows
+from caffe_compat.layers.kernels.bias import fill_rows
+from caffe_compat.layers.kernels.blas import gemm
+from caffe_compat.layers.kernels.scratch import scratch
+
+# An image's windows are laid out for as many output rows at a time as fit into this many elements (16 MB)
+COLUMNS = 2**22
+
+
+class Filtering:
+    """Filters over images, as matrix products of the filters with the windows that they see, image by image.
+
+    group: how many groups of channels see only filters of their own. Arrays, C-contiguous: images N x C x H x W;
+    filters M x C / group x kernel_h x kernel_w; outs and out_diffs N x M x H' x W'; or any other spatial axes.
+
+    Source: Caffe's BaseConvolutionLayer; Chellapilla, Puri and Simard (2006) for the layout.
+    """
+
+    def __init__(self, windows: Windows, group: int):
+        self._windows = windows
+        self._group = group
+
+    def forward(
+        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
+    ) -> None:
+        """outs = filters * images + bias."""
+        for image, out in zip(images, outs, strict=True):
+            matrix = _matrix(out)
+            for row, block in self._blocks(image, out):
+                if bias is not None:
+                    fill_rows(bias, block.start, block.stop, matrix)
+                columns = self._columns(image, out, row, block)
+                for f, c, o in self._by_group(_matrix(filters), columns, matrix[:, block]):
+                    gemm(f, c, o, beta=0 if bias is None else 1)
+
+    def add_filters_gradient(
+        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
+    ) -> None:
+        """filters_diff += the gradient."""
+        for image, out_diff in zip(images, out_diffs, strict=True):
+            for row, block in self._blocks(image, out_diff):
+                columns = self._columns(image, out_diff, row, block)
+                for d, c, f in self._by_group(_matrix(out_diff)[:, block], columns, _matrix(filters_diff)):
+                    gemm(d, c, f, trans_b=True, beta=1)
+
+    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
+        """image_diffs = the gradient."""
+        image_diffs[...] = 0
+        for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
+            for row, block in self._blocks(image_diff, out_diff):
+                columns = self._column_buffer(image_diff, block)
+                for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
+                    gemm(f, d, c, trans_a=True)
+                if not self._windows.are_pixels:
+                    self._windows.add_columns(columns, row, out_diff.shape[1:], image_diff)
+
+    def _blocks(self, image: np.ndarray, out: np.ndarray) -> Iterator[tuple[int, slice]]:
+        """Blocks of output rows: the first row, and the block's columns of the output as a matrix."""
+        if self._windows.are_pixels:  # no columns are laid out
+            yield 0, slice(0, math.prod(out.shape[1:]))
+            return
+        height, width = out.shape[1], math.prod(out.shape[2:])
+        rows = max(1, COLUMNS // (self._elements(image) * width))
+        for row in range(0, height, rows):
+            yield row, slice(row * width, min(row + rows, height) * width)
+
+    def _elements(self, image: np.ndarray) -> int:
+        return image.shape[0] * self._windows.elements
+
+    def _column_buffer(self, image: np.ndarray, block: slice) -> np.ndarray:
+        if self._windows.are_pixels:
+            return _matrix(image)
+        return scratch((self._elements(image), block.stop - block.start), image.dtype)
+
+    def _columns(self, image: np.ndarray, out: np.ndarray, row: int, block: slice) -> np.ndarray:
+        columns = self._column_buffer(image, block)
+        if not self._windows.are_pixels:
+            self._windows.to_columns(image, row, out.shape[1:], columns)
+        return columns
+
+    def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        if self._group == 1:
+            return iter([matrices])
+        return zip(*(np.split(matrix, self._group) for matrix in matrices), strict=True)
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    return array.reshape(array.shape[0], -1)

@@ -1,0 +1,69 @@
+"""Windows of an image as columns: the first half of a convolution, as a layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.convolution.windows import read_windows
+from caffe_compat.layers.registry import register
+
+
+@register("Im2col")
+class Im2col(Layer):
+    """top[n, (c, i, j), y, x] = pixel (i, j) of channel c in the window of output (y, x), 0 outside the image.
+
+    bottom: N x C x H x W (with `axis`: any axes before the channels), or any other number of spatial axes behind
+    the channels, at least one; top: N x C kernel_h kernel_w x H' x W', H' and W' as Convolution has them. The
+    params are in convolution_param. Raises LayerError for params that do not fit the bottom.
+
+    Source: Caffe's Im2colLayer.
+    """
+
+    without_effect = tuple(
+        f"convolution_param.{field}"
+        for field in ("num_output", "bias_term", "group", "weight_filler", "bias_filler", "force_nd_im2col")
+    )
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self._axis = canonical_axis(self, self.layer_param.convolution_param.axis, bottom[0])
+        axes = len(bottom[0].shape) - self._axis - 1
+        if axes < 1:
+            raise self.error(
+                f"a bottom of shape {bottom[0].shape} has no spatial axes after axis {self._axis}"
+            )
+        self._windows = read_windows(self, axes)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = bottom[0].shape
+        axes = self._axis + 1 + len(self._windows.kernel)
+        if len(shape) != axes:
+            raise self.error(f"the bottom has the shape {shape}, expected {axes} axes")
+        self._out_shape = self._windows.output_shape(shape[self._axis + 1 :])
+        if min(self._out_shape) < 1:
+            raise self.error(
+                f"a kernel of {self._windows.kernel} does not fit into a bottom of shape {shape}"
+            )
+        self._channels = shape[self._axis] * self._windows.elements
+        top[0].reshape(*shape[: self._axis], self._channels, *self._out_shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for image, columns in zip(self._images(bottom[0].data), self._columns(top[0].data), strict=True):
+            self._windows.to_columns(image, 0, self._out_shape, columns)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        bottom[0].diff[...] = 0
+        for columns, image in zip(self._columns(top[0].diff), self._images(bottom[0].diff), strict=True):
+            self._windows.add_columns(columns, 0, self._out_shape, image)
+
+    def _images(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(-1, *array.shape[self._axis :])
+
+    def _columns(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(-1, self._channels, math.prod(self._out_shape))

@@ -1,0 +1,1 @@
+"""Layers that bring data, and those that write it."""

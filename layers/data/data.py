@@ -1,0 +1,86 @@
+"""Images from an LMDB database."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import cv2
+import numpy as np
+
+from caffe_compat.layers.data.datums import open_database, pixels, read_datum
+from caffe_compat.layers.data.image_batches import ImageBatches
+from caffe_compat.layers.data.transformer import FORKS_ONLY, moved
+from caffe_compat.layers.registry import register
+from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
+from caffe_compat.rng import caffe_rng
+
+
+@register("Data")
+class Data(ImageBatches):
+    """The Datums of the LMDB data_param.source, in the order of their keys: images, and with two tops labels.
+
+    A Datum holds channels x height x width numbers (bytes or float_data), or an image file (encoded), which is
+    decoded as it is, or in colour or grey as transform_param's force_color and force_gray say. rand_skip starts up
+    to that many images behind the first. Raises LayerError for LevelDB, for a database that cannot be opened or
+    is empty, and, with its key, for a Datum that cannot be read. Needs the extra `lmdb`.
+    Source: Caffe's DataLayer; rand_skip as in those before 2015, later ones ignore it.
+    """
+
+    top_count = (1, 2)
+    without_effect = ("data_param.prefetch",)
+    refused = {
+        **FORKS_ONLY,
+        **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
+    }
+
+    def open(self) -> None:
+        param = self.layer_param.data_param
+        self.batch_size, self.source = param.batch_size, param.source
+        if param.backend != DataParameter.LMDB:
+            raise self.error(self._about_leveldb())
+        self.database = open_database(self, self.source)
+        self.cursor: Any = self.database.environment.begin(buffers=False).cursor()
+        if not self.cursor.first():
+            raise self.error(f"the LMDB '{self.source}' is empty")
+        for _ in range(caffe_rng().draw() % param.rand_skip if param.rand_skip else 0):
+            self.advance()
+
+    def current(self) -> tuple[np.ndarray, int, str]:
+        datum, name = read_datum(self, self.source, *self.cursor.item())
+        return self._pixels(datum, name), datum.label, name
+
+    def advance(self) -> None:
+        if not self.cursor.next():
+            self.cursor.first()
+
+    def place(self) -> dict[str, np.ndarray]:
+        return {"key": np.frombuffer(self.cursor.key(), np.uint8)}
+
+    def set_place(self, state: dict[str, np.ndarray]) -> None:
+        if not self.cursor.set_key(state["key"].tobytes()):
+            raise self.error(
+                f"'{self.source}' is not the LMDB that the state was kept with: its key is missing"
+            )
+
+    def _pixels(self, datum: Datum, name: str) -> np.ndarray:
+        transform, flag = self.layer_param.transform_param, cv2.IMREAD_UNCHANGED
+        if transform.force_color or transform.force_gray:
+            flag = cv2.IMREAD_COLOR if transform.force_color else cv2.IMREAD_GRAYSCALE
+            if not datum.encoded:
+                warnings.warn(
+                    f"layer '{self.name}' (Data): force_color and force_gray have no effect on raw Datums",
+                    stacklevel=2,
+                )
+        return pixels(self, datum, name, flag)
+
+    def _about_leveldb(self) -> str:
+        if os.path.exists(os.path.join(self.source, "data.mdb")):
+            return f"'{self.source}' is an LMDB, but backend is LEVELDB (the default); add backend: LMDB"
+        return (
+            f"backend is LEVELDB (the default), which is not read ('{self.source}'); make an LMDB of the images "
+            "with Caffe's `convert_imageset -backend lmdb`, or copy all keys and values with the Python packages "
+            "plyvel and lmdb, and set backend: LMDB"
+        )

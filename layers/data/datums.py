@@ -1,0 +1,74 @@
+"""Datums, the records of Caffe's image databases, read from an LMDB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from weakref import WeakValueDictionary
+
+import cv2
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffe_compat.errors import Blamed
+from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.data.transformer import decode
+from caffe_compat.prototxt.caffe_pb2 import Datum
+
+
+class Database:
+    """An LMDB that is open for reading, until nobody refers to it. Raises owner's error where it cannot be opened."""
+
+    def __init__(self, owner: Blamed, path: str):
+        lmdb = import_extra(owner.error, "lmdb", "lmdb")
+        try:
+            self.environment = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path))
+        except lmdb.Error as error:
+            raise owner.error(f"cannot open the LMDB '{path}': {error}") from error
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+    def __len__(self) -> int:
+        return self.environment.stat()["entries"]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values, in the order of the keys."""
+        with self.environment.begin(buffers=False) as transaction:
+            yield from transaction.cursor()
+
+
+_open: WeakValueDictionary[str, Database] = WeakValueDictionary()  # LMDB opens a file only once a process
+
+
+def open_database(owner: Blamed, path: str) -> Database:
+    """The LMDB of this path, opened where it is not open yet. Raises owner's error."""
+    path = os.path.realpath(path)
+    database = _open.get(path)
+    if database is None:
+        database = _open[path] = Database(owner, path)
+    return database
+
+
+def read_datum(owner: Blamed, source: str, key: bytes, value: bytes) -> tuple[Datum, str]:
+    """A Datum, and its name for errors. Raises owner's error where it is none."""
+    name = f"'{source}', key '{key.decode(errors='backslashreplace')}'"
+    try:
+        return Datum.FromString(value), name
+    except DecodeError as error:
+        raise owner.error(f"{name}: this is no Datum") from error
+
+
+def pixels(owner: Blamed, datum: Datum, name: str, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
+    """Channels x height x width, uint8 or float32. flag: how an encoded image is decoded, see `decode`.
+
+    Raises owner's error where it cannot be decoded, or has not the numbers that its shape wants.
+    """
+    if datum.encoded:
+        return decode(owner, datum.data, flag, name).transpose(2, 0, 1)
+    shape = datum.channels, datum.height, datum.width
+    values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+    if min(shape) < 1 or values.size != np.prod(shape, dtype=float):
+        raise owner.error(f"{name}: the Datum has {values.size} numbers for the shape {shape}")
+    return values.reshape(shape)

@@ -1,0 +1,71 @@
+"""What Data and ImageData share: batches of transformed images, one after the other, from a place in a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.data.transformer import DataTransformer
+from caffe_compat.rng import caffe_rng
+
+
+class ImageBatches(Layer):
+    """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N.
+
+    The first image of a batch says its size, and the others must be like it. Subclasses give the source.
+    Source: Caffe's BasePrefetchingDataLayer, without its thread, but with the random number that starts it.
+    """
+
+    bottom_count = (0, 0)
+    has_backward = False
+    batch_size: int
+
+    def open(self) -> None:
+        """Find the source and the first image; set batch_size."""
+        raise NotImplementedError
+
+    def current(self) -> tuple[np.ndarray, int, str]:
+        """The image (channels x height x width), its label, and its name for errors."""
+        raise NotImplementedError
+
+    def advance(self) -> None:
+        """Go to the next image; behind the last comes the first."""
+        raise NotImplementedError
+
+    def place(self) -> dict[str, np.ndarray]:
+        """Where `current` stands, for get_state."""
+        raise NotImplementedError
+
+    def set_place(self, state: dict[str, np.ndarray]) -> None:
+        raise NotImplementedError
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.transformer = DataTransformer(self)
+        self.open()
+        if self.batch_size < 1:
+            raise self.error("batch_size is 0; give a positive one")
+        self.transformer.init_rand()
+        caffe_rng().draw()  # Caffe seeds its prefetch thread
+        top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
+        for labels in top[1:]:
+            labels.reshape(self.batch_size)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for i in range(self.batch_size):
+            image, label, name = self.current()
+            if i == 0:
+                top[0].reshape(self.batch_size, *self.transformer.shape(image))
+            self.transformer.transform(image, top[0].data[i], name)
+            for labels in top[1:]:
+                labels.data[i] = label
+            self.advance()
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return self.place() | self.transformer.get_state()
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        self.set_place(state)
+        self.transformer.set_state(state)

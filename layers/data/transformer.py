@@ -1,0 +1,150 @@
+"""DataTransformer: what the data layers do to every image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from caffe_compat.errors import Blamed
+from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.common.binaryproto import read_binaryproto
+from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
+from caffe_compat.rng import Rng, caffe_rng
+
+HONOURED = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
+FORKS_ONLY = {
+    f"transform_param.{field.name}": f"only forks of Caffe know it: there is {', '.join(HONOURED)}"
+    for field in TransformationParameter.DESCRIPTOR.fields
+    if field.name not in HONOURED
+}
+
+
+def moved(message: str, *fields: str) -> dict[str, str]:
+    """What a data layer refuses: params of its own that are transform_param's since 2014."""
+    return {f"{message}.{field}": f"write it as transform_param {{ {field}: ... }}" for field in fields}
+
+
+class DataTransformer:
+    """Subtracts a mean, multiplies by scale, crops and mirrors, after the layer's transform_param.
+
+    In phase TRAIN a crop lies anywhere, in TEST in the centre; mirror flips every second image on average in
+    both. Images are arrays of channels x height x width, uint8 or float32. A crop takes the same part of the
+    mean image as of the image. Raises LayerError for a mean that does not fit, both means, and both of force_color
+    and force_gray. The layers refuse `FORKS_ONLY`, and `moved` their own params of these names.
+    Source: Caffe's DataTransformer, with its random numbers.
+    """
+
+    def __init__(self, layer: Layer):
+        self.layer = layer
+        self.param = layer.layer_param.transform_param
+        if self.param.HasField("mean_file") and self.param.mean_value:
+            raise layer.error("transform_param has both mean_file and mean_value; keep one")
+        if self.param.force_color and self.param.force_gray:
+            raise layer.error("transform_param has both force_color and force_gray; keep one")
+        self.mean = self._read_mean()
+        self.init_rand()
+
+    def init_rand(self) -> None:
+        """Start the own stream of random numbers with one number of the global one, if any are needed."""
+        crops = self.layer.phase == TRAIN and self.param.crop_size
+        self.rng = Rng(caffe_rng().draw()) if self.param.mirror or crops else None
+
+    def shape(self, image: np.ndarray) -> tuple[int, ...]:
+        """Of the image when it is transformed: channels, height, width."""
+        crop = self.param.crop_size
+        return (len(image), crop, crop) if crop else image.shape
+
+    def transform(self, image: np.ndarray, out: np.ndarray, name: str) -> None:
+        """Write the transformed image to `out`; `name` is for errors."""
+        crop, (_, height, width) = self.param.crop_size, image.shape
+        if crop > min(height, width):
+            raise self.layer.error(f"{name} is {height} x {width}, smaller than crop_size {crop}")
+        if out.shape != self.shape(image):
+            raise self.layer.error(
+                f"{name} gives {self.shape(image)} where the batch has {out.shape} (channels, height, width); "
+                "make all images alike (new_height and new_width, or crop_size), or set batch_size: 1"
+            )
+        mean = self._mean_of(image, name)
+        mirror = self.param.mirror and self._rand(2)
+        y, x = self._corner(height, width) if crop else (0, 0)
+        window = np.s_[:, y : y + out.shape[1], x : x + out.shape[2]]
+        target = out[:, :, ::-1] if mirror else out
+        target[...] = image[window]
+        if mean is not None:
+            target -= mean[window] if self.param.HasField("mean_file") else mean
+        target *= np.float32(self.param.scale)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return {} if self.rng is None else rng_state("transform", self.rng)
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        if self.rng is not None:
+            set_rng_state("transform", self.rng, state)
+
+    def _read_mean(self) -> np.ndarray | None:
+        if self.param.HasField("mean_file"):
+            mean = read_binaryproto(self.layer, self.param.mean_file)
+            return mean.reshape(mean.shape[-3:]) if mean.ndim == 4 and len(mean) == 1 else mean
+        values = np.array(self.param.mean_value, np.float32)
+        return values.reshape(-1, 1, 1) if len(values) else None
+
+    def _mean_of(self, image: np.ndarray, name: str) -> np.ndarray | None:
+        mean = self.mean
+        if mean is not None and self.param.HasField("mean_file"):
+            if mean.shape != image.shape:
+                raise self.layer.error(
+                    f"the mean image '{self.param.mean_file}' has the shape {mean.shape}, {name} {image.shape}"
+                )
+        elif mean is not None and len(mean) not in (1, len(image)):
+            raise self.layer.error(
+                f"there are {len(mean)} mean_values, {name} has {len(image)} channels; give one, or one a channel"
+            )
+        return mean
+
+    def _corner(self, height: int, width: int) -> tuple[int, int]:
+        crop = self.param.crop_size
+        if self.layer.phase == TRAIN:
+            return self._rand(height - crop + 1), self._rand(width - crop + 1)
+        return (height - crop) // 2, (width - crop) // 2
+
+    def _rand(self, n: int) -> int:
+        assert self.rng is not None
+        return self.rng.draw() % n
+
+
+def decode(owner: Blamed, content: bytes, flag: int, name: str) -> np.ndarray:
+    """An image file's content as an array of height x width x channels (BGR), uint8.
+
+    flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises owner's error where it is no image.
+    """
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+    if image is None:
+        raise owner.error(f"{name} is no image that OpenCV can decode")
+    if image.dtype != np.uint8:
+        raise owner.error(f"{name} has pixels of {image.dtype}; only 8 bits are read")
+    return image if image.ndim == 3 else image[:, :, None]
+
+
+def read_image(owner: Blamed, path: str, flag: int, place: str) -> np.ndarray:
+    """The image of a file, as `decode` gives it. place: where the file is named, for errors."""
+    return decode(owner, read_image_file(owner, path, place), flag, f"{place}: '{path}'")
+
+
+def read_image_file(owner: Blamed, path: str, place: str) -> bytes:
+    """The content of a file. Raises owner's error, with the place where it is named."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise owner.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error
+
+
+def rng_state(name: str, rng: Rng) -> dict[str, np.ndarray]:
+    """The state of a stream of random numbers as a layer's get_state gives it."""
+    words, position = rng.get_state()
+    return {f"{name}_words": words, f"{name}_position": np.array(position)}
+
+
+def set_rng_state(name: str, rng: Rng, state: dict[str, np.ndarray]) -> None:
+    """Go on from where `rng_state` stood."""
+    rng.set_state((state[f"{name}_words"], int(state[f"{name}_position"])))

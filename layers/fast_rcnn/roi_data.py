@@ -1,0 +1,127 @@
+"""RoIData, the data layer of Fast R-CNN nets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.param_str import num_classes
+from caffe_compat.layers.fast_rcnn.minibatches import Blobs, Circle, Source, State
+from caffe_compat.layers.registry import register
+
+TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
+RPN_TOPS = ("data", "im_info", "gt_boxes")
+
+
+@register("RoIData")
+class RoIDataLayer(Layer):
+    """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
+
+    The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
+    y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
+    are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
+    G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
+    python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or
+    `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
+    `max_size` with one RoI; a configuration may set these attributes of the class.
+    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
+    """
+
+    bottom_count = (0, 0)
+    top_count = (3, 6)
+    has_backward = False
+
+    origin = "this project"
+    ims_per_batch = 2
+    scale = 600
+    max_size = 1000
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if len(top) not in (3, 6):
+            raise self.error(
+                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}"
+            )
+        self.has_rpn = tuple(self.layer_param.top[1:]) == RPN_TOPS[1:]
+        self.names = RPN_TOPS if self.has_rpn else TOPS[: len(top)]
+        self.columns = 4 * (self.layer_param.roi_data_param.num_classes or num_classes(self))
+        self.source: Source | None = None
+        self.served = 0
+        images = 1 if self.has_rpn else self.ims_per_batch, 3, self.scale, self.max_size
+        # the reference gives gt_boxes four columns here, and five with the first minibatch
+        shapes = [images, (1, 3), (1, 4)] if self.has_rpn else self._shapes(images, 1)
+        for blob, shape in zip(top, shapes, strict=False):
+            blob.reshape(*shape)
+
+    def set_roidb(self, roidb: Any) -> None:
+        """Serve minibatches of a roidb from now on: of what its `minibatches(num_classes)` gives, a Source."""
+        self.set_source(roidb.minibatches(self.columns // 4))
+
+    def set_source(self, source: Source) -> None:
+        """Serve what this source gives from now on."""
+        self.source, self.served = source, 0
+
+    def set_blobs(self, blobs: Sequence[Blobs]) -> None:
+        """Serve these minibatches from now on, in a circle, beginning with the first.
+
+        Each maps the names of the tops to arrays; they are read one at a time, when their turn comes.
+        """
+        self.source, self.served = Circle(blobs) if len(blobs) else None, 0
+
+    def get_state(self) -> State:
+        """Where the source stands: with it, and numpy's random state, `set_state` goes on just so."""
+        return {} if self.source is None else self.source.get_state()
+
+    def set_state(self, state: State) -> None:
+        """Go on from where `get_state` stood; the source must be set already, and have the same data."""
+        if self.source is None:
+            raise self.error("there is no data to go on with; set it before its state")
+        self.source.set_state(state)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if self.source is None:
+            raise self.error(
+                "there is no data; give minibatches with this layer's set_roidb or set_blobs, "
+                "or run run-prototxt with --devkit or --inputs"
+            )
+        blobs = self.source.next()
+        self._check(blobs, self.served)
+        for name, blob in zip(self.names, top, strict=True):
+            blob.reshape(*blobs[name].shape)
+            blob.data[...] = blobs[name]
+        self.served += 1
+
+    def _shapes(self, images: tuple[int, ...], rows: int) -> list[tuple[int, ...]]:
+        """Of the tops, with so many RoIs or annotated boxes."""
+        if self.has_rpn:
+            return [(1, *images[1:]), (1, 3), (rows, 5)]
+        boxes = (rows, self.columns)
+        return [images, (rows, 5), (rows,), boxes, boxes, boxes]
+
+    def _check(self, blobs: Blobs, index: int) -> None:
+        missing = [name for name in self.names if name not in blobs]
+        known = RPN_TOPS if self.has_rpn else TOPS  # three tops leave the others out
+        unknown = [str(name) for name in blobs if name not in known]
+        if missing or unknown:
+            raise self.error(
+                f"minibatch {index} lacks {missing} and has {unknown} too many; expected {self.names}"
+            )
+        boxes, what = ("gt_boxes", "annotated boxes") if self.has_rpn else ("rois", "RoIs")
+        data, rows = np.shape(blobs["data"]), len(np.atleast_1d(blobs[boxes]))
+        if len(data) != 4 or rows == 0:
+            raise self.error(
+                f"minibatch {index} has data of shape {data} and {rows} {what}; expected images and {what}"
+            )
+        expected = self._shapes((data[0], 3, *data[2:]), rows)
+        for name, shape in zip(self.names, expected, strict=False):
+            if np.shape(blobs[name]) != shape:
+                raise self.error(
+                    f"minibatch {index}: {name} has the shape {np.shape(blobs[name])}, expected {shape} "
+                    f"({rows} {what}, {self.columns // 4} classes)"
+                )
+            if not np.isfinite(blobs[name]).all():
+                place = [int(i) for i in np.argwhere(~np.isfinite(blobs[name]))[0]]
+                raise self.error(f"minibatch {index}: {name} has a value that is not finite at {place}")

@@ -1,0 +1,1 @@
+"""Layers of region proposal networks (Faster R-CNN)."""

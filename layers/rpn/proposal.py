@@ -1,0 +1,92 @@
+"""ProposalLayer of Faster R-CNN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import TEST, TRAIN, Layer
+from caffe_compat.layers.common.param_str import anchor_params
+from caffe_compat.layers.kernels.anchors import decode
+from caffe_compat.layers.kernels.nms import nms
+from caffe_compat.layers.rpn.anchors import anchors_on_map, generate_anchors
+
+
+class ProposalLayer(Layer):
+    """`python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" }`: RoIs from anchors, best first.
+
+    bottom[0]: 1 x 2A x H x W probabilities, of no object and then of one, by anchor. bottom[1]: 1 x 4A x H x W
+    steps from the anchors to the boxes. bottom[2]: 1 x 3, the image's height, width (pixels) and scale.
+    top[0]: R x 5 RoIs (0, x1, y1, x2, y2), inside the image. top[1], if any: R x 1, their probabilities.
+    Boxes narrower or lower than min_size times the scale are left out, so that R may be 0; of the
+    pre_nms_top_n best, those stay that overlap no better one above nms_thresh, up to post_nms_top_n (0 or
+    less: all). These four are by phase, and a configuration may set them. param_str gives feat_stride and
+    scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite.
+    Source: rpn.proposal_layer of py-faster-rcnn; Ren et al., Faster R-CNN (2015), section 3.
+    """
+
+    origin = "py-faster-rcnn"
+    bottom_count = (3, 3)
+    top_count = (1, 2)
+    no_gradient = (0, 1, 2)
+    has_backward = False
+
+    pre_nms_top_n: dict[int, int] = {TRAIN: 12000, TEST: 6000}
+    post_nms_top_n: dict[int, int] = {TRAIN: 2000, TEST: 300}
+    nms_thresh: dict[int, float] = {TRAIN: 0.7, TEST: 0.7}
+    min_size: dict[int, int] = {TRAIN: 16, TEST: 16}
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.stride, scales, _ = anchor_params(self)
+        self.anchors = generate_anchors(scales=scales).astype(bottom[1].dtype)
+        top[0].reshape(1, 5)
+        for blob in top[1:]:
+            blob.reshape(1, 1)
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Check the bottoms; how many RoIs there are is known after forward."""
+        count, spatial = len(self.anchors), tuple(bottom[0].shape[2:])
+        for i, expected in enumerate(((1, 2 * count, *spatial), (1, 4 * count, *spatial), (1, 3))):
+            if bottom[i].shape != expected or len(spatial) != 2:
+                raise self.error(
+                    f"bottom[{i}] has the shape {bottom[i].shape}; expected, for one image and {count} "
+                    f"anchors, {expected if len(spatial) == 2 else (1, 2 * count, 'height', 'width')}"
+                )
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for i, blob in enumerate(bottom):
+            if not np.isfinite(blob.data).all():
+                raise self.error(f"bottom[{i}] is not finite; has the training diverged?")
+        scores = bottom[0].data[0, len(self.anchors) :].transpose(1, 2, 0).ravel()
+        boxes = self._boxes(bottom)
+        order = self._best(boxes, scores, bottom[2].data[0, 2])
+        keep = np.empty(order.size, bool)
+        nms(boxes[order], boxes.dtype.type(self.nms_thresh[self.phase]), keep)
+        chosen = _first(order[keep], self.post_nms_top_n[self.phase])
+        top[0].reshape(chosen.size, 5)
+        top[0].data[:, 0] = 0
+        top[0].data[:, 1:] = boxes[chosen]
+        for blob in top[1:]:
+            blob.reshape(chosen.size, 1)
+            blob.data[:, 0] = scores[chosen]
+
+    def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
+        steps = bottom[1].data[0].transpose(1, 2, 0).reshape(-1, 4)
+        height, width = bottom[1].shape[2:]
+        boxes = anchors_on_map(self.anchors, self.stride, height, width)
+        image_height, image_width, _ = bottom[2].data[0]
+        decode(boxes, steps, image_width - 1, image_height - 1, boxes)
+        return boxes
+
+    def _best(self, boxes: np.ndarray, scores: np.ndarray, scale: float) -> np.ndarray:
+        """The rows large enough, best first, so many as the NMS takes."""
+        sizes = boxes[:, 2:] - boxes[:, :2] + 1
+        rows = np.flatnonzero((sizes >= self.min_size[self.phase] * scale).all(axis=1))
+        order = rows[np.argsort(scores[rows], kind="stable")[::-1]]
+        return _first(order, self.pre_nms_top_n[self.phase])
+
+
+def _first(rows: np.ndarray, count: int) -> np.ndarray:
+    return rows[:count] if count > 0 else rows

@@ -1,0 +1,122 @@
+"""The detections of SSD."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels.nms import nms_of_parts
+from caffe_compat.layers.registry import register
+from caffe_compat.layers.ssd.detection_files import detection_files
+from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
+
+
+@register("DetectionOutput")
+class DetectionOutput(Layer):
+    """Boxes from predictions and prior boxes: for each class those that overlap no better one, the best of all.
+
+    bottom[0]: N x 4PL steps from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
+    bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
+    bottom[3], if any: the image, not looked at.
+    top[0]: 1 x 1 x D x 7: image, class, score, x1 y1 x2 y2 in parts of the image, not clipped to it; by image, then
+    by class, then the best first. Where no image has any, one row of -1 an image, after its number.
+    For each class but background_label_id: the nms_param.top_k best above confidence_threshold (all), without those
+    that overlap a better one above nms_threshold, which shrinks by the factor eta with each box as long as it is
+    above 0.5. Of all classes the keep_top_k best (-1: all). save_output_param: writes files as well, see
+    `detection_files`. `visualize` opens no window here and warns.
+    Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
+    fit, shapes that do not agree, and priors without area where code_type divides by it.
+    Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3.
+    """
+
+    origin = "SSD"
+    bottom_count = (3, 4)
+    no_gradient = (0, 1, 2, 3)
+    has_backward = False
+    without_effect = tuple(
+        f"detection_output_param.{field}" for field in ("visualize", "visualize_threshold", "save_file")
+    )
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.detection_output_param
+        nms = param.nms_param
+        if param.num_classes < 1:
+            raise self.error("detection_output_param names no num_classes; give it, background included")
+        if nms.nms_threshold < 0 or not 0 < nms.eta <= 1:
+            raise self.error(
+                f"nms_threshold is {nms.nms_threshold:g} and eta {nms.eta:g}; expected at least 0, and up to 1"
+            )
+        self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
+        self.least = (
+            param.confidence_threshold if param.HasField("confidence_threshold") else np.finfo(np.float32).min
+        )
+        self.most = nms.top_k if nms.HasField("top_k") and nms.top_k >= 0 else None
+        self.priors = PriorBoxes(self, param.code_type, param.variance_encoded_in_target)
+        self.files = detection_files(self, param.save_output_param, self.classes)
+        if param.visualize:
+            warnings.warn(
+                f"layer '{self.name}' (DetectionOutput): visualize shows nothing here; draw the boxes of the top",
+                stacklevel=2,
+            )
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Check the bottoms; how many detections there are is known after forward."""
+        param = self.layer_param.detection_output_param
+        labels = 1 if param.share_location else param.num_classes
+        count = self.priors.check_shapes(bottom, labels, param.num_classes)
+        self.shape = bottom[0].num, count, labels
+        top[0].reshape(1, 1, 1, 7)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not all(np.isfinite(blob.data).all() for blob in bottom[:2]):
+            warnings.warn(
+                f"layer '{self.name}' (DetectionOutput): steps or scores are not finite; were the weights loaded? A "
+                "score of NaN is no detection",
+                stacklevel=2,
+            )
+        self.priors.read(bottom[2])
+        steps = bottom[0].data.reshape(*self.shape, 4)
+        scores = bottom[1].data.reshape(*self.shape[:2], -1)
+        found = [self._detect(n, steps[n], scores[n]) for n in range(len(steps))]
+        if any(len(rows) for rows in found):
+            rows = np.concatenate(found)
+        else:
+            rows = np.full((len(found), 7), -1, top[0].dtype)
+            rows[:, 0] = range(len(found))
+        top[0].reshape(1, 1, *rows.shape)
+        top[0].data[...] = rows
+        if self.files:
+            for rows in found:
+                self.files.add(rows)
+
+    def _detect(self, image: int, steps: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """The rows of one image; steps P x L x 4, scores P x C."""
+        boxes = np.stack([self.priors.decode(steps[:, label]) for label in range(steps.shape[1])])
+        kept = [
+            self._suppress(boxes[c if len(boxes) > 1 else 0], np.ascontiguousarray(scores[:, c]))
+            for c in self.classes
+        ]
+        labels = np.repeat(self.classes, [len(rows) for rows in kept])
+        chosen = np.concatenate([np.empty(0, int), *kept])
+        most = self.layer_param.detection_output_param.keep_top_k
+        if -1 < most < chosen.size:
+            order = np.argsort(-scores[chosen, labels], kind="stable")[:most]
+            order = order[np.argsort(labels[order], kind="stable")]
+            labels, chosen = labels[order], chosen[order]
+        of = labels if len(boxes) > 1 else np.zeros_like(labels)
+        return np.column_stack(
+            [np.full(chosen.size, image, boxes.dtype), labels, scores[chosen, labels], boxes[of, chosen]]
+        ).astype(boxes.dtype)
+
+    def _suppress(self, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """The priors of one class that stay, best first."""
+        nms, kind = self.layer_param.detection_output_param.nms_param, boxes.dtype.type
+        order = np.flatnonzero(scores > self.least)
+        order = order[np.argsort(-scores[order], kind="stable")][: self.most]
+        keep = np.empty(order.size, bool)
+        nms_of_parts(boxes[order], kind(nms.nms_threshold), kind(nms.eta), keep)
+        return order[keep]

@@ -1,0 +1,57 @@
+"""How far MultiBoxLoss's steps are from those to the objects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_compat.layers.ssd.objects import Objects
+from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
+from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
+
+
+class Places:
+    """where: the M indices (image, prior, class of the step) of the priors that stand for an object, after `compare`.
+
+    labels: the M classes of these objects. distance: M x 4, the steps less those to the objects.
+    Source: ComputeLocLoss and EncodeLocPrediction of the SSD fork of Caffe.
+    """
+
+    def __init__(self, priors: PriorBoxes, objects: Objects, param: Param):
+        self.priors, self.objects, self.param = priors, objects, param
+
+    def compare(self, steps: np.ndarray, matches: np.ndarray) -> None:
+        """steps: N x P x L x 4. matches: N x P x L, the object that each stands for, below 0 for none."""
+        self.where = np.nonzero(matches >= 0)
+        prior, got = self.where[1], steps[self.where]
+        self.labels = self.objects.labels[matches[self.where]]
+        goals = self.priors.encode(prior, self.objects.boxes[matches[self.where]])
+        boxes = self.priors.boxes[prior]
+        if not self.param.use_prior_for_matching:
+            boxes = self.priors.decode(got, prior)
+        if self.param.encode_variance_in_target:
+            got = got / self.priors.variances[prior]
+        self.distance = got - goals
+        if self.param.bp_inside:
+            self.distance[(boxes < 0) | (boxes > 1)] = 0
+
+    def keep(self, chosen: np.ndarray) -> None:
+        """Forget those whose prior is not chosen, N x P."""
+        stay = chosen[self.where[:2]]
+        self.where = tuple(rows[stay] for rows in self.where)
+        self.distance = self.distance[stay]
+
+    def losses(self) -> np.ndarray:
+        """The loss of each step, M x 4."""
+        size = np.abs(self.distance)
+        parabola = size * size / 2
+        if self.param.loc_loss_type == Param.L2:
+            return parabola
+        return np.where(size < 1, parabola, size - size.dtype.type(0.5))
+
+    def gradient(self, weight: float, diff: np.ndarray) -> None:
+        """diff = weight times the slope of the losses, N x P x L x 4; 0 where nothing is compared."""
+        slope = self.distance
+        if self.param.loc_loss_type == Param.SMOOTH_L1:
+            slope = np.clip(slope, -1, 1)
+        diff.fill(0)
+        diff[self.where] = slope * diff.dtype.type(weight)

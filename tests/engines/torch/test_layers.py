@@ -1,0 +1,72 @@
+"""Every layer that torch computes, on every case of the contract sweep: as the project's own layer computes it."""
+
+import numpy as np
+import pytest
+from layers.cases import CASES
+from layers.harness import Runner
+
+from caffe_compat.layers.base import TRAIN
+from caffe_compat.rng import set_random_seed
+
+torch = pytest.importorskip("torch")
+
+from caffe_compat.engines.torch.converters import converted_types, converter  # noqa: E402
+from caffe_compat.engines.torch.devices import Place  # noqa: E402
+from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
+from caffe_compat.engines.torch.stand_in import StandIn  # noqa: E402
+
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+OURS = [case for case in CASES if case.type in converted_types()]
+
+
+def run(case, bottoms, place=None):
+    """Tops, gradients at the bottoms (None where there is none) and at the params, by the layer or by torch."""
+    set_random_seed(6)
+    runner = Runner.of(case, bottoms)
+    own = runner.layer
+    if place is not None:
+        convert = converter(own)
+        if convert is None:
+            pytest.skip("this variant runs by itself")
+        stand_in = StandIn(TorchLayer(own, convert, place), runner.propagates, [True] * len(own.blobs))
+        if case.type == "Dropout" and case.phase == TRAIN:
+            own.forward(runner.bottom, runner.top)  # draws the mask
+            stand_in.of.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(place.device)
+        runner.layer = Both(own, stand_in)
+    for top in runner.top:
+        top.owed = None
+    runner.layer.forward(runner.bottom, runner.top)
+    tops = [top.data.copy() for top in runner.top]
+    if not own.has_backward:
+        return tops
+    for blob in own.blobs:
+        blob.diff.fill(0)
+    seeds = runner.seeds(case, np.random.RandomState(2))
+    diffs = runner.backward(seeds)
+    return tops + diffs + [blob.diff.copy() for blob in own.blobs]
+
+
+class Both:
+    """What Runner wants of a layer, and the passes of its stand-in."""
+
+    def __init__(self, layer, stand_in):
+        self.forward, self.backward = stand_in.forward, stand_in.backward
+        self.is_loss, self.no_gradient, self.blobs = layer.is_loss, layer.no_gradient, layer.blobs
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shapes", ["shapes", "other_shapes"])
+@pytest.mark.parametrize("case", OURS, ids=lambda case: case.id)
+def test_as_our_own(case, shapes, device):
+    if not getattr(case, shapes):
+        pytest.skip("the case has one set of shapes")
+    bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1), getattr(case, shapes))]
+    want = run(case, bottoms)
+    got = run(case, bottoms, Place(torch.device(device)))
+    assert len(got) == len(want)
+    for i, (a, b) in enumerate(zip(got, want, strict=True)):
+        assert (a is None) == (b is None), f"array {i}"
+        if a is not None:
+            assert a.shape == b.shape
+            bound = (1e-5 if device == "cpu" else 1e-3) * max(np.abs(b).max(initial=0), 1e-3)
+            np.testing.assert_allclose(a, b, rtol=0, atol=bound, err_msg=f"array {i}")
