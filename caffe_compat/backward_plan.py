@@ -5,7 +5,7 @@ Source: Caffe's Net::Init (the needs of each layer, then the reverse pass with b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from caffe_compat.graph import Graph, Node
@@ -29,10 +29,12 @@ Flag = tuple[int, int]  # a propagate_down flag of the prototxt: its layer's ind
 class LayerPlan:
     """What backward does with one layer.
 
-    need_backward: whether its backward runs at all. propagate_down: one bool a bottom. param_propagate_down: one
-    bool a param. reason: empty where need_backward, else why not, in a few words. derived: one bool a bottom, what
-    propagate_down would be without flags. switched_off_by: where the reason is SWITCHED_OFF, the flags (false)
-    nearest above the layer that make it so.
+    need_backward: whether its backward runs at all. propagate_down: one bool a bottom, whether a gradient flows there.
+    param_propagate_down: one bool a param, whether it gets a gradient. Both are final: false where backward does not
+    run, and at bottoms that can take no gradient. reason: empty where need_backward, else why not, in a few words.
+    derived: one bool a bottom, what propagate_down would be without flags. switched_off_by: where the reason is
+    SWITCHED_OFF, the flags (false) nearest above the layer that make it so. refused: bottoms of a loss at which a
+    gradient is asked for though they can take none; running this backward is an error.
     """
 
     need_backward: bool
@@ -41,6 +43,7 @@ class LayerPlan:
     reason: str
     derived: list[bool] = field(default_factory=list)
     switched_off_by: list[Flag] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
 
 
 def plan_backward(
@@ -51,7 +54,14 @@ def plan_backward(
     _prune(graph, plans)
     if force_backward:
         _force(graph, layers, plans)
+    for layer, plan in zip(layers, plans, strict=True):
+        _apply_facts(layer, plan)
     return plans
+
+
+def param_gets_gradient(plans: Sequence[LayerPlan], uses: Iterable[tuple[int, int]]) -> bool:
+    """Whether a learnable param gets a gradient at one of its uses (layer index, param index)."""
+    return any(plans[i].param_propagate_down[j] for i, j in uses)
 
 
 def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPlan]:
@@ -108,6 +118,18 @@ def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
             if not plan.propagate_down[j]:
                 stated = bool(node.param.propagate_down) and not node.param.propagate_down[j]
                 skipped.setdefault(name, []).extend([(i, j)] if stated else plan.switched_off_by)
+
+
+def _apply_facts(layer: Layer, plan: LayerPlan) -> None:
+    """Make the flags of a plan final: after the bottoms that the layer says can take no gradient."""
+    asked = [j for j in layer.no_gradient if j < len(plan.propagate_down) and plan.propagate_down[j]]
+    if plan.need_backward and layer.is_loss and not layer.forgives_gradient:
+        plan.refused = asked
+    plan.propagate_down = [
+        plan.need_backward and flag and j not in layer.no_gradient
+        for j, flag in enumerate(plan.propagate_down)
+    ]
+    plan.param_propagate_down = [plan.need_backward and flag for flag in plan.param_propagate_down]
 
 
 def _force(graph: Graph, layers: Sequence[Layer], plans: list[LayerPlan]) -> None:

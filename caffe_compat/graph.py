@@ -197,6 +197,12 @@ class Graph:
     inputs: list[int]
     outputs: list[int]
 
+    @property
+    def loss_weights(self) -> list[float]:
+        """Of each blob; 0 where it is no loss."""
+        weights = {i: w for node in self.nodes for i, w in zip(node.tops, node.loss_weights, strict=True)}
+        return [weights[i] for i in range(len(self.blob_names))]
+
 
 def connect(net: NetParameter, layers: Sequence[Layer]) -> Graph:
     """Number the blobs of a net that has its splits. `layers` (one a layer of the net) say their facts.

@@ -18,7 +18,7 @@ Index = tuple[int, ...]
 
 def blob_place(net: Net, layer: int, blob: int, index: Index) -> str:
     """The place of an element of a blob (its number in the net) that this layer reads or writes."""
-    array, name = net._blobs[blob], net._blob_names[blob]
+    array, name = net.blob_list[blob], net.blob_names[blob]
     if not index or array.count == 1:
         return "the only value"
     rois = _rois_of(net, layer, blob)
@@ -58,15 +58,15 @@ def _are_rois(blob: Blob, name: str) -> bool:
 
 def _rois_of(net: Net, layer: int, blob: int) -> Blob | None:
     """The nearest RoIs up the net of which this blob has a row each; None where it has rows of something else."""
-    rows, flat = net._blobs[blob].num, len(net._blobs[blob].shape) < 4
+    rows, flat = net.blob_list[blob].num, len(net.blob_list[blob].shape) < 4
     waiting, seen = [layer], {layer}
     while waiting:
         node = net.graph.nodes[waiting.pop(0)]
         for near in [*node.bottoms, *node.tops] if node.bottoms or flat else []:
-            if net._blobs[near].num == rows and _are_rois(net._blobs[near], net._blob_names[near]):
-                return net._blobs[near]
+            if net.blob_list[near].num == rows and _are_rois(net.blob_list[near], net.blob_names[near]):
+                return net.blob_list[near]
         for i, above in enumerate(net.graph.nodes[:layer]):
-            shared = [b for b in above.tops if b in node.bottoms and net._blobs[b].num == rows]
+            shared = [b for b in above.tops if b in node.bottoms and net.blob_list[b].num == rows]
             if shared and i not in seen:
                 seen.add(i)
                 waiting.append(i)

@@ -27,7 +27,7 @@ class LossWarnings:
         for i, node in enumerate(self.net.graph.nodes):
             for blob, weight in zip(node.tops, node.loss_weights, strict=True):
                 if weight:
-                    loss = float(self.net._blobs[blob].data.sum())
+                    loss = float(self.net.blob_list[blob].data.sum())
                     told = self._look(i, loss)
                     if told is not None:
                         result.append(told)
@@ -50,17 +50,17 @@ class LossWarnings:
 
     def _not_finite(self, i: int, loss: float) -> str:
         for blob in self.net.graph.nodes[i].bottoms:
-            array = self.net._blobs[blob].data
+            array = self.net.blob_list[blob].data
             bad = np.flatnonzero(~np.isfinite(array))
             if bad.size:
                 index = tuple(int(k) for k in np.unravel_index(bad[0], array.shape))
                 place = blob_place(self.net, i, blob, index)
-                name, value = self.net._blob_names[blob], array[index]
+                name, value = self.net.blob_names[blob], array[index]
                 return f"the loss is {loss:g}, for its bottom '{name}' is {value:g} at {place}; {WAY_OUT}"
         return f"the loss is {loss:g}, though its bottoms are finite; {WAY_OUT}"
 
     def _most(self, i: int, loss: float) -> str:
-        scores = self.net._bottoms[i][0].data
+        scores = self.net.bottoms[i][0].data
         text = (
             f"a loss of {loss:.4f} is -log(FLT_MIN), the most there is: each label has probability 0. The scores go "
             f"from {scores.min():g} to {scores.max():g}"
@@ -80,7 +80,7 @@ class LossWarnings:
         sizes: dict[int, float] = {}
         for node in self.net.graph.nodes[:end]:
             for blob in node.tops:
-                sizes[blob] = float(np.abs(self.net._blobs[blob].data).max(initial=0))
+                sizes[blob] = float(np.abs(self.net.blob_list[blob].data).max(initial=0))
             above = max((sizes[blob] for blob in node.tops), default=0.0)
             below = max((sizes[blob] for blob in node.bottoms), default=0.0)
             if below > 0 and above > below and (found is None or above / below > found[0]):

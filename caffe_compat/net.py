@@ -86,18 +86,18 @@ class Net(PycaffeNet):
         self.source = source
         self.phase = param.state.phase
         self._indices: dict[str, int] = {}
-        with self._located():
+        with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
             self.param = graphs.insert_splits(graphs.filter_net(param))
             self.layers = [self._create(i) for i in range(len(self.param.layer))]
             self.graph = graphs.connect(self.param, self.layers)
-            self._blobs = [Blob() for _ in self.graph.blob_names]
-            self._bottoms = [[self._blobs[i] for i in node.bottoms] for node in self.graph.nodes]
-            self._tops = [[self._blobs[i] for i in node.tops] for node in self.graph.nodes]
+            self.blob_list = [Blob() for _ in self.graph.blob_names]
+            self.bottoms = [[self.blob_list[i] for i in node.bottoms] for node in self.graph.nodes]
+            self.tops = [[self.blob_list[i] for i in node.tops] for node in self.graph.nodes]
             self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
             for i in range(len(self.layers)):
-                self._call(i, "setup", self._bottoms[i], self._tops[i])
+                self._call(i, "setup", self.bottoms[i], self.tops[i])
                 self._reshape(i)
             graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
@@ -110,11 +110,15 @@ class Net(PycaffeNet):
         self._collect_names()
         self._stand_ins: dict[int, Any] = {}  # what runs forward and backward in the place of a layer
         if self.engine == TORCH:
-            with self._located():
+            with self.located():
                 self._stand_ins = torch_engine("nets").stand_ins(self)
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip
+
+    def is_in_file(self, layer: str) -> bool:
+        """Whether a layer of this name stands in the prototxt: the Split layers that a net inserts do not."""
+        return layer in self._indices
 
     def line(self, layer: str, *path: str | int) -> int | None:
         """The line of the file where a layer stands, or a field of it (see Source.where); None where it does not.
@@ -134,43 +138,29 @@ class Net(PycaffeNet):
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
 
     def _collect_names(self) -> None:
-        self._layer_names = [layer.name for layer in self.param.layer]
-        self._blob_names = self.graph.blob_names
-        self._inputs, self._outputs = self.graph.inputs, self.graph.outputs
-        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._blobs, strict=True))
-        self.layer_dict = OrderedDict(zip(self._layer_names, self.layers, strict=True))
+        self.layer_names = [layer.name for layer in self.param.layer]
+        self.blob_names = self.graph.blob_names
+        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self.blob_names, self.blob_list, strict=True))
+        self.layer_dict = OrderedDict(zip(self.layer_names, self.layers, strict=True))
         self.params: OrderedDict[str, BlobVec] = OrderedDict(
             (name, layer.blobs) for name, layer in self.layer_dict.items() if layer.blobs
         )
-        self.inputs = [self._blob_names[i] for i in self._inputs]
-        self.outputs = [self._blob_names[i] for i in self._outputs]
+        self.inputs = [self.blob_names[i] for i in self.graph.inputs]
+        self.outputs = [self.blob_names[i] for i in self.graph.outputs]
         nodes = self.graph.nodes
         self.bottom_names = OrderedDict(
-            (n.param.name, [self._blob_names[i] for i in n.bottoms]) for n in nodes
+            (n.param.name, [self.blob_names[i] for i in n.bottoms]) for n in nodes
         )
-        self.top_names = OrderedDict((n.param.name, [self._blob_names[i] for i in n.tops]) for n in nodes)
-
-    @property
-    def _blob_loss_weights(self) -> list[float]:
-        weights = {
-            i: w for node in self.graph.nodes for i, w in zip(node.tops, node.loss_weights, strict=True)
-        }
-        return [weights[i] for i in range(len(self._blobs))]
+        self.top_names = OrderedDict((n.param.name, [self.blob_names[i] for i in n.tops]) for n in nodes)
 
     @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """Blob name -> loss weight (0 where the blob is no loss)."""
-        return OrderedDict(zip(self._blob_names, self._blob_loss_weights, strict=True))
-
-    def _bottom_ids(self, index: int) -> list[int]:
-        return self.graph.nodes[index].bottoms
-
-    def _top_ids(self, index: int) -> list[int]:
-        return self.graph.nodes[index].tops
+        return OrderedDict(zip(self.blob_names, self.graph.loss_weights, strict=True))
 
     # ---- calling layers ---------------------------------------------------------------------------------------
     @contextmanager
-    def _located(self) -> Iterator[None]:
+    def located(self) -> Iterator[None]:
         """Add the file, and the line of the layer that an error names, to errors that pass."""
         try:
             yield
@@ -194,6 +184,17 @@ class Net(PycaffeNet):
             self._name_layer(error, index, method)
             raise
 
+    def run_layer(self, index: int, backward: bool = False) -> None:
+        """Run one layer by itself: reshape and forward; or its backward, into what the plan says."""
+        if backward:
+            plan = self.plan[index]
+            if plan.refused:
+                self._refuse_gradient(index)
+            self._call(index, "backward", self.tops[index], plan.propagate_down, self.bottoms[index])
+        else:
+            self._reshape(index)
+            self._call(index, "forward", self.bottoms[index], self.tops[index])
+
     def _name_layer(self, error: Exception, index: int, method: str) -> None:
         """Let an error say which layer it is of; raises another one in its place where it cannot."""
         param = self.param.layer[index]
@@ -208,27 +209,28 @@ class Net(PycaffeNet):
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
 
     def _reshape(self, index: int) -> None:
-        self._call(index, "reshape", self._bottoms[index], self._tops[index])
+        self._call(index, "reshape", self.bottoms[index], self.tops[index])
         weights = self.graph.nodes[index].loss_weights
         if any(weights):
             self._set_loss_weights(index, weights)
 
     def _set_loss_weights(self, index: int, weights: Sequence[float]) -> None:
         """The diff of a loss is its weight. Filled once for a shape: whoever writes another diff is heard."""
-        shapes = [top.shape for top in self._tops[index]]
+        shapes = [top.shape for top in self.tops[index]]
         if self._loss_shapes.get(index) != shapes:
             self._loss_shapes[index] = shapes
-            for top, weight in zip(self._tops[index], weights, strict=True):
+            for top, weight in zip(self.tops[index], weights, strict=True):
                 if weight:
                     top.diff[...] = weight
 
     # ---- forward and backward ---------------------------------------------------------------------------------
-    def _forward(self, start: int, end: int) -> float:
-        """Run the layers start to end (both included); returns the weighted sum of their losses."""
+    def forward_from_to(self, start: int = 0, end: int | None = None) -> float:
+        """Run the layers start to end (both included; None: the last); returns the weighted sum of their losses."""
+        end = len(self.layers) - 1 if end is None else end
         loss = 0.0
         done: set[int] = set()  # the first layers of steps that have run
         step: Step | None = None
-        with self._located():
+        with self.located():
             for i in range(start, end + 1):
                 self._notify("before_forward", i)
                 if i in self._steps and self._steps[i].last <= end and done.issuperset(self._steps[i].after):
@@ -247,19 +249,19 @@ class Net(PycaffeNet):
         return loss
 
     def _forward_alone(self, index: int) -> None:
-        for top in self._tops[index]:
-            if all(top is not bottom for bottom in self._bottoms[index]):
+        for top in self.tops[index]:
+            if all(top is not bottom for bottom in self.bottoms[index]):
                 top.owed = None
-        self._call(index, "forward", self._bottoms[index], self._tops[index])
+        self._call(index, "forward", self.bottoms[index], self.tops[index])
 
     def _run(self, step: Step) -> None:
         """Run the layers of a step at once; a hidden blob that somebody holds an array of is made, too."""
         layers = slice(step.first, step.last + 1)
-        for blob in chain.from_iterable(self._tops[layers]):
+        for blob in chain.from_iterable(self.tops[layers]):
             blob.owed = None
-        held = any(self._blobs[i].data_is_held for i in step.hidden)
+        held = any(self.blob_list[i].data_is_held for i in step.hidden)
         try:
-            step.fused.forward(self._bottoms[layers], self._tops[layers])
+            step.fused.forward(self.bottoms[layers], self.tops[layers])
         except Exception as error:
             self._name_layer(error, step.main, "forward")
             raise
@@ -270,7 +272,7 @@ class Net(PycaffeNet):
 
     def _owe(self, step: Step, last: int) -> Callable[[], None]:
         """Let the tops of a step's layers up to `last` be made by these when somebody asks; returns what does it."""
-        tops = list(chain.from_iterable(self._tops[step.first : last + 1]))
+        tops = list(chain.from_iterable(self.tops[step.first : last + 1]))
 
         def make() -> None:
             for blob in tops:
@@ -286,34 +288,32 @@ class Net(PycaffeNet):
         node = self.graph.nodes[index]
         return sum(
             float(np.vdot(top.data, top.diff))
-            for top, weight in zip(self._tops[index], node.loss_weights, strict=True)
+            for top, weight in zip(self.tops[index], node.loss_weights, strict=True)
             if weight
         )
 
-    def _backward(self, start: int, end: int) -> None:
-        """Run the layers start down to end (both included) backward, as the plan says."""
-        with self._located():
+    def backward_from_to(self, start: int | None = None, end: int = 0) -> None:
+        """Run the layers start (None: the last) down to end (both included) backward, as the plan says."""
+        start = len(self.layers) - 1 if start is None else start
+        with self.located():
             for i in range(start, end - 1, -1):
                 plan = self.plan[i]
                 if plan.need_backward:
                     self._notify("before_backward", i)
-                    self._call(i, "backward", self._tops[i], self._flags(i), self._bottoms[i])
+                    self.run_layer(i, backward=True)
                     self._notify("after_backward", i)
 
-    def _flags(self, index: int) -> list[bool]:
-        layer, flags = self.layers[index], self.plan[index].propagate_down
-        asked = [i for i in layer.no_gradient if i < len(flags) and flags[i]]
-        if asked and layer.is_loss and not layer.forgives_gradient:
-            name = self._blob_names[self.graph.nodes[index].bottoms[asked[0]]]
-            raise layer.error(
-                f"a gradient is asked for at bottom {asked[0]} ('{name}'), which can take none; "
-                "set propagate_down: false for it"
-            )
-        return [flag and i not in layer.no_gradient for i, flag in enumerate(flags)]
+    def _refuse_gradient(self, index: int) -> None:
+        bottom = self.plan[index].refused[0]
+        name = self.blob_names[self.graph.nodes[index].bottoms[bottom]]
+        raise self.layers[index].error(
+            f"a gradient is asked for at bottom {bottom} ('{name}'), which can take none; "
+            "set propagate_down: false for it"
+        )
 
     def reshape(self) -> None:
         """Reshape all layers after the shapes that the inputs have now."""
-        with self._located():
+        with self.located():
             for i in range(len(self.layers)):
                 self._reshape(i)
 
@@ -323,10 +323,10 @@ class Net(PycaffeNet):
         By the blob's name; a loss without a name (a loss layer that names no top) goes by its layer's.
         """
         result: OrderedDict[str, float] = OrderedDict()
-        for node, tops in zip(self.graph.nodes, self._tops, strict=True):
+        for node, tops in zip(self.graph.nodes, self.tops, strict=True):
             for i, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
                 if weight:
-                    name = self._blob_names[i]
+                    name = self.blob_names[i]
                     result[node.param.name if name == graphs.AUTOMATIC else name] = float(top.data.sum())
         return result
 
@@ -356,6 +356,12 @@ class Net(PycaffeNet):
 
     def after_backward(self, callback: Callback) -> None:
         self._callbacks["after_backward"].append(callback)
+
+    def remove_callback(self, callback: Callback) -> None:
+        """Call this no longer."""
+        for callbacks in self._callbacks.values():
+            if callback in callbacks:
+                callbacks.remove(callback)
 
     # ---- weights ----------------------------------------------------------------------------------------------
     def copy_from(self, path: str | PathLike[str]) -> weight_files.Report:

@@ -12,6 +12,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import GraphError
+from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.data.memory_data import MemoryData
 
@@ -19,7 +20,10 @@ Arrays = dict[str, np.ndarray]
 
 
 class PycaffeNet:
-    """The part of Net that needs only its names, blobs, `_forward` and `_backward`. Source: pycaffe's pycaffe.py."""
+    """The part of Net that needs only its names, blobs, `forward_from_to` and `backward_from_to`.
+
+    Source: pycaffe's pycaffe.py.
+    """
 
     layers: list[Layer]
     blobs: OrderedDict[str, Blob]
@@ -27,15 +31,18 @@ class PycaffeNet:
     outputs: list[str]
     top_names: OrderedDict[str, list[str]]
     bottom_names: OrderedDict[str, list[str]]
-    _layer_names: list[str]
+    layer_names: list[str]
+    blob_names: list[str]
+    blob_list: list[Blob]
+    graph: Graph
 
-    def _forward(self, start: int, end: int) -> float:
+    def forward_from_to(self, start: int = 0, end: int | None = None) -> float:
         raise NotImplementedError
 
-    def _backward(self, start: int, end: int) -> None:
+    def backward_from_to(self, start: int | None = None, end: int = 0) -> None:
         raise NotImplementedError
 
-    def _located(self) -> AbstractContextManager[None]:
+    def located(self) -> AbstractContextManager[None]:
         raise NotImplementedError
 
     def forward(
@@ -51,7 +58,7 @@ class PycaffeNet:
         last = self._index(end) if end is not None else len(self.layers) - 1
         names = [*(self.top_names[end] if end is not None else self.outputs), *(blobs or [])]
         self._feed(kwargs, self.inputs, "data", "input")
-        self._forward(first, last)
+        self.forward_from_to(first, last)
         return {name: self.blobs[name].data for name in names}
 
     def backward(
@@ -67,7 +74,7 @@ class PycaffeNet:
         last = self._index(end) if end is not None else 0
         names = [*(self.bottom_names[end] if end is not None else self.inputs), *(diffs or [])]
         self._feed(kwargs, self.outputs, "diff", "output")
-        self._backward(first, last)
+        self.backward_from_to(first, last)
         return {name: self.blobs[name].diff for name in names}
 
     def forward_all(self, blobs: Sequence[str] | None = None, **kwargs) -> Arrays:
@@ -128,16 +135,36 @@ class PycaffeNet:
             getattr(blob, what)[...] = array
 
     def _index(self, layer: str) -> int:
-        if layer not in self._layer_names:
-            raise ValueError(f"the net has no layer '{layer}'; its layers are {self._layer_names}")
-        return self._layer_names.index(layer)
+        if layer not in self.layer_names:
+            raise ValueError(f"the net has no layer '{layer}'; its layers are {self.layer_names}")
+        return self.layer_names.index(layer)
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Serve these arrays from the MemoryData layer that the net begins with; see its `reset`."""
         layer = self.layers[0]
         if not isinstance(layer, MemoryData):
             raise GraphError(f"the first layer is no MemoryData, but {layer.type}", layer.name)
-        with self._located():
+        with self.located():
             layer.reset(data, labels)
 
+    # ---- what pycaffe itself calls by names with an underscore ------------------------------------------------
     _set_input_arrays = set_input_arrays
+
+    def _forward(self, start: int, end: int) -> float:
+        return self.forward_from_to(start, end)
+
+    def _backward(self, start: int, end: int) -> None:
+        self.backward_from_to(start, end)
+
+    def _bottom_ids(self, index: int) -> list[int]:
+        return self.graph.nodes[index].bottoms
+
+    def _top_ids(self, index: int) -> list[int]:
+        return self.graph.nodes[index].tops
+
+    _layer_names = property(lambda self: self.layer_names)
+    _blob_names = property(lambda self: self.blob_names)
+    _blobs = property(lambda self: self.blob_list)
+    _inputs = property(lambda self: self.graph.inputs)
+    _outputs = property(lambda self: self.graph.outputs)
+    _blob_loss_weights = property(lambda self: self.graph.loss_weights)

@@ -203,7 +203,7 @@ def share_trained(net: Net, other: Net) -> None:
     """
     pairs: list[tuple[Blob, Blob]] = []
     for param in net.learnable:
-        names = [(net._layer_names[i], j) for i, j in param.uses]
+        names = [(net.layer_names[i], j) for i, j in param.uses]
         found = next(((name, j) for name, j in names if name in other.layer_dict), None)
         if found is None:
             continue

@@ -93,7 +93,7 @@ def test_callbacks_come_once_for_each_layer_in_order(nets):
 def test_a_callback_sees_the_blob_that_is_not_made():
     net, want = small_ohem("fast"), small_ohem("strict")
     want.forward()
-    index = net._layer_names.index("roi_pool4_readonly")
+    index = net.layer_names.index("roi_pool4_readonly")
     seen: list[np.ndarray] = []
     net.after_forward(lambda i: seen.append(net.blobs["pool4_readonly"].data.copy()) if i == index else None)
     net.forward()

@@ -48,7 +48,7 @@ def test_forward_and_backward(net):
     assert list(out) == ["l"]
     np.testing.assert_allclose(net.blobs["b"].data, b, rtol=1e-5)
     np.testing.assert_allclose(out["l"], loss, rtol=1e-5)
-    assert net._forward(0, len(net.layers) - 1) == pytest.approx(3 * loss, rel=1e-5)
+    assert net.forward_from_to() == pytest.approx(3 * loss, rel=1e-5)
     assert net.losses() == {"l": pytest.approx(loss, rel=1e-5)}
     net.backward()
     np.testing.assert_allclose(net.params["b"][0].diff, db, rtol=1e-4, atol=1e-5)
@@ -61,7 +61,7 @@ def test_forward_and_backward(net):
 def test_names(net):
     assert list(net.blobs) == ["x", "t", "a", "b", "l"]
     assert list(net.params) == ["a", "b"]
-    assert net._layer_names == ["in", "a", "r", "b", "loss"]
+    assert net.layer_names == ["in", "a", "r", "b", "loss"]
     assert [layer.type for layer in net.layers] == [
         "Input",
         "InnerProduct",
@@ -266,7 +266,7 @@ def test_losses_without_a_name():
         'layer { name: "second" type: "EuclideanLoss" bottom: "b" bottom: "t" loss_weight: 0.5 }'
     )
     net = net_of(text)
-    loss = net._forward(0, len(net.layers) - 1)
+    loss = net.forward_from_to()
     assert list(net.losses()) == ["loss", "second"]
     assert loss == pytest.approx(1.5 * net.losses()["second"], rel=1e-6)
 
@@ -277,7 +277,7 @@ def test_a_weighted_loss_that_others_read_counts_once():
     net.forward(x=x, t=t)
     want = values(net)
     net.backward()
-    assert net._forward(0, len(net.layers) - 1) == pytest.approx(3 * want[1], rel=1e-5)
+    assert net.forward_from_to() == pytest.approx(3 * want[1], rel=1e-5)
     np.testing.assert_allclose(net.params["b"][0].diff, want[2], rtol=1e-4, atol=1e-6)
 
 
@@ -294,5 +294,5 @@ def test_a_second_run_counts_for_itself(net):
     called = []
     report = run_net(net, 2, called.append)
     assert len(called) == steps(net, 2)
-    assert called[: len(net.layers)] == net._layer_names
+    assert called[: len(net.layers)] == net.layer_names
     assert report.iterations == 2 and len(report.losses) == 2

@@ -186,7 +186,7 @@ def test_it_learns():
             for blob in blobs:
                 blob.data[...] -= 0.05 * blob.diff
     assert losses[-1] < 0.35 * losses[0], losses
-    reasons = {name: plan.reason for name, plan in zip(net._layer_names, net.plan, strict=True)}
+    reasons = {name: plan.reason for name, plan in zip(net.layer_names, net.plan, strict=True)}
     assert reasons["mbox_conf_softmax"] == "no path to a loss"
     assert [reasons[name] for name in ("conv1_mbox_priorbox", "mbox_priorbox")] == [
         "propagate_down: false"

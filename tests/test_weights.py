@@ -190,7 +190,7 @@ def test_a_layer_that_renames_itself_keeps_its_name_in_the_net():
     net = net_of(SMALL)
     net.layers[1].name = "my own"
     net._collect_names()
-    assert net._layer_names[1] == "a" and list(net.params) == ["a", "b", "c"]
+    assert net.layer_names[1] == "a" and list(net.params) == ["a", "b", "c"]
     assert list(net.forward(end="a")) == ["a"]
 
 

@@ -134,7 +134,7 @@ def _progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
     task = bar.add_task("starting", total=solver.param.max_iter)
 
     def advance(done: Iteration) -> None:
-        images = solver.net._blobs[0].num * solver.param.iter_size
+        images = solver.net.blob_list[0].num * solver.param.iter_size
         text = f"loss {done.smoothed_loss:.4g}  lr {done.lr:.3g}  {images / done.seconds:.2f} images/s"
         bar.update(task, completed=done.iter + 1, description=text)
 

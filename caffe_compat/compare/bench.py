@@ -54,7 +54,7 @@ class Bench:
 
     def forward(self, i: int) -> list[Blob]:
         """Run layer i forward on what stands in its bottoms; returns its tops."""
-        net, tops = self.net, self.net._tops[i]
+        net, tops = self.net, self.net.tops[i]
         self.rng_before.append(caffe_rng().get_state())
         given = [self.inputs.get(version.blob) for version in self.versions.tops[i]]
         if i in self.sources and all(array is not None for array in given):
@@ -63,38 +63,36 @@ class Bench:
                 top.reshape(*array.shape)
                 top.data[...] = array
             return tops
-        with net._located():
-            net._reshape(i)
-            net._call(i, "forward", net._bottoms[i], tops)
+        with net.located():
+            net.run_layer(i)
         return tops
 
     def seed_outputs(self) -> None:
         """Put the seeds into the diffs of the outputs, zeros into those of other outputs that are no losses."""
         net = self.net
         for i in net.graph.outputs:
-            if not net._blob_loss_weights[i]:
-                net._blobs[i].diff[...] = self.seeds.get(net._blob_names[i], 0)
+            if not net.graph.loss_weights[i]:
+                net.blob_list[i].diff[...] = self.seeds.get(net.blob_names[i], 0)
 
     def backward(self, i: int) -> list[np.ndarray]:
         """Run layer i backward, as the plan says; returns the gradients at its bottoms, zeros where it makes none."""
         net, plan = self.net, self.net.plan[i]
         if plan.need_backward:
-            with net._located():
-                net._call(i, "backward", net._tops[i], net._flags(i), net._bottoms[i])
+            with net.located():
+                net.run_layer(i, backward=True)
         return [
             blob.diff if self.flows(i, j) else np.zeros(blob.shape, blob.dtype)
-            for j, blob in enumerate(net._bottoms[i])
+            for j, blob in enumerate(net.bottoms[i])
         ]
 
     def flows(self, i: int, j: int) -> bool:
         """Whether layer i gives its bottom j a gradient."""
-        plan = self.net.plan[i]
-        return plan.need_backward and plan.propagate_down[j] and j not in self.net.layers[i].no_gradient
+        return self.net.plan[i].propagate_down[j]
 
     # ---- what the reference has goes in ------------------------------------------------------------------------
     def feed_bottoms(self, i: int, reference: Reference) -> None:
         """Put the reference's data into the bottoms of layer i, where it has them in their shapes."""
-        for blob, version in zip(self.net._bottoms[i], self.versions.bottoms[i], strict=True):
+        for blob, version in zip(self.net.bottoms[i], self.versions.bottoms[i], strict=True):
             _put(blob.data, reference.data(version))
 
     def feed_backward(self, i: int, reference: Reference) -> None:
@@ -104,10 +102,10 @@ class Bench:
         """
         net = self.net
         ends = [*self.versions.bottoms[i], *self.versions.tops[i]]
-        for blob, version in zip([*net._bottoms[i], *net._tops[i]], ends, strict=True):
+        for blob, version in zip([*net.bottoms[i], *net.tops[i]], ends, strict=True):
             _put(blob.data, reference.values.get(f"data:{version.blob}"))
         weights = net.graph.nodes[i].loss_weights
-        for blob, version, weight in zip(net._tops[i], self.versions.tops[i], weights, strict=True):
+        for blob, version, weight in zip(net.tops[i], self.versions.tops[i], weights, strict=True):
             known = reference.diff(version)
             if not weight and known is not None and known.whole is not None:
                 _put(blob.diff, known)
@@ -136,7 +134,7 @@ def record(bench: Bench, name: str) -> Reference:
         weights = net.graph.nodes[i].loss_weights
         losses = [j for j, weight in enumerate(weights) if weight]
         versions = [bench.versions.tops[i][j] for j in losses]
-        _keep(result, _of_versions("diff", versions, [net._tops[i][j].diff for j in losses]))
+        _keep(result, _of_versions("diff", versions, [net.tops[i][j].diff for j in losses]))
         _keep(result, _of_versions("diff", bench.versions.bottoms[i], bench.backward(i)))
     _keep(result, _of_params(net, "pdiff"))
     return result

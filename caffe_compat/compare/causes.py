@@ -54,7 +54,7 @@ class Known:
 
 def of_data(bench: Bench, known: Known, i: int, j: int, value: Value) -> Found:
     """Why top j of layer i differs from `value`. To be called when layer i has just run forward."""
-    error = distance(bench.net._tops[i][j].data, value).max_error
+    error = distance(bench.net.tops[i][j].data, value).max_error
     again = span(bench, known.reference, i)
     if again is None:
         return Found([], 0)
@@ -66,15 +66,15 @@ def of_data(bench: Bench, known: Known, i: int, j: int, value: Value) -> Found:
             result = _check(again, guess, k, j, value)
             if result is not None and result.within(known.tolerance):
                 figures = f"computed so, {result.of} agree to {result.max_error:.1e} (now {error:.1e})"
-                found.causes.append(Cause(bench.net._layer_names[k], guess.text, figures))
+                found.causes.append(Cause(bench.net.layer_names[k], guess.text, figures))
         found.causes += _dropout(bench, subject, k, i, value)
     if not found.causes:
-        found.causes += _factor(bench.net._layer_names[i], bench.net._tops[i][j].data, value, known.tolerance)
+        found.causes += _factor(bench.net.layer_names[i], bench.net.tops[i][j].data, value, known.tolerance)
     return found
 
 
 def _guesses(bench: Bench, known: Known, k: int, subject: Subject) -> Iterator[Guess]:
-    name = bench.net._layer_names[k]
+    name = bench.net.layer_names[k]
     said = _said(known, name)
     if said and name in known.theirs:
         change = partial(
@@ -139,7 +139,7 @@ def _dropout(bench: Bench, subject: Subject, k: int, i: int, value: Value) -> li
 
 
 def _alike(bench: Bench, k: int, kept: np.ndarray) -> float:
-    mine = bench.net._tops[k][0].data != 0
+    mine = bench.net.tops[k][0].data != 0
     return 100 * float((mine == kept).mean())
 
 
@@ -162,7 +162,7 @@ def _factor(layer: str, got: np.ndarray, value: Value, tolerance: float) -> list
 
 def of_gradient(bench: Bench, known: Known, place: Place, got: np.ndarray, value: Value) -> Found:
     """Why a gradient differs: the reference computes it and the net does not, or the other way round; or its factor."""
-    layer = bench.net._layer_names[place[1]]
+    layer = bench.net.layer_names[place[1]]
     flows = explain(bench, known.reference, place, known.meaning, known.theirs, known.settings)
     found = [
         Cause(

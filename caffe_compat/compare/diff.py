@@ -135,7 +135,7 @@ class _Walk:
             value = self.reference.param("param", self._names(param.uses))
             if value is not None and of_its_shape == value.may_have(self.net.param_blob(param).shape):
                 i, j = param.uses[0]
-                layer = self.net._layer_names[i]
+                layer = self.net.layer_names[i]
                 why = partial(causes.of_param, self.net, layer, j, self.known, value)
                 self._row((PARAM, i, j), str(j), self.net.param_blob(param).data, value, why)
 
@@ -171,7 +171,7 @@ class _Walk:
             version = self.bench.versions.tops[i][j]
             value = self.reference.diff(version) if weight else None
             if value is not None and value.whole is not None:
-                array = self.net._tops[i][j].diff
+                array = self.net.tops[i][j].diff
                 why = partial(causes.of_loss_weight, version.layer, array, value, self.known.tolerance)
                 self._row((GRADIENT, i, -1), version.blob, array, value, why)
 
@@ -199,7 +199,7 @@ class _Walk:
             yield n, array, self.reference.param("pdiff", self._names(param.uses))
 
     def _names(self, uses: list[tuple[int, int]]) -> list[tuple[str, int]]:
-        return [(self.net._layer_names[i], j) for i, j in uses]
+        return [(self.net.layer_names[i], j) for i, j in uses]
 
     def _row(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from caffe_compat.backward_plan import REPLACES, RESTRICTS, LayerPlan, plan_backward
+from caffe_compat.backward_plan import REPLACES, RESTRICTS, LayerPlan, param_gets_gradient, plan_backward
 from caffe_compat.compare.bench import Bench
 from caffe_compat.compare.reference import Reference
 from caffe_compat.compare.settings import Layers, Setting
@@ -66,7 +66,7 @@ def _observed(bench: Bench, reference: Reference) -> Flow:
             moved = node.bottoms[j] not in node.tops and node.param.type not in KEEP_DIFF
             if value is not None and moved:
                 result["bottom", i, j] = not value.is_zero()
-    names = bench.net._layer_names
+    names = bench.net.layer_names
     for param in bench.net.learnable:
         value = reference.param("pdiff", [(names[i], j) for i, j in param.uses])
         if value is not None:
@@ -76,13 +76,11 @@ def _observed(bench: Bench, reference: Reference) -> Flow:
 
 def _predicted(bench: Bench, plans: Sequence[LayerPlan]) -> Flow:
     result: Flow = {}
-    for i, (plan, layer) in enumerate(zip(plans, bench.net.layers, strict=True)):
+    for i, plan in enumerate(plans):
         for j, flag in enumerate(plan.propagate_down):
-            result["bottom", i, j] = plan.need_backward and flag and j not in layer.no_gradient
+            result["bottom", i, j] = flag
     for param in bench.net.learnable:
-        result[_of_param(param)] = any(
-            plans[i].need_backward and plans[i].param_propagate_down[j] for i, j in param.uses
-        )
+        result[_of_param(param)] = param_gets_gradient(plans, param.uses)
     return result
 
 

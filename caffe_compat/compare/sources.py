@@ -39,12 +39,11 @@ def own_inputs(net: Net, path: str | None, seed: int) -> Arrays:
     else:
         feed.feed_sample(net, seed)
     result: Arrays = {}
-    with net._located():
+    with net.located():
         for i, node in enumerate(net.graph.nodes):
             if not node.bottoms:
-                net._reshape(i)
-                net._call(i, "forward", [], net._tops[i])
-                result.update((net._blob_names[blob], net._blobs[blob].data.copy()) for blob in node.tops)
+                net.run_layer(i)
+                result.update((net.blob_names[blob], net.blob_list[blob].data.copy()) for blob in node.tops)
     return result
 
 
@@ -56,8 +55,10 @@ def own_seeds(net: Net, inputs: Arrays, seed: int) -> Arrays:
         bench.forward(i)
     bench.rewind()
     rng = np.random.RandomState(seed)
-    outputs = [i for i in net.graph.outputs if not net._blob_loss_weights[i]]
-    return {net._blob_names[i]: rng.standard_normal(net._blobs[i].shape).astype(np.float32) for i in outputs}
+    outputs = [i for i in net.graph.outputs if not net.graph.loss_weights[i]]
+    return {
+        net.blob_names[i]: rng.standard_normal(net.blob_list[i].shape).astype(np.float32) for i in outputs
+    }
 
 
 def record_net(net: Net, inputs: Arrays, seed: int) -> Reference:

@@ -98,7 +98,7 @@ class Span:
         bottoms = [Blob(array.shape) for array in subject.bottoms]
         for blob, array in zip(bottoms, subject.bottoms, strict=True):
             blob.data[...] = array
-        tops = [Blob() for _ in self.bench.net._tops[i]]
+        tops = [Blob() for _ in self.bench.net.tops[i]]
         state = caffe_rng().get_state()
         layer.setup(bottoms, tops)
         layer.reshape(bottoms, tops)
@@ -124,7 +124,7 @@ def _add(result: Span, reference: Reference, i: int, end: int) -> bool:
     if len(result.layers) == MOST:
         return False
     result.layers.append(i)
-    for blob, version in zip(bench.net._bottoms[i], bench.versions.bottoms[i], strict=True):
+    for blob, version in zip(bench.net.bottoms[i], bench.versions.bottoms[i], strict=True):
         if version in result.given or version.index in result.layers:
             continue
         known = reference.data(version)

@@ -142,39 +142,39 @@ class _Check:
         try:
             yield
         finally:
-            for when, callback in callbacks.items():
-                self.net._callbacks[when].remove(callback)
+            for callback in callbacks.values():
+                self.net.remove_callback(callback)
 
     def before_forward(self, i: int) -> None:
         node = self.net.graph.nodes[i]
-        changed = {j: self.net._blobs[b].data.copy() for j, b in enumerate(node.bottoms) if b in node.tops}
+        changed = {j: self.net.blob_list[b].data.copy() for j, b in enumerate(node.bottoms) if b in node.tops}
         self.before[i] = Before(changed, {}, caffe_rng().get_state(), np.random.get_state(legacy=True))
         for j, blob in enumerate(self.net.layers[i].blobs):
             self._check(i, PARAM, str(j), blob.data)
 
     def after_forward(self, i: int) -> None:
         for blob in self.net.graph.nodes[i].tops:
-            self._check(i, TOP, self._name(blob), self.net._blobs[blob].data, blob)
+            self._check(i, TOP, self._name(blob), self.net.blob_list[blob].data, blob)
 
     def before_backward(self, i: int) -> None:
         node = self.net.graph.nodes[i]
         for j, blob in enumerate(node.tops):
             if blob in node.bottoms:
-                self.before[i].gradients[j] = self.net._blobs[blob].diff.copy()
+                self.before[i].gradients[j] = self.net.blob_list[blob].diff.copy()
             if blob in self.net.graph.outputs:
-                self._check(i, TOP_GRADIENT, self._name(blob), self.net._blobs[blob].diff, blob)
+                self._check(i, TOP_GRADIENT, self._name(blob), self.net.blob_list[blob].diff, blob)
 
     def after_backward(self, i: int) -> None:
-        for blob, flows in zip(self.net.graph.nodes[i].bottoms, self.net._flags(i), strict=True):
+        for blob, flows in zip(self.net.graph.nodes[i].bottoms, self.net.plan[i].propagate_down, strict=True):
             if flows:
-                self._check(i, BOTTOM_GRADIENT, self._name(blob), self.net._blobs[blob].diff, blob)
+                self._check(i, BOTTOM_GRADIENT, self._name(blob), self.net.blob_list[blob].diff, blob)
         layer = self.net.layers[i]
         for j, param in enumerate(layer.blobs):
             if layer.propagates_to(j) and param.has_diff:
                 self._check(i, PARAM_GRADIENT, str(j), param.diff)
 
     def _name(self, blob: int) -> str:
-        return self.net._blob_names[blob]
+        return self.net.blob_names[blob]
 
     def _check(self, i: int, what: str, name: str, array: np.ndarray, blob: int | None = None) -> None:
         if not is_finite(array):
@@ -223,7 +223,7 @@ def _updates(solver: Solver, folder: str | os.PathLike[str] | None) -> Iterator[
             array = solver.net.layers[i].blobs[j].data
             if not is_finite(array):
                 solver.iter = done.iter  # the one that this was, not the next one
-                with solver.net._located():
+                with solver.net.located():
                     check.stop(i, UPDATE, str(j), array)
 
     solver.on_iteration(after_update)

@@ -39,18 +39,18 @@ class Before:
 
     def bottoms(self, net: Net, i: int) -> list[np.ndarray]:
         """What layer i read."""
-        return [self.changed.get(j, blob.data) for j, blob in enumerate(net._bottoms[i])]
+        return [self.changed.get(j, blob.data) for j, blob in enumerate(net.bottoms[i])]
 
     def top_gradients(self, net: Net, i: int) -> list[np.ndarray]:
         """The gradients that layer i took."""
-        return [self.gradients.get(j, blob.diff) for j, blob in enumerate(net._tops[i])]
+        return [self.gradients.get(j, blob.diff) for j, blob in enumerate(net.tops[i])]
 
 
 def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: dict[str, Any]) -> None:
     """Write what layer i read, and what it made of it."""
-    node, layer, names = net.graph.nodes[i], net.layers[i], net._blob_names
+    node, layer, names = net.graph.nodes[i], net.layers[i], net.blob_names
     bottoms = {names[b]: array for b, array in zip(node.bottoms, before.bottoms(net, i), strict=True)}
-    tops = {names[b]: net._blobs[b].data for b in node.tops}
+    tops = {names[b]: net.blob_list[b].data for b in node.tops}
     inputs = bottoms if node.bottoms else tops
     arrays: Arrays = {
         "prototxt": np.array(net_text(_alone(net, i, inputs))),
@@ -63,13 +63,13 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
         arrays["rng"] = np.append(before.rng[0], np.uint32(before.rng[1]))
         arrays["numpy_rng"] = np.append(before.numpy_rng[1], np.uint32(before.numpy_rng[2]))
     last = {b for b in node.tops if all(b not in later.tops for later in net.graph.nodes[i + 1 :])}
-    known = {names[b]: net._blobs[b].data for b in (last if backward else node.tops)}
+    known = {names[b]: net.blob_list[b].data for b in (last if backward else node.tops)}
     arrays |= {f"data:{name}": array for name, array in (known or inputs).items()}
     if backward:
         seeds = zip(node.tops, before.top_gradients(net, i), strict=True)
         arrays |= {f"seed:{names[b]}": array for b, array in seeds}
-        flows = [b for b, flag in zip(node.bottoms, net._flags(i), strict=True) if flag]
-        arrays |= {f"diff:{names[b]}": net._blobs[b].diff for b in flows}
+        flows = [b for b, flag in zip(node.bottoms, net.plan[i].propagate_down, strict=True) if flag]
+        arrays |= {f"diff:{names[b]}": net.blob_list[b].diff for b in flows}
         learnt = [(j, blob) for j, blob in enumerate(layer.blobs) if blob.has_diff]
         arrays |= {f"pdiff:{layer.name}:{j}": blob.diff for j, blob in learnt}
     with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -130,12 +130,12 @@ def run(path: str | os.PathLike[str]) -> Replayed:
 
 
 def _run(net: Net, last: int, arrays: Arrays, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
-    net._forward(0, last)
+    net.forward_from_to(0, last)
     seeds = {key[5:]: array for key, array in arrays.items() if key.startswith("seed:")}
     for name, array in seeds.items():
         net.blobs[name].diff[...] = array
     if seeds and last and finding["what"] != "gradient at top":
-        net._backward(last, last)
+        net.backward_from_to(last, last)
     return _kept_and_now(net, finding)
 
 

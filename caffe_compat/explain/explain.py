@@ -148,7 +148,7 @@ class _Reader:
         self.other_meaning = RESTRICTS if meaning == REPLACES else REPLACES
         self.other = plan_backward(net.graph, net.layers, self.other_meaning, net.param.force_backward)
         self.names = [node.param.name for node in net.graph.nodes]
-        self.shown = [name in net._indices for name in self.names]
+        self.shown = [net.is_in_file(name) for name in self.names]
         self.origin: dict[int, tuple[str, str]] = {}  # blob id -> its name in the prototxt, who wrote it last
         self.below: list[set[int]] = []  # of each layer, all layers that it depends on
 
@@ -174,7 +174,7 @@ class _Reader:
         if not self.shown[i]:  # a Split: its tops are its bottom
             self.origin.update(dict.fromkeys(node.tops, self.origin[node.bottoms[0]]))
             return None
-        blobs = [self.net._blob_names[top] for top in node.tops]
+        blobs = [self.net.blob_names[top] for top in node.tops]
         self.origin.update((top, (blob, self.names[i])) for top, blob in zip(node.tops, blobs, strict=True))
         return LayerFacts(
             name=self.names[i],
@@ -186,7 +186,7 @@ class _Reader:
             flags=self._own_flags(i),
             in_place=bool(node.bottoms and node.tops) and node.bottoms[0] == node.tops[0],
             bottoms=bottoms,
-            tops={blob: top.shape for blob, top in zip(blobs, self.net._tops[i], strict=True)},
+            tops={blob: top.shape for blob, top in zip(blobs, self.net.tops[i], strict=True)},
             losses=[blob for blob, weight in zip(blobs, node.loss_weights, strict=True) if weight],
             params=[self._param_name(p) for p in self.net.learnable for use in p.uses if use[0] == i],
             differs=plan.need_backward != self.other[i].need_backward,
@@ -196,7 +196,7 @@ class _Reader:
         node, plan = self.net.graph.nodes[i], self.net.plan[i]
         blob, source = self.origin[node.bottoms[j]]
         line = self._flag_line((i, j))
-        gradient = self._flows(plan, i, j)
+        gradient = plan.propagate_down[j]
         reason, lines = FLOWS, []
         if not plan.need_backward:
             reason, lines = plan.reason, self._lines_of_reason(i)
@@ -209,17 +209,14 @@ class _Reader:
         return Bottom(
             blob=blob,
             source=source,
-            shape=self.net._bottoms[i][j].shape,
+            shape=self.net.bottoms[i][j].shape,
             gradient=gradient,
             reason=reason,
             lines=lines,
             line=line,
             forced=gradient and not plan.derived[j],
-            differs=gradient != self._flows(self.other[i], i, j),
+            differs=gradient != self.other[i].propagate_down[j],
         )
-
-    def _flows(self, plan: LayerPlan, i: int, j: int) -> bool:
-        return plan.need_backward and plan.propagate_down[j] and j not in self.net.layers[i].no_gradient
 
     def _lines_of_reason(self, i: int) -> list[int]:
         plan = self.net.plan[i]
@@ -284,7 +281,7 @@ class _Reader:
         )
 
     def _gives(self, param: Param, plan: list[LayerPlan]) -> list[tuple[int, int]]:
-        return [(i, j) for i, j in param.uses if plan[i].need_backward and plan[i].param_propagate_down[j]]
+        return [(i, j) for i, j in param.uses if plan[i].param_propagate_down[j]]
 
     def _stated(self, param: Param, multiplier: Multiplier, name: str) -> Stated:
         for i, j in param.uses:

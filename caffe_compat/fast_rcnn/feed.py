@@ -219,4 +219,4 @@ def _gradient_free(net: Net) -> set[str]:
         blobs.update(node.bottoms[i] for i in layer.no_gradient if i < len(node.bottoms))
         if node.param.type == "Split" and blobs & set(node.tops):
             blobs.update(node.bottoms)
-    return {net._blob_names[i] for i in blobs} & set(net.inputs)
+    return {net.blob_names[i] for i in blobs} & set(net.inputs)

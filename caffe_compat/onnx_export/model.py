@@ -37,7 +37,7 @@ def to_onnx(net: Net) -> onnx.ModelProto:
         producer_name="caffe-compat",
         producer_version=__version__,
     )
-    with net._located():
+    with net.located():
         _fill(model.graph, net)
         if model.ByteSize() > LARGEST:
             raise CaffeCompatError(f"the model has {model.ByteSize()} bytes; ONNX's files hold 2 GB at most")

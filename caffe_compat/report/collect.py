@@ -40,8 +40,8 @@ class Look:
         net.before_backward(self._before_backward)
 
     def stop(self) -> None:
-        self.net._callbacks["before_forward"].remove(self._before_forward)
-        self.net._callbacks["before_backward"].remove(self._before_backward)
+        self.net.remove_callback(self._before_forward)
+        self.net.remove_callback(self._before_backward)
         if self.net.layers:
             self._take_data(len(self.net.layers) - 1)
 
@@ -51,13 +51,13 @@ class Look:
             self._take_data(index - 1)
 
     def _take_data(self, index: int) -> None:
-        owed = [i for i in self.net.graph.nodes[index].tops if self.net._blobs[i].owed is not None]
+        owed = [i for i in self.net.graph.nodes[index].tops if self.net.blob_list[i].owed is not None]
         self.made.update(owed)
-        self.data[index] = [Histogram.of(top.data) for top in self.net._tops[index]]
+        self.data[index] = [Histogram.of(top.data) for top in self.net.tops[index]]
 
     def _before_backward(self, index: int) -> None:
         if not self._passes:
-            self.diff[index] = [_diff(top) for top in self.net._tops[index]]
+            self.diff[index] = [_diff(top) for top in self.net.tops[index]]
 
 
 def of_run(
@@ -163,19 +163,19 @@ def _peak() -> int:
 
 def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
     """made: blobs whose data takes no memory in a run."""
-    counted = {id(net._blobs[i]._data) for i in made}
+    counted = {id(net.blob_list[i]._data) for i in made}
     known: dict[tuple[int, int], ArrayNumbers] = {}
     result = []
     for i, node in enumerate(net.graph.nodes):
-        blobs = [*net._tops[i], *net.layers[i].blobs]
+        blobs = [*net.tops[i], *net.layers[i].blobs]
         result.append(
             LayerNumbers(
                 name=node.param.name,
                 type=node.param.type,
                 text=_text(node.param),
                 place=_place(net, node.param.name),
-                bottoms=[net._blob_names[b] for b in node.bottoms],
-                tops=[ArrayNumbers(net._blob_names[b], net._blobs[b].shape) for b in node.tops],
+                bottoms=[net.blob_names[b] for b in node.bottoms],
+                tops=[ArrayNumbers(net.blob_names[b], net.blob_list[b].shape) for b in node.tops],
                 params=[],
                 reason=net.plan[i].reason,
                 bytes=sum(_bytes(blob, counted) for blob in blobs),
@@ -185,9 +185,9 @@ def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
         blob = net.param_blob(param)
         histograms = Histogram.of(blob.data), _diff(blob)
         rates = f"lr_mult {param.lr_mult.value:g}, decay_mult {param.decay_mult.value:g}"
-        names = [net._layer_names[i] for i, _ in param.uses]
+        names = [net.layer_names[i] for i, _ in param.uses]
         for i, j in param.uses:
-            others = ", ".join(name for name in names if name != net._layer_names[i])
+            others = ", ".join(name for name in names if name != net.layer_names[i])
             note = rates + (f"; shared with {others}" if others else "")
             known[i, j] = ArrayNumbers(str(j), blob.shape, note, *histograms)
     for i, layer in enumerate(result):
@@ -208,7 +208,7 @@ def _bytes(blob: Blob, counted: set[int]) -> int:
 
 def _step(net: Net, index: int) -> str:
     steps = (step for step in net._steps.values() if step.first <= index < step.last)
-    return next((net._layer_names[step.last] for step in steps), "")
+    return next((net.layer_names[step.last] for step in steps), "")
 
 
 def _place(net: Net, layer: str) -> str:

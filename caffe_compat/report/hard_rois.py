@@ -73,12 +73,12 @@ def mined(net: Net, pixel_means: Sequence[float]) -> list[Mined]:
 
 
 def _mined(net: Net, index: int, layer: HardRoIMining, pixel_means: Sequence[float]) -> Mined:
-    rois = net._bottoms[index][2].data.reshape(-1, 5)
-    labels = net._bottoms[index][3].data.reshape(-1).astype(int)
+    rois = net.bottoms[index][2].data.reshape(-1, 5)
+    labels = net.bottoms[index][3].data.reshape(-1).astype(int)
     names = {int(label): _name(int(label), layer.num_classes) for label in np.unique(labels)}
     kept = layer.selected
     return Mined(
-        layer=net._layer_names[index],
+        layer=net.layer_names[index],
         rois=len(rois),
         kept=len(kept),
         classes=[_class(label, names[label], labels, layer.losses, kept) for label in names],

@@ -29,7 +29,7 @@ class Means:
 
     def forward(self, net: Net) -> dict[str, np.ndarray]:
         """Run a pass; returns its outputs."""
-        self._loss += net._forward(0, len(net.layers) - 1)
+        self._loss += net.forward_from_to()
         found = outputs(net)
         self._sums = {name: self._sums[name] + x for name, x in found.items()} if self.passes else found
         self.passes += 1

@@ -210,7 +210,7 @@ class Solver:
         if param.snapshot_after_train and self._saved_iter != self.iter:
             self.snapshot()
         if self._due(param.display):
-            self._smooth(self.net._forward(0, len(self.net.layers) - 1))
+            self._smooth(self.net.forward_from_to())
             logger.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
         if self._due(param.test_interval):
             self.test_all()
@@ -249,10 +249,10 @@ class Solver:
         last = len(self.net.layers) - 1
         loss = 0.0
         for _ in range(self.param.iter_size):
-            loss += self.net._forward(0, last)
+            loss += self.net.forward_from_to(0, last)
             for text in self._wrong_losses():
                 logger.warning("Iteration %d, %s", self.iter, text)
-            self.net._backward(last, 0)
+            self.net.backward_from_to(last, 0)
             if self._debug_info:
                 self._debug_info.all_params()
         return loss / self.param.iter_size

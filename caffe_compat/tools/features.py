@@ -61,7 +61,7 @@ def _to_databases(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes
     with ExitStack() as stack:
         writers = [stack.enter_context(DatabaseWriter(path)) for path in outputs]
         for _ in range(passes):
-            net._forward(0, len(net.layers) - 1)
+            net.forward_from_to()
             for i, (name, writer) in enumerate(zip(blobs, writers, strict=True)):
                 blob = net.blobs[name]
                 for item in blob.data.reshape(blob.num, -1):
@@ -78,7 +78,7 @@ def _to_arrays(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: i
         check_writable(path)
     batches: list[list[np.ndarray]] = [[] for _ in blobs]
     for _ in range(passes):
-        net._forward(0, len(net.layers) - 1)
+        net.forward_from_to()
         for name, rows in zip(blobs, batches, strict=True):
             rows.append(np.atleast_1d(net.blobs[name].data).copy())
     for name, path, rows in zip(blobs, outputs, batches, strict=True):

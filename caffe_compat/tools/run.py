@@ -87,11 +87,11 @@ class Clock:
         for step in self._net._steps.values():
             times = self.forward
             times[step.main], times[step.last] = times[step.last], times[step.main]
-        for when, callback in self._callbacks.items():
-            self._net._callbacks[when].remove(callback)
+        for callback in self._callbacks.values():
+            self._net.remove_callback(callback)
 
     def _begin(self, index: int) -> None:
-        self._on_layer(self._net._layer_names[index])
+        self._on_layer(self._net.layer_names[index])
         wait()
         self._start = time.perf_counter()
 
@@ -112,7 +112,7 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     try:
         for _ in range(iterations):
             net.clear_param_diffs()
-            report.weighted.append(net._forward(0, len(net.layers) - 1))
+            report.weighted.append(net.forward_from_to())
             report.losses.append(dict(net.losses()))
             report.warnings += wrong()
             net.backward()
@@ -139,7 +139,7 @@ def _layer_run(net: Net, i: int, clock: Clock) -> LayerRun:
     return LayerRun(
         name=node.param.name,
         type=node.param.type,
-        top_shapes=[top.shape for top in net._tops[i]],
+        top_shapes=[top.shape for top in net.tops[i]],
         param_shapes=[blob.shape for blob in net.layers[i].blobs],
         forward_ms=statistics.median(clock.forward[i]),
         backward_ms=statistics.median(clock.backward[i]) if clock.backward[i] else None,
@@ -149,10 +149,10 @@ def _layer_run(net: Net, i: int, clock: Clock) -> LayerRun:
 
 
 def _hard_rois(net: Net, index: int, selected: np.ndarray) -> HardRois:
-    labels = net._bottoms[index][3].data.reshape(-1)
+    labels = net.bottoms[index][3].data.reshape(-1)
     kept, counts = np.unique(labels[selected].astype(int), return_counts=True)
     by_label = {int(label): int(count) for label, count in zip(kept, counts, strict=True)}
-    return HardRois(net._layer_names[index], len(labels), len(selected), by_label)
+    return HardRois(net.layer_names[index], len(labels), len(selected), by_label)
 
 
 def dump(net: Net, path: str) -> None:

@@ -62,7 +62,7 @@ def time_net(net: Net, iterations: int) -> Timing:
     Source: the action `time` of the caffe binary.
     """
     logger.info("Performing Forward")
-    logger.info("Initial loss: %g", net._forward(0, len(net.layers) - 1))
+    logger.info("Initial loss: %g", net.forward_from_to())
     logger.info("Performing Backward")
     net.backward()
     logger.info("*** Benchmark begins ***")
@@ -73,8 +73,8 @@ def time_net(net: Net, iterations: int) -> Timing:
     try:
         for i in range(iterations):
             net.clear_param_diffs()
-            forward = _ms(lambda: net._forward(0, len(net.layers) - 1))
-            backward = _ms(lambda: net._backward(len(net.layers) - 1, 0))
+            forward = _ms(lambda: net.forward_from_to())
+            backward = _ms(lambda: net.backward_from_to())
             forward_ms, backward_ms = forward_ms + forward, backward_ms + backward
             logger.info("Iteration: %d forward-backward time: %g ms.", i + 1, forward + backward)
     finally:

@@ -32,7 +32,7 @@ def products(net: Net, index: int) -> tuple[float, float]:
     message, layer = net.param.layer[index], net.layers[index]
     if message.type not in ("Convolution", "InnerProduct"):
         return 0.0, 0.0
-    outputs = math.prod(net._tops[index][0].shape)
+    outputs = math.prod(net.tops[index][0].shape)
     one = 2e-9 * outputs * math.prod(layer.blobs[0].shape[1:])
     plan = net.plan[index]
     gradients = sum(plan.propagate_down) + bool(plan.param_propagate_down and plan.param_propagate_down[0])
@@ -54,7 +54,7 @@ def rows(net: Net, repeats: int, backward: bool) -> list[dict[str, Any]]:
         forward, behind = products(net, i)
         result.append(
             {
-                "name": net._layer_names[i],
+                "name": net.layer_names[i],
                 "type": net.param.layer[i].type,
                 "forward_ms": forward_ms,
                 "forward_gflop": forward,

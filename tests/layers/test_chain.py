@@ -81,11 +81,11 @@ def test_what_is_seen_between_the_layers(tmp_path):
     found = {}
     for engine in ("fast", "strict"):
         net = make(text, tmp_path, engine)
-        names = [net._layer_names[1], *followers]
+        names = [net.layer_names[1], *followers]
         seen = found[engine] = []
         net.after_forward(
             lambda i, net=net, names=names, seen=seen: (
-                seen.append(net.blobs["conv"].data.copy()) if net._layer_names[i] in names else None
+                seen.append(net.blobs["conv"].data.copy()) if net.layer_names[i] in names else None
             )
         )
         net.forward()

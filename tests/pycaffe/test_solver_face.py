@@ -204,7 +204,7 @@ def test_names_of_the_module():
     assert (caffe.TRAIN, caffe.TEST) == (0, 1)
     assert {"Data", "Convolution", "InnerProduct", "Python"} <= set(caffe.layer_type_list())
     assert isinstance(caffe.__version__, str) and logging.getLogger("caffe_compat").handlers == []
-    from caffe_compat import pycaffe
+    from caffe_compat.net_passes import PycaffeNet
     from caffe_compat.pycaffe import _caffe
 
-    assert issubclass(_caffe.Net, pycaffe.PycaffeNet) and _caffe.Net is caffe.Net
+    assert issubclass(_caffe.Net, PycaffeNet) and _caffe.Net is caffe.Net

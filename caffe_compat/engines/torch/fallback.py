@@ -19,7 +19,7 @@ class OwnLayer:
 
     def __init__(self, net: Net, index: int, down: Sequence[bool]):
         self.net, self.index, self.down = net, index, list(down)
-        self.bottom, self.top = net._bottoms[index], net._tops[index]
+        self.bottom, self.top = net.bottoms[index], net.tops[index]
         self.layer = net.layers[index]
 
     def __call__(
@@ -30,7 +30,7 @@ class OwnLayer:
     def forward(self, params: Sequence[Tensor], bottoms: Sequence[Tensor]) -> list[np.ndarray]:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
             _put(blob.data, tensor)
-        self.net._call(self.index, "forward", self.bottom, self.top)
+        self.net.run_layer(self.index)
         for blob, param in zip(self.layer.blobs, params, strict=True):
             if not param.requires_grad:  # maybe a statistic that forward has changed
                 param.data.copy_(torch.from_numpy(blob.data))
@@ -46,7 +46,7 @@ class OwnLayer:
             _put(blob.diff, diff)
         for blob in self.layer.blobs:
             blob.diff[...] = 0
-        self.net._call(self.index, "backward", self.top, self.down, self.bottom)
+        self.net.run_layer(self.index, backward=True)
         return [
             *(blob.diff for blob in self.layer.blobs),
             *(blob.diff if down else None for blob, down in zip(self.bottom, self.down, strict=True)),

@@ -47,7 +47,7 @@ class TorchNet(nn.Module):
         for i, layer in enumerate(net.layers):
             compute = computed.get(i) or (OwnLayer(net, i, down[i]) if net.graph.nodes[i].bottoms else None)
             plan = net.plan[i]
-            learns = [plan.need_backward and wanted for wanted in plan.param_propagate_down]
+            learns = plan.param_propagate_down
             for blob in layer.blobs:
                 params.setdefault(id(blob._data), nn.Parameter(torch.from_numpy(blob.data.copy()), False))
             own = [params[id(blob._data)] for blob in layer.blobs]
@@ -64,31 +64,31 @@ class TorchNet(nn.Module):
         losses: list[Tensor] = []
         for i, (node, module) in enumerate(zip(net.graph.nodes, self.layers, strict=True)):
             bottoms = [values[blob] for blob in node.bottoms]
-            for bottom, tensor in zip(net._bottoms[i], bottoms, strict=True):
+            for bottom, tensor in zip(net.bottoms[i], bottoms, strict=True):
                 bottom.reshape(*tensor.shape)
-            with net._located():
+            with net.located():
                 if node.param.type == "Input":
-                    tops = [inputs[net._blob_names[blob]] for blob in node.tops]
+                    tops = [inputs[net.blob_names[blob]] for blob in node.tops]
                 else:
                     net._reshape(i)
                     tops = self._tops(i, module, bottoms, device)
             for blob, top, tensor, weight in zip(
-                node.tops, net._tops[i], tops, node.loss_weights, strict=True
+                node.tops, net.tops[i], tops, node.loss_weights, strict=True
             ):
                 top.reshape(*tensor.shape)
                 values[blob] = tensor
                 if weight:
                     losses.append(weight * tensor.sum())
         self.loss = sum(losses, torch.zeros((), device=device))
-        return {net._blob_names[blob]: values[blob] for blob in net.graph.outputs}
+        return {net.blob_names[blob]: values[blob] for blob in net.graph.outputs}
 
     def _tops(self, i: int, module: LayerModule, bottoms: list[Tensor], device: torch.device) -> list[Tensor]:
         net = self.net
         if module.compute is None:  # it brings data
             net._forward_alone(i)
-            return [torch.from_numpy(top.data).to(device, copy=True) for top in net._tops[i]]
+            return [torch.from_numpy(top.data).to(device, copy=True) for top in net.tops[i]]
         try:
-            return module(bottoms, [top.shape for top in net._tops[i]])
+            return module(bottoms, [top.shape for top in net.tops[i]])
         except Exception as error:
             net._name_layer(error, i, "forward")
             raise
@@ -99,7 +99,7 @@ class TorchNet(nn.Module):
         groups = []
         for param in self.net.learnable:
             layer, index = param.uses[0]
-            own = self.layers[self.net._layer_names[layer]].params[index]
+            own = self.layers[self.net.layer_names[layer]].params[index]
             if own.requires_grad:
                 rate, decay = lr * param.lr_mult.value, weight_decay * param.decay_mult.value
                 groups.append({"params": [own], "lr": rate, "weight_decay": decay})

@@ -40,7 +40,7 @@ def stand_ins(net: Net) -> dict[int, StandIn]:
         i: StandIn(
             layer,
             down[i],
-            [net.plan[i].need_backward and wanted for wanted in net.plan[i].param_propagate_down],
+            net.plan[i].param_propagate_down,
         )
         for i, layer in torch_layers(net, current()).items()
     }
@@ -48,10 +48,7 @@ def stand_ins(net: Net) -> dict[int, StandIn]:
 
 def flows(net: Net) -> list[list[bool]]:
     """For each layer and bottom, whether a gradient goes down there."""
-    return [
-        net._flags(i) if plan.need_backward else [False] * len(plan.propagate_down)
-        for i, plan in enumerate(net.plan)
-    ]
+    return [plan.propagate_down for plan in net.plan]
 
 
 def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
@@ -93,9 +90,9 @@ def _may_overwrite(net: Net, index: int) -> bool:
 
 
 def _cost(net: Net, left: list[int], place: Place) -> str:
-    blobs = [blob for i in left for blob in (*net._bottoms[i], *net._tops[i])]
+    blobs = [blob for i in left for blob in (*net.bottoms[i], *net.tops[i])]
     size = 4 * sum(math.prod(blob.shape) for blob in blobs) / 2**20
-    names = ", ".join(f"{net._layer_names[i]} ({net.param.layer[i].type})" for i in left)
+    names = ", ".join(f"{net.layer_names[i]} ({net.param.layer[i].type})" for i in left)
     return (
         f"no torch counterpart: {names}; computed on the CPU by caffe-compat itself, which copies {size:.3g} MiB (at "
         f"the net's first shapes) from and to {place.device} in each forward, and as much in each backward"

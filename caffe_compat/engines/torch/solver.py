@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from caffe_compat.backward_plan import param_gets_gradient
 from caffe_compat.blob import Blob
 from caffe_compat.engine import TORCH
 from caffe_compat.engines.torch import memory, updates
@@ -123,7 +124,7 @@ class OnDevice(Solver):
         return [
             self.net.param_blob(param)
             for param in self.net.learnable
-            if any(plan[i].need_backward and plan[i].param_propagate_down[j] for i, j in param.uses)
+            if param_gets_gradient(plan, param.uses)
         ]
 
     def _end_without(self, lost: WorkerLost) -> None:

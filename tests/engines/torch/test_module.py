@@ -115,10 +115,10 @@ def test_a_data_layer_serves_it_and_masks_can_be_handed_in():
     losses = [module()["loss"].item(), module()["loss"].item()]
     net.layers[0].set_blobs([minibatch(0), minibatch(1)])
     for loss in losses:
-        net._forward(0, 3)  # to fc
+        net.forward_from_to(0, 3)  # to fc
         x = net.blobs["fc"].data
         x[...] = x * kept / np.float32(0.6)
-        net._forward(5, 6)  # from score on
+        net.forward_from_to(5, 6)  # from score on
         assert loss == pytest.approx(float(net.blobs["loss"].data), rel=1e-5)
     assert losses[0] != losses[1]
 
