@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import sys
+import weakref
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -14,35 +14,48 @@ from caffe_compat.errors import CaffeCompatError
 LINE = 64  # bytes of a cache's line
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
-_OWN_REFERENCES = 2  # to a memory's array: the memory's own, and the argument of getrefcount
+Fill = Callable[[np.ndarray], None]
 
 
 class _Memory:
     """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`.
 
-    `owed`, where the array was not filled yet, is what fills it; a view is given out when that is done.
+    pending: where the array was not filled yet, what fills it; a view is given out when that is done. tracked: whether
+    it is known that somebody holds a view; views are then of an array of their own over the same memory, to which there
+    is only a weak reference here: it lives as long as any view of it does.
     """
 
-    __slots__ = ("array", "dtype", "owed")
+    __slots__ = ("_given", "array", "dtype", "pending", "tracked")
 
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
         self.dtype = dtype
-        self.owed: Callable[[np.ndarray], None] | None = None
+        self.pending: Fill | None = None
+        self.tracked = False
+        self._given: weakref.ref[np.ndarray] | None = None
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody holds an array that `view` gave (and may read or write it at any time)."""
-        return sys.getrefcount(self.array) > _OWN_REFERENCES and self.array is not None
+        """Whether somebody holds an array that `view` gave since it is tracked (and may read it at any time)."""
+        return self._given is not None and self._given() is not None
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
         if self.array is None or self.array.size < count:
-            self.array = _zeros(shape, count, self.dtype)
-        array = self.array[:count].reshape(shape)
-        if self.owed is not None:
-            fill, self.owed = self.owed, None
+            self.array, self._given = _zeros(shape, count, self.dtype), None
+        flat = self._tracked_array(self.array) if self.tracked else self.array
+        array = flat[:count].reshape(shape)
+        if self.pending is not None:
+            fill, self.pending = self.pending, None
             fill(array)
         return array
+
+    def _tracked_array(self, array: np.ndarray) -> np.ndarray:
+        given = self._given() if self._given is not None else None
+        if given is None:
+            # from a buffer: numpy names this array, and not `array`, as the base of its views
+            given = np.frombuffer(array.data, self.dtype)
+            self._given = weakref.ref(given)
+        return given
 
 
 def _clear(array: np.ndarray) -> None:
@@ -63,8 +76,7 @@ def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
         )
     memory = np.zeros(need + LINE, np.uint8)
     begin = -memory.ctypes.data % LINE
-    # from a buffer, so that numpy names this array, not `memory`, as the base of its views: see is_held
-    return np.frombuffer(memory.data[begin : begin + need], dtype)
+    return memory[begin : begin + need].view(dtype)
 
 
 class Blob:
@@ -76,16 +88,15 @@ class Blob:
 
     dtype is float32 in every net; float64 is for gradient checks.
 
-    `owed`, where the net left the data out, is what makes it; asking for `data` calls it.
+    Where who writes an array puts that off (`defer_data`, `defer_diff`), asking for the array does it.
     """
 
-    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype", "owed")
+    __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
 
     def __init__(self, shape: Iterable[int] = (), dtype=np.float32):
         self.dtype = np.dtype(dtype)
         self._data = _Memory(self.dtype)
         self._diff = _Memory(self.dtype)
-        self.owed: Callable[[], None] | None = None
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
@@ -112,57 +123,85 @@ class Blob:
 
     @property
     def data(self) -> np.ndarray:
-        if self.owed is not None:
-            self.owed()
         return self._data.view(self._shape, self._count)
 
     @property
     def diff(self) -> np.ndarray:
         return self._diff.view(self._shape, self._count)
 
+    def track(self, data: bool = True, diff: bool = True) -> None:
+        """Know from now on whether somebody holds an array of the data, or the diff: what fills it later, by
+        `defer_data` or `defer_diff`, then keeps that array up to date."""
+        self._data.tracked |= data
+        self._diff.tracked |= diff
+
     @property
     def data_is_held(self) -> bool:
-        """Whether somebody holds an array that `data` gave (and may read or write it at any time)."""
+        """Whether somebody holds an array that `data` gave since it is tracked, of any blob that shares it."""
         return self._data.is_held
+
+    @property
+    def shared_data(self) -> object:
+        """Equal for blobs that share their data, and for no others."""
+        return self._data
+
+    def allocated(self) -> dict[int, int]:
+        """Bytes that data and diff take, by the identity of what blobs share (see `shared_data`)."""
+        memories = (self._data, self._diff)
+        return {id(memory): memory.array.nbytes for memory in memories if memory.array is not None}
 
     def shares_data(self, other: Blob) -> bool:
         """Whether both use the same memory for `data`."""
         return self._data is other._data
 
     @property
+    def pending_data(self) -> Fill | None:
+        """What will fill the data when somebody asks for it; None where it is there."""
+        return self._data.pending
+
+    @property
+    def pending_diff(self) -> Fill | None:
+        """What will fill the diff when somebody asks for it; None where it is there, or there is none."""
+        return self._diff.pending
+
+    @property
     def has_diff(self) -> bool:
-        """Whether there is a diff: somebody asked for one, or it is owed."""
-        return self._diff.array is not None or self._diff.owed is not None
+        """Whether there is a diff: somebody asked for one, or it is pending."""
+        return self._diff.array is not None or self._diff.pending is not None
 
     @property
     def diff_is_cleared(self) -> bool:
         """Whether the diff was set to zero, and nobody has asked for it since."""
-        return self._diff.owed is _clear
+        return self._diff.pending is _clear
 
-    def owe_data(self, fill: Callable[[np.ndarray], None]) -> None:
-        """Let this fill the data, of all blobs that share it, when somebody asks; at once where an array is held."""
+    def defer_data(self, fill: Fill | None, wait: bool = False) -> None:
+        """Let this fill the data, of all blobs that share it, when somebody asks.
+
+        Where somebody holds an array of it (see `track`), that is at once, unless `wait`. None: what was to fill it
+        need not any more.
+        """
         held = self._data.is_held
-        self._data.owed = fill
-        if held:
+        self._data.pending = fill
+        if fill is not None and held and not wait:
             _ = self.data
 
-    def owe_diff(self, fill: Callable[[np.ndarray], None]) -> None:
-        """Let this fill the diff, when somebody asks for it; at once where somebody holds an array of it."""
+    def defer_diff(self, fill: Fill) -> None:
+        """Let this fill the diff when somebody asks for it; at once where somebody holds an array (see `track`)."""
         held = self._diff.is_held
-        self._diff.owed = fill
+        self._diff.pending = fill
         if held:
             _ = self.diff
 
     def clear_diff(self) -> None:
         """Set the diff to zero, if there is one; what is to be added to it first may be written instead."""
         if self.has_diff:
-            self.owe_diff(_clear)
+            self.defer_diff(_clear)
 
     def diff_to_add(self) -> tuple[np.ndarray, bool]:
         """The diff, for a layer that adds to all of it; and whether to add: cleared, it may hold anything."""
         cleared = self.diff_is_cleared
         if cleared:
-            self._diff.owed = None
+            self._diff.pending = None
         return self.diff, not cleared
 
     def share_data(self, other: Blob) -> None:

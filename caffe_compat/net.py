@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from os import PathLike, fspath
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
 from caffe_compat.blob import Blob, BlobVec
-from caffe_compat.engine import FAST, TORCH, Step, get_engine, plan_steps, torch_engine
+from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import create_layer
@@ -34,7 +33,8 @@ class Net(PycaffeNet):
 
     network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
     rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
-    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py.
+    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py. engine: what runs this net, "fast",
+    "strict" or "torch" (None: what set_engine said last); device, precision: of the torch engine, see engine.py.
 
     Attributes:
         blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
@@ -43,6 +43,8 @@ class Net(PycaffeNet):
         inputs, outputs names of blobs
         plan            one LayerPlan a layer: what backward does with it, and why not where it does nothing
         learnable       one Param a learnable param, shared ones once
+        engine          what runs it
+        layer_names, blob_names, blob_list, bottoms, tops    by layer, and by number of a blob; see `graph`
 
     Raises PrototxtError, GraphError, LayerError or WeightsError; each names the file, the line and the layer.
     Source: Caffe's Net and pycaffe's.
@@ -56,6 +58,9 @@ class Net(PycaffeNet):
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
         propagate_down: str = REPLACES,
+        engine: str | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
     ):
         if isinstance(phase, (str, PathLike)):
             weights, phase, level = phase, level, None  # type: ignore[assignment]  # pycaffe's older order
@@ -65,21 +70,25 @@ class Net(PycaffeNet):
             )
         param, source = read_net(fspath(network_file))
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
-        self._build(in_state, source, propagate_down)
+        self._build(in_state, source, propagate_down, choose(engine, device, precision))
         if weights is not None:
             self.copy_from(weights)
 
     @classmethod
     def from_param(
-        cls, param: NetParameter, source: Source | None = None, propagate_down: str = REPLACES
+        cls,
+        param: NetParameter,
+        source: Source | None = None,
+        propagate_down: str = REPLACES,
+        engine: EngineChoice | None = None,
     ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
-        net._build(param, source, propagate_down)
+        net._build(param, source, propagate_down, engine or choose())
         return net
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(self, param: NetParameter, source: Source | None, meaning: str) -> None:
+    def _build(self, param: NetParameter, source: Source | None, meaning: str, engine: EngineChoice) -> None:
         if meaning not in MEANINGS:
             raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{meaning}'")
         self.name = param.name
@@ -95,26 +104,25 @@ class Net(PycaffeNet):
             self.blob_list = [Blob() for _ in self.graph.blob_names]
             self.bottoms = [[self.blob_list[i] for i in node.bottoms] for node in self.graph.nodes]
             self.tops = [[self.blob_list[i] for i in node.tops] for node in self.graph.nodes]
+            self._is_python = [layer.type == "Python" for layer in self.param.layer]
             self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
             for i in range(len(self.layers)):
-                self._call(i, "setup", self.bottoms[i], self.tops[i])
-                self._reshape(i)
+                self.call_layer(i, self.layers[i].setup, self.bottoms[i], self.tops[i])
+                self.reshape_layer(i)
             graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
             share_memory(self.layers, self.learnable)
             self.plan = plan_backward(self.graph, self.layers, meaning, param.force_backward)
         for layer, plan in zip(self.layers, self.plan, strict=True):
             layer.param_propagate_down = plan.param_propagate_down
-        self.engine = get_engine()
-        self._steps = plan_steps(self.graph, self.layers, self.plan) if self.engine == FAST else {}
+        for learnt in self.learnable:  # their diffs are cleared, and filled by solvers, when somebody looks
+            self.param_blob(learnt).track(data=False)
         self._collect_names()
-        self._stand_ins: dict[int, Any] = {}  # what runs forward and backward in the place of a layer
-        if self.engine == TORCH:
-            with self.located():
-                self._stand_ins = torch_engine("nets").stand_ins(self)
         self._callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip
+        with self.located():
+            self.engine: Any = engine.create(self)  # an Engine of engines/base.py, which stands above nets
 
     def is_in_file(self, layer: str) -> bool:
         """Whether a layer of this name stands in the prototxt: the Split layers that a net inserts do not."""
@@ -158,7 +166,7 @@ class Net(PycaffeNet):
         """Blob name -> loss weight (0 where the blob is no loss)."""
         return OrderedDict(zip(self.blob_names, self.graph.loss_weights, strict=True))
 
-    # ---- calling layers ---------------------------------------------------------------------------------------
+    # ---- for the engine that runs the layers ------------------------------------------------------------------
     @contextmanager
     def located(self) -> Iterator[None]:
         """Add the file, and the line of the layer that an error names, to errors that pass."""
@@ -169,31 +177,17 @@ class Net(PycaffeNet):
                 raise error.at(self.source.name, self.line(getattr(error, "layer", ""))) from error.__cause__
             raise
 
-    def _call(self, index: int, method: str, *args) -> None:
-        layer = self.layers[index]
-        if method in ("forward", "backward"):
-            layer = self._stand_ins.get(index, layer)
-        function = getattr(layer, method)
+    def call_layer(self, index: int, function: Callable[..., None], *args: Any) -> None:
+        """Call a method of a layer, or what does its work; errors say which layer they are of."""
         try:
-            if self.param.layer[index].type == "Python":
+            if self._is_python[index]:
                 with importable_as_caffe():
                     function(*args)
             else:
                 function(*args)
         except Exception as error:
-            self._name_layer(error, index, method)
+            self._name_layer(error, index, function.__name__)
             raise
-
-    def run_layer(self, index: int, backward: bool = False) -> None:
-        """Run one layer by itself: reshape and forward; or its backward, into what the plan says."""
-        if backward:
-            plan = self.plan[index]
-            if plan.refused:
-                self._refuse_gradient(index)
-            self._call(index, "backward", self.tops[index], plan.propagate_down, self.bottoms[index])
-        else:
-            self._reshape(index)
-            self._call(index, "forward", self.bottoms[index], self.tops[index])
 
     def _name_layer(self, error: Exception, index: int, method: str) -> None:
         """Let an error say which layer it is of; raises another one in its place where it cannot."""
@@ -208,8 +202,9 @@ class Net(PycaffeNet):
             note = f"in {method} of layer '{param.name}' ({param.type})"
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
 
-    def _reshape(self, index: int) -> None:
-        self._call(index, "reshape", self.bottoms[index], self.tops[index])
+    def reshape_layer(self, index: int) -> None:
+        """Let a layer shape its tops after its bottoms; the diffs of losses get their weights."""
+        self.call_layer(index, self.layers[index].reshape, self.bottoms[index], self.tops[index])
         weights = self.graph.nodes[index].loss_weights
         if any(weights):
             self._set_loss_weights(index, weights)
@@ -223,99 +218,48 @@ class Net(PycaffeNet):
                 if weight:
                     top.diff[...] = weight
 
-    # ---- forward and backward ---------------------------------------------------------------------------------
-    def forward_from_to(self, start: int = 0, end: int | None = None) -> float:
-        """Run the layers start to end (both included; None: the last); returns the weighted sum of their losses."""
-        end = len(self.layers) - 1 if end is None else end
-        loss = 0.0
-        done: set[int] = set()  # the first layers of steps that have run
-        step: Step | None = None
-        with self.located():
-            for i in range(start, end + 1):
-                self._notify("before_forward", i)
-                if i in self._steps and self._steps[i].last <= end and done.issuperset(self._steps[i].after):
-                    step = self._steps[i]
-                self._reshape(i)
-                if step is None:
-                    self._forward_alone(i)
-                elif i == step.last:
-                    self._run(step)
-                    done.add(step.first)
-                    step = None
-                else:
-                    self._owe(step, i)
-                loss += self._loss_of(i)
-                self._notify("after_forward", i)
-        return loss
-
-    def _forward_alone(self, index: int) -> None:
-        for top in self.tops[index]:
-            if all(top is not bottom for bottom in self.bottoms[index]):
-                top.owed = None
-        self._call(index, "forward", self.bottoms[index], self.tops[index])
-
-    def _run(self, step: Step) -> None:
-        """Run the layers of a step at once; a hidden blob that somebody holds an array of is made, too."""
-        layers = slice(step.first, step.last + 1)
-        for blob in chain.from_iterable(self.tops[layers]):
-            blob.owed = None
-        held = any(self.blob_list[i].data_is_held for i in step.hidden)
-        try:
-            step.fused.forward(self.bottoms[layers], self.tops[layers])
-        except Exception as error:
-            self._name_layer(error, step.main, "forward")
-            raise
-        if step.hidden:
-            make = self._owe(step, step.last - 1)
-            if held:
-                make()
-
-    def _owe(self, step: Step, last: int) -> Callable[[], None]:
-        """Let the tops of a step's layers up to `last` be made by these when somebody asks; returns what does it."""
-        tops = list(chain.from_iterable(self.tops[step.first : last + 1]))
-
-        def make() -> None:
-            for blob in tops:
-                blob.owed = None
-            for i in range(step.first, last + 1):
-                self._forward_alone(i)
-
-        for blob in tops:
-            blob.owed = make
-        return make
-
-    def _loss_of(self, index: int) -> float:
-        node = self.graph.nodes[index]
+    def loss_of(self, index: int) -> float:
+        """The weighted sum of the losses that a layer has computed."""
+        weights = self.graph.nodes[index].loss_weights
+        if not any(weights):
+            return 0.0
         return sum(
             float(np.vdot(top.data, top.diff))
-            for top, weight in zip(self.tops[index], node.loss_weights, strict=True)
+            for top, weight in zip(self.tops[index], weights, strict=True)
             if weight
         )
 
+    def check_gradient(self, index: int) -> None:
+        """Raise LayerError where a gradient is asked for at a bottom of a loss that can take none."""
+        refused = self.plan[index].refused
+        if refused:
+            name = self.blob_names[self.graph.nodes[index].bottoms[refused[0]]]
+            raise self.layers[index].error(
+                f"a gradient is asked for at bottom {refused[0]} ('{name}'), which can take none; "
+                "set propagate_down: false for it"
+            )
+
+    # ---- forward and backward ---------------------------------------------------------------------------------
+    def forward_from_to(self, start: int = 0, end: int | None = None) -> float:
+        """Run the layers start to end (both included; None: the last); returns the weighted sum of their losses."""
+        with self.located():
+            return self.engine.forward(start, len(self.layers) - 1 if end is None else end)
+
     def backward_from_to(self, start: int | None = None, end: int = 0) -> None:
         """Run the layers start (None: the last) down to end (both included) backward, as the plan says."""
-        start = len(self.layers) - 1 if start is None else start
         with self.located():
-            for i in range(start, end - 1, -1):
-                plan = self.plan[i]
-                if plan.need_backward:
-                    self._notify("before_backward", i)
-                    self.run_layer(i, backward=True)
-                    self._notify("after_backward", i)
+            self.engine.backward(len(self.layers) - 1 if start is None else start, end)
 
-    def _refuse_gradient(self, index: int) -> None:
-        bottom = self.plan[index].refused[0]
-        name = self.blob_names[self.graph.nodes[index].bottoms[bottom]]
-        raise self.layers[index].error(
-            f"a gradient is asked for at bottom {bottom} ('{name}'), which can take none; "
-            "set propagate_down: false for it"
-        )
+    def run_layer(self, index: int, backward: bool = False) -> None:
+        """Run one layer by itself: reshape and forward; or backward, into what the plan says."""
+        with self.located():
+            self.engine.run_layer(index, backward)
 
     def reshape(self) -> None:
         """Reshape all layers after the shapes that the inputs have now."""
         with self.located():
             for i in range(len(self.layers)):
-                self._reshape(i)
+                self.reshape_layer(i)
 
     def losses(self) -> OrderedDict[str, float]:
         """The sum of each blob that has a loss weight, as the last forward left it (not weighted).
@@ -341,7 +285,8 @@ class Net(PycaffeNet):
         return self.layers[layer].blobs[index]
 
     # ---- callbacks, called with the layer's index -------------------------------------------------------------
-    def _notify(self, when: str, index: int) -> None:
+    def notify(self, when: str, index: int) -> None:
+        """Call the callbacks of this moment with a layer's index."""
         for callback in self._callbacks[when]:
             callback(index)
 

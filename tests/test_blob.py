@@ -39,18 +39,32 @@ def test_the_first_to_add_may_write_instead():
 
 def test_held_arrays_are_filled_at_once():
     blob = with_diff()
+    blob.track()
     held = blob.diff
     blob.clear_diff()
     assert (held == 0).all()
     assert blob.diff_to_add()[1]  # it is zero already: adding is right
-    blob.owe_diff(lambda diff: diff.fill(3))
+    blob.defer_diff(lambda diff: diff.fill(3))
     assert (held == 3).all()
 
 
-def test_blobs_that_share_a_diff_owe_it_together():
+def test_blobs_that_share_a_diff_fill_it_together():
     blob, other = with_diff(), Blob((2, 3))
     other.share_diff(blob)
-    blob.owe_diff(lambda diff: diff.fill(3))
+    blob.defer_diff(lambda diff: diff.fill(3))
     assert (other.diff == 3).all() and (blob.diff == 3).all()
     other.clear_diff()
     assert not blob.diff_to_add()[1] and other.diff_to_add()[1]
+
+
+def test_views_of_what_was_given_count_as_held():
+    blob = Blob((2, 3))
+    blob.track()
+    view = blob.data[1:].T
+    assert blob.data_is_held
+    blob.defer_data(lambda data: data.fill(4))
+    assert (view == 4).all()
+    del view
+    assert not blob.data_is_held
+    blob.defer_data(lambda data: data.fill(5))
+    assert blob.pending_data is not None and (blob.data == 5).all() and blob.pending_data is None

@@ -19,12 +19,8 @@ from caffe_compat.prototxt import zoo
 
 def small_ohem(engine: str) -> caffe.Net:
     """The small OHEM net on a drawn photo with 1500 RoIs, in which rounding flips no maximum of RoI pooling."""
-    caffe.set_engine(engine)
     caffe.set_random_seed(4)
-    try:
-        net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN)
-    finally:
-        caffe.set_engine("fast")
+    net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN, engine=engine)
     net.layer_dict["data"].set_blobs([synthetic_sample(21, seed=6, rois=1500)])
     return net
 
@@ -48,9 +44,9 @@ def run_both() -> tuple[caffe.Net, caffe.Net]:
 
 def test_the_steps_of_the_ohem_net(nets):
     fast, strict = nets
-    assert (fast.engine, strict.engine, strict._steps) == ("fast", "strict", {})
-    first, second = (step for step in fast._steps.values() if not isinstance(step.fused, Chain))
-    names = fast._layer_names
+    assert (fast.engine.name, strict.engine.name, strict.engine.groups) == ("fast", "strict", [])
+    first, second = (group for group in fast.engine.groups if not isinstance(group.fused, Chain))
+    names = fast.layer_names
     assert isinstance(first.fused, SharedBins) and first.fused.sharing < 1
     assert [names[i] for i in range(first.first, first.last + 1)] == ["roi_pool4_readonly", "fc6_readonly"]
     assert isinstance(second.fused, ReusedRows) and (names[second.first], second.first) == (

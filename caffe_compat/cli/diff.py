@@ -160,23 +160,22 @@ def _net(args: argparse.Namespace, file: str, phase: str, seed: int, engine: str
     import numpy as np
 
     import caffe_compat as caffe
-    from caffe_compat.engine import torch_engine
 
-    if engine:
-        caffe.set_engine(engine, args.device, args.precision)
-    else:  # of a reference
-        caffe.set_engine("strict")
-    if engine == "torch":
-        torch_engine("dropout").masks.as_caffe = True
     caffe.set_random_seed(seed)
     np.random.seed(seed)
-    return caffe.Net(
+    net = caffe.Net(
         file,
         phase=caffe.TEST if (args.phase or phase.lower()) == "test" else caffe.TRAIN,
         level=args.level,
         stages=args.stage,
         propagate_down=args.propagate_down,
+        engine=engine or "strict",  # strict: of a reference
+        device=args.device if engine else "cpu",
+        precision=args.precision if engine else "float32",
     )
+    if engine == "torch":
+        net.engine.masks.as_caffe = True
+    return net
 
 
 def _seed(args: argparse.Namespace, reference: Reference) -> int:

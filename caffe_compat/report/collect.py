@@ -36,6 +36,7 @@ class Look:
         self.data: list[list[Histogram]] = [[] for _ in net.layers]
         self.diff: list[list[Histogram | None]] = [[] for _ in net.layers]
         self.made: set[int] = set()
+        self._hidden = {blob for group in net.engine.groups for blob in group.hidden}
         net.before_forward(self._before_forward)
         net.before_backward(self._before_backward)
 
@@ -51,8 +52,7 @@ class Look:
             self._take_data(index - 1)
 
     def _take_data(self, index: int) -> None:
-        owed = [i for i in self.net.graph.nodes[index].tops if self.net.blob_list[i].owed is not None]
-        self.made.update(owed)
+        self.made.update(self._hidden.intersection(self.net.graph.nodes[index].tops))
         self.data[index] = [Histogram.of(top.data) for top in self.net.tops[index]]
 
     def _before_backward(self, index: int) -> None:
@@ -163,7 +163,7 @@ def _peak() -> int:
 
 def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
     """made: blobs whose data takes no memory in a run."""
-    counted = {id(net.blob_list[i]._data) for i in made}
+    counted = {id(net.blob_list[i].shared_data) for i in made}
     known: dict[tuple[int, int], ArrayNumbers] = {}
     result = []
     for i, node in enumerate(net.graph.nodes):
@@ -201,14 +201,14 @@ def _diff(blob: Blob) -> Histogram | None:
 
 def _bytes(blob: Blob, counted: set[int]) -> int:
     """What a blob's two memories take; those in `counted` take nothing more."""
-    new = [m for m in (blob._data, blob._diff) if m.array is not None and id(m) not in counted]
-    counted.update(map(id, new))
-    return sum(m.array.nbytes for m in new if m.array is not None)
+    new = {key: size for key, size in blob.allocated().items() if key not in counted}
+    counted.update(new)
+    return sum(new.values())
 
 
 def _step(net: Net, index: int) -> str:
-    steps = (step for step in net._steps.values() if step.first <= index < step.last)
-    return next((net.layer_names[step.last] for step in steps), "")
+    groups = (group for group in net.engine.groups if group.first <= index < group.last)
+    return next((net.layer_names[group.last] for group in groups), "")
 
 
 def _place(net: Net, layer: str) -> str:

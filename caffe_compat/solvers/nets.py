@@ -9,6 +9,7 @@ import logging
 import os
 from pathlib import Path
 
+from caffe_compat.engine import EngineChoice
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.net import Net
@@ -29,8 +30,11 @@ class Nets:
     A path is looked for in the working directory, then in the solver's folder and the folders above it.
     """
 
-    def __init__(self, param: SolverParameter, source: Source | None, propagate_down: str):
-        self.param, self.source, self.propagate_down = param, source, propagate_down
+    def __init__(
+        self, param: SolverParameter, source: Source | None, propagate_down: str, engine: EngineChoice
+    ):
+        self.param, self.source = param, source
+        self.propagate_down, self.engine = propagate_down, engine
 
     def train_net(self) -> Net:
         """Raises SolverError unless exactly one of TRAIN_NETS is there."""
@@ -78,7 +82,7 @@ class Nets:
         for part in (param.state, *states):
             state.MergeFrom(part)
         param.state.CopyFrom(state)
-        return Net.from_param(param, source, self.propagate_down)
+        return Net.from_param(param, source, self.propagate_down, self.engine)
 
     def _read(self, field: str, index: int = 0) -> _Read:
         value = getattr(self.param, field)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe_compat import weights
-from caffe_compat.engine import TORCH
+from caffe_compat.engine import ENGINES
 from caffe_compat.errors import SolverError
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
@@ -79,6 +79,9 @@ def _extra(solver: Solver) -> dict[str, object]:
         for layer in net.layers:
             for key, value in layer.get_state().items():
                 arrays[f"layer/{net_name}/{layer.name}/{key}"] = value
+    engine = solver.net.engine
+    for key, value in engine.get_state().items():
+        arrays[f"extra/{engine.name}/{key}"] = value
     for name, kept in solver.kept.items():
         for key, value in kept.get_state().items():
             arrays[f"extra/{name}/{key}"] = value
@@ -182,8 +185,13 @@ def _restore_extra(solver: Solver, extra: sidecar.Arrays, path: str) -> None:
                 )
             net.layer_dict[name].set_state(values)
     for name, values in sidecar.under(extra, "extra").items():
-        if name == TORCH and name not in solver.kept:
-            logger.warning("%s is of the torch engine: here dropout goes on with other random numbers", path)
+        if name == solver.net.engine.name:
+            solver.net.engine.set_state(values)
+            continue
+        if name in ENGINES:
+            logger.warning(
+                "%s is of the %s engine: here dropout goes on with other random numbers", path, name
+            )
             continue
         if name not in solver.kept:
             raise SolverError(f"this file has the state of '{name}'; give it to Solver.keep first", file=path)

@@ -17,10 +17,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from caffe_compat.backward_plan import REPLACES
+from caffe_compat.backward_plan import REPLACES, param_gets_gradient
 from caffe_compat.blob import Blob
+from caffe_compat.engine import EngineChoice, choose
+from caffe_compat.engines.base import Updates, WorkerLost, Workers
 from caffe_compat.errors import SolverError
-from caffe_compat.layers.kernels import updates
 from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
@@ -63,6 +64,14 @@ class Tested:
     scores: dict[str, np.ndarray]
 
 
+@dataclass
+class Requests:
+    """What a solver was asked for from outside: to stop, to take a snapshot."""
+
+    stop: bool = False
+    snapshot: bool = False
+
+
 class HasState(Protocol):
     """Whatever a snapshot can keep. Names without a slash."""
 
@@ -73,8 +82,8 @@ class HasState(Protocol):
 class Solver:
     """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
 
-    file: a solver's prototxt. propagate_down: see Net. Nets and weights that it names are looked for in the working
-    directory, then in the solver's folder and the folders above it.
+    file: a solver's prototxt. propagate_down, engine, device, precision: see Net. Nets and weights that it names are
+    looked for in the working directory, then in the solver's folder and the folders above it.
 
     Attributes:
         net, test_nets   the test nets use the params of the train net
@@ -89,23 +98,35 @@ class Solver:
 
     type = ""
     histories = 1  # arrays that the type remembers of each param
-    rules: Any = updates  # what moves a param, by the type's name
     update_is_history = False  # whether what a param was last moved by is the first of these
 
-    def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
-        self._build(*read_solver(fspath(solver_file)), propagate_down)
+    def __init__(
+        self,
+        solver_file: str | PathLike[str],
+        propagate_down: str = REPLACES,
+        engine: str | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+    ):
+        self._build(*read_solver(fspath(solver_file)), propagate_down, choose(engine, device, precision))
 
     @classmethod
     def from_param(
-        cls, param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+        cls,
+        param: SolverParameter,
+        source: Source | None = None,
+        propagate_down: str = REPLACES,
+        engine: EngineChoice | None = None,
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, propagate_down)
+        solver._build(param, source, propagate_down, engine or choose())
         return solver
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(self, param: SolverParameter, source: Source | None, propagate_down: str) -> None:
+    def _build(
+        self, param: SolverParameter, source: Source | None, propagate_down: str, engine: EngineChoice
+    ) -> None:
         self.param, self.source = param, source
         if param.HasField("type") and param.type != self.type:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
@@ -113,15 +134,17 @@ class Solver:
         self.learning_rate = LearningRate(param, source)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
-        nets = Nets(param, source, propagate_down)
+        nets = Nets(param, source, propagate_down, engine)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
+        self.net.engine.train()
+        self.workers: Workers | None = self.net.engine.workers
         for net in self.test_nets:
             net.share_with(self.net)
         self.iter = 0
         self.stopped = False
-        self._history: list[np.ndarray | None] = [None] * (len(self.net.learnable) * self.histories)
+        self._history: list[Any] = [None] * (len(self.net.learnable) * self.histories)
         self._saved_iter = -1
-        self._stop_requested = self._snapshot_requested = False
+        self._requests, self._wishes = Requests(), Requests()
         self.stored_forms: dict[str, StoredForm] = {}
         self.kept: dict[str, HasState] = {}
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
@@ -206,7 +229,14 @@ class Solver:
         self.step(param.max_iter - self.iter)
         if self.stopped:
             logger.info("Optimization stopped early.")
-            return
+        else:
+            self._finish()
+        if self.workers is not None:
+            self.workers.close()
+
+    def _finish(self) -> None:
+        """What follows the last iteration."""
+        param = self.param
         if param.snapshot_after_train and self._saved_iter != self.iter:
             self.snapshot()
         if self._due(param.display):
@@ -224,6 +254,24 @@ class Solver:
         return self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization)
 
     def _iterate(self) -> None:
+        if self.workers is None:
+            self._iterate_here()
+            return
+        try:
+            with self.workers.iteration(self.net):
+                self._iterate_here()
+        except WorkerLost as lost:
+            self._end_without(self.workers, lost)
+
+    def _end_without(self, workers: Workers, lost: WorkerLost) -> None:
+        if not workers.is_first_to_end():
+            raise SystemExit(SolverError.exit_code)
+        path = self._write_snapshot()
+        raise SolverError(
+            f"a worker is gone ({lost}); all params are in the snapshot {path}: go on from it with --resume {path}"
+        )
+
+    def _iterate_here(self) -> None:
         start = time.perf_counter()
         display = self._due(self.param.display)
         self.net.clear_param_diffs()
@@ -246,16 +294,28 @@ class Solver:
         """Run iter_size times forward and backward; returns the mean loss."""
         if self._debug_info:
             self._debug_info.on = display
-        last = len(self.net.layers) - 1
         loss = 0.0
         for _ in range(self.param.iter_size):
-            loss += self.net.forward_from_to(0, last)
+            loss += self.net.forward_from_to()
             for text in self._wrong_losses():
                 logger.warning("Iteration %d, %s", self.iter, text)
-            self.net.backward_from_to(last, 0)
+            self.net.backward_from_to()
             if self._debug_info:
                 self._debug_info.all_params()
-        return loss / self.param.iter_size
+        loss /= self.param.iter_size
+        return loss if self.workers is None else self._with_others(self.workers, loss)
+
+    def _with_others(self, workers: Workers, loss: float) -> float:
+        """Sum the diffs of all workers, and agree on what they were asked for; returns the mean loss."""
+        wishes, self._wishes = self._wishes, Requests()
+        loss, stop, snapshot = workers.agree(loss, wishes.stop, wishes.snapshot)
+        self._requests.stop |= stop
+        self._requests.snapshot |= snapshot
+        net = self.net
+        workers.add_up(
+            net.param_blob(param) for param in net.learnable if param_gets_gradient(net.plan, param.uses)
+        )
+        return loss
 
     # ---- the smoothed loss ------------------------------------------------------------------------------------
     def clear_window(self) -> None:
@@ -291,11 +351,17 @@ class Solver:
 
     def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
         """Update one learnable param."""
-        history = self._own_history(index)
-        flat = [array.reshape(-1) for array in history]
-        self.update(terms, rate, flat, blob.diff.reshape(-1), blob.data.reshape(-1))
+        updates, history = self.updates, self._own_history(index)
+        diff, data = updates.diff_and_data(blob)
+        self.update(terms, rate, [array.reshape(-1) for array in history], diff.reshape(-1), data.reshape(-1))
+        updates.moved(blob, diff, data)
         if self.update_is_history:
-            blob.owe_diff(lambda diff: np.copyto(diff, history[0]))
+            blob.defer_diff(lambda diff: np.copyto(diff, updates.to_host(history[0])))
+
+    @property
+    def updates(self) -> Updates:
+        """What moves params, of the engine of the train net."""
+        return self.net.engine.updates
 
     @property
     def lr(self) -> float:
@@ -308,7 +374,7 @@ class Solver:
         if limit < 0:
             return 1.0
         blobs = [self.net.param_blob(param) for param in self.net.learnable]
-        norm = math.sqrt(sum(self._sum_of_squares(blob) for blob in blobs if blob.has_diff))
+        norm = math.sqrt(sum(self.updates.sum_of_squares(blob) for blob in blobs if blob.has_diff))
         if not norm > limit:
             return 1.0
         logger.info(
@@ -319,26 +385,24 @@ class Solver:
         )
         return limit / norm
 
-    def _sum_of_squares(self, blob: Blob) -> float:
-        """Of the diff."""
-        return _sum_of_squares(blob.diff)
-
     def _terms(self, param: Param, clip: float) -> Terms:
         decay = np.float32(self.param.weight_decay) * np.float32(param.decay_mult.value)
         l1 = self.param.regularization_type == "L1"
         share = np.float32(1) / np.float32(self.param.iter_size)
+        if self.workers is not None:
+            share /= np.float32(self.workers.count)
         zero = np.float32(0)
         return np.float32(clip), share, zero if l1 else decay, decay if l1 else zero
 
     # ---- the history ------------------------------------------------------------------------------------------
-    def _own_history(self, index: int) -> list[np.ndarray]:
+    def _own_history(self, index: int) -> list[Any]:
         """The arrays that are remembered of a learnable param; zeros at first."""
         count = len(self.net.learnable)
         result = []
         for i in range(index, count * self.histories, count):
             array = self._history[i]
             if array is None:
-                array = self._history[i] = np.zeros(self._history_shape(i), np.float32)
+                array = self._history[i] = self.updates.zeros(self._history_shape(i))
             result.append(array)
         return result
 
@@ -348,7 +412,7 @@ class Solver:
     def all_history(self) -> Iterator[np.ndarray]:
         """The history as Caffe's states have it: all first arrays, then all second ones; of frozen params zeros."""
         for i, array in enumerate(self._history):
-            yield np.zeros(self._history_shape(i), np.float32) if array is None else array
+            yield self.updates.to_host(self.updates.zeros(self._history_shape(i)) if array is None else array)
 
     def set_history(self, history: list[np.ndarray]) -> None:
         """Take over arrays in the order and the shapes of `all_history`."""
@@ -357,7 +421,10 @@ class Solver:
             param.lr_mult.value != 0 or any(array.any() for array in history[i::count])
             for i, param in enumerate(self.net.learnable)
         ]
-        self._history = [np.array(array) if used[i % count] else None for i, array in enumerate(history)]
+        self._history = [
+            self.updates.from_host(np.array(array)) if used[i % count] else None
+            for i, array in enumerate(history)
+        ]
 
     # ---- tests ------------------------------------------------------------------------------------------------
     def test_all(self) -> bool:
@@ -382,7 +449,7 @@ class Solver:
         logger.info("Iteration %d, Testing net (#%d)", self.iter, index)
         net, means = self.test_nets[index], Means()
         for _ in range(self.param.test_iter[index]):
-            if self._stop_requested:
+            if self._requests.stop:
                 return False
             means.forward(net)
         if self.param.test_compute_loss:
@@ -402,7 +469,16 @@ class Solver:
         return os.path.join(prefix, os.path.basename(stem)) if os.path.isdir(prefix) else prefix
 
     def snapshot(self) -> str:
-        """Write PREFIX_iter_N.caffemodel, .solverstate and .extra.npz (see snapshot.py); returns the state's name."""
+        """Write PREFIX_iter_N.caffemodel, .solverstate and .extra.npz (see snapshot.py); returns the state's name.
+
+        Of several workers the first one does.
+        """
+        if self.workers is None or self.workers.rank == 0:
+            return self._write_snapshot()
+        self._saved_iter = self.iter
+        return ""
+
+    def _write_snapshot(self) -> str:
         path = snapshots.write(self)
         self._saved_iter = self.iter
         return path
@@ -430,18 +506,19 @@ class Solver:
 
         May be called from a signal handler.
         """
-        self._stop_requested = True
-        self._snapshot_requested = snapshot
+        asked = self._requests if self.workers is None else self._wishes  # all stop after the same iteration
+        asked.stop, asked.snapshot = True, snapshot
 
     def request_snapshot(self) -> None:
         """Take a snapshot after the iteration that is running. May be called from a signal handler."""
-        self._snapshot_requested = True
+        asked = self._requests if self.workers is None else self._wishes
+        asked.snapshot = True
 
     def _honour_requests(self, snapshot_due: bool = False) -> None:
-        asked, self._snapshot_requested = self._snapshot_requested, False
-        if (snapshot_due or asked) and self._saved_iter != self.iter:
+        asked, self._requests = self._requests, Requests()
+        if (snapshot_due or asked.snapshot) and self._saved_iter != self.iter:
             self.snapshot()
-        self.stopped, self._stop_requested = self._stop_requested, False
+        self.stopped = asked.stop
 
     def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
         """Call these in each iteration before forward, and between backward and the update. pycaffe's."""
@@ -454,8 +531,3 @@ class Solver:
     def on_test(self, callback: Callable[[Tested], None]) -> None:
         """Call this after each pass over a test net."""
         self._on_test.append(callback)
-
-
-def _sum_of_squares(array: np.ndarray) -> float:
-    flat = array.reshape(-1)
-    return updates.sum_of_squares(flat, np.empty(-(-flat.size // updates.BLOCK)))

@@ -12,7 +12,7 @@ from os import PathLike, fspath
 import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
-from caffe_compat.engine import TORCH, get_engine, torch_engine
+from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
@@ -29,7 +29,7 @@ class SGDSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        self.rules.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
+        self.updates.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
 
 
 class NesterovSolver(Solver):
@@ -40,7 +40,9 @@ class NesterovSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        self.rules.nesterov(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
+        self.updates.nesterov(
+            terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data
+        )
 
 
 class AdaGradSolver(Solver):
@@ -54,7 +56,7 @@ class AdaGradSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        self.rules.adagrad(terms, np.float32(rate), np.float32(self.param.delta), history[0], diff, data)
+        self.updates.adagrad(terms, np.float32(rate), np.float32(self.param.delta), history[0], diff, data)
 
 
 class RMSPropSolver(Solver):
@@ -73,7 +75,7 @@ class RMSPropSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         decay, delta = np.float32(self.param.rms_decay), np.float32(self.param.delta)
-        self.rules.rmsprop(terms, np.float32(rate), decay, delta, history[0], diff, data)
+        self.updates.rmsprop(terms, np.float32(rate), decay, delta, history[0], diff, data)
 
 
 class AdaDeltaSolver(Solver):
@@ -86,7 +88,7 @@ class AdaDeltaSolver(Solver):
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
         momentum, delta = np.float32(self.param.momentum), np.float32(self.param.delta)
-        self.rules.adadelta(terms, np.float32(rate), momentum, delta, history[0], history[1], diff, data)
+        self.updates.adadelta(terms, np.float32(rate), momentum, delta, history[0], history[1], diff, data)
 
 
 class AdamSolver(Solver):
@@ -110,7 +112,9 @@ class AdamSolver(Solver):
         rate32 = np.float32(rate) * correction
         delta = np.float32(self.param.delta)
         mean, square = history
-        self.rules.adam(terms, rate32, np.float32(beta1), np.float32(beta2), delta, mean, square, diff, data)
+        self.updates.adam(
+            terms, rate32, np.float32(beta1), np.float32(beta2), delta, mean, square, diff, data
+        )
 
 
 def _no_momentum(solver: Solver) -> None:
@@ -126,13 +130,25 @@ SOLVERS: dict[str, type[Solver]] = {
 }
 
 
-def get_solver(solver_file: str | PathLike[str], propagate_down: str = REPLACES) -> Solver:
-    """The solver of a prototxt, of the type that it states. pycaffe's get_solver."""
-    return create_solver(*read_solver(fspath(solver_file)), propagate_down)
+def get_solver(
+    solver_file: str | PathLike[str],
+    propagate_down: str = REPLACES,
+    engine: str | None = None,
+    device: str = "cpu",
+    precision: str = "float32",
+) -> Solver:
+    """The solver of a prototxt, of the type that it states; engine, device, precision: see Net.
+
+    Source: pycaffe's get_solver.
+    """
+    return create_solver(*read_solver(fspath(solver_file)), propagate_down, choose(engine, device, precision))
 
 
 def create_solver(
-    param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+    param: SolverParameter,
+    source: Source | None = None,
+    propagate_down: str = REPLACES,
+    engine: EngineChoice | None = None,
 ) -> Solver:
     """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown one."""
     if param.type not in SOLVERS:
@@ -140,7 +156,4 @@ def create_solver(
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
         raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
-    solver = SOLVERS[param.type]
-    if get_engine() == TORCH:
-        solver = torch_engine("solver").on_device(solver)
-    return solver.from_param(param, source, propagate_down)
+    return SOLVERS[param.type].from_param(param, source, propagate_down, engine)

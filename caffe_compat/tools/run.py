@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.engine import wait
 from caffe_compat.files import replacing
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.loss_warnings import LossWarnings
@@ -67,15 +66,20 @@ class RunReport:
 
 
 class Clock:
-    """Milliseconds between a net's before and after callbacks, a list for each layer, until `stop`."""
+    """Milliseconds between a net's before and after callbacks, a list for each layer, until `stop`.
+
+    What layers take that run at once is the time of the main one among them.
+    """
 
     def __init__(self, net: Net, on_layer: Callable[[str], None] = lambda name: None):
         self.forward: list[list[float]] = [[] for _ in net.layers]
         self.backward: list[list[float]] = [[] for _ in net.layers]
         self._net, self._on_layer, self._start = net, on_layer, 0.0
+        whose = {group.last: group.main for group in net.engine.groups}
+        whose |= {group.main: group.last for group in net.engine.groups}
         self._callbacks: dict[str, Callable[[int], None]] = {
             "before_forward": self._begin,
-            "after_forward": lambda i: self._end(self.forward[i]),
+            "after_forward": lambda i: self._end(self.forward[whose.get(i, i)]),
             "before_backward": self._begin,
             "after_backward": lambda i: self._end(self.backward[i]),
         }
@@ -83,20 +87,17 @@ class Clock:
             getattr(net, when)(callback)
 
     def stop(self) -> None:
-        """Listen no longer. What layers take that run at once is from then on the time of the main one among them."""
-        for step in self._net._steps.values():
-            times = self.forward
-            times[step.main], times[step.last] = times[step.last], times[step.main]
+        """Listen no longer."""
         for callback in self._callbacks.values():
             self._net.remove_callback(callback)
 
     def _begin(self, index: int) -> None:
         self._on_layer(self._net.layer_names[index])
-        wait()
+        self._net.engine.wait()
         self._start = time.perf_counter()
 
     def _end(self, times: list[float]) -> None:
-        wait()
+        self._net.engine.wait()
         times.append(1000 * (time.perf_counter() - self._start))
 
 

@@ -10,6 +10,7 @@ from recordings import net_of
 from reference import reference
 
 import caffe_compat as caffe
+from caffe_compat.engine import EngineChoice
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform_inv, clip_boxes
 from caffe_compat.fast_rcnn.config import Config, TestConfig, apply, cfg_from_list
@@ -225,7 +226,7 @@ def test_whether_a_net_proposes_is_plain_from_its_inputs(rpn_cfg):
 
 @pytest.mark.parametrize("engine", ["strict", "fast"])
 def test_a_net_that_proposes_nothing_finds_nothing(engine, rpn_cfg, monkeypatch):
-    monkeypatch.setattr("caffe_compat.engine._engine", engine)
+    monkeypatch.setattr("caffe_compat.engine._default", EngineChoice(engine))
     apply(cfg_from_list(["TEST.RPN_MIN_SIZE", "400"], rpn_cfg))
     detector = Detector(tiny_test_net(text=TINY_RPN_TEST), rpn_cfg)
     assert detector(picture(3, 45, 61)).shape == (0, 6) and detector.proposals == 0

@@ -36,12 +36,8 @@ CHAINS = {
 
 def make(text, tmp_path, engine, phase=caffe.TEST):
     (tmp_path / "net.prototxt").write_text(text + BEHIND)
-    caffe.set_engine(engine)
     caffe.set_random_seed(5)
-    try:
-        net = caffe.Net(tmp_path / "net.prototxt", phase)
-    finally:
-        caffe.set_engine("fast")
+    net = caffe.Net(tmp_path / "net.prototxt", phase, engine=engine)
     rng = np.random.RandomState(1)
     if "bn" in net.params:
         mean, variance, weight = net.params["bn"]
@@ -55,8 +51,8 @@ def make(text, tmp_path, engine, phase=caffe.TEST):
 def test_same_numbers(name, tmp_path):
     text, followers = CHAINS[name]
     fast, strict = make(text, tmp_path, "fast"), make(text, tmp_path, "strict")
-    chains = [step for step in fast._steps.values() if isinstance(step.fused, Chain)]
-    assert [[fast._layer_names[i] for i in range(step.first + 1, step.last + 1)] for step in chains] == [
+    chains = [group for group in fast.engine.groups if isinstance(group.fused, Chain)]
+    assert [[fast.layer_names[i] for i in range(chain.first + 1, chain.last + 1)] for chain in chains] == [
         followers
     ] * bool(followers)
     for net in (fast, strict):
@@ -69,10 +65,12 @@ def test_same_numbers(name, tmp_path):
 def test_no_chain_where_a_factor_learns(tmp_path):
     text = CONVOLUTION % "true" + SCALE % "true" + RELU % 0
     net = make(text, tmp_path, "fast", caffe.TRAIN)
-    assert [step.last - step.first for step in net._steps.values()] == [2]  # there is no loss: nothing learns
+    assert [group.last - group.first for group in net.engine.groups] == [
+        2
+    ]  # there is no loss: nothing learns
     loss = 'layer { name: "loss" type: "Reduction" bottom: "behind" top: "loss" loss_weight: 1 }\n'
     (tmp_path / "net.prototxt").write_text(text + BEHIND + loss)
-    assert caffe.Net(tmp_path / "net.prototxt", caffe.TRAIN)._steps == {}
+    assert caffe.Net(tmp_path / "net.prototxt", caffe.TRAIN).engine.groups == []
 
 
 def test_what_is_seen_between_the_layers(tmp_path):

@@ -54,17 +54,17 @@ def test_same_as_the_layers(numbers, monkeypatch):
     monkeypatch.setattr(shared_bins, "PACKING", 0)
     net, got = run("fast", **numbers)
     want = run("strict", **numbers)[1]
-    step = next(iter(net._steps.values()))
-    assert isinstance(step.fused, shared_bins.SharedBins) and step.fused.sharing < 0.9
+    group = net.engine.groups[0]
+    assert isinstance(group.fused, shared_bins.SharedBins) and group.fused.sharing < 0.9
     assert np.abs(got - want).max() <= 3e-6 * np.abs(want).max()
     assert (want > 0).mean() > 0.3
 
 
 def test_the_pooled_blob_is_made_when_asked_for():
     net, _ = run("fast")
-    assert net.blobs["pool"].owed is not None
+    assert net.blobs["pool"].pending_data is not None
     np.testing.assert_array_equal(net.blobs["pool"].data, run("strict")[0].blobs["pool"].data)
-    assert net.blobs["pool"].owed is None
+    assert net.blobs["pool"].pending_data is None
 
 
 def test_a_held_array_of_the_pooled_blob_stays_true():
@@ -78,7 +78,7 @@ def test_a_held_array_of_the_pooled_blob_stays_true():
 
 def test_where_nothing_is_shared_the_layers_run_alone():
     net, got = run("fast", count=7)
-    assert next(iter(net._steps.values())).fused.sharing == 1
+    assert net.engine.groups[0].fused.sharing == 1
     np.testing.assert_array_equal(got, run("strict", count=7)[1])
 
 
@@ -86,7 +86,7 @@ def test_part_of_the_layers():
     """Started or ended between the two, each layer runs by itself; what is written into the blob counts."""
     net, whole = run("fast")
     net.forward(end="pool")
-    assert net.blobs["pool"].owed is None
+    assert net.blobs["pool"].pending_data is None
     net.blobs["pool"].data[...] = 0
     net.forward(start="fc", end="relu")
     bias = net.params["fc"][1].data

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from caffe_compat.blob import Blob
+from caffe_compat.engines.host_updates import HostUpdates
 from caffe_compat.layers.kernels.updates import BLOCK
-from caffe_compat.solvers import solver as solver_module
 from solvers.nets import TYPES, make
 
 NET = """\
@@ -117,4 +118,6 @@ def test_sum_of_squares():
     for size in (0, 1, BLOCK - 1, BLOCK, 3 * BLOCK + 5):
         x = np.random.RandomState(size).standard_normal(size).astype(np.float32)
         want = float((x.astype(np.float64) ** 2).sum())
-        assert solver_module._sum_of_squares(x) == pytest.approx(want, rel=1e-5)
+        blob = Blob((size,))
+        blob.diff[...] = x
+        assert HostUpdates().sum_of_squares(blob) == pytest.approx(want, rel=1e-5)

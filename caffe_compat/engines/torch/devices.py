@@ -25,12 +25,8 @@ class Place:
     precision: str = "float32"
 
 
-_place = Place()
-
-
-def use(device: str, precision: str) -> None:
-    """Let nets that are made from now on compute there. Raises CaffeCompatError for what this machine does not have."""
-    global _place
+def place_of(device: str, precision: str) -> Place:
+    """A place by its names. Raises CaffeCompatError for what this machine does not have."""
     if precision not in PRECISIONS:
         raise CaffeCompatError(f"there is no precision '{precision}'; choose from {', '.join(PRECISIONS)}")
     try:
@@ -45,30 +41,16 @@ def use(device: str, precision: str) -> None:
         _check_cuda(device, found)
     elif precision == "tf32":
         raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    _place = Place(found, precision)
-    if found.type == "cpu":
-        _keep_freed_memory()
-
-
-def current() -> Place:
-    """Where nets that are made now will compute."""
-    return _place
+    return Place(found, precision)
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let malloc keep freed blocks: fresh ones of the system cost more time than the work on large tensors."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             mallopt(parameter, 2**30)
-
-
-def wait() -> None:
-    """Wait until the GPU has computed what it was asked for."""
-    if _place.device.type == "cuda":
-        torch.cuda.synchronize(_place.device)
 
 
 def _check_cuda(device: str, found: torch.device) -> None:

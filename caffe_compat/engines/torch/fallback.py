@@ -30,7 +30,7 @@ class OwnLayer:
     def forward(self, params: Sequence[Tensor], bottoms: Sequence[Tensor]) -> list[np.ndarray]:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
             _put(blob.data, tensor)
-        self.net.run_layer(self.index)
+        self.net.call_layer(self.index, self.layer.forward, self.bottom, self.top)
         for blob, param in zip(self.layer.blobs, params, strict=True):
             if not param.requires_grad:  # maybe a statistic that forward has changed
                 param.data.copy_(torch.from_numpy(blob.data))
@@ -46,7 +46,7 @@ class OwnLayer:
             _put(blob.diff, diff)
         for blob in self.layer.blobs:
             blob.diff[...] = 0
-        self.net.run_layer(self.index, backward=True)
+        self.net.call_layer(self.index, self.layer.backward, self.top, self.down, self.bottom)
         return [
             *(blob.diff for blob in self.layer.blobs),
             *(blob.diff if down else None for blob, down in zip(self.bottom, self.down, strict=True)),

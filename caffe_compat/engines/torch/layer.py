@@ -7,6 +7,7 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import Converter
 from caffe_compat.engines.torch.devices import Place
+from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 
 PRODUCTS = ("Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduct")
@@ -17,11 +18,18 @@ class TorchLayer:
 
     layer: of the project, set up. shapes: of its tops, for the bottoms that it was reshaped for. in_place: whether the
     tops may be written into the bottoms' memory. kept: of a Dropout in training, which elements stay (a bool tensor, or
-    one of 0 and 1, of the bottom's shape), in the place of a draw of torch's generator.
+    one of 0 and 1, of the bottom's shape), in the place of a draw of `masks`, the net's.
     """
 
-    def __init__(self, layer: Layer, convert: Converter, place: Place, in_place: bool = False):
-        self.layer, self.place, self.in_place = layer, place, in_place
+    def __init__(
+        self,
+        layer: Layer,
+        convert: Converter,
+        place: Place,
+        in_place: bool = False,
+        masks: Masks | None = None,
+    ):
+        self.layer, self.place, self.in_place, self.masks = layer, place, in_place, masks or Masks()
         self.shapes: list[tuple[int, ...]] = []
         self.kept: Tensor | None = None
         self._convert = convert

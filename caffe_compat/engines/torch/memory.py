@@ -1,8 +1,8 @@
 """What of a blob is on the device, and what on the host.
 
-Whoever wrote last has the values. A blob that the device wrote owes them (`Blob.owe_data`, `owe_diff`): asking for them
-copies them to the host, and from then on the host's count, since the array may be written to. So nothing is copied that
-nobody asks for. Arrays of a blob that are held are kept up to date.
+Whoever wrote last has the values. Those of a blob that the device wrote are pending (`Blob.defer_data`, `defer_diff`):
+asking for them copies them to the host, and from then on the host's count, since the array may be written to. So
+nothing is copied that nobody asks for. Arrays that somebody holds are kept up to date.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from caffe_compat.blob import Blob
 
 
 class Ahead:
-    """What a memory owes whose values are a tensor: asked for, it copies them to the host."""
+    """Fills a memory whose values are a tensor: it copies them to the host."""
 
     def __init__(self, tensor: Tensor):
         self.tensor = tensor
@@ -32,7 +32,7 @@ def is_host(device: torch.device) -> bool:
 
 def data(blob: Blob, device: torch.device) -> Tensor:
     """The blob's data on the device, in its shape; not to be written to."""
-    ahead = blob._data.owed
+    ahead = blob.pending_data
     if isinstance(ahead, Ahead):
         return ahead.tensor.reshape(blob.shape)
     return torch.from_numpy(blob.data).to(device, copy=True)  # host layers write into their blobs again
@@ -40,7 +40,7 @@ def data(blob: Blob, device: torch.device) -> Tensor:
 
 def param(blob: Blob, device: torch.device) -> Tensor:
     """A param on the device, to be read and written to; on the CPU it is the blob's own memory."""
-    ahead = blob._data.owed
+    ahead = blob.pending_data
     if isinstance(ahead, Ahead):
         return ahead.tensor
     if is_host(device):
@@ -59,12 +59,12 @@ def wrote_param(blob: Blob, tensor: Tensor) -> None:
 def set_data(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have these values, and this shape."""
     blob.reshape(*tensor.shape)
-    blob.owe_data(Ahead(tensor))
+    blob.defer_data(Ahead(tensor))
 
 
 def diff(blob: Blob, device: torch.device) -> Tensor | None:
     """The blob's diff on the device; None where there is none, which counts as zeros."""
-    ahead = blob._diff.owed
+    ahead = blob.pending_diff
     if isinstance(ahead, Ahead):
         return ahead.tensor.reshape(blob.shape)
     if blob.diff_is_cleared or not blob.has_diff:
@@ -72,9 +72,15 @@ def diff(blob: Blob, device: torch.device) -> Tensor | None:
     return torch.from_numpy(blob.diff).to(device, copy=True)
 
 
+def diff_or_zeros(blob: Blob, device: torch.device) -> Tensor:
+    """The blob's diff on the device, in its shape."""
+    found = diff(blob, device)
+    return torch.zeros(blob.shape, device=device) if found is None else found
+
+
 def set_diff(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have this diff."""
-    blob.owe_diff(Ahead(tensor))
+    blob.defer_diff(Ahead(tensor))
 
 
 def add_diff(blob: Blob, tensor: Tensor) -> None:

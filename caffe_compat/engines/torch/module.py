@@ -11,27 +11,24 @@ from torch import Tensor, nn
 from caffe_compat.engines.torch.devices import Place
 from caffe_compat.engines.torch.fallback import OwnLayer
 from caffe_compat.engines.torch.layer import TorchLayer
-from caffe_compat.engines.torch.nets import flows, torch_layers
+from caffe_compat.engines.torch.masks import Masks
+from caffe_compat.engines.torch.nets import torch_layers
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.net import Net
 
 
-def to_torch(net: Net) -> TorchNet:
-    """The net as a `torch.nn.Module` on the CPU, with copies of its params; `.to(device)` moves it.
+class TorchNet(nn.Module):
+    """A net on the CPU, with copies of its params; `.to(device)` moves it.
+
+    Called with the net's inputs by name, returns its outputs by name, float32 tensors in the blobs' shapes.
 
     Params are called LAYER.0, LAYER.1 as in `net.params`; one that layers share is one Parameter. The gradient follows
     the net's plan: a bottom that propagate_down switches off is detached, layers where no gradient flows keep nothing
     for it, and params that learn nowhere have requires_grad False. Multipliers (lr_mult, decay_mult) are the
-    optimizer's; see `TorchNet.param_groups`.
+    optimizer's; see `param_groups`.
 
     A warning says which layers have no torch counterpart: these, and those that bring data, run on the CPU on the net's
     own blobs, so the net is not to be run beside the module.
-    """
-    return TorchNet(net)
-
-
-class TorchNet(nn.Module):
-    """Called with the net's inputs by name, returns its outputs by name, float32 tensors in the blobs' shapes.
 
     Attributes: `loss`, after a forward the sum of all losses times their weights, to call backward on; `layers`,
     layer name -> LayerModule.
@@ -42,15 +39,18 @@ class TorchNet(nn.Module):
         self.net = net
         self.loss = torch.zeros(())
         self.layers = _ByName()
-        computed, down = torch_layers(net, Place()), flows(net)
+        computed = torch_layers(net, Place(), Masks())
+        down = [plan.propagate_down for plan in net.plan]
         params: dict[int, nn.Parameter] = {}
         for i, layer in enumerate(net.layers):
             compute = computed.get(i) or (OwnLayer(net, i, down[i]) if net.graph.nodes[i].bottoms else None)
             plan = net.plan[i]
             learns = plan.param_propagate_down
             for blob in layer.blobs:
-                params.setdefault(id(blob._data), nn.Parameter(torch.from_numpy(blob.data.copy()), False))
-            own = [params[id(blob._data)] for blob in layer.blobs]
+                params.setdefault(
+                    id(blob.shared_data), nn.Parameter(torch.from_numpy(blob.data.copy()), False)
+                )
+            own = [params[id(blob.shared_data)] for blob in layer.blobs]
             for param, wanted in zip(own, learns, strict=True):
                 param.requires_grad_(param.requires_grad or wanted)
             self.layers.add(layer.name, LayerModule(compute, own, down[i], learns))
@@ -70,7 +70,7 @@ class TorchNet(nn.Module):
                 if node.param.type == "Input":
                     tops = [inputs[net.blob_names[blob]] for blob in node.tops]
                 else:
-                    net._reshape(i)
+                    net.reshape_layer(i)
                     tops = self._tops(i, module, bottoms, device)
             for blob, top, tensor, weight in zip(
                 node.tops, net.tops[i], tops, node.loss_weights, strict=True
@@ -84,14 +84,17 @@ class TorchNet(nn.Module):
 
     def _tops(self, i: int, module: LayerModule, bottoms: list[Tensor], device: torch.device) -> list[Tensor]:
         net = self.net
+        tops = net.tops[i]
         if module.compute is None:  # it brings data
-            net._forward_alone(i)
-            return [torch.from_numpy(top.data).to(device, copy=True) for top in net.tops[i]]
-        try:
-            return module(bottoms, [top.shape for top in net.tops[i]])
-        except Exception as error:
-            net._name_layer(error, i, "forward")
-            raise
+            net.call_layer(i, net.layers[i].forward, net.bottoms[i], tops)
+            return [torch.from_numpy(top.data).to(device, copy=True) for top in tops]
+        found: list[Tensor] = []
+
+        def forward() -> None:
+            found.extend(module(bottoms, [top.shape for top in tops]))
+
+        net.call_layer(i, forward)
+        return found
 
     def param_groups(self, lr: float, weight_decay: float) -> list[dict]:
         """What an optimizer of torch takes: one group a param that learns, its lr and weight_decay times the net's

@@ -6,8 +6,9 @@ import math
 import warnings
 
 from caffe_compat.engines.torch.converters import converter
-from caffe_compat.engines.torch.devices import Place, current
+from caffe_compat.engines.torch.devices import Place
 from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.stand_in import StandIn
 from caffe_compat.net import Net
 
@@ -29,36 +30,26 @@ OWN_MEMORY = (
 )
 
 
-def stand_ins(net: Net) -> dict[int, StandIn]:
+def stand_ins(net: Net, place: Place, masks: Masks) -> dict[int, StandIn]:
     """What runs forward and backward in the place of the net's layers, by layer index.
 
     Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
     which, and what that costs.
     """
-    down = flows(net)
     return {
-        i: StandIn(
-            layer,
-            down[i],
-            net.plan[i].param_propagate_down,
-        )
-        for i, layer in torch_layers(net, current()).items()
+        i: StandIn(layer, net.plan[i].propagate_down, net.plan[i].param_propagate_down)
+        for i, layer in torch_layers(net, place, masks).items()
     }
 
 
-def flows(net: Net) -> list[list[bool]]:
-    """For each layer and bottom, whether a gradient goes down there."""
-    return [plan.propagate_down for plan in net.plan]
-
-
-def torch_layers(net: Net, place: Place) -> dict[int, TorchLayer]:
+def torch_layers(net: Net, place: Place, masks: Masks) -> dict[int, TorchLayer]:
     """The net's layers that torch computes, by index; warns about the others, but for those that bring data."""
     result = {}
     left: list[int] = []
     for i, layer in enumerate(net.layers):
         convert = converter(layer)
         if convert is not None and not _reads_changed_top(net, i):
-            result[i] = TorchLayer(layer, convert, place, in_place=_may_overwrite(net, i))
+            result[i] = TorchLayer(layer, convert, place, in_place=_may_overwrite(net, i), masks=masks)
         elif net.graph.nodes[i].bottoms:
             left.append(i)
     if left:

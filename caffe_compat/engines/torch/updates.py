@@ -1,12 +1,15 @@
-"""What solvers do with each param, on a device; the rules of layers/kernels/updates.py, with tensors for arrays.
-
-Flat tensors of one size. Each moves the param by the update and leaves the update in the diff.
-"""
+"""How solvers move params that are on a device: the rules of layers/kernels/updates.py, with tensors for arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from caffe_compat.blob import Blob
+from caffe_compat.engines.torch import memory
 
 Terms = tuple[float, float, float, float]  # clip, share, l2, l1
 
@@ -87,3 +90,32 @@ def adam(
 def _average(squares: Tensor, x: Tensor, momentum: float) -> None:
     """The running average of x * x."""
     squares.mul_(float(momentum)).addcmul_(x, x, value=1 - float(momentum))
+
+
+class TorchUpdates:
+    """See engines/base.py's Updates. What is remembered of params stays on the device, as they do."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.sgd, self.nesterov, self.adagrad = sgd, nesterov, adagrad
+        self.rmsprop, self.adadelta, self.adam = rmsprop, adadelta, adam
+
+    def zeros(self, shape: Sequence[int]) -> Tensor:
+        return torch.zeros(tuple(shape), device=self.device)
+
+    def from_host(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def to_host(self, array: Tensor) -> np.ndarray:
+        return array.cpu().numpy()
+
+    def diff_and_data(self, blob: Blob) -> tuple[Tensor, Tensor]:
+        return memory.diff_or_zeros(blob, self.device), memory.param(blob, self.device)
+
+    def moved(self, blob: Blob, diff: Tensor, data: Tensor) -> None:
+        memory.set_diff(blob, diff)
+        memory.wrote_param(blob, data)
+
+    def sum_of_squares(self, blob: Blob) -> float:
+        diff = memory.diff_or_zeros(blob, self.device)
+        return float(torch.linalg.vector_norm(diff, dtype=torch.float64)) ** 2

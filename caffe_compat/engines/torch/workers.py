@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,15 +20,13 @@ import torch.distributed as dist
 from torch import Tensor
 
 from caffe_compat.blob import Blob
+from caffe_compat.engines.base import WorkerLost
+from caffe_compat.engines.torch import memory
 from caffe_compat.layers.base import Layer
 from caffe_compat.net import Net
 from caffe_compat.rng import caffe_rng
 
 NO_DATA = ("Input", "Parameter")  # types without bottoms that serve no minibatches
-
-
-class WorkerLost(Exception):  # noqa: N818
-    """Another worker does not answer any more."""
 
 
 class Workers:
@@ -41,16 +40,31 @@ class Workers:
         return Workers(device)
 
     def __init__(self, device: torch.device):
+        self.device = device
         self._store, self.rank, self.count = next(dist.rendezvous("env://"))
-        self.are_alike = False
+        self._are_alike = False
         dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.count)
         # gloo notices at once when a worker is gone; NCCL waits for it
         self._gradients = dist.new_group(backend="nccl") if device.type == "cuda" else None
 
-    def make_alike(self, tensors: Sequence[Tensor]) -> None:
+    @contextmanager
+    def iteration(self, net: Net) -> Iterator[None]:
+        """One iteration of a solver of the net: where a worker is lost in it, all stands as before it."""
+        before = Places(net)
+        try:
+            if not self._are_alike:
+                self._make_alike(
+                    [memory.param(net.param_blob(param), self.device) for param in net.learnable]
+                )
+            yield
+        except WorkerLost:
+            before.restore()
+            raise
+
+    def _make_alike(self, tensors: Sequence[Tensor]) -> None:
         """Let all have the params of the first one."""
         self._talk(lambda: [dist.broadcast(tensor, 0, group=self._gradients) for tensor in tensors])
-        self.are_alike = True
+        self._are_alike = True
 
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]:
         """The mean loss, and whether any worker wants to stop, or to take a snapshot."""
@@ -58,9 +72,12 @@ class Workers:
         self._talk(lambda: dist.all_reduce(values))
         return float(values[0]) / self.count, bool(values[1] > 0), bool(values[2] > 0)
 
-    def add_up(self, tensor: Tensor) -> None:
-        """Let the tensor be the sum of all workers', as diffs are over iter_size (and clipped so)."""
-        self._talk(lambda: dist.all_reduce(tensor, group=self._gradients))
+    def add_up(self, blobs: Iterable[Blob]) -> None:
+        """Let the diffs be the sums of all workers', as diffs are over iter_size (and clipped so)."""
+        for blob in blobs:
+            diff = memory.diff_or_zeros(blob, self.device)
+            self._talk(lambda diff=diff: dist.all_reduce(diff, group=self._gradients))
+            memory.set_diff(blob, diff)
 
     def is_first_to_end(self) -> bool:
         """Whether this is the first of the workers that are left to ask: the one that writes the snapshot."""
@@ -97,11 +114,13 @@ class Shard:
             self.layer.forward(bottom, tops)
 
 
-def share_data(net: Net, workers: Workers) -> None:
-    """Let this worker keep its part of the minibatches."""
-    for i, node in enumerate(net.graph.nodes):
-        if not node.bottoms and node.param.type not in NO_DATA:
-            net._stand_ins[i] = Shard(net.layers[i], workers.rank, workers.count)
+def shards(net: Net, workers: Workers) -> dict[int, Shard]:
+    """What runs in the place of the net's data layers, so that this worker keeps its part of the minibatches."""
+    return {
+        i: Shard(net.layers[i], workers.rank, workers.count)
+        for i, node in enumerate(net.graph.nodes)
+        if not node.bottoms and node.param.type not in NO_DATA
+    }
 
 
 class Places:

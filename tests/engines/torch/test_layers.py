@@ -34,7 +34,7 @@ def run(case, bottoms, place=None):
             stand_in.of.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(place.device)
         runner.layer = Both(own, stand_in)
     for top in runner.top:
-        top.owed = None
+        top.defer_data(None)
     runner.layer.forward(runner.bottom, runner.top)
     tops = [top.data.copy() for top in runner.top]
     if not own.has_backward:

@@ -10,7 +10,7 @@ from test_recordings import LAYERS
 torch = pytest.importorskip("torch")
 
 import caffe_compat as caffe  # noqa: E402
-from caffe_compat.engines.torch.dropout import masks  # noqa: E402
+from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 from caffe_compat.prototxt import zoo  # noqa: E402
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
@@ -19,7 +19,7 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no G
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
 def device(request, monkeypatch):
     """A device, with dropout's masks from Caffe's stream."""
-    monkeypatch.setattr(masks, "as_caffe", True)
+    monkeypatch.setattr(Masks, "as_caffe", True)
     caffe.set_engine("torch", request.param)
     yield request.param
     caffe.set_engine("fast")

@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 import caffe_compat as caffe  # noqa: E402
 from caffe_compat.engines.torch import memory  # noqa: E402
-from caffe_compat.engines.torch.dropout import masks  # noqa: E402
-from caffe_compat.engines.torch.solver import OnDevice  # noqa: E402
+from caffe_compat.engines.torch.engine import TorchEngine  # noqa: E402
+from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 STILL = NET.replace('type: "Dropout"', 'type: "Power"').replace("dropout_param { dropout_ratio: 0.4 }", "")
@@ -37,11 +37,11 @@ def device(request, monkeypatch):
 
 @pytest.mark.parametrize("path", RECORDS, ids=[path.stem for path in RECORDS])
 def test_eight_steps(path, tmp_path, device, monkeypatch):
-    monkeypatch.setattr(masks, "as_caffe", True)
+    monkeypatch.setattr(Masks, "as_caffe", True)
     record = load(path)
     warnings.filterwarnings("ignore", "no torch counterpart")  # where Caffe's gradient is not the true one
     solver = solver_of(tmp_path, str(record["net"]), str(record["solver"]))
-    assert isinstance(solver, OnDevice)
+    assert isinstance(solver.net.engine, TorchEngine)
     for name in "xt":
         solver.net.blobs[name].data[...] = record[name]
     for layer, index, value in params_at(record, 0):

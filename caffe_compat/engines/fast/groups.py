@@ -1,0 +1,124 @@
+"""Which layers of a net run at once, in a faster way: found once from the net's layer list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from caffe_compat.backward_plan import LayerPlan
+from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.base import Fused
+from caffe_compat.engines.fast.chain import Chain
+from caffe_compat.engines.fast.reused_rows import ReusedRows
+from caffe_compat.engines.fast.shared_bins import SharedBins
+from caffe_compat.graph import Graph
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
+from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
+from caffe_compat.layers.inner_product import InnerProduct
+from caffe_compat.layers.relu import ReLU
+from caffe_compat.layers.split import Split
+
+
+@dataclass
+class FusedGroup(LayerGroup):
+    """A group, and what computes it."""
+
+    fused: Fused = field(default_factory=Fused)
+
+
+def find_groups(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, FusedGroup]:
+    """The groups of a net by their first layer; layers that are in none run by themselves."""
+    finder = _Finder(graph, layers, plan)
+    shared = {group.first: group for group in finder.shared_bins()}
+    reused = {group.first: group for group in finder.reused_rows(shared)}
+    return {group.first: group for group in finder.chains()} | shared | reused
+
+
+class _Finder:
+    """Looks for groups of layers that have a faster way."""
+
+    def __init__(self, graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]):
+        self.graph, self.layers, self.plan = graph, layers, plan
+        self.uses = Counter(blob for node in graph.nodes for blob in node.bottoms) + Counter(graph.outputs)
+        self.origin = list(range(len(graph.blob_names)))  # what a blob is a copy of
+        for node, layer in zip(graph.nodes, layers, strict=True):
+            if isinstance(layer, Split):
+                for top in node.tops:
+                    self.origin[top] = self.origin[node.bottoms[0]]
+
+    def shared_bins(self) -> Iterator[FusedGroup]:
+        """ROIPooling -> InnerProduct where no gradient flows."""
+        for i in range(len(self.layers) - 1):
+            pooling, product = self.layers[i : i + 2]
+            if (
+                type(pooling) is ROIPooling
+                and type(product) is InnerProduct
+                and self._follows(i)
+                and not (self.plan[i].need_backward or self.plan[i + 1].need_backward)
+                and SharedBins.fits(product)
+            ):
+                yield FusedGroup(
+                    i, i + 1, i + 1, hidden=self.graph.nodes[i].tops, fused=SharedBins(pooling, product)
+                )
+
+    def chains(self) -> Iterator[FusedGroup]:
+        """Convolution -> BatchNorm -> Scale -> ReLU in place, over one bottom."""
+        nodes = self.graph.nodes
+        for first, layer in enumerate(self.layers):
+            if type(layer) is not Convolution or len(nodes[first].tops) != 1 or layer.channel_axis != 1:
+                continue
+            last, top = first, nodes[first].tops
+            while last + 1 < len(nodes) and nodes[last + 1].bottoms == top == nodes[last + 1].tops:
+                follower, plan = self.layers[last + 1], self.plan[last + 1]
+                if isinstance(self.layers[last], ReLU) or not Chain.continues(follower, plan.need_backward):
+                    break
+                last += 1
+            if last > first:
+                yield FusedGroup(first, last, first, fused=Chain(layer, self.layers[first + 1 : last + 1]))
+
+    def _follows(self, i: int) -> bool:
+        """Whether layer i + 1 is the only one that reads layer i's top."""
+        (top,) = self.graph.nodes[i].tops
+        return self.graph.nodes[i + 1].bottoms == [top] and self.uses[top] == 1
+
+    def reused_rows(self, shared: dict[int, FusedGroup]) -> Iterator[FusedGroup]:
+        """An InnerProduct of RoIs that were mined from those of a group, over the same maps with the same params."""
+        for k, product in enumerate(self.layers):
+            pool = self._producer(self.graph.nodes[k].bottoms[:1], before=k)
+            if type(product) is not InnerProduct or pool is None or type(self.layers[pool]) is not ROIPooling:
+                continue
+            maps, rois = self.graph.nodes[pool].bottoms
+            mining = self._producer([rois], before=pool)
+            miner = None if mining is None else self.layers[mining]
+            if mining is None or not isinstance(miner, HardRoIMining):
+                continue
+            for group in shared.values():
+                if (
+                    isinstance(group.fused, SharedBins)
+                    and self._same(group, product, self.layers[pool], maps, mining)
+                    and rois == self.graph.nodes[mining].tops[0]
+                ):
+                    yield FusedGroup(k, k, k, after=(group.first,), fused=ReusedRows(group.fused, miner))
+
+    def _producer(self, blobs: Sequence[int], before: int) -> int | None:
+        """The last layer before one that writes a blob, or the blob that it is a copy of."""
+        for i in reversed(range(before)):
+            if any(self.origin[blob] in self.graph.nodes[i].tops for blob in blobs):
+                return i
+        return None
+
+    def _same(self, group: FusedGroup, product: Layer, pooling: Layer, maps: int, mining: int) -> bool:
+        """Whether the rows of a product are rows of a group's, those that a layer has chosen."""
+        first, last = self.layers[group.first], self.layers[group.last]
+        group_maps, group_rois = self.graph.nodes[group.first].bottoms
+        return (
+            len(product.blobs) == len(last.blobs)
+            and all(one.shares_data(other) for one, other in zip(product.blobs, last.blobs, strict=True))
+            and product.layer_param.inner_product_param.axis == last.layer_param.inner_product_param.axis
+            and pooling.layer_param.roi_pooling_param == first.layer_param.roi_pooling_param
+            and self.origin[maps] == self.origin[group_maps]
+            and self.origin[self.graph.nodes[mining].bottoms[2]] == self.origin[group_rois]
+        )

@@ -1,0 +1,37 @@
+"""How solvers move params that are arrays: by the kernels of layers/kernels/updates.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.kernels import updates as rules
+
+
+class HostUpdates:
+    """See engines/base.py's Updates. Arrays are float32, flat for the rules."""
+
+    def __init__(self) -> None:
+        self.sgd, self.nesterov, self.adagrad = rules.sgd, rules.nesterov, rules.adagrad
+        self.rmsprop, self.adadelta, self.adam = rules.rmsprop, rules.adadelta, rules.adam
+
+    def zeros(self, shape: Sequence[int]) -> np.ndarray:
+        return np.zeros(shape, np.float32)
+
+    def from_host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def to_host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def diff_and_data(self, blob: Blob) -> tuple[np.ndarray, np.ndarray]:
+        return blob.diff, blob.data
+
+    def moved(self, blob: Blob, diff: np.ndarray, data: np.ndarray) -> None:
+        """The arrays are the blob's own: there is nothing to do."""
+
+    def sum_of_squares(self, blob: Blob) -> float:
+        flat = blob.diff.reshape(-1)
+        return rules.sum_of_squares(flat, np.empty(-(-flat.size // rules.BLOCK)))

@@ -1,0 +1,52 @@
+"""The strict engine: each layer by itself, in order, as Caffe runs it."""
+
+from __future__ import annotations
+
+from caffe_compat.engine import STRICT
+from caffe_compat.engines.base import Engine, Updates
+from caffe_compat.engines.host_updates import HostUpdates
+
+
+class StrictEngine(Engine):
+    """Runs each layer by itself. Source: Caffe's Net::ForwardFromTo and Net::BackwardFromTo."""
+
+    name = STRICT
+    updates: Updates = HostUpdates()
+
+    def forward(self, start: int, end: int) -> float:
+        net, loss = self.net, 0.0
+        for i in range(start, end + 1):
+            net.notify("before_forward", i)
+            net.reshape_layer(i)
+            self.forward_layer(i)
+            loss += net.loss_of(i)
+            net.notify("after_forward", i)
+        return loss
+
+    def backward(self, start: int, end: int) -> None:
+        net = self.net
+        for i in range(start, end - 1, -1):
+            if net.plan[i].need_backward:
+                net.notify("before_backward", i)
+                self.backward_layer(i)
+                net.notify("after_backward", i)
+
+    def run_layer(self, index: int, backward: bool = False) -> None:
+        if backward:
+            self.backward_layer(index)
+        else:
+            self.net.reshape_layer(index)
+            self.forward_layer(index)
+
+    def forward_layer(self, index: int) -> None:
+        """Compute the tops of a layer that is reshaped."""
+        net = self.net
+        net.call_layer(index, net.layers[index].forward, net.bottoms[index], net.tops[index])
+
+    def backward_layer(self, index: int) -> None:
+        """Compute the gradients that the plan says of a layer; raises LayerError where it can give none of them."""
+        net, plan = self.net, self.net.plan[index]
+        net.check_gradient(index)
+        net.call_layer(
+            index, net.layers[index].backward, net.tops[index], plan.propagate_down, net.bottoms[index]
+        )

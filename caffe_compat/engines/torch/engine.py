@@ -1,0 +1,85 @@
+"""The torch engine: layers computed by PyTorch, on a device; the others run themselves, on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from caffe_compat.engine import TORCH
+from caffe_compat.engines.strict import StrictEngine
+from caffe_compat.engines.torch.devices import keep_freed_memory, place_of
+from caffe_compat.engines.torch.masks import Masks
+from caffe_compat.engines.torch.nets import stand_ins
+from caffe_compat.engines.torch.updates import TorchUpdates
+from caffe_compat.engines.torch.workers import Workers, shards
+from caffe_compat.net import Net
+
+
+class TorchEngine(StrictEngine):
+    """Runs layer by layer, as StrictEngine does, with torch in the place of layers; blobs stay on the device.
+
+    place: the device and the precision. masks: where dropout's masks come from; with `masks.as_caffe` they are
+    Caffe's own, for comparisons.
+    """
+
+    name = TORCH
+
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
+        super().__init__(net, device, precision)
+        self.place, self.masks = place_of(device, precision), Masks()
+        self.updates = TorchUpdates(self.place.device)
+        self._runners: dict[int, Any] = dict(stand_ins(net, self.place, self.masks))
+        for blob in (*net.blob_list, *(net.param_blob(param) for param in net.learnable)):
+            blob.track()
+        if self.place.device.type == "cpu":
+            keep_freed_memory()
+
+    @classmethod
+    def check(cls, device: str, precision: str) -> None:
+        place_of(device, precision)
+
+    def forward(self, start: int, end: int) -> float:
+        self._set_precision()
+        return super().forward(start, end)
+
+    def backward(self, start: int, end: int) -> None:
+        self._set_precision()
+        super().backward(start, end)
+
+    def _set_precision(self) -> None:
+        """Torch has one switch for a process: each net sets it before it runs."""
+        is_tf32 = self.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_tf32
+
+    def forward_layer(self, index: int) -> None:
+        if index not in self._runners:
+            super().forward_layer(index)
+            return
+        net = self.net
+        net.call_layer(index, self._runners[index].forward, net.bottoms[index], net.tops[index])
+
+    def backward_layer(self, index: int) -> None:
+        if index not in self._runners:
+            super().backward_layer(index)
+            return
+        net, flags = self.net, self.net.plan[index].propagate_down
+        net.check_gradient(index)
+        net.call_layer(index, self._runners[index].backward, net.tops[index], flags, net.bottoms[index])
+
+    def train(self) -> None:
+        self.workers = workers = Workers.of_this_run(self.place.device)
+        if workers:
+            self.masks.rank = workers.rank
+            self._runners |= shards(self.net, workers)
+
+    def wait(self) -> None:
+        if self.place.device.type == "cuda":
+            torch.cuda.synchronize(self.place.device)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return self.masks.get_state()
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        self.masks.set_state(state, self.place.device)

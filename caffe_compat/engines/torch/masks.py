@@ -1,0 +1,56 @@
+"""Which elements dropout keeps: drawn by torch's generators."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caffe_compat.rng import Rng, caffe_rng
+
+
+class Masks:
+    """The generators of a net's masks, one a device. They start anew where Caffe's stream of random numbers did (from
+    where that stands, without a draw of it), and each worker's (`rank`) from another place.
+
+    With `as_caffe`, for comparisons, masks are drawn from Caffe's stream itself, on the CPU.
+    """
+
+    as_caffe = False
+
+    def __init__(self) -> None:
+        self.rank = 0
+        self._generators: dict[torch.device, torch.Generator] = {}
+        self._stream: Rng | None = None
+
+    def draw(self, x: Tensor, keep: float) -> Tensor:
+        """Of x's shape, 1 (or True) with probability keep, to 16 bits of it, else 0."""
+        if self.as_caffe:
+            mask = np.empty(x.numel(), np.uint8)
+            caffe_rng().bernoulli(keep, mask)
+            return torch.from_numpy(mask.reshape(x.shape)).to(x.device)
+        count = x.numel()
+        words = torch.empty(-(-count // 4), dtype=torch.long, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator(x.device))  # a draw for four elements
+        return (words.view(torch.int16)[:count] < round(keep * 2**16) - 2**15).reshape(x.shape)
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        if self._stream is not caffe_rng():
+            self._stream = caffe_rng()
+            self._generators = {}
+        if device not in self._generators:
+            words, position = self._stream.get_state()
+            seed = zlib.crc32(words.tobytes(), position) + (self.rank << 32)
+            self._generators[device] = torch.Generator(device).manual_seed(seed)
+        return self._generators[device]
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Of each device's kind where masks were drawn; snapshots keep it."""
+        return {device.type: g.get_state().numpy() for device, g in self._generators.items()}
+
+    def set_state(self, state: dict[str, np.ndarray], device: torch.device) -> None:
+        """Go on from there on this device; masks of another kind of device cannot go on."""
+        if device.type in state:
+            self.generator(device).set_state(torch.from_numpy(state[device.type].copy()))
