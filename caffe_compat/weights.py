@@ -5,9 +5,10 @@ Source: Caffe's Net::CopyTrainedLayersFrom, Net::ToProto, Net::ToHDF5, Blob::Fro
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -16,16 +17,25 @@ from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt import wire
-from caffe_compat.prototxt.caffe_pb2 import BlobProto
+from caffe_compat.prototxt.caffe_pb2 import BlobProto, NetParameter
 from caffe_compat.prototxt.reader import not_binary, parse_binary_net
-
-if TYPE_CHECKING:
-    from caffe_compat.net import Net
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 Instead = Mapping[str, Sequence[np.ndarray]]
 _NET_NAME, _NET_LAYER, _LAYER_BLOBS = 1, 100, 7  # field numbers of caffe.proto
+
+
+class HasParams(Protocol):
+    """What is asked of a net here; see Net."""
+
+    name: str
+    param: NetParameter
+    layers: list[Layer]
+    layer_names: list[str]
+    layer_dict: OrderedDict[str, Layer]
+    learnable: list[Param]
 
 
 @dataclass
@@ -124,7 +134,7 @@ def import_h5py():
 # ---- into a net -----------------------------------------------------------------------------------------------
 
 
-def copy_trained(net: Net, stored: Sequence[Stored], path: str) -> Report:
+def copy_trained(net: HasParams, stored: Sequence[Stored], path: str) -> Report:
     """Copy params into the layers of the same name; nothing is copied unless all fits. Raises WeightsError."""
     report = Report(path)
     copies: list[tuple[Blob, np.ndarray]] = []
@@ -142,7 +152,7 @@ def copy_trained(net: Net, stored: Sequence[Stored], path: str) -> Report:
     return report
 
 
-def _matched(net: Net, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
+def _matched(net: HasParams, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
     blobs = net.layer_dict[source.name].blobs
     owned = _owned(net, source.name)
     missing = [j for j in range(len(blobs)) if j not in source.arrays and owned[j]]
@@ -162,7 +172,7 @@ def _matched(net: Net, source: Stored, path: str) -> list[tuple[Blob, np.ndarray
     return [(blobs[j], array) for j, array in source.arrays.items()]
 
 
-def _owned(net: Net, name: str) -> list[bool]:
+def _owned(net: HasParams, name: str) -> list[bool]:
     """Whether each param of a layer is its own (or shared by later ones), not an earlier layer's."""
     layer = net.layer_dict[name]
     owners = {param.uses[0] for param in net.learnable}
@@ -180,7 +190,7 @@ def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return stored == shape or (len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape))
 
 
-def _report_rest(net: Net, report: Report) -> None:
+def _report_rest(net: HasParams, report: Report) -> None:
     loaded = {id(net.layer_dict[name]) for name in report.loaded}
     places = {place: param for param in net.learnable for place in param.uses}
     for name, layer in net.layer_dict.items():
@@ -196,7 +206,7 @@ def _report_rest(net: Net, report: Report) -> None:
             report.zero.append(name)
 
 
-def share_trained(net: Net, other: Net) -> None:
+def share_trained(net: HasParams, other: HasParams) -> None:
     """Let each param use the memory of the other net's layer of the same name, all its uses alike.
 
     Raises WeightsError where the shapes differ; then nothing is shared.
@@ -225,7 +235,7 @@ def share_trained(net: Net, other: Net) -> None:
 # ---- writing --------------------------------------------------------------------------------------------------
 
 
-def write(net: Net, path: str) -> None:
+def write(net: HasParams, path: str) -> None:
     """Write the params of a net: HDF5 where the name ends in .h5, else a .caffemodel."""
     if path.endswith((".h5", ".hdf5")):
         write_hdf5(net, path)
@@ -233,7 +243,7 @@ def write(net: Net, path: str) -> None:
         write_binary(net, path)
 
 
-def write_binary(net: Net, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
+def write_binary(net: HasParams, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
     """Write a .caffemodel: every layer with its params, a shared one with each of its layers.
 
     diffs: the params' diffs too. instead: layer name -> arrays to write in place of its params.
@@ -251,7 +261,7 @@ def write_binary(net: Net, path: str, diffs: bool = False, instead: Instead | No
                 file.write(piece)
 
 
-def write_hdf5(net: Net, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
+def write_hdf5(net: HasParams, path: str, diffs: bool = False, instead: Instead | None = None) -> None:
     """Write HDF5 as Caffe does: data/LAYER/INDEX, a shared param only with its owner. Needs h5py.
 
     diffs: also diff/LAYER/INDEX, a shared param with each of its layers. instead: as with write_binary.

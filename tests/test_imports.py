@@ -29,9 +29,9 @@ HEIGHTS = {
     "caffe_compat.learnable_params": 4,
     "caffe_compat.weights": 4,
     "caffe_compat.net_passes": 4,
+    "caffe_compat.engine": 4,
     "caffe_compat.net": 5,
-    "caffe_compat.engine": 5,
-    "caffe_compat.engines": 5,
+    "caffe_compat.engines": 6,
     "caffe_compat.loss_warnings": 6,
     "caffe_compat.index_names": 6,
     "caffe_compat.solvers": 7,
@@ -46,6 +46,7 @@ HEIGHTS = {
     "caffe_compat.pycaffe": 9,
     "caffe_compat": 9,
     "caffe_compat.cli": 10,
+    "caffe_compat.__main__": 11,
 }
 FOLDERS = {
     "caffe_compat": "caffe_compat",
@@ -71,13 +72,8 @@ def height(module):
 
 
 def imported(path):
-    """Absolute names of our own modules that a file imports when it is imported (not within functions)."""
-    tree = ast.parse(path.read_text())
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
-    guarded = {id(n) for i in ast.walk(tree) if isinstance(i, ast.If) for n in ast.walk(i)}  # TYPE_CHECKING
-    for node in ast.walk(tree):
-        if id(node) in inside or id(node) in guarded:
-            continue
+    """Absolute names of our own modules that a file imports: at its top, in functions, and for types only."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,13 +82,47 @@ def imported(path):
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
+def modules_of(module):
+    """Our modules that one imports; of a package whose modules it names, these and not the package."""
+    names = {name for name in imported(MODULES[module]) if name in MODULES}
+    return {name for name in names if not any(other.startswith(f"{name}.") for other in names)} - {module}
+
+
 @pytest.mark.parametrize(
     "module, path", list(MODULES.items()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_direction(module, path):
-    names = {name for name in imported(path) if name.startswith("caffe_compat.")}
-    for name in names & MODULES.keys():
+    for name in modules_of(module):
         assert height(name) <= height(module), f"{module} may not import {name}"
+
+
+def test_no_circles():
+    graph = {module: modules_of(module) for module in MODULES}
+    found = list(strongly_connected(graph))
+    assert not found, f"modules that import each other: {found}"
+
+
+def strongly_connected(graph):
+    """Groups of modules that reach each other: what is left when leaves are taken away, from both sides."""
+    left = dict(graph)
+    while True:
+        names = set(left)
+        read = {name for found in left.values() for name in found}
+        ends = {name for name, found in left.items() if not (found & names) or name not in read}
+        if not ends:
+            break
+        left = {name: found - ends for name, found in left.items() if name not in ends}
+    if left:
+        yield sorted(left)
+
+
+def test_no_module_is_imported_by_a_built_string():
+    """`import_module` is for users' own modules, for extras, and for all modules of a package that pkgutil lists."""
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+                text = ast.unparse(node.args[0])
+                assert not (text.startswith("f") and "caffe_compat" in text), f"{module}: {text}"
 
 
 def test_kernels_know_arrays_only():

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -20,18 +22,47 @@ from caffe_compat.errors import SolverError
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.solvers import sidecar, state
+from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.weights import fits
 
-if TYPE_CHECKING:
-    from caffe_compat.solvers.solver import Solver
-
 logger = logging.getLogger("caffe_compat.solver")
+
+StoredForm = Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+class HasState(Protocol):
+    """Whatever a snapshot can keep. Names without a slash."""
+
+    def get_state(self) -> dict[str, np.ndarray]: ...
+    def set_state(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+class Trains(Protocol):
+    """What is asked of a solver here; see Solver."""
+
+    type: str
+    histories: int
+    param: SolverParameter
+    net: Net
+    test_nets: list[Net]
+    iter: int
+    learning_rate: LearningRate
+    window: deque[float]
+    smoothed_loss: float
+    stored_forms: dict[str, StoredForm]
+    kept: dict[str, HasState]
+
+    def snapshot_prefix(self) -> str: ...
+    def all_history(self) -> Iterator[np.ndarray]: ...
+    def set_history(self, history: list[np.ndarray]) -> None: ...
+    def clear_window(self) -> None: ...
+    def set_window(self, losses: list[float], smoothed_loss: float) -> None: ...
 
 
 # ---- writing --------------------------------------------------------------------------------------------------
 
 
-def write(solver: Solver) -> str:
+def write(solver: Trains) -> str:
     """Write a snapshot; returns the name of the state."""
     hdf5 = solver.param.snapshot_format == SolverParameter.HDF5
     ending, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
@@ -67,7 +98,7 @@ def _remove_leftovers(path: str) -> None:
             os.unlink(os.path.join(folder, found))
 
 
-def _extra(solver: Solver) -> dict[str, object]:
+def _extra(solver: Trains) -> dict[str, object]:
     arrays: dict[str, object] = {
         "type": solver.type,
         "iter": solver.iter,
@@ -91,11 +122,11 @@ def _extra(solver: Solver) -> dict[str, object]:
     return arrays
 
 
-def _nets(solver: Solver) -> dict[str, Net]:
+def _nets(solver: Trains) -> dict[str, Net]:
     return {"train": solver.net, **{f"test{i}": net for i, net in enumerate(solver.test_nets)}}
 
 
-def _checksum(solver: Solver) -> int:
+def _checksum(solver: Trains) -> int:
     return sidecar.checksum(
         [*(solver.net.param_blob(param).data for param in solver.net.learnable), *solver.all_history()]
     )
@@ -104,7 +135,7 @@ def _checksum(solver: Solver) -> int:
 # ---- restoring ------------------------------------------------------------------------------------------------
 
 
-def restore(solver: Solver, path: str) -> None:
+def restore(solver: Trains, path: str) -> None:
     """Let the solver go on from a state, Caffe's own or one written here. Raises SolverError or WeightsError."""
     found = state.read(path)
     history = _fitting_history(solver, list(found.history), path)
@@ -132,7 +163,7 @@ def restore(solver: Solver, path: str) -> None:
         _restore_extra(solver, extra, extra_path)
 
 
-def _fitting_history(solver: Solver, history: list[np.ndarray], path: str) -> list[np.ndarray]:
+def _fitting_history(solver: Trains, history: list[np.ndarray], path: str) -> list[np.ndarray]:
     blobs = [solver.net.param_blob(param) for param in solver.net.learnable] * solver.histories
     if len(history) != len(blobs):
         raise SolverError(
@@ -150,7 +181,7 @@ def _fitting_history(solver: Solver, history: list[np.ndarray], path: str) -> li
     return [array.reshape(blob.shape) for array, blob in zip(history, blobs, strict=True)]
 
 
-def _load_weights(solver: Solver, learned_net: str, path: str) -> None:
+def _load_weights(solver: Trains, learned_net: str, path: str) -> None:
     beside = os.path.join(os.path.dirname(path), os.path.basename(learned_net))
     model = next((name for name in (beside, learned_net) if os.path.isfile(name)), None)
     if model is None:
@@ -167,7 +198,7 @@ def _load_weights(solver: Solver, learned_net: str, path: str) -> None:
         )
 
 
-def _restore_extra(solver: Solver, extra: sidecar.Arrays, path: str) -> None:
+def _restore_extra(solver: Trains, extra: sidecar.Arrays, path: str) -> None:
     for name, arrays in sidecar.under(extra, "param").items():
         for j, array in arrays.items():
             solver.net.params[name][int(j)].data[...] = array

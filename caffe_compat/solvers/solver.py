@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +35,12 @@ from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import Nets
 from caffe_compat.solvers.scores import Means, log_outputs, outputs
+from caffe_compat.solvers.snapshot import HasState, StoredForm
 from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
 
 Terms = tuple[np.float32, np.float32, np.float32, np.float32]  # see layers/kernels/updates.py
-StoredForm = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass
@@ -70,13 +70,6 @@ class Requests:
 
     stop: bool = False
     snapshot: bool = False
-
-
-class HasState(Protocol):
-    """Whatever a snapshot can keep. Names without a slash."""
-
-    def get_state(self) -> dict[str, np.ndarray]: ...
-    def set_state(self, state: dict[str, np.ndarray]) -> None: ...
 
 
 class Solver:
