@@ -19,6 +19,7 @@ from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.engine import FAST, TORCH, Step, get_engine, plan_steps, torch_engine
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import Param, collect_params, share_memory
 from caffe_compat.net_passes import PycaffeNet
@@ -34,7 +35,9 @@ class Net(PycaffeNet):
 
     network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
     rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
-    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py.
+    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py. layer_settings: attributes that the
+    layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
+    `cfg.layer_settings()`.
 
     Attributes:
         blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
@@ -56,6 +59,7 @@ class Net(PycaffeNet):
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
         propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
     ):
         if isinstance(phase, (str, PathLike)):
             weights, phase, level = phase, level, None  # type: ignore[assignment]  # pycaffe's older order
@@ -65,26 +69,37 @@ class Net(PycaffeNet):
             )
         param, source = read_net(fspath(network_file))
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
-        self._build(in_state, source, propagate_down)
+        self._build(in_state, source, propagate_down, layer_settings)
         if weights is not None:
             self.copy_from(weights)
 
     @classmethod
     def from_param(
-        cls, param: NetParameter, source: Source | None = None, propagate_down: str = REPLACES
+        cls,
+        param: NetParameter,
+        source: Source | None = None,
+        propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
     ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
-        net._build(param, source, propagate_down)
+        net._build(param, source, propagate_down, layer_settings)
         return net
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(self, param: NetParameter, source: Source | None, meaning: str) -> None:
+    def _build(
+        self,
+        param: NetParameter,
+        source: Source | None,
+        meaning: str,
+        layer_settings: LayerSettings | None,
+    ) -> None:
         if meaning not in MEANINGS:
             raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{meaning}'")
         self.name = param.name
         self.source = source
         self.phase = param.state.phase
+        self.layer_settings = layer_settings or {}
         self._indices: dict[str, int] = {}
         with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
@@ -133,7 +148,7 @@ class Net(PycaffeNet):
     def _create(self, index: int) -> Layer:
         param = self.param.layer[index]
         try:
-            return create_layer(param, param.phase)
+            return create_layer(param, param.phase, settings=self.layer_settings)
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
 

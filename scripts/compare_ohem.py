@@ -24,7 +24,7 @@ from measuring import table
 import caffe_compat as caffe
 from caffe_compat.cli import console
 from caffe_compat.fast_rcnn.build import devkit_roidb
-from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file, in_order
+from caffe_compat.fast_rcnn.config import Config, cfg_from_file, in_order
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.evaluate import evaluate
 from caffe_compat.fast_rcnn.feed import mines
@@ -105,10 +105,9 @@ def config(name: str) -> Config:
 
 def make_solver(kit: Devkit, name: str, seed: int, args: argparse.Namespace) -> caffe.SGDSolver:
     cfg = config(name)
-    apply(cfg)
     caffe.set_random_seed(seed)
     np.random.seed(seed)
-    solver = caffe.get_solver(zoo.path(f"{name}_solver"))
+    solver = caffe.get_solver(zoo.path(f"{name}_solver"), layer_settings=cfg.layer_settings())
     solver.param.snapshot = 0
     solver.param.snapshot_prefix = str(args.out / f"{name}_{seed}")
     solver.param.stepsize = args.iterations * 3 // 4

@@ -92,7 +92,6 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.config import apply
     from caffe_compat.fast_rcnn.detect import Detector
 
     if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
@@ -101,8 +100,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         )
     console.set_computing(args)
     console.import_from_here()
-    apply(cfg)
-    net = caffe.Net(args.net, caffe.TEST)
+    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings())
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
     show.weights(net.copy_from(args.weights), quiet)
     return detector

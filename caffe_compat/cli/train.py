@@ -28,7 +28,7 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     import numpy as np
 
     import caffe_compat as caffe
-    from caffe_compat.fast_rcnn.config import Config, apply
+    from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
@@ -40,8 +40,6 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
         metrics.check_plot(args.plot)
     html.check(args)
     cfg = configuration.read(args) if args.cfg or args.set else None
-    if cfg is not None:
-        apply(cfg)
     seed = args.seed if args.seed is not None else (cfg or Config()).RNG_SEED
     caffe.set_random_seed(seed)
     np.random.seed(seed)
@@ -54,7 +52,7 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     if args.weights or args.resume:
         param.ClearField("weights")
     with log(quiet) as stderr:
-        solver = create_solver(param, source, args.propagate_down)
+        solver = create_solver(param, source, args.propagate_down, cfg.layer_settings() if cfg else None)
         for path in args.weights.split(",") if args.weights else ():
             show.weights(solver.net.copy_from(path), quiet)
         notes = _feed(solver, args, cfg)

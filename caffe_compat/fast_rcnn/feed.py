@@ -9,13 +9,14 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, photos_roidb, silent
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, apply, in_order
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
 from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.source import InOrder
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from caffe_compat.files import read_npz
+from caffe_compat.layers.common.settings import set_attributes
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.net import Net
@@ -63,10 +64,13 @@ def feed_devkit(
     """Feed the photos of a VOC image set, in its order, with proposals from selective search.
 
     Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. The
-    configuration is `configured`'s. Returns lines that say what was fed. Raises DataError.
+    configuration is `configuration_for`'s; the net's layers take theirs from it. Returns lines that say what was fed.
+    Raises DataError.
     """
     kit = Devkit(devkit, year, image_set)
-    cfg = in_order(configured(net, cfg))
+    cfg = configuration_for(net, cfg)
+    configure(net, cfg)
+    cfg = in_order(cfg)
     train = cfg.TRAIN
     first = kit.image_ids[: iterations * train.IMS_PER_BATCH]
     roidb = devkit_roidb(kit, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
@@ -150,20 +154,29 @@ def proposes(net: Net) -> bool:
     return set(net.inputs) == RPN_INPUTS if layer is None else layer.has_rpn
 
 
-def configured(net: Net, cfg: Config | None = None) -> Config:
-    """The configuration for a net: the given one, or else the reference's for nets of its kind, given to the layers.
+def configuration_for(net: Net, cfg: Config | None = None) -> Config:
+    """The configuration for a net: the given one, or else the reference's for nets of its kind.
 
     Raises DataError where HAS_RPN is not what the net is made for.
     """
     if cfg is None:
         cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
-        apply(cfg)
     if proposes(net) != cfg.TRAIN.HAS_RPN:
         takes = "takes gt_boxes, and" if proposes(net) else "takes RoIs, and"
         raise DataError(
             f"the net {takes} TRAIN.HAS_RPN is {str(cfg.TRAIN.HAS_RPN).lower()}; give the configuration for this net"
         )
     return cfg
+
+
+def configure(net: Net, cfg: Config) -> None:
+    """Let the layers of a net that is there already take from the configuration what they compute with.
+
+    Only the shapes before the first forward come too late.
+    """
+    net.layer_settings = {**net.layer_settings, **cfg.layer_settings()}
+    for layer in net.layers:
+        set_attributes(layer, net.layer_settings)
 
 
 def _classes(net: Net) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, NetState, SolverParameter
 from caffe_compat.prototxt.reader import read_net
@@ -29,8 +30,15 @@ class Nets:
     A path is looked for in the working directory, then in the solver's folder and the folders above it.
     """
 
-    def __init__(self, param: SolverParameter, source: Source | None, propagate_down: str):
-        self.param, self.source, self.propagate_down = param, source, propagate_down
+    def __init__(
+        self,
+        param: SolverParameter,
+        source: Source | None,
+        propagate_down: str,
+        layer_settings: LayerSettings | None,
+    ):
+        self.param, self.source = param, source
+        self.propagate_down, self.layer_settings = propagate_down, layer_settings
 
     def train_net(self) -> Net:
         """Raises SolverError unless exactly one of TRAIN_NETS is there."""
@@ -78,7 +86,7 @@ class Nets:
         for part in (param.state, *states):
             state.MergeFrom(part)
         param.state.CopyFrom(state)
-        return Net.from_param(param, source, self.propagate_down)
+        return Net.from_param(param, source, self.propagate_down, self.layer_settings)
 
     def _read(self, field: str, index: int = 0) -> _Read:
         value = getattr(self.param, field)

@@ -20,6 +20,7 @@ import numpy as np
 from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.errors import SolverError
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.kernels import updates
 from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
@@ -73,8 +74,8 @@ class HasState(Protocol):
 class Solver:
     """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
 
-    file: a solver's prototxt. propagate_down: see Net. Nets and weights that it names are looked for in the working
-    directory, then in the solver's folder and the folders above it.
+    file: a solver's prototxt. propagate_down, layer_settings: see Net. Nets and weights that it names are looked for
+    in the working directory, then in the solver's folder and the folders above it.
 
     Attributes:
         net, test_nets   the test nets use the params of the train net
@@ -92,20 +93,35 @@ class Solver:
     rules: Any = updates  # what moves a param, by the type's name
     update_is_history = False  # whether what a param was last moved by is the first of these
 
-    def __init__(self, solver_file: str | PathLike[str], propagate_down: str = REPLACES):
-        self._build(*read_solver(fspath(solver_file)), propagate_down)
+    def __init__(
+        self,
+        solver_file: str | PathLike[str],
+        propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
+    ):
+        self._build(*read_solver(fspath(solver_file)), propagate_down, layer_settings)
 
     @classmethod
     def from_param(
-        cls, param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+        cls,
+        param: SolverParameter,
+        source: Source | None = None,
+        propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, propagate_down)
+        solver._build(param, source, propagate_down, layer_settings)
         return solver
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(self, param: SolverParameter, source: Source | None, propagate_down: str) -> None:
+    def _build(
+        self,
+        param: SolverParameter,
+        source: Source | None,
+        propagate_down: str,
+        layer_settings: LayerSettings | None,
+    ) -> None:
         self.param, self.source = param, source
         if param.HasField("type") and param.type != self.type:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
@@ -113,7 +129,7 @@ class Solver:
         self.learning_rate = LearningRate(param, source)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
-        nets = Nets(param, source, propagate_down)
+        nets = Nets(param, source, propagate_down, layer_settings)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
         for net in self.test_nets:
             net.share_with(self.net)

@@ -13,6 +13,7 @@ import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
 from caffe_compat.engine import TORCH, get_engine, torch_engine
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
@@ -126,13 +127,20 @@ SOLVERS: dict[str, type[Solver]] = {
 }
 
 
-def get_solver(solver_file: str | PathLike[str], propagate_down: str = REPLACES) -> Solver:
+def get_solver(
+    solver_file: str | PathLike[str],
+    propagate_down: str = REPLACES,
+    layer_settings: LayerSettings | None = None,
+) -> Solver:
     """The solver of a prototxt, of the type that it states. pycaffe's get_solver."""
-    return create_solver(*read_solver(fspath(solver_file)), propagate_down)
+    return create_solver(*read_solver(fspath(solver_file)), propagate_down, layer_settings)
 
 
 def create_solver(
-    param: SolverParameter, source: Source | None = None, propagate_down: str = REPLACES
+    param: SolverParameter,
+    source: Source | None = None,
+    propagate_down: str = REPLACES,
+    layer_settings: LayerSettings | None = None,
 ) -> Solver:
     """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown one."""
     if param.type not in SOLVERS:
@@ -143,4 +151,4 @@ def create_solver(
     solver = SOLVERS[param.type]
     if get_engine() == TORCH:
         solver = torch_engine("solver").on_device(solver)
-    return solver.from_param(param, source, propagate_down)
+    return solver.from_param(param, source, propagate_down, layer_settings)

@@ -27,7 +27,7 @@ class RoIDataLayer(Layer):
     G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
     python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or
     `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
-    `max_size` with one RoI; a configuration may set these attributes of the class.
+    `max_size` with one RoI; a configuration may set these attributes of the layer.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
     """
 
