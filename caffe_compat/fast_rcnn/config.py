@@ -58,7 +58,7 @@ class TrainConfig:
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
     AGNOSTIC: bool = False  # with RPN: box targets for foreground as such, not for each class (R-FCN)
     PROPOSAL_METHOD: str = "selective_search"  # or gt: the annotated boxes are the only RoIs
-    ASPECT_GROUPING: bool = True  # lying images with lying ones, upright with upright
+    ASPECT_GROUPING: bool = True  # landscape images with landscape ones, upright with upright
     HAS_RPN: bool = False  # minibatches have annotated boxes, and the net proposes RoIs
     RPN_POSITIVE_OVERLAP: float = 0.7
     RPN_NEGATIVE_OVERLAP: float = 0.3
