@@ -18,6 +18,7 @@ from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import Param, collect_params, share_memory
 from caffe_compat.net_passes import PycaffeNet
@@ -33,8 +34,10 @@ class Net(PycaffeNet):
 
     network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
     rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
-    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py. engine: what runs this net, "fast",
-    "strict" or "torch" (None: what set_engine said last); device, precision: of the torch engine, see engine.py.
+    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py. layer_settings: attributes that the
+    layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
+    `cfg.layer_settings()`. engine: what runs this net, "fast", "strict" or "torch" (None: what set_engine said last);
+    device, precision: of the torch engine, see engine.py.
 
     Attributes:
         blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
@@ -58,6 +61,7 @@ class Net(PycaffeNet):
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
         propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
@@ -70,7 +74,7 @@ class Net(PycaffeNet):
             )
         param, source = read_net(fspath(network_file))
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
-        self._build(in_state, source, propagate_down, choose(engine, device, precision))
+        self._build(in_state, source, propagate_down, layer_settings, choose(engine, device, precision))
         if weights is not None:
             self.copy_from(weights)
 
@@ -80,20 +84,29 @@ class Net(PycaffeNet):
         param: NetParameter,
         source: Source | None = None,
         propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
     ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
-        net._build(param, source, propagate_down, engine or choose())
+        net._build(param, source, propagate_down, layer_settings, engine or choose())
         return net
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(self, param: NetParameter, source: Source | None, meaning: str, engine: EngineChoice) -> None:
+    def _build(
+        self,
+        param: NetParameter,
+        source: Source | None,
+        meaning: str,
+        layer_settings: LayerSettings | None,
+        engine: EngineChoice,
+    ) -> None:
         if meaning not in MEANINGS:
             raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{meaning}'")
         self.name = param.name
         self.source = source
         self.phase = param.state.phase
+        self.layer_settings = layer_settings or {}
         self._indices: dict[str, int] = {}
         with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
@@ -141,7 +154,7 @@ class Net(PycaffeNet):
     def _create(self, index: int) -> Layer:
         param = self.param.layer[index]
         try:
-            return create_layer(param, param.phase)
+            return create_layer(param, param.phase, settings=self.layer_settings)
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
 

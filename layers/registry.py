@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.settings import LayerSettings, set_attributes
 from caffe_compat.layers.common.sources import not_read
 from caffe_compat.prototxt import caffe_pb2
 
@@ -74,12 +75,25 @@ def layer_class(name: str) -> type[Layer]:
     return _types[name]
 
 
-def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+def create_layer(
+    layer_param: caffe_pb2.LayerParameter,
+    phase: int,
+    dtype=np.float32,
+    settings: LayerSettings | None = None,
+) -> Layer:
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
-    Raises GraphError for an unknown type, LayerError for a param that the class refuses, and when a Python layer's
-    class cannot be had. A message for other types (relu_param of a Pooling layer) is a warning: Caffe ignores it too.
+    It gets the attributes that the settings have for its class.
+    Raises GraphError for an unknown type, LayerError for a param that the class refuses, for a setting that it does
+    not have, and when a Python layer's class cannot be had. A message for other types (relu_param of a Pooling layer)
+    is a warning: Caffe ignores it too.
     """
+    layer = _create(layer_param, phase, dtype)
+    set_attributes(layer, settings or {})
+    return layer
+
+
+def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
     cls = layer_class(layer_param.type)
     if layer_param.type == "Python":
         return importlib.import_module("caffe_compat.layers.python").create(layer_param, phase, dtype)
@@ -90,7 +104,7 @@ def create_layer(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.flo
     for name in not_read(layer_param, cls):
         warnings.warn(
             f"layer '{layer.name}' ({layer.type}): {name} is for other types of layers; it has no effect, as in Caffe",
-            stacklevel=2,
+            stacklevel=3,
         )
     return layer
 

@@ -23,17 +23,17 @@ from measuring import table
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
-from caffe_compat.fast_rcnn.build import devkit_roidb
-from caffe_compat.fast_rcnn.config import Config, apply, cfg_from_file, in_order
+from caffe_compat.fast_rcnn.build import dataset_roidb
+from caffe_compat.fast_rcnn.config import Config, cfg_from_file, in_order
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.evaluate import evaluate
 from caffe_compat.fast_rcnn.feed import mines
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import propose
 from caffe_compat.fast_rcnn.shapes import make_shapes
-from caffe_compat.fast_rcnn.source import InOrder
-from caffe_compat.fast_rcnn.train import train_on_devkit
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
+from caffe_compat.fast_rcnn.source import SequentialSource
+from caffe_compat.fast_rcnn.train import train_on_dataset
+from caffe_compat.fast_rcnn.voc import Devkit
 from caffe_compat.prototxt import zoo
 
 METHODS = {"OHEM": "shapes_ohem", "Fast R-CNN": "shapes"}
@@ -84,14 +84,14 @@ class Judge:
 
     def __init__(self, kit: Devkit):
         self.cfg = in_order(config("shapes_ohem"))
-        self.roidb = devkit_roidb(kit, self.cfg, image_ids=kit.image_ids[:CHECKED])
+        self.roidb = dataset_roidb(kit, self.cfg, image_ids=kit.image_ids[:CHECKED])
         self.net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TEST)
 
     def __call__(self, net: caffe.Net) -> float:
         for name in ("conv1", "conv2", "conv3", "conv4", "fc6", "fc7", "cls_score", "bbox_pred"):
             for mine, theirs in zip(self.net.params[name], net.params[name], strict=True):
                 mine.data[...] = theirs.data
-        self.net.layer_dict["data"].set_blobs(InOrder(self.roidb, len(CLASSES)))
+        self.net.layer_dict["data"].set_blobs(SequentialSource(self.roidb, len(self.roidb.classes)))
         losses = []
         for _ in range(len(self.roidb)):
             self.net.forward(end="hard_roi_mining")
@@ -105,14 +105,13 @@ def config(name: str) -> Config:
 
 def make_solver(kit: Devkit, name: str, seed: int, args: argparse.Namespace) -> caffe.SGDSolver:
     cfg = config(name)
-    apply(cfg)
     caffe.set_random_seed(seed)
     np.random.seed(seed)
-    solver = caffe.get_solver(zoo.path(f"{name}_solver"))
+    solver = caffe.get_solver(zoo.path(f"{name}_solver"), layer_settings=cfg.layer_settings())
     solver.param.snapshot = 0
     solver.param.snapshot_prefix = str(args.out / f"{name}_{seed}")
     solver.param.stepsize = args.iterations * 3 // 4
-    train_on_devkit(solver, kit, cfg)
+    train_on_dataset(solver, kit, cfg)
     assert mines(solver.net) == (name == "shapes_ohem")
     return solver
 

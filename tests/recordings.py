@@ -18,10 +18,10 @@ def load(path: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def net_of(text: str, phase: int = caffe.TRAIN, propagate_down: str = "replaces") -> caffe.Net:
+def net_of(text: str, phase: int = caffe.TRAIN, propagate_down: str = "replaces", **options) -> caffe.Net:
     """A net from the text of a prototxt."""
     param, source = parse_net(text)
-    return caffe.Net.from_param(with_state(param, phase), source, propagate_down)
+    return caffe.Net.from_param(with_state(param, phase), source, propagate_down, **options)
 
 
 def assert_close(got: np.ndarray, want: np.ndarray, what: str, tolerance: float = 1e-4) -> None:

@@ -10,7 +10,7 @@ import pytest
 from processes import run, run_prototxt
 
 import caffe_compat as caffe
-from caffe_compat.fast_rcnn.config import apply, cfg_from_file
+from caffe_compat.fast_rcnn.config import cfg_from_file, cfg_from_list
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.shapes import make_shapes
@@ -105,9 +105,7 @@ def test_detect(folder):
     assert photo["proposals"] == 23 and set(photo["seconds"]) == {"pyramid", "net", "boxes", "nms"}
     got = [[CLASSES.index(one["class"]), *one["box"], one["score"]] for one in photo["detections"]]
 
-    cfg = cfg_from_file(YML)
-    apply(cfg)
-    caffe.layers.proposal.ProposalLayer.post_nms_top_n = {caffe.TEST: 23}
+    cfg = cfg_from_list(["TEST.RPN_POST_NMS_TOP_N", "23"], cfg_from_file(YML))
     detector = Detector(caffe.Net(TEST, caffe.TEST, weights=folder / net[2]), cfg, thresh=0)
     want = detector(read_photo(folder / PHOTO))
     assert len(want) > 0

@@ -6,7 +6,7 @@ from recordings import GOLDEN, assert_close, load
 
 import caffe_compat as caffe
 from caffe_compat.errors import LayerError
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, apply
+from caffe_compat.fast_rcnn.config import FASTER_RCNN
 from caffe_compat.prototxt import zoo
 
 STD = {
@@ -16,13 +16,13 @@ STD = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def configuration():
-    apply(FASTER_RCNN)
-
-
 def recorded_net(part: str, phase: int) -> caffe.Net:
-    net = caffe.Net(zoo.path(f"vgg_cnn_m_1024_faster_rcnn_{part}"), phase, propagate_down="restricts")
+    net = caffe.Net(
+        zoo.path(f"vgg_cnn_m_1024_faster_rcnn_{part}"),
+        phase,
+        propagate_down="restricts",
+        layer_settings=FASTER_RCNN.layer_settings(),
+    )
     for i, (name, std) in enumerate(STD.items()):
         weight, bias = net.params[name]
         weight.data[...] = np.random.RandomState(1000 + i).standard_normal(weight.shape) * std

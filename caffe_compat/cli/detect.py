@@ -92,7 +92,6 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.config import apply
     from caffe_compat.fast_rcnn.detect import Detector
 
     if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
@@ -101,8 +100,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         )
     console.set_computing(args)
     console.import_from_here()
-    apply(cfg)
-    net = caffe.Net(args.net, caffe.TEST)
+    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings())
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
     show.weights(net.copy_from(args.weights), quiet)
     return detector
@@ -113,7 +111,7 @@ def _detect(args: argparse.Namespace) -> None:
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat detect: {args.net}", flush=True)
     from caffe_compat.errors import DataError
-    from caffe_compat.fast_rcnn.found import write_coco
+    from caffe_compat.fast_rcnn.detections import write_coco
     from caffe_compat.fast_rcnn.images import photo_paths
 
     paths = photo_paths(args.photos)
@@ -155,7 +153,9 @@ def _run(
     from caffe_compat.errors import DataError
     from caffe_compat.fast_rcnn.draw import draw, write_photo
     from caffe_compat.fast_rcnn.read_ahead import read_ahead
+    from caffe_compat.fast_rcnn.voc import class_names
 
+    classes = class_names(detector.num_classes)
     results, errors = [], []
     with console.progress(len(paths), quiet) as bar:
         photos = read_ahead(paths, args.proposals, has_rpn=detector.has_rpn)
@@ -176,7 +176,7 @@ def _run(
                 )
                 if args.draw:
                     target = Path(args.draw) / f"{Path(path).stem}_detected.jpg"
-                    write_photo(draw(photo.image, found, detector.num_classes), target)
+                    write_photo(draw(photo.image, found, classes), target)
             bar(os.path.basename(path))
     return results, errors
 
@@ -184,14 +184,15 @@ def _run(
 def _as_json(
     args: argparse.Namespace, detector: Detector, results: list[dict], errors: list[DataError]
 ) -> dict[str, Any]:
-    from caffe_compat.fast_rcnn.draw import label_name
+    from caffe_compat.fast_rcnn.voc import class_names
 
+    classes = class_names(detector.num_classes)
     photos = [
         {
             **{key: value for key, value in one.items() if key != "found"},
             "detections": [
                 {
-                    "class": label_name(int(label), detector.num_classes),
+                    "class": classes[int(label)],
                     "score": score,
                     "box": [x1, y1, x2, y2],
                 }
@@ -210,9 +211,9 @@ def _as_json(
 def _print(args: argparse.Namespace, detector: Detector, results: list[dict]) -> None:
     from rich.table import Table
 
-    from caffe_compat.fast_rcnn.draw import label_name
+    from caffe_compat.fast_rcnn.voc import class_names
 
-    out = console.out()
+    out, classes = console.out(), class_names(detector.num_classes)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("photo", overflow="fold")
     table.add_column("class", no_wrap=True)
@@ -225,7 +226,7 @@ def _print(args: argparse.Namespace, detector: Detector, results: list[dict]) ->
         if not len(one["found"]):
             table.add_row(photo, f"nothing above {args.threshold:g}", style="dim")
         for label, *box, score in sorted(one["found"].tolist(), key=lambda row: -row[5]):
-            name = label_name(int(label), detector.num_classes)
+            name = classes[int(label)]
             table.add_row(photo, name, f"{score:.3f}", *(f"{corner:.0f}" for corner in box))
     if results:
         out.print(table)

@@ -72,8 +72,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat evaluate: {args.detections or args.net}", flush=True)
+    from caffe_compat.fast_rcnn.detections import read_detections
     from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
-    from caffe_compat.fast_rcnn.found import read_found
     from caffe_compat.fast_rcnn.voc import Devkit
 
     if args.plot:
@@ -83,12 +83,12 @@ def _evaluate(args: argparse.Namespace) -> None:
     kit = Devkit(args.devkit, args.year, args.image_set)
     folder = args.output
     if args.detections:
-        found: Found = read_found(args.detections, kit.image_ids)
+        found: Found = read_detections(args.detections, kit)
     else:
         folder = folder or f"{Path(args.weights).stem}_VOC{args.year}_{args.image_set}"
         found = _find(args, kit, folder, quiet)
     if folder:
-        write_results(found, folder, args.image_set)
+        write_results(found, folder, args.image_set, kit.classes)
     with console.progress(len(kit.image_ids), quiet) as bar:
         evaluation = evaluate(found, kit, on_image=bar)
     if args.plot:
@@ -100,7 +100,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Found:
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.found import FoundFile, digest, find_all
+    from caffe_compat.fast_rcnn.detections import DetectionsFile, detect_all, digest
 
     cfg = configuration.read(args)
     detector = make_detector(args, cfg, quiet)
@@ -122,7 +122,7 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=folder) from error
-    with FoundFile(Path(folder) / "detections.jsonl", run) as file:
+    with DetectionsFile(Path(folder) / "detections.jsonl", run) as file:
         before = sum(image_id in file.found for image_id in kit.image_ids)
         if before and not quiet:
             print(f"{before} of {len(kit.image_ids)} photos are done already, by an earlier run")
@@ -130,7 +130,7 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
             check_finite.checking(args, detector.net),
             console.progress(len(kit.image_ids) - before, quiet) as bar,
         ):
-            return find_all(detector, kit, file, args.proposals, bar)
+            return detect_all(detector, kit, file, args.proposals, bar)
 
 
 def _report(

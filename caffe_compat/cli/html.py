@@ -44,11 +44,19 @@ def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[Look | 
     look.stop()
 
 
-def write_run(args: argparse.Namespace, net: Net, run: RunReport, look: Look, notes: Sequence[str]) -> None:
-    """Write the page of a run."""
+def write_run(
+    args: argparse.Namespace,
+    net: Net,
+    run: RunReport,
+    look: Look,
+    notes: Sequence[str],
+    classes: Sequence[str] | None,
+) -> None:
+    """Write the page of a run. classes: the names of the data set's, if there is one."""
     from caffe_compat.report import of_run, write
 
-    write(of_run(args.net, net, run, look, notes, meaning=args.propagate_down), args.html)
+    page = of_run(args.net, net, run, look, notes, meaning=args.propagate_down, classes=classes)
+    write(page, args.html)
     _say(args)
 
 
@@ -58,6 +66,7 @@ def write_training(
     iterations: Sequence[Iteration],
     notes: Sequence[str],
     pixel_means: Sequence[float],
+    classes: Sequence[str] | None,
 ) -> None:
     """Write the page of a training; runs its net once more for the numbers of the layers."""
     from caffe_compat.report import of_run, of_training, write
@@ -66,7 +75,7 @@ def write_training(
     with looking(args, net, 1) as look:
         run = run_net(net)
     assert look is not None
-    page = of_run(args.net, net, run, look, notes, pixel_means, args.propagate_down)
+    page = of_run(args.net, net, run, look, notes, pixel_means, args.propagate_down, classes)
     write(of_training(page, iterations), args.html)
     _say(args)
 

@@ -6,11 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import check_finite, configuration, console, html
 from caffe_compat.cli.parser import Parser, positive
 from caffe_compat.version import __version__
+
+if TYPE_CHECKING:
+    from caffe_compat.fast_rcnn.dataset import Dataset
+    from caffe_compat.net import Net
 
 DESCRIPTION = """\
 Run a Caffe net, forward and backward, on the CPU, and print for each layer its shapes, its time and whether
@@ -166,6 +170,7 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
 
     import caffe_compat as caffe
     from caffe_compat.cli import show
+    from caffe_compat.fast_rcnn.voc import Devkit
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -185,7 +190,9 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
     )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not talk)
-    notes = _feed(net, args)
+    kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None
+    classes = kit.classes if kit else None
+    notes = _feed(net, args, kit)
     if talk:
         show.notes(notes)
     iterations = args.iterations or 1
@@ -202,25 +209,23 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
         json.dump(show.as_json(args.net, notes, params, report), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        show.report(report, table=not args.quiet)
+        show.report(report, classes or Devkit.classes, table=not args.quiet)
         if args.dump and talk:
             print(f"wrote {args.dump}")
     if look is not None:
-        html.write_run(args, net, report, look, notes)
+        html.write_run(args, net, report, look, notes, classes)
 
 
-def _feed(net, args: argparse.Namespace) -> list[str]:
+def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[str]:
     """Feed the net from where the arguments say; returns lines that tell what it got."""
     from caffe_compat.fast_rcnn import feed
 
     if args.inputs:
         return feed.feed_inputs(net, args.inputs)
-    if args.devkit or args.photo:
+    if dataset or args.photo:
         with console.progress(0, args.quiet or args.json) as bar:  # the first search takes a second a photo
-            if args.devkit:
-                return feed.feed_devkit(
-                    net, args.devkit, args.year, args.image_set, args.iterations or 1, bar
-                )
+            if dataset:
+                return feed.feed_dataset(net, dataset, args.iterations or 1, bar)
             return feed.feed_photos(net, args.photo, bar)
     return feed.feed_sample(net, args.seed or 0)
 

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from caffe_compat.cli.console import dims, out
 from caffe_compat.errors import WeightsError
-from caffe_compat.fast_rcnn.voc import CLASSES
 from caffe_compat.tools.run import HardRois, LayerRun, RunReport
 from caffe_compat.weights import Report
 
@@ -71,8 +70,8 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def report(run: RunReport, table: bool = True) -> None:
-    """The table of layers, the losses of each iteration, and what hard RoI mining kept."""
+def report(run: RunReport, classes: Sequence[str], table: bool = True) -> None:
+    """The table of layers, the losses of each iteration, and what hard RoI mining kept, by the classes' names."""
     console = out()
     if table:
         console.print(_table(run.layers))
@@ -87,7 +86,7 @@ def report(run: RunReport, table: bool = True) -> None:
         shapes = ", ".join(f"{name} {dims(shape)}" for name, shape in run.outputs.items())
         console.print(f"no losses; outputs: {shapes}", markup=False)
     for hard in run.hard_rois:
-        console.print(_hard_rois(hard), markup=False)
+        console.print(_hard_rois(hard, classes), markup=False)
 
 
 def _table(layers: Sequence[LayerRun]) -> Table:
@@ -113,12 +112,12 @@ def _table(layers: Sequence[LayerRun]) -> Table:
     return table
 
 
-def _hard_rois(hard: HardRois) -> str:
-    counts = ", ".join(f"{_label(label)} {count}" for label, count in sorted(hard.labels.items()))
+def _hard_rois(hard: HardRois, classes: Sequence[str]) -> str:
+    counts = ", ".join(f"{_label(label, classes)} {count}" for label, count in sorted(hard.labels.items()))
     return f"{hard.layer}: kept {hard.kept} hard RoIs of {hard.rois}: {counts}"
 
 
-def _label(label: int) -> str:
+def _label(label: int, classes: Sequence[str]) -> str:
     if label == 0:
         return "background"
-    return CLASSES[label] if label < len(CLASSES) else f"class {label}"
+    return classes[label] if label < len(classes) else f"class {label}"

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +20,10 @@ from caffe_compat.cli.log import log
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
 
+if TYPE_CHECKING:
+    from caffe_compat.fast_rcnn.config import Config
+    from caffe_compat.fast_rcnn.dataset import Dataset
+
 EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, snapshot or none
 
 
@@ -28,7 +32,8 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     import numpy as np
 
     import caffe_compat as caffe
-    from caffe_compat.fast_rcnn.config import Config, apply
+    from caffe_compat.fast_rcnn.config import Config
+    from caffe_compat.fast_rcnn.voc import Devkit
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
@@ -40,8 +45,6 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
         metrics.check_plot(args.plot)
     html.check(args)
     cfg = configuration.read(args) if args.cfg or args.set else None
-    if cfg is not None:
-        apply(cfg)
     seed = args.seed if args.seed is not None else (cfg or Config()).RNG_SEED
     caffe.set_random_seed(seed)
     np.random.seed(seed)
@@ -54,10 +57,11 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     if args.weights or args.resume:
         param.ClearField("weights")
     with log(quiet) as stderr:
-        solver = create_solver(param, source, args.propagate_down)
+        solver = create_solver(param, source, args.propagate_down, cfg.layer_settings() if cfg else None)
         for path in args.weights.split(",") if args.weights else ():
             show.weights(solver.net.copy_from(path), quiet)
-        notes = _feed(solver, args, cfg)
+        kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None
+        notes = _feed(solver, args, cfg, kit)
         if not quiet:
             show.notes(notes)
         done: list[Iteration] = []
@@ -75,7 +79,8 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
         metrics.plot(done, args.plot)
     _report(args, solver, notes, done)
     if args.html:
-        html.write_training(args, solver.net, done, notes, (cfg or Config()).PIXEL_MEANS)
+        pixel_means, classes = (cfg or Config()).PIXEL_MEANS, kit.classes if kit else None
+        html.write_training(args, solver.net, done, notes, pixel_means, classes)
 
 
 def _check_workers(args: argparse.Namespace) -> None:
@@ -90,22 +95,19 @@ def _check_workers(args: argparse.Namespace) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
 
-def _feed(solver: Solver, args: argparse.Namespace, cfg) -> list[str]:
+def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset: Dataset | None) -> list[str]:
     from caffe_compat.fast_rcnn import feed
-    from caffe_compat.fast_rcnn.train import train_on_devkit
-    from caffe_compat.fast_rcnn.voc import Devkit
+    from caffe_compat.fast_rcnn.train import train_on_dataset
 
     nets = [solver.net, *solver.test_nets]
     if args.inputs:
         return [note for net in nets for note in feed.feed_inputs(net, args.inputs)]
-    if not args.devkit:
+    if dataset is None:
         return [note for net in nets for note in feed.feed_sample(net, args.seed or 0)]
-    kit = Devkit(args.devkit, args.year, args.image_set)
     with console.progress(0, args.quiet or args.json) as bar:
-        roidb = train_on_devkit(solver, kit, cfg, args.proposals, bar, args.skip_bad_images)
+        roidb = train_on_dataset(solver, dataset, cfg, args.proposals, bar, args.skip_bad_images)
     return [
-        f"data: VOC{args.year} {args.image_set} of {args.devkit}, {len(kit.image_ids)} photo(s), "
-        f"{len(roidb)} entries with those flipped",
+        f"data: {dataset.name}, {len(dataset.image_ids)} photo(s), {len(roidb)} entries with those flipped",
         *(f"skipped: {message}" for message in roidb.skipped),
     ]
 

@@ -92,7 +92,7 @@ class Span:
                 rng.set_state(self.bench.rng_before[i])
         else:
             set_random_seed(subject.seed)
-        layer = create_layer(subject.param, subject.phase)
+        layer = create_layer(subject.param, subject.phase, settings=self.bench.net.layer_settings)
         for array in subject.params:
             layer.blobs.add_blob(*array.shape).data[...] = array
         bottoms = [Blob(array.shape) for array in subject.bottoms]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.net import Net
-
-if TYPE_CHECKING:
-    from caffe_compat.solvers.solver import Solver
+from caffe_compat.solvers import Solver
 
 LAYER = "bbox_pred"
 

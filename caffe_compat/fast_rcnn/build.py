@@ -10,10 +10,11 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
+from caffe_compat.fast_rcnn.dataset import Annotation, Dataset
+from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import Proposals, proposals_from
-from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
-from caffe_compat.fast_rcnn.voc import CLASSES, Annotation, Devkit
+from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
 
 OnPhoto = Callable[[str, int], None]  # is told the name of each photo done, and how many there are in all
 
@@ -22,15 +23,15 @@ def silent(name: str, total: int) -> None:
     """An OnPhoto that does nothing."""
 
 
-def devkit_roidb(
-    kit: Devkit,
+def dataset_roidb(
+    dataset: Dataset,
     cfg: Config,
     proposals: str | os.PathLike[str] | None = None,
     on_photo: OnPhoto = silent,
     skip_bad_images: bool = False,
     image_ids: Sequence[str] | None = None,
 ) -> Roidb:
-    """The roidb of an image set, or of some of its image ids.
+    """The roidb of a data set, or of some of its image ids.
 
     `proposals`: a .mat or .npz file; where there is none they are searched (`proposals.propose`), about a
     second a photo and core, and kept for the next time. With PROPOSAL_METHOD gt there are none. With
@@ -39,15 +40,15 @@ def devkit_roidb(
     Raises DataError, which names the file: for a photo, an annotation or proposals that cannot be read or do
     not fit each other, and as Roidb does.
     """
-    image_ids = kit.image_ids if image_ids is None else image_ids
+    image_ids = dataset.image_ids if image_ids is None else image_ids
     find = (
         _annotated_only(proposals)
         if cfg.TRAIN.PROPOSAL_METHOD == "gt"
-        else proposals_from(proposals, kit.image_ids)
+        else proposals_from(proposals, dataset.image_ids)
     )
 
     def read(image_id: str) -> Photo | DataError:
-        path = kit.photo(image_id)
+        path = dataset.photo(image_id)
         try:
             image = read_photo(path)
         except DataError as error:
@@ -55,7 +56,7 @@ def devkit_roidb(
                 raise
             return error
         height, width = image.shape[:2]
-        objects = kit.annotation(image_id, width, height)
+        objects = dataset.annotation(image_id, width, height)
         try:
             return photo_rois(str(path), width, height, objects, find(image_id, image))
         except DataError as error:
@@ -66,13 +67,13 @@ def devkit_roidb(
     photos = [one for one in found if isinstance(one, Photo)]
     if not photos:
         raise DataError(f"none of the {len(bad)} photos of the image set can be read; the first: {bad[0]}")
-    return Roidb(photos, cfg, skipped=bad)
+    return Roidb(photos, cfg, dataset.classes, bad)
 
 
 def photos_roidb(
     paths: Sequence[str | os.PathLike[str]],
     cfg: Config,
-    num_classes: int = len(CLASSES),
+    classes: Sequence[str],
     on_photo: OnPhoto = silent,
 ) -> Roidb:
     """The roidb of photos that nobody annotated: searched proposals only, all background. Raises DataError."""
@@ -86,7 +87,7 @@ def photos_roidb(
     return Roidb(
         _on_all_cores(read, paths, lambda i: on_photo(os.path.basename(paths[i]), len(paths))),
         cfg,
-        num_classes,
+        classes,
     )
 
 

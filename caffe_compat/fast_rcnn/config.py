@@ -2,7 +2,7 @@
 
     cfg = cfg_from_file("experiments/cfgs/fast_rcnn_ohem.yml")
     cfg = cfg_from_list(["TRAIN.SCALES", "(480, 600)"], cfg)
-    apply(cfg)  # before the net is made
+    net = Net("train.prototxt", TRAIN, layer_settings=cfg.layer_settings())
 
 A configuration never changes; reading a file gives a new one. Source: fast_rcnn/config.py and
 experiments/cfgs of abhi2610/ohem and of py-faster-rcnn. Keys of its tools (paths, Matlab, GPU) are read and have
@@ -23,6 +23,7 @@ import yaml
 
 from caffe_compat.errors import DataError
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
@@ -57,7 +58,7 @@ class TrainConfig:
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
     AGNOSTIC: bool = False  # with RPN: box targets for foreground as such, not for each class (R-FCN)
     PROPOSAL_METHOD: str = "selective_search"  # or gt: the annotated boxes are the only RoIs
-    ASPECT_GROUPING: bool = True  # lying images with lying ones, upright with upright
+    ASPECT_GROUPING: bool = True  # landscape images with landscape ones, upright with upright
     HAS_RPN: bool = False  # minibatches have annotated boxes, and the net proposes RoIs
     RPN_POSITIVE_OVERLAP: float = 0.7
     RPN_NEGATIVE_OVERLAP: float = 0.3
@@ -111,6 +112,68 @@ class Config:
     EXP_DIR: str = "default"
     USE_GPU_NMS: bool = True
     GPU_ID: int = 0
+
+    def layer_settings(self) -> LayerSettings:
+        """What the layers of the reference's nets take from the configuration; for Net and the solvers."""
+        return {
+            RoIDataLayer: self._roi_data(),
+            OHEMDataLayer: self._ohem(),
+            ProposalLayer: self._proposal(),
+            AnchorTargetLayer: self._anchor_target(),
+            ProposalTargetLayer: self._proposal_target(),
+        }
+
+    def _roi_data(self) -> dict[str, Any]:
+        train = self.TRAIN
+        return {
+            "ims_per_batch": train.IMS_PER_BATCH,
+            "scale": max(train.SCALES),
+            "max_size": train.MAX_SIZE,
+        }
+
+    def _ohem(self) -> dict[str, Any]:
+        train = self.TRAIN
+        return {
+            "batch_size": train.BATCH_SIZE,
+            "use_nms": train.OHEM_USE_NMS,
+            "nms_thresh": train.OHEM_NMS_THRESH,
+        }
+
+    def _proposal(self) -> dict[str, Any]:
+        train, test = self.TRAIN, self.TEST
+        return {
+            "pre_nms_top_n": {TRAIN: train.RPN_PRE_NMS_TOP_N, TEST: test.RPN_PRE_NMS_TOP_N},
+            "post_nms_top_n": {TRAIN: train.RPN_POST_NMS_TOP_N, TEST: test.RPN_POST_NMS_TOP_N},
+            "nms_thresh": {TRAIN: train.RPN_NMS_THRESH, TEST: test.RPN_NMS_THRESH},
+            "min_size": {TRAIN: train.RPN_MIN_SIZE, TEST: test.RPN_MIN_SIZE},
+        }
+
+    def _anchor_target(self) -> dict[str, Any]:
+        train = self.TRAIN
+        return {
+            "positive_overlap": train.RPN_POSITIVE_OVERLAP,
+            "negative_overlap": train.RPN_NEGATIVE_OVERLAP,
+            "clobber_positives": train.RPN_CLOBBER_POSITIVES,
+            "fg_fraction": train.RPN_FG_FRACTION,
+            "batch_size": train.RPN_BATCHSIZE,
+            "inside_weights": train.RPN_BBOX_INSIDE_WEIGHTS,
+            "positive_weight": train.RPN_POSITIVE_WEIGHT,
+        }
+
+    def _proposal_target(self) -> dict[str, Any]:
+        train = self.TRAIN
+        return {
+            "batch_size": train.BATCH_SIZE,
+            "agnostic": train.AGNOSTIC,
+            "fg_fraction": train.FG_FRACTION,
+            "fg_thresh": train.FG_THRESH,
+            "bg_thresh_hi": train.BG_THRESH_HI,
+            "bg_thresh_lo": train.BG_THRESH_LO,
+            "inside_weights": train.BBOX_INSIDE_WEIGHTS,
+            "normalize_targets": train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED,
+            "normalize_means": train.BBOX_NORMALIZE_MEANS,
+            "normalize_stds": train.BBOX_NORMALIZE_STDS,
+        }
 
 
 # fast_rcnn_ohem.yml
@@ -179,45 +242,6 @@ def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
             value = {part: value}
         cfg = _merge(cfg, value, "")
     return cfg
-
-
-def apply(cfg: Config) -> None:
-    """Give the layers of the reference's nets what they take from the configuration: before a net is made.
-
-    Only the shapes before the first forward come too late for a net that is there; what is computed does not.
-    """
-    RoIDataLayer.ims_per_batch = cfg.TRAIN.IMS_PER_BATCH
-    RoIDataLayer.scale = max(cfg.TRAIN.SCALES)
-    RoIDataLayer.max_size = cfg.TRAIN.MAX_SIZE
-    OHEMDataLayer.batch_size = cfg.TRAIN.BATCH_SIZE
-    OHEMDataLayer.use_nms = cfg.TRAIN.OHEM_USE_NMS
-    OHEMDataLayer.nms_thresh = cfg.TRAIN.OHEM_NMS_THRESH
-    _apply_rpn(cfg)
-
-
-def _apply_rpn(cfg: Config) -> None:
-    train, test = cfg.TRAIN, cfg.TEST
-    ProposalLayer.pre_nms_top_n = {TRAIN: train.RPN_PRE_NMS_TOP_N, TEST: test.RPN_PRE_NMS_TOP_N}
-    ProposalLayer.post_nms_top_n = {TRAIN: train.RPN_POST_NMS_TOP_N, TEST: test.RPN_POST_NMS_TOP_N}
-    ProposalLayer.nms_thresh = {TRAIN: train.RPN_NMS_THRESH, TEST: test.RPN_NMS_THRESH}
-    ProposalLayer.min_size = {TRAIN: train.RPN_MIN_SIZE, TEST: test.RPN_MIN_SIZE}
-    AnchorTargetLayer.positive_overlap = train.RPN_POSITIVE_OVERLAP
-    AnchorTargetLayer.negative_overlap = train.RPN_NEGATIVE_OVERLAP
-    AnchorTargetLayer.clobber_positives = train.RPN_CLOBBER_POSITIVES
-    AnchorTargetLayer.fg_fraction = train.RPN_FG_FRACTION
-    AnchorTargetLayer.batch_size = train.RPN_BATCHSIZE
-    AnchorTargetLayer.inside_weights = train.RPN_BBOX_INSIDE_WEIGHTS
-    AnchorTargetLayer.positive_weight = train.RPN_POSITIVE_WEIGHT
-    ProposalTargetLayer.batch_size = train.BATCH_SIZE
-    ProposalTargetLayer.agnostic = train.AGNOSTIC
-    ProposalTargetLayer.fg_fraction = train.FG_FRACTION
-    ProposalTargetLayer.fg_thresh = train.FG_THRESH
-    ProposalTargetLayer.bg_thresh_hi = train.BG_THRESH_HI
-    ProposalTargetLayer.bg_thresh_lo = train.BG_THRESH_LO
-    ProposalTargetLayer.inside_weights = train.BBOX_INSIDE_WEIGHTS
-    ProposalTargetLayer.normalize_targets = train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED
-    ProposalTargetLayer.normalize_means = train.BBOX_NORMALIZE_MEANS
-    ProposalTargetLayer.normalize_stds = train.BBOX_NORMALIZE_STDS
 
 
 class _Loader(yaml.SafeLoader):

@@ -21,7 +21,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_transform_inv, clip_boxes
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.feed import ROI_INPUTS, RPN_INPUTS
+from caffe_compat.fast_rcnn.feed import ROI_INPUTS, RPN_INPUTS, configure
 from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.nms import BOX, CLASS, GPU, SCORE, by_class_and_score, suppress, vote
 from caffe_compat.fast_rcnn.pyramid import Pyramid
@@ -41,7 +41,8 @@ class Detector:
     NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM paper.
 
     `seconds` has the time of each stage of the last photo: pyramid, net, boxes, nms. `proposals`: how many boxes
-    it was looked at with.
+    it was looked at with. Layers that propose boxes take from `cfg.TEST` what they compute with, whatever the net was
+    made with.
 
     Raises DataError for a net of another kind, and where net and configuration do not fit.
 
@@ -114,6 +115,7 @@ class Detector:
     def _propose_and_regress(self, pyramid: Pyramid) -> tuple[np.ndarray, np.ndarray]:
         scale = pyramid.scales[0]
         with self._timed("net"):
+            configure(self.net, self.cfg)  # another detector may have used the net with another configuration
             inputs = {"data": pyramid.blob, "im_info": im_info(pyramid.blob, scale)}
             scores, deltas = forward(self.net, inputs, self.cfg)
         with self._timed("boxes"):

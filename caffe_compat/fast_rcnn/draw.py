@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import colorsys
 import os
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.nms import CLASS, SCORE
-from caffe_compat.fast_rcnn.voc import CLASSES
 from caffe_compat.files import replacing
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -20,16 +20,12 @@ _GOLDEN = 0.618034  # turns of the hue from one class to the next: all far from 
 _Rect = tuple[int, int, int, int]  # x1 y1 x2 y2, the last ones outside
 
 
-def label_name(label: int, num_classes: int = len(CLASSES)) -> str:
-    """The name of a class: VOC's where a net has 21 classes, else "class 7"."""
-    return CLASSES[label] if num_classes == len(CLASSES) else f"class {label}"
-
-
-def draw(image: np.ndarray, dets: np.ndarray, num_classes: int = len(CLASSES)) -> np.ndarray:
+def draw(image: np.ndarray, dets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """A copy of a photo (height x width x 3 uint8, BGR) with detections (M x 6) drawn into it.
 
     A box and a label for each, in the colour of its class; sizes go with the photo's. Labels lie beside each
-    other where there is room, and the best ones on top where there is none.
+    other where there is room, and the best ones on top where there is none. classes: their names, the background's
+    first.
     """
     result = image.copy()
     unit = max(_SMALLEST, max(image.shape[:2]) / _SIDE)
@@ -40,7 +36,7 @@ def draw(image: np.ndarray, dets: np.ndarray, num_classes: int = len(CLASSES)) -
     labels = []
     taken: list[_Rect] = []
     for det in dets[::-1]:  # the best ones choose first
-        text = f"{label_name(int(det[CLASS]), num_classes)} {det[SCORE]:.2f}"
+        text = f"{classes[int(det[CLASS])]} {det[SCORE]:.2f}"
         place = _place(det[1:5], _text_size(text, unit), image.shape[:2], taken)
         taken.append(place)
         labels.append((text, place, _colour(int(det[CLASS]))))

@@ -1,6 +1,6 @@
 """Evaluation of detections as PASCAL VOC does it: result files, precision and recall, average precision.
 
-Detections of an image set are a dict: image id -> M x 6 float32, as detect.Detector gives them.
+Detections of a data set are a dict: image id -> M x 6 float32, as detect.Detector gives them.
 
 Source: datasets/pascal_voc.py and voc_eval.py of the reference; VOC's development kit.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.nms import BOX, CLASS, SCORE
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from caffe_compat.files import replacing
 from caffe_compat.layers.kernels.detection_matches import RIGHT, WRONG, match
 
@@ -74,7 +74,9 @@ def result_lines(found: Found, label: int) -> list[str]:
     ]
 
 
-def write_results(found: Found, folder: str | os.PathLike[str], image_set: str) -> list[Path]:
+def write_results(
+    found: Found, folder: str | os.PathLike[str], image_set: str, classes: Sequence[str]
+) -> list[Path]:
     """Write VOC's result files, comp4_det_IMAGESET_CLASS.txt, into a folder, which is made; returns their paths.
 
     Raises CaffeCompatError where they cannot be written.
@@ -84,7 +86,7 @@ def write_results(found: Found, folder: str | os.PathLike[str], image_set: str) 
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=os.fspath(folder)) from error
-    for label, name in enumerate(CLASSES[1:], 1):
+    for label, name in enumerate(classes[1:], 1):
         path = Path(folder) / f"comp4_det_{image_set}_{name}.txt"
         with replacing(path) as temporary, open(temporary, "w") as file:
             file.writelines(f"{line}\n" for line in result_lines(found, label))
@@ -93,16 +95,20 @@ def write_results(found: Found, folder: str | os.PathLike[str], image_set: str) 
 
 
 def evaluate(
-    found: Found, kit: Devkit, overlap: float = 0.5, on_image: Callable[[str], None] = lambda name: None
+    found: Found,
+    dataset: Dataset,
+    overlap: float = 0.5,
+    on_image: Callable[[str], None] = lambda name: None,
 ) -> Evaluation:
-    """How well the objects of an image set were found, by class of VOC. `on_image` is told each image read.
+    """How well the objects of a data set were found, by class. `on_image` is told each image read.
 
     Images that `found` lacks count as ones without detections. Scores and boxes count with the decimals that
     the result files have. A detection is right where it overlaps an object of its class by more than
     `overlap` and is the best one of that object; on difficult objects nothing is right or wrong. Raises DataError.
     """
-    truth = _Truths(kit, on_image)
-    parts = [_from_lines(result_lines(found, label), kit.image_ids) for label in range(1, len(CLASSES))]
+    truth, names = _GroundTruths(dataset, on_image), dataset.classes[1:]
+    lines = [result_lines(found, label) for label in range(1, len(dataset.classes))]
+    parts = [_from_lines(of_class, dataset.image_ids) for of_class in lines]
     starts = np.cumsum([0] + [len(scores) for _, scores, _ in parts])
     images, _, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
     outcome = np.empty(len(images), np.int8)
@@ -111,18 +117,18 @@ def evaluate(
     return Evaluation(
         [
             _class_result(name, outcome[starts[c] : starts[c + 1]], truth.objects(c))
-            for c, name in enumerate(CLASSES[1:])
+            for c, name in enumerate(names)
         ]
     )
 
 
-class _Truths:
-    """The objects of an image set, by class and then by image; `starts` is classes x (images + 1)."""
+class _GroundTruths:
+    """The objects of a data set, by class and then by image; `starts` is classes x (images + 1)."""
 
-    def __init__(self, kit: Devkit, on_image: Callable[[str], None]):
+    def __init__(self, dataset: Dataset, on_image: Callable[[str], None]):
         found = []
-        for image_id in kit.image_ids:
-            found.append(kit.truth(image_id))
+        for image_id in dataset.image_ids:
+            found.append(dataset.truth(image_id))
             on_image(image_id)
         classes = np.concatenate([one.classes for one in found])
         images = np.repeat(np.arange(len(found)), [len(one.classes) for one in found])
@@ -131,8 +137,9 @@ class _Truths:
         self.difficult = np.concatenate([one.difficult for one in found])[order]
         self._classes = classes[order]
         cells = (self._classes - 1).astype(np.int64) * len(found) + images[order]
-        edges = np.searchsorted(cells, np.arange((len(CLASSES) - 1) * len(found) + 1))
-        rows = np.arange(len(CLASSES) - 1)[:, None] * len(found)
+        count = len(dataset.classes) - 1
+        edges = np.searchsorted(cells, np.arange(count * len(found) + 1))
+        rows = np.arange(count)[:, None] * len(found)
         self.starts = edges[rows + np.arange(len(found) + 1)]
 
     def objects(self, c: int) -> int:

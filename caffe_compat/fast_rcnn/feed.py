@@ -1,4 +1,4 @@
-"""Gives a net its data before a run: arrays from a file, photos, a VOC devkit, or a drawn sample."""
+"""Gives a net its data before a run: arrays from a file, photos, a data set, or a drawn sample."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.build import OnPhoto, devkit_roidb, photos_roidb, silent
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, apply, in_order
+from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
+from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
 from caffe_compat.fast_rcnn.minibatch import im_info
-from caffe_compat.fast_rcnn.source import InOrder
+from caffe_compat.fast_rcnn.source import SequentialSource
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
+from caffe_compat.fast_rcnn.voc import Devkit, class_names
 from caffe_compat.files import read_npz
+from caffe_compat.layers.common.settings import set_attributes
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.net import Net
@@ -50,31 +52,31 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     return [f"data: {len(arrays)} arrays of {path}"]
 
 
-def feed_devkit(
+def feed_dataset(
     net: Net,
-    devkit: str,
-    year: str,
-    image_set: str,
+    dataset: Dataset,
     iterations: int = 1,
     on_photo: OnPhoto = silent,
     cfg: Config | None = None,
     skip_bad_images: bool = False,
 ) -> list[str]:
-    """Feed the photos of a VOC image set, in its order, with proposals from selective search.
+    """Feed the photos of a data set, in its order, with proposals from selective search.
 
     Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. The
-    configuration is `configured`'s. Returns lines that say what was fed. Raises DataError.
+    configuration is `configuration_for`'s; the net's layers take theirs from it. Returns lines that say what was fed.
+    Raises DataError.
     """
-    kit = Devkit(devkit, year, image_set)
-    cfg = in_order(configured(net, cfg))
+    cfg = configuration_for(net, cfg)
+    configure(net, cfg)
+    cfg = in_order(cfg)
     train = cfg.TRAIN
-    first = kit.image_ids[: iterations * train.IMS_PER_BATCH]
-    roidb = devkit_roidb(kit, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
-    _serve(net, InOrder(roidb, _classes(net)))
+    first = dataset.image_ids[: iterations * train.IMS_PER_BATCH]
+    roidb = dataset_roidb(dataset, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
+    _serve(net, SequentialSource(roidb, _num_classes(net)))
     per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
     per = "its annotated boxes" if train.HAS_RPN else per
     return [
-        f"data: VOC{year} {image_set} of {devkit}, {len(kit.image_ids)} photo(s); an iteration has "
+        f"data: {dataset.name}, {len(dataset.image_ids)} photo(s); an iteration has "
         f"{train.IMS_PER_BATCH} photo(s) with {per}",
         *(f"skipped: {message}" for message in roidb.skipped),
     ]
@@ -84,8 +86,9 @@ def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> l
     """Feed photos that nobody annotated, one an iteration; all RoIs are background. Raises DataError."""
     if proposes(net):
         return _feed_photo_without_rois(net, paths, on_photo)
-    classes = _classes(net)
-    _serve(net, InOrder(photos_roidb(paths, in_order(OHEM), classes, on_photo), classes))
+    num_classes = _num_classes(net)
+    roidb = photos_roidb(paths, in_order(OHEM), class_names(num_classes), on_photo)
+    _serve(net, SequentialSource(roidb, num_classes))
     return [f"data: {len(paths)} photo(s) with proposals from selective search, all labelled background"]
 
 
@@ -97,7 +100,7 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     layer = data_layer(net)
     if layer is not None or set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
         plain = {} if mines(net) else {"rois": 64, "images": 2}
-        sample = synthetic_sample(_classes(net), seed, **({"has_rpn": True} if proposes(net) else plain))
+        sample = synthetic_sample(_num_classes(net), seed, **({"has_rpn": True} if proposes(net) else plain))
         _serve(net, [sample])
         return [
             "data: no --devkit, --photo or --inputs given, so this is a drawn sample, good for a look only"
@@ -150,14 +153,13 @@ def proposes(net: Net) -> bool:
     return set(net.inputs) == RPN_INPUTS if layer is None else layer.has_rpn
 
 
-def configured(net: Net, cfg: Config | None = None) -> Config:
-    """The configuration for a net: the given one, or else the reference's for nets of its kind, given to the layers.
+def configuration_for(net: Net, cfg: Config | None = None) -> Config:
+    """The configuration for a net: the given one, or else the reference's for nets of its kind.
 
     Raises DataError where HAS_RPN is not what the net is made for.
     """
     if cfg is None:
         cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
-        apply(cfg)
     if proposes(net) != cfg.TRAIN.HAS_RPN:
         takes = "takes gt_boxes, and" if proposes(net) else "takes RoIs, and"
         raise DataError(
@@ -166,9 +168,20 @@ def configured(net: Net, cfg: Config | None = None) -> Config:
     return cfg
 
 
-def _classes(net: Net) -> int:
+def configure(net: Net, cfg: Config) -> None:
+    """Let the layers of a net that is there already take from the configuration what they compute with.
+
+    Only the shapes before the first forward come too late.
+    """
+    net.layer_settings = {**net.layer_settings, **cfg.layer_settings()}
+    for layer in net.layers:
+        set_attributes(layer, net.layer_settings)
+
+
+def _num_classes(net: Net) -> int:
+    """Of the minibatches for a net; without a RoI data layer it takes nothing that depends on it."""
     layer = data_layer(net)
-    return layer.columns // 4 if layer is not None else len(CLASSES)
+    return layer.num_classes if layer is not None else len(Devkit.classes)
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:

@@ -21,16 +21,13 @@ Source: the reference's roi_data_layer/minibatch.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config, Four, TrainConfig
+from caffe_compat.fast_rcnn.entries import RoidbEntry
 from caffe_compat.fast_rcnn.images import image_blob
-
-if TYPE_CHECKING:
-    from caffe_compat.fast_rcnn.roidb import RoidbEntry
 
 Blobs = dict[str, np.ndarray]
 

@@ -6,54 +6,14 @@ Source: the reference's datasets/imdb.py, roi_data_layer/roidb.py and fast_rcnn/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform
 from caffe_compat.fast_rcnn.config import Config, TrainConfig
-from caffe_compat.fast_rcnn.prefetch import Prefetcher
-from caffe_compat.fast_rcnn.source import RoidbSource
-from caffe_compat.fast_rcnn.voc import CLASSES, Annotation
-
-
-@dataclass(frozen=True)
-class Photo:
-    """N RoIs of a photo, its G objects first, then the proposals: 14 bytes a RoI where boxes are whole numbers.
-
-    boxes: N x 4, x1 y1 x2 y2 in the photo's pixels, 0-based, both corners inside; uint16, or float32 for
-    fractions. gt_classes: G int32. max_overlaps: N float32, the IoU with the object that the RoI overlaps
-    most; 0 where it overlaps none. matched: N int16, which object that is.
-    """
-
-    path: str
-    width: int
-    height: int
-    boxes: np.ndarray
-    gt_classes: np.ndarray
-    max_overlaps: np.ndarray
-    matched: np.ndarray
-
-
-@dataclass(frozen=True)
-class RoidbEntry:
-    """A photo, or its mirror image, with N RoIs, as minibatches are made of it.
-
-    boxes: N x 4 float32, as in Photo, the G objects first; x counts from the other side where flipped.
-    gt_classes: G int32, as in Photo. max_overlaps: N float32.
-    max_classes: N int32, the class of the object that the RoI overlaps most; 0 where it overlaps none.
-    bbox_targets: N x 5 float32: class and normalised dx dy dw dh to that object, 0 where they overlap less
-    than BBOX_THRESH.
-    """
-
-    path: str
-    flipped: bool
-    boxes: np.ndarray
-    gt_classes: np.ndarray
-    max_overlaps: np.ndarray
-    max_classes: np.ndarray
-    bbox_targets: np.ndarray
+from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.entries import Photo, RoidbEntry
 
 
 def photo_rois(path: str, width: int, height: int, objects: Annotation, proposals: np.ndarray) -> Photo:
@@ -80,10 +40,10 @@ class Roidb(Sequence[RoidbEntry]):
     """The entries of photos, as cfg.TRAIN says: in their order, then all mirrored (USE_FLIPPED).
 
     Photos without a foreground or background RoI (HAS_RPN: without an object) are left out; `filtered` counts
-    them. Entries are made when
-    they are asked for. `means` and `stds` (4 x classes float64, class by class): those of the bbox targets,
-    of the entries or (PRECOMPUTED) of the configuration. `skipped`: a message for each photo that could not
-    be read, where those were to be skipped.
+    them. Entries are made when they are asked for. `classes`: the names of the data set's, the background's first.
+    `means` and `stds` (4 x classes float64, class by class): those of the bbox targets, of the entries or
+    (PRECOMPUTED) of the configuration. `skipped`: a message for each photo that could not be read, where those were
+    to be skipped.
 
     Raises DataError where no photo is left, and for a configuration that cannot be served.
     """
@@ -92,11 +52,11 @@ class Roidb(Sequence[RoidbEntry]):
         self,
         photos: Sequence[Photo],
         cfg: Config,
-        num_classes: int = len(CLASSES),
+        classes: Sequence[str],
         skipped: Sequence[str] = (),
     ):
         _check_config(cfg.TRAIN)
-        self.cfg, self.num_classes, self.skipped = cfg, num_classes, list(skipped)
+        self.cfg, self.classes, self.skipped = cfg, classes, list(skipped)
         self.photos = [photo for photo in photos if _is_usable(photo, cfg.TRAIN)]
         self.filtered = len(photos) - len(self.photos)
         if not self.photos:
@@ -106,15 +66,10 @@ class Roidb(Sequence[RoidbEntry]):
             )
         self.means, self.stds = self._normalisation()
 
-    def minibatches(self, num_classes: int) -> RoidbSource | Prefetcher:
-        """What serves minibatches in random order to a net of that many classes; made ahead with USE_PREFETCH."""
-        source = RoidbSource(self, num_classes)
-        return Prefetcher(source) if self.cfg.TRAIN.USE_PREFETCH else source
-
-    def lying(self) -> np.ndarray:
+    def is_landscape(self) -> np.ndarray:
         """Which entries are at least as wide as high: bool, one for each."""
-        lying = np.array([photo.width >= photo.height for photo in self.photos])
-        return np.resize(lying, len(self))
+        landscape = np.array([photo.width >= photo.height for photo in self.photos])
+        return np.resize(landscape, len(self))
 
     def __len__(self) -> int:
         return len(self.photos) * (2 if self.cfg.TRAIN.USE_FLIPPED else 1)
@@ -139,17 +94,17 @@ class Roidb(Sequence[RoidbEntry]):
         )
 
     def _normalisation(self) -> tuple[np.ndarray, np.ndarray]:
-        train = self.cfg.TRAIN
+        train, num_classes = self.cfg.TRAIN, len(self.classes)
         highest = max(int(photo.gt_classes.max(initial=0)) for photo in self.photos)
-        if highest >= self.num_classes:
+        if highest >= num_classes:
             raise DataError(
-                f"an object has class {highest}, but the data set has classes 0 to {self.num_classes - 1}"
+                f"an object has class {highest}, but the data set has classes 0 to {num_classes - 1}"
             )
         if train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED:
-            times = self.num_classes
-            return np.tile(train.BBOX_NORMALIZE_MEANS, times), np.tile(train.BBOX_NORMALIZE_STDS, times)
-        counts = np.zeros((self.num_classes, 1)) + self.cfg.EPS
-        sums, squares = np.zeros((2, self.num_classes, 4))
+            fixed = train.BBOX_NORMALIZE_MEANS, train.BBOX_NORMALIZE_STDS
+            return np.tile(fixed[0], num_classes), np.tile(fixed[1], num_classes)
+        counts = np.zeros((num_classes, 1)) + self.cfg.EPS
+        sums, squares = np.zeros((2, num_classes, 4))
         for flipped in (False, True)[: 1 + train.USE_FLIPPED]:
             for photo in self.photos:
                 rows, targets = _targets(photo, _boxes(photo, flipped), train.BBOX_THRESH)

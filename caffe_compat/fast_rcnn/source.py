@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
-from caffe_compat.layers.fast_rcnn.minibatches import State
+from caffe_compat.fast_rcnn.prefetch import Prefetcher
+from caffe_compat.fast_rcnn.roidb import Roidb
+from caffe_compat.layers.fast_rcnn.minibatches import Source, State
 
-if TYPE_CHECKING:
-    from caffe_compat.fast_rcnn.roidb import Roidb
+
+def minibatches(roidb: Roidb, num_classes: int) -> Source:
+    """What serves minibatches in random order to a net of that many classes; made ahead with USE_PREFETCH."""
+    source = RoidbSource(roidb, num_classes)
+    return Prefetcher(source) if roidb.cfg.TRAIN.USE_PREFETCH else source
 
 
 class RoidbSource:
     """Minibatches of IMS_PER_BATCH entries, in an order shuffled anew at the beginning and after each epoch.
 
-    With ASPECT_GROUPING, pairs of lying and of upright images stay together. As in the reference, the images
+    With ASPECT_GROUPING, pairs of landscape and of upright images stay together. As in the reference, the images
     at the end of an order that fill no minibatch, or the last one, wait for the next. Shuffles and samples
     draw from numpy's global random numbers, in the reference's order; together with its state, `get_state`
     and `set_state` go on bit for bit.
@@ -74,8 +79,8 @@ class RoidbSource:
 
     def _shuffle(self) -> None:
         if self.roidb.cfg.TRAIN.ASPECT_GROUPING:
-            lying = self.roidb.lying()
-            groups = [np.random.permutation(np.flatnonzero(group)) for group in (lying, ~lying)]
+            landscape = self.roidb.is_landscape()
+            groups = [np.random.permutation(np.flatnonzero(group)) for group in (landscape, ~landscape)]
             pairs = np.concatenate(groups).reshape(-1, 2)
             self.permutation = pairs[np.random.permutation(len(pairs))].ravel()
         else:
@@ -83,7 +88,7 @@ class RoidbSource:
         self.cursor = 0
 
 
-class InOrder(Sequence[Blobs]):
+class SequentialSource(Sequence[Blobs]):
     """Minibatches of IMS_PER_BATCH entries in the roidb's order; the last one is filled up with the first entries.
 
     Plain ones sample anew at each reading. Raises DataError as RoidbSource does.

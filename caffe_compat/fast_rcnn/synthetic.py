@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, in_order
+from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
-from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
-from caffe_compat.fast_rcnn.voc import Annotation
+from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import class_names
 
 _HEIGHT, _WIDTH = 600, 800  # as scaled, so that boxes in the picture and in the blob are the same
 _OBJECTS = 5
@@ -28,7 +30,7 @@ def synthetic_sample(
     rng = np.random.RandomState(seed)
     pictures, photos = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
     cfg = in_order(FASTER_RCNN if has_rpn else OHEM)
-    return minibatch(pictures, Roidb(photos, cfg, num_classes), num_classes, cfg)
+    return minibatch(pictures, Roidb(photos, cfg, class_names(num_classes)), num_classes, cfg)
 
 
 def _sample(rng: np.random.RandomState, num_classes: int, rois: int) -> tuple[np.ndarray, Photo]:

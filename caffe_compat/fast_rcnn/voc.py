@@ -6,14 +6,14 @@ import difflib
 import math
 import os
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.dataset import Annotation, GroundTruth
 
 CLASSES = (
     "__background__",
@@ -41,40 +41,25 @@ CLASSES = (
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """The objects of a photo, in the order of the file, without those marked difficult.
-
-    boxes: G x 4 float32, x1 y1 x2 y2 in pixels, 0-based (the file counts from 1), both corners inside,
-    fractions cut off. classes: G int32, indices into CLASSES.
-    """
-
-    boxes: np.ndarray
-    classes: np.ndarray
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The objects of a photo in the order of the file, as the evaluation takes them.
-
-    boxes: G x 4 float64, x1 y1 x2 y2 in pixels that count from 1 as in the file, fractions cut off.
-    classes: G int32, indices into CLASSES. difficult: G bool.
-    """
-
-    boxes: np.ndarray
-    classes: np.ndarray
-    difficult: np.ndarray
+def class_names(num_classes: int) -> Sequence[str]:
+    """The names of a net's classes, where no data set says them: VOC's where it has as many, else "class 7"."""
+    if num_classes == len(CLASSES):
+        return CLASSES
+    return CLASSES[0], *(f"class {label}" for label in range(1, num_classes))
 
 
 class Devkit:
-    """One image set of a VOC devkit: `image_ids` in the order of its file.
+    """One image set of a VOC devkit, a Dataset: `image_ids` in the order of its file.
 
     Raises DataError, which names the file, where the folders or the image set are missing, or it is empty.
 
     Source: the VOC devkit's documentation; the reference's datasets/pascal_voc.py.
     """
 
+    classes = CLASSES
+
     def __init__(self, path: str | os.PathLike[str], year: int | str = "2007", image_set: str = "trainval"):
+        self.name = f"VOC{year} {image_set} of {path}"
         self.folder = Path(path) / f"VOC{year}"
         if not self.folder.is_dir():
             raise DataError(
@@ -89,10 +74,10 @@ class Devkit:
         return self.folder / "JPEGImages" / f"{image_id}.jpg"
 
     def annotation(self, image_id: str, width: int, height: int) -> Annotation:
-        """The objects of a photo of width x height pixels.
+        """The objects of a photo of width x height pixels, in the order of the file; it counts pixels from 1.
 
-        Raises DataError, which names the file, where it is missing or malformed, names a class that VOC does
-        not have, or has a box outside the photo.
+        Fractions of pixels are cut off. Raises DataError, which names the file, where it is missing or malformed,
+        names a class that VOC does not have, or has a box outside the photo.
         """
         with self._objects(image_id) as objects:
             objects = [one for one in objects if not _is_difficult(one)]
@@ -100,13 +85,16 @@ class Devkit:
             classes = [_class(one) for one in objects]
         return Annotation(np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32))
 
-    def truth(self, image_id: str) -> Truth:
-        """The objects of a photo, difficult ones too. Raises DataError as `annotation` does, but for boxes outside."""
+    def truth(self, image_id: str) -> GroundTruth:
+        """The objects of a photo in the order of the file, difficult ones too; fractions of pixels are cut off.
+
+        Raises DataError as `annotation` does, but not for boxes outside.
+        """
         with self._objects(image_id) as objects:
             boxes = [[math.trunc(corner) for corner in _corners_of(one)] for one in objects]
             classes = [_class(one) for one in objects]
             difficult = [_is_difficult(one) for one in objects]
-        return Truth(
+        return GroundTruth(
             np.array(boxes, np.float64).reshape(-1, 4), np.array(classes, np.int32), np.array(difficult, bool)
         )
 

@@ -68,8 +68,12 @@ def of_run(
     notes: Sequence[str] = (),
     pixel_means: Sequence[float] = PIXEL_MEANS,
     meaning: str = REPLACES,
+    classes: Sequence[str] | None = None,
 ) -> Report:
-    """The page of a run of a net; `look` was made before it and is stopped. meaning: of propagate_down in the net."""
+    """The page of a run of a net; `look` was made before it and is stopped.
+
+    meaning: of propagate_down in the net. classes: see `hard_rois.mined`.
+    """
     layers = _layers(net, look.made)
     for i, (layer, ran) in enumerate(zip(layers, run.layers, strict=True)):
         layer.forward_ms, layer.backward_ms = ran.forward_ms, ran.backward_ms
@@ -95,7 +99,7 @@ def of_run(
         notes=[*notes, *warnings],
         graph=svg(explain(net, meaning)),
         layers=layers,
-        mined=mined(net, pixel_means),
+        mined=mined(net, pixel_means, classes),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from caffe_compat.fast_rcnn.draw import label_name
+from caffe_compat.fast_rcnn.voc import class_names
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.net import Net
 from caffe_compat.report.histogram import Histogram
@@ -63,19 +63,24 @@ class Mined:
     kept_losses: Histogram
 
 
-def mined(net: Net, pixel_means: Sequence[float]) -> list[Mined]:
-    """Of each mining layer of a net that has run forward. pixel_means: blue, green, red, added to blob `data`."""
+def mined(net: Net, pixel_means: Sequence[float], classes: Sequence[str] | None = None) -> list[Mined]:
+    """Of each mining layer of a net that has run forward. pixel_means: blue, green, red, added to blob `data`.
+
+    classes: the names of the data set's, the background's first; None: `class_names`.
+    """
     return [
-        _mined(net, i, layer, pixel_means)
+        _mined(net, i, layer, pixel_means, classes or class_names(layer.num_classes))
         for i, layer in enumerate(net.layers)
         if isinstance(layer, HardRoIMining) and layer.losses.size
     ]
 
 
-def _mined(net: Net, index: int, layer: HardRoIMining, pixel_means: Sequence[float]) -> Mined:
+def _mined(
+    net: Net, index: int, layer: HardRoIMining, pixel_means: Sequence[float], classes: Sequence[str]
+) -> Mined:
     rois = net.bottoms[index][2].data.reshape(-1, 5)
     labels = net.bottoms[index][3].data.reshape(-1).astype(int)
-    names = {int(label): _name(int(label), layer.num_classes) for label in np.unique(labels)}
+    names = {int(label): classes[label] if label else "background" for label in np.unique(labels)}
     kept = layer.selected
     return Mined(
         layer=net.layer_names[index],
@@ -86,10 +91,6 @@ def _mined(net: Net, index: int, layer: HardRoIMining, pixel_means: Sequence[flo
         losses=Histogram.of(layer.losses),
         kept_losses=Histogram.of(layer.losses[kept]),
     )
-
-
-def _name(label: int, num_classes: int) -> str:
-    return label_name(label, num_classes) if label else "background"
 
 
 def _class(label: int, name: str, labels: np.ndarray, losses: np.ndarray, kept: np.ndarray) -> ClassOfRois:

@@ -12,6 +12,7 @@ from pathlib import Path
 from caffe_compat.engine import EngineChoice
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, NetState, SolverParameter
 from caffe_compat.prototxt.reader import read_net
@@ -31,10 +32,15 @@ class Nets:
     """
 
     def __init__(
-        self, param: SolverParameter, source: Source | None, propagate_down: str, engine: EngineChoice
+        self,
+        param: SolverParameter,
+        source: Source | None,
+        propagate_down: str,
+        layer_settings: LayerSettings | None,
+        engine: EngineChoice,
     ):
-        self.param, self.source = param, source
-        self.propagate_down, self.engine = propagate_down, engine
+        self.param, self.source, self.engine = param, source, engine
+        self.propagate_down, self.layer_settings = propagate_down, layer_settings
 
     def train_net(self) -> Net:
         """Raises SolverError unless exactly one of TRAIN_NETS is there."""
@@ -82,7 +88,7 @@ class Nets:
         for part in (param.state, *states):
             state.MergeFrom(part)
         param.state.CopyFrom(state)
-        return Net.from_param(param, source, self.propagate_down, self.engine)
+        return Net.from_param(param, source, self.propagate_down, self.layer_settings, self.engine)
 
     def _read(self, field: str, index: int = 0) -> _Read:
         value = getattr(self.param, field)

@@ -22,6 +22,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.engines.base import Updates, WorkerLost, Workers
 from caffe_compat.errors import SolverError
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
@@ -75,8 +76,8 @@ class Requests:
 class Solver:
     """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
 
-    file: a solver's prototxt. propagate_down, engine, device, precision: see Net. Nets and weights that it names are
-    looked for in the working directory, then in the solver's folder and the folders above it.
+    file: a solver's prototxt. propagate_down, layer_settings, engine, device, precision: see Net. Nets and weights that
+    it names are looked for in the working directory, then in the solver's folder and the folders above it.
 
     Attributes:
         net, test_nets   the test nets use the params of the train net
@@ -97,11 +98,13 @@ class Solver:
         self,
         solver_file: str | PathLike[str],
         propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
     ):
-        self._build(*read_solver(fspath(solver_file)), propagate_down, choose(engine, device, precision))
+        choice = choose(engine, device, precision)
+        self._build(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice)
 
     @classmethod
     def from_param(
@@ -109,16 +112,22 @@ class Solver:
         param: SolverParameter,
         source: Source | None = None,
         propagate_down: str = REPLACES,
+        layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, propagate_down, engine or choose())
+        solver._build(param, source, propagate_down, layer_settings, engine or choose())
         return solver
 
     # ---- building ---------------------------------------------------------------------------------------------
     def _build(
-        self, param: SolverParameter, source: Source | None, propagate_down: str, engine: EngineChoice
+        self,
+        param: SolverParameter,
+        source: Source | None,
+        propagate_down: str,
+        layer_settings: LayerSettings | None,
+        engine: EngineChoice,
     ) -> None:
         self.param, self.source = param, source
         if param.HasField("type") and param.type != self.type:
@@ -127,7 +136,7 @@ class Solver:
         self.learning_rate = LearningRate(param, source)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
-        nets = Nets(param, source, propagate_down, engine)
+        nets = Nets(param, source, propagate_down, layer_settings, engine)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
         self.net.engine.train()
         self.workers: Workers | None = self.net.engine.workers

@@ -13,6 +13,7 @@ import numpy as np
 
 from caffe_compat.backward_plan import REPLACES
 from caffe_compat.engine import EngineChoice, choose
+from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
@@ -133,21 +134,24 @@ SOLVERS: dict[str, type[Solver]] = {
 def get_solver(
     solver_file: str | PathLike[str],
     propagate_down: str = REPLACES,
+    layer_settings: LayerSettings | None = None,
     engine: str | None = None,
     device: str = "cpu",
     precision: str = "float32",
 ) -> Solver:
-    """The solver of a prototxt, of the type that it states; engine, device, precision: see Net.
+    """The solver of a prototxt, of the type that it states; what follows the file: see Net.
 
     Source: pycaffe's get_solver.
     """
-    return create_solver(*read_solver(fspath(solver_file)), propagate_down, choose(engine, device, precision))
+    choice = choose(engine, device, precision)
+    return create_solver(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice)
 
 
 def create_solver(
     param: SolverParameter,
     source: Source | None = None,
     propagate_down: str = REPLACES,
+    layer_settings: LayerSettings | None = None,
     engine: EngineChoice | None = None,
 ) -> Solver:
     """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown one."""
@@ -156,4 +160,4 @@ def create_solver(
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
         raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
-    return SOLVERS[param.type].from_param(param, source, propagate_down, engine)
+    return SOLVERS[param.type].from_param(param, source, propagate_down, layer_settings, engine)

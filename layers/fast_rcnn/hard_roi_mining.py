@@ -124,7 +124,7 @@ class HardRoIMining(Layer):
 class OHEMDataLayer(HardRoIMining):
     """HardRoIMining as `python_param { module: "roi_data_layer.layer" layer: "OHEMDataLayer" }` has it.
 
-    param_str gives num_classes; the rest are the class's attributes, which a configuration may set.
+    param_str gives num_classes; batch_size, use_nms and nms_thresh are what a configuration may set.
     """
 
     def _read_params(self, bottom: Sequence[Blob]) -> None:

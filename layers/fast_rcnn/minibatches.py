@@ -22,7 +22,7 @@ class Source(Protocol):
     def set_state(self, state: State) -> None: ...
 
 
-class Circle:
+class CyclicSource:
     """A Source of given minibatches, in their order, again and again. They are read when their turn comes."""
 
     def __init__(self, blobs: Sequence[Blobs]):

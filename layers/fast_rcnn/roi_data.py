@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.param_str import num_classes
-from caffe_compat.layers.fast_rcnn.minibatches import Blobs, Circle, Source, State
+from caffe_compat.layers.fast_rcnn.minibatches import Blobs, CyclicSource, Source, State
 from caffe_compat.layers.registry import register
 
 TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
@@ -25,9 +24,9 @@ class RoIDataLayer(Layer):
     y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
     are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
     G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
-    python_param.param_str, says how many classes. The minibatches come from `set_roidb`, `set_source` or
+    python_param.param_str, says how many classes. The minibatches come from `set_source` or
     `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
-    `max_size` with one RoI; a configuration may set these attributes of the class.
+    `max_size` with one RoI; a configuration may set these attributes of the layer.
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
     """
 
@@ -47,7 +46,7 @@ class RoIDataLayer(Layer):
             )
         self.has_rpn = tuple(self.layer_param.top[1:]) == RPN_TOPS[1:]
         self.names = RPN_TOPS if self.has_rpn else TOPS[: len(top)]
-        self.columns = 4 * (self.layer_param.roi_data_param.num_classes or num_classes(self))
+        self.num_classes = self.layer_param.roi_data_param.num_classes or num_classes(self)
         self.source: Source | None = None
         self.served = 0
         images = 1 if self.has_rpn else self.ims_per_batch, 3, self.scale, self.max_size
@@ -55,10 +54,6 @@ class RoIDataLayer(Layer):
         shapes = [images, (1, 3), (1, 4)] if self.has_rpn else self._shapes(images, 1)
         for blob, shape in zip(top, shapes, strict=False):
             blob.reshape(*shape)
-
-    def set_roidb(self, roidb: Any) -> None:
-        """Serve minibatches of a roidb from now on: of what its `minibatches(num_classes)` gives, a Source."""
-        self.set_source(roidb.minibatches(self.columns // 4))
 
     def set_source(self, source: Source) -> None:
         """Serve what this source gives from now on."""
@@ -69,7 +64,7 @@ class RoIDataLayer(Layer):
 
         Each maps the names of the tops to arrays; they are read one at a time, when their turn comes.
         """
-        self.source, self.served = Circle(blobs) if len(blobs) else None, 0
+        self.source, self.served = CyclicSource(blobs) if len(blobs) else None, 0
 
     def get_state(self) -> State:
         """Where the source stands: with it, and numpy's random state, `set_state` goes on just so."""
@@ -84,7 +79,7 @@ class RoIDataLayer(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.source is None:
             raise self.error(
-                "there is no data; give minibatches with this layer's set_roidb or set_blobs, "
+                "there is no data; give minibatches with this layer's set_source or set_blobs, "
                 "or run run-prototxt with --devkit or --inputs"
             )
         blobs = self.source.next()
@@ -98,7 +93,7 @@ class RoIDataLayer(Layer):
         """Of the tops, with so many RoIs or annotated boxes."""
         if self.has_rpn:
             return [(1, *images[1:]), (1, 3), (rows, 5)]
-        boxes = (rows, self.columns)
+        boxes = (rows, 4 * self.num_classes)
         return [images, (rows, 5), (rows,), boxes, boxes, boxes]
 
     def _check(self, blobs: Blobs, index: int) -> None:
@@ -120,7 +115,7 @@ class RoIDataLayer(Layer):
             if np.shape(blobs[name]) != shape:
                 raise self.error(
                     f"minibatch {index}: {name} has the shape {np.shape(blobs[name])}, expected {shape} "
-                    f"({rows} {what}, {self.columns // 4} classes)"
+                    f"({rows} {what}, {self.num_classes} classes)"
                 )
             if not np.isfinite(blobs[name]).all():
                 place = [int(i) for i in np.argwhere(~np.isfinite(blobs[name]))[0]]

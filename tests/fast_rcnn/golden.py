@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
-from caffe_compat.fast_rcnn.voc import Annotation
+from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.entries import Photo
+from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import Devkit
 
 PIPELINE = Path(__file__).parents[1] / "golden" / "pipeline"
 
@@ -32,4 +34,4 @@ def recorded_photos(folder: Path | str = "") -> list[Photo]:
 
 
 def recorded_roidb(cfg: Config, folder: Path | str = "") -> Roidb:
-    return Roidb(recorded_photos(folder), cfg)
+    return Roidb(recorded_photos(folder), cfg, Devkit.classes)

@@ -10,6 +10,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.bbox_pred import normalize, store_unnormalized, unnormalized
 from caffe_compat.fast_rcnn.config import OHEM, Config, cfg_from_list
 from caffe_compat.fast_rcnn.roidb import Roidb
+from caffe_compat.fast_rcnn.source import minibatches
 from fast_rcnn.drawn import picture
 from fast_rcnn.golden import recorded, recorded_roidb
 
@@ -88,7 +89,8 @@ def solver_on(roidb: Roidb, folder) -> caffe.solvers.Solver:
     (folder / "net.prototxt").write_text(TRAIN)
     (folder / "solver.prototxt").write_text(SOLVER.replace('"snap"', f'"{folder}/snap"'))
     solver = caffe.get_solver(folder / "solver.prototxt")
-    solver.net.layers[0].set_roidb(roidb)
+    layer = solver.net.layers[0]
+    layer.set_source(minibatches(roidb, layer.num_classes))
     store_unnormalized(solver, roidb)
     return solver
 
@@ -119,5 +121,5 @@ def test_a_snapshot_is_unnormalised_and_training_goes_on_from_it_bit_for_bit(roi
 
 
 def test_without_normalised_targets_weights_are_stored_as_they_are(roidb, tmp_path):
-    plain = Roidb(roidb.photos, cfg_from_list(["TRAIN.BBOX_NORMALIZE_TARGETS", "False"], OHEM))
+    plain = Roidb(roidb.photos, cfg_from_list(["TRAIN.BBOX_NORMALIZE_TARGETS", "False"], OHEM), roidb.classes)
     assert solver_on(plain, tmp_path).stored_forms == {}

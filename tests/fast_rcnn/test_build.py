@@ -4,9 +4,9 @@ from reference import reference
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn import build, proposals
-from caffe_compat.fast_rcnn.build import devkit_roidb, photos_roidb
+from caffe_compat.fast_rcnn.build import dataset_roidb, photos_roidb
 from caffe_compat.fast_rcnn.config import OHEM, Config
-from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from fast_rcnn.drawn import SIZES
 from fast_rcnn.golden import PIPELINE, recorded
 
@@ -17,7 +17,7 @@ def test_a_devkit_and_a_file_of_proposals_make_the_recorded_roidb(file):
         pytest.importorskip("scipy")
     record = recorded("roidb")
     kit = Devkit(reference("VOCdevkit2007"))
-    roidb = devkit_roidb(kit, Config(), PIPELINE / file)
+    roidb = dataset_roidb(kit, Config(), PIPELINE / file)
     assert len(roidb) == 10
     for i, entry in enumerate(roidb):
         assert (entry.path, entry.flipped) == (str(kit.photo(record["image_id"][i])), record["flipped"][i])
@@ -28,11 +28,11 @@ def test_a_devkit_and_a_file_of_proposals_make_the_recorded_roidb(file):
 
 def test_photos_keep_their_order_and_progress_is_told(devkit):
     told = []
-    roidb = devkit_roidb(Devkit(devkit), OHEM, on_photo=lambda name, total: told.append((name, total)))
+    roidb = dataset_roidb(Devkit(devkit), OHEM, on_photo=lambda name, total: told.append((name, total)))
     assert told == [(image_id, 3) for image_id in SIZES]
     assert [(photo.height, photo.width) for photo in roidb.photos] == list(SIZES.values())
     assert [entry.flipped for entry in roidb] == [False] * 3 + [True] * 3
-    some = devkit_roidb(Devkit(devkit), OHEM, image_ids=["000031", "000007"])
+    some = dataset_roidb(Devkit(devkit), OHEM, image_ids=["000031", "000007"])
     assert [photo.width for photo in some.photos] == [100, 120]
 
 
@@ -48,16 +48,16 @@ def test_searches_run_at_the_same_time(devkit, monkeypatch):
 
     monkeypatch.setattr(build.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(proposals, "propose", search)
-    assert len(devkit_roidb(Devkit(devkit), OHEM, image_ids=["000007", "000012"])) == 4
+    assert len(dataset_roidb(Devkit(devkit), OHEM, image_ids=["000007", "000012"])) == 4
 
 
 def test_a_bad_photo_ends_it_or_is_left_out_and_counted(devkit):
     kit = Devkit(devkit)
     kit.photo("000012").write_bytes(kit.photo("000012").read_bytes()[:900])
     with pytest.raises(DataError, match="the JPEG is cut off") as error:
-        devkit_roidb(kit, OHEM)
+        dataset_roidb(kit, OHEM)
     assert error.value.file == str(kit.photo("000012"))
-    roidb = devkit_roidb(kit, OHEM, skip_bad_images=True)
+    roidb = dataset_roidb(kit, OHEM, skip_bad_images=True)
     assert [photo.path for photo in roidb.photos] == [str(kit.photo("000007")), str(kit.photo("000031"))]
     (message,) = roidb.skipped
     assert message.startswith(f"{kit.photo('000012')}: the JPEG is cut off after 900 bytes")
@@ -66,7 +66,7 @@ def test_a_bad_photo_ends_it_or_is_left_out_and_counted(devkit):
     with pytest.raises(
         DataError, match=r"none of the 3 photos of the image set can be read; the first: .*000007"
     ):
-        devkit_roidb(kit, OHEM, skip_bad_images=True)
+        dataset_roidb(kit, OHEM, skip_bad_images=True)
 
 
 def test_a_bad_annotation_or_proposal_ends_it_all_the_same(devkit, tmp_path):
@@ -75,18 +75,18 @@ def test_a_bad_annotation_or_proposal_ends_it_all_the_same(devkit, tmp_path):
     with pytest.raises(
         DataError, match=r"\[5.0, 5.0, 99.0, 20.0\] is not inside the photo of 70 x 110"
     ) as error:
-        devkit_roidb(kit, OHEM, tmp_path / "p.npz", skip_bad_images=True)
+        dataset_roidb(kit, OHEM, tmp_path / "p.npz", skip_bad_images=True)
     assert error.value.file == str(kit.photo("000012"))
     path = devkit / "VOC2007/Annotations/000031.xml"
     path.write_text(path.read_text().replace("person", "persom"))
     with pytest.raises(DataError, match="did you mean 'person'") as error:
-        devkit_roidb(kit, OHEM, skip_bad_images=True)
+        dataset_roidb(kit, OHEM, skip_bad_images=True)
     assert error.value.file == str(path)
 
 
 def test_photos_of_ones_own(devkit):
     told = []
     paths = [Devkit(devkit).photo("000012")]
-    roidb = photos_roidb(paths, OHEM, 4, lambda name, total: told.append((name, total)))
+    roidb = photos_roidb(paths, OHEM, CLASSES[:4], lambda name, total: told.append((name, total)))
     assert told == [("000012.jpg", 1)] and len(roidb.means) == 16
     assert len(roidb[0].boxes) > 0 and not roidb[0].max_classes.any()

@@ -3,23 +3,37 @@
 from dataclasses import asdict
 
 import pytest
+from recordings import net_of
 
-from caffe_compat.errors import DataError
+import caffe_compat as caffe
+from caffe_compat.errors import DataError, LayerError
 from caffe_compat.fast_rcnn.config import (
     FASTER_RCNN,
     OHEM,
     Config,
-    apply,
     cfg_from_file,
     cfg_from_list,
     in_order,
 )
+from caffe_compat.fast_rcnn.feed import configure
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining, OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+
+MINE = """
+layer { name: "d" type: "DummyData" top: "p" top: "b" top: "r" top: "l" top: "t" top: "i" top: "o"
+  dummy_data_param {
+    shape { dim: 90 dim: 21 } shape { dim: 90 dim: 84 } shape { dim: 90 dim: 5 } shape { dim: 90 }
+    shape { dim: 90 dim: 84 } shape { dim: 90 dim: 84 } shape { dim: 90 dim: 84 }
+    data_filler { value: 0.5 } data_filler { } data_filler { type: "uniform" max: 999 } data_filler { }
+    data_filler { } data_filler { } data_filler { } } }
+layer { name: "m" type: "Python" bottom: "p" bottom: "b" bottom: "r" bottom: "l" bottom: "t" bottom: "i" bottom: "o"
+  top: "1" top: "2" top: "3" top: "4" top: "5"
+  python_param { module: "roi_data_layer.layer" layer: "OHEMDataLayer" param_str: "num_classes: 21" } }
+"""  # each RoI is of an image of its own, so that none is left out because of another one
 
 OHEM_YML = """\
 EXP_DIR: fast_rcnn_ohem
@@ -153,28 +167,23 @@ def test_what_cannot_be_read_is_refused(write, tmp_path):
             cfg_from_file(write(text))
 
 
-def test_the_layers_take_their_values_when_it_is_applied():
-    mining = (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh)
+def test_the_settings_of_the_layers():
     pairs = "TRAIN.SCALES (480,576) TRAIN.MAX_SIZE 900 TRAIN.OHEM_USE_NMS False TRAIN.OHEM_NMS_THRESH 0.6"
-    apply(cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM))
-    assert (RoIDataLayer.ims_per_batch, RoIDataLayer.scale, RoIDataLayer.max_size) == (1, 576, 900)
-    mined = (OHEMDataLayer.batch_size, OHEMDataLayer.use_nms, OHEMDataLayer.nms_thresh)
-    assert mined == (32, False, 0.6)
-    assert (HardRoIMining.batch_size, HardRoIMining.use_nms, HardRoIMining.nms_thresh) == mining
+    settings = cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM).layer_settings()
+    assert settings[RoIDataLayer] == {"ims_per_batch": 1, "scale": 576, "max_size": 900}
+    assert settings[OHEMDataLayer] == {"batch_size": 32, "use_nms": False, "nms_thresh": 0.6}
+    assert HardRoIMining not in settings
 
 
-def test_the_rpn_layers_take_their_values_by_phase():
+def test_the_settings_of_the_rpn_layers_go_by_phase():
     names = {
         ProposalLayer: ("pre_nms_top_n", "post_nms_top_n", "nms_thresh", "min_size"),
         AnchorTargetLayer: ("batch_size", "fg_fraction", "positive_overlap", "clobber_positives"),
         ProposalTargetLayer: ("batch_size", "bg_thresh_lo", "normalize_targets", "normalize_stds"),
     }
-    apply(
-        cfg_from_list(
-            ["TRAIN.RPN_PRE_NMS_TOP_N", "70", "TEST.RPN_MIN_SIZE", "5", "TRAIN.RPN_BATCHSIZE", "32"], OHEM
-        )
-    )
-    got = [[getattr(cls, name) for name in found] for cls, found in names.items()]
+    pairs = "TRAIN.RPN_PRE_NMS_TOP_N 70 TEST.RPN_MIN_SIZE 5 TRAIN.RPN_BATCHSIZE 32"
+    settings = cfg_from_list(pairs.split(), OHEM).layer_settings()
+    got = [[settings[cls][name] for name in found] for cls, found in names.items()]
     by_phase = [
         {TRAIN: 70, TEST: 6000},
         {TRAIN: 2000, TEST: 300},
@@ -182,6 +191,42 @@ def test_the_rpn_layers_take_their_values_by_phase():
         {TRAIN: 16, TEST: 5},
     ]
     assert got == [by_phase, [32, 0.5, 0.7, False], [64, 0.0, False, (0.1, 0.1, 0.2, 0.2)]]
+
+
+def batch_size_of(most: int) -> Config:
+    return cfg_from_list(["TRAIN.BATCH_SIZE", str(most)], OHEM)
+
+
+def mined(net: caffe.Net) -> int:
+    net.forward()
+    return len(net.layer_dict["m"].selected)
+
+
+def test_each_net_keeps_its_configuration():
+    classes = OHEM.layer_settings().keys()
+    before = [dict(vars(cls)) for cls in classes]
+    many, few = (net_of(MINE, layer_settings=batch_size_of(most).layer_settings()) for most in (20, 5))
+    assert (mined(many), mined(few), mined(many)) == (20, 5, 20)
+    configure(few, batch_size_of(7))
+    assert (mined(many), mined(few), mined(net_of(MINE))) == (20, 7, OHEMDataLayer.batch_size)
+    assert [dict(vars(cls)) for cls in classes] == before
+
+
+def test_each_solver_keeps_its_configuration(tmp_path):
+    (tmp_path / "net.prototxt").write_text(MINE)
+    solver = tmp_path / "solver.prototxt"
+    solver.write_text('net: "net.prototxt" test_iter: 1 test_interval: 9 base_lr: 1 lr_policy: "fixed"')
+    many, few = (
+        caffe.get_solver(solver, layer_settings=batch_size_of(most).layer_settings()) for most in (20, 5)
+    )
+    nets = many.net, few.net, many.test_nets[0], few.test_nets[0]
+    assert [mined(net) for net in nets] == [20, 5, 20, 5]
+
+
+def test_a_setting_that_a_layer_does_not_have_is_refused():
+    with pytest.raises(LayerError, match="'batchsize', which OHEMDataLayer does not have") as error:
+        net_of(MINE, layer_settings={OHEMDataLayer: {"batchsize": 5}})
+    assert error.value.layer == "m"
 
 
 def test_a_look_in_order_has_no_mirror_images_and_fixed_means():

@@ -13,7 +13,7 @@ import caffe_compat as caffe
 from caffe_compat.engine import EngineChoice
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform_inv, clip_boxes
-from caffe_compat.fast_rcnn.config import Config, TestConfig, apply, cfg_from_list
+from caffe_compat.fast_rcnn.config import Config, TestConfig, cfg_from_list
 from caffe_compat.fast_rcnn.detect import Detector, candidates, im_detect, limit, unique_rois
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.nms import by_class_and_score, suppress
@@ -187,9 +187,7 @@ def test_answers_that_are_not_finite_are_an_error():
 def rpn_cfg():
     """At twice the size, which no rounding touches."""
     pairs = "TEST.HAS_RPN True TEST.SCALES (90,) TEST.RPN_MIN_SIZE 5 TEST.RPN_POST_NMS_TOP_N 37 DEDUP_BOXES 0"
-    cfg = cfg_from_list(pairs.split())
-    apply(cfg)
-    return cfg
+    return cfg_from_list(pairs.split())
 
 
 def test_a_net_that_proposes_finds_what_one_finds_that_is_given_the_same_boxes(rpn_cfg):
@@ -227,9 +225,19 @@ def test_whether_a_net_proposes_is_plain_from_its_inputs(rpn_cfg):
 @pytest.mark.parametrize("engine", ["strict", "fast"])
 def test_a_net_that_proposes_nothing_finds_nothing(engine, rpn_cfg, monkeypatch):
     monkeypatch.setattr("caffe_compat.engine._default", EngineChoice(engine))
-    apply(cfg_from_list(["TEST.RPN_MIN_SIZE", "400"], rpn_cfg))
-    detector = Detector(tiny_test_net(text=TINY_RPN_TEST), rpn_cfg)
+    cfg = cfg_from_list(["TEST.RPN_MIN_SIZE", "400"], rpn_cfg)
+    detector = Detector(tiny_test_net(text=TINY_RPN_TEST), cfg)
     assert detector(picture(3, 45, 61)).shape == (0, 6) and detector.proposals == 0
+
+
+def test_each_detector_of_a_net_goes_by_its_own_configuration(rpn_cfg):
+    net, image = tiny_test_net(text=TINY_RPN_TEST), picture(3, 45, 61)
+    detectors = {
+        most: Detector(net, cfg_from_list(["TEST.RPN_POST_NMS_TOP_N", str(most)], rpn_cfg)) for most in (9, 4)
+    }
+    for most in (9, 4, 9):
+        detectors[most](image)
+        assert detectors[most].proposals == most
 
 
 def test_what_a_net_that_proposes_does_not_take_is_refused(rpn_cfg):

@@ -1,13 +1,13 @@
 import numpy as np
 
-from caffe_compat.fast_rcnn.draw import draw, label_name
+from caffe_compat.fast_rcnn.draw import draw
 from caffe_compat.fast_rcnn.voc import CLASSES
 
 GREY = np.full((375, 500, 3), 128, np.uint8)
 
 
 def changed(*dets) -> np.ndarray:
-    return (draw(GREY, np.array(dets, np.float32).reshape(-1, 6)) != GREY).any(axis=2)
+    return (draw(GREY, np.array(dets, np.float32).reshape(-1, 6), CLASSES) != GREY).any(axis=2)
 
 
 def test_a_box_and_its_label_above_it():
@@ -29,11 +29,6 @@ def test_labels_stay_in_the_photo_and_leave_each_other_free():
 
 def test_the_photo_itself_stays_as_it_is():
     before = GREY.copy()
-    assert draw(GREY, np.zeros((0, 6), np.float32)) is not GREY
+    assert draw(GREY, np.zeros((0, 6), np.float32), CLASSES) is not GREY
     changed([1, -5, 3, 700, 80, 1.0])
     np.testing.assert_array_equal(GREY, before)
-
-
-def test_names():
-    assert label_name(12) == CLASSES[12] == "dog"
-    assert label_name(12, 81) == "class 12"

@@ -89,12 +89,12 @@ def test_a_class_without_objects_or_without_detections(tmp_path):
 
 
 def test_result_files(tmp_path):
-    paths = write_results(recorded_detections(), tmp_path / "results", "test")
+    paths = write_results(recorded_detections(), tmp_path / "results", "test", CLASSES)
     assert len(paths) == 20 and paths[14].name == "comp4_det_test_person.txt"
     assert paths[14].read_text().splitlines() == recorded("voc_eval")["file/person"].tolist()
     (tmp_path / "file").write_text("")
     with pytest.raises(CaffeCompatError, match="cannot make the folder"):
-        write_results({}, tmp_path / "file", "test")
+        write_results({}, tmp_path / "file", "test", CLASSES)
 
 
 def test_truth_has_difficult_objects_and_counts_from_one(tmp_path):

@@ -8,6 +8,7 @@ import caffe_compat as caffe
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn import feed
 from caffe_compat.fast_rcnn.config import OHEM, cfg_from_list
+from caffe_compat.fast_rcnn.voc import Devkit
 from fast_rcnn.drawn import SIZES
 
 TOPS = 'top: "data" top: "rois" top: "labels" top: "t" top: "i" top: "o"'
@@ -33,7 +34,7 @@ def told():
 
 def test_a_mining_net_gets_all_rois_of_a_photo_at_a_time(devkit, told):
     net = net_of(DATA + REST + MINE)
-    lines = feed.feed_devkit(net, str(devkit), "2007", "trainval", 2, lambda *seen: told.append(seen))
+    lines = feed.feed_dataset(net, Devkit(devkit), 2, lambda *seen: told.append(seen))
     assert told == [("000007", 2), ("000012", 2)]  # the third photo is not needed
     assert lines == [
         f"data: VOC2007 trainval of {devkit}, 3 photo(s); an iteration has 1 photo(s) with all RoIs"
@@ -47,7 +48,7 @@ def test_a_mining_net_gets_all_rois_of_a_photo_at_a_time(devkit, told):
 
 def test_a_plain_net_gets_sampled_rois_of_two_photos(devkit, told):
     net = net_of(DATA + REST)
-    lines = feed.feed_devkit(net, str(devkit), "2007", "trainval", 1, lambda *seen: told.append(seen))
+    lines = feed.feed_dataset(net, Devkit(devkit), 1, lambda *seen: told.append(seen))
     assert told == [("000007", 2), ("000012", 2)]
     assert lines[0].endswith("an iteration has 2 photo(s) with 128 sampled RoIs")
     blobs = served(net)
@@ -59,9 +60,9 @@ def test_a_configuration_counts_and_bad_photos_are_told(devkit):
     net = net_of(DATA + REST)
     cfg = cfg_from_list(["TRAIN.SCALES", "(60,)"], OHEM)
     with pytest.raises(DataError, match="not a photo") as error:
-        feed.feed_devkit(net, str(devkit), "2007", "trainval", cfg=cfg)
+        feed.feed_dataset(net, Devkit(devkit), cfg=cfg)
     assert error.value.file.endswith("000007.jpg")
-    lines = feed.feed_devkit(net, str(devkit), "2007", "trainval", 2, cfg=cfg, skip_bad_images=True)
+    lines = feed.feed_dataset(net, Devkit(devkit), 2, cfg=cfg, skip_bad_images=True)
     assert served(net)["data"].shape == (1, 3, 94, 60)
     assert len(lines) == 2 and lines[1].startswith("skipped: ") and "000007.jpg" in lines[1]
 
@@ -81,6 +82,6 @@ def test_the_inputs_of_a_test_net(devkit):
         'layer { name: "s" type: "Silence" bottom: "data" bottom: "rois" }',
         caffe.TEST,
     )
-    feed.feed_devkit(net, str(devkit), "2007", "val")
+    feed.feed_dataset(net, Devkit(devkit, image_set="val"))
     assert net.blobs["data"].shape == (2, 3, 600, 750)
     assert net.blobs["rois"].data[-1, 0] == 1

@@ -14,6 +14,7 @@ import pytest
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config, cfg_from_list
 from caffe_compat.fast_rcnn.prefetch import Prefetcher
+from caffe_compat.fast_rcnn.source import minibatches
 from fast_rcnn.drawn import picture
 from fast_rcnn.golden import recorded, recorded_roidb
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
 
 def started(cfg: Config, folder):
     np.random.seed(3)
-    return recorded_roidb(cfg, folder).minibatches(21)
+    return minibatches(recorded_roidb(cfg, folder), 21)
 
 
 def copied(blobs):
@@ -149,8 +150,9 @@ import sys
 sys.path[:] = {sys.path!r}
 from fast_rcnn.golden import recorded_roidb
 from caffe_compat.fast_rcnn.config import cfg_from_list
+from caffe_compat.fast_rcnn.source import minibatches
 print("once", flush=True)
-ahead = recorded_roidb(cfg_from_list({[*SMALL, "TRAIN.USE_PREFETCH", "True"]!r}), {str(folder)!r}).minibatches(21)
+ahead = minibatches(recorded_roidb(cfg_from_list({[*SMALL, "TRAIN.USE_PREFETCH", "True"]!r}), {str(folder)!r}), 21)
 ahead.next()
 print(ahead._process.pid, flush=True)
 sys.stdin.read()

@@ -6,8 +6,10 @@ import pytest
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, cfg_from_list
-from caffe_compat.fast_rcnn.roidb import Photo, Roidb, photo_rois
-from caffe_compat.fast_rcnn.voc import Annotation
+from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.entries import Photo
+from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
+from caffe_compat.fast_rcnn.voc import CLASSES
 from fast_rcnn.golden import recorded, recorded_roidb
 
 
@@ -79,20 +81,20 @@ def test_without_flips_there_are_half_as_many():
 def test_photos_without_usable_rois_are_left_out_in_both_directions():
     dog = photo_rois("dog", 60, 50, objects(([5, 5, 29, 29], 12)), np.array([[40, 40, 50, 49]]))
     empty = photo_rois("empty", 40, 50, objects(), np.array([[3, 4, 20, 30]]))
-    roidb = Roidb([empty, dog], Config())
+    roidb = Roidb([empty, dog], Config(), CLASSES)
     assert ([entry.path for entry in roidb], roidb.filtered) == (["dog", "dog"], 1)
-    assert roidb.lying().tolist() == [True, True]
-    roidb = Roidb([empty, dog], OHEM)
+    assert roidb.is_landscape().tolist() == [True, True]
+    roidb = Roidb([empty, dog], OHEM, CLASSES)
     assert ([entry.path for entry in roidb], roidb.filtered) == (["empty", "dog", "empty", "dog"], 0)
-    assert roidb.lying().tolist() == [False, True, False, True]
+    assert roidb.is_landscape().tolist() == [False, True, False, True]
     with pytest.raises(DataError, match="there is no RoI") as error:
-        Roidb([empty], Config())
+        Roidb([empty], Config(), CLASSES)
     assert error.value.file == "empty"
 
 
 def test_a_photo_without_objects_has_background_only():
     photo = photo_rois("", 60, 50, objects(), np.array([[3, 4, 20, 30], [5, 5, 9, 9]]))
-    entry = Roidb([photo], OHEM)[1]
+    entry = Roidb([photo], OHEM, CLASSES)[1]
     assert entry.boxes.tolist() == [[39, 4, 56, 30], [50, 5, 54, 9]]
     assert not entry.max_overlaps.any() and not entry.max_classes.any() and not entry.bbox_targets.any()
 
@@ -100,7 +102,7 @@ def test_a_photo_without_objects_has_background_only():
 def test_objects_with_the_same_box_keep_their_classes():
     box = [10, 10, 50, 60]
     photo = photo_rois("", 300, 300, objects((box, 7), (box, 4)), np.array([box, [200, 200, 220, 230]]))
-    entry = Roidb([photo], OHEM)[0]
+    entry = Roidb([photo], OHEM, CLASSES)[0]
     assert entry.max_classes.tolist() == [7, 4, 7, 0]
     assert entry.max_overlaps.tolist() == [1, 1, 1, 0]
     assert entry.bbox_targets[:, 0].tolist() == [7, 4, 7, 0]
@@ -108,7 +110,7 @@ def test_objects_with_the_same_box_keep_their_classes():
 
 def test_a_class_that_no_proposal_meets_is_not_divided_by_0():
     photo = photo_rois("", 300, 300, objects(([10, 10, 50, 60], 3)), np.array([[200, 200, 220, 230]]))
-    roidb = Roidb([photo], OHEM)
+    roidb = Roidb([photo], OHEM, CLASSES)
     assert roidb.stds[12:16].tolist() == [1, 1, 1, 1] and roidb.means[12:16].tolist() == [0, 0, 0, 0]
     assert roidb[0].bbox_targets[0].tolist() == [3, 0, 0, 0, 0]
 
@@ -117,7 +119,7 @@ def test_fractions_are_kept_and_whole_numbers_take_14_bytes():
     boxes = np.array([[1.5, 2, 30.25, 40], [0, 0, 299, 299]])
     photo = photo_rois("", 300, 300, objects(), boxes)
     assert photo.boxes.dtype == np.float32
-    np.testing.assert_array_equal(Roidb([photo], OHEM)[0].boxes, boxes)
+    np.testing.assert_array_equal(Roidb([photo], OHEM, CLASSES)[0].boxes, boxes)
     photo = photo_rois("", 300, 300, objects(), boxes.round())
     arrays = (photo.boxes, photo.max_overlaps, photo.matched, photo.gt_classes)
     assert sum(array.nbytes for array in arrays) == 2 * 14
@@ -159,22 +161,22 @@ def test_a_configuration_that_cannot_be_served_is_refused(pairs, message):
 def test_an_rpn_learns_from_photos_with_objects():
     without = photo_rois("a", 60, 50, objects(), np.array([[1, 2, 30, 40]]))
     photo = photo_rois("b", 60, 50, objects(([5, 5, 29, 29], 12), ([7, 8, 20, 40], 3)), np.zeros((0, 4)))
-    roidb = Roidb([without, photo], FASTER_RCNN)
+    roidb = Roidb([without, photo], FASTER_RCNN, CLASSES)
     assert (len(roidb), roidb.filtered) == (2, 1)
     assert [entry.gt_classes.tolist() for entry in roidb] == [[12, 3], [12, 3]]
     assert roidb[1].boxes.tolist() == [[30, 5, 54, 29], [39, 8, 52, 40]]
     assert roidb.means.tolist() == [0.0] * 84 and roidb.stds.tolist() == [0.1, 0.1, 0.2, 0.2] * 21
     with pytest.raises(DataError, match="no annotated object in any photo"):
-        Roidb([without], FASTER_RCNN)
+        Roidb([without], FASTER_RCNN, CLASSES)
     every = cfg_from_list(["TRAIN.BATCH_SIZE", "-1"], FASTER_RCNN)  # py-R-FCN's
-    assert len(Roidb([photo], every)) == 2
+    assert len(Roidb([photo], every, CLASSES)) == 2
 
 
 def test_a_class_that_the_data_set_does_not_have_is_refused():
     photo = photo_rois("", 60, 50, objects(([5, 5, 29, 29], 12)), np.zeros((0, 4)))
     with pytest.raises(DataError, match="class 12, but the data set has classes 0 to 11"):
-        Roidb([photo], OHEM, 12)
-    assert len(Roidb([photo], OHEM, 13).means) == 52
+        Roidb([photo], OHEM, CLASSES[:12])
+    assert len(Roidb([photo], OHEM, CLASSES[:13]).means) == 52
 
 
 def test_ten_thousand_photos_fit_in_memory():
@@ -186,7 +188,7 @@ def test_ten_thousand_photos_fit_in_memory():
     tracemalloc.start()
     photos += [Photo(*(np.copy(v) if isinstance(v, np.ndarray) else v for v in vars(photo).values()))]
     one = tracemalloc.get_traced_memory()[0]
-    roidb = Roidb(photos, Config())
+    roidb = Roidb(photos, Config(), CLASSES)
     for entry in roidb:
         assert len(entry.boxes) == 2002
     del entry

@@ -1,4 +1,4 @@
-"""RoidbSource serves the reference's minibatches in the reference's order; InOrder those of a look."""
+"""RoidbSource serves the reference's minibatches in the reference's order; SequentialSource those of a look."""
 
 import cv2
 import numpy as np
@@ -6,13 +6,14 @@ import pytest
 from reference import reference
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.build import devkit_roidb, photos_roidb
+from caffe_compat.fast_rcnn.build import dataset_roidb, photos_roidb
 from caffe_compat.fast_rcnn.config import OHEM, Config, cfg_from_list, in_order
+from caffe_compat.fast_rcnn.dataset import Annotation
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import propose
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
-from caffe_compat.fast_rcnn.source import InOrder, RoidbSource
-from caffe_compat.fast_rcnn.voc import Annotation, Devkit
+from caffe_compat.fast_rcnn.source import RoidbSource, SequentialSource, minibatches
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from fast_rcnn.drawn import SIZES, annotation
 from fast_rcnn.golden import recorded, recorded_roidb
 
@@ -32,7 +33,7 @@ def blank(tmp_path_factory):
 def started(cfg: Config, folder) -> RoidbSource:
     roidb = recorded_roidb(cfg, folder)
     np.random.seed(3)
-    return roidb.minibatches(21)
+    return minibatches(roidb, 21)
 
 
 def assert_recorded(blobs, record, batch: str) -> None:
@@ -100,7 +101,7 @@ def test_the_order_of_upright_lying_and_square_photos_is_the_recorded_one(name, 
         for width, height in zip(record["shuffle/width"], record["shuffle/height"], strict=True)
     ]
     np.random.seed(3)
-    source = RoidbSource(Roidb(photos, cfg), 21)
+    source = RoidbSource(Roidb(photos, cfg, CLASSES), 21)
     got = [source.next_indices().tolist() for _ in range(40)]
     assert got == record["shuffle/db_inds"].tolist()
 
@@ -108,9 +109,9 @@ def test_the_order_of_upright_lying_and_square_photos_is_the_recorded_one(name, 
 def test_pairs_of_an_odd_number_are_refused(blank):
     cfg = cfg_from_list(["TRAIN.USE_FLIPPED", "False"])
     with pytest.raises(DataError, match="ASPECT_GROUPING makes pairs, but there are 5 images"):
-        recorded_roidb(cfg, blank).minibatches(21)
+        minibatches(recorded_roidb(cfg, blank), 21)
     cfg = cfg_from_list(["TRAIN.ASPECT_GROUPING", "False"], cfg)
-    assert len(recorded_roidb(cfg, blank).minibatches(21).permutation) == 5
+    assert len(minibatches(recorded_roidb(cfg, blank), 21).permutation) == 5
 
 
 def test_a_state_goes_on_in_the_middle_of_an_epoch(blank):
@@ -121,7 +122,7 @@ def test_a_state_goes_on_in_the_middle_of_an_epoch(blank):
     want = [source.next() for _ in range(6)]
     assert all(isinstance(value, np.ndarray) for value in state.values())
     np.random.seed(99)
-    other = recorded_roidb(SCALES, blank).minibatches(21)
+    other = minibatches(recorded_roidb(SCALES, blank), 21)
     other.set_state(state)
     np.random.set_state(random)
     for blobs in want:
@@ -131,12 +132,12 @@ def test_a_state_goes_on_in_the_middle_of_an_epoch(blank):
 
 def test_the_state_of_other_data_is_refused(blank):
     state = started(Config(), blank).get_state()
-    fewer = recorded_roidb(cfg_from_list(["TRAIN.USE_FLIPPED", "False"], OHEM), blank).minibatches(21)
+    fewer = minibatches(recorded_roidb(cfg_from_list(["TRAIN.USE_FLIPPED", "False"], OHEM), blank), 21)
     with pytest.raises(DataError, match="the state is of 10 images, but there are 5"):
         fewer.set_state(state)
     fixed = cfg_from_list(["TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED", "True"])
     with pytest.raises(DataError, match="the means of the bbox targets are not those of the state"):
-        recorded_roidb(fixed, blank).minibatches(21).set_state(state)
+        minibatches(recorded_roidb(fixed, blank), 21).set_state(state)
 
 
 def test_a_photo_that_is_gone_is_named(blank, tmp_path):
@@ -151,8 +152,8 @@ def rows(boxes) -> set[tuple[float, ...]]:
     return {tuple(box) for box in np.asarray(boxes).round().tolist()}
 
 
-def looked_at(devkit, cfg: Config, **options) -> InOrder:
-    return InOrder(devkit_roidb(Devkit(devkit), in_order(cfg), **options), 21)
+def looked_at(devkit, cfg: Config, **options) -> SequentialSource:
+    return SequentialSource(dataset_roidb(Devkit(devkit), in_order(cfg), **options), 21)
 
 
 def test_an_ohem_minibatch_is_a_photo_with_its_objects_and_all_proposals(devkit):
@@ -177,16 +178,16 @@ def test_a_plain_minibatch_is_128_rois_of_two_photos_in_a_circle(devkit):
     samples = looked_at(devkit, Config())
     assert len(samples) == 2
     np.random.seed(3)
-    minibatches = list(samples)
-    assert [blobs["data"].shape for blobs in minibatches] == [(2, 3, 943, 800), (2, 3, 600, 800)]
-    for blobs in minibatches:
+    served = list(samples)
+    assert [blobs["data"].shape for blobs in served] == [(2, 3, 943, 800), (2, 3, 600, 800)]
+    for blobs in served:
         assert len(blobs["labels"]) <= 128
         for image in (0, 1):
             labels = blobs["labels"][blobs["rois"][:, 0] == image]
             assert len(labels) <= 64 and 0 < np.count_nonzero(labels) <= 16
     np.random.seed(3)
-    np.testing.assert_array_equal(samples[0]["rois"], minibatches[0]["rois"])
-    assert not np.array_equal(samples[0]["rois"], minibatches[0]["rois"])
+    np.testing.assert_array_equal(samples[0]["rois"], served[0]["rois"])
+    assert not np.array_equal(samples[0]["rois"], served[0]["rois"])
 
 
 def test_in_order_ends(devkit):
@@ -198,7 +199,7 @@ def test_in_order_ends(devkit):
 
 def test_an_error_of_a_minibatch_names_its_photos(devkit):
     with pytest.raises(DataError, match="class 12, but the net has classes 0 to 4") as error:
-        InOrder(devkit_roidb(Devkit(devkit), in_order(OHEM)), 5)[0]
+        SequentialSource(dataset_roidb(Devkit(devkit), in_order(OHEM)), 5)[0]
     assert error.value.file == str(devkit / "VOC2007/JPEGImages/000007.jpg")
     for image_id in SIZES:
         (devkit / f"VOC2007/Annotations/{image_id}.xml").write_text(annotation([]))
@@ -209,7 +210,7 @@ def test_an_error_of_a_minibatch_names_its_photos(devkit):
 
 def test_photos_without_annotation_are_background(devkit):
     path = devkit / "VOC2007/JPEGImages/000007.jpg"
-    samples = InOrder(photos_roidb([path], in_order(OHEM)), num_classes=4)
+    samples = SequentialSource(photos_roidb([path], in_order(OHEM), CLASSES[:4]), num_classes=4)
     assert len(samples) == 1
     (blobs,) = samples
     assert blobs["data"].shape == (1, 3, 600, 800)

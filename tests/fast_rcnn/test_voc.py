@@ -5,9 +5,14 @@ import pytest
 from reference import reference
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit, class_names
 from fast_rcnn.drawn import annotation, write_devkit
 from fast_rcnn.golden import recorded
+
+
+def test_names_of_a_nets_classes():
+    assert class_names(21) == CLASSES
+    assert class_names(3) == ("__background__", "class 1", "class 2")
 
 
 def test_the_classes_are_the_20_of_voc():

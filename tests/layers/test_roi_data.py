@@ -91,7 +91,7 @@ def test_reads_one_minibatch_at_a_time():
 def test_without_data():
     runner = Runner(OWN, [], tops=6)
     with pytest.raises(
-        LayerError, match="there is no data; give minibatches with this layer's set_roidb or set_blobs"
+        LayerError, match="there is no data; give minibatches with this layer's set_source or set_blobs"
     ):
         runner.forward()
     assert runner.layer.get_state() == {}
@@ -115,13 +115,12 @@ def test_the_state_is_the_place_in_the_circle():
     np.testing.assert_array_equal(runners[1].forward()[0], served[1]["data"])
 
 
-def test_a_roidb_gives_the_source_for_the_layers_classes():
+def test_it_serves_what_a_source_gives_and_keeps_its_state():
     class Source:
-        def __init__(self, classes):
-            self.classes, self.state = classes, {}
+        state: dict = {}
 
         def next(self):
-            return minibatch(self.classes)
+            return minibatch(3)
 
         def get_state(self):
             return self.state
@@ -129,11 +128,8 @@ def test_a_roidb_gives_the_source_for_the_layers_classes():
         def set_state(self, state):
             self.state = state
 
-    class Roidb:
-        minibatches = Source
-
     runner = Runner(OWN, [], tops=6)
-    runner.layer.set_roidb(Roidb)
+    runner.layer.set_source(Source())
     assert runner.forward()[1].shape == (3, 5)
     runner.layer.set_state({"cursor": np.array(7)})
     assert runner.layer.get_state() == {"cursor": 7}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,16 +17,16 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
+from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.nms import CLASS, SCORE
 from caffe_compat.fast_rcnn.read_ahead import read_ahead
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from caffe_compat.files import check_writable, replacing
 
 Run = Mapping[str, Any]
 
 
-class FoundFile:
+class DetectionsFile:
     """The detections of a run (`found`, image id -> M x 6 float32), each written when it is added.
 
     run: all that the detections depend on, as JSON; a file that is there already is gone on with where its
@@ -57,40 +57,40 @@ class FoundFile:
         self.found[image_id] = dets
         _write_line(self._file, _as_line(image_id, dets))
 
-    def __enter__(self) -> FoundFile:
+    def __enter__(self) -> DetectionsFile:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
 
-def find_all(
+def detect_all(
     detector: Detector,
-    kit: Devkit,
-    file: FoundFile,
+    dataset: Dataset,
+    file: DetectionsFile,
     proposals: str | os.PathLike[str] | None = None,
     on_photo: OnPhoto = silent,
 ) -> dict[str, np.ndarray]:
-    """The detections of an image set, image id -> M x 6: those that the file has, and of the rest found now.
+    """The detections of a data set, image id -> M x 6: those that the file has, and of the rest found now.
 
     Each is added to the file at once. `on_photo` is told each photo, and how many there are. Raises
-    DataError, which names the file, for a photo or proposals that cannot be read, and for a net whose classes are
-    not VOC's.
+    DataError, which names the file, for a photo or proposals that cannot be read, and for a net that has
+    not as many classes.
     """
-    if detector.num_classes != len(CLASSES):
+    if detector.num_classes != len(dataset.classes):
         raise DataError(
-            f"the net has {detector.num_classes} classes, VOC {len(CLASSES)} with the background; only a net for VOC "
-            "can be evaluated on it"
+            f"the net has {detector.num_classes} classes, the data set {len(dataset.classes)} with the background; "
+            "only a net for its classes can be evaluated on it"
         )
-    todo = [image_id for image_id in kit.image_ids if image_id not in file.found]
-    paths = [str(kit.photo(image_id)) for image_id in todo]
-    photos = read_ahead(paths, proposals, kit.image_ids, detector.has_rpn)
+    todo = [image_id for image_id in dataset.image_ids if image_id not in file.found]
+    paths = [str(dataset.photo(image_id)) for image_id in todo]
+    photos = read_ahead(paths, proposals, dataset.image_ids, detector.has_rpn)
     for image_id, photo in zip(todo, photos, strict=True):
         if isinstance(photo, DataError):
             raise photo
         file.add(image_id, detector(photo.image, photo.proposals))
         on_photo(image_id, len(todo))
-    return {image_id: file.found[image_id] for image_id in kit.image_ids}
+    return {image_id: file.found[image_id] for image_id in dataset.image_ids}
 
 
 def digest(path: str | os.PathLike[str]) -> str:
@@ -102,14 +102,14 @@ def digest(path: str | os.PathLike[str]) -> str:
     return content.hexdigest()
 
 
-def read_found(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """The detections of these images: from a run's file, or, where the name ends in .json, in COCO's format.
+def read_detections(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, np.ndarray]:
+    """The detections of a data set's images: from a run's file, or, where the name ends in .json, in COCO's format.
 
     Raises DataError where the file cannot be read, or a run's file lacks an image.
     """
     if Path(path).suffix == ".json":
-        return _read_coco(path, image_ids)
-    found = _read(path)[1]
+        return _read_coco(path, dataset)
+    found, image_ids = _read(path)[1], dataset.image_ids
     missing = [image_id for image_id in image_ids if image_id not in found]
     if missing:
         raise DataError(
@@ -123,7 +123,7 @@ def read_found(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[s
 def coco_results(image_id: str, dets: np.ndarray) -> list[dict[str, Any]]:
     """Detections (M x 6) in COCO's result format: image_id, category_id, bbox (x y width height), score.
 
-    Ids of images that have digits only are numbers, as COCO's are; categories count as voc.CLASSES does, the
+    Ids of images that have digits only are numbers, as COCO's are; categories count as the classes do, the
     background 0. Pixels count from 0.
     """
     return [
@@ -181,13 +181,14 @@ def _read(path: str | os.PathLike[str]) -> tuple[Run, dict[str, np.ndarray]]:
     return run, found
 
 
-def _read_coco(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_coco(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, np.ndarray]:
+    image_ids, most = dataset.image_ids, len(dataset.classes) - 1
     rows: dict[int | str, list[list[float]]] = {_coco_id(image_id): [] for image_id in image_ids}
     try:
         for one in json.loads(_text(path)):
             x, y, width, height = one["bbox"]
-            if not 0 < one["category_id"] < len(CLASSES):
-                raise ValueError(f"category {one['category_id']} is none of VOC's 1 to 20")
+            if not 1 <= one["category_id"] <= most:
+                raise ValueError(f"category {one['category_id']} is none of the data set's 1 to {most}")
             if one["image_id"] in rows:
                 row = [one["category_id"], x, y, x + width - 1, y + height - 1, one["score"]]
                 rows[one["image_id"]].append(row)

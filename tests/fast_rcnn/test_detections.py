@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,8 +8,15 @@ from recordings import net_of
 import caffe_compat as caffe
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.detect import Detector
-from caffe_compat.fast_rcnn.found import FoundFile, coco_results, digest, find_all, read_found, write_coco
-from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.fast_rcnn.detections import (
+    DetectionsFile,
+    coco_results,
+    detect_all,
+    digest,
+    read_detections,
+    write_coco,
+)
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from fast_rcnn.nets import TINY_TEST
 
 RUN = {"weights": "w1", "thresh": 0.05}
@@ -17,29 +25,34 @@ DETS[:, 0] = 12
 EMPTY = np.zeros((0, 6), np.float32)
 
 
+def set_of(*image_ids: str) -> SimpleNamespace:
+    """As much of a data set as the reader of detections asks for."""
+    return SimpleNamespace(image_ids=image_ids, classes=CLASSES)
+
+
 def test_a_run_goes_on_and_drops_a_torn_line(tmp_path):
     path = tmp_path / "found.jsonl"
-    with FoundFile(path, RUN) as file:
+    with DetectionsFile(path, RUN) as file:
         file.add("000456", DETS)
         file.add("000542", EMPTY)
         file.add("2008_000001", DETS[:2])
     path.write_text(path.read_text()[:-9])
-    with FoundFile(path, RUN) as file:
+    with DetectionsFile(path, RUN) as file:
         assert list(file.found) == ["000456", "000542"]
         np.testing.assert_array_equal(file.found["000456"], DETS)  # bit for bit
         file.add("2008_000001", DETS[:2])
-    found = read_found(path, ["2008_000001", "000542"])
+    found = read_detections(path, set_of("2008_000001", "000542"))
     np.testing.assert_array_equal(found["2008_000001"], DETS[:2])
     assert found["000542"].shape == (0, 6)
     with pytest.raises(DataError, match="lacks 1 of the 2 images of the image set, the first is 7"):
-        read_found(path, ["000542", "7"])
+        read_detections(path, set_of("000542", "7"))
 
 
 def test_another_run_is_refused(tmp_path):
     path = tmp_path / "found.jsonl"
-    FoundFile(path, RUN).__exit__()
+    DetectionsFile(path, RUN).__exit__()
     with pytest.raises(DataError, match="another run, with another weights"):
-        FoundFile(path, {**RUN, "weights": "w2"})
+        DetectionsFile(path, {**RUN, "weights": "w2"})
 
 
 @pytest.mark.parametrize(
@@ -52,9 +65,9 @@ def test_other_files_are_refused(tmp_path, text):
         with pytest.raises(
             DataError, match=rf"found.jsonl:{text.count(chr(10))}: this is no file of detections"
         ):
-            FoundFile(path, {})
+            DetectionsFile(path, {})
     else:
-        assert FoundFile(path, {}).found == {}
+        assert DetectionsFile(path, {}).found == {}
 
 
 def test_coco_results(tmp_path):
@@ -64,14 +77,14 @@ def test_coco_results(tmp_path):
     assert coco_results("2008_000001", dets)[0]["image_id"] == "2008_000001"
     write_coco({"000456": DETS, "000542": EMPTY, "9": dets}, tmp_path / "coco.json")
     assert len(json.loads((tmp_path / "coco.json").read_text())) == 8
-    found = read_found(tmp_path / "coco.json", ["000542", "000456"])
+    found = read_detections(tmp_path / "coco.json", set_of("000542", "000456"))
     assert found["000542"].shape == (0, 6)
     np.testing.assert_allclose(found["000456"], DETS, rtol=1e-5, atol=1e-5)
     (tmp_path / "coco.json").write_text('[{"image_id": 1}]')
     with pytest.raises(DataError, match="no COCO result file"):
-        read_found(tmp_path / "coco.json", ["a"])
+        read_detections(tmp_path / "coco.json", set_of("a"))
     with pytest.raises(DataError, match="cannot read the detections: No such file"):
-        read_found(tmp_path / "nothing.json", ["a"])
+        read_detections(tmp_path / "nothing.json", set_of("a"))
 
 
 def test_digest(tmp_path):
@@ -83,7 +96,7 @@ def test_only_nets_for_voc_are_evaluated(devkit, tmp_path):
     text = TINY_TEST.replace("num_output: 84", "num_output: 12").replace("num_output: 21", "num_output: 3")
     detector = Detector(net_of(text, caffe.TEST))
     with (
-        FoundFile(tmp_path / "found.jsonl", RUN) as file,
-        pytest.raises(DataError, match="the net has 3 classes, VOC 21"),
+        DetectionsFile(tmp_path / "found.jsonl", RUN) as file,
+        pytest.raises(DataError, match="the net has 3 classes, the data set 21"),
     ):
-        find_all(detector, Devkit(devkit), file)
+        detect_all(detector, Devkit(devkit), file)

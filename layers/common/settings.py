@@ -1,0 +1,23 @@
+"""Settings of layers: what a configuration gives to the layers of one net."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from caffe_compat.layers.base import Layer
+
+LayerSettings = Mapping[type[Layer], Mapping[str, Any]]  # class -> attribute -> value
+
+
+def set_attributes(layer: Layer, settings: LayerSettings) -> None:
+    """Give a layer the attributes that the settings have for its class and the classes it derives from.
+
+    Raises LayerError for an attribute that the class does not have.
+    """
+    for cls, values in settings.items():
+        if isinstance(layer, cls):
+            for name, value in values.items():
+                if not hasattr(cls, name):
+                    raise layer.error(f"the settings have '{name}', which {cls.__name__} does not have")
+                setattr(layer, name, value)
