@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import runpy
 from pathlib import Path
 
 import numpy as np
-from processes import run
+from commands import run
 
 from caffe_compat.alias import importable_as_caffe
-from caffe_compat.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ROOT / "tests/compare/small.prototxt"
@@ -59,17 +56,10 @@ def small_inputs() -> Arrays:
 
 
 def diff(*args: object, net: Path = SMALL) -> dict:
-    """What `caffe-compat diff --json` says, run as a process; the exit code must be 1."""
+    """What `caffe-compat diff --json` says; the exit code must be 1."""
     done = run("caffe_compat.cli.main", "diff", net, *args, "--json")
     assert done.returncode == 1, done.stderr + done.stdout[-500:]
     return json.loads(done.stdout)
-
-
-def diff_here(*args: object, net: Path = SMALL) -> dict:
-    """The same in this process, which is quicker."""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert main.main(list(map(str, ["diff", net, *args, "--json"]))) == 1
-    return json.loads(out.getvalue())
 
 
 def first(result: dict) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Runs the project's commands as processes."""
+"""Runs the project's commands, and programs, as processes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss
 """
 
 
-def run_prototxt(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run run-prototxt with these arguments."""
-    return run("caffe_compat.cli.run_prototxt", *args, cwd=cwd)
-
-
-def run(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_process(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Start a module with these arguments; `commands.run` does the same in this process, which is quicker."""
     command = [sys.executable, "-m", module, *map(str, args)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from processes import TINY, run_prototxt
+from commands import run_prototxt
+from processes import TINY
 
 ROI_NET = """\
 layer { name: "in" type: "Input" top: "x" top: "rois"

@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from processes import TINY, errors, run, run_prototxt
+from commands import run, run_prototxt
+from processes import TINY, errors
 from reference import OHEM_TRAIN, REFERENCE, reference
 
 import caffe_compat as caffe

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import run
 from fast_rcnn.drawn import write_devkit
 from fast_rcnn.nets import TINY_TEST, tiny_test_net
-from processes import run
 
 from caffe_compat.fast_rcnn.voc import CLASSES
 

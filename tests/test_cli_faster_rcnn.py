@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import run, run_prototxt
+from commands import run, run_prototxt
 
 import caffe_compat as caffe
 from caffe_compat.fast_rcnn.config import cfg_from_file, cfg_from_list

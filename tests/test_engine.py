@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from processes import run_prototxt
+from commands import run_prototxt
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import shared_bins

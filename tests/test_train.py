@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from processes import run, run_prototxt
+from commands import run, run_prototxt
 
 from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.prototxt import zoo

@@ -28,6 +28,7 @@ def log(quiet: bool = False) -> Iterator[Console]:
     logger = logging.getLogger("caffe_compat")
     handler = _AboveTheBar(stderr) if sys.stderr.isatty() else logging.StreamHandler()  # rich expands tabs
     handler.setFormatter(GlogFormatter())
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
@@ -35,3 +36,5 @@ def log(quiet: bool = False) -> Iterator[Console]:
         yield stderr
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

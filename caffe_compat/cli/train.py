@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,6 +29,11 @@ EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, s
 
 def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFECTS) -> None:
     """Train as the arguments say."""
+    with _first_worker_talks(args):
+        _train(args, effects)
+
+
+def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> None:
     import numpy as np
 
     import caffe_compat as caffe
@@ -37,7 +42,6 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
-    _check_workers(args)
     quiet = args.quiet or args.json
     if args.metrics:
         metrics.check(args.metrics)
@@ -83,16 +87,19 @@ def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFE
         html.write_training(args, solver.net, done, notes, pixel_means, classes)
 
 
-def _check_workers(args: argparse.Namespace) -> None:
+@contextmanager
+def _first_worker_talks(args: argparse.Namespace) -> Iterator[None]:
     """Several workers need the torch engine; only the first one prints and writes."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return
-    if args.engine != "torch":
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several and args.engine != "torch":
         raise CaffeCompatError("several workers train with --engine torch only")
-    if os.environ.get("RANK") != "0":
-        args.quiet, args.json = True, False
-        args.metrics = args.plot = args.html = None
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if not several or os.environ.get("RANK") == "0":
+        yield
+        return
+    args.quiet, args.json = True, False
+    args.metrics = args.plot = args.html = None
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset: Dataset | None) -> list[str]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from planting import ROOT, diff, diff_here, edited, first, load, record, save
-from processes import run
+from commands import run
+from planting import ROOT, diff, edited, first, load, record, save
 
 NET = ROOT / "prototxt" / "zoo" / "shapes_ohem_train.prototxt"
 
@@ -53,7 +53,7 @@ def test_transposed_square_weights(folder, tmp_path):
     arrays = load(folder / "right.npz")
     for layer in ("fc7", "fc7_readonly"):
         arrays[f"param:{layer}:0"] = arrays[f"param:{layer}:0"].T.copy()
-    _, layer, _, at, text = first(diff_here("--against", save(tmp_path / "turned.npz", arrays), net=NET))
+    _, layer, _, at, text = first(diff("--against", save(tmp_path / "turned.npz", arrays), net=NET))
     assert layer == at == "fc7_readonly"
     assert text.startswith("its weights are transposed")
 
@@ -63,7 +63,7 @@ def test_channels_swapped(folder, tmp_path):
     recorded = load(record(tmp_path, NET, "--seed", 3, "--inputs", path))
     for key in ("in:data", "data:data"):
         recorded[key] = recorded[key][:, ::-1]
-    result = diff_here("--against", save(tmp_path / "claims.npz", recorded), net=NET)
+    result = diff("--against", save(tmp_path / "claims.npz", recorded), net=NET)
     assert first(result)[:4] == ("data", "conv1", "conv1", "conv1")
     assert "the other way round (BGR and RGB)" in first(result)[4]
 
@@ -71,7 +71,7 @@ def test_channels_swapped(folder, tmp_path):
 def test_floor_pooling(folder, tmp_path):
     old = 'top: "pool2"\n  pooling_param { pool: MAX'
     path = planted(folder, tmp_path, old, old + " round_mode: FLOOR")
-    assert first(diff_here("--against", path, net=NET))[1::3] == (
+    assert first(diff("--against", path, net=NET))[1::3] == (
         "pool2", "it rounds the number of windows down (floor)"
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_shifted_rois_of_the_mined_branch(folder, tmp_path):
     """Only the branch that learns sees RoIs that lie a cell of the map (8 pixels) off."""
     arrays = load(folder / "right.npz")
     arrays["data:rois_hard"] = arrays["data:rois_hard"] - np.float32([0, 8, 8, 8, 8])
-    result = diff_here("--against", save(tmp_path / "moved.npz", arrays), "--all", net=NET)
+    result = diff("--against", save(tmp_path / "moved.npz", arrays), "--all", net=NET)
     found = {
         (row["stage"], row["layer"]): divergence["causes"]
         for divergence in result["divergences"]
@@ -94,7 +94,7 @@ def test_shifted_rois_of_the_mined_branch(folder, tmp_path):
 def test_one_flag(folder, tmp_path):
     old = 'top: "pool4"\n  propagate_down: true'
     path = planted(folder, tmp_path, old, old.replace("true", "false"))
-    stage, layer, _, at, text = first(diff_here("--against", path, net=NET))
+    stage, layer, _, at, text = first(diff("--against", path, net=NET))
     assert (stage, layer, at) == ("gradient", "roi_pool4", "roi_pool4")
     assert text == "propagate_down of bottom 0 ('conv4_relu4_0_split_1') is false"
 

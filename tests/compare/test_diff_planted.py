@@ -1,12 +1,12 @@
-"""A planted error of each kind is found at its layer, with its cause first; commands and recorder run as processes."""
+"""A planted error of each kind is found at its layer, with its cause first; commands and recorder run as users run them."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from planting import ROOT, SMALL, diff, diff_here, edited, first, load, record, save, small_inputs
-from processes import run
+from commands import run
+from planting import ROOT, SMALL, diff, edited, first, load, record, save, small_inputs
 
 from caffe_compat.compare.reference import read_recording
 
@@ -82,7 +82,7 @@ def test_channels_swapped_and_mean_left_in_the_inputs(folder, tmp_path):
     inputs["data"] += np.float32([122.7717, 115.9465, 102.9801]).reshape(1, 3, 1, 1)
     save(tmp_path / "rgb.npz", inputs)
     stage, layer, blob, _, text = first(
-        diff_here("--against", folder / "right.npz", "--inputs", tmp_path / "rgb.npz")
+        diff("--against", folder / "right.npz", "--inputs", tmp_path / "rgb.npz")
     )
     assert (stage, layer, blob) == ("input", "input", "data")
     assert text == (
@@ -116,7 +116,7 @@ def test_transposed_weights_in_the_reference(folder, tmp_path):
     arrays = load(folder / "right.npz")
     for layer in ("fc", "fc_readonly"):
         arrays[f"param:{layer}:0"] = transposed(arrays[f"param:{layer}:0"])
-    stage, layer, blob, at, text = first(diff_here("--against", save(tmp_path / "turned.npz", arrays)))
+    stage, layer, blob, at, text = first(diff("--against", save(tmp_path / "turned.npz", arrays)))
     assert (stage, layer, blob, at) == ("data", "fc_readonly", "fc_readonly", "fc_readonly")
     # the guess turns W (11 x 42), read as 42 x 11, back
     assert text == "its weights are transposed (kept as 42 x 11, inputs x outputs)"
@@ -127,7 +127,7 @@ def test_weights_of_another_name(folder, tmp_path):
     other = np.random.RandomState(4).standard_normal(arrays["param:conv2:0"].shape).astype(np.float32)
     arrays |= {"param:conv2b:0": arrays["param:conv2:0"], "param:conv2b:1": arrays["param:conv2:1"]}
     arrays["param:conv2:0"] = other
-    stage, layer, _, at, text = first(diff_here("--against", save(tmp_path / "named.npz", arrays)))
+    stage, layer, _, at, text = first(diff("--against", save(tmp_path / "named.npz", arrays)))
     assert (stage, layer, at) == ("data", "conv2", "conv2")
     assert text == "it has the weights of 'conv2b' in this layer (loaded by another name)"
 
@@ -162,7 +162,7 @@ def test_floored_rois(folder, tmp_path):
     path = record(tmp_path, SMALL, *SEED, "--inputs", tmp_path / "floored.npz")
     right = {key: value for key, value in load(folder / "right.npz").items() if "rois" in key}
     save(path, {**load(path), **{key: value for key, value in right.items() if key[:4] in ("in:r", "data")}})
-    assert first(diff_here("--against", path))[1::3] == (
+    assert first(diff("--against", path))[1::3] == (
         "roi_pool_readonly", "it rounds the RoIs' corners down (floor)"
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def test_one_lr_mult(folder, tmp_path, keep_text):
 
 def test_an_lr_mult_that_no_gradient_shows(folder, tmp_path):
     path = record_other(folder, tmp_path, 'name: "fc_w" lr_mult: 1', 'name: "fc_w" lr_mult: 0.5', True)
-    result = diff_here("--against", path)
+    result = diff("--against", path)
     assert result["divergences"] == []
     assert {(setting["layer"], setting["field"], setting["there"]) for setting in result["settings"]} == {
         ("fc", "lr_mult of param 0", "0.5"), ("fc_readonly", "lr_mult of param 0", "0.5")
@@ -208,23 +208,21 @@ def test_the_two_meanings_of_propagate_down(folder, tmp_path):
     old = 'bottom: "data" top: "conv1"'
     net = edited(tmp_path / "forced.prototxt", old, f"{old} propagate_down: true")
     path = record(tmp_path, net, *SEED, "--inputs", folder / "inputs.npz")
-    stage, layer, blob, _, text = first(
-        diff_here("--against", path, "--propagate-down", "restricts", net=net)
-    )
+    stage, layer, blob, _, text = first(diff("--against", path, "--propagate-down", "restricts", net=net))
     assert (stage, layer, blob) == ("gradient", "conv1", "data")
     assert text.startswith("propagate_down has its other meaning there")
 
 
 def test_another_seed(folder, tmp_path):
     path = record(tmp_path, SMALL, "--seed", 7, "--inputs", folder / "inputs.npz")
-    assert first(diff_here("--against", path, "--seed", 8)) == (
+    assert first(diff("--against", path, "--seed", 8)) == (
         "data", "drop", "fc", "drop", "its random numbers begin here with seed 7"
     )  # fmt: skip
 
 
 def test_a_seed_that_nobody_guesses(folder, tmp_path):
     path = record(tmp_path, SMALL, "--seed", 987654, "--inputs", folder / "inputs.npz")
-    _, layer, _, _, text = first(diff_here("--against", path, "--seed", 8))
+    _, layer, _, _, text = first(diff("--against", path, "--seed", 8))
     assert layer == "drop" and text.startswith("it drops other elements: another seed")
 
 
@@ -232,12 +230,12 @@ def test_dropout_that_did_not_run(folder, tmp_path):
     path = record(tmp_path, SMALL, *SEED, "--inputs", folder / "inputs.npz", "--phase", "test")
     arrays = load(path)
     assert str(arrays["phase"]) == "TEST"
-    assert first(diff_here("--against", path, "--phase", "train"))[1::3] == ("drop", "it ran in phase TEST")
+    assert first(diff("--against", path, "--phase", "train"))[1::3] == ("drop", "it ran in phase TEST")
 
 
 def test_all_goes_on(folder, tmp_path):
     path = record_other(folder, tmp_path, "alpha: 0.3", "alpha: 0.9", keep_text=False)
-    one, every = diff_here("--against", path), diff_here("--against", path, "--all")
+    one, every = diff("--against", path), diff("--against", path, "--all")
     assert one["ended"] and not every["ended"]
     assert len(one["divergences"]) == 1 < len(every["divergences"])
     row = {(row["stage"], row["layer"]): row for row in every["rows"]}
@@ -269,7 +267,7 @@ def test_params_of_another_shape(folder, tmp_path):
         'name: "score" type: "InnerProduct" bottom: "fc" top: "score"\n  inner_product_param { num_output: 4'
     )
     path = record_other(folder, tmp_path, old, old.replace("4", "6"), keep_text=True)
-    result = diff_here("--against", path, "--all")
+    result = diff("--against", path, "--all")
     assert first(result) == (
         "data", "score", "score", "score",
         "its prototxt says so: inner_product_param.num_output is 6 there, 4 here",
@@ -294,7 +292,7 @@ def test_pooling_below_params_whose_shape_depends_on_it(tmp_path):
     (tmp_path / "floor.prototxt").write_text(text.replace("stride: 2", "stride: 2 round_mode: FLOOR"))
     path = record(tmp_path, tmp_path / "floor.prototxt")
     save(path, {**load(path), "prototxt": np.array(text)})
-    stage, layer, _, _, cause = first(diff_here("--against", path, net=tmp_path / "net.prototxt"))
+    stage, layer, _, _, cause = first(diff("--against", path, net=tmp_path / "net.prototxt"))
     assert (stage, layer, cause) == ("data", "pool", "it rounds the number of windows down (floor)")
 
 
@@ -302,7 +300,7 @@ def test_a_tolerance_of_ones_own(folder, tmp_path):
     arrays = load(folder / "right.npz")
     arrays["data:loss"] = arrays["data:loss"] * np.float32(1.001)
     path = save(tmp_path / "near.npz", arrays)
-    assert first(diff_here("--against", path))[1:] == (
+    assert first(diff("--against", path))[1:] == (
         "loss",
         "loss",
         "loss",

@@ -5,8 +5,9 @@ import logging
 
 import numpy as np
 import pytest
-from planting import ROOT, SMALL, diff, diff_here, edited, first, load, record, save, small_inputs
-from processes import TINY, run
+from commands import run
+from planting import ROOT, SMALL, diff, edited, first, load, record, save, small_inputs
+from processes import TINY
 
 import caffe_compat as caffe
 from caffe_compat.cli import main
@@ -81,7 +82,7 @@ def test_log_of_floor_pooling(logged, tmp_path):
 
 def test_log_of_another_alpha(logged, tmp_path):
     path = logged(edited(tmp_path / "alpha.prototxt", "alpha: 0.3", "alpha: 0.9"))
-    result = diff_here("--against", path, *log_args(tmp_path))
+    result = diff("--against", path, *log_args(tmp_path))
     assert first(result)[1] == "norm1" and first(result)[4].startswith("it does not divide alpha by n")
     assert result["divergences"][0]["causes"][0]["figures"].startswith("computed so, the mean |x| agree")
 
@@ -89,7 +90,7 @@ def test_log_of_another_alpha(logged, tmp_path):
 def test_log_leaves_out_a_gradient(logged, tmp_path):
     old = "propagate_down: true propagate_down: false\n  roi"
     path = logged(edited(tmp_path / "flag.prototxt", old, old.replace("true", "false")))
-    stage, layer, _, at, text = first(diff_here("--against", path, *log_args(tmp_path)))
+    stage, layer, _, at, text = first(diff("--against", path, *log_args(tmp_path)))
     assert (stage, layer, at) == ("gradient", "roi_pool", "roi_pool")
     assert text == "propagate_down of bottom 0 ('conv2_relu2_0_split_1') is false"
 
@@ -128,7 +129,7 @@ def test_another_net(tmp_path):
     other = edited(tmp_path / "floor.prototxt", "pool: MAX", "pool: MAX round_mode: FLOOR")
     same = run("caffe_compat.cli.main", "diff", SMALL, "--against", SMALL, "--seed", 4, "--quiet")
     assert same.returncode == 0, same.stdout + same.stderr
-    result = diff_here("--against", other, "--seed", 4)
+    result = diff("--against", other, "--seed", 4)
     assert result["kind"] == "net" and result["settings"][0]["field"] == "pooling_param.round_mode"
     assert first(result)[1] == "pool1" and first(result)[4].startswith("its prototxt says so")
 
@@ -140,7 +141,7 @@ def test_two_files_of_weights(tmp_path):
     net.params["conv"][0].data[...] *= -3
     net.save(tmp_path / "b.caffemodel")
     args = ["--against", tmp_path / "tiny.prototxt", "--weights", tmp_path / "a.caffemodel"]
-    result = diff_here(*args, "--against-weights", tmp_path / "b.caffemodel", net=tmp_path / "tiny.prototxt")
+    result = diff(*args, "--against-weights", tmp_path / "b.caffemodel", net=tmp_path / "tiny.prototxt")
     assert first(result) == ("param", "conv", "0", "conv", "it has -3 times these values")
 
 
@@ -242,7 +243,7 @@ def test_the_other_meaning_of_a_recorded_flag(tmp_path):
     path = GOLDEN / "layers_bvlc" / "propagate_down_forces.npz"
     net = tmp_path / "net.prototxt"
     net.write_text(str(load(path)["prototxt"]))
-    result = diff_here("--against", path, "--propagate-down", "restricts", net=net)
+    result = diff("--against", path, "--propagate-down", "restricts", net=net)
     assert first(result)[0] == "gradient"
     assert first(result)[4].startswith(
         "propagate_down has its other meaning there (it replaces, since April 2016)"

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from commands import run, run_prototxt
 from fast_rcnn.drawn import write_devkit
 from fast_rcnn.nets import TINY_TEST, tiny_test_net
 from planting import SMALL, edited, load, save, small_inputs
-from processes import python, run, run_prototxt
+from processes import python
 
 import caffe_compat as caffe
 from caffe_compat.debug import replay

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 from browser import browser
-from processes import python, run
+from commands import run
+from processes import python
 
 from caffe_compat.prototxt import zoo
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import run
+from commands import run
 
 import caffe_compat as caffe
 from caffe_compat.explain.explain import explain

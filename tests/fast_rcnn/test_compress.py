@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from processes import run
+from commands import run
 
 import caffe_compat as caffe
 from caffe_compat.errors import GraphError

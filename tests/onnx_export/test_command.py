@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from processes import python, run
+from commands import run
+from processes import python
 from runtimes import add_noise, differences, onnxruntimes, ours
 
 import caffe_compat as caffe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from processes import python, run
+from processes import python, run_process
 
 SCRIPT = '''\
 """A script of its time."""
@@ -62,7 +62,7 @@ spec caffe_compat caffe_compat.blob caffe_compat.errors
 def test_a_script(folder, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    done = run("caffe_compat", folder / "script.py", 4, cwd=elsewhere)
+    done = run_process("caffe_compat", folder / "script.py", 4, cwd=elsewhere)
     assert done.returncode == 4 and done.stderr == ""
     path = folder / "script.py"
     assert done.stdout == (
@@ -71,14 +71,14 @@ def test_a_script(folder, tmp_path):
 
 
 def test_a_module(folder):
-    done = run("caffe_compat", "-m", "script", "3", cwd=folder)
+    done = run_process("caffe_compat", "-m", "script", "3", cwd=folder)
     assert done.returncode == 3, done.stderr
     assert f"argv ['{folder / 'script.py'}', '3']" in done.stdout and EXPECTED in done.stdout
 
 
 @pytest.mark.parametrize("args", [["script.py"], ["-m", "script"]])
 def test_a_traceback_begins_in_the_script(folder, args):
-    done = run("caffe_compat", *args, "fail", cwd=folder)
+    done = run_process("caffe_compat", *args, "fail", cwd=folder)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert lines[0] == "Traceback (most recent call last):" and lines[-1] == "KeyError: 'mine'"
@@ -88,17 +88,17 @@ def test_a_traceback_begins_in_the_script(folder, args):
 
 def test_python_2_scripts_and_wrong_names(tmp_path):
     (tmp_path / "two.py").write_text("import caffe\nprint 'hello'\n")
-    done = run("caffe_compat", "two.py", cwd=tmp_path)
+    done = run_process("caffe_compat", "two.py", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].endswith('two.py", line 2')
     assert done.stderr.splitlines()[-1].startswith(
         "two.py:2: is it Python 2 code? Convert it: 2to3 -w two.py"
     )
-    done = run("caffe_compat", "three.py", cwd=tmp_path)
+    done = run_process("caffe_compat", "three.py", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "python -m caffe_compat: there is no script 'three.py'\n"
-    assert run("caffe_compat").returncode == 2
-    done = run("caffe_compat", "--help")
+    assert run_process("caffe_compat").returncode == 2
+    done = run_process("caffe_compat", "--help")
     assert done.returncode == 0 and "example: python -m caffe_compat train.py" in done.stdout
 
 
@@ -106,7 +106,7 @@ def test_the_log_is_caffes(tmp_path):
     (tmp_path / "net.prototxt").write_text('layer { name: "in" type: "Input" top: "x" }')
     (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed" display: 1')
     (tmp_path / "train.py").write_text("import caffe\ncaffe.SGDSolver('solver.prototxt').step(1)\n")
-    done = run("caffe_compat", "train.py", cwd=tmp_path)
+    done = run_process("caffe_compat", "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.split("] ")[1] for line in done.stderr.splitlines()] == [
         "Iteration 0, loss = 0",

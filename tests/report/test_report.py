@@ -1,4 +1,4 @@
-"""Pages of runs, trainings and comparisons: the commands run as processes, the pages open in a browser."""
+"""Pages of runs, trainings and comparisons: the commands run, the pages open in a browser."""
 
 import base64
 import csv
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from browser import browser
+from commands import run, run_prototxt
 from planting import ROOT, SMALL, edited, load, record, save, small_inputs
-from processes import run, run_prototxt
 
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.report import curve

@@ -1,5 +1,6 @@
-"""The caffe binary's actions and tools, run as processes on a database made here."""
+"""The caffe binary's actions and tools, run on a database made here."""
 
+import gc
 import json
 import re
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from processes import run
+from commands import run
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, Datum
 from caffe_compat.prototxt.reader import read_binary_net, read_net, read_solver
@@ -41,7 +42,9 @@ snapshot_prefix: "small"
 
 
 def tool(folder, *args):
-    return run(MAIN, *args, cwd=folder)
+    done = run(MAIN, *args, cwd=folder)
+    gc.collect()  # a net keeps its database open, and a process cannot open one twice
+    return done
 
 
 def lines(done):

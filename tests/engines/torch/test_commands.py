@@ -1,10 +1,11 @@
-"""The commands with --engine torch, as processes."""
+"""The commands with --engine torch."""
 
 import json
 
 import numpy as np
 import pytest
-from processes import TINY, run, run_prototxt
+from commands import run, run_prototxt
+from processes import TINY
 
 torch = pytest.importorskip("torch")
 
