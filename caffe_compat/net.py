@@ -131,7 +131,7 @@ class Net(PycaffeNet):
         for learnt in self.learnable:  # their diffs are cleared, and filled by solvers, when somebody looks
             self.param_blob(learnt).track(data=False)
         self._collect_names()
-        self._callbacks: dict[str, list[Callback]] = {
+        self.callbacks: dict[str, list[Callback]] = {
             "before_forward": [], "after_forward": [], "before_backward": [], "after_backward": []
         }  # fmt: skip
         with self.located():
@@ -300,24 +300,24 @@ class Net(PycaffeNet):
     # ---- callbacks, called with the layer's index -------------------------------------------------------------
     def notify(self, when: str, index: int) -> None:
         """Call the callbacks of this moment with a layer's index."""
-        for callback in self._callbacks[when]:
+        for callback in self.callbacks[when]:
             callback(index)
 
     def before_forward(self, callback: Callback) -> None:
-        self._callbacks["before_forward"].append(callback)
+        self.callbacks["before_forward"].append(callback)
 
     def after_forward(self, callback: Callback) -> None:
-        self._callbacks["after_forward"].append(callback)
+        self.callbacks["after_forward"].append(callback)
 
     def before_backward(self, callback: Callback) -> None:
-        self._callbacks["before_backward"].append(callback)
+        self.callbacks["before_backward"].append(callback)
 
     def after_backward(self, callback: Callback) -> None:
-        self._callbacks["after_backward"].append(callback)
+        self.callbacks["after_backward"].append(callback)
 
     def remove_callback(self, callback: Callback) -> None:
         """Call this no longer."""
-        for callbacks in self._callbacks.values():
+        for callbacks in self.callbacks.values():
             if callback in callbacks:
                 callbacks.remove(callback)
 

@@ -17,7 +17,7 @@ from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.prototxt import zoo
 
 
-def small_ohem(engine: str) -> caffe.Net:
+def small_ohem(engine: str | None) -> caffe.Net:
     """The small OHEM net on a drawn photo with 1500 RoIs, in which rounding flips no maximum of RoI pooling."""
     caffe.set_random_seed(4)
     net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN, engine=engine)
@@ -95,6 +95,23 @@ def test_a_callback_sees_the_blob_that_is_not_made():
     net.forward()
     expected = want.blobs["pool4_readonly"].data
     assert np.abs(seen[0] - expected).max() <= 1e-5 * expected.max()
+
+
+def test_each_net_keeps_its_engine(nets):
+    """A net that was made before another one of another engine, or before set_engine, computes as it did."""
+    fast, strict = small_ohem("fast"), small_ohem("strict")
+    default = caffe.get_engine()
+    caffe.set_engine("strict")
+    try:
+        assert small_ohem(None).engine.name == "strict" and fast.engine.name == "fast"
+    finally:
+        caffe.set_engine(default)
+    assert len(fast.engine.groups) > 2 and not strict.engine.groups
+    fast.forward(), strict.forward()
+    for name in ("fc6_readonly", "fc7"):
+        np.testing.assert_array_equal(strict.blobs[name].data, nets[1].blobs[name].data)
+        want = strict.blobs[name].data
+        assert np.abs(fast.blobs[name].data - want).max() <= 1e-5 * np.abs(want).max()
 
 
 def test_an_unknown_engine():
