@@ -81,7 +81,7 @@ def test_as_the_reference_nets_name_it(golden, param_str):
     np.testing.assert_array_equal(runner.layer.selected, golden["c1/nms/index"])
 
 
-def test_a_configuration_may_set_the_attributes_of_the_class(golden, monkeypatch):
+def test_the_attributes_of_the_class_are_the_defaults(golden, monkeypatch):
     inputs = [golden[f"c1/in/{name}"] for name in BOTTOMS]
     cls = type(Runner(PYTHON % "num_classes: 21", inputs, tops=5).layer)
     assert (cls.__name__, cls.batch_size, cls.use_nms, cls.nms_thresh) == ("OHEMDataLayer", 64, True, 0.7)
