@@ -18,6 +18,8 @@ class AbsVal(Layer):
     Source: Caffe's AbsValLayer, which cannot work in place either.
     """
 
+    reads = ()
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].reshape(*bottom[0].shape)
 

@@ -23,6 +23,7 @@ class Accuracy(Layer):
     Source: Caffe's AccuracyLayer, as it is since 2017; before, the greater class won a tie.
     """
 
+    reads = ("accuracy_param",)
     bottom_count = (2, 2)
     top_count = (1, 2)
     no_gradient = (1,)

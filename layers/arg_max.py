@@ -25,6 +25,7 @@ class ArgMax(Layer):
     Source: Caffe's ArgMaxLayer.
     """
 
+    reads = ("argmax_param",)
     has_backward = False
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -20,6 +20,7 @@ class Axpy(Layer):
     Source: AxpyLayer of the SENet fork of Caffe (Hu et al., Squeeze-and-Excitation Networks, 2018).
     """
 
+    reads = ()
     origin = "SENet"
     bottom_count = (3, 3)
 

@@ -40,7 +40,9 @@ class Layer:
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
     origin = "BVLC"  # whose Caffe has it
-    # "message" or "message.field" of the LayerParameter that the class reads, or might be taken to read
+    # messages of LayerParameter that it reads, in their order there; of others, create_layer warns. None: not said
+    reads: tuple[str, ...] | None = None
+    # "message" or "message.field" of those
     without_effect: tuple[str, ...] = ()  # changes nothing here; docs/layers.md says so
     refused: dict[str, str] = {}  # is an error, with this way out
 

@@ -33,6 +33,8 @@ class BatchNorm(InPlaceLayer):
     Source: Caffe's BatchNormLayer; Ioffe and Szegedy (2015).
     """
 
+    reads = ("batch_norm_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.batch_norm_param
         self.use_global_stats = self.phase == TEST

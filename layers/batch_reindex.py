@@ -21,6 +21,7 @@ class BatchReindex(Layer):
     Source: Caffe's BatchReindexLayer.
     """
 
+    reads = ()
     bottom_count = (2, 2)
     no_gradient = (1,)
 

@@ -22,6 +22,7 @@ class Bias(InPlaceLayer):
     Source: Caffe's BiasLayer.
     """
 
+    reads = ("bias_param",)
     bottom_count = (1, 2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

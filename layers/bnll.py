@@ -19,6 +19,8 @@ class BNLL(InPlaceLayer):
     Source: Caffe's BNLLLayer, whose gradient in place is wrong; here it is right.
     """
 
+    reads = ()
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = self.keep_input(bottom, top), top[0].data
         log1p_exp(x, y)

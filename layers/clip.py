@@ -20,6 +20,8 @@ class Clip(InPlaceLayer):
     Source: ClipLayer of BVLC's Caffe, whose gradient in place is wrong; here it is right.
     """
 
+    reads = ("clip_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.clip_param
         if not self.layer_param.HasField("clip_param"):

@@ -19,6 +19,7 @@ class Concat(Layer):
     Source: Caffe's ConcatLayer.
     """
 
+    reads = ("concat_param",)
     bottom_count = (1, None)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

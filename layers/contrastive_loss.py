@@ -22,6 +22,7 @@ class ContrastiveLoss(LossLayer):
     Source: Caffe's ContrastiveLossLayer; Hadsell, Chopra and LeCun (2006).
     """
 
+    reads = ("contrastive_loss_param",)
     bottom_count = (3, 3)
     no_gradient = (2,)
 

@@ -22,6 +22,7 @@ class Crop(Layer):
     Source: Caffe's CropLayer.
     """
 
+    reads = ("crop_param",)
     bottom_count = (2, 2)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -24,6 +24,8 @@ class Dropout(InPlaceLayer):
     Source: Caffe's DropoutLayer.
     """
 
+    reads = ("dropout_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.dropout_param
         if not 0 <= param.dropout_ratio < 1:

@@ -25,6 +25,7 @@ class Eltwise(Layer):
     Source: Caffe's EltwiseLayer.
     """
 
+    reads = ("eltwise_param",)
     bottom_count = (2, None)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

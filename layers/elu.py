@@ -21,6 +21,8 @@ class ELU(InPlaceLayer):
     Source: Caffe's ELULayer; Clevert, Unterthiner and Hochreiter (2015).
     """
 
+    reads = ("elu_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         alpha = self.layer_param.elu_param.alpha
         if alpha < 0 and top[0] is bottom[0]:

@@ -24,6 +24,7 @@ class Embed(Layer):
     Source: Caffe's EmbedLayer.
     """
 
+    reads = ("embed_param",)
     no_gradient = (0,)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

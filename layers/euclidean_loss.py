@@ -18,6 +18,7 @@ class EuclideanLoss(LossLayer):
     Both bottoms have as many elements, and both take a gradient. Source: Caffe's EuclideanLossLayer.
     """
 
+    reads = ()
     no_gradient = ()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

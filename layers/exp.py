@@ -21,6 +21,8 @@ class Exp(InPlaceLayer):
     (-1) ** shift where the base is -1 and shift is not 0, a slip that BVLC put right.
     """
 
+    reads = ("exp_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.exp_param
         log_base = log_of_base(self, param.base)

@@ -23,6 +23,7 @@ class Filter(Layer):
     Source: Caffe's FilterLayer.
     """
 
+    reads = ()
     bottom_count = (2, None)
     top_count = (1, None)
 

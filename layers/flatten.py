@@ -21,6 +21,8 @@ class Flatten(Sharing):
     Source: Caffe's FlattenLayer.
     """
 
+    reads = ("flatten_param",)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.flatten_param, bottom[0].shape
         start = canonical_axis(self, param.axis, bottom[0])

@@ -21,6 +21,8 @@ class HingeLoss(LossLayer):
     Raises LayerError for a label out of range. Source: Caffe's HingeLossLayer.
     """
 
+    reads = ("hinge_loss_param",)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         self.view = check_one_label_each(self, bottom)

@@ -39,6 +39,7 @@ class InfogainLoss(LossLayer):
     none. Source: InfogainLossLayer of BVLC (scores), and of the Fast R-CNN fork (probabilities).
     """
 
+    reads = ("loss_param", "infogain_loss_param")
     bottom_count = (2, 3)
     top_count = (1, 2)
     no_gradient = (1, 2)

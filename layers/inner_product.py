@@ -26,6 +26,8 @@ class InnerProduct(Layer):
     Source: Caffe's InnerProductLayer.
     """
 
+    reads = ("inner_product_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.inner_product_param
         if param.num_output < 1:

@@ -25,6 +25,7 @@ class Interp(Layer):
     Source: InterpLayer of DeepLab's and PSPNet's forks of Caffe.
     """
 
+    reads = ("interp_param",)
     origin = "DeepLab, PSPNet"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -21,6 +21,8 @@ class Log(InPlaceLayer):
     Source: Caffe's LogLayer, whose gradient in place is wrong; here it is right.
     """
 
+    reads = ("log_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.log_param
         log_base = log_of_base(self, param.base)

@@ -29,6 +29,8 @@ class LRN(Layer):
     Source: Caffe's LRNLayer; Krizhevsky, Sutskever and Hinton (2012), section 3.3.
     """
 
+    reads = ("lrn_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.lrn_param
         if param.local_size % 2 == 0:

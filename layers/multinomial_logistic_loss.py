@@ -26,6 +26,8 @@ class MultinomialLogisticLoss(LossLayer):
     Source: Caffe's MultinomialLogisticLossLayer.
     """
 
+    reads = ()
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         self.view = (*check_one_label_each(self, bottom), 1)

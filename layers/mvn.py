@@ -22,6 +22,8 @@ class MVN(InPlaceLayer):
     Source: Caffe's MVNLayer, whose gradient in place is wrong; here it is right.
     """
 
+    reads = ("mvn_param",)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         blob, param = bottom[0], self.layer_param.mvn_param
         if len(blob.shape) > 4:

@@ -25,6 +25,7 @@ class Normalize(Layer):
     Source: NormalizeLayer of the SSD fork of Caffe; Liu et al., ParseNet (2015), section 3.3.
     """
 
+    reads = ("norm_param",)
     origin = "SSD"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

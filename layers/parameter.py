@@ -21,6 +21,7 @@ class Parameter(Layer):
     replaces the param's gradient; here it adds to it, as for all params.
     """
 
+    reads = ("parameter_param",)
     bottom_count = (0, 0)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -19,6 +19,7 @@ class Permute(Layer):
     Source: PermuteLayer of the SSD fork of Caffe (Liu et al., SSD: Single Shot MultiBox Detector, 2016).
     """
 
+    reads = ("permute_param",)
     origin = "SSD"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -37,6 +37,7 @@ class Pooling(Layer):
     in testing after the formula), and Zeiler and Fergus (2013), "Stochastic pooling".
     """
 
+    reads = ("pooling_param",)
     top_count = (1, 2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -19,6 +19,8 @@ class Power(InPlaceLayer):
     Source: Caffe's PowerLayer.
     """
 
+    reads = ("power_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.power_param
         self.power, self.scale, self.shift = map(

@@ -26,6 +26,8 @@ class PReLU(InPlaceLayer):
     Source: Caffe's PReLULayer; He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015).
     """
 
+    reads = ("prelu_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.prelu_param
         shape = () if param.channel_shared else (bottom[0].channels,)

@@ -38,6 +38,7 @@ class Python(Layer):
     Source: Caffe's PythonLayer.
     """
 
+    reads = ("python_param",)
     bottom_count = (0, None)
     top_count = (0, None)
     in_place = True

@@ -21,6 +21,8 @@ class Reduction(Layer):
     Source: Caffe's ReductionLayer.
     """
 
+    reads = ("reduction_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.operation = self.layer_param.reduction_param.operation
 

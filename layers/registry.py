@@ -16,7 +16,6 @@ from google.protobuf.message import Message
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
-from caffe_compat.layers.common.sources import not_read
 from caffe_compat.prototxt import caffe_pb2
 
 _types: dict[str, type[Layer]] = {}
@@ -101,12 +100,21 @@ def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
     for name, way_out in cls.refused.items():
         if _is_given(layer_param, *name.split(".")):
             raise layer.error(f"{name} has no effect here; {way_out}")
-    for name in not_read(layer_param, cls):
+    for name in _not_read(layer_param, cls):
         warnings.warn(
             f"layer '{layer.name}' ({layer.type}): {name} is for other types of layers; it has no effect, as in Caffe",
             stacklevel=3,
         )
     return layer
+
+
+def _not_read(layer_param: caffe_pb2.LayerParameter, cls: type[Layer]) -> list[str]:
+    """The messages that are given though the class does not read them; none where it does not say what it reads."""
+    if cls.reads is None:
+        return []
+    read = {"python_param", *cls.reads}  # Layer itself reads python_param
+    given = [field.name for field, _ in layer_param.ListFields() if field.message_type]
+    return [name for name in given if name.endswith("_param") and name not in read]
 
 
 def _is_given(message: Message, field: str, *within: str) -> bool:

@@ -18,6 +18,8 @@ class ReLU(InPlaceLayer):
     Source: Caffe's ReLULayer.
     """
 
+    reads = ("relu_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         slope = self.layer_param.relu_param.negative_slope
         if slope < 0 and top[0] is bottom[0]:

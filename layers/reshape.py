@@ -21,6 +21,8 @@ class Reshape(Sharing):
     Source: Caffe's ReshapeLayer.
     """
 
+    reads = ("reshape_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         dims = self._dims()
         if min(dims, default=0) < -1:

@@ -25,6 +25,7 @@ class Scale(InPlaceLayer):
     Source: Caffe's ScaleLayer.
     """
 
+    reads = ("scale_param",)
     bottom_count = (1, 2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -20,6 +20,7 @@ class ShuffleChannel(Layer):
     Source: ShuffleChannelLayer of farmingyard's ShuffleNet for Caffe; Zhang et al., ShuffleNet (2017).
     """
 
+    reads = ("shuffle_channel_param",)
     origin = "ShuffleNet"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

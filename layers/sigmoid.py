@@ -17,6 +17,8 @@ class Sigmoid(InPlaceLayer):
     Source: Caffe's SigmoidLayer.
     """
 
+    reads = ()
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.sigmoid(bottom[0].data.reshape(-1), top[0].data.reshape(-1))
 

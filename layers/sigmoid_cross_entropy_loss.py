@@ -29,6 +29,8 @@ class SigmoidCrossEntropyLoss(LossLayer):
     Source: BVLC's SigmoidCrossEntropyLossLayer; the Fast R-CNN fork's leaves loss_param out of account.
     """
 
+    reads = ("loss_param",)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         if bottom[0].count != bottom[1].count:

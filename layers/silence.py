@@ -16,6 +16,7 @@ class Silence(Layer):
     Source: Caffe's SilenceLayer.
     """
 
+    reads = ()
     bottom_count = (1, None)
     top_count = (0, 0)
 

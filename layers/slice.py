@@ -22,6 +22,7 @@ class Slice(Layer):
     Source: Caffe's SliceLayer.
     """
 
+    reads = ("slice_param",)
     top_count = (1, None)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -17,6 +17,7 @@ class Softmax(Layer):
     Source: Caffe's SoftmaxLayer.
     """
 
+    reads = ("softmax_param",)
     in_place = True
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

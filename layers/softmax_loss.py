@@ -33,6 +33,7 @@ class SoftmaxWithLoss(LossLayer):
     Raises LayerError for a label out of range. Source: Caffe's SoftmaxWithLossLayer.
     """
 
+    reads = ("loss_param", "softmax_param")
     top_count = (1, 2)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -18,6 +18,7 @@ class Split(Layer):
     Source: Caffe's SplitLayer, which its nets get wherever several layers read one blob.
     """
 
+    reads = ()
     top_count = (1, None)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -27,6 +27,8 @@ class SPP(Layer):
     in deep convolutional networks".
     """
 
+    reads = ("spp_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.layer_param.spp_param.pyramid_height < 1:
             raise self.error("pyramid_height is 0; it must be at least 1")

@@ -21,6 +21,8 @@ class Swish(InPlaceLayer):
     Source: SwishLayer of BVLC's Caffe; Ramachandran, Zoph and Le (2017).
     """
 
+    reads = ("swish_param",)
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.beta = bottom[0].dtype.type(self.layer_param.swish_param.beta)
 

@@ -17,6 +17,8 @@ class TanH(InPlaceLayer):
     Source: Caffe's TanHLayer.
     """
 
+    reads = ()
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.tanh(bottom[0].data.reshape(-1), top[0].data.reshape(-1))
 

@@ -18,6 +18,7 @@ class Threshold(InPlaceLayer):
     Source: Caffe's ThresholdLayer.
     """
 
+    reads = ("threshold_param",)
     has_backward = False
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -18,6 +18,8 @@ class Tile(Layer):
     Source: Caffe's TileLayer.
     """
 
+    reads = ("tile_param",)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.tile_param, bottom[0].shape
         if param.tiles < 1:

@@ -27,6 +27,7 @@ class Upsample(Layer):
     Kendall and Cipolla, SegNet (2015), section 3.
     """
 
+    reads = ("upsample_param",)
     bottom_count = (2, 2)
     no_gradient = (1,)
     origin = "SegNet"

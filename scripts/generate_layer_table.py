@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.layers.common.facts."""
+"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.engines.torch import converters as torch
+from caffe_compat.layers.common.facts."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from caffe_compat.layers.common.facts import LayerFacts, all_facts
-from caffe_compat.layers.common.sources import MESSAGES
+from caffe_compat.engines.torch import converters as torch
+from caffe_compat.layers.common.facts import MESSAGES, LayerFacts, all_facts
+from caffe_compat.onnx_export import converters as onnx
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
 
@@ -18,11 +20,12 @@ Written by `scripts/generate_layer_table.py`; do not edit. `caffe-compat layers`
 
 **from**: the Caffe that has the layer; BVLC is BVLC master. **params**: the fields that it honours: a test holds each
 against a case in which it changes the result. *No effect*: fields that change no number; *refused*: fields that are an
-error, which names the way out. **backward**: whether there is one, and the bottoms that take no gradient. **kernels**:
-modules of `layers/kernels`.
+error, which names the way out. **backward**: whether there is one, and the bottoms that take no gradient. **torch**:
+whether the engine of that name computes it by PyTorch; the others run on the CPU there, too. **ONNX**: whether
+`caffe-compat export` writes it.
 
-| type | from | params | backward | in place | kernels |
-| --- | --- | --- | --- | --- | --- |
+| type | from | params | backward | in place | torch | ONNX |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -37,8 +40,12 @@ def fields_of(message: str) -> list[str]:
     return [f"{message}.{field.name}" for field in MESSAGES[message].fields]
 
 
-def row(facts: LayerFacts) -> str:
-    """One row of the table."""
+def yes(held: bool) -> str:
+    return "yes" if held else ""
+
+
+def row(facts: LayerFacts, torch_types: list[str], onnx_types: list[str]) -> str:
+    """One row of the table. torch_types, onnx_types: those that torch computes, and that ONNX has a form of."""
     params = [f"`{message}`: {', '.join(fields)}" for message, fields in facts.params.items()]
     for title, names in (("no effect", facts.without_effect), ("refused", facts.refused)):
         if names:
@@ -48,15 +55,15 @@ def row(facts: LayerFacts) -> str:
         facts.origin,
         "<br>".join(params),
         facts.gradients,
-        "yes" if facts.in_place else "",
-        ", ".join(facts.kernels),
+        *(yes(held) for held in (facts.in_place, facts.type in torch_types, facts.type in onnx_types)),
     )
     return f"| {' | '.join(cells)} |\n"
 
 
 def text() -> str:
     """The whole file."""
-    return HEADER + "".join(row(facts) for facts in all_facts())
+    types = torch.converted_types(), onnx.converted_types()
+    return HEADER + "".join(row(facts, *types) for facts in all_facts())
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
-"""What is known of each layer type: whose it is, what it reads of the prototxt, gradients, kernels.
+"""What is known of each layer type: whose it is, what it reads of the prototxt, gradients.
 
 `caffe-compat layers` and docs/layers.md print these. Nothing is written down twice: most are attributes that the net
-itself goes by, and the contract sweep proves them. The messages that a layer reads are found in its source
-(sources.py), and all fields of a message count as honoured but those that the class names in `without_effect` or
+itself goes by, and the contract sweep proves them. tests/layers/test_reads.py holds the messages that a layer `reads`
+against its source; all fields of a message count as honoured but those that the class names in `without_effect` or
 `refused`. So a layer that forgets a field claims it, and tests/layers/test_fields.py catches that: a field that
 counts as honoured has to change what some case computes, one without effect must change nothing, a refused one must
 be an error.
@@ -13,9 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.sources import MESSAGES, kernels, messages
 from caffe_compat.layers.python import BUILT_IN
 from caffe_compat.layers.registry import layer_class, layer_type_list
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+
+MESSAGES = {
+    field.name: field.message_type
+    for field in LayerParameter.DESCRIPTOR.fields
+    if field.message_type and field.name.endswith("_param")
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class LayerFacts:
 
     params: the fields that are honoured, of each message. without_effect and refused (an error): the other fields,
     as `message.field`.
-    backward: whether there is one. no_gradient: bottoms that it gives none. kernels: modules of layers/kernels.
+    backward: whether there is one. no_gradient: bottoms that it gives none.
     """
 
     type: str
@@ -35,7 +41,6 @@ class LayerFacts:
     backward: bool
     no_gradient: list[int]
     in_place: bool
-    kernels: list[str]
 
     @property
     def gradients(self) -> str:
@@ -61,7 +66,7 @@ def facts(cls: type[Layer], name: str, params: dict[str, list[str]] | None = Non
     refused: list[str] = []
     if params is None:
         params = {}
-        for message in messages(cls):
+        for message in cls.reads or ():
             for field in (field.name for field in MESSAGES[message].fields):
                 names = {message, f"{message}.{field}"}
                 if names & set(cls.refused):
@@ -79,5 +84,4 @@ def facts(cls: type[Layer], name: str, params: dict[str, list[str]] | None = Non
         cls.has_backward,
         list(cls.no_gradient),
         cls.in_place,
-        kernels(cls),
     )

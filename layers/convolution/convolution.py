@@ -28,6 +28,7 @@ class Convolution(Layer):
     Source: Caffe's BaseConvolutionLayer and ConvolutionLayer.
     """
 
+    reads = ("convolution_param",)
     bottom_count = (1, None)
     top_count = (1, None)
     equal_bottom_top = True

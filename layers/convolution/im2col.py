@@ -24,6 +24,7 @@ class Im2col(Layer):
     Source: Caffe's Im2colLayer.
     """
 
+    reads = ("convolution_param",)
     without_effect = tuple(
         f"convolution_param.{field}"
         for field in ("num_output", "bias_term", "group", "weight_filler", "bias_filler", "force_nd_im2col")

@@ -21,6 +21,7 @@ class DummyData(Layer):
     Source: Caffe's DummyDataLayer.
     """
 
+    reads = ("dummy_data_param",)
     bottom_count = (0, 0)
     top_count = (1, None)
 

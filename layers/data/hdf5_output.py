@@ -21,6 +21,7 @@ class HDF5Output(Layer):
     Source: Caffe's HDF5OutputLayer.
     """
 
+    reads = ("hdf5_output_param",)
     bottom_count = (2, 2)
     top_count = (0, 0)
     has_backward = False

@@ -31,6 +31,7 @@ class ImageData(ImageBatches):
     Source: Caffe's ImageDataLayer.
     """
 
+    reads = ("transform_param", "image_data_param")
     top_count = (2, 2)
     refused = {
         **FORKS_ONLY,

@@ -17,6 +17,7 @@ class Input(Layer):
     Source: Caffe's InputLayer.
     """
 
+    reads = ("input_param",)
     bottom_count = (0, 0)
     top_count = (1, None)
 

@@ -23,6 +23,7 @@ class MemoryData(Layer):
     Source: Caffe's MemoryDataLayer.
     """
 
+    reads = ("transform_param", "memory_data_param")
     bottom_count = (0, 0)
     top_count = (2, 2)
     has_backward = False

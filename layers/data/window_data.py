@@ -37,6 +37,7 @@ class WindowData(Layer):
     Source: Caffe's WindowDataLayer, with its random numbers; Girshick et al., "Rich feature hierarchies" (2014).
     """
 
+    reads = ("transform_param", "window_data_param")
     bottom_count = (0, 0)
     top_count = (2, 2)
     has_backward = False

@@ -26,6 +26,7 @@ class BoxAnnotatorOHEM(Layer):
     Source: BoxAnnotatorOHEMLayer of R-FCN's fork of Caffe; Dai, Li, He and Sun, R-FCN (2016), section 2.
     """
 
+    reads = ("box_annotator_ohem_param",)
     bottom_count = (4, 4)
     top_count = (2, 2)
     no_gradient = (0, 1, 2, 3)

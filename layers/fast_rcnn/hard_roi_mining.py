@@ -37,6 +37,7 @@ class HardRoIMining(Layer):
     Detectors with Online Hard Example Mining (2016), section 4.
     """
 
+    reads = ("hard_roi_mining_param",)
     origin = "this project"
     bottom_count = (7, 7)
     top_count = (5, 5)

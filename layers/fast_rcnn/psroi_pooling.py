@@ -28,6 +28,7 @@ class PSROIPooling(Layer):
     place a bin; Dai, Li, He and Sun, R-FCN (2016), equation 1.
     """
 
+    reads = ("psroi_pooling_param",)
     bottom_count = (2, 2)
     no_gradient = (1,)
     origin = "R-FCN"

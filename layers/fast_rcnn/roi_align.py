@@ -29,6 +29,7 @@ class ROIAlign(Layer):
     its CPU and its GPU; nets trained with it do not give its numbers here.
     """
 
+    reads = ("roi_align_param",)
     bottom_count = (2, 2)
     no_gradient = (1,)
     origin = "Mask R-CNN"

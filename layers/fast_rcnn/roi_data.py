@@ -30,6 +30,7 @@ class RoIDataLayer(Layer):
     Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
     """
 
+    reads = ("roi_data_param",)
     bottom_count = (0, 0)
     top_count = (3, 6)
     has_backward = False

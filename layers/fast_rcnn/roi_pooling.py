@@ -25,6 +25,7 @@ class ROIPooling(Layer):
     Source: ROIPoolingLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.1.
     """
 
+    reads = ("roi_pooling_param",)
     origin = "Fast R-CNN"
     bottom_count = (2, 2)
     no_gradient = (1,)

@@ -22,6 +22,7 @@ class SmoothL1Loss(LossLayer):
     Source: SmoothL1LossLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.3.
     """
 
+    reads = ("smooth_l1_loss_param",)
     origin = "Fast R-CNN"
     bottom_count = (2, 4)
     no_gradient = (2, 3)

@@ -23,6 +23,7 @@ class SmoothL1LossOHEM(LossLayer):
     Source: SmoothL1LossOHEMLayer of R-FCN's fork of Caffe, whose top[1] always has four axes.
     """
 
+    reads = ("loss_param",)
     bottom_count = (2, 3)
     top_count = (1, 2)
     no_gradient = (2,)

@@ -23,6 +23,7 @@ class LSTM(Recurrent):
     Source: Caffe's LSTMLayer; Donahue et al. (2015), "Long-term recurrent convolutional networks".
     """
 
+    reads = ("recurrent_param",)
     bottom_count = (2, 5)
     top_count = (1, 3)
     states = ("h", "c")

@@ -22,6 +22,7 @@ class LSTMUnit(Layer):
     derivative (its CPU code squares cont there); Hochreiter and Schmidhuber (1997), "Long short-term memory".
     """
 
+    reads = ()
     bottom_count = (3, 3)
     top_count = (2, 2)
     no_gradient = (2,)

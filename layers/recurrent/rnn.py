@@ -26,6 +26,7 @@ class RNN(Recurrent):
     Source: Caffe's RNNLayer.
     """
 
+    reads = ("recurrent_param",)
     bottom_count = (2, 4)
     top_count = (1, 2)
 

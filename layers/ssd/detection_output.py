@@ -33,6 +33,7 @@ class DetectionOutput(Layer):
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3.
     """
 
+    reads = ("detection_output_param",)
     origin = "SSD"
     bottom_count = (3, 4)
     no_gradient = (0, 1, 2, 3)

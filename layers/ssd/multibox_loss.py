@@ -42,6 +42,7 @@ class MultiBoxLoss(LossLayer):
     Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3.
     """
 
+    reads = ("loss_param", "multibox_loss_param")
     bottom_count = (4, 4)
     no_gradient = (2, 3)
     origin = "SSD"

@@ -29,6 +29,7 @@ class PriorBox(Layer):
     section 2.2.
     """
 
+    reads = ("prior_box_param",)
     origin = "SSD"
     bottom_count = (2, 2)
     no_gradient = (0, 1)

@@ -10,8 +10,7 @@ from google.protobuf import text_format
 
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.base import TRAIN, Layer
-from caffe_compat.layers.common.facts import all_facts, facts
-from caffe_compat.layers.common.sources import MESSAGES
+from caffe_compat.layers.common.facts import MESSAGES, all_facts, facts
 from caffe_compat.layers.registry import create_layer, layer_class, layer_type_list, register
 from caffe_compat.rng import set_random_seed
 from layers.cases import CASES
