@@ -1,4 +1,4 @@
-"""A planted error of each kind is found at its layer, with its cause first; commands and recorder run as users run them."""
+"""A planted error of each kind is found at its layer, with its cause first."""
 
 import subprocess
 import sys
