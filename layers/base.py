@@ -57,6 +57,11 @@ class Layer:
             layer_param.python_param.param_str
         )  # of Python layers; two spellings
 
+    @classmethod
+    def create(cls, layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+        """Make the layer that a LayerParameter of this class's type describes."""
+        return cls(layer_param, phase, dtype)
+
     # ---- the contract --------------------------------------------------------------------------------------
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read and check the params, create and fill `self.blobs`. Once; the bottoms have their shapes.

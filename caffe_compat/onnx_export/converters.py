@@ -40,7 +40,7 @@ def converts(*types: str) -> Callable[[Converter], Converter]:
 def _import_all() -> None:
     package = importlib.import_module("caffe_compat.onnx_export")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"caffe_compat.onnx_export.{module.name}")
+        importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 def converted_types() -> list[str]:

@@ -102,6 +102,6 @@ def test_narrower_processors(features, lanes, tmp_path):
     }
     code = f"from caffe_compat.layers.kernels.tile import LANES; assert LANES == {lanes}"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
-    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "not narrower"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "not narrower"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout

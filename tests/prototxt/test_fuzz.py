@@ -32,7 +32,6 @@ PIECES = [
 ]
 
 fuzz = settings(
-    max_examples=1200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -6,18 +6,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
-from torch import Tensor
-
+from caffe_compat.engines.torch.layer import Converter
 from caffe_compat.layers.base import Layer
 
-if TYPE_CHECKING:
-    from caffe_compat.engines.torch.layer import TorchLayer
-
-# Takes the layer, its params and its bottoms; returns its tops. The layer of the project (`.layer`) is set up, and
-# reshaped for these bottoms: shapes are checked. Bottoms and params are not written to, but for what is in place.
-Converter = Callable[["TorchLayer", list[Tensor], list[Tensor]], list[Tensor]]
 Fits = Callable[[Layer], bool]
 
 _converters: dict[str, tuple[Converter, Fits]] = {}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from caffe_compat.engines.torch.converters import Converter
 from caffe_compat.engines.torch.devices import Place
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 
 PRODUCTS = ("Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduct")
+
+
+# Takes the layer, its params and its bottoms; returns its tops. The layer of the project (`.layer`) is set up, and
+# reshaped for these bottoms: shapes are checked. Bottoms and params are not written to, but for what is in place.
+Converter = Callable[["TorchLayer", list[Tensor], list[Tensor]], list[Tensor]]
 
 
 class TorchLayer:

@@ -143,5 +143,5 @@ def test_without_torch_one_line_says_what_to_install(tmp_path):
 
 
 def test_the_docs_list_the_types():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "moving_up.md").read_text()
+    text = (Path(__file__).resolve().parents[3] / "docs" / "moving_up.md").read_text()
     assert ", ".join(converted_types()) in " ".join(text.split())
