@@ -18,7 +18,7 @@ from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.extras import import_extra
 from caffe_compat.learnable_params import Param
-from caffe_compat.prototxt import wire
+from caffe_compat.prototxt import blob_proto, wire
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, NetParameter
 from caffe_compat.prototxt.reader import not_binary, parse_binary_net
 
@@ -97,16 +97,16 @@ def _read_binary(data: bytes, path: str) -> list[Stored]:
 
 
 def shaped(blob: BlobProto, values: np.ndarray, owner: str, path: str) -> np.ndarray:
-    """The numbers of a BlobProto in its shape. Raises WeightsError, with `owner`, where they do not match."""
-    if blob.HasField("shape"):
-        shape = tuple(blob.shape.dim)
-    elif any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
-        shape = (blob.num, blob.channels, blob.height, blob.width)
-    else:
-        shape = (len(values),)
-    if any(dim < 0 for dim in shape) or np.prod(shape, dtype=object) != len(values):
-        raise WeightsError(f"{owner}: a blob of shape {shape} has {len(values)} numbers", file=path)
-    return values.reshape(shape)
+    """The numbers of a BlobProto in its shape, flat where it tells none.
+
+    Raises WeightsError, with `owner`, where they do not match.
+    """
+    if not blob_proto.has_shape(blob):
+        return values
+    try:
+        return blob_proto.shaped(blob, values)
+    except ValueError as error:
+        raise WeightsError(f"{owner}: a blob has {error}", file=path) from error
 
 
 def _read_hdf5(path: str) -> list[Stored]:

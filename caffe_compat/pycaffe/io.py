@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.prototxt.blob_proto import to_array
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobProtoVector, Datum
 from caffe_compat.pycaffe.resize import align_corners, half_pixels
 
@@ -24,11 +25,7 @@ def blobproto_to_array(blob: BlobProto, return_diff: bool = False) -> np.ndarray
 
     Raises ValueError where the shape does not fit.
     """
-    doubles, floats = (blob.double_diff, blob.diff) if return_diff else (blob.double_data, blob.data)
-    values = np.array(doubles or floats, np.float64)
-    if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
-        return values.reshape(blob.num, blob.channels, blob.height, blob.width)
-    return values.reshape(tuple(blob.shape.dim))
+    return to_array(blob, return_diff).astype(np.float64)
 
 
 def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> BlobProto:

@@ -6,6 +6,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.prototxt.blob_proto import to_array
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 
 
@@ -22,13 +23,7 @@ def read_binaryproto(layer: Layer, path: str) -> np.ndarray:
         raise layer.error(f"cannot read '{path}': {error.strerror}") from error
     except DecodeError as error:
         raise layer.error(f"'{path}' is no binaryproto file (a BlobProto message)") from error
-    if proto.HasField("shape"):
-        shape = tuple(proto.shape.dim)
-    else:
-        shape = proto.num, proto.channels, proto.height, proto.width
-    values = (
-        np.array(proto.double_data, np.float64) if proto.double_data else np.array(proto.data, np.float32)
-    )
-    if min(shape, default=0) < 0 or values.size != np.prod(shape, dtype=float):
-        raise layer.error(f"'{path}' holds {values.size} numbers for the shape {shape}")
-    return values.reshape(shape)
+    try:
+        return to_array(proto)
+    except ValueError as error:
+        raise layer.error(f"'{path}' holds {error}") from error
