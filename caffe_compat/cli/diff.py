@@ -102,9 +102,9 @@ def _diff(args: argparse.Namespace) -> int:
     if not (args.quiet or args.json):  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat diff: {args.net} against {args.against}", flush=True)
     from caffe_compat.cli import diff_report
-    from caffe_compat.compare.bench import Bench
     from caffe_compat.compare.diff import diff
-    from caffe_compat.compare.sources import load_params, own_inputs, weights_by_name
+    from caffe_compat.compare.layer_runner import LayerRunner
+    from caffe_compat.compare.read_reference import load_params, own_inputs, weights_by_name
 
     console.import_from_here()
     html.check(args)
@@ -118,10 +118,10 @@ def _diff(args: argparse.Namespace) -> int:
     inputs = reference.arrays("in")
     if args.inputs or not inputs:
         inputs = own_inputs(net, _inputs(args, reference), seed)
-    bench = Bench(net, inputs, reference.arrays("seed"), seed)
+    runner = LayerRunner(net, inputs, reference.arrays("seed"), seed)
     weights = weights_by_name(reference, args.weights)
     on_row, write_page = html.comparing(args)
-    result = diff(bench, reference, weights, args.tolerance, args.propagate_down, args.all, on_row)
+    result = diff(runner, reference, weights, args.tolerance, args.propagate_down, args.all, on_row)
     if args.json:
         print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
     else:
@@ -139,7 +139,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _reference(args: argparse.Namespace) -> Reference:
-    from caffe_compat.compare.sources import kind_of, own_inputs, read_reference, record_net
+    from caffe_compat.compare.read_reference import kind_of, own_inputs, read_reference, record_net
     from caffe_compat.errors import CaffeCompatError
 
     if kind_of(args.against) != "net":

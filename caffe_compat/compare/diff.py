@@ -12,11 +12,12 @@ from functools import partial
 
 import numpy as np
 
-from caffe_compat.compare import causes
-from caffe_compat.compare.bench import Bench
-from caffe_compat.compare.causes import Found, Known
-from caffe_compat.compare.compare import distance, in_words
-from caffe_compat.compare.flow import KEEP_DIFF
+from caffe_compat.compare import diagnosis
+from caffe_compat.compare.diagnosis import Context, Diagnosis
+from caffe_compat.compare.distance import distance, in_words
+from caffe_compat.compare.gradient_flow import KEEP_DIFF
+from caffe_compat.compare.layer_runner import LayerRunner
+from caffe_compat.compare.prototxt_diff import compare_settings, reference_layers
 from caffe_compat.compare.reference import Reference, Value
 from caffe_compat.compare.result import (
     DATA,
@@ -28,16 +29,15 @@ from caffe_compat.compare.result import (
     Divergence,
     Row,
 )
-from caffe_compat.compare.settings import compare_settings, reference_layers
 from caffe_compat.prototxt.caffe_pb2 import Phase
 
-Why = Callable[[], Found]
+Why = Callable[[], Diagnosis]
 OnRow = Callable[[np.ndarray, Value], None]
 Key = tuple[str, int, int]  # stage, number of the layer (of the param, for its gradient), number of the blob
 
 
 def diff(
-    bench: Bench,
+    runner: LayerRunner,
     reference: Reference,
     weights: dict[str, list[np.ndarray]],
     tolerance: float,
@@ -45,26 +45,26 @@ def diff(
     go_on: bool = False,
     on_row: OnRow = lambda array, value: None,
 ) -> Diff:
-    """Hold a net, on the bench with its inputs and params, against a reference.
+    """Compare a net, which the runner holds with its inputs and params, with a reference.
 
-    weights: params by layer's name, among which a layer's may be that were loaded by a wrong name. meaning: of
-    propagate_down in the net. go_on: do not end with the first divergence. on_row: told,
-    for each row, the array here and what the reference has. Raises CaffeCompatError.
+    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one. meaning:
+    what propagate_down means in the net. go_on: do not stop at the first divergence. on_row: called for each row
+    with the array of this net and the value of the reference. Raises CaffeCompatError.
     """
-    net = bench.net
+    net = runner.net
     theirs = reference_layers(reference, net)
     result = Diff(
         net=net.source.name if net.source else net.name,
         against=reference.name,
         kind=reference.kind,
         phase=Phase.Name(net.phase),
-        seed=bench.seed,
+        seed=runner.seed,
         tolerance=tolerance,
         settings=compare_settings(net, theirs),
     )
-    known = Known(reference, theirs, result.settings, weights, tolerance, meaning)
+    context = Context(reference, theirs, result.settings, weights, tolerance, meaning)
     try:
-        _Walk(bench, known, result, go_on, on_row).all()
+        _Walk(runner, context, result, go_on, on_row).all()
     except _Ended:
         result.ended = True
     return result
@@ -77,9 +77,9 @@ class _Ended(Exception):  # noqa: N818
 class _Walk:
     """Goes through a net and makes the rows of a Diff."""
 
-    def __init__(self, bench: Bench, known: Known, result: Diff, go_on: bool, on_row: OnRow):
-        self.bench, self.net, self.reference = bench, bench.net, known.reference
-        self.known, self.result, self.go_on, self.on_row = known, result, go_on, on_row
+    def __init__(self, runner: LayerRunner, context: Context, result: Diff, go_on: bool, on_row: OnRow):
+        self.runner, self.net, self.reference = runner, runner.net, context.reference
+        self.context, self.result, self.go_on, self.on_row = context, result, go_on, on_row
         self.running: dict[Key, float] = {}
 
     def all(self) -> None:
@@ -92,7 +92,7 @@ class _Walk:
             self.backward()
             self.param_gradients()
         if not self.result.divergences:
-            far = (n for n, row in enumerate(self.result.rows) if (row.running or 0) > self.known.tolerance)
+            far = (n for n, row in enumerate(self.result.rows) if (row.running or 0) > self.context.tolerance)
             self.result.drift = next(far, None)
 
     # ---- the net on its own values ------------------------------------------------------------------------------
@@ -100,17 +100,17 @@ class _Walk:
         """Run forward and backward on the net's own values; keep the errors."""
         if not self.reference.has_whole_data:
             return  # no layer can be fed with anything else: it would be the same again
-        bench, count = self.bench, len(self.net.layers)
-        bench.rewind()
+        runner, count = self.runner, len(self.net.layers)
+        runner.rewind()
         for i in range(count):
-            for j, blob in enumerate(bench.forward(i)):
-                self._keep((DATA, i, j), blob.data, self.reference.data(bench.versions.tops[i][j]))
+            for j, blob in enumerate(runner.forward(i)):
+                self._keep((DATA, i, j), blob.data, self.reference.data(runner.versions.tops[i][j]))
         if not self.reference.has_backward:
             return
-        bench.seed_outputs()
+        runner.seed_outputs()
         for i in reversed(range(count)):
-            for j, array in enumerate(bench.backward(i)):
-                self._keep((GRADIENT, i, j), array, self.reference.diff(bench.versions.bottoms[i][j]))
+            for j, array in enumerate(runner.backward(i)):
+                self._keep((GRADIENT, i, j), array, self.reference.diff(runner.versions.bottoms[i][j]))
         for n, array, value in self._param_gradients():
             self._keep((PARAM_GRADIENT, n, 0), array, value)
 
@@ -121,12 +121,12 @@ class _Walk:
     # ---- what goes in -------------------------------------------------------------------------------------------
     def inputs(self) -> None:
         """The inputs that were given, against those that the reference had."""
-        for i in self.bench.sources:
-            for version in self.bench.versions.tops[i]:
+        for i in self.runner.sources:
+            for version in self.runner.versions.tops[i]:
                 value = self.reference.values.get(f"in:{version.blob}") or self.reference.data(version)
-                got = self.bench.inputs.get(version.blob)
+                got = self.runner.inputs.get(version.blob)
                 if value is not None and got is not None and got is not value.whole:
-                    why = partial(causes.of_input, version.layer, got, value, self.known.tolerance)
+                    why = partial(diagnosis.of_input, version.layer, got, value, self.context.tolerance)
                     self._row((INPUT, i, 0), version.blob, got, value, why)
 
     def params(self, of_its_shape: bool) -> None:
@@ -136,50 +136,50 @@ class _Walk:
             if value is not None and of_its_shape == value.may_have(self.net.param_blob(param).shape):
                 i, j = param.uses[0]
                 layer = self.net.layer_names[i]
-                why = partial(causes.of_param, self.net, layer, j, self.known, value)
+                why = partial(diagnosis.of_param, self.net, layer, j, self.context, value)
                 self._row((PARAM, i, j), str(j), self.net.param_blob(param).data, value, why)
 
     # ---- each layer on the reference's values -------------------------------------------------------------------
     def forward(self) -> None:
-        bench = self.bench
-        bench.rewind()
+        runner = self.runner
+        runner.rewind()
         for i in range(len(self.net.layers)):
-            bench.feed_bottoms(i, self.reference)
-            for j, blob in enumerate(bench.forward(i)):
-                version = bench.versions.tops[i][j]
+            runner.feed_bottoms(i, self.reference)
+            for j, blob in enumerate(runner.forward(i)):
+                version = runner.versions.tops[i][j]
                 value = self.reference.data(version)
-                if value is not None and not (i in bench.sources and version.blob in bench.inputs):
-                    why = partial(causes.of_data, bench, self.known, i, j, value)
+                if value is not None and not (i in runner.sources and version.blob in runner.inputs):
+                    why = partial(diagnosis.of_data, runner, self.context, i, j, value)
                     self._row((DATA, i, j), version.blob, blob.data, value, why)
 
     def backward(self) -> None:
-        bench = self.bench
-        bench.seed_outputs()
+        runner = self.runner
+        runner.seed_outputs()
         for i in reversed(range(len(self.net.layers))):
             self._loss_weights(i)
-            bench.feed_backward(i, self.reference)
-            for j, array in enumerate(bench.backward(i)):
-                version = bench.versions.bottoms[i][j]
+            runner.feed_backward(i, self.reference)
+            for j, array in enumerate(runner.backward(i)):
+                version = runner.versions.bottoms[i][j]
                 value = self.reference.diff(version)
                 if value is not None and self._is_comparable(i, j):
-                    why = partial(causes.of_gradient, bench, self.known, ("bottom", i, j), array, value)
-                    self._row((GRADIENT, i, j), version.blob, array, value, why, bench.flows(i, j))
+                    why = partial(diagnosis.of_gradient, runner, self.context, ("bottom", i, j), array, value)
+                    self._row((GRADIENT, i, j), version.blob, array, value, why, runner.flows(i, j))
 
     def _loss_weights(self, i: int) -> None:
         """The diff of a loss is its weight."""
         for j, weight in enumerate(self.net.graph.nodes[i].loss_weights):
-            version = self.bench.versions.tops[i][j]
+            version = self.runner.versions.tops[i][j]
             value = self.reference.diff(version) if weight else None
             if value is not None and value.whole is not None:
                 array = self.net.tops[i][j].diff
-                why = partial(causes.of_loss_weight, version.layer, array, value, self.known.tolerance)
+                why = partial(diagnosis.of_loss_weight, version.layer, array, value, self.context.tolerance)
                 self._row((GRADIENT, i, -1), version.blob, array, value, why)
 
     def _is_comparable(self, i: int, j: int) -> bool:
         """Not where a gradient that nobody computes stands in the memory of another one."""
         node = self.net.graph.nodes[i]
         shared = node.bottoms[j] in node.tops or node.param.type in KEEP_DIFF
-        return self.bench.flows(i, j) or not shared
+        return self.runner.flows(i, j) or not shared
 
     def param_gradients(self) -> None:
         for n, array, value in self._param_gradients():
@@ -187,7 +187,9 @@ class _Walk:
                 uses = self.net.learnable[n].uses
                 learning = [(i, j) for i, j in uses if self.net.plan[i].need_backward]
                 i, j = (learning or uses)[0]
-                why = partial(causes.of_gradient, self.bench, self.known, ("param", *uses[0]), array, value)
+                why = partial(
+                    diagnosis.of_gradient, self.runner, self.context, ("param", *uses[0]), array, value
+                )
                 self._row((PARAM_GRADIENT, i, j), str(j), array, value, why, bool(learning), n)
 
     def _param_gradients(self) -> Iterator[tuple[int, np.ndarray, Value | None]]:
@@ -219,7 +221,7 @@ class _Walk:
             is_param = stage in (PARAM, PARAM_GRADIENT)
             place = in_words(error.index, "param" if is_param else "data", self._counts_rois(array))
         running = self.running.get((stage, number, 0) if number is not None else key)
-        same = error.within(self.known.tolerance)
+        same = error.within(self.context.tolerance)
         self.result.rows.append(
             Row(stage, node.name, node.type, blob, array.shape, error, running, place, same, flows)
         )

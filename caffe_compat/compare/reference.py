@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from caffe_compat.compare.versions import Version
+from caffe_compat.compare.blob_versions import Version
 from caffe_compat.errors import DataError
 from caffe_compat.files import read_npz
 

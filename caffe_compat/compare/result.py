@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from caffe_compat.compare.causes import Cause
-from caffe_compat.compare.compare import Distance
-from caffe_compat.compare.settings import SOLVERS, Setting
+from caffe_compat.compare.diagnosis import Cause
+from caffe_compat.compare.distance import Distance
+from caffe_compat.compare.prototxt_diff import SOLVERS, FieldDifference
 
 INPUT, PARAM, DATA, GRADIENT, PARAM_GRADIENT = "input", "param", "data", "gradient", "param gradient"
 
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass
 class Divergence:
-    """A row that differs, and why: the causes that hold, and how many guesses were checked."""
+    """A row that differs, and why: the causes that hold, and how many hypotheses were checked."""
 
     row: int
     causes: list[Cause]
@@ -60,7 +60,7 @@ class Diff:
     tolerance: float
     rows: list[Row] = field(default_factory=list)
     divergences: list[Divergence] = field(default_factory=list)
-    settings: list[Setting] = field(default_factory=list)
+    settings: list[FieldDifference] = field(default_factory=list)
     drift: int | None = None
     ended: bool = False
 

@@ -22,7 +22,7 @@ Layers = dict[str, LayerParameter]
 
 
 @dataclass
-class Setting:
+class FieldDifference:
     """A field that differs: what this net says, and what the reference's prototxt says. layer: empty, of the net."""
 
     layer: str
@@ -50,16 +50,18 @@ def reference_layers(reference: Reference, net: Net) -> Layers:
         raise CaffeCompatError(f"its prototxt: {error.message}", file=reference.name) from error
 
 
-def compare_settings(net: Net, theirs: Layers) -> list[Setting]:
+def compare_settings(net: Net, theirs: Layers) -> list[FieldDifference]:
     """Every difference that matters, layer by layer; none where the reference has no prototxt."""
     if not theirs:
         return []
     mine = {layer.name: layer for layer in net.param.layer}
-    result = [Setting(name, "the layer", "there", "not there") for name in mine if name not in theirs]
-    result += [Setting(name, "the layer", "not there", "there") for name in theirs if name not in mine]
+    result = [FieldDifference(name, "the layer", "there", "not there") for name in mine if name not in theirs]
+    result += [
+        FieldDifference(name, "the layer", "not there", "there") for name in theirs if name not in mine
+    ]
     for name, layer in mine.items():
         if name in theirs:
-            result += [Setting(name, *row) for row in _differences(layer, theirs[name], "")]
+            result += [FieldDifference(name, *row) for row in _differences(layer, theirs[name], "")]
     return result + _multipliers(mine, theirs)
 
 
@@ -92,7 +94,7 @@ def _text(field: Any, value: Any) -> str:
     )
 
 
-def _multipliers(mine: Layers, theirs: Layers) -> list[Setting]:
+def _multipliers(mine: Layers, theirs: Layers) -> list[FieldDifference]:
     """Differences of lr_mult and decay_mult, after params that are shared by name are merged."""
     result = []
     for what in SOLVERS:
@@ -100,7 +102,9 @@ def _multipliers(mine: Layers, theirs: Layers) -> list[Setting]:
         for name, index in sorted(set(here) | set(there)):
             pair = here.get((name, index), 1.0), there.get((name, index), 1.0)
             if pair[0] != pair[1] and name in mine and name in theirs:
-                result.append(Setting(name, f"{what} of param {index}", f"{pair[0]:g}", f"{pair[1]:g}"))
+                result.append(
+                    FieldDifference(name, f"{what} of param {index}", f"{pair[0]:g}", f"{pair[1]:g}")
+                )
     return result
 
 

@@ -1,6 +1,6 @@
 """What a reference may compute differently in a layer: conventions that differ between Caffe's forks, users and tools.
 
-Each function lists guesses for one kind of layer; the check is made elsewhere, so that a guess may be wild.
+Each function lists hypotheses for one kind of layer; the check is made elsewhere, so that a hypothesis may be wild.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from caffe_compat.compare.span import Guess, Subject
+from caffe_compat.compare.recompute import Hypothesis, LayerInputs
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.prototxt.caffe_pb2 import LossParameter, LRNParameter, Phase, PoolingParameter
 
@@ -23,8 +23,8 @@ MEANS = {  # B, G, R
 SEEDS = [*range(33), 42, 100, 123, 1337, 1701, 2015, 2016, 2017]  # that people use
 
 
-def guesses(subject: Subject, first_random: bool) -> Iterator[Guess]:
-    """All guesses about a layer of this type with these bottoms and params."""
+def hypotheses(inputs: LayerInputs, first_random: bool) -> Iterator[Hypothesis]:
+    """All hypotheses about a layer of this type with these bottoms and params."""
     kinds = {
         "Pooling": _pooling,
         "LRN": _lrn,
@@ -35,46 +35,50 @@ def guesses(subject: Subject, first_random: bool) -> Iterator[Guess]:
         "SoftmaxWithLoss": _normalization,
         "SigmoidCrossEntropyLoss": _normalization,
     }
-    yield from _images(subject)
-    yield from kinds.get(subject.param.type, _nothing)(subject)
-    if subject.param.type == "Dropout" and first_random:
-        yield from _dropout(subject)
-    if subject.param.type in ("Dropout", "BatchNorm"):
-        other = TEST if subject.phase == TRAIN else TRAIN
-        yield Guess(f"it ran in phase {Phase.Name(other)}", partial(replace, phase=other))
+    yield from _images(inputs)
+    yield from kinds.get(inputs.param.type, _nothing)(inputs)
+    if inputs.param.type == "Dropout" and first_random:
+        yield from _dropout(inputs)
+    if inputs.param.type in ("Dropout", "BatchNorm"):
+        other = TEST if inputs.phase == TRAIN else TRAIN
+        yield Hypothesis(f"it ran in phase {Phase.Name(other)}", partial(replace, phase=other))
 
 
-def _nothing(subject: Subject) -> Iterator[Guess]:
+def _nothing(inputs: LayerInputs) -> Iterator[Hypothesis]:
     return iter(())
 
 
-def _with(subject: Subject, message: str, **fields) -> Subject:
+def _with(inputs: LayerInputs, message: str, **fields) -> LayerInputs:
     """A copy with these fields of a message of the LayerParameter set."""
-    result = type(subject.param)()
-    result.CopyFrom(subject.param)
+    result = type(inputs.param)()
+    result.CopyFrom(inputs.param)
     for name, value in fields.items():
         setattr(getattr(result, message), name, value)
-    return replace(subject, param=result)
+    return replace(inputs, param=result)
 
 
-def _set(message: str, **fields) -> Callable[[Subject], Subject]:
-    return lambda subject: _with(subject, message, **fields)
+def _set(message: str, **fields) -> Callable[[LayerInputs], LayerInputs]:
+    return lambda inputs: _with(inputs, message, **fields)
 
 
-def _bottom(change: Callable[[np.ndarray], np.ndarray], index: int = 0) -> Callable[[Subject], Subject]:
-    def changed(subject: Subject) -> Subject:
-        bottoms = list(subject.bottoms)
+def _bottom(
+    change: Callable[[np.ndarray], np.ndarray], index: int = 0
+) -> Callable[[LayerInputs], LayerInputs]:
+    def changed(inputs: LayerInputs) -> LayerInputs:
+        bottoms = list(inputs.bottoms)
         bottoms[index] = np.ascontiguousarray(change(bottoms[index].copy()), np.float32)
-        return replace(subject, bottoms=bottoms)
+        return replace(inputs, bottoms=bottoms)
 
     return changed
 
 
-def _weights(change: Callable[[np.ndarray], np.ndarray], index: int = 0) -> Callable[[Subject], Subject]:
-    def changed(subject: Subject) -> Subject:
-        params = list(subject.params)
+def _weights(
+    change: Callable[[np.ndarray], np.ndarray], index: int = 0
+) -> Callable[[LayerInputs], LayerInputs]:
+    def changed(inputs: LayerInputs) -> LayerInputs:
+        params = list(inputs.params)
         params[index] = np.ascontiguousarray(change(params[index]), np.float32)
-        return replace(subject, params=params)
+        return replace(inputs, params=params)
 
     return changed
 
@@ -82,17 +86,17 @@ def _weights(change: Callable[[np.ndarray], np.ndarray], index: int = 0) -> Call
 # ---- images and windows -----------------------------------------------------------------------------------------
 
 
-def _images(subject: Subject) -> Iterator[Guess]:
+def _images(inputs: LayerInputs) -> Iterator[Hypothesis]:
     """Channels the other way round, means, scales: one of them, or the first with one of the others."""
-    x = subject.bottoms[0] if subject.bottoms else np.empty(0)
+    x = inputs.bottoms[0] if inputs.bottoms else np.empty(0)
     if x.ndim != 4 or x.shape[1] != 3:
         return
     swap = "it has the three channels the other way round (BGR and RGB)"
-    yield Guess(swap, _bottom(lambda x: x[:, ::-1]))
+    yield Hypothesis(swap, _bottom(lambda x: x[:, ::-1]))
     for text, scale, offset in _levels():
-        yield Guess(f"it {text}", _bottom(partial(_affine, scale, offset)))
+        yield Hypothesis(f"it {text}", _bottom(partial(_affine, scale, offset)))
     for text, scale, offset in _levels():
-        yield Guess(f"{swap}, and {text}", _bottom(partial(_affine_swapped, scale, offset)))
+        yield Hypothesis(f"{swap}, and {text}", _bottom(partial(_affine_swapped, scale, offset)))
 
 
 def _levels() -> Iterator[tuple[str, float, np.ndarray]]:
@@ -113,69 +117,69 @@ def _affine_swapped(scale: float, offset: np.ndarray, x: np.ndarray) -> np.ndarr
     return (x * scale + offset)[:, ::-1]
 
 
-def _pooling(subject: Subject) -> Iterator[Guess]:
-    param = subject.param.pooling_param
+def _pooling(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    param = inputs.param.pooling_param
     floors = param.round_mode == PoolingParameter.FLOOR
     mode, word = (PoolingParameter.CEIL, "up (ceil)") if floors else (PoolingParameter.FLOOR, "down (floor)")
-    yield Guess(f"it rounds the number of windows {word}", _set("pooling_param", round_mode=mode))
+    yield Hypothesis(f"it rounds the number of windows {word}", _set("pooling_param", round_mode=mode))
     for pool, word in ((PoolingParameter.MAX, "maximum"), (PoolingParameter.AVE, "average")):
         if param.pool != pool:
-            yield Guess(f"it takes the {word} of a window", _set("pooling_param", pool=pool))
+            yield Hypothesis(f"it takes the {word} of a window", _set("pooling_param", pool=pool))
 
 
-def _lrn(subject: Subject) -> Iterator[Guess]:
-    param = subject.param.lrn_param
+def _lrn(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    param = inputs.param.lrn_param
     across = param.norm_region == LRNParameter.ACROSS_CHANNELS
     n = param.local_size if across else param.local_size**2
-    yield Guess(
+    yield Hypothesis(
         f"it does not divide alpha by n ({n}, the values in a window)",
         _set("lrn_param", alpha=param.alpha * n),
     )
-    yield Guess(
+    yield Hypothesis(
         f"it divides alpha by n ({n}, the values in a window) twice", _set("lrn_param", alpha=param.alpha / n)
     )
     for k in (1.0, 2.0):
         if param.k != k:
-            yield Guess(f"its k is {k:g}", _set("lrn_param", k=k))
+            yield Hypothesis(f"its k is {k:g}", _set("lrn_param", k=k))
     region, word = (
         (LRNParameter.WITHIN_CHANNEL, "within a channel")
         if across
         else (LRNParameter.ACROSS_CHANNELS, "across channels")
     )
-    yield Guess(f"it normalizes {word}", _set("lrn_param", norm_region=region))
+    yield Hypothesis(f"it normalizes {word}", _set("lrn_param", norm_region=region))
 
 
 # ---- RoIs -------------------------------------------------------------------------------------------------------
 
 
-def _roi_pooling(subject: Subject) -> Iterator[Guess]:
-    scale = np.float32(subject.param.roi_pooling_param.spatial_scale)
+def _roi_pooling(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    scale = np.float32(inputs.param.roi_pooling_param.spatial_scale)
 
-    def moved(x1: float, y1: float, x2: float, y2: float) -> Callable[[Subject], Subject]:
+    def moved(x1: float, y1: float, x2: float, y2: float) -> Callable[[LayerInputs], LayerInputs]:
         return _rois(lambda boxes: boxes + np.array([x1, y1, x2, y2], np.float32))
 
-    def rounded(how: Callable[[np.ndarray], np.ndarray]) -> Callable[[Subject], Subject]:
+    def rounded(how: Callable[[np.ndarray], np.ndarray]) -> Callable[[LayerInputs], LayerInputs]:
         return _rois(
             lambda boxes: how(boxes * scale) / scale
         )  # the layer's own rounding then changes nothing
 
-    yield Guess("it rounds the RoIs' corners down (floor)", rounded(np.floor))
-    yield Guess("it rounds the RoIs' corners half to even", rounded(np.rint))
-    yield Guess("it rounds the first corner down and the second up", rounded(_outwards))
+    yield Hypothesis("it rounds the RoIs' corners down (floor)", rounded(np.floor))
+    yield Hypothesis("it rounds the RoIs' corners half to even", rounded(np.rint))
+    yield Hypothesis("it rounds the first corner down and the second up", rounded(_outwards))
     for pixels, word in ((1, "one pixel"), (0.5, "half a pixel"), (1 / scale, "one cell of the map")):
         for sign, way in ((-1, "up and to the left"), (1, "down and to the right")):
             d = sign * pixels
-            yield Guess(f"its RoIs lie {word} {way} of these", moved(d, d, d, d))
-    yield Guess("its RoIs end one pixel earlier (x2 and y2 not included)", moved(0, 0, -1, -1))
-    yield Guess("its RoIs end one pixel later (x2 and y2 of this side not included)", moved(0, 0, 1, 1))
-    yield Guess("its RoIs are y1 x1 y2 x2", _rois(lambda boxes: boxes[:, [1, 0, 3, 2]]))
-    yield Guess(
+            yield Hypothesis(f"its RoIs lie {word} {way} of these", moved(d, d, d, d))
+    yield Hypothesis("its RoIs end one pixel earlier (x2 and y2 not included)", moved(0, 0, -1, -1))
+    yield Hypothesis("its RoIs end one pixel later (x2 and y2 of this side not included)", moved(0, 0, 1, 1))
+    yield Hypothesis("its RoIs are y1 x1 y2 x2", _rois(lambda boxes: boxes[:, [1, 0, 3, 2]]))
+    yield Hypothesis(
         "its RoIs are x, y, width, height",
         _rois(lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1])),
     )
 
 
-def _rois(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Subject], Subject]:
+def _rois(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[LayerInputs], LayerInputs]:
     def rows(rois: np.ndarray) -> np.ndarray:
         flat = rois.reshape(-1, 5)
         return np.hstack([flat[:, :1], change(flat[:, 1:])]).reshape(rois.shape)
@@ -190,69 +194,69 @@ def _outwards(corners: np.ndarray) -> np.ndarray:
 # ---- weights ----------------------------------------------------------------------------------------------------
 
 
-def _inner_product(subject: Subject) -> Iterator[Guess]:
-    if not subject.params:
+def _inner_product(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    if not inputs.params:
         return
-    shape = subject.params[0].shape
+    shape = inputs.params[0].shape
     turned = f"{shape[1]} x {shape[0]}"
-    yield Guess(
+    yield Hypothesis(
         f"its weights are transposed (kept as {turned}, inputs x outputs)",
         _weights(lambda w: w.reshape(w.shape[::-1]).T),
     )
-    bottom = subject.bottoms[0].shape if subject.bottoms else ()
+    bottom = inputs.bottoms[0].shape if inputs.bottoms else ()
     if len(bottom) == 4 and bottom[2] * bottom[3] > 1 and bottom[1] > 1 and np.prod(bottom[1:]) == shape[1]:
         _, c, h, w = bottom
-        yield Guess(
+        yield Hypothesis(
             "its weights take the bottom in the order row, column, channel",
             _weights(lambda x: x.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(x.shape)),
         )
-    yield from _no_bias(subject)
+    yield from _no_bias(inputs)
 
 
-def _convolution(subject: Subject) -> Iterator[Guess]:
-    if not subject.params:
+def _convolution(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    if not inputs.params:
         return
-    shape = subject.params[0].shape
+    shape = inputs.params[0].shape
     if len(shape) == 4:
         if shape[2] == shape[3] > 1:
-            yield Guess(
+            yield Hypothesis(
                 "its filters have rows and columns transposed", _weights(lambda w: w.transpose(0, 1, 3, 2))
             )
-        yield Guess(
+        yield Hypothesis(
             f"its weights are transposed (kept as inputs x outputs: {shape[1]} x {shape[0]} filters)",
             _weights(lambda w: w.reshape(w.shape[1], w.shape[0], *w.shape[2:]).swapaxes(0, 1)),
         )
-        yield Guess(
+        yield Hypothesis(
             "its weights are in the order output, row, column, input",
             _weights(lambda w: w.reshape(w.shape[0], *w.shape[2:], w.shape[1]).transpose(0, 3, 1, 2)),
         )
-        yield Guess(
+        yield Hypothesis(
             "its weights are in the order row, column, input, output",
             _weights(lambda w: w.reshape(*w.shape[2:], w.shape[1], w.shape[0]).transpose(3, 2, 0, 1)),
         )
         if shape[2] * shape[3] > 1:
-            yield Guess(
+            yield Hypothesis(
                 "its filters are flipped, as in a true convolution", _weights(lambda w: w[:, :, ::-1, ::-1])
             )
     if len(shape) > 1 and shape[1] == 3:
-        yield Guess(
+        yield Hypothesis(
             "its filters have the three input channels the other way round (BGR and RGB)",
             _weights(lambda w: w[:, ::-1]),
         )
-    yield from _no_bias(subject)
+    yield from _no_bias(inputs)
 
 
-def _no_bias(subject: Subject) -> Iterator[Guess]:
-    if len(subject.params) > 1 and subject.params[1].any():
-        yield Guess("its bias is 0", _weights(np.zeros_like, index=1))
+def _no_bias(inputs: LayerInputs) -> Iterator[Hypothesis]:
+    if len(inputs.params) > 1 and inputs.params[1].any():
+        yield Hypothesis("its bias is 0", _weights(np.zeros_like, index=1))
 
 
-def other_weights(subject: Subject, others: dict[str, list[np.ndarray]]) -> Iterator[Guess]:
+def other_weights(inputs: LayerInputs, others: dict[str, list[np.ndarray]]) -> Iterator[Hypothesis]:
     """The params of each of these layers that have the shapes of this one's."""
-    shapes = [param.shape for param in subject.params]
+    shapes = [param.shape for param in inputs.params]
     for name, params in others.items():
         if shapes and [param.shape for param in params] == shapes:
-            yield Guess(
+            yield Hypothesis(
                 f"it has the weights of '{name}' in this layer (loaded by another name)",
                 partial(replace, params=params),
             )
@@ -261,11 +265,13 @@ def other_weights(subject: Subject, others: dict[str, list[np.ndarray]]) -> Iter
 # ---- others -----------------------------------------------------------------------------------------------------
 
 
-def _dropout(subject: Subject) -> Iterator[Guess]:
+def _dropout(inputs: LayerInputs) -> Iterator[Hypothesis]:
     for seed in SEEDS:
-        yield Guess(f"its random numbers begin here with seed {seed}", partial(replace, seed=seed))
+        yield Hypothesis(f"its random numbers begin here with seed {seed}", partial(replace, seed=seed))
 
 
-def _normalization(subject: Subject) -> Iterator[Guess]:
+def _normalization(inputs: LayerInputs) -> Iterator[Hypothesis]:
     for name, value in LossParameter.NormalizationMode.items():
-        yield Guess(f"it normalizes the loss by {name} (loss_param)", _set("loss_param", normalization=value))
+        yield Hypothesis(
+            f"it normalizes the loss by {name} (loss_param)", _set("loss_param", normalization=value)
+        )

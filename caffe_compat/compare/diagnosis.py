@@ -1,4 +1,4 @@
-"""Why a layer differs from the reference: every guess is checked, and only those that hold are causes."""
+"""Why a layer differs from the reference: every hypothesis is checked, and only those that hold are causes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from caffe_compat.compare.bench import Bench
-from caffe_compat.compare.compare import LEAST, distance
-from caffe_compat.compare.flow import Place, explain
-from caffe_compat.compare.guesses import guesses, other_weights
+from caffe_compat.compare.distance import LEAST, distance
+from caffe_compat.compare.gradient_flow import Place, explain
+from caffe_compat.compare.hypotheses import hypotheses, other_weights
+from caffe_compat.compare.layer_runner import LayerRunner
+from caffe_compat.compare.prototxt_diff import SOLVERS, FieldDifference, Layers
+from caffe_compat.compare.recompute import Hypothesis, LayerInputs, Recomputation, recomputation
 from caffe_compat.compare.reference import Reference, Value
-from caffe_compat.compare.settings import SOLVERS, Layers, Setting
-from caffe_compat.compare.span import Guess, Span, Subject, span
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.net import Net
@@ -22,7 +22,7 @@ from caffe_compat.net import Net
 
 @dataclass
 class Cause:
-    """A guess about the reference that holds.
+    """A hypothesis about the reference that holds.
 
     text: a sentence about the reference's layer `layer`. figures: how it was checked, with numbers.
     """
@@ -33,57 +33,59 @@ class Cause:
 
 
 @dataclass
-class Found:
-    """The causes of one difference, the most certain first, and how many guesses were tried."""
+class Diagnosis:
+    """The causes of one difference, the most certain first, and how many hypotheses were tried."""
 
     causes: list[Cause]
     tried: int
 
 
 @dataclass
-class Known:
-    """What causes are looked for in: the reference, its prototxt's layers, and the params of other layers by name."""
+class Context:
+    """What a diagnosis draws on: the reference, the layers of its prototxt, and the params of other layers by name."""
 
     reference: Reference
     theirs: Layers
-    settings: list[Setting]
+    settings: list[FieldDifference]
     weights: dict[str, list[np.ndarray]]
     tolerance: float
     meaning: str  # of propagate_down in the net
 
 
-def of_data(bench: Bench, known: Known, i: int, j: int, value: Value) -> Found:
+def of_data(runner: LayerRunner, context: Context, i: int, j: int, value: Value) -> Diagnosis:
     """Why top j of layer i differs from `value`. To be called when layer i has just run forward."""
-    error = distance(bench.net.tops[i][j].data, value).max_error
-    again = span(bench, known.reference, i)
+    error = distance(runner.net.tops[i][j].data, value).max_error
+    again = recomputation(runner, context.reference, i)
     if again is None:
-        return Found([], 0)
-    found = Found([], 0)
+        return Diagnosis([], 0)
+    diagnosis = Diagnosis([], 0)
     for k in reversed(again.layers):
-        subject = again.subject(k, again.bottoms(k))
-        for guess in _guesses(bench, known, k, subject):
-            found.tried += 1
-            result = _check(again, guess, k, j, value)
-            if result is not None and result.within(known.tolerance):
+        inputs = again.inputs(k, again.bottoms(k))
+        for hypothesis in _hypotheses(runner, context, k, inputs):
+            diagnosis.tried += 1
+            result = _check(again, hypothesis, k, j, value)
+            if result is not None and result.within(context.tolerance):
                 figures = f"computed so, {result.of} agree to {result.max_error:.1e} (now {error:.1e})"
-                found.causes.append(Cause(bench.net.layer_names[k], guess.text, figures))
-        found.causes += _dropout(bench, subject, k, i, value)
-    if not found.causes:
-        found.causes += _factor(bench.net.layer_names[i], bench.net.tops[i][j].data, value, known.tolerance)
-    return found
-
-
-def _guesses(bench: Bench, known: Known, k: int, subject: Subject) -> Iterator[Guess]:
-    name = bench.net.layer_names[k]
-    said = _said(known, name)
-    if said and name in known.theirs:
-        change = partial(
-            replace, param=known.theirs[name], params=_params(known.reference, name) or subject.params
+                diagnosis.causes.append(Cause(runner.net.layer_names[k], hypothesis.text, figures))
+        diagnosis.causes += _dropout(runner, inputs, k, i, value)
+    if not diagnosis.causes:
+        diagnosis.causes += _factor(
+            runner.net.layer_names[i], runner.net.tops[i][j].data, value, context.tolerance
         )
-        yield Guess(f"its prototxt says so: {said}", change)
-    yield from guesses(subject, _draws_first(bench, k))
-    others = {other: params for other, params in known.weights.items() if other != name}
-    yield from other_weights(subject, others)
+    return diagnosis
+
+
+def _hypotheses(runner: LayerRunner, context: Context, k: int, inputs: LayerInputs) -> Iterator[Hypothesis]:
+    name = runner.net.layer_names[k]
+    said = _said(context, name)
+    if said and name in context.theirs:
+        change = partial(
+            replace, param=context.theirs[name], params=_params(context.reference, name) or inputs.params
+        )
+        yield Hypothesis(f"its prototxt says so: {said}", change)
+    yield from hypotheses(inputs, _draws_first(runner, k))
+    others = {other: params for other, params in context.weights.items() if other != name}
+    yield from other_weights(inputs, others)
 
 
 def _params(reference: Reference, layer: str) -> list[np.ndarray]:
@@ -96,50 +98,50 @@ def _params(reference: Reference, layer: str) -> list[np.ndarray]:
     return result
 
 
-def _said(known: Known, layer: str) -> str:
+def _said(context: Context, layer: str) -> str:
     """What the reference's prototxt says differently about a layer, as far as it changes its data."""
-    return "; ".join(str(s) for s in known.settings if s.layer == layer and not s.field.startswith(SOLVERS))
+    return "; ".join(str(s) for s in context.settings if s.layer == layer and not s.field.startswith(SOLVERS))
 
 
-def _draws_first(bench: Bench, k: int) -> bool:
+def _draws_first(runner: LayerRunner, k: int) -> bool:
     """Whether no layer before this one has drawn random numbers."""
-    first, now = bench.rng_before[0], bench.rng_before[min(k, len(bench.rng_before) - 1)]
+    first, now = runner.rng_before[0], runner.rng_before[min(k, len(runner.rng_before) - 1)]
     return first[1] == now[1] and np.array_equal(first[0], now[0])
 
 
-def _check(again: Span, guess: Guess, k: int, j: int, value: Value):
-    """How far the tops are from the reference under this guess; None where a layer cannot run so."""
+def _check(again: Recomputation, hypothesis: Hypothesis, k: int, j: int, value: Value):
+    """How far the tops are from the reference under this hypothesis; None where a layer cannot run so."""
     try:
-        return distance(again.compute(guess, k)[j], value)
+        return distance(again.compute(hypothesis, k)[j], value)
     except (CaffeCompatError, ValueError, IndexError):
         return None
 
 
-def _dropout(bench: Bench, subject: Subject, k: int, i: int, value: Value) -> list[Cause]:
+def _dropout(runner: LayerRunner, inputs: LayerInputs, k: int, i: int, value: Value) -> list[Cause]:
     """Whether the reference drops elements in the same way, but others."""
-    if subject.param.type != "Dropout" or subject.phase != TRAIN or k != i:
+    if inputs.param.type != "Dropout" or inputs.phase != TRAIN or k != i:
         return []
-    x = subject.bottoms[0]
+    x = inputs.bottoms[0]
     want = value.shaped(x.shape)
     if want is None or not x.any():
         return []
     kept = want != 0
     ratio = float(kept[x != 0].mean())
-    expected = 1 - subject.param.dropout_param.dropout_ratio
-    scale = bench.net.layers[k].scale  # type: ignore[attr-defined]
+    expected = 1 - inputs.param.dropout_param.dropout_ratio
+    scale = runner.net.layers[k].scale  # type: ignore[attr-defined]
     top = x * kept * scale
     if not distance(top, Value(whole=want)).within(1e-4) or abs(ratio - expected) > 4 / np.sqrt(x.size):
         return []
     text = "it drops other elements: another seed, other random draws before this layer, or a GPU"
-    alike = _alike(bench, k, kept)
+    alike = _alike(runner, k, kept)
     figures = (
         f"it keeps {100 * ratio:.1f} % of what is not 0, scaled as here; {alike:.0f} % fall as they do here"
     )
-    return [Cause(subject.param.name, text, figures)]
+    return [Cause(inputs.param.name, text, figures)]
 
 
-def _alike(bench: Bench, k: int, kept: np.ndarray) -> float:
-    mine = bench.net.tops[k][0].data != 0
+def _alike(runner: LayerRunner, k: int, kept: np.ndarray) -> float:
+    mine = runner.net.tops[k][0].data != 0
     return 100 * float((mine == kept).mean())
 
 
@@ -160,11 +162,13 @@ def _factor(layer: str, got: np.ndarray, value: Value, tolerance: float) -> list
     return [Cause(layer, f"it has {factor:.6g} times these values", f"so in all {got.size} of them")]
 
 
-def of_gradient(bench: Bench, known: Known, place: Place, got: np.ndarray, value: Value) -> Found:
+def of_gradient(
+    runner: LayerRunner, context: Context, place: Place, got: np.ndarray, value: Value
+) -> Diagnosis:
     """Why a gradient differs: the reference computes it and the net does not, or the other way round; or its factor."""
-    layer = bench.net.layer_names[place[1]]
-    flows = explain(bench, known.reference, place, known.meaning, known.theirs, known.settings)
-    found = [
+    layer = runner.net.layer_names[place[1]]
+    flows = explain(runner, context.reference, place, context.meaning, context.theirs, context.settings)
+    causes = [
         Cause(
             flow.layer or layer,
             flow.text,
@@ -172,43 +176,43 @@ def of_gradient(bench: Bench, known: Known, place: Place, got: np.ndarray, value
         )
         for flow in flows
     ]
-    return Found(found or _factor(layer, got, value, known.tolerance), max(1, len(found)))
+    return Diagnosis(causes or _factor(layer, got, value, context.tolerance), max(1, len(causes)))
 
 
-def of_loss_weight(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
+def of_loss_weight(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Diagnosis:
     """Why the diff of a loss differs."""
-    return Found(_factor(layer, got, value, tolerance), 1)
+    return Diagnosis(_factor(layer, got, value, tolerance), 1)
 
 
-def of_param(net: Net, layer: str, index: int, known: Known, value: Value) -> Found:
+def of_param(net: Net, layer: str, index: int, context: Context, value: Value) -> Diagnosis:
     """Why a param that was loaded differs from the reference's."""
-    subject = Subject(
+    inputs = LayerInputs(
         net.layer_dict[layer].layer_param, net.phase, [], [blob.data for blob in net.params[layer]]
     )
-    found = Found([], 0)
-    others = {other: params for other, params in known.weights.items() if other != layer}
-    for guess in [*guesses(subject, False), *other_weights(subject, others)]:
+    diagnosis = Diagnosis([], 0)
+    others = {other: params for other, params in context.weights.items() if other != layer}
+    for hypothesis in [*hypotheses(inputs, False), *other_weights(inputs, others)]:
         try:
-            changed = guess.change(subject).params[index]
+            changed = hypothesis.change(inputs).params[index]
         except (ValueError, IndexError):
             continue
-        if changed is subject.params[index]:
+        if changed is inputs.params[index]:
             continue
-        found.tried += 1
+        diagnosis.tried += 1
         result = distance(changed, value)
-        if result.within(known.tolerance):
+        if result.within(context.tolerance):
             figures = f"changed so, {result.of} agree to {result.max_error:.1e}"
-            found.causes.append(Cause(layer, guess.text, figures))
-    if not found.causes:
-        found.causes += _factor(layer, subject.params[index], value, known.tolerance)
-    return found
+            diagnosis.causes.append(Cause(layer, hypothesis.text, figures))
+    if not diagnosis.causes:
+        diagnosis.causes += _factor(layer, inputs.params[index], value, context.tolerance)
+    return diagnosis
 
 
-def of_input(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Found:
+def of_input(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Diagnosis:
     """Why the inputs that were given differ: channels the other way round, another mean, another scale."""
     want = value.shaped(got.shape)
     if want is None or got.ndim != 4:
-        return Found([], 0)
+        return Diagnosis([], 0)
     orders = {"": got}
     if got.shape[1] == 3:
         orders["has the three channels the other way round (BGR and RGB)"] = got[:, ::-1]
@@ -226,7 +230,7 @@ def of_input(layer: str, got: np.ndarray, value: Value, tolerance: float) -> Fou
             parts.append(f"has {_numbers(offsets)} added to the channels (the mean: {_numbers(-offsets)})")
         figures = f"changed so, all values agree to {result.max_error:.1e}"
         causes.append(Cause(layer, "its input " + ", and ".join(parts), figures))
-    return Found(causes, len(orders))
+    return Diagnosis(causes, len(orders))
 
 
 def _fits(x: np.ndarray, want: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

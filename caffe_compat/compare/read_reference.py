@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat import weights as weight_files
-from caffe_compat.compare.bench import Arrays, Bench, record
+from caffe_compat.compare.layer_runner import Arrays, LayerRunner, record
 from caffe_compat.compare.log import LINE, read_log
 from caffe_compat.compare.reference import Reference, read_recording
 from caffe_compat.errors import DataError
@@ -49,11 +49,11 @@ def own_inputs(net: Net, path: str | None, seed: int) -> Arrays:
 
 def own_seeds(net: Net, inputs: Arrays, seed: int) -> Arrays:
     """Random diffs for the outputs that are no losses, by blob."""
-    bench = Bench(net, inputs, {}, seed)
-    bench.rewind()
+    runner = LayerRunner(net, inputs, {}, seed)
+    runner.rewind()
     for i in range(len(net.layers)):
-        bench.forward(i)
-    bench.rewind()
+        runner.forward(i)
+    runner.rewind()
     rng = np.random.RandomState(seed)
     outputs = [i for i in net.graph.outputs if not net.graph.loss_weights[i]]
     return {
@@ -63,8 +63,8 @@ def own_seeds(net: Net, inputs: Arrays, seed: int) -> Arrays:
 
 def record_net(net: Net, inputs: Arrays, seed: int) -> Reference:
     """Run a net and keep all of it, as a reference for another net."""
-    bench = Bench(net, inputs, own_seeds(net, inputs, seed), seed)
-    return record(bench, net.source.name if net.source else net.name)
+    runner = LayerRunner(net, inputs, own_seeds(net, inputs, seed), seed)
+    return record(runner, net.source.name if net.source else net.name)
 
 
 def load_params(net: Net, reference: Reference) -> list[str]:

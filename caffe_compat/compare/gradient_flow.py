@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from caffe_compat.backward_plan import REPLACES, RESTRICTS, LayerPlan, param_gets_gradient, plan_backward
-from caffe_compat.compare.bench import Bench
+from caffe_compat.compare.layer_runner import LayerRunner
+from caffe_compat.compare.prototxt_diff import FieldDifference, Layers
 from caffe_compat.compare.reference import Reference
-from caffe_compat.compare.settings import Layers, Setting
 from caffe_compat.graph import Graph, Node
 from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
@@ -35,19 +35,24 @@ class FlowCause:
 
 
 def explain(
-    bench: Bench, reference: Reference, place: Place, meaning: str, theirs: Layers, settings: list[Setting]
+    runner: LayerRunner,
+    reference: Reference,
+    place: Place,
+    meaning: str,
+    theirs: Layers,
+    settings: list[FieldDifference],
 ) -> list[FlowCause]:
-    """The settings under which gradient flows at `place` as in the reference, and nowhere else less like it does.
+    """The settings that reproduce the reference's gradient flow at `place` without making any other place worse.
 
     Those that account for most come first. Empty where gradient flows here just as there.
     """
-    seen = _observed(bench, reference)
-    wrong = _wrong(_predicted(bench, bench.net.plan), seen)
+    seen = _observed(runner, reference)
+    wrong = _wrong(_predicted(runner, runner.net.plan), seen)
     if place not in wrong:
         return []
     found = []
-    for text, layer, plan in _settings(bench, meaning, theirs, settings):
-        left = _wrong(_predicted(bench, plan), seen)
+    for text, layer, plan in _settings(runner, meaning, theirs, settings):
+        left = _wrong(_predicted(runner, plan), seen)
         if place not in left and left <= wrong:
             found.append(FlowCause(text, layer, len(wrong - left), len(wrong)))
     return sorted(found, key=lambda cause: -cause.explained)
@@ -58,28 +63,28 @@ def _of_param(param: Param) -> Place:
     return "param", i, j
 
 
-def _observed(bench: Bench, reference: Reference) -> Flow:
+def _observed(runner: LayerRunner, reference: Reference) -> Flow:
     result: Flow = {}
-    for i, node in enumerate(bench.net.graph.nodes):
-        for j, version in enumerate(bench.versions.bottoms[i]):
+    for i, node in enumerate(runner.net.graph.nodes):
+        for j, version in enumerate(runner.versions.bottoms[i]):
             value = reference.diff(version)
             moved = node.bottoms[j] not in node.tops and node.param.type not in KEEP_DIFF
             if value is not None and moved:
                 result["bottom", i, j] = not value.is_zero()
-    names = bench.net.layer_names
-    for param in bench.net.learnable:
+    names = runner.net.layer_names
+    for param in runner.net.learnable:
         value = reference.param("pdiff", [(names[i], j) for i, j in param.uses])
         if value is not None:
             result[_of_param(param)] = not value.is_zero()
     return result
 
 
-def _predicted(bench: Bench, plans: Sequence[LayerPlan]) -> Flow:
+def _predicted(runner: LayerRunner, plans: Sequence[LayerPlan]) -> Flow:
     result: Flow = {}
     for i, plan in enumerate(plans):
         for j, flag in enumerate(plan.propagate_down):
             result["bottom", i, j] = flag
-    for param in bench.net.learnable:
+    for param in runner.net.learnable:
         result[_of_param(param)] = param_gets_gradient(plans, param.uses)
     return result
 
@@ -91,30 +96,32 @@ def _wrong(predicted: Flow, seen: Flow) -> set[Place]:
 Planned = tuple[str, str, list[LayerPlan]]
 
 
-def _settings(bench: Bench, meaning: str, theirs: Layers, settings: list[Setting]) -> Iterator[Planned]:
+def _settings(
+    runner: LayerRunner, meaning: str, theirs: Layers, settings: list[FieldDifference]
+) -> Iterator[Planned]:
     """Every setting that is tried: a sentence about the reference, the layer it is about, and the plan it gives."""
-    net = bench.net
+    net = runner.net
     other = RESTRICTS if meaning == REPLACES else REPLACES
     flow = [setting for setting in settings if setting.field.startswith(("propagate_down", "lr_mult"))]
     if flow:
         said = "; ".join(f"{setting.layer}: {setting}" for setting in flow[:3]) + (
             "; ..." if flow[3:] else ""
         )
-        yield f"its prototxt says so: {said}", flow[0].layer, _plan(bench, meaning, _of(net.graph, theirs))
+        yield f"its prototxt says so: {said}", flow[0].layer, _plan(runner, meaning, _of(net.graph, theirs))
     since = (
         "it only restricts, as before April 2016" if other == RESTRICTS else "it replaces, since April 2016"
     )
     yield (
         f"propagate_down has its other meaning there ({since}): --propagate-down {other}",
         "",
-        _plan(bench, other, net.graph),
+        _plan(runner, other, net.graph),
     )
     for i, node in enumerate(net.graph.nodes):
-        for j, version in enumerate(bench.versions.bottoms[i]):
+        for j, version in enumerate(runner.versions.bottoms[i]):
             now = net.plan[i].propagate_down[j]
             flags = [flag if k != j else not now for k, flag in enumerate(net.plan[i].propagate_down)]
             text = f"propagate_down of bottom {j} ('{version.blob}') is {str(not now).lower()}"
-            yield text, node.param.name, _plan(bench, meaning, _with_flags(net.graph, i, flags))
+            yield text, node.param.name, _plan(runner, meaning, _with_flags(net.graph, i, flags))
     for i, layer in enumerate(net.layers):
         params = list(range(len(layer.blobs)))
         for some in [*([j] for j in params), *([params] if len(params) > 1 else [])]:
@@ -124,7 +131,7 @@ def _settings(bench: Bench, meaning: str, theirs: Layers, settings: list[Setting
             yield (
                 text,
                 layer.name,
-                _plan(bench, meaning, _with_lr(net.graph, i, some, 0.0 if learns else 1.0)),
+                _plan(runner, meaning, _with_lr(net.graph, i, some, 0.0 if learns else 1.0)),
             )
     forced = net.param.force_backward
     yield (
@@ -135,12 +142,12 @@ def _settings(bench: Bench, meaning: str, theirs: Layers, settings: list[Setting
     yield (
         "lr_mult, merged over the layers that share a param, decides for each of them whether it computes a gradient",
         "",
-        _plan(bench, meaning, _merged(bench)),
+        _plan(runner, meaning, _merged(runner)),
     )
 
 
-def _plan(bench: Bench, meaning: str, graph: Graph) -> list[LayerPlan]:
-    return plan_backward(graph, bench.net.layers, meaning, bench.net.param.force_backward)
+def _plan(runner: LayerRunner, meaning: str, graph: Graph) -> list[LayerPlan]:
+    return plan_backward(graph, runner.net.layers, meaning, runner.net.param.force_backward)
 
 
 def _changed(graph: Graph, changes: dict[int, LayerParameter]) -> Graph:
@@ -180,12 +187,12 @@ def _with_lr(graph: Graph, i: int, params: Sequence[int], value: float) -> Graph
     return _changed(graph, {i: param})
 
 
-def _merged(bench: Bench) -> Graph:
+def _merged(runner: LayerRunner) -> Graph:
     changes: dict[int, LayerParameter] = {}
-    for param in bench.net.learnable:
+    for param in runner.net.learnable:
         for i, j in param.uses:
-            copy = changes.setdefault(i, _copy(bench.net.graph.nodes[i].param))
+            copy = changes.setdefault(i, _copy(runner.net.graph.nodes[i].param))
             while len(copy.param) <= j:
                 copy.param.add()
             copy.param[j].lr_mult = param.lr_mult.value
-    return _changed(bench.net.graph, changes)
+    return _changed(runner.net.graph, changes)

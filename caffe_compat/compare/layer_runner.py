@@ -1,4 +1,4 @@
-"""A net on the bench: run layer by layer, each layer fed with what the reference has, or with the net's own values."""
+"""Runs a net layer by layer, and feeds each layer with the values of the reference or with the net's own values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.compare.blob_versions import Version, Versions
 from caffe_compat.compare.reference import Reference, Value
-from caffe_compat.compare.versions import Version, Versions
 from caffe_compat.errors import DataError
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import Phase
@@ -18,7 +18,7 @@ from caffe_compat.rng import caffe_rng, set_random_seed
 Arrays = dict[str, np.ndarray]
 
 
-class Bench:
+class LayerRunner:
     """A net, the arrays that its data layers and inputs give, the diffs of its outputs, and the seed of its draws.
 
     inputs: by blob, for every top of every layer without bottoms; these layers are not run. seeds: the diffs of
@@ -117,25 +117,25 @@ def _put(array: np.ndarray, value: Value | None) -> None:
         array[...] = whole
 
 
-def record(bench: Bench, name: str) -> Reference:
-    """Run a net on the bench and keep everything: a reference of the kind "net"."""
-    net = bench.net
-    result = Reference(name, "net", net_text(net.param), Phase.Name(net.phase), bench.seed)
+def record(runner: LayerRunner, name: str) -> Reference:
+    """Run a net and keep all its values, as a reference of the kind "net"."""
+    net = runner.net
+    result = Reference(name, "net", net_text(net.param), Phase.Name(net.phase), runner.seed)
     _keep(result, _of_params(net, "param"))
-    _keep(result, ((f"in:{blob}", array) for blob, array in bench.inputs.items()))
-    _keep(result, ((f"seed:{blob}", array) for blob, array in bench.seeds.items()))
-    bench.rewind()
+    _keep(result, ((f"in:{blob}", array) for blob, array in runner.inputs.items()))
+    _keep(result, ((f"seed:{blob}", array) for blob, array in runner.seeds.items()))
+    runner.rewind()
     for i in range(len(net.layers)):
-        tops = [blob.data for blob in bench.forward(i)]
-        _keep(result, _of_versions("data", bench.versions.tops[i], tops))
+        tops = [blob.data for blob in runner.forward(i)]
+        _keep(result, _of_versions("data", runner.versions.tops[i], tops))
     _keep(result, ((f"data:{blob_name}", blob.data) for blob_name, blob in net.blobs.items()))
-    bench.seed_outputs()
+    runner.seed_outputs()
     for i in reversed(range(len(net.layers))):
         weights = net.graph.nodes[i].loss_weights
         losses = [j for j, weight in enumerate(weights) if weight]
-        versions = [bench.versions.tops[i][j] for j in losses]
+        versions = [runner.versions.tops[i][j] for j in losses]
         _keep(result, _of_versions("diff", versions, [net.tops[i][j].diff for j in losses]))
-        _keep(result, _of_versions("diff", bench.versions.bottoms[i], bench.backward(i)))
+        _keep(result, _of_versions("diff", runner.versions.bottoms[i], runner.backward(i)))
     _keep(result, _of_params(net, "pdiff"))
     return result
 
