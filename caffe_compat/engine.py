@@ -1,4 +1,4 @@
-"""What a net asks of the engine that runs it, and which engine a net gets that names none.
+"""Which engine runs a net: the choice, and the default of nets that name none.
 
 The engines compute the same, but for the order of sums: "strict" runs each layer by itself, as Caffe does; "fast", the
 default, runs some layers at once; "torch" runs them by PyTorch, on a device. They are in engines/, one object a net.
@@ -16,18 +16,8 @@ STRICT, FAST, TORCH = "strict", "fast", "torch"
 ENGINES = (FAST, STRICT, TORCH)
 
 
-class Runs(Protocol):
-    """Runs the layers of one net; see engines/base.py."""
-
-    name: str
-
-    def forward(self, start: int, end: int) -> float: ...
-    def backward(self, start: int, end: int) -> None: ...
-    def run_layer(self, index: int, backward: bool = False) -> None: ...
-
-
 class EngineClass(Protocol):
-    """Makes engines of one kind."""
+    """Makes engines of one kind; see engines/base.py."""
 
     def check(self, device: str, precision: str) -> None: ...
     def __call__(self, net: Any, device: str, precision: str) -> Any: ...

@@ -21,6 +21,7 @@ import numpy as np
 
 import caffe_compat as caffe
 from caffe_compat import rng
+from caffe_compat.engine import choose
 
 
 def run_prototxt(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -135,13 +136,13 @@ def _random_numbers() -> Iterator[None]:
 
 @contextmanager
 def _computing() -> Iterator[None]:
-    before = caffe.get_engine(), numba.get_num_threads(), cv2.getNumThreads()
+    before = choose(), numba.get_num_threads(), cv2.getNumThreads()
     torch_threads = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
     caffe.set_engine("fast")
     try:
         yield
     finally:
-        caffe.set_engine(before[0])
+        caffe.set_engine(before[0].name, before[0].device, before[0].precision)
         numba.set_num_threads(before[1])
         cv2.setNumThreads(before[2])
         if torch_threads:

@@ -15,8 +15,8 @@ from hypothesis import settings
 # tests that interrupt a command would wait for it forever
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("default", max_examples=200, deadline=None)
-settings.register_profile("thorough", max_examples=1200, deadline=None)
+settings.register_profile("default", max_examples=200)
+settings.register_profile("thorough", max_examples=1200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -15,14 +15,29 @@ import numba
 import numpy as np
 import pytest
 from commands import run
+from fast_rcnn.drawn import write_devkit
 from fast_rcnn.nets import TINY_TEST, tiny_test_net
 from processes import TINY, errors, run_process
+from recordings import net_of
 
 import caffe_compat as caffe
 from caffe_compat.cli.main import COMMANDS
 
 MAIN = "caffe_compat.cli.main"
 LEGACY = Path(__file__).parent / "golden/legacy"
+LOG = """\
+I1231 23:59:58.000000     7 solver.cpp:228] Iteration 0, loss = 2.25
+I1231 23:59:58.100000     7 sgd_solver.cpp:106] Iteration 0, lr = 0.01
+"""
+DATA_NET = """
+layer { name: "in" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 5 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+"""
+SMALL = ("--set", "TEST.SCALES", "(90,)", "--quiet")
+NOT_FINITE = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
+layer { name: "log" type: "Log" bottom: "x" top: "y" }
+"""
 SOLVER = 'net: "net.prototxt" base_lr: 0.5 lr_policy: "fixed" max_iter: 2 snapshot_prefix: "tiny" display: 1'
 PYTHON_NET = """
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 } } }
@@ -39,23 +54,23 @@ class Mine(caffe.Layer):
 TINY_NET = ("tiny.prototxt", "--weights", "tiny.caffemodel")
 ARGUMENTS = {
     "run": ["net.prototxt", "--seed", "3"],
-    "detect": [*TINY_NET, "none*.jpg"],
-    "evaluate": [*TINY_NET, "--devkit", "none"],
+    "detect": [*TINY_NET, "kit/VOC2007/JPEGImages/000007.jpg", *SMALL],
+    "evaluate": [*TINY_NET, "--devkit", "kit", "--image-set", "trainval", *SMALL],
     "compress": [*TINY_NET, "-o", "thin", "--fc6", "12"],
-    "make-shapes": ["shapes", "--images", "2"],
+    "make-shapes": ["shapes", "--images", "5"],
     "diff": ["net.prototxt", "--against", "net.prototxt", "--seed", "1"],
-    "replay": ["in.npz"],
+    "replay": ["replay_log.npz"],
     "explain": ["net.prototxt", "conv"],
     "draw": ["net.prototxt", "-o", "net.svg"],
-    "export": ["net.prototxt", "--weights", "net.caffemodel", "-o", "net.onnx"],
+    "export": [*TINY_NET, "-o", "tiny.onnx"],
     "train": ["-solver", "solver.prototxt", "--seed", "3"],
-    "test": ["-model", "net.prototxt", "-iterations", "2"],
+    "test": ["-model", "data.prototxt", "-weights", "data.caffemodel", "-iterations", "2"],
     "time": ["-model", "net.prototxt", "-iterations", "2"],
     "upgrade": [LEGACY / "v1_small.prototxt", "new.prototxt"],
     "mean": ["list.txt", "--quiet"],
     "convert-imageset": ["./", "list.txt", "db"],
-    "extract": ["net.caffemodel", "net.prototxt", "none", "db", "1"],
-    "parse-log": ["list.txt", "."],
+    "extract": ["data.caffemodel", "data.prototxt", "ip", "features.npz", "2", "npz"],
+    "parse-log": ["caffe.log", "."],
     "layers": ["ReLU", "LRN"],
 }
 
@@ -67,7 +82,13 @@ def folder(tmp_path) -> Path:
     (tmp_path / "tiny.prototxt").write_text(TINY_TEST)
     tiny_test_net().save(tmp_path / "tiny.caffemodel")
     caffe.Net(tmp_path / "net.prototxt", caffe.TEST).save(tmp_path / "net.caffemodel")
-    np.savez(tmp_path / "in.npz", x=np.zeros(3, np.float32))
+    (tmp_path / "caffe.log").write_text(LOG)
+    (tmp_path / "data.prototxt").write_text(DATA_NET)
+    net_of(DATA_NET, caffe.TEST).save(tmp_path / "data.caffemodel")
+    write_devkit(tmp_path / "kit")
+    net = net_of(NOT_FINITE)
+    with pytest.raises(caffe.NotFiniteError), caffe.check_finite(net, tmp_path):
+        net.forward()
     cv2.imwrite(str(tmp_path / "photo.png"), np.full((4, 5, 3), 7, np.uint8))
     (tmp_path / "list.txt").write_text("photo.png 0\n")
     return tmp_path
@@ -88,11 +109,11 @@ def test_a_command_answers_as_it_does_in_this_process(command, folder):
     shutil.copytree(folder, folder / "there", ignore=shutil.ignore_patterns("here"))
     here = run(MAIN, command, *ARGUMENTS[command], cwd=folder / "here")
     there = run_process(MAIN, command, *ARGUMENTS[command], cwd=folder / "there")
-    assert here.returncode == there.returncode, here.stderr + there.stderr
+    assert here.returncode == there.returncode == 0, here.stderr + there.stderr
     assert without_numbers(here.stdout) == without_numbers(there.stdout)
     assert without_numbers(errors(here)) == without_numbers(errors(there))
     names = [sorted(path.name for path in (folder / one).rglob("*")) for one in ("here", "there")]
-    assert [name for name in names[0] if name not in names[1]] == []
+    assert names[0] == names[1]
 
 
 def left_behind() -> tuple:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import net_of
 
@@ -118,6 +118,7 @@ def small_net():
     return net_of(SMALL)
 
 
+@settings(deadline=None)
 @given(
     cut=st.integers(0, 10_000),
     changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6),

@@ -63,8 +63,7 @@ class LayerRunner:
                 top.reshape(*array.shape)
                 top.data[...] = array
             return tops
-        with net.located():
-            net.run_layer(i)
+        net.run_layer(i)
         return tops
 
     def seed_outputs(self) -> None:
@@ -78,8 +77,7 @@ class LayerRunner:
         """Run layer i backward, as the plan says; returns the gradients at its bottoms, zeros where it makes none."""
         net, plan = self.net, self.net.plan[i]
         if plan.need_backward:
-            with net.located():
-                net.run_layer(i, backward=True)
+            net.run_layer(i, backward=True)
         return [
             blob.diff if self.flows(i, j) else np.zeros(blob.shape, blob.dtype)
             for j, blob in enumerate(net.bottoms[i])

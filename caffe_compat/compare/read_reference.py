@@ -39,11 +39,10 @@ def own_inputs(net: Net, path: str | None, seed: int) -> Arrays:
     else:
         feed.feed_sample(net, seed)
     result: Arrays = {}
-    with net.located():
-        for i, node in enumerate(net.graph.nodes):
-            if not node.bottoms:
-                net.run_layer(i)
-                result.update((net.blob_names[blob], net.blob_list[blob].data.copy()) for blob in node.tops)
+    for i, node in enumerate(net.graph.nodes):
+        if not node.bottoms:
+            net.run_layer(i)
+            result.update((net.blob_names[blob], net.blob_list[blob].data.copy()) for blob in node.tops)
     return result
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from caffe_compat.engine import EngineChoice
@@ -25,22 +26,22 @@ TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
 _Read = tuple[NetParameter, Source | None]
 
 
+NetMaker = Callable[[NetParameter, Source | None], Net]
+
+
+def net_maker(propagate_down: str, layer_settings: LayerSettings | None, engine: EngineChoice) -> NetMaker:
+    """What makes all nets of a solver in one way; see Net."""
+    return lambda param, source: Net.from_param(param, source, propagate_down, layer_settings, engine)
+
+
 class Nets:
     """Makes the nets that a SolverParameter names. `source` is where it was read from, if from a file.
 
     A path is looked for in the working directory, then in the solver's folder and the folders above it.
     """
 
-    def __init__(
-        self,
-        param: SolverParameter,
-        source: Source | None,
-        propagate_down: str,
-        layer_settings: LayerSettings | None,
-        engine: EngineChoice,
-    ):
-        self.param, self.source, self.engine = param, source, engine
-        self.propagate_down, self.layer_settings = propagate_down, layer_settings
+    def __init__(self, param: SolverParameter, source: Source | None, make: NetMaker):
+        self.param, self.source, self.make = param, source, make
 
     def train_net(self) -> Net:
         """Raises SolverError unless exactly one of TRAIN_NETS is there."""
@@ -88,7 +89,7 @@ class Nets:
         for part in (param.state, *states):
             state.MergeFrom(part)
         param.state.CopyFrom(state)
-        return Net.from_param(param, source, self.propagate_down, self.layer_settings, self.engine)
+        return self.make(param, source)
 
     def _read(self, field: str, index: int = 0) -> _Read:
         value = getattr(self.param, field)

@@ -34,7 +34,7 @@ from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
 from caffe_compat.solvers.located import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
-from caffe_compat.solvers.nets import Nets
+from caffe_compat.solvers.nets import NetMaker, Nets, net_maker
 from caffe_compat.solvers.scores import Means, log_outputs, outputs
 from caffe_compat.solvers.snapshot import HasState, StoredForm
 from caffe_compat.weights import import_h5py
@@ -103,8 +103,8 @@ class Solver:
         device: str = "cpu",
         precision: str = "float32",
     ):
-        choice = choose(engine, device, precision)
-        self._build(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice)
+        make = net_maker(propagate_down, layer_settings, choose(engine, device, precision))
+        self._build(*read_solver(fspath(solver_file)), make)
 
     @classmethod
     def from_param(
@@ -117,18 +117,11 @@ class Solver:
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, propagate_down, layer_settings, engine or choose())
+        solver._build(param, source, net_maker(propagate_down, layer_settings, engine or choose()))
         return solver
 
     # ---- building ---------------------------------------------------------------------------------------------
-    def _build(
-        self,
-        param: SolverParameter,
-        source: Source | None,
-        propagate_down: str,
-        layer_settings: LayerSettings | None,
-        engine: EngineChoice,
-    ) -> None:
+    def _build(self, param: SolverParameter, source: Source | None, make: NetMaker) -> None:
         self.param, self.source = param, source
         if param.HasField("type") and param.type != self.type:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
@@ -136,7 +129,7 @@ class Solver:
         self.learning_rate = LearningRate(param, source)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
-        nets = Nets(param, source, propagate_down, layer_settings, engine)
+        nets = Nets(param, source, make)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
         self.net.engine.train()
         self.workers: Workers | None = self.net.engine.workers
@@ -517,10 +510,11 @@ class Solver:
         asked.snapshot = True
 
     def _honour_requests(self, snapshot_due: bool = False) -> None:
-        asked, self._requests = self._requests, Requests()
-        if (snapshot_due or asked.snapshot) and self._saved_iter != self.iter:
+        requests = self._requests
+        asked, requests.snapshot = requests.snapshot, False
+        if (snapshot_due or asked) and self._saved_iter != self.iter:
             self.snapshot()
-        self.stopped = asked.stop
+        self.stopped, requests.stop = requests.stop, False
 
     def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
         """Call these in each iteration before forward, and between backward and the update. pycaffe's."""
