@@ -123,7 +123,7 @@ def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
 def _apply_facts(layer: Layer, plan: LayerPlan) -> None:
     """Make the flags of a plan final: after the bottoms that the layer says can take no gradient."""
     asked = [j for j in layer.no_gradient if j < len(plan.propagate_down) and plan.propagate_down[j]]
-    if plan.need_backward and layer.is_loss and not layer.forgives_gradient:
+    if plan.need_backward and layer.is_loss and not layer.allows_ignored_gradient:
         plan.refused = asked
     plan.propagate_down = [
         plan.need_backward and flag and j not in layer.no_gradient

@@ -221,7 +221,7 @@ def connect(net: NetParameter, layers: Sequence[Layer]) -> Graph:
             if not (j < len(param.bottom) and param.bottom[j] == name):
                 ids[name] = len(graph.blob_names)
                 graph.blob_names.append(name)
-            elif layer.type != "Python" and not layer.in_place:
+            elif not layer.in_place:
                 raise GraphError(
                     f"type {param.type} cannot work in place (top and bottom are both '{name}'); "
                     "give its top another name",
@@ -242,11 +242,10 @@ def connect(net: NetParameter, layers: Sequence[Layer]) -> Graph:
 
 def _check_counts(param: LayerParameter, layer: Layer) -> None:
     """Raise GraphError where the layer's numbers of bottoms, tops or flags are not what its type takes."""
-    if layer.type != "Python":  # a user's Python layer checks its own
-        _check_count(param, "bottom", len(param.bottom), layer.bottom_count)
-        _check_count(
-            param, "top", len(param.top), (0 if layer.is_loss else layer.top_count[0], layer.top_count[1])
-        )
+    _check_count(param, "bottom", len(param.bottom), layer.bottom_count)
+    _check_count(
+        param, "top", len(param.top), (0 if layer.is_loss else layer.top_count[0], layer.top_count[1])
+    )
     if layer.equal_bottom_top and len(param.bottom) != len(param.top):
         raise GraphError(
             f"type {param.type} takes as many tops as bottoms, found {len(param.bottom)} and {len(param.top)}",

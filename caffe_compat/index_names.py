@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.softmax import Softmax
+from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
+from caffe_compat.layers.split import Split
 from caffe_compat.net import Net
 
 IMAGES = ("image", "channel", "row", "column")
 BINS = ("RoI", "channel", "bin row", "bin column")
 CORNERS = ("image number", "x1", "y1", "x2", "y2")
 MOVES = ("dx", "dy", "dw", "dh")  # of box targets, four a class
-WEIGHTS = ("output", "input", "row", "column")
-PER_CHANNEL = ("BatchNorm", "Bias", "PReLU", "Scale", "Normalize")
-SCORED = ("Softmax", "SoftmaxWithLoss", "SoftmaxWithLossOHEM")
 
 Index = tuple[int, ...]
 
@@ -42,14 +42,15 @@ def blob_place(net: Net, layer: int, blob: int, index: Index) -> str:
     return ", ".join(words)
 
 
-def param_place(net: Net, layer: int, index: Index) -> str:
-    """The place of an element of a param of this layer."""
+def param_place(net: Net, layer: int, param: int, index: Index) -> str:
+    """The place of an element of this layer's param."""
     if not index:
         return "the only value"
-    if len(index) > len(WEIGHTS):
+    named = net.layers[layer].param_axes[param:]
+    names = named[0] if named else ("channel",)
+    if len(index) != len(names):
         return "index " + ", ".join(map(str, index))
-    names = ("channel",) if net.param.layer[layer].type in PER_CHANNEL else WEIGHTS
-    return ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=False))
+    return ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=True))
 
 
 def _are_rois(blob: Blob, name: str) -> bool:
@@ -76,10 +77,10 @@ def _rois_of(net: Net, layer: int, blob: int) -> Blob | None:
 def _has_classes(net: Net, blob: int) -> bool:
     """Whether a softmax is taken over axis 1 of the blob, maybe behind splits, or was taken."""
     follow = {blob}
-    for node in net.graph.nodes:
-        if node.param.type in SCORED and node.param.softmax_param.axis == 1:
+    for node, layer in zip(net.graph.nodes, net.layers, strict=True):
+        if isinstance(layer, (Softmax, SoftmaxWithLoss)) and node.param.softmax_param.axis == 1:
             if node.bottoms[0] in follow or blob in node.tops:
                 return True
-        elif node.param.type == "Split" and node.bottoms[0] in follow:
+        elif isinstance(layer, Split) and node.bottoms[0] in follow:
             follow.update(node.tops)
     return False

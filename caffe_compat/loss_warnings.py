@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from caffe_compat.index_names import blob_place
+from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
 from caffe_compat.net import Net
 
 LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -38,7 +39,7 @@ class LossWarnings:
         tell: Callable[[int, float], str]
         if not math.isfinite(loss):
             tell = self._not_finite
-        elif layer.type.startswith("SoftmaxWithLoss") and abs(loss / MOST - 1) < 1e-5:
+        elif isinstance(self.net.layers[i], SoftmaxWithLoss) and abs(loss / MOST - 1) < 1e-5:
             tell = self._most
         else:
             return None

@@ -30,15 +30,21 @@ class Layer:
     """
 
     # ---- facts; the contract sweep in tests/layers proves each of them ------------------------------------
-    type = ""  # Caffe's name, set by `register`
+    type = ""  # that the class computes, set by `register`; of a layer, what its prototxt says
     bottom_count: tuple[int, int | None] = (1, 1)  # fewest and most; None: no limit
     top_count: tuple[int, int | None] = (1, 1)
     equal_bottom_top = False  # as many tops as bottoms
     in_place = False  # top[0] may be the same blob as bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
-    forgives_gradient = False  # of a loss: being asked for one of those is no error, though there is none
+    allows_ignored_gradient = (
+        False  # of a loss: being asked for one of those is no error, though there is none
+    )
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
+    backward_reads_top = False  # `backward` reads data of a top: who changes it in place changes the gradient
+    param_axes: tuple[
+        tuple[str, ...], ...
+    ] = ()  # what the axes of each param count; a lone axis not named: channels
     origin = "BVLC"  # whose Caffe has it
     # messages of LayerParameter that it reads, in their order there; of others, create_layer warns. None: not said
     reads: tuple[str, ...] | None = None
@@ -49,6 +55,7 @@ class Layer:
     def __init__(self, layer_param: caffe_pb2.LayerParameter, phase: int = TRAIN, dtype=np.float32):
         self.layer_param = layer_param
         self.name: str = layer_param.name
+        self.type = layer_param.type
         self.phase = phase
         self.dtype = dtype
         self.blobs = BlobVec(dtype)

@@ -42,6 +42,7 @@ class Eltwise(Layer):
                 stacklevel=2,
             )
         self.operation = param.operation
+        self.backward_reads_top = param.operation == EltwiseParameter.PROD and not param.stable_prod_grad
         self.coeffs = [bottom[0].dtype.type(c) for c in param.coeff or [1] * len(bottom)]
         self.winner = np.empty(0, np.int32)
 

@@ -22,6 +22,7 @@ class ELU(InPlaceLayer):
     """
 
     reads = ("elu_param",)
+    backward_reads_top = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         alpha = self.layer_param.elu_param.alpha

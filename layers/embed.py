@@ -26,6 +26,7 @@ class Embed(Layer):
 
     reads = ("embed_param",)
     no_gradient = (0,)
+    param_axes = (("number", "output"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.embed_param

@@ -22,6 +22,7 @@ class Exp(InPlaceLayer):
     """
 
     reads = ("exp_param",)
+    backward_reads_top = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.exp_param

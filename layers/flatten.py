@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
-from caffe_compat.layers.common.sharing import Sharing
+from caffe_compat.layers.common.view_layer import ViewLayer
 from caffe_compat.layers.registry import register
 
 
 @register("Flatten")
-class Flatten(Sharing):
+class Flatten(ViewLayer):
     """The axes from flatten_param.axis (1) to end_axis (the last) become one; the top shares the bottom's data.
 
     end_axis may be one before axis: then an axis of size 1 is put in. Raises LayerError for an axis out of range,

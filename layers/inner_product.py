@@ -27,6 +27,7 @@ class InnerProduct(Layer):
     """
 
     reads = ("inner_product_param",)
+    param_axes = (("output", "input"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.inner_product_param
@@ -38,6 +39,8 @@ class InnerProduct(Layer):
         params: list[ShapeAndFiller] = [(shape[::-1] if self._transpose else shape, param.weight_filler)]
         if param.bias_term:
             params.append(((self._num_output,), param.bias_filler))
+        if self._transpose:
+            self.param_axes = (("input", "output"), ("output",))
         set_up_params(self, *params)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -47,6 +47,8 @@ class Pooling(Layer):
         self._positions = np.empty(0, np.int64)
         self._stride = self._pair("stride", "stride", least=1)
         self._pad = self._pair("pad", "pad", least=0)
+        # the gradient of the mean that stands there when a drawing layer is tested
+        self.backward_reads_top = param.pool == PoolingParameter.STOCHASTIC and self.phase != TRAIN
         if param.pool == PoolingParameter.STOCHASTIC and any(self._pad):
             raise self.error(f"pool: STOCHASTIC works without padding, found pad {self._pad}; remove it")
         if not param.global_pooling:

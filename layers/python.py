@@ -51,10 +51,11 @@ class Python(Layer):
         if found in BUILT_IN.values():
             return found(layer_param, phase, dtype)
         with importable_as_caffe():
-            layer = found(
-                layer_param
-            )  # pycaffe's only argument, should the class have an __init__ of its own
-        layer.type, layer.phase, layer.dtype, layer.blobs = cls.type, phase, dtype, BlobVec(dtype)
+            # pycaffe's only argument, should the class have an __init__ of its own
+            layer = found(layer_param)
+        layer.type, layer.phase, layer.dtype, layer.blobs = layer_param.type, phase, dtype, BlobVec(dtype)
+        # it checks its bottoms and tops itself
+        layer.bottom_count, layer.top_count, layer.in_place = cls.bottom_count, cls.top_count, cls.in_place
         return layer
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import pkgutil
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -15,10 +12,11 @@ from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.by_type import ByType
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
 from caffe_compat.prototxt import caffe_pb2
 
-_types: dict[str, type[Layer]] = {}
+_classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
@@ -42,36 +40,36 @@ def register(name: str) -> Callable[[L], L]:
 
     def add(cls: L) -> L:
         cls.type = name
-        _types[name] = cls
+        _classes.add((name,), cls)
         return cls
 
     return add
 
 
-@cache
-def _import_all() -> None:
-    package = importlib.import_module("caffe_compat.layers")
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if ".kernels" not in module.name:
-            importlib.import_module(module.name)
-
-
 def layer_type_list() -> list[str]:
     """All layer types that can be run, sorted."""
-    _import_all()
-    return sorted(_types)
+    return _classes.types()
 
 
 def layer_class(name: str) -> type[Layer]:
     """The class of a layer type. Raises GraphError that names the nearest known type, or the way out."""
-    _import_all()
     if name in NOT_BUILT:
         raise GraphError(f"layer type '{name}': {NOT_BUILT[name]}")
-    if name not in _types:
-        near = difflib.get_close_matches(name, _types, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(sorted(_types))}"
+    found = _classes.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, layer_type_list(), n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(layer_type_list())}"
         raise GraphError(f"unknown layer type '{name}'; {hint}")
-    return _types[name]
+    return found
+
+
+def computed_type(layer: Layer) -> str:
+    """The layer type that the class of a layer computes, whatever its prototxt says.
+
+    Of python_param's OHEMDataLayer that is HardRoIMining. Of a user's own class it is Python, also where the class
+    derives from a built-in one: it may compute something else.
+    """
+    return vars(type(layer)).get("type", "Python")
 
 
 def create_layer(

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.sharing import Sharing
+from caffe_compat.layers.common.view_layer import ViewLayer
 from caffe_compat.layers.registry import register
 
 
 @register("Reshape")
-class Reshape(Sharing):
+class Reshape(ViewLayer):
     """reshape_param.shape takes the place of `num_axes` axes (-1: all) from `axis` on; the top shares the data.
 
     A dim of 0 is that of the bottom's axis at the same place; one dim may be -1: what makes the counts equal.

@@ -18,6 +18,7 @@ class Softmax(Layer):
     """
 
     reads = ("softmax_param",)
+    backward_reads_top = True
     in_place = True
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

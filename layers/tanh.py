@@ -18,6 +18,7 @@ class TanH(InPlaceLayer):
     """
 
     reads = ()
+    backward_reads_top = True
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         kernels.tanh(bottom[0].data.reshape(-1), top[0].data.reshape(-1))

@@ -17,6 +17,7 @@ from caffe_compat.compare.recompute import Hypothesis, LayerInputs, Recomputatio
 from caffe_compat.compare.reference import Reference, Value
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.dropout import Dropout
 from caffe_compat.net import Net
 
 
@@ -119,7 +120,8 @@ def _check(again: Recomputation, hypothesis: Hypothesis, k: int, j: int, value: 
 
 def _dropout(runner: LayerRunner, inputs: LayerInputs, k: int, i: int, value: Value) -> list[Cause]:
     """Whether the reference drops elements in the same way, but others."""
-    if inputs.param.type != "Dropout" or inputs.phase != TRAIN or k != i:
+    layer = runner.net.layers[k]
+    if not isinstance(layer, Dropout) or inputs.phase != TRAIN or k != i:
         return []
     x = inputs.bottoms[0]
     want = value.shaped(x.shape)
@@ -128,8 +130,7 @@ def _dropout(runner: LayerRunner, inputs: LayerInputs, k: int, i: int, value: Va
     kept = want != 0
     ratio = float(kept[x != 0].mean())
     expected = 1 - inputs.param.dropout_param.dropout_ratio
-    scale = runner.net.layers[k].scale  # type: ignore[attr-defined]
-    top = x * kept * scale
+    top = x * kept * layer.scale
     if not distance(top, Value(whole=want)).within(1e-4) or abs(ratio - expected) > 4 / np.sqrt(x.size):
         return []
     text = "it drops other elements: another seed, other random draws before this layer, or a GPU"

@@ -15,7 +15,7 @@ import numpy as np
 from caffe_compat.compare import diagnosis
 from caffe_compat.compare.diagnosis import Context, Diagnosis
 from caffe_compat.compare.distance import distance, in_words
-from caffe_compat.compare.gradient_flow import KEEP_DIFF
+from caffe_compat.compare.gradient_flow import shares_diff
 from caffe_compat.compare.layer_runner import LayerRunner
 from caffe_compat.compare.prototxt_diff import compare_settings, reference_layers
 from caffe_compat.compare.reference import Reference, Value
@@ -177,9 +177,7 @@ class _Walk:
 
     def _is_comparable(self, i: int, j: int) -> bool:
         """Not where a gradient that nobody computes stands in the memory of another one."""
-        node = self.net.graph.nodes[i]
-        shared = node.bottoms[j] in node.tops or node.param.type in KEEP_DIFF
-        return self.runner.flows(i, j) or not shared
+        return self.runner.flows(i, j) or not shares_diff(self.net, i, j)
 
     def param_gradients(self) -> None:
         for n, array, value in self._param_gradients():

@@ -13,12 +13,13 @@ from caffe_compat.compare.layer_runner import LayerRunner
 from caffe_compat.compare.prototxt_diff import FieldDifference, Layers
 from caffe_compat.compare.reference import Reference
 from caffe_compat.graph import Graph, Node
+from caffe_compat.layers.common.view_layer import ViewLayer
 from caffe_compat.learnable_params import Param
+from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 Place = tuple[str, int, int]  # "bottom" or "param", the layer, and which of its bottoms or params
 Flow = dict[Place, bool]
-KEEP_DIFF = ("Reshape", "Flatten")  # in Caffe bottom and top are one diff
 
 
 @dataclass
@@ -58,6 +59,12 @@ def explain(
     return sorted(found, key=lambda cause: -cause.explained)
 
 
+def shares_diff(net: Net, layer: int, bottom: int) -> bool:
+    """Whether in Caffe the diff of a layer's bottom is its top's: of another blob than the one that is recorded."""
+    node = net.graph.nodes[layer]
+    return node.bottoms[bottom] in node.tops or isinstance(net.layers[layer], ViewLayer)
+
+
 def _of_param(param: Param) -> Place:
     i, j = param.uses[0]
     return "param", i, j
@@ -65,11 +72,10 @@ def _of_param(param: Param) -> Place:
 
 def _observed(runner: LayerRunner, reference: Reference) -> Flow:
     result: Flow = {}
-    for i, node in enumerate(runner.net.graph.nodes):
-        for j, version in enumerate(runner.versions.bottoms[i]):
+    for i, versions in enumerate(runner.versions.bottoms):
+        for j, version in enumerate(versions):
             value = reference.diff(version)
-            moved = node.bottoms[j] not in node.tops and node.param.type not in KEEP_DIFF
-            if value is not None and moved:
+            if value is not None and not shares_diff(runner.net, i, j):
                 result["bottom", i, j] = not value.is_zero()
     names = runner.net.layer_names
     for param in runner.net.learnable:

@@ -10,6 +10,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.compare.blob_versions import Version, Versions
 from caffe_compat.compare.reference import Reference, Value
 from caffe_compat.errors import DataError
+from caffe_compat.layers.data.dummy_data import DummyData
+from caffe_compat.layers.parameter import Parameter
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import Phase
 from caffe_compat.prototxt.writer import net_text
@@ -40,7 +42,7 @@ class LayerRunner:
     def _has_values(self, blob: str) -> bool:
         """Whether a layer makes the values itself, from its params or its prototxt."""
         layer = next(i for i in self.sources if any(v.blob == blob for v in self.versions.tops[i]))
-        return self.net.param.layer[layer].type in ("DummyData", "Parameter")
+        return isinstance(self.net.layers[layer], (DummyData, Parameter))
 
     def rewind(self) -> None:
         """Begin anew: the seeds, what layers remember, and params without gradient."""

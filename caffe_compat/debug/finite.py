@@ -185,7 +185,7 @@ class _Check:
         net, node = self.net, self.net.param.layer[i]
         first = int(np.flatnonzero(~np.isfinite(array))[0])
         index = tuple(int(k) for k in np.unravel_index(first, array.shape))
-        place = param_place(net, i, index) if blob is None else blob_place(net, i, blob, index)
+        place = param_place(net, i, int(name), index) if blob is None else blob_place(net, i, blob, index)
         if what == TOP_GRADIENT and any(net.graph.nodes[i].loss_weights):
             place = "the loss_weight of the layer"
         finding = NotFinite(

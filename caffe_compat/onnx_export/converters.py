@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
-from functools import cache
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.by_type import ByType
+from caffe_compat.layers.registry import computed_type
 from caffe_compat.onnx_export.operators import Operators
 
 # Takes what writes the operators, the layer (set up, with its params), and the values at its bottoms; returns the
 # values at its tops. It may rely on the bottoms' numbers of axes, and on dims that the layer's params fix.
 Converter = Callable[[Operators, Layer, list[str]], list[str]]
 
-_converters: dict[str, Converter] = {}
+_converters: ByType[Converter] = ByType("caffe_compat.onnx_export")
 
 # types of deploy nets that have no form in ONNX, and the way out
 NO_FORM = {
@@ -30,30 +29,22 @@ def converts(*types: str) -> Callable[[Converter], Converter]:
     """Decorator: this function converts the layers of these types."""
 
     def add(function: Converter) -> Converter:
-        _converters.update(dict.fromkeys(types, function))
+        _converters.add(types, function)
         return function
 
     return add
 
 
-@cache
-def _import_all() -> None:
-    package = importlib.import_module("caffe_compat.onnx_export")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-
-
 def converted_types() -> list[str]:
     """All layer types that have a form in ONNX, sorted."""
-    _import_all()
-    return sorted({*_converters, "Input"})
+    return sorted({*_converters.types(), "Input"})
 
 
 def converter(layer: Layer) -> Converter:
     """The function for a layer. Raises LayerError where its type has no form in ONNX, with the way out."""
-    _import_all()
-    if layer.type in _converters:
-        return _converters[layer.type]
+    found = _converters.get(computed_type(layer))
+    if found is not None:
+        return found
     if layer.bottom_count == (0, 0):
         way_out = DATA
     elif layer.is_loss or layer.type == "Accuracy":

@@ -33,6 +33,7 @@ class Convolution(Layer):
     top_count = (1, None)
     equal_bottom_top = True
     without_effect = ("convolution_param.force_nd_im2col",)
+    param_axes = (("output", "input", "row", "column"), ("output",))
     _filtering_class = Filtering
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -52,20 +52,8 @@ class HardRoIMining(Layer):
         self._read_params(bottom)
         if self.batch_size < 1:
             raise self.error(f"batch_size is {self.batch_size}; at least one RoI must be chosen")
-        self.found(lambda: (np.zeros(0, np.int64), np.zeros(0)))
+        self.selected, self.losses = np.zeros(0, np.int64), np.zeros(0)
         self._shape_tops(bottom, top, 1)
-
-    def found(self, tell: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
-        """Let this tell, when somebody asks, which rows were chosen and what each RoI costs."""
-        self._tell = tell
-
-    @property
-    def selected(self) -> np.ndarray:
-        return self._tell()[0]
-
-    @property
-    def losses(self) -> np.ndarray:
-        return self._tell()[1]
 
     def _read_params(self, bottom: Sequence[Blob]) -> None:
         param = self.layer_param.hard_roi_mining_param
@@ -87,7 +75,7 @@ class HardRoIMining(Layer):
         rows = self._without_overlaps(bottom, losses) if self.use_nms else np.arange(losses.size)
         hardest = np.argsort(losses[rows], kind="stable")[::-1]
         selected = rows[hardest[: self.batch_size]]
-        self.found(lambda: (selected, losses))
+        self.selected, self.losses = selected, losses
         self._shape_tops(bottom, top, selected.size)
         for blob, all_rows in zip(top, bottom[2:], strict=True):
             np.take(all_rows.data, selected, axis=0, out=blob.data)
@@ -127,6 +115,8 @@ class OHEMDataLayer(HardRoIMining):
 
     param_str gives num_classes; batch_size, use_nms and nms_thresh are what a configuration may set.
     """
+
+    type = HardRoIMining.type
 
     def _read_params(self, bottom: Sequence[Blob]) -> None:
         self.num_classes = num_classes(self)

@@ -26,7 +26,7 @@ class SmoothL1Loss(LossLayer):
     origin = "Fast R-CNN"
     bottom_count = (2, 4)
     no_gradient = (2, 3)
-    forgives_gradient = True
+    allows_ignored_gradient = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         sigma = self.layer_param.smooth_l1_loss_param.sigma

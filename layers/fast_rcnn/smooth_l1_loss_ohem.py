@@ -27,7 +27,7 @@ class SmoothL1LossOHEM(LossLayer):
     bottom_count = (2, 3)
     top_count = (1, 2)
     no_gradient = (2,)
-    forgives_gradient = True
+    allows_ignored_gradient = True
     origin = "R-FCN"
     without_effect = ("loss_param.ignore_label",)  # there are no labels
 

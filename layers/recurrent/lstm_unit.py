@@ -23,6 +23,7 @@ class LSTMUnit(Layer):
     """
 
     reads = ()
+    backward_reads_top = True
     bottom_count = (3, 3)
     top_count = (2, 2)
     no_gradient = (2,)

@@ -108,6 +108,20 @@ def backward_changes_nothing_else(case: Case, cls: Cls = None) -> None:
             )
 
 
+def backward_reads_the_tops_where_it_says_so(case: Case, cls: Cls = None) -> None:
+    runner = make(case, cls)
+    _, grads = run(case, runner)
+    if not runner.layer.has_backward:
+        return
+    for top in runner.top:
+        if not any(np.may_share_memory(top.data, bottom.data) for bottom in runner.bottom):
+            top.data[...] = np.nan
+    others = gradients(case, runner)
+    pairs = [(a, b) for a, b in zip(grads, others, strict=True) if a is not None and b is not None]
+    reads = not all(np.array_equal(a, b) for a, b in pairs)
+    assert reads == runner.layer.backward_reads_top, "backward_reads_top is not what backward does"
+
+
 def backward_adds_to_param_diffs(case: Case, cls: Cls = None) -> None:
     runner = make(case, cls)
     _, grads = run(case, runner)
@@ -201,6 +215,7 @@ CLAUSES = [
     forward_twice_is_the_same,
     backward_writes_every_bottom_diff,
     backward_changes_nothing_else,
+    backward_reads_the_tops_where_it_says_so,
     backward_adds_to_param_diffs,
     propagate_down_false_leaves_the_diff,
     param_propagate_down_false_leaves_the_diff,

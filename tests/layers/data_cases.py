@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.data.memory_data import MemoryData
+from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, labels, unit
 
@@ -28,10 +30,10 @@ def data_cases(folder: Path) -> list[Case]:
 def give_data(runner: Runner) -> None:
     """Hand a layer the arrays that it serves."""
     layer, rng = runner.layer, np.random.RandomState(4)
-    if layer.type == "MemoryData":
+    if isinstance(layer, MemoryData):
         n, *image = runner.top[0].shape
         layer.reset(rng.standard_normal((2 * n, *image)), np.arange(2 * n))
-    if layer.type == "RoIData":
+    if isinstance(layer, RoIDataLayer):
         layer.set_blobs([{"data": np.ones((1, 3, 7, 5)), "rois": np.ones((2, 5)), "labels": np.ones(2)}] * 2)
 
 

@@ -12,7 +12,7 @@ import pytest
 import caffe_compat
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, Layer
-from caffe_compat.layers.registry import create_layer, layer_type_list
+from caffe_compat.layers.registry import computed_type, create_layer, layer_type_list
 from layers.harness import Runner, parse
 
 SCALE = """
@@ -124,6 +124,27 @@ def test_built_in_ones_win(write):
     built_in = create_layer(parse(layer("roi_data_layer.layer", "RoIDataLayer")), TEST)
     assert type(built_in).__module__ == "caffe_compat.layers.fast_rcnn.roi_data"
     assert type(create_layer(parse(layer("roi_data_layer.layer", "Other")), TEST)).__name__ == "Other"
+
+
+def test_the_type_is_the_prototxts_and_what_is_computed_the_classs(write):
+    write(
+        "of_mine.py",
+        """
+        from caffe_compat.layers.relu import ReLU
+
+        class Leaky(ReLU):
+            pass
+    """,
+    )
+    for text, computed in (
+        (layer("roi_data_layer.layer", "OHEMDataLayer", "'num_classes': 21"), "HardRoIMining"),
+        (layer("roi_data_layer.layer", "RoIDataLayer"), "RoIData"),
+        (layer("rpn.proposal_layer", "ProposalLayer"), "Python"),
+        (layer("of_mine", "Leaky"), "Python"),  # may compute something else
+    ):
+        made = create_layer(parse(text), TEST)
+        assert (made.type, computed_type(made)) == ("Python", computed), text
+    assert computed_type(create_layer(parse('type: "ReLU"'), TEST)) == "ReLU"
 
 
 def test_other_types_are_created_by_name():

@@ -127,6 +127,12 @@ class ChangesTheTopDiff(Right):
         top[0].diff[...] = 0
 
 
+class ReadsTheTopInBackward(Right):
+    def backward(self, top, propagate_down, bottom):
+        super().backward(top, propagate_down, bottom)
+        bottom[0].diff[...] += 0 * top[0].data
+
+
 class AsksForADiffInForward(Right):
     def forward(self, bottom, top):
         super().forward(bottom, top)
@@ -194,6 +200,7 @@ class WrongBackwardInPlace(RightInPlace):
         (MixesUpTheBatch, check_gradient),
         (ChangesABottom, contract.forward_leaves_bottoms_and_diffs),
         (ChangesTheTopDiff, contract.backward_changes_nothing_else),
+        (ReadsTheTopInBackward, contract.backward_reads_the_tops_where_it_says_so),
         (AsksForADiffInForward, contract.forward_leaves_bottoms_and_diffs),
         (KeepsSomethingBetweenCalls, contract.forward_twice_is_the_same),
         (KeepsTheFirstShape, contract.shapes_may_change_between_calls),

@@ -12,7 +12,7 @@ from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
-@converts("Eltwise")
+@converts("Eltwise", own_memory=True)
 def eltwise(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param = this.layer.layer_param.eltwise_param
     if param.operation == EltwiseParameter.PROD:
@@ -55,7 +55,7 @@ def parameter(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> 
     return [params[0].clone()]
 
 
-@converts("Scale")
+@converts("Scale", own_memory=True)
 def scale(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, x = this.layer.layer_param.scale_param, bottoms[0]
     factor, *bias = [*bottoms[1:], *params]

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
-from functools import cache
 
-from caffe_compat.engines.torch.layer import Converter
+from caffe_compat.engines.torch.layer import Conversion, Function
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.by_type import ByType
+from caffe_compat.layers.registry import computed_type
 
-Fits = Callable[[Layer], bool]
-
-_converters: dict[str, tuple[Converter, Fits]] = {}
+_conversions: ByType[Conversion] = ByType("caffe_compat.engines.torch")
 
 
-def converts(*types: str, fits: Fits = lambda layer: True) -> Callable[[Converter], Converter]:
-    """Decorator: this function computes the layers of these types that `fits` does not refuse."""
+def converts(
+    *types: str,
+    fits: Callable[[Layer], bool] = lambda layer: True,
+    own_memory: bool = False,
+    is_product: bool = False,
+) -> Callable[[Function], Function]:
+    """Decorator: this function computes the layers of these types that `fits` does not refuse.
 
-    def add(function: Converter) -> Converter:
-        _converters.update(dict.fromkeys(types, (function, fits)))
+    own_memory: no top of it is ever a view of a bottom. is_product: a matrix product or a convolution, which the
+    precision bf16 takes in bf16.
+    """
+
+    def add(function: Function) -> Function:
+        _conversions.add(types, Conversion(function, fits, own_memory, is_product))
         return function
 
     return add
 
 
-@cache
-def _import_all() -> None:
-    package = importlib.import_module("caffe_compat.engines.torch")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-
-
 def converted_types() -> list[str]:
     """All layer types that torch computes, sorted."""
-    _import_all()
-    return sorted(_converters)
+    return _conversions.types()
 
 
-def converter(layer: Layer) -> Converter | None:
-    """The function for a layer that is set up; None where there is none, and the layer itself has to compute."""
-    _import_all()
-    function, fits = _converters.get(layer.type, (None, None))
-    return function if fits is not None and fits(layer) else None
+def conversion(layer: Layer) -> Conversion | None:
+    """How a layer that is set up is computed; None where torch cannot, and the layer itself has to."""
+    found = _conversions.get(computed_type(layer))
+    return found if found is not None and found.fits(layer) else None

@@ -1,6 +1,6 @@
 """Hard RoI mining on the device; the same RoIs in the same order as layers/fast_rcnn/hard_roi_mining.py.
 
-Only single numbers come to the host: whether all is fine, whether the NMS has settled, and how many RoIs are left.
+Of arrays only the losses and which RoIs were chosen come to the host, where people ask the layer for them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.kernels.hard_roi_mining import LEAST_PROBABILITY
 
 
-@converts("HardRoIMining", fits=lambda layer: isinstance(layer, HardRoIMining))
+@converts("HardRoIMining")
 def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer = this.layer
     assert isinstance(layer, HardRoIMining)
@@ -29,7 +29,7 @@ def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor
         rows = torch.arange(len(loss), device=loss.device)
     hardest = torch.argsort(loss[rows], stable=True).flip(0)
     selected = rows[hardest[: layer.batch_size]]
-    layer.found(lambda: (selected.cpu().numpy(), loss.cpu().numpy()))
+    layer.selected, layer.losses = selected.cpu().numpy(), loss.cpu().numpy()
     return [all_rows[selected] for all_rows in bottoms[2:]]
 
 

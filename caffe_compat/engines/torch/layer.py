@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,12 +12,19 @@ from caffe_compat.engines.torch.devices import Place
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 
-PRODUCTS = ("Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduct")
-
-
 # Takes the layer, its params and its bottoms; returns its tops. The layer of the project (`.layer`) is set up, and
 # reshaped for these bottoms: shapes are checked. Bottoms and params are not written to, but for what is in place.
-Converter = Callable[["TorchLayer", list[Tensor], list[Tensor]], list[Tensor]]
+Function = Callable[["TorchLayer", list[Tensor], list[Tensor]], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How torch computes a layer type; see `converts` in converters.py."""
+
+    function: Function
+    fits: Callable[[Layer], bool]
+    own_memory: bool
+    is_product: bool
 
 
 class TorchLayer:
@@ -30,7 +38,7 @@ class TorchLayer:
     def __init__(
         self,
         layer: Layer,
-        convert: Converter,
+        conversion: Conversion,
         place: Place,
         in_place: bool = False,
         masks: Masks | None = None,
@@ -38,13 +46,13 @@ class TorchLayer:
         self.layer, self.place, self.in_place, self.masks = layer, place, in_place, masks or Masks()
         self.shapes: list[tuple[int, ...]] = []
         self.kept: Tensor | None = None
-        self._convert = convert
+        self._conversion = conversion
 
     def __call__(
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
     ) -> list[Tensor]:
         self.shapes = shapes
-        if self.place.precision == "bf16" and self.layer.type in PRODUCTS:
+        if self.place.precision == "bf16" and self._conversion.is_product:
             with torch.autocast(self.place.device.type, torch.bfloat16):
-                return [top.float() for top in self._convert(self, params, bottoms)]
-        return self._convert(self, params, bottoms)
+                return [top.float() for top in self._conversion.function(self, params, bottoms)]
+        return self._conversion.function(self, params, bottoms)

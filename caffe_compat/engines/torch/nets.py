@@ -5,29 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 
-from caffe_compat.engines.torch.converters import converter
+from caffe_compat.engines.torch.converters import conversion
 from caffe_compat.engines.torch.devices import Place
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.stand_in import StandIn
+from caffe_compat.layers.dropout import Dropout
+from caffe_compat.layers.relu import ReLU
 from caffe_compat.net import Net
-
-# types whose backward reads the top, and which layers may change it in place without harm: those of the same zeros
-READ_TOP: dict[str, tuple[str, ...]] = {
-    "ReLU": ("Dropout", "ReLU"), "ELU": (), "Exp": (), "Sigmoid": (), "Softmax": (), "TanH": ()
-}  # fmt: skip
-
-# types whose tops are never views of their bottoms
-OWN_MEMORY = (
-    "BatchNorm",
-    "Convolution",
-    "Deconvolution",
-    "Eltwise",
-    "InnerProduct",
-    "LRN",
-    "ROIPooling",
-    "Scale",
-)
 
 
 def stand_ins(net: Net, place: Place, masks: Masks) -> dict[int, StandIn]:
@@ -47,9 +32,9 @@ def torch_layers(net: Net, place: Place, masks: Masks) -> dict[int, TorchLayer]:
     result = {}
     left: list[int] = []
     for i, layer in enumerate(net.layers):
-        convert = converter(layer)
-        if convert is not None and not _reads_changed_top(net, i):
-            result[i] = TorchLayer(layer, convert, place, in_place=_may_overwrite(net, i), masks=masks)
+        found = conversion(layer)
+        if found is not None and not _reads_changed_top(net, i):
+            result[i] = TorchLayer(layer, found, place, in_place=_may_overwrite(net, i), masks=masks)
         elif net.graph.nodes[i].bottoms:
             left.append(i)
     if left:
@@ -61,14 +46,19 @@ def _reads_changed_top(net: Net, index: int) -> bool:
     """Whether a later layer changes in place what this one's backward reads in Caffe, which so is not the gradient:
     only the project's own layer does the same."""
     layer, node = net.layers[index], net.graph.nodes[index]
-    if not net.plan[index].need_backward or layer.type not in READ_TOP:
+    if not net.plan[index].need_backward or not (node.bottoms and node.tops):
         return False
-    if layer.type == "ReLU" and node.tops[0] != node.bottoms[0]:
-        return False  # it reads its bottom
+    in_place = (
+        isinstance(layer, ReLU) and node.tops[0] == node.bottoms[0]
+    )  # then the bottom that it reads is the top
+    if not (layer.backward_reads_top or in_place):
+        return False
     writers = [
         net.layers[i] for i in range(index + 1, len(net.layers)) if node.tops[0] in net.graph.nodes[i].tops
     ]
-    return any(writer.type not in READ_TOP[layer.type] for writer in writers)
+    # they leave its zeros, all that a ReLU reads
+    harmless = (Dropout, ReLU) if in_place else ()
+    return not all(isinstance(writer, harmless) for writer in writers)
 
 
 def _may_overwrite(net: Net, index: int) -> bool:
@@ -77,7 +67,8 @@ def _may_overwrite(net: Net, index: int) -> bool:
     if not (node.bottoms and node.tops and node.tops[0] == node.bottoms[0]):
         return False
     writers = [i for i in range(index + 1) if node.tops[0] in net.graph.nodes[i].tops]
-    return net.layers[writers[0]].type in OWN_MEMORY and not any(net.plan[i].need_backward for i in writers)
+    first = conversion(net.layers[writers[0]])
+    return first is not None and first.own_memory and not any(net.plan[i].need_backward for i in writers)
 
 
 def _cost(net: Net, left: list[int], place: Place) -> str:

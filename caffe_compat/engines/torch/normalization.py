@@ -17,7 +17,7 @@ def softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     return [torch.softmax(bottoms[0], this.layer.layer_param.softmax_param.axis)]
 
 
-@converts("LRN")
+@converts("LRN", own_memory=True)
 def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     """As in Caffe, alpha is divided by the number of neighbours, and k counts across channels only."""
     param, (x,) = this.layer.layer_param.lrn_param, bottoms
@@ -65,7 +65,7 @@ def _power(base: Tensor, beta: float) -> Tensor:
     return base.pow(-beta)
 
 
-@converts("BatchNorm")
+@converts("BatchNorm", own_memory=True)
 def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (x,) = this.layer, bottoms
     assert isinstance(layer, BatchNorm)

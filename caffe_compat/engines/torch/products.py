@@ -23,7 +23,7 @@ def _fits(layer: Layer) -> bool:
     return len(layer.windows.kernel) in CONVOLUTIONS
 
 
-@converts("Convolution", "DepthwiseConvolution", fits=_fits)
+@converts("Convolution", "DepthwiseConvolution", fits=_fits, own_memory=True, is_product=True)
 def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)
@@ -39,7 +39,7 @@ def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     return tops
 
 
-@converts("Deconvolution", fits=_fits)
+@converts("Deconvolution", fits=_fits, own_memory=True, is_product=True)
 def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)
@@ -75,7 +75,7 @@ def _overhang(images: Tensor, shape: tuple[int, ...], layer: Convolution) -> lis
     return list(itertools.chain.from_iterable((0, behind) for behind in reversed(missing)))
 
 
-@converts("InnerProduct")
+@converts("InnerProduct", own_memory=True, is_product=True)
 def inner_product(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param = this.layer.layer_param.inner_product_param
     weights = params[0].t() if param.transpose else params[0]

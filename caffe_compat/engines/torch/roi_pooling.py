@@ -18,7 +18,7 @@ from caffe_compat.layers.fast_rcnn.rois import FARTHEST, read_rois
 LOWEST = torch.finfo(torch.float32).min
 
 
-@converts("ROIPooling")
+@converts("ROIPooling", own_memory=True)
 def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (maps, rois) = this.layer, bottoms
     assert isinstance(layer, ROIPooling)

@@ -23,10 +23,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.base import WorkerLost
 from caffe_compat.engines.torch import memory
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.data.input import Input
+from caffe_compat.layers.parameter import Parameter
 from caffe_compat.net import Net
 from caffe_compat.rng import caffe_rng
-
-NO_DATA = ("Input", "Parameter")  # types without bottoms that serve no minibatches
 
 
 class Workers:
@@ -119,7 +119,7 @@ def shards(net: Net, workers: Workers) -> dict[int, Shard]:
     return {
         i: Shard(net.layers[i], workers.rank, workers.count)
         for i, node in enumerate(net.graph.nodes)
-        if not node.bottoms and node.param.type not in NO_DATA
+        if not node.bottoms and not isinstance(net.layers[i], (Input, Parameter))
     }
 
 

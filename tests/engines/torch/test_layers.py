@@ -10,7 +10,7 @@ from caffe_compat.rng import set_random_seed
 
 torch = pytest.importorskip("torch")
 
-from caffe_compat.engines.torch.converters import converted_types, converter  # noqa: E402
+from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
 from caffe_compat.engines.torch.devices import Place  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
 from caffe_compat.engines.torch.stand_in import StandIn  # noqa: E402
@@ -25,10 +25,10 @@ def run(case, bottoms, place=None):
     runner = Runner.of(case, bottoms)
     own = runner.layer
     if place is not None:
-        convert = converter(own)
-        if convert is None:
+        found = conversion(own)
+        if found is None:
             pytest.skip("this variant runs by itself")
-        stand_in = StandIn(TorchLayer(own, convert, place), runner.propagates, [True] * len(own.blobs))
+        stand_in = StandIn(TorchLayer(own, found, place), runner.propagates, [True] * len(own.blobs))
         if case.type == "Dropout" and case.phase == TRAIN:
             own.forward(runner.bottom, runner.top)  # draws the mask
             stand_in.of.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(place.device)
@@ -70,3 +70,41 @@ def test_as_our_own(case, shapes, device):
             assert a.shape == b.shape
             bound = (1e-5 if device == "cpu" else 1e-3) * max(np.abs(b).max(initial=0), 1e-3)
             np.testing.assert_allclose(a, b, rtol=0, atol=bound, err_msg=f"array {i}")
+
+
+@pytest.mark.parametrize("type", converted_types())
+def test_tops_are_never_views_where_a_conversion_says_so(type):
+    for case in (case for case in OURS if case.type == type):
+        runner = Runner.of(case, case.bottoms(np.random.RandomState(1)))
+        found = conversion(runner.layer)
+        if found is None or not found.own_memory:
+            continue
+        layer = TorchLayer(runner.layer, found, Place(torch.device("cpu")))
+        params, bottoms = (
+            [torch.from_numpy(blob.data) for blob in blobs] for blobs in (runner.layer.blobs, runner.bottom)
+        )
+        tops = layer(params, bottoms, [top.shape for top in runner.top])
+        taken = {tensor.untyped_storage().data_ptr() for tensor in bottoms}
+        assert tops and not any(top.untyped_storage().data_ptr() in taken for top in tops), case.id
+
+
+def test_bf16_takes_products_in_bf16_and_leaves_the_rest():
+    """What is a product loses bits that float32 keeps; nothing else does."""
+    bf16 = Place(torch.device("cpu"), "bf16")
+    lossy = set()
+    for case in OURS:
+        bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1))]
+        runner = Runner.of(case, bottoms)
+        found = conversion(runner.layer)
+        if found is None or (case.type == "Dropout" and case.phase == TRAIN):
+            continue
+        tops = []
+        for place in (Place(torch.device("cpu")), bf16):
+            params = [torch.from_numpy(blob.data.copy()) for blob in runner.layer.blobs]
+            layer = TorchLayer(runner.layer, found, place)
+            tops.append(
+                layer(params, [torch.from_numpy(b) for b in bottoms], [top.shape for top in runner.top])
+            )
+        if not all(torch.equal(a, b) for a, b in zip(*tops, strict=True)):
+            lossy.add(case.type)
+    assert lossy == {"Convolution", "Deconvolution", "DepthwiseConvolution", "InnerProduct"}

@@ -10,8 +10,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 
 
-class Sharing(Layer):
-    """The top shares the bottom's data. The diffs are two, since a net may leave the bottom's out.
+class ViewLayer(Layer):
+    """The top is a view of the bottom's data, as by Caffe's ShareData.
+
+    The diffs are two, since a net may leave the bottom's out.
 
     Subclasses shape the top in `reshape`.
     """
