@@ -21,7 +21,7 @@ class LossWarnings:
 
     def __init__(self, net: Net):
         self.net = net
-        self._told: set[tuple[str, str]] = set()  # layers, and what was said of them
+        self._warned: set[tuple[str, str]] = set()  # layers, and what was said of them
 
     def __call__(self) -> list[str]:
         result = []
@@ -44,9 +44,9 @@ class LossWarnings:
         else:
             return None
         blame = layer.name, tell.__name__
-        if blame in self._told:
+        if blame in self._warned:
             return None
-        self._told.add(blame)
+        self._warned.add(blame)
         return f"layer '{layer.name}' ({layer.type}): {tell(i, loss)}"
 
     def _not_finite(self, i: int, loss: float) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.exponents import log_of_base
 from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.logexp import log_of_base
 from caffe_compat.layers.registry import register
 
 

@@ -23,7 +23,7 @@ INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each
 NOT_BUILT = {
     "AnnotatedData": (
         f"SSD's annotated databases are not read; {INPUT_INSTEAD}: the images, and the objects as rows of image, "
-        "class, instance, x1, y1, x2, y2 (parts of the image), difficult, 1 x 1 x G x 8"
+        "class, instance, x1, y1, x2, y2 (normalized: parts of the image), difficult, 1 x 1 x G x 8"
     ),
     "DetectionEvaluate": (
         "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "

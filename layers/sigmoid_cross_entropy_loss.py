@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.exponents import exp_of_negative, log1p_exp
+from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
 from caffe_compat.layers.common.loss import (
     BATCH_SIZE,
     LossLayer,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.exponents import exp_of_negative
 from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.logexp import exp_of_negative
 from caffe_compat.layers.kernels import neuron as kernels
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.registry import register

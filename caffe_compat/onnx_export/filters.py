@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.convolution.windows import read_windows
+from caffe_compat.layers.convolution.conv_geometry import read_geometry
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -29,7 +29,7 @@ def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str]) -> 
         raise layer.error(
             "cannot be exported to ONNX, which has its channels on axis 1 and at least one axis behind"
         )
-    windows = read_windows(layer, axes)
+    windows = read_geometry(layer, axes)
     attributes: dict[str, Any] = {
         "kernel_shape": windows.kernel,
         "strides": windows.stride,

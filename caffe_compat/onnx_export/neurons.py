@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.exponents import log_of_base
+from caffe_compat.layers.common.logexp import log_of_base
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 

@@ -10,8 +10,8 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
 from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
-from caffe_compat.layers.convolution.filtering import Filtering
-from caffe_compat.layers.convolution.windows import read_windows
+from caffe_compat.layers.convolution.conv_geometry import read_geometry
+from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.registry import register
 
 
@@ -34,12 +34,12 @@ class Convolution(Layer):
     equal_bottom_top = True
     without_effect = ("convolution_param.force_nd_im2col",)
     param_axes = (("output", "input", "row", "column"), ("output",))
-    _filtering_class = Filtering
+    _algorithm_class = Im2colConvolution
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.convolution_param
         self.channel_axis = canonical_axis(self, param.axis, bottom[0])
-        self.windows = read_windows(self, len(bottom[0].shape) - self.channel_axis - 1)
+        self.geometry = read_geometry(self, len(bottom[0].shape) - self.channel_axis - 1)
         self._channels, self._num_output = bottom[0].shape[self.channel_axis], param.num_output
         self.group = group = param.group
         if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
@@ -47,22 +47,22 @@ class Convolution(Layer):
                 f"num_output {self._num_output} and the {self._channels} channels of the bottom must be "
                 f"multiples of group {group}"
             )
-        self.filtering = self._filtering_class(self.windows, group)
+        self.algorithm = self._algorithm_class(self.geometry, group)
         params: list[ShapeAndFiller] = [(self._filters_shape(group), param.weight_filler)]
         if param.bias_term:
             params.append(((self._num_output,), param.bias_filler))
         set_up_params(self, *params)
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
-        return self._num_output, self._channels // group, *self.windows.kernel
+        return self._num_output, self._channels // group, *self.geometry.kernel
 
     def _spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The top's, for a bottom's."""
-        return self.windows.output_shape(shape)
+        return self.geometry.output_shape(shape)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        axes = self.channel_axis + 1 + len(self.windows.kernel)
+        axes = self.channel_axis + 1 + len(self.geometry.kernel)
         if len(shape) != axes or shape[self.channel_axis] != self._channels:
             raise self.error(
                 f"the bottom has the shape {shape}, expected {axes} axes with "
@@ -74,8 +74,8 @@ class Convolution(Layer):
         spatial = self._spatial_shape(shape[self.channel_axis + 1 :])
         if min(spatial, default=1) < 1:
             raise self.error(
-                f"a kernel of {self.windows.kernel} with dilation {self.windows.dilation} does not fit into a "
-                f"bottom of shape {shape} with pad {self.windows.pad}"
+                f"a kernel of {self.geometry.kernel} with dilation {self.geometry.dilation} does not fit into a "
+                f"bottom of shape {shape} with pad {self.geometry.pad}"
             )
         self._image_shape = shape[self.channel_axis :]
         self._out_shape = self._num_output, *spatial
@@ -90,7 +90,7 @@ class Convolution(Layer):
     def convolve(self, bottom: Blob, top: Blob, bias: np.ndarray | None) -> None:
         """top = filters * bottom + bias, whatever bias the params have."""
         images, outs = self._images(bottom.data), self._outs(top.data)
-        self.filtering.forward(images, self.blobs[0].data, bias, outs)
+        self.algorithm.forward(images, self.blobs[0].data, bias, outs)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0]
@@ -99,9 +99,9 @@ class Convolution(Layer):
             if len(self.blobs) > 1 and self.propagates_to(1):
                 self.blobs[1].diff[...] += out_diffs.sum(axis=(0, *range(2, out_diffs.ndim)))
             if self.propagates_to(0):
-                self.filtering.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
+                self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:
-                self.filtering.image_gradient(out_diffs, filters.data, self._images(below.diff))
+                self.algorithm.image_gradient(out_diffs, filters.data, self._images(below.diff))
 
     def _images(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._image_shape)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.filtering import Filtering
+from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.registry import register
 
 
-class _Transposed(Filtering):
+class _Transposed(Im2colConvolution):
     """Every pixel of the small images (the bottom) adds its filters to the large ones (the top)."""
 
     def forward(
@@ -41,10 +41,10 @@ class Deconvolution(Convolution):
     """
 
     param_axes = (("input", "output", "row", "column"), ("output",))
-    _filtering_class = _Transposed
+    _algorithm_class = _Transposed
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
-        return self._channels, self._num_output // group, *self.windows.kernel
+        return self._channels, self._num_output // group, *self.geometry.kernel
 
     def _spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.windows.input_shape(shape)
+        return self.geometry.input_shape(shape)

@@ -8,12 +8,12 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.filtering import Filtering
+from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import depthwise as kernels
 from caffe_compat.layers.registry import register
 
 
-class _Depthwise(Filtering):
+class _Depthwise(Im2colConvolution):
     """One filter a channel: without laying out windows, and without a matrix product of one row for each channel."""
 
     def forward(
@@ -21,17 +21,17 @@ class _Depthwise(Filtering):
     ) -> None:
         outs[...] = 0 if bias is None else bias[:, None, None]
         for image, out in zip(images, outs, strict=True):
-            kernels.add_filtered(image, filters[:, 0], self._windows.array, out)
+            kernels.add_filtered(image, filters[:, 0], self._geometry.array, out)
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
         for image, out_diff in zip(images, out_diffs, strict=True):
-            kernels.add_filters_gradient(image, out_diff, self._windows.array, filters_diff[:, 0])
+            kernels.add_filters_gradient(image, out_diff, self._geometry.array, filters_diff[:, 0])
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
         for out_diff, image_diff in zip(out_diffs, image_diffs, strict=True):
-            kernels.image_gradient(out_diff, filters[:, 0], self._windows.array, image_diff)
+            kernels.image_gradient(out_diff, filters[:, 0], self._geometry.array, image_diff)
 
 
 @register("DepthwiseConvolution")
@@ -46,7 +46,7 @@ class DepthwiseConvolution(Convolution):
     """
 
     origin = "MobileNet"
-    _filtering_class = _Depthwise
+    _algorithm_class = _Depthwise
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().setup(bottom, top)
@@ -56,7 +56,7 @@ class DepthwiseConvolution(Convolution):
                 f"num_output is {self._num_output} and group {group}, with {self._channels} channels in the bottom; "
                 'all three must be the same: make them so, or use type: "Convolution"'
             )
-        if len(self.windows.kernel) != 2:
+        if len(self.geometry.kernel) != 2:
             raise self.error(
                 f"the bottom has the shape {bottom[0].shape}; expected two spatial axes, for others use "
                 'type: "Convolution"'

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
-from caffe_compat.layers.convolution.windows import read_windows
+from caffe_compat.layers.convolution.conv_geometry import read_geometry
 from caffe_compat.layers.registry import register
 
 
@@ -37,31 +37,31 @@ class Im2col(Layer):
             raise self.error(
                 f"a bottom of shape {bottom[0].shape} has no spatial axes after axis {self._axis}"
             )
-        self._windows = read_windows(self, axes)
+        self._geometry = read_geometry(self, axes)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        axes = self._axis + 1 + len(self._windows.kernel)
+        axes = self._axis + 1 + len(self._geometry.kernel)
         if len(shape) != axes:
             raise self.error(f"the bottom has the shape {shape}, expected {axes} axes")
-        self._out_shape = self._windows.output_shape(shape[self._axis + 1 :])
+        self._out_shape = self._geometry.output_shape(shape[self._axis + 1 :])
         if min(self._out_shape) < 1:
             raise self.error(
-                f"a kernel of {self._windows.kernel} does not fit into a bottom of shape {shape}"
+                f"a kernel of {self._geometry.kernel} does not fit into a bottom of shape {shape}"
             )
-        self._channels = shape[self._axis] * self._windows.elements
+        self._channels = shape[self._axis] * self._geometry.elements
         top[0].reshape(*shape[: self._axis], self._channels, *self._out_shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for image, columns in zip(self._images(bottom[0].data), self._columns(top[0].data), strict=True):
-            self._windows.to_columns(image, 0, self._out_shape, columns)
+            self._geometry.to_columns(image, 0, self._out_shape, columns)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         bottom[0].diff[...] = 0
         for columns, image in zip(self._columns(top[0].diff), self._images(bottom[0].diff), strict=True):
-            self._windows.add_columns(columns, 0, self._out_shape, image)
+            self._geometry.add_columns(columns, 0, self._out_shape, image)
 
     def _images(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1, *array.shape[self._axis :])

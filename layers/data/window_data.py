@@ -18,7 +18,7 @@ from caffe_compat.layers.data.transformer import (
     rng_state,
     set_rng_state,
 )
-from caffe_compat.layers.data.window_file import Window, read_windows
+from caffe_compat.layers.data.window_file import Window, read_geometry
 from caffe_compat.layers.data.window_region import window_region
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
@@ -58,7 +58,7 @@ class WindowData(Layer):
         self._check()
         transformer = DataTransformer(self)
         self.rng = Rng(caffe_rng().draw())
-        windows, self.channels = read_windows(self, param.source, param.root_folder)
+        windows, self.channels = read_geometry(self, param.source, param.root_folder)
         self.foreground = [w for w in windows if w.overlap >= param.fg_threshold]
         self.background = [
             w._replace(label=0) for w in windows if w.overlap < min(param.bg_threshold, param.fg_threshold)

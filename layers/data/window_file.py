@@ -19,7 +19,7 @@ class Window(NamedTuple):
     place: str
 
 
-def read_windows(layer: Layer, source: str, root_folder: str) -> tuple[list[Window], int]:
+def read_geometry(layer: Layer, source: str, root_folder: str) -> tuple[list[Window], int]:
     """All windows of a file, and the channels of its last image.
 
     For each image the file has `# index`, path, channels, height, width, the number of windows, and for each of

@@ -47,7 +47,7 @@ def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.nda
 
 
 def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32) -> None:
-    told = layer.__dict__.setdefault("_told", set())
+    warned = layer.__dict__.setdefault("_warned", set())
     upper_left, lower_right = rois[:, 1:3], rois[:, 3:5]
     height, width = size
     kinds = {
@@ -59,8 +59,8 @@ def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32
     }
     for text, is_so in kinds.items():
         found = np.flatnonzero(is_so.any(axis=1))
-        if found.size and text not in told:
-            told.add(text)
+        if found.size and text not in warned:
+            warned.add(text)
             image, *box = (f"{value:g}" for value in rois[found[0]])
             warnings.warn(
                 f"layer '{layer.name}' ({layer.type}): RoI {found[0]} (image {image}, box {' '.join(box)}) {text}, "

@@ -1,4 +1,4 @@
-"""Anchors on a map, and boxes as the steps from anchors to them (dx, dy, log of width, log of height).
+"""Anchors on a map, and boxes as the deltas from anchors to them (dx, dy, log of width, log of height).
 
 Boxes are x1 y1 x2 y2 in pixels, both corners inside: the width is x2 - x1 + 1, and the centre x1 + width / 2.
 Source: py-faster-rcnn's bbox_transform, bbox_transform_inv and clip_boxes; Girshick et al., Rich feature
@@ -24,27 +24,27 @@ def shifted_anchors(anchors, stride, height, width, result):
 
 
 @njit(cache=True, error_model="numpy")
-def decode(boxes, steps, right, bottom, result):
-    """Write into result (n x 4) where the steps (n x 4) lead from the boxes, clipped to 0..right, 0..bottom."""
+def decode(boxes, deltas, right, bottom, result):
+    """Write into result (n x 4) where the deltas (n x 4) lead from the boxes, clipped to 0..right, 0..bottom."""
     half, one, zero = np.float32(0.5), np.float32(1), np.float32(0)
     for n in range(len(boxes)):
         for i in range(2):
             last = right if i == 0 else bottom
             size = boxes[n, i + 2] - boxes[n, i] + one
-            centre = steps[n, i] * size + (boxes[n, i] + half * size)
-            reach = half * (np.exp(steps[n, i + 2]) * size)
+            centre = deltas[n, i] * size + (boxes[n, i] + half * size)
+            reach = half * (np.exp(deltas[n, i + 2]) * size)
             result[n, i] = max(min(centre - reach, last), zero)
             result[n, i + 2] = max(min(centre + reach, last), zero)
 
 
 @njit(cache=True, error_model="numpy")
-def encode(boxes, goals, best, result):
-    """Write into result (n x 4) the steps that lead from each box to goals[best[n]]."""
+def encode(boxes, gt_boxes, best, result):
+    """Write into result (n x 4) the deltas that lead from each box to gt_boxes[best[n]]."""
     half, one = np.float32(0.5), np.float32(1)
     for n in range(len(boxes)):
         g = best[n]
         for i in range(2):
             size = boxes[n, i + 2] - boxes[n, i] + one
-            goal = goals[g, i + 2] - goals[g, i] + one
-            result[n, i] = ((goals[g, i] + half * goal) - (boxes[n, i] + half * size)) / size
+            goal = gt_boxes[g, i + 2] - gt_boxes[g, i] + one
+            result[n, i] = ((gt_boxes[g, i] + half * goal) - (boxes[n, i] + half * size)) / size
             result[n, i + 2] = np.log(goal / size)

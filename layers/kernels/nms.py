@@ -34,7 +34,7 @@ def nms_groups(boxes, starts, threshold, keep):
 
 @njit(cache=True, error_model="numpy")
 def nms_of_parts(boxes, threshold, eta, keep):
-    """Write into keep (n, bool) which of the boxes (n x 4 in parts of the image, best first) stay.
+    """Write into keep (n, bool) which of the boxes (n x 4 in normalized coordinates, best first) stay.
 
     As `nms`; but with each box that stays, the threshold is multiplied by eta (1: never) while it is above a half.
     Pass both in the boxes' dtype. Source: ApplyNMSFast of the SSD fork of Caffe.

@@ -13,7 +13,7 @@ LEAST = 1e-6  # an overlap that is not more is none
 
 @njit(cache=True, error_model="numpy")
 def overlaps_of_parts(boxes, objects, result):
-    """IoU of each of the boxes (P x 4) with each of the objects (G x 4), in parts of the image: result[p, g]."""
+    """IoU of each of the boxes (P x 4) with each of the objects (G x 4), in normalized coordinates: result[p, g]."""
     for p in range(len(boxes)):
         for g in range(len(objects)):
             result[p, g] = iou_of_parts(boxes, p, objects, g)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from caffe_compat.layers.kernels import sandwich
+from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, SLACK, multiply
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
@@ -64,7 +64,7 @@ def tiles_as_columns(images, grid, begin, tiles, pad, threads, out):
                     image, row, column = places[lane]
                     _read(images[image, c], row - pad, column - pad, PIXELS, lane, stage)
                 to = out.ctypes.data + _FLOAT * (panel * channels + c) * COLUMNS
-                sandwich.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
+                winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -83,7 +83,7 @@ def channels_as_columns(images, places, pad, threads, out):
                 plane = images[image, panel * COLUMNS + lane]
                 _read(plane, row - pad, column - pad, PIXELS, lane, stage)
             to = out.ctypes.data + _FLOAT * (panel * tiles + t) * COLUMNS
-            sandwich.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
+            winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
 @njit(cache=True, error_model="numpy")
@@ -97,7 +97,7 @@ def _outputs_as_rows(out_diffs, places, first, stage, out):
             lane = r if r < ROWS else r + SLACK
             _read(out_diffs[image, first + r], row, column, OUTPUTS, lane, stage)
         to = out.ctypes.data + _FLOAT * t * ROWS
-        sandwich.of_outputs(stage.ctypes.data, COLUMNS, to, out.shape[1], tiles * ROWS + SLACK)
+        winograd_transforms.of_outputs(stage.ctypes.data, COLUMNS, to, out.shape[1], tiles * ROWS + SLACK)
 
 
 CHUNK = 16  # input channels of filters that are read at a time
@@ -125,7 +125,9 @@ def _filters_as_rows(filters, first, turned, stage, out):
                         stage[c, place, lane] = one[y, x]
         for c in range(size):
             to = out.ctypes.data + _FLOAT * (begin + c) * ROWS
-            sandwich.of_filters(stage[c].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK)
+            winograd_transforms.of_filters(
+                stage[c].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK
+            )
 
 
 @njit(cache=True, error_model="numpy")
@@ -192,7 +194,9 @@ def filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs
                     find(begin + before, count, grid, places)
                     for r in range(min(PAIR, outputs - first)):
                         source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
-                        sandwich.to_outputs(source, PAIR * COLUMNS, done.ctypes.data, COLUMNS, LANES)
+                        winograd_transforms.to_outputs(
+                            source, PAIR * COLUMNS, done.ctypes.data, COLUMNS, LANES
+                        )
                         _write(done, bias[first + r], places, count, first + r, outs)
 
 
@@ -227,5 +231,7 @@ def add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff):
                 for g in range(together):
                     for r in range(min(PAIR, outputs - first)):
                         source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
-                        sandwich.to_filters(source, PAIR * COLUMNS, stage.ctypes.data, COLUMNS, LANES)
+                        winograd_transforms.to_filters(
+                            source, PAIR * COLUMNS, stage.ctypes.data, COLUMNS, LANES
+                        )
                         _add_filters(stage, first + r, (group + g) * COLUMNS, filters_diff)

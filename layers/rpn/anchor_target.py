@@ -19,7 +19,7 @@ class AnchorTargetLayer(Layer):
 
     bottom[0]: 1 x 2A x H x W, its shape counts only. bottom[1]: gt_boxes, G x 5 (x1 y1 x2 y2 class).
     bottom[2]: 1 x 3, the image's height and width (pixels), and scale. bottom[3]: the image, not looked at.
-    top[0]: 1 x 1 x A*H x W labels: 1 object, 0 none, -1 does not count. top[1] to [3]: 1 x 4A x H x W steps
+    top[0]: 1 x 1 x A*H x W labels: 1 object, 0 none, -1 does not count. top[1] to [3]: 1 x 4A x H x W deltas
     from the anchors to the boxes they overlap most, inside weights, outside weights.
     Anchors farther than allowed_border outside the image do not count. Objects are the anchors that overlap a
     box by positive_overlap or more, and those that overlap a box most, even if by nothing. None are the others
@@ -73,11 +73,11 @@ class AnchorTargetLayer(Layer):
         overlaps(anchors[inside], boxes, overlap)
         labels = self._labels(overlap)
         self._sample(labels)
-        steps = np.empty((inside.size, 4))
-        encode(anchors[inside], boxes, overlap.argmax(axis=1), steps)
+        deltas = np.empty((inside.size, 4))
+        encode(anchors[inside], boxes, overlap.argmax(axis=1), deltas)
         inside_weights = np.where(labels[:, None] == 1, self.inside_weights, 0)
         outside_weights = np.repeat(self._weights(labels)[:, None], 4, axis=1)
-        values = (labels[:, None], steps, inside_weights, outside_weights)
+        values = (labels[:, None], deltas, inside_weights, outside_weights)
         for blob, value, fill in zip(top, values, (-1, 0, 0, 0), strict=True):
             everywhere = np.full((len(anchors), value.shape[1]), fill, blob.dtype)
             everywhere[inside] = value

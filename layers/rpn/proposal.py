@@ -18,7 +18,7 @@ class ProposalLayer(Layer):
     """`python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" }`: RoIs from anchors, best first.
 
     bottom[0]: 1 x 2A x H x W probabilities, of no object and then of one, by anchor. bottom[1]: 1 x 4A x H x W
-    steps from the anchors to the boxes. bottom[2]: 1 x 3, the image's height, width (pixels) and scale.
+    deltas from the anchors to the boxes. bottom[2]: 1 x 3, the image's height, width (pixels) and scale.
     top[0]: R x 5 RoIs (0, x1, y1, x2, y2), inside the image. top[1], if any: R x 1, their probabilities.
     Boxes narrower or lower than min_size times the scale are left out, so that R may be 0; of the
     pre_nms_top_n best, those stay that overlap no better one above nms_thresh, up to post_nms_top_n (0 or
@@ -73,11 +73,11 @@ class ProposalLayer(Layer):
             blob.data[:, 0] = scores[chosen]
 
     def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
-        steps = bottom[1].data[0].transpose(1, 2, 0).reshape(-1, 4)
+        deltas = bottom[1].data[0].transpose(1, 2, 0).reshape(-1, 4)
         height, width = bottom[1].shape[2:]
         boxes = anchors_on_map(self.anchors, self.stride, height, width)
         image_height, image_width, _ = bottom[2].data[0]
-        decode(boxes, steps, image_width - 1, image_height - 1, boxes)
+        decode(boxes, deltas, image_width - 1, image_height - 1, boxes)
         return boxes
 
     def _best(self, boxes: np.ndarray, scores: np.ndarray, scale: float) -> np.ndarray:

@@ -63,21 +63,21 @@ class ProposalTargetLayer(Layer):
         rois = np.concatenate([bottom[0].data.reshape(-1, 5), own])
         if rois[:, 0].any():
             raise self.error("a RoI is of another image than 0; a minibatch holds one image")
-        corners, goals = rois[:, 1:].astype(np.float64), boxes[:, :4].astype(np.float64)
+        corners, gt_boxes = rois[:, 1:].astype(np.float64), boxes[:, :4].astype(np.float64)
         overlap = np.empty((len(rois), len(boxes)))
-        overlaps(corners, goals, overlap)
+        overlaps(corners, gt_boxes, overlap)
         foreground, background = self._sample(overlap.max(axis=1))
         rows = np.concatenate([foreground, background])
         best = overlap.argmax(axis=1)[rows]
-        steps = np.empty((rows.size, 4))
-        encode(corners[rows], goals, best, steps)
+        deltas = np.empty((rows.size, 4))
+        encode(corners[rows], gt_boxes, best, deltas)
         if self.normalize_targets:
-            steps = (steps - self.normalize_means) / self.normalize_stds
+            deltas = (deltas - self.normalize_means) / self.normalize_stds
         self._shape_tops(top, rows.size)
         top[0].data[...] = rois[rows]
         top[1].data[...] = boxes[best, 4]
         top[1].data[foreground.size :] = 0
-        self._write_targets(top, steps, foreground.size)
+        self._write_targets(top, deltas, foreground.size)
 
     def _boxes(self, blob: Blob) -> np.ndarray:
         boxes = boxes_with_class(self, blob)
@@ -106,12 +106,12 @@ class ProposalTargetLayer(Layer):
         for blob, rest in zip(top, ([5], [], wide, wide, wide), strict=True):
             blob.reshape(rows, *rest)
 
-    def _write_targets(self, top: Sequence[Blob], steps: np.ndarray, foreground: int) -> None:
+    def _write_targets(self, top: Sequence[Blob], deltas: np.ndarray, foreground: int) -> None:
         rows = np.arange(foreground)[:, None]
         classes = top[1].data[:foreground, None].astype(int)
         columns = 4 * (np.ones_like(classes) if self.agnostic else classes) + np.arange(4)
         weights = np.asarray(self.inside_weights)
-        for blob, value in zip(top[2:], (steps[:foreground], weights, weights > 0), strict=True):
+        for blob, value in zip(top[2:], (deltas[:foreground], weights, weights > 0), strict=True):
             blob.data[...] = 0
             blob.data[rows, columns] = value
 

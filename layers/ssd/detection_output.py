@@ -19,10 +19,10 @@ from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
 class DetectionOutput(Layer):
     """Boxes from predictions and prior boxes: for each class those that overlap no better one, the best of all.
 
-    bottom[0]: N x 4PL steps from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
+    bottom[0]: N x 4PL deltas from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
     bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
     bottom[3], if any: the image, not looked at.
-    top[0]: 1 x 1 x D x 7: image, class, score, x1 y1 x2 y2 in parts of the image, not clipped to it; by image, then
+    top[0]: 1 x 1 x D x 7: image, class, score, x1 y1 x2 y2 normalized, not clipped to it; by image, then
     by class, then the best first. Where no image has any, one row of -1 an image, after its number.
     For each class but background_label_id: the nms_param.top_k best above confidence_threshold (all), without those
     that overlap a better one above nms_threshold, which shrinks by the factor eta with each box as long as it is
@@ -75,14 +75,14 @@ class DetectionOutput(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if not all(np.isfinite(blob.data).all() for blob in bottom[:2]):
             warnings.warn(
-                f"layer '{self.name}' (DetectionOutput): steps or scores are not finite; were the weights loaded? A "
+                f"layer '{self.name}' (DetectionOutput): deltas or scores are not finite; were the weights loaded? A "
                 "score of NaN is no detection",
                 stacklevel=2,
             )
         self.priors.read(bottom[2])
-        steps = bottom[0].data.reshape(*self.shape, 4)
+        deltas = bottom[0].data.reshape(*self.shape, 4)
         scores = bottom[1].data.reshape(*self.shape[:2], -1)
-        found = [self._detect(n, steps[n], scores[n]) for n in range(len(steps))]
+        found = [self._detect(n, deltas[n], scores[n]) for n in range(len(deltas))]
         if any(len(rows) for rows in found):
             rows = np.concatenate(found)
         else:
@@ -94,9 +94,9 @@ class DetectionOutput(Layer):
             for rows in found:
                 self.files.add(rows)
 
-    def _detect(self, image: int, steps: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """The rows of one image; steps P x L x 4, scores P x C."""
-        boxes = np.stack([self.priors.decode(steps[:, label]) for label in range(steps.shape[1])])
+    def _detect(self, image: int, deltas: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """The rows of one image; deltas P x L x 4, scores P x C."""
+        boxes = np.stack([self.priors.decode(deltas[:, label]) for label in range(deltas.shape[1])])
         kept = [
             self._suppress(boxes[c if len(boxes) > 1 else 0], np.ascontiguousarray(scores[:, c]))
             for c in self.classes

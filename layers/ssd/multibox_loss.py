@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.exponents import exp_of_negative, log1p_exp
+from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
 from caffe_compat.layers.common.loss import LossLayer, loss_weight, normalization_mode, normalizer
 from caffe_compat.layers.kernels import softmax as softmax_kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.softmax_loss import LEAST_PROBABILITY
+from caffe_compat.layers.ssd.ground_truth import GroundTruthBoxes
+from caffe_compat.layers.ssd.localization_loss import LocalizationLoss
 from caffe_compat.layers.ssd.multibox_matching import match_priors
 from caffe_compat.layers.ssd.multibox_mining import check_mining, choose
-from caffe_compat.layers.ssd.multibox_places import Places
-from caffe_compat.layers.ssd.objects import Objects
 from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
 
@@ -24,10 +24,10 @@ from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
 class MultiBoxLoss(LossLayer):
     """How far predictions are from the objects that their prior boxes stand for, in place and in class.
 
-    bottom[0]: N x 4PL steps from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
+    bottom[0]: N x 4PL deltas from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
     bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
-    bottom[3]: 1 x 1 x G x 8 objects: image (-1: none), class, instance, x1 y1 x2 y2 in parts of the image, difficult.
-    top[0]: loc_weight times the loss of the steps, plus the one of the scores; the sum over what counts, divided as
+    bottom[3]: 1 x 1 x G x 8 objects: image (-1: none), class, instance, x1 y1 x2 y2 normalized, difficult.
+    top[0]: loc_weight times the loss of the deltas, plus the one of the scores; the sum over what counts, divided as
     loss_param.normalization says (VALID: by the number of priors that stand for an object). A propagate_down that
     is false for bottom[0] or [1] leaves its loss out.
     Priors (use_prior_for_matching; otherwise the predicted boxes) stand for objects as `kernels.prior_matches.match`
@@ -35,7 +35,7 @@ class MultiBoxLoss(LossLayer):
     loss among those that overlap no object by neg_overlap; with HARD_EXAMPLE, of all priors of an image the
     sample_size with the highest loss count; with NONE, all count. nms_param: among the hard ones, those only that
     overlap no harder one. Images without objects count with NONE only.
-    The gradient at the steps leaves out the division by the variances of encode_variance_in_target, as in Caffe.
+    The gradient at the deltas leaves out the division by the variances of encode_variance_in_target, as in Caffe.
     Not as in Caffe: LOGISTIC without mining, which there gives the classes of all images but the first to wrong
     priors, and map_object_to_agnostic with mining, which its CPU refuses. Raises LayerError for params, shapes and
     objects that do not fit.
@@ -63,8 +63,8 @@ class MultiBoxLoss(LossLayer):
             )
         self.counts = list(self.layer_param.propagate_down)[:2] or [True, True]
         self.priors = PriorBoxes(self, param.code_type, param.encode_variance_in_target)
-        self.objects = Objects(self, param)
-        self.places = Places(self.priors, self.objects, param)
+        self.objects = GroundTruthBoxes(self, param)
+        self.localization = LocalizationLoss(self.priors, self.objects, param)
         self.prob = Blob((), bottom[0].dtype)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -76,27 +76,27 @@ class MultiBoxLoss(LossLayer):
         self.prob.reshape(bottom[0].num * count, classes, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        steps = bottom[0].data.reshape(*self.shape, 4)
+        deltas = bottom[0].data.reshape(*self.shape, 4)
         scores = bottom[1].data.reshape(*self.shape[:2], -1)
         self.priors.read(bottom[2])
-        self.objects.read(bottom[3], len(steps))
-        matches, overlaps = match_priors(self.priors, self.objects, steps, self.param)
-        self.places.compare(steps, matches)
+        self.objects.read(bottom[3], len(deltas))
+        matches, overlaps = match_priors(self.priors, self.objects, deltas, self.param)
+        self.localization.compare(deltas, matches)
         cost = self._cost(scores, matches)
         self.chosen = np.ones(cost.shape, bool)
         if self.mines:
-            self._mine(steps, matches, overlaps, cost)
+            self._mine(deltas, matches, overlaps, cost)
         param = self.layer_param.loss_param
-        counts = *self.shape[:2], len(self.places.distance)
+        counts = *self.shape[:2], len(self.localization.distance)
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
-        place = self.param.loc_weight * self.places.losses().sum()
+        place = self.param.loc_weight * self.localization.losses().sum()
         loss = self.counts[0] * place + self.counts[1] * cost[self.chosen].sum()
         top[0].data[...] = loss / self.normalizer
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         weight = loss_weight(top) / self.normalizer
         if propagate_down[0]:
-            self.places.gradient(weight * self.param.loc_weight, bottom[0].diff.reshape(*self.shape, 4))
+            self.localization.gradient(weight * self.param.loc_weight, bottom[0].diff.reshape(*self.shape, 4))
         if propagate_down[1]:
             diff = bottom[1].diff.reshape(self.target.shape)
             np.subtract(self.prob.data.reshape(diff.shape), self.target, out=diff)
@@ -105,8 +105,8 @@ class MultiBoxLoss(LossLayer):
     def _cost(self, scores: np.ndarray, matches: np.ndarray) -> np.ndarray:
         """The loss of each prior's scores, N x P; keeps its probabilities and what they should be."""
         param, prob = self.param, self.prob.data
-        image, place, _ = self.places.where
-        labels = param.background_label_id + 1 if param.map_object_to_agnostic else self.places.labels
+        image, place, _ = self.localization.where
+        labels = param.background_label_id + 1 if param.map_object_to_agnostic else self.localization.labels
         nothing = -1 if self.logistic and not self.mines else param.background_label_id
         wanted = np.full(matches.shape[:2], nothing)
         wanted[image, place] = labels
@@ -123,13 +123,13 @@ class MultiBoxLoss(LossLayer):
         np.divide(1, prob + 1, out=prob)
         return cost
 
-    def _mine(self, steps: np.ndarray, matches: np.ndarray, overlaps: np.ndarray, cost: np.ndarray) -> None:
+    def _mine(self, deltas: np.ndarray, matches: np.ndarray, overlaps: np.ndarray, cost: np.ndarray) -> None:
         """Set which priors count, and forget the matches that do not."""
         loss = cost.copy()
         if self.param.mining_type == Param.HARD_EXAMPLE:
-            loss[self.places.where[:2]] += self.places.losses().sum(axis=1)
+            loss[self.localization.where[:2]] += self.localization.losses().sum(axis=1)
         self.chosen.fill(False)
         for n in np.unique(self.objects.images):
-            boxes = self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(steps[n, :, 0])
+            boxes = self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(deltas[n, :, 0])
             self.chosen[n] = choose(self.param, loss[n], matches[n, :, 0], overlaps[n, :, 0], boxes)
-        self.places.keep(self.chosen)
+        self.localization.keep(self.chosen)

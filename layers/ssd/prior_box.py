@@ -15,7 +15,7 @@ SAME = 1e-6  # ratios that differ by less are one
 
 @register("PriorBox")
 class PriorBox(Layer):
-    """Boxes around every pixel of a map, as parts of the image: what SSD's predictions are relative to.
+    """Boxes around every pixel of a map, in normalized coordinates: what SSD's predictions are relative to.
 
     bottom[0]: the map, N x C x H x W. bottom[1]: the image, N x C x height x width, unless img_size (or img_h and
     img_w, in pixels) is given. Only their shapes count.

@@ -14,7 +14,7 @@ from caffe_compat.layers.kernels import priors as kernels
 class PriorBoxes:
     """What DetectionOutput and MultiBoxLoss do with bottom[2], the top of PriorBox: 1 x 2 x 4P.
 
-    code: how steps lead to boxes, a PriorBoxParameter.CodeType. in_target: the variances are in what the steps were
+    code: how deltas lead to boxes, a PriorBoxParameter.CodeType. in_target: the variances are in what the deltas were
     learnt from, so that `decode` leaves them out. boxes, variances: P x 4, after `read`.
     """
 
@@ -48,15 +48,15 @@ class PriorBoxes:
             row = int(flat.argmax())
             raise self.layer.error(f"prior {row} is {self.boxes[row].tolist()}; expected x1 < x2 and y1 < y2")
 
-    def decode(self, steps: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """The boxes (M x 4) where steps (M x 4) lead from the priors of these rows, in the order of the steps."""
+    def decode(self, deltas: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The boxes (M x 4) where deltas (M x 4) lead from the priors of these rows, in the order of the deltas."""
         variances = np.ones_like(self.variances) if self.in_target else self.variances
-        boxes = np.empty_like(steps)
-        kernels.decode(self.boxes[rows], variances[rows], np.ascontiguousarray(steps), self.code, boxes)
+        boxes = np.empty_like(deltas)
+        kernels.decode(self.boxes[rows], variances[rows], np.ascontiguousarray(deltas), self.code, boxes)
         return boxes
 
-    def encode(self, rows: np.ndarray, goals: np.ndarray) -> np.ndarray:
-        """The steps (M x 4), over their variances, from the priors of these rows to the goals (M x 4)."""
-        steps = np.empty_like(goals)
-        kernels.encode(self.boxes[rows], self.variances[rows], goals, self.code, steps)
-        return steps
+    def encode(self, rows: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
+        """The deltas (M x 4), over their variances, from the priors of these rows to the gt_boxes (M x 4)."""
+        deltas = np.empty_like(gt_boxes)
+        kernels.encode(self.boxes[rows], self.variances[rows], gt_boxes, self.code, deltas)
+        return deltas

@@ -82,14 +82,14 @@ def rois(images: int, height: int, width: int) -> Fill:
 
 
 def priors(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
-    """1 x 2 x 4P: boxes x1 y1 x2 y2 in parts of the image, some of them beyond it, and their variances."""
+    """1 x 2 x 4P: boxes x1 y1 x2 y2 in normalized coordinates, some of them beyond it, and their variances."""
     boxes = rng.uniform(-0.1, 0.7, (shape[2] // 4, 2))
     boxes = np.hstack([boxes, boxes + rng.uniform(0.1, 0.5, boxes.shape)])
     return np.stack([boxes, rng.uniform(0.1, 0.3, boxes.shape)]).reshape(shape)
 
 
 def objects(images: int, classes: int) -> Fill:
-    """1 x 1 x G x 8: image (-1 in one row), class from 1, instance, box in parts of the image, difficult."""
+    """1 x 1 x G x 8: image (-1 in one row), class from 1, instance, box in normalized coordinates, difficult."""
 
     def fill(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
         n = shape[2]

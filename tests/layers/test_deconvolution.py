@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import CaffeCompatError, LayerError
-from caffe_compat.layers.convolution import filtering
+from caffe_compat.layers.convolution import im2col_convolution
 from layers.harness import Runner
 
 # parameters as text, bottom shape, top shape
@@ -70,10 +70,10 @@ def close(got, want):
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * abs(want).max())
 
 
-@pytest.mark.parametrize("columns", [filtering.COLUMNS, 1])
+@pytest.mark.parametrize("columns", [im2col_convolution.COLUMNS, 1])
 @pytest.mark.parametrize("params, shape, top_shape", CASES)
 def test_against_naive(monkeypatch, params, shape, top_shape, columns):
-    monkeypatch.setattr(filtering, "COLUMNS", columns)  # 1: one row at a time
+    monkeypatch.setattr(im2col_convolution, "COLUMNS", columns)  # 1: one row at a time
     rng = np.random.RandomState(1)
     x = rng.standard_normal(shape).astype(np.float32)
     runner = Runner(layer(params), [x])

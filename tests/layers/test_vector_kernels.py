@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from caffe_compat.layers.kernels import sandwich
+from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, multiply
 from caffe_compat.layers.kernels.transpose import transpose
 
@@ -35,11 +35,11 @@ def jitted(transform):
 
 
 TRANSFORMS = {
-    "of_pixels": np.array(sandwich.B_T),
-    "of_filters": np.array(sandwich.G),
-    "to_outputs": np.array(sandwich.A_T),
-    "of_outputs": np.array(sandwich.A_T).T,
-    "to_filters": np.array(sandwich.G).T,
+    "of_pixels": np.array(winograd_transforms.B_T),
+    "of_filters": np.array(winograd_transforms.G),
+    "to_outputs": np.array(winograd_transforms.A_T),
+    "of_outputs": np.array(winograd_transforms.A_T).T,
+    "to_filters": np.array(winograd_transforms.G).T,
 }
 
 
@@ -73,7 +73,7 @@ def test_transforms(name):
     matrix = TRANSFORMS[name]
     p, q = matrix.shape
     d, out = noise(q, q, COLUMNS + 3), np.full((p, p, COLUMNS + 8), np.nan, np.float32)
-    jitted(getattr(sandwich, name))(d, COLUMNS + 3, out, COLUMNS + 8, LANES + 2)
+    jitted(getattr(winograd_transforms, name))(d, COLUMNS + 3, out, COLUMNS + 8, LANES + 2)
     got = np.concatenate(
         [out[:, :, v * (LANES + 2) :][:, :, :LANES] for v in range(COLUMNS // LANES)], axis=2
     )
@@ -84,7 +84,10 @@ def test_transforms(name):
 def test_winograd_convolves():
     """One tile by the three matrices is the 4 x 4 outputs of a 3 x 3 filter."""
     d, g = noise(6, 6).astype(np.float64), noise(3, 3).astype(np.float64)
-    b_t, g_m, a_t = (np.array(m, np.float64) for m in (sandwich.B_T, sandwich.G, sandwich.A_T))
+    b_t, g_m, a_t = (
+        np.array(m, np.float64)
+        for m in (winograd_transforms.B_T, winograd_transforms.G, winograd_transforms.A_T)
+    )
     want = [[(d[y : y + 3, x : x + 3] * g).sum() for x in range(4)] for y in range(4)]
     np.testing.assert_allclose(a_t @ ((b_t @ d @ b_t.T) * (g_m @ g @ g_m.T)) @ a_t.T, want, rtol=1e-12)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.engines.fast.winograd import LEAST_TILES, PhasedWinograd, Winograd, _pays, _tiles
-from caffe_compat.layers.convolution.filtering import Filtering
-from caffe_compat.layers.convolution.windows import Windows
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import winograd as kernels
 
 # kind, kernel, stride, pad, images x channels x height x width, outputs
@@ -32,14 +32,14 @@ CASES = [
 
 
 def make(kind, size, stride, pad, shape, outputs):
-    windows = Windows((size, size), (stride, stride), (pad, pad), (1, 1))
-    assert kind.fits(windows, 1, np.dtype(np.float32))
+    geometry = ConvGeometry((size, size), (stride, stride), (pad, pad), (1, 1))
+    assert kind.fits(geometry, 1, np.dtype(np.float32))
     rng = np.random.RandomState(size + pad)
     images = rng.standard_normal(shape).astype(np.float32)
     filters = rng.standard_normal((outputs, shape[1], size, size)).astype(np.float32)
-    out_shape = (shape[0], outputs, *windows.output_shape(shape[2:]))
+    out_shape = (shape[0], outputs, *geometry.output_shape(shape[2:]))
     out_diffs = rng.standard_normal(out_shape).astype(np.float32)
-    return kind(windows, 1), Filtering(windows, 1), images, filters, out_diffs
+    return kind(geometry, 1), Im2colConvolution(geometry, 1), images, filters, out_diffs
 
 
 def assert_near(got, want):

@@ -28,7 +28,7 @@ class FastEngine(StrictEngine):
         super().__init__(net, device, precision)
         for layer in net.layers:
             if type(layer) is Convolution:
-                _choose_filtering(layer)
+                _choose_algorithm(layer)
         self._by_first = find_groups(net.graph, net.layers, net.plan)
         self.groups = list(self._by_first.values())
         for group in self.groups:
@@ -90,8 +90,8 @@ class FastEngine(StrictEngine):
         return make
 
 
-def _choose_filtering(layer: Convolution) -> None:
+def _choose_algorithm(layer: Convolution) -> None:
     """Let a convolution take its products in the fastest way that fits it."""
     for kind in (Winograd, PhasedWinograd):
-        if kind.fits(layer.windows, layer.group, layer.dtype):
-            layer.filtering = kind(layer.windows, layer.group)
+        if kind.fits(layer.geometry, layer.group, layer.dtype):
+            layer.algorithm = kind(layer.geometry, layer.group)

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.convolution.filtering import Filtering
-from caffe_compat.layers.convolution.windows import Windows
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import phases
 from caffe_compat.layers.kernels import winograd as kernels
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
@@ -18,22 +18,22 @@ LEAST_CHANNELS, LEAST_TILES = 64, 16  # below, transforming costs more than it s
 ELEMENTS = 2**21  # of transformed tiles at a time (8 MB), but at least a group of panels
 
 
-class Winograd(Filtering):
-    """What Filtering computes, for one group of filters of 3 x 3, stride 1 and dilation 1, in float32.
+class Winograd(Im2colConvolution):
+    """What Im2colConvolution computes, for one group of filters of 3 x 3, stride 1 and dilation 1, in float32.
 
-    What is small falls back to Filtering. The largest error is about 1e-5 of the largest value, 4e-7 of Filtering.
+    What is small falls back to Im2colConvolution. The largest error is about 1e-5 of the largest value (there 4e-7).
     Source: see kernels/winograd.py.
     """
 
     @staticmethod
-    def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
-        """Whether it can take the place of a Filtering."""
+    def fits(geometry: ConvGeometry, group: int, dtype: np.dtype) -> bool:
+        """Whether it can take the place of an Im2colConvolution."""
         one = (1, 1)
         return (
             dtype == np.float32
             and group == 1
-            and (windows.kernel, windows.stride, windows.dilation) == ((3, 3), one, one)
-            and windows.pad[0] == windows.pad[1] <= 2
+            and (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), one, one)
+            and geometry.pad[0] == geometry.pad[1] <= 2
         )
 
     def forward(
@@ -87,7 +87,7 @@ class Winograd(Filtering):
 
     @property
     def _pad(self) -> int:
-        return self._windows.pad[0]
+        return self._geometry.pad[0]
 
 
 def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
@@ -118,27 +118,27 @@ def _parts(rows: int, panels: int) -> int:
     return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
-class PhasedWinograd(Filtering):
-    """What Filtering computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 over four times the channels.
+class PhasedWinograd(Im2colConvolution):
+    """What Im2colConvolution computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 over 4 times the channels.
 
     A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each
     phase sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column), with stride 1.
     """
 
     @staticmethod
-    def fits(windows: Windows, group: int, dtype: np.dtype) -> bool:
-        """Whether it can take the place of a Filtering."""
+    def fits(geometry: ConvGeometry, group: int, dtype: np.dtype) -> bool:
+        """Whether it can take the place of an Im2colConvolution."""
         return (
             dtype == np.float32
             and group == 1
-            and windows.kernel in ((5, 5), (6, 6))
-            and (windows.stride, windows.dilation) == ((2, 2), (1, 1))
-            and windows.pad[0] == windows.pad[1]
+            and geometry.kernel in ((5, 5), (6, 6))
+            and (geometry.stride, geometry.dilation) == ((2, 2), (1, 1))
+            and geometry.pad[0] == geometry.pad[1]
         )
 
-    def __init__(self, windows: Windows, group: int):
-        super().__init__(windows, group)
-        self._inner = Winograd(Windows((3, 3), (1, 1), (0, 0), (1, 1)), 1)
+    def __init__(self, geometry: ConvGeometry, group: int):
+        super().__init__(geometry, group)
+        self._inner = Winograd(ConvGeometry((3, 3), (1, 1), (0, 0), (1, 1)), 1)
         self._phases, self._small = Blob(), Blob()
 
     def forward(
@@ -166,7 +166,7 @@ class PhasedWinograd(Filtering):
             return
         diffs = self._memory(image_diffs, out_diffs)
         self._inner.image_gradient(out_diffs, self._split(filters), _merged(diffs))
-        phases.from_phases(diffs, self._windows.pad[0], image_diffs)
+        phases.from_phases(diffs, self._geometry.pad[0], image_diffs)
 
     def _split(self, filters: np.ndarray) -> np.ndarray:
         """The filters of the phases: M x 4 C x 3 x 3."""
@@ -180,7 +180,7 @@ class PhasedWinograd(Filtering):
 
     def _phases_of(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
         memory = self._memory(images, outs)
-        phases.to_phases(images, self._windows.pad[0], memory)
+        phases.to_phases(images, self._geometry.pad[0], memory)
         return _merged(memory)
 
     def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:

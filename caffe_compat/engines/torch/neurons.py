@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
-from caffe_compat.layers.common.exponents import log_of_base
+from caffe_compat.layers.common.logexp import log_of_base
 
 
 @converts("ReLU")

@@ -20,20 +20,20 @@ DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transp
 
 def _fits(layer: Layer) -> bool:
     assert isinstance(layer, Convolution)
-    return len(layer.windows.kernel) in CONVOLUTIONS
+    return len(layer.geometry.kernel) in CONVOLUTIONS
 
 
 @converts("Convolution", "DepthwiseConvolution", fits=_fits, own_memory=True, is_product=True)
 def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)
-    windows = layer.windows
+    geometry = layer.geometry
     tops = []
     for x, shape in zip(bottoms, this.shapes, strict=True):
         images = _images(x, layer)
         images = F.pad(images, _overhang(images, shape, layer))
-        y = CONVOLUTIONS[len(windows.kernel)](
-            images, params[0], bias, windows.stride, windows.pad, windows.dilation, layer.group
+        y = CONVOLUTIONS[len(geometry.kernel)](
+            images, params[0], bias, geometry.stride, geometry.pad, geometry.dilation, layer.group
         )
         tops.append(y.reshape(shape))
     return tops
@@ -43,11 +43,18 @@ def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
 def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)
-    windows = layer.windows
-    call = DECONVOLUTIONS[len(windows.kernel)]
+    geometry = layer.geometry
+    call = DECONVOLUTIONS[len(geometry.kernel)]
     return [
         call(
-            _images(x, layer), params[0], bias, windows.stride, windows.pad, 0, layer.group, windows.dilation
+            _images(x, layer),
+            params[0],
+            bias,
+            geometry.stride,
+            geometry.pad,
+            0,
+            layer.group,
+            geometry.dilation,
         ).reshape(shape)
         for x, shape in zip(bottoms, this.shapes, strict=True)
     ]
@@ -55,7 +62,7 @@ def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor])
 
 def _images(x: Tensor, layer: Convolution) -> Tensor:
     """x with all axes before the channels made one."""
-    axis = x.ndim - len(layer.windows.kernel) - 1
+    axis = x.ndim - len(layer.geometry.kernel) - 1
     images = x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:])
     if images.ndim == 4:  # what pools and convolves several times faster on a CPU; tops and diffs keep it
         images = images.contiguous(memory_format=torch.channels_last)
@@ -64,9 +71,9 @@ def _images(x: Tensor, layer: Convolution) -> Tensor:
 
 def _overhang(images: Tensor, shape: tuple[int, ...], layer: Convolution) -> list[int]:
     """Zeros behind each axis, the last one's first: C rounds towards zero, so a window may reach beyond the padding."""
-    windows, axes = layer.windows, len(layer.windows.kernel)
+    geometry, axes = layer.geometry, len(layer.geometry.kernel)
     per_axis = zip(
-        images.shape[2:], shape[-axes:], windows.kernel, windows.stride, windows.pad, windows.dilation, strict=True
+        images.shape[2:], shape[-axes:], geometry.kernel, geometry.stride, geometry.pad, geometry.dilation, strict=True
     )  # fmt: skip
     missing = [
         max((count - 1) * stride + dilation * (kernel - 1) + 1 - size - 2 * pad, 0)

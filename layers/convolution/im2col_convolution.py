@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from caffe_compat.layers.convolution.windows import Windows
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.bias import fill_rows
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.kernels.scratch import scratch
@@ -16,7 +16,7 @@ from caffe_compat.layers.kernels.scratch import scratch
 COLUMNS = 2**22
 
 
-class Filtering:
+class Im2colConvolution:
     """Filters over images, as matrix products of the filters with the windows that they see, image by image.
 
     group: how many groups of channels see only filters of their own. Arrays, C-contiguous: images N x C x H x W;
@@ -25,8 +25,8 @@ class Filtering:
     Source: Caffe's BaseConvolutionLayer; Chellapilla, Puri and Simard (2006) for the layout.
     """
 
-    def __init__(self, windows: Windows, group: int):
-        self._windows = windows
+    def __init__(self, geometry: ConvGeometry, group: int):
+        self._geometry = geometry
         self._group = group
 
     def forward(
@@ -60,12 +60,12 @@ class Filtering:
                 columns = self._column_buffer(image_diff, block)
                 for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
                     gemm(f, d, c, trans_a=True)
-                if not self._windows.are_pixels:
-                    self._windows.add_columns(columns, row, out_diff.shape[1:], image_diff)
+                if not self._geometry.are_pixels:
+                    self._geometry.add_columns(columns, row, out_diff.shape[1:], image_diff)
 
     def _blocks(self, image: np.ndarray, out: np.ndarray) -> Iterator[tuple[int, slice]]:
         """Blocks of output rows: the first row, and the block's columns of the output as a matrix."""
-        if self._windows.are_pixels:  # no columns are laid out
+        if self._geometry.are_pixels:  # no columns are laid out
             yield 0, slice(0, math.prod(out.shape[1:]))
             return
         height, width = out.shape[1], math.prod(out.shape[2:])
@@ -74,17 +74,17 @@ class Filtering:
             yield row, slice(row * width, min(row + rows, height) * width)
 
     def _elements(self, image: np.ndarray) -> int:
-        return image.shape[0] * self._windows.elements
+        return image.shape[0] * self._geometry.elements
 
     def _column_buffer(self, image: np.ndarray, block: slice) -> np.ndarray:
-        if self._windows.are_pixels:
+        if self._geometry.are_pixels:
             return _matrix(image)
         return scratch((self._elements(image), block.stop - block.start), image.dtype)
 
     def _columns(self, image: np.ndarray, out: np.ndarray, row: int, block: slice) -> np.ndarray:
         columns = self._column_buffer(image, block)
-        if not self._windows.are_pixels:
-            self._windows.to_columns(image, row, out.shape[1:], columns)
+        if not self._geometry.are_pixels:
+            self._geometry.to_columns(image, row, out.shape[1:], columns)
         return columns
 
     def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:

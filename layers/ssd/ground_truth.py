@@ -11,8 +11,8 @@ from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter
 IMAGE, LABEL, X1, DIFFICULT = 0, 1, 3, 7
 
 
-class Objects:
-    """Rows of image (-1: no object), class, instance, x1 y1 x2 y2 in parts of the image, difficult: 1 x 1 x G x 8.
+class GroundTruthBoxes:
+    """Rows of image (-1: no object), class, instance, x1 y1 x2 y2 normalized, difficult: 1 x 1 x G x 8.
 
     images, labels: K whole numbers. boxes: K x 4. All of those objects that count, after `read`.
     Source: AnnotatedDataLayer and GetGroundTruth of the SSD fork of Caffe.

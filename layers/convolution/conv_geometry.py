@@ -15,7 +15,7 @@ from caffe_compat.layers.kernels.im2col_nd import col2im_nd, im2col_nd
 
 
 @dataclass(frozen=True)
-class Windows:
+class ConvGeometry:
     """The kernel's size, and stride, pad and dilation: pixels along each spatial axis.
 
     Arrays, C-contiguous: image C x D1 x D2 ...; columns (C * the kernel's elements) x (the windows of some rows),
@@ -86,12 +86,12 @@ def _flat(image: np.ndarray) -> np.ndarray:
     return image.reshape(image.shape[0], -1)
 
 
-def read_windows(layer: Layer, axes: int) -> Windows:
+def read_geometry(layer: Layer, axes: int) -> ConvGeometry:
     """The windows of the layer's convolution_param over so many spatial axes. Raises LayerError.
 
     A field is given once, or once an axis, or over two axes as kernel_h and kernel_w and so on.
     """
-    return Windows(
+    return ConvGeometry(
         _sizes(layer, axes, "kernel_size", "kernel", default=0, least=1),
         _sizes(layer, axes, "stride", "stride", default=1, least=1),
         _sizes(layer, axes, "pad", "pad", default=0, least=0),

@@ -1,36 +1,36 @@
-"""How far MultiBoxLoss's steps are from those to the objects."""
+"""How far MultiBoxLoss's deltas are from those to the objects."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.ssd.objects import Objects
+from caffe_compat.layers.ssd.ground_truth import GroundTruthBoxes
 from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
 
 
-class Places:
-    """where: the M indices (image, prior, class of the step) of the priors that stand for an object, after `compare`.
+class LocalizationLoss:
+    """where: the M indices (image, prior, class of the delta) of the priors that stand for an object, after `compare`.
 
-    labels: the M classes of these objects. distance: M x 4, the steps less those to the objects.
+    labels: the M classes of these objects. distance: M x 4, the deltas less those to the objects.
     Source: ComputeLocLoss and EncodeLocPrediction of the SSD fork of Caffe.
     """
 
-    def __init__(self, priors: PriorBoxes, objects: Objects, param: Param):
+    def __init__(self, priors: PriorBoxes, objects: GroundTruthBoxes, param: Param):
         self.priors, self.objects, self.param = priors, objects, param
 
-    def compare(self, steps: np.ndarray, matches: np.ndarray) -> None:
-        """steps: N x P x L x 4. matches: N x P x L, the object that each stands for, below 0 for none."""
+    def compare(self, deltas: np.ndarray, matches: np.ndarray) -> None:
+        """deltas: N x P x L x 4. matches: N x P x L, the object that each stands for, below 0 for none."""
         self.where = np.nonzero(matches >= 0)
-        prior, got = self.where[1], steps[self.where]
+        prior, got = self.where[1], deltas[self.where]
         self.labels = self.objects.labels[matches[self.where]]
-        goals = self.priors.encode(prior, self.objects.boxes[matches[self.where]])
+        targets = self.priors.encode(prior, self.objects.boxes[matches[self.where]])
         boxes = self.priors.boxes[prior]
         if not self.param.use_prior_for_matching:
             boxes = self.priors.decode(got, prior)
         if self.param.encode_variance_in_target:
             got = got / self.priors.variances[prior]
-        self.distance = got - goals
+        self.distance = got - targets
         if self.param.bp_inside:
             self.distance[(boxes < 0) | (boxes > 1)] = 0
 
@@ -41,7 +41,7 @@ class Places:
         self.distance = self.distance[stay]
 
     def losses(self) -> np.ndarray:
-        """The loss of each step, M x 4."""
+        """The loss of each delta, M x 4."""
         size = np.abs(self.distance)
         parabola = size * size / 2
         if self.param.loc_loss_type == Param.L2:
