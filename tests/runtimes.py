@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import onnx
@@ -12,6 +14,7 @@ import caffe_compat as caffe
 HAS_LOOP = int(cv2.__version__.split(".")[0]) >= 5  # before, OpenCV has no Loop, nor open sizes within a net
 
 Outputs = dict[str, np.ndarray]
+Run = Callable[[Outputs], Outputs]
 
 
 def net_of(tmp_path, text: str, seed: int = 1) -> caffe.Net:
@@ -51,7 +54,7 @@ def ours(net: caffe.Net, inputs: Outputs) -> Outputs:
     return {name: net.blobs[name].data.copy() for name in net.outputs if name not in net.inputs}
 
 
-def onnxruntimes(model: onnx.ModelProto, inputs: Outputs) -> Outputs:
+def onnxruntimes(model: onnx.ModelProto) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
@@ -59,17 +62,27 @@ def onnxruntimes(model: onnx.ModelProto, inputs: Outputs) -> Outputs:
     )
     names = [output.name for output in model.graph.output]
     known = {i.name for i in session.get_inputs()}
-    return dict(zip(names, session.run(names, {k: v for k, v in inputs.items() if k in known}), strict=True))
+
+    def run(inputs: Outputs) -> Outputs:
+        arrays = session.run(names, {name: array for name, array in inputs.items() if name in known})
+        return dict(zip(names, arrays, strict=True))
+
+    return run
 
 
-def opencvs(model: onnx.ModelProto, inputs: Outputs) -> Outputs:
+def opencvs(model: onnx.ModelProto) -> Run:
     net = cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), np.uint8))
-    for name, array in inputs.items():
-        net.setInput(array, name)
     names = [output.name for output in model.graph.output]
-    return dict(zip(names, net.forward(names), strict=True))
+
+    def run(inputs: Outputs) -> Outputs:
+        for name, array in inputs.items():
+            net.setInput(array, name)
+        return dict(zip(names, net.forward(names), strict=True))
+
+    return run
 
 
+# each loads a model, and returns what computes its outputs from its inputs
 RUNTIMES = {"onnxruntime": onnxruntimes, "OpenCV": opencvs}
 
 

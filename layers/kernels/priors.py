@@ -1,6 +1,6 @@
 """Prior boxes of SSD, and boxes as the deltas from them.
 
-Boxes are x1 y1 x2 y2 in normalized coordinates (parts of the image): a width is x2 - x1. The deltas are divided by variances.
+Boxes are x1 y1 x2 y2 in normalized coordinates: a width is x2 - x1. The deltas are divided by variances.
 Source: DecodeBBox and EncodeBBox of the SSD fork of Caffe; Liu et al., SSD (2016), equation 2.
 """
 

@@ -54,7 +54,7 @@ def test_what_is_written_and_said(folder):
         f"wrote net.onnx: ONNX opset 17, 3 operators, {size:.1f} MB",
     ]
     x = {"x": np.random.default_rng(3).standard_normal((5, 3, 12, 8), np.float32)}
-    assert differences(ours(net, x), onnxruntimes(onnx.load(path / "net.onnx"), x))["pool"] < 1e-5
+    assert differences(ours(net, x), onnxruntimes(onnx.load(path / "net.onnx"))(x))["pool"] < 1e-5
     assert sorted(file.name for file in path.iterdir()) == ["net.onnx", "net.prototxt", "w.caffemodel"]
 
 
@@ -203,7 +203,7 @@ def test_a_shared_param_is_written_once(tmp_path):
     model = to_onnx(net)
     assert [list(constant.dims) for constant in model.graph.initializer] == [[6, 6]]
     x = {"x": np.random.default_rng(3).standard_normal((2, 6), np.float32)}
-    assert differences(ours(net, x), onnxruntimes(model, x))["b"] < 1e-6
+    assert differences(ours(net, x), onnxruntimes(model)(x))["b"] < 1e-6
 
 
 def test_the_net_has_its_shapes_and_inputs_again(folder):

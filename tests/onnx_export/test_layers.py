@@ -176,7 +176,7 @@ def test_layer(what, runtime, exported):
             inputs = {name: abs(array) for name, array in inputs.items()}
         mine = ours(net, inputs)
         assert all(np.isfinite(array).all() and np.ptp(array) > 0 for array in mine.values())
-        wrong = differences(mine, RUNTIMES[runtime](model, inputs))
+        wrong = differences(mine, RUNTIMES[runtime](model)(inputs))
         assert all(difference <= TOLERANCE for difference in wrong.values()), wrong
 
 
@@ -211,7 +211,7 @@ def test_whole_numbers(shapes, text, runtime, tmp_path):
     net = net_of(tmp_path, prototxt(shapes, text))
     inputs = noise(net)
     inputs[net.inputs[-1]] = np.array([1, 0, 0, 1, 1, 0, 1], np.float32)
-    assert max(differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net), inputs)).values()) < TOLERANCE
+    assert max(differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net))(inputs)).values()) < TOLERANCE
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -219,7 +219,7 @@ def test_power_0_counts_no_input(runtime, tmp_path):
     skip_old(runtime)
     net = net_of(tmp_path, prototxt([(2, 3)], 'type: "Power" power_param { power: 2 scale: 0 shift: 3 }'))
     inputs = {"x0": np.full((2, 3), np.nan, np.float32)}
-    np.testing.assert_array_equal(RUNTIMES[runtime](to_onnx(net), inputs)["y"], np.full((2, 3), 9))
+    np.testing.assert_array_equal(RUNTIMES[runtime](to_onnx(net))(inputs)["y"], np.full((2, 3), 9))
 
 
 @pytest.mark.parametrize("size", range(3, 16))
@@ -230,7 +230,7 @@ def test_windows_of_every_size(pool, runtime, size, exported_pools):
     skip_old(runtime)
     net, model = exported_pools[pool]
     inputs = {"x": np.random.default_rng(size).standard_normal((2, 3, size, 18 - size), np.float32)}
-    assert max(differences(ours(net, inputs), RUNTIMES[runtime](model, inputs)).values()) < TOLERANCE
+    assert max(differences(ours(net, inputs), RUNTIMES[runtime](model)(inputs)).values()) < TOLERANCE
 
 
 @pytest.fixture(scope="module")

@@ -92,25 +92,26 @@ OTHER_SIZES = {"inception": (3, 3, 50, 47), "residual": (1, 3, 41, 60), "vgg": (
 @pytest.mark.parametrize("name", SMALL)
 def test_small_net(name, runtime, tmp_path):
     net = net_of(tmp_path, SMALL[name])
-    model = to_onnx(net)
+    run = RUNTIMES[runtime](to_onnx(net))
     other = np.random.default_rng(4).standard_normal(OTHER_SIZES[name], np.float32)
-    agrees(net, model, noise(net), runtime)
-    agrees(net, model, {"data": other}, runtime)
+    agree(net, noise(net), run)
+    agree(net, {"data": other}, run)
 
 
-def agrees(net, model, inputs, runtime):
-    """Outputs that are neither all alike nor 0 and 1 only agree."""
+def agree(net, inputs, *runs):
+    """Outputs that are neither all alike nor 0 and 1 only agree with those of each of the runs."""
     mine = ours(net, inputs)
     assert all(np.isfinite(array).all() and np.ptp(array) > 1e-3 for array in mine.values())
-    wrong = differences(mine, RUNTIMES[runtime](model, inputs))
-    assert max(wrong.values()) < TOLERANCE, wrong
+    for run in runs:
+        wrong = differences(mine, run(inputs))
+        assert max(wrong.values()) < TOLERANCE, wrong
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_lenet(runtime):
     net = caffe.Net(zoo.path("lenet"), caffe.TEST)
     add_noise(net)
-    agrees(net, to_onnx(net), noise(net), runtime)
+    agree(net, noise(net), RUNTIMES[runtime](to_onnx(net)))
 
 
 def test_names_and_dims_of_lenet():
@@ -134,14 +135,14 @@ def test_small_fast_rcnn(runtime):
         pytest.skip("OpenCV's dnn has no Loop before 5.0")
     net = caffe.Net(zoo.path("shapes_test"), caffe.TEST)
     add_noise(net)
-    model = to_onnx(net)
+    run = RUNTIMES[runtime](to_onnx(net))
     rng = np.random.default_rng(5)
     for images, height, width, rois in ((1, 224, 280, 40), (2, 203, 310, 7)):
         corners = rng.uniform(-10, (width, height, width, height), (rois, 4))
         corners[:, 2:] = np.maximum(corners[:, 2:], corners[:, :2])
         boxes = np.column_stack([rng.integers(0, images, rois), corners]).astype(np.float32)
         data = rng.standard_normal((images, 3, height, width), np.float32)
-        agrees(net, model, {"data": data, "rois": boxes}, runtime)
+        agree(net, {"data": data, "rois": boxes}, run)
 
 
 # ---- full nets: random weights, photos where they lie beside the checkout, else drawn pictures -------------------
@@ -155,33 +156,26 @@ def photos():
     return [np.clip(picture + MEANS, 0, 255).astype(np.uint8) for picture in drawn]
 
 
-@pytest.fixture(scope="module")
-def full(request):
-    net = caffe.Net(zoo.path(request.param), caffe.TEST)
+def with_noise(name):
+    net = caffe.Net(zoo.path(name), caffe.TEST)
     add_noise(net)
     return net, to_onnx(net)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize(
-    "full", ["alexnet_deploy", "googlenet_deploy", "vgg16_deploy", "resnet50_deploy"], indirect=True
-)
-def test_full_classifier(full, runtime):
-    net, model = full
+@pytest.mark.parametrize("name", ["alexnet_deploy", "googlenet_deploy", "vgg16_deploy", "resnet50_deploy"])
+def test_full_classifier(name):
+    net, model = with_noise(name)
     size = net.blobs["data"].shape[2:]
     batch = [cv2.resize(photo, size[::-1]).astype(np.float32) - MEANS for photo in photos()]
     data = np.ascontiguousarray(np.array(batch, np.float32).transpose(0, 3, 1, 2) / np.float32(BLUR))
-    agrees(net, model, {"data": data}, runtime)
+    agree(net, {"data": data}, *(load(model) for load in RUNTIMES.values()))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("full", ["vgg_cnn_m_1024_fast_rcnn_test"], indirect=True)
-def test_full_fast_rcnn(full, runtime):
-    if runtime == "OpenCV" and not HAS_LOOP:
-        pytest.skip("OpenCV's dnn has no Loop before 5.0")
-    net, model = full
+def test_full_fast_rcnn():
+    net, model = with_noise("vgg_cnn_m_1024_fast_rcnn_test")
+    runs = [load(model) for name, load in RUNTIMES.items() if name != "OpenCV" or HAS_LOOP]
     rng = np.random.default_rng(6)
     for i, photo in enumerate(photos()):
         data, _ = image_blob([photo], [600], 1000, MEANS)
@@ -191,4 +185,4 @@ def test_full_fast_rcnn(full, runtime):
             [np.minimum(*np.split(corners, 2, 1)), np.maximum(*np.split(corners, 2, 1))], 1
         )
         rois = np.column_stack([np.zeros(len(corners)), corners]).astype(np.float32)
-        agrees(net, model, {"data": data / np.float32(BLUR), "rois": rois}, runtime)
+        agree(net, {"data": data / np.float32(BLUR), "rois": rois}, *runs)

@@ -46,7 +46,7 @@ def test_each_bin(exported, runtime):
     for images, rois, height in ((2, some, 19), (2, many, 12), (1, some[[1]], 31)):
         inputs = {"maps": rng.standard_normal((images, 5, height, 23), np.float32) - 3, "rois": rois}
         mine = ours(net, inputs)
-        assert differences(mine, RUNTIMES[runtime](model, inputs)) == {"pooled": 0}
+        assert differences(mine, RUNTIMES[runtime](model)(inputs)) == {"pooled": 0}
         assert (mine["pooled"] != 0).any()
     assert (ours(net, {"maps": inputs["maps"], "rois": some[[5]]})["pooled"] == 0).any()
 
