@@ -9,7 +9,7 @@ from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.compare.result import Diff
 from caffe_compat.drawing.picture import svg
-from caffe_compat.explain.explain import explain
+from caffe_compat.explain.explanation import explain
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
