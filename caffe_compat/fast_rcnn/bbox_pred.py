@@ -22,7 +22,7 @@ def store_unnormalized(solver: Solver, roidb: Roidb) -> None:
     """
     train = roidb.cfg.TRAIN
     if train.BBOX_REG and train.BBOX_NORMALIZE_TARGETS and LAYER in solver.net.params:
-        solver.stored_forms[LAYER] = partial(unnormalized, means=roidb.means, stds=roidb.stds)
+        solver.weight_exports[LAYER] = partial(unnormalized, means=roidb.means, stds=roidb.stds)
 
 
 def unnormalized(params: Sequence[np.ndarray], means: np.ndarray, stds: np.ndarray) -> list[np.ndarray]:
