@@ -36,7 +36,7 @@ class Layer:
     equal_bottom_top = False  # as many tops as bottoms
     in_place = False  # top[0] may be the same blob as bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
-    forgives_gradient = False  # of a loss: being asked for one of those is no error, though there is none
+    forgives_gradient = False  # for a loss: a gradient asked for at one of these bottoms is ignored, no error
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
     origin = "BVLC"  # whose Caffe has it
@@ -86,12 +86,12 @@ class Layer:
             )
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """What this layer remembers from one forward to the next besides its params (a place in the data), for an
-        exact resume: a snapshot keeps it. Names without a slash."""
+        """What this layer remembers from one forward to the next besides its params, such as its position in the
+        data. Snapshots keep it for an exact resume. Names have no slash."""
         return {}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from where `get_state` stood. Called only with what it gave, and not with nothing."""
+        """Go on from a state that `get_state` returned; an empty one is never given."""
 
     # ---- help for subclasses -------------------------------------------------------------------------------
     def error(self, message: str) -> LayerError:

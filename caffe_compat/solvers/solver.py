@@ -426,7 +426,8 @@ class Solver:
     def test_all(self) -> bool:
         """Run all test nets; returns False where `request_stop` cut that short.
 
-        Then all is as before it: who goes on from here runs the tests again, from their beginning.
+        The data and the random numbers are then put back to where they were before, so that a resumed run repeats the
+        tests from the first one.
         """
         layers = [layer for net in self.test_nets for layer in net.layers]
         before = [(layer, layer.get_state()) for layer in layers]
