@@ -10,7 +10,7 @@ from caffe_compat.threads import set_num_threads  # first, before numba is impor
 # isort: split
 from caffe_compat import layers
 from caffe_compat.alias import install_as_caffe
-from caffe_compat.debug.finite import check_finite
+from caffe_compat.debug.check_finite import check_finite
 from caffe_compat.engine import get_engine, set_engine
 from caffe_compat.engines import to_torch
 from caffe_compat.errors import (

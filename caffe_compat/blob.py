@@ -20,9 +20,9 @@ Fill = Callable[[np.ndarray], None]
 class _Memory:
     """A flat array that grows when needed. Blobs that share data (or diff) hold the same `_Memory`.
 
-    pending: where the array was not filled yet, what fills it; a view is given out when that is done. tracked: whether
-    it is known that somebody holds a view; views are then of an array of their own over the same memory, to which there
-    is only a weak reference here: it lives as long as any view of it does.
+    pending: a function that fills the array before the next view of it is given out; None where it is filled. tracked:
+    whether the memory has to know if somebody holds a view. Views are then made of a second array over the same bytes,
+    of which only a weak reference is kept here: it lives exactly as long as one of its views does.
     """
 
     __slots__ = ("_given", "array", "dtype", "pending", "tracked")
@@ -36,7 +36,7 @@ class _Memory:
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody holds an array that `view` gave since it is tracked (and may read it at any time)."""
+        """Whether somebody holds an array that `view` gave out while tracked (and may read it at any time)."""
         return self._given is not None and self._given() is not None
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def _physical_memory() -> int:
 
 
 def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
-    """A flat array that begins a line of the cache: so threads that have parts of it do not write to the same line."""
+    """A flat array that begins with a cache line, so that threads with different parts of it never share a line."""
     need = count * dtype.itemsize
     if need > _physical_memory():  # the system would hand it out, and kill the process when it is written
         raise CaffeCompatError(
@@ -83,12 +83,11 @@ class Blob:
     """`data` and `diff`, two C-contiguous arrays of the same shape (float32; NCHW for images).
 
     Both are allocated, with zeros, when first asked for: a blob that takes no gradient never has a diff.
-    Shrinking and growing again within what was once allocated keeps the memory (and what stands in it).
-    Source: Caffe's Blob.
+    Shrinking and growing again within what was once allocated keeps the memory and the values in it.
+    Whoever writes an array may defer that (`defer_data`, `defer_diff`): it is then filled when somebody asks for it.
 
     dtype is float32 in every net; float64 is for gradient checks.
-
-    Where who writes an array puts that off (`defer_data`, `defer_diff`), asking for the array does it.
+    Source: Caffe's Blob.
     """
 
     __slots__ = ("_count", "_data", "_diff", "_shape", "dtype")
@@ -130,14 +129,14 @@ class Blob:
         return self._diff.view(self._shape, self._count)
 
     def track(self, data: bool = True, diff: bool = True) -> None:
-        """Know from now on whether somebody holds an array of the data, or the diff: what fills it later, by
-        `defer_data` or `defer_diff`, then keeps that array up to date."""
+        """Know from now on whether somebody holds an array of the data or the diff, so that `defer_data` and
+        `defer_diff` keep such an array up to date."""
         self._data.tracked |= data
         self._diff.tracked |= diff
 
     @property
     def data_is_held(self) -> bool:
-        """Whether somebody holds an array that `data` gave since it is tracked, of any blob that shares it."""
+        """Whether somebody holds an array of the data, given out while tracked, by this blob or one that shares it."""
         return self._data.is_held
 
     @property
@@ -146,7 +145,7 @@ class Blob:
         return self._data
 
     def allocated(self) -> dict[int, int]:
-        """Bytes that data and diff take, by the identity of what blobs share (see `shared_data`)."""
+        """The bytes that data and diff take, by the id of the memory, which blobs may share (see `shared_data`)."""
         memories = (self._data, self._diff)
         return {id(memory): memory.array.nbytes for memory in memories if memory.array is not None}
 
@@ -175,10 +174,10 @@ class Blob:
         return self._diff.pending is _clear
 
     def defer_data(self, fill: Fill | None, wait: bool = False) -> None:
-        """Let this fill the data, of all blobs that share it, when somebody asks.
+        """Let `fill` write the data, which other blobs may share, when somebody asks for it.
 
-        Where somebody holds an array of it (see `track`), that is at once, unless `wait`. None: what was to fill it
-        need not any more.
+        Where somebody holds an array of it (see `track`), it is filled at once, unless `wait`. None cancels a fill that
+        is pending.
         """
         held = self._data.is_held
         self._data.pending = fill
@@ -186,19 +185,22 @@ class Blob:
             _ = self.data
 
     def defer_diff(self, fill: Fill) -> None:
-        """Let this fill the diff when somebody asks for it; at once where somebody holds an array (see `track`)."""
+        """Let `fill` write the diff when somebody asks for it, or now where somebody holds an array (see `track`)."""
         held = self._diff.is_held
         self._diff.pending = fill
         if held:
             _ = self.diff
 
     def clear_diff(self) -> None:
-        """Set the diff to zero, if there is one; what is to be added to it first may be written instead."""
+        """Set the diff to zero, if there is one; the first layer that adds to it may write instead (`diff_to_add`)."""
         if self.has_diff:
             self.defer_diff(_clear)
 
     def diff_to_add(self) -> tuple[np.ndarray, bool]:
-        """The diff, for a layer that adds to all of it; and whether to add: cleared, it may hold anything."""
+        """The diff, for a layer that adds to every element of it, and whether to add.
+
+        False after `clear_diff`: the array may then hold anything, and the layer has to write instead.
+        """
         cleared = self.diff_is_cleared
         if cleared:
             self._diff.pending = None

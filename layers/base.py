@@ -37,14 +37,13 @@ class Layer:
     in_place = False  # top[0] may be the same blob as bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
     allows_ignored_gradient = (
-        False  # of a loss: being asked for one of those is no error, though there is none
+        False  # for a loss: a gradient asked for at one of these bottoms is ignored, no error
     )
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
     backward_reads_top = False  # `backward` reads data of a top: who changes it in place changes the gradient
-    param_axes: tuple[
-        tuple[str, ...], ...
-    ] = ()  # what the axes of each param count; a lone axis not named: channels
+    # what the axes of each param count, in words; a param of one axis that is not said has one element a channel
+    param_axes: tuple[tuple[str, ...], ...] = ()
     origin = "BVLC"  # whose Caffe has it
     # messages of LayerParameter that it reads, in their order there; of others, create_layer warns. None: not said
     reads: tuple[str, ...] | None = None
@@ -93,12 +92,12 @@ class Layer:
             )
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """What this layer remembers from one forward to the next besides its params (a place in the data), for an
-        exact resume: a snapshot keeps it. Names without a slash."""
+        """What this layer remembers from one forward to the next besides its params, such as its position in the
+        data. Snapshots keep it for an exact resume. Names have no slash."""
         return {}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from where `get_state` stood. Called only with what it gave, and not with nothing."""
+        """Go on from a state that `get_state` returned; an empty one is never given."""
 
     # ---- help for subclasses -------------------------------------------------------------------------------
     def error(self, message: str) -> LayerError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from caffe_compat.cli import console
 
 if TYPE_CHECKING:
-    from caffe_compat.debug.finite import NotFinite, Range
+    from caffe_compat.debug.check_finite import NotFinite, Range
     from caffe_compat.net import Net
     from caffe_compat.solvers import Solver
 
@@ -32,7 +32,7 @@ def checking(args: argparse.Namespace, net: Net | Solver) -> Iterator[None]:
     if not args.check_finite:
         yield
         return
-    from caffe_compat.debug.finite import check_finite
+    from caffe_compat.debug.check_finite import check_finite
     from caffe_compat.errors import NotFiniteError
 
     try:

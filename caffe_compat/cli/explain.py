@@ -12,7 +12,7 @@ from caffe_compat.cli import console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from caffe_compat.explain.explain import Explanation
+    from caffe_compat.explain.explanation import Explanation
 
 DESCRIPTION = """\
 Say of each layer and bottom whether gradient flows, and if not, why: a propagate_down flag, an lr_mult of 0 (each
@@ -60,7 +60,7 @@ def add_net_arguments(result: argparse.ArgumentParser) -> None:
 def explained(args: argparse.Namespace) -> Explanation:
     """Build the net that the arguments ask for, and explain it."""
     import caffe_compat as caffe
-    from caffe_compat.explain.explain import explain
+    from caffe_compat.explain.explanation import explain
 
     console.import_from_here()
     phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
@@ -69,10 +69,10 @@ def explained(args: argparse.Namespace) -> Explanation:
 
 
 def _explain(args: argparse.Namespace) -> None:
-    from caffe_compat.explain import stories
+    from caffe_compat.explain.describe import describe
 
     facts = explained(args)
-    told = stories.story(facts, args.name) if args.name else None
+    told = describe(facts, args.name) if args.name else None
     if args.json:
         result = {**facts.as_dict(), **({"name": args.name, "story": told} if told else {})}
         print(json.dumps(result, indent=2, allow_nan=False))
@@ -89,7 +89,7 @@ def _print(lines: list[str]) -> None:
 
 
 def _report(facts: Explanation) -> None:
-    from caffe_compat.explain import stories
+    from caffe_compat.explain.describe import describe_branch, describe_propagate_down, no_loss
 
     out = console.out()
     title = f'net "{facts.name}"' if facts.name else "net"
@@ -99,10 +99,10 @@ def _report(facts: Explanation) -> None:
     if facts.params:
         out.print()
         out.print(_params(facts))
-    paragraphs = [stories.branch_story(facts, branch) for branch in facts.branches]
-    if stories.no_loss(facts):
+    paragraphs = [describe_branch(facts, branch) for branch in facts.branches]
+    if no_loss(facts):
         paragraphs.append(f"No layer is a loss in phase {facts.phase}: nothing runs backward.")
-    for text in [*paragraphs, stories.meanings_story(facts)]:
+    for text in [*paragraphs, describe_propagate_down(facts)]:
         out.print()
         out.print(text, markup=False)
 
@@ -119,7 +119,7 @@ def _table(*columns: tuple[str, dict[str, Any]]) -> Table:
 def _layers(facts: Explanation) -> Table:
     from rich.text import Text
 
-    from caffe_compat.explain.stories import gradient
+    from caffe_compat.explain.describe import gradient
 
     table = _table(
         ("line", {"justify": "right"}),
@@ -141,7 +141,7 @@ def _layers(facts: Explanation) -> Table:
 def _params(facts: Explanation) -> Table:
     from rich.text import Text
 
-    from caffe_compat.explain.stories import stated
+    from caffe_compat.explain.describe import stated
 
     table = _table(
         ("param", {"max_width": 20, "overflow": "fold"}),

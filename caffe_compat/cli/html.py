@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from caffe_compat.compare.diff import OnRow
     from caffe_compat.compare.result import Diff
     from caffe_compat.net import Net
-    from caffe_compat.report import Look
+    from caffe_compat.report import BlobHistograms
     from caffe_compat.solvers import Iteration
     from caffe_compat.tools.run import RunReport
 
@@ -32,14 +32,14 @@ def check(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[Look | None]:
-    """Look at what the layers of a net give while it runs `passes` times, where a page is wanted."""
+def looking(args: argparse.Namespace, net: Net, passes: int) -> Iterator[BlobHistograms | None]:
+    """Take histograms of what the layers of a net give while it runs `passes` times, where a page is wanted."""
     if not args.html:
         yield None
         return
-    from caffe_compat.report import Look
+    from caffe_compat.report import BlobHistograms
 
-    look = Look(net, passes)
+    look = BlobHistograms(net, passes)
     yield look
     look.stop()
 
@@ -48,7 +48,7 @@ def write_run(
     args: argparse.Namespace,
     net: Net,
     run: RunReport,
-    look: Look,
+    look: BlobHistograms,
     notes: Sequence[str],
     classes: Sequence[str] | None,
 ) -> None:

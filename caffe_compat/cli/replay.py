@@ -38,7 +38,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def _replay(args: argparse.Namespace) -> int:
     from caffe_compat.cli.check_finite import report
     from caffe_compat.debug import replay
-    from caffe_compat.debug.finite import NotFinite
+    from caffe_compat.debug.check_finite import NotFinite
 
     console.import_from_here()
     done = replay.run(args.file)

@@ -1,23 +1,33 @@
-"""One layer, kept in an .npz with all that it read, and run again from there.
+"""Keeps one layer in an .npz with all that it read, and runs it again from there.
 
 The keys are those of tests/golden/README.md: prototxt (the layer behind an Input layer), phase, in:BLOB,
-param:LAYER:I, data:BLOB and, of a backward, seed:BLOB, diff:BLOB and pdiff:LAYER:I. Also `rng` and `numpy_rng`, what
-random numbers stood at before the layer, and `not_finite`, the finding as JSON.
+param:LAYER:I, data:BLOB and, for a backward, seed:BLOB, diff:BLOB and pdiff:LAYER:I. Besides:
+
+    engine             name, device and precision of the net's engine
+    layer_settings     the attributes that the net's layer_settings give this layer, a Python literal; if there are any
+    rng, numpy_rng     the states of both random number generators before the layer's forward
+    not_finite         the finding, as JSON
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from google.protobuf.message import Message
 
-from caffe_compat.errors import DataError
+from caffe_compat.engine import EngineChoice, choose
+from caffe_compat.errors import CaffeCompatError, DataError
 from caffe_compat.files import read_npz, replacing
 from caffe_compat.graph import with_state
+from caffe_compat.layers.common.settings import LayerSettings
+from caffe_compat.layers.python import python_layer_class
+from caffe_compat.layers.registry import layer_class
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter, Phase
 from caffe_compat.prototxt.reader import parse_net
@@ -55,8 +65,11 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
     arrays: Arrays = {
         "prototxt": np.array(net_text(_alone(net, i, inputs))),
         "phase": np.array(Phase.Name(net.phase)),
+        "engine": np.array([net.engine.name, net.engine.device, net.engine.precision]),
         "not_finite": np.array(json.dumps(finding, allow_nan=False)),
     }
+    if settings := _settings_of(net, i):
+        arrays["layer_settings"] = np.array(repr(settings))
     arrays |= {f"in:{name}": array for name, array in inputs.items()}
     arrays |= {f"param:{layer.name}:{j}": blob.data for j, blob in enumerate(layer.blobs)}
     if before.rng is not None and before.numpy_rng is not None:
@@ -74,6 +87,13 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
         arrays |= {f"pdiff:{layer.name}:{j}": blob.diff for j, blob in learnt}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _settings_of(net: Net, i: int) -> dict[str, Any]:
+    """The attributes that the net's layer_settings give layer i."""
+    layer = net.layers[i]
+    own = [values for cls, values in net.layer_settings.items() if isinstance(layer, cls)]
+    return {name: value for values in own for name, value in values.items()}
 
 
 def _alone(net: Net, i: int, inputs: Arrays) -> NetParameter:
@@ -118,10 +138,17 @@ class Replayed:
 
 
 def run(path: str | os.PathLike[str]) -> Replayed:
-    """Run the layer that `write` kept again. Raises DataError where the file is no such one."""
+    """Run the layer that `write` kept again, with its settings and by its engine.
+
+    Warns where this machine does not have the engine. Raises DataError where `write` did not write the file, or where
+    settings in it cannot be read back.
+    """
     arrays = _read(path)
     finding = json.loads(str(arrays["not_finite"]))
-    net = _net(arrays)
+    try:
+        net = _net(arrays)
+    except DataError as error:
+        raise error.at(os.fspath(path)) from None
     last = len(net.layers) - 1
     with np.errstate(all="ignore"):
         key, now = _run(net, last, arrays, finding)
@@ -141,7 +168,7 @@ def _run(net: Net, last: int, arrays: Arrays, finding: dict[str, Any]) -> tuple[
 
 def _read(path: str | os.PathLike[str]) -> Arrays:
     arrays = read_npz(path)
-    if not {"prototxt", "phase", "not_finite"} <= set(arrays):
+    if not {"prototxt", "phase", "engine", "not_finite"} <= set(arrays):
         raise DataError(
             "this is no file that --check-finite wrote; compare a recording with caffe-compat diff",
             file=os.fspath(path),
@@ -152,7 +179,12 @@ def _read(path: str | os.PathLike[str]) -> Arrays:
 def _net(arrays: Arrays) -> Net:
     """The layer behind its inputs, with all that was kept put into it."""
     param, source = parse_net(str(arrays["prototxt"]))
-    net = Net.from_param(with_state(param, TEST if str(arrays["phase"]) == "TEST" else TRAIN), source)
+    net = Net.from_param(
+        with_state(param, TEST if str(arrays["phase"]) == "TEST" else TRAIN),
+        source,
+        layer_settings=_layer_settings(param.layer[-1], arrays),
+        engine=_engine(arrays),
+    )
     for key, array in arrays.items():
         kind, _, name = key.partition(":")
         if kind == "in":
@@ -163,6 +195,37 @@ def _net(arrays: Arrays) -> Net:
         caffe_rng().set_state((arrays["rng"][:-1], int(arrays["rng"][-1])))
         np.random.set_state(("MT19937", arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1]), 0, 0.0))
     return net
+
+
+def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
+    """What the file keeps of layer_settings, for the class of its layer."""
+    if (
+        "layer_settings" not in arrays or not param.bottom
+    ):  # an Input in place of a data layer computes nothing
+        return {}
+    text = str(arrays["layer_settings"])
+    try:
+        values = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise DataError(
+            f"the settings of layer '{param.name}', {text}, cannot be read back; only numbers, text, tuples, lists and "
+            "dicts can be kept"
+        ) from None
+    return {python_layer_class(param) if param.type == "Python" else layer_class(param.type): values}
+
+
+def _engine(arrays: Arrays) -> EngineChoice:
+    """The engine that ran the layer; where this machine does not have it, the default one, with a warning."""
+    name, device, precision = map(str, arrays["engine"])
+    try:
+        return EngineChoice(name, device, precision)
+    except CaffeCompatError as error:
+        warnings.warn(
+            f"the layer was run by the engine {name} on {device}, which is not to be had here ({error.message}); "
+            f"the engine {choose().name} runs it",
+            stacklevel=2,
+        )
+        return choose()
 
 
 def _kept_and_now(net: Net, finding: dict[str, Any]) -> tuple[str, np.ndarray]:

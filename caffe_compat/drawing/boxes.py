@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from caffe_compat.drawing.layout import Edge, Layout, place
-from caffe_compat.explain.explain import Explanation, LayerFacts, ParamFacts
-from caffe_compat.explain.stories import dims
+from caffe_compat.explain.describe import dims
+from caffe_compat.explain.explanation import Explanation, LayerExplanation, ParamExplanation
 
 NAME, TEXT, LABEL = 8.0, 6.8, 6.3  # widths of a letter: bold 12, 11 and 10 pixels; DejaVu Sans, a wide font
 ROW, PAD, LABEL_ROW, MARGIN = 17, 7, 13, 24
@@ -34,8 +34,8 @@ class Port:
 class Box:
     """A layer and those that change its blobs in place. x, y: the middle of its top edge."""
 
-    layers: list[LayerFacts]
-    params: list[list[ParamFacts]]
+    layers: list[LayerExplanation]
+    params: list[list[ParamExplanation]]
     ports: list[Port] = field(default_factory=list)
     width: float = 0.0
     x: float = 0.0
@@ -106,7 +106,7 @@ def _ports(facts: Explanation, box: Box, box_of: dict[str, int]) -> list[Port]:
     return ports
 
 
-def chips(params: Sequence[ParamFacts]) -> list[tuple[str, str]]:
+def chips(params: Sequence[ParamExplanation]) -> list[tuple[str, str]]:
     """Pieces of text on params, with their class: those of the same kind together."""
     result = []
     for param in params:
@@ -118,7 +118,7 @@ def chips(params: Sequence[ParamFacts]) -> list[tuple[str, str]]:
     return result
 
 
-def _params_width(params: Sequence[ParamFacts]) -> float:
+def _params_width(params: Sequence[ParamExplanation]) -> float:
     return sum(len(text) + 1 for _, text in chips(params)) * (LABEL + 0.2) if params else 0.0
 
 

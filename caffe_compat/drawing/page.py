@@ -6,8 +6,8 @@ import json
 from html import escape
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.explain.explain import Explanation
-from caffe_compat.explain.stories import branch_story, layer_story, meanings_story
+from caffe_compat.explain.describe import describe_branch, describe_layer, describe_propagate_down
+from caffe_compat.explain.explanation import Explanation
 
 STYLE = """
 body { margin: 0; display: flex; height: 100vh; font: 14px Helvetica, Arial, sans-serif; color: #1f2937 }
@@ -39,8 +39,8 @@ if (asked) { tell(asked); asked.scrollIntoView({block: "center"}); }
 
 def html(facts: Explanation, svg: str) -> str:
     """A page that needs nothing else. `#NAME` at the end of its address chooses a layer."""
-    told = {layer.name: layer_story(facts, layer) for layer in facts.layers}
-    net = [*(branch_story(facts, branch) for branch in facts.branches), meanings_story(facts)]
+    told = {layer.name: describe_layer(facts, layer) for layer in facts.layers}
+    net = [*(describe_branch(facts, branch) for branch in facts.branches), describe_propagate_down(facts)]
     first = ["Click on a layer for its shapes, params and gradient.", *net]
     text = "".join(f"<p>{escape(line)}</p>" for line in first)
     stories = json.dumps(told).replace("<", "\\u003c")

@@ -19,7 +19,7 @@ from caffe_compat.drawing.boxes import (
     make_boxes,
 )
 from caffe_compat.drawing.layout import Layout
-from caffe_compat.explain.explain import Explanation, LayerFacts
+from caffe_compat.explain.explanation import Explanation, LayerExplanation
 
 HEAD = 92.0  # the height of title and legend
 GRADIENT, SHARED = "#d97706", "#7c3aed"
@@ -122,7 +122,7 @@ def _box(box: Box) -> Iterator[str]:
     yield "</g>"
 
 
-def _tip(layer: LayerFacts) -> str:
+def _tip(layer: LayerExplanation) -> str:
     return f"{layer.name}: backward runs" if layer.backward else f"{layer.name}: no backward: {layer.reason}"
 
 

@@ -16,10 +16,11 @@ from caffe_compat.net import Net
 
 @dataclass
 class LayerGroup:
-    """Layers first to last (both included), which run forward at once.
+    """The layers first to last (both included), which run forward at once.
 
-    main: the layer whose time the group's is. hidden: ids of blobs that it need not make. after: the groups (their
-    first layers) that must have run in the same pass; else the layers run by themselves.
+    main: the layer that the time of the whole group is attributed to. hidden: ids of blobs that the group need not
+    write. after: first layers of the groups that must run earlier in the same pass; if one of them has not, the layers
+    of this group run one by one.
     """
 
     first: int

@@ -16,17 +16,17 @@ LAYER = "bbox_pred"
 
 
 def store_unnormalized(solver: Solver, roidb: Roidb) -> None:
-    """Let the solver's .caffemodels have the weights of bbox_pred un-normalised, where it learns normalised ones.
+    """Let the solver's .caffemodels hold un-normalised weights of bbox_pred where the net learns normalised targets.
 
     Source: the reference's fast_rcnn/train.py, SolverWrapper.
     """
     train = roidb.cfg.TRAIN
     if train.BBOX_REG and train.BBOX_NORMALIZE_TARGETS and LAYER in solver.net.params:
-        solver.stored_forms[LAYER] = partial(unnormalized, means=roidb.means, stds=roidb.stds)
+        solver.weight_exports[LAYER] = partial(unnormalized, means=roidb.means, stds=roidb.stds)
 
 
 def unnormalized(params: Sequence[np.ndarray], means: np.ndarray, stds: np.ndarray) -> list[np.ndarray]:
-    """Weights (outputs x inputs) and bias (outputs) that give outputs * stds + means. Raises DataError."""
+    """The weights (outputs x inputs) and the bias (outputs) that give outputs * stds + means. Raises DataError."""
     weights, bias = _checked(params, stds)
     return [
         (weights * stds.reshape(-1, 1)).astype(weights.dtype).reshape(params[0].shape),
@@ -37,8 +37,8 @@ def unnormalized(params: Sequence[np.ndarray], means: np.ndarray, stds: np.ndarr
 def normalize(net: Net, means: np.ndarray, stds: np.ndarray) -> None:
     """Undo `unnormalized` in a net that has loaded such weights, so that it can go on learning.
 
-    Rows with a standard deviation of 0 (the background's), of which nothing was kept, stay as they are. A net
-    without bbox_pred stays as it is. Raises DataError.
+    Rows with a standard deviation of 0 (the background's) cannot be restored, and stay as they are; so does a net
+    without bbox_pred. Raises DataError.
     """
     if LAYER not in net.params:
         return

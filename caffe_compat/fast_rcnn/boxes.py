@@ -18,10 +18,10 @@ def bbox_overlaps(boxes: np.ndarray, query: np.ndarray) -> np.ndarray:
 
 
 def bbox_transform(ex: np.ndarray, gt: np.ndarray) -> np.ndarray:
-    """What turns the boxes `ex` into the boxes `gt` (both N x 4): N x 4 of dx dy dw dh, in the boxes' dtype.
+    """The deltas dx dy dw dh that turn the boxes `ex` into the boxes `gt` (all N x 4), in the boxes' dtype.
 
-    dx and dy are the way between the centres in widths and heights of `ex`; dw and dh are logarithms of the
-    ratios of the sizes. Computed in float64 where the boxes are whole numbers of an integer type.
+    dx and dy are the distances between the centres, in widths and heights of `ex`; dw and dh are the logarithms of the
+    ratios of the sizes. For boxes of an integer type they are float64.
 
     Source: R-CNN (Girshick et al. 2014), appendix C; the reference's fast_rcnn/bbox_transform.py.
     """
@@ -46,7 +46,7 @@ def bbox_transform_inv(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 
 
 def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Boxes (N x 4, or N x 4K) with all corners inside a photo of height x width pixels, in their dtype."""
+    """The boxes (N x 4, or N x 4K), in their dtype, with all corners moved into a photo of height x width pixels."""
     corners = boxes.reshape(len(boxes), boxes.shape[1] // 2, 2)
     last = np.array((width - 1, height - 1), boxes.dtype)
     return np.maximum(np.minimum(corners, last), 0).reshape(boxes.shape)

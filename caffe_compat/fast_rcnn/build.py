@@ -33,12 +33,12 @@ def dataset_roidb(
 ) -> Roidb:
     """The roidb of a data set, or of some of its image ids.
 
-    `proposals`: a .mat or .npz file; where there is none they are searched (`proposals.propose`), about a
-    second a photo and core, and kept for the next time. With PROPOSAL_METHOD gt there are none. With
-    `skip_bad_images`, photos that cannot be read are left out, each with a message in the roidb's `skipped`.
+    `proposals`: a .mat or .npz file. Without one, proposals are searched (`proposals.propose`), which takes each core
+    about a second a photo, and kept for the next time. PROPOSAL_METHOD gt needs none. With `skip_bad_images`, photos
+    that cannot be read are left out; the roidb's `skipped` has a message for each.
 
-    Raises DataError, which names the file: for a photo, an annotation or proposals that cannot be read or do
-    not fit each other, and as Roidb does.
+    Raises DataError, which names the file, where a photo, its annotation or its proposals cannot be read or do not
+    fit each other, and where Roidb does.
     """
     image_ids = dataset.image_ids if image_ids is None else image_ids
     find = (
@@ -76,7 +76,7 @@ def photos_roidb(
     classes: Sequence[str],
     on_photo: OnPhoto = silent,
 ) -> Roidb:
-    """The roidb of photos that nobody annotated: searched proposals only, all background. Raises DataError."""
+    """The roidb of photos without annotations: searched proposals only, all background. Raises DataError."""
     nothing = Annotation(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
     find = proposals_from(None, ())
 
@@ -101,7 +101,7 @@ def _annotated_only(proposals: str | os.PathLike[str] | None) -> Proposals:
 
 
 def _on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None]) -> list:
-    """read(item) of all items, in their order, by threads: OpenCV, where the time goes, lets them run at once."""
+    """read(item) for each item, in their order, by threads: most of the time goes into OpenCV, which lets them run."""
     found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = [pool.submit(read, item) for item in items]

@@ -26,8 +26,8 @@ _TYPE = "InnerProduct"
 class Compressed:
     """What became of a layer with outputs x inputs weights.
 
-    rank: of its two layers, None where it was left as it is because that rank saves nothing. error: how far
-    the product of their weights is from the layer's, as a share of the layer's (Frobenius norms).
+    rank: that of the two layers that replace it; None where it stays, as two would not have fewer weights. error: the
+    Frobenius norm of what their product lacks of the layer's weights, as a share of the weights' norm.
     """
 
     layer: str
@@ -38,7 +38,7 @@ class Compressed:
 
     @property
     def weights(self) -> int:
-        """Weights now, biases not counted: also the multiply-adds for one RoI."""
+        """How many weights it has now, without biases; also the number of multiply-adds for one RoI."""
         whole = self.inputs * self.outputs
         return whole if self.rank is None else self.rank * (self.inputs + self.outputs)
 
@@ -48,13 +48,13 @@ def compress(
     weights: str | os.PathLike[str],
     ranks: Mapping[str, int] = RANKS,
 ) -> tuple[NetParameter, Net, list[Compressed], Report]:
-    """The compressed net: as a message with all its phases, and in phase TEST with its weights.
+    """The compressed net: as a message with all its phases, and as a Net in phase TEST with its weights.
 
-    ranks: InnerProduct layer -> rank t. A layer L becomes L_L, t outputs without a bias, and L_U, with L's
-    bias and tops; where t * (inputs + outputs) is not below inputs * outputs it stays. Also returns what
-    became of each layer, and what was loaded from the weights.
+    ranks: InnerProduct layer -> rank t. A layer L becomes L_L, with t outputs and no bias, and L_U, with the bias and
+    the tops of L; it stays where t * (inputs + outputs) is not below inputs * outputs. Also returns what became of
+    each layer, and what was loaded from the weights.
 
-    Raises GraphError where the net has no such layer, or one that shares its params, and as Net does.
+    Raises GraphError where the net has no such layer, or the layer shares its params, and what Net raises.
     """
     param, source = read_net(os.fspath(network_file))
     net = Net.from_param(with_state(param, TEST), source)
@@ -81,9 +81,9 @@ def compress(
 
 
 def truncated_svd(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """The best factors outputs x rank and rank x inputs of a matrix outputs x inputs, and their error's share.
+    """The best factors, outputs x rank and rank x inputs, of a matrix outputs x inputs, and their error as a share.
 
-    The first has the left singular vectors, as columns, the second the right ones times the singular values.
+    The columns of the first are left singular vectors; the rows of the second are right ones times singular values.
     """
     # the eigenvectors of matrix * matrix.T: several times faster than an SVD of a wide matrix
     wide = matrix.astype(np.float64)

@@ -37,10 +37,10 @@ Four = tuple[float, float, float, float]
 class TrainConfig:
     """Keys under TRAIN."""
 
-    SCALES: tuple[int, ...] = (600,)  # pixels of the shorter side; each image takes one of them by chance
+    SCALES: tuple[int, ...] = (600,)  # pixels of the shorter side; one is drawn for each image
     MAX_SIZE: int = 1000  # most pixels of the longer side
     IMS_PER_BATCH: int = 2
-    BATCH_SIZE: int = 128  # RoIs of a minibatch, all its images; with OHEM those it keeps; -1, with RPN: all
+    BATCH_SIZE: int = 128  # RoIs of a minibatch, over all its images; with OHEM those kept; with RPN, -1: all
     FG_FRACTION: float = 0.25  # most foreground RoIs of a sampled minibatch
     FG_THRESH: float = 0.5  # least overlap of a foreground RoI
     BG_THRESH_HI: float = 0.5  # background RoIs overlap less than this ...
@@ -87,7 +87,7 @@ class TestConfig:
     NMS: float = 0.3  # overlap above which the weaker of two detections of a class goes
     SVM: bool = False
     BBOX_REG: bool = True
-    HAS_RPN: bool = False  # only to a net that proposes RoIs; whether one does is plain from its inputs
+    HAS_RPN: bool = False  # true fits only a net that proposes RoIs; whether one does, its inputs tell
     PROPOSAL_METHOD: str = "selective_search"
     RPN_NMS_THRESH: float = 0.7
     RPN_PRE_NMS_TOP_N: int = 6000
@@ -114,7 +114,7 @@ class Config:
     GPU_ID: int = 0
 
     def layer_settings(self) -> LayerSettings:
-        """What the layers of the reference's nets take from the configuration; for Net and the solvers."""
+        """The settings that the layers of the reference's nets take from the configuration, for Net and the solvers."""
         return {
             RoIDataLayer: self._roi_data(),
             OHEMDataLayer: self._ohem(),
@@ -197,7 +197,7 @@ FASTER_RCNN = Config(
 
 
 def in_order(cfg: Config) -> Config:
-    """`cfg` for a look at photos in their order, few of them: none mirrored, and fixed means and stds."""
+    """`cfg` for a few photos in their order: without mirrored ones, and with fixed means and stds."""
     train = replace(cfg.TRAIN, USE_FLIPPED=False, BBOX_NORMALIZE_TARGETS_PRECOMPUTED=True)
     return replace(cfg, TRAIN=train)
 

@@ -36,11 +36,11 @@ class GroundTruth:
 
 
 class Dataset(Protocol):
-    """Photos by image id, in an order, with annotated objects of some classes."""
+    """Photos in a fixed order, each with an image id, and the objects annotated in them."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The name of the data set in messages."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -50,7 +50,7 @@ class Dataset(Protocol):
     def image_ids(self) -> Sequence[str]: ...
 
     def photo(self, image_id: str) -> Path:
-        """Where the photo lies. Whether it is there shows when it is read."""
+        """The path of the photo; the file may be missing."""
 
     def annotation(self, image_id: str, width: int, height: int) -> Annotation:
         """The objects of a photo of width x height pixels. Raises DataError, which names the file."""

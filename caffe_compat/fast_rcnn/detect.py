@@ -32,17 +32,19 @@ DEFAULT = Config()
 
 
 class Detector:
-    """Finds objects in photos with a Fast R-CNN test net: its inputs are `data` and `rois`, or those of a net that
-    proposes boxes itself (`has_rpn`), `data` and `im_info`; then its blob `rois` has them.
+    """Finds objects in photos with a Fast R-CNN test net.
 
-    thresh: least score; max_per_image: most detections of a photo, 0 for all (of equal scores at the limit
-    all stay); nms_rule: see nms.py; overlap for NMS, scales and the rest are of `cfg.TEST`. stages: how
-    often boxes are regressed and scored. With more than one, the boxes of all stages count, and those that
-    NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM paper.
+    The net's inputs are `data` and `rois`; or `data` and `im_info`, where it proposes boxes itself (`has_rpn`) and
+    leaves them in its blob `rois`.
 
-    `seconds` has the time of each stage of the last photo: pyramid, net, boxes, nms. `proposals`: how many boxes
-    it was looked at with. Layers that propose boxes take from `cfg.TEST` what they compute with, whatever the net was
-    made with.
+    thresh: detections have a higher score. max_per_image: at most so many detections a photo, and those whose score
+    equals the last one's; 0: all. nms_rule: see nms.py. stages: how often boxes are regressed and scored; with more
+    than one, the boxes of all stages count, and those that NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM
+    paper. cfg: its TEST has the scales, the overlap for NMS and the settings of layers that propose boxes, which
+    replace those that the net was made with.
+
+    Attributes: `seconds`, the time that the last photo took by stage: pyramid, net, boxes, nms. `proposals`, the number
+    of boxes that it was classified with.
 
     Raises DataError for a net of another kind, and where net and configuration do not fit.
 
@@ -67,14 +69,14 @@ class Detector:
 
     @property
     def num_classes(self) -> int:
-        """How many classes the net has, the background counted."""
+        """The number of classes of the net, with the background."""
         return self.net.blobs["cls_prob"].shape[1]
 
     def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None) -> np.ndarray:
-        """Detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels; None with an RPN).
+        """The detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels; None with an RPN).
 
-        M x 6 float32: class, x1 y1 x2 y2 in the photo's pixels, score; by class, then by descending score.
-        Raises DataError where the net's answers are not finite.
+        M x 6 float32: class, x1 y1 x2 y2 in the photo's pixels, score; ordered by class, then by descending score.
+        Raises DataError where an output of the net is not finite.
         """
         self.seconds = dict.fromkeys(self.seconds, 0.0)
         with self._timed("pyramid"):
@@ -96,7 +98,7 @@ class Detector:
             return limit(kept, self.max_per_image)
 
     def regress(self, pyramid: Pyramid, boxes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """What `im_detect` gives, for the photo of a pyramid."""
+        """What `im_detect` returns, for the photo of a pyramid."""
         if self.has_rpn:
             return self._propose_and_regress(pyramid)
         if boxes is None:
@@ -139,20 +141,21 @@ class Detector:
 def im_detect(
     net: Net, image: np.ndarray, boxes: np.ndarray | None = None, cfg: Config = DEFAULT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) of R proposals (R x 4 pixels; None
+    """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) for R proposals (R x 4 pixels; None
     where the net proposes them).
 
-    The scores are probabilities, or with TEST.SVM the outputs of cls_score. Without TEST.BBOX_REG the boxes
-    are the proposals. RoIs that DEDUP_BOXES makes equal go through the net once and get the same answers.
-    Raises DataError where these are not finite.
+    The scores are probabilities or, with TEST.SVM, the outputs of cls_score. Without TEST.BBOX_REG the boxes are the
+    proposals. RoIs that DEDUP_BOXES makes equal go through the net once and get the same results.
+    Raises DataError where an output of the net is not finite.
     """
     return Detector(net, cfg).regress(Pyramid(image, cfg), boxes)
 
 
 def forward(net: Net, inputs: Mapping[str, np.ndarray], cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """What the net answers for an image blob and RoIs (R x 5), its own or of `inputs`: scores R x K, and deltas R x 4K.
+    """Run the net on `inputs`, by blob name; returns scores (R x K) and deltas (R x 4K) for R RoIs.
 
-    The deltas have no columns without TEST.BBOX_REG. Raises DataError where something is not finite.
+    The RoIs are those of `inputs`, or those that the net proposes. Without TEST.BBOX_REG the deltas have no columns.
+    Raises DataError where an output is not finite.
     """
     for name, array in inputs.items():
         net.blobs[name].reshape(*array.shape)
@@ -171,10 +174,10 @@ def _rows(blob: Blob, rows: int) -> np.ndarray:
 
 
 def unique_rois(rois: np.ndarray, dedup: float) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of RoIs (R x 5) no two of which are equal after scaling with dedup and rounding, and for
-    each RoI the place of its equal among them. All and themselves where dedup is 0.
+    """Which of R RoIs (R x 5) differ after scaling by dedup and rounding: their row numbers, and for each RoI the index
+    of its equal among these. With dedup 0 no two are equal.
 
-    The first of equal ones stands for them; in ascending order of y2, x2, y1, x1, level.
+    Of equal RoIs the first is taken; they are in ascending order of y2, x2, y1, x1, level.
     """
     if dedup <= 0:
         return np.arange(len(rois)), np.arange(len(rois))
@@ -188,9 +191,9 @@ def unique_rois(rois: np.ndarray, dedup: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def candidates(scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
-    """Every score above thresh that is not the background's, with its box: N x 6 float32.
+    """Each score above thresh, except the background's, with its box: N x 6 float32, class, x1 y1 x2 y2, score.
 
-    scores R x K, boxes R x 4K. Rows are class, x1 y1 x2 y2, score.
+    scores: R x K; boxes: R x 4K.
     """
     roi, label = np.nonzero(scores[:, 1:] > np.float32(thresh))
     label += 1
@@ -199,9 +202,9 @@ def candidates(scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarr
 
 
 def rescored(dets: np.ndarray, scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
-    """Detections (N x 6) with what the net says of each box in its own class, where that is above thresh.
+    """The detections (N x 6) with new scores and boxes, each for its own class; only those with a score above thresh.
 
-    scores N x K, boxes N x 4K.
+    scores: N x K; boxes: N x 4K.
     """
     rows, label = np.arange(len(dets)), dets[:, CLASS].astype(int)
     corners = boxes.reshape(*scores.shape, 4)[rows, label]
@@ -210,7 +213,7 @@ def rescored(dets: np.ndarray, scores: np.ndarray, boxes: np.ndarray, thresh: fl
 
 
 def limit(dets: np.ndarray, most: int) -> np.ndarray:
-    """The `most` best of M x 6 detections in their order, and those whose score equals the last one's; 0: all."""
+    """The `most` best of M x 6 detections, in their order, and any whose score equals the last one's; 0: all."""
     if not 0 < most < len(dets):
         return dets
     return dets[dets[:, SCORE] >= np.sort(dets[:, SCORE])[-most]]

@@ -1,6 +1,6 @@
-"""Detections on disk: a file that grows with each photo, so that an interrupted run goes on; and COCO's format.
+"""Detections on disk: a file that grows with each photo, so that an interrupted run can go on; and COCO's format.
 
-A run's file has JSON lines: first what was run on what, then one an image, {"image": "000456", "detections":
+The file of a run has JSON lines: first what was run on what, then one line an image, {"image": "000456", "detections":
 [[class, x1, y1, x2, y2, score], ...]}.
 """
 
@@ -27,10 +27,10 @@ Run = Mapping[str, Any]
 
 
 class DetectionsFile:
-    """The detections of a run (`found`, image id -> M x 6 float32), each written when it is added.
+    """The detections of a run (`found`, image id -> M x 6 float32), each image's written when they are added.
 
-    run: all that the detections depend on, as JSON; a file that is there already is gone on with where its
-    run is the same. A line that an interrupted run wrote half is dropped. To be closed, or used in a `with`.
+    run: all that the detections depend on, as JSON. An existing file is continued if its run is the same; a line that
+    an interrupted run has written by half is dropped. Close the object, or use it in a `with`.
     Raises DataError where the file is of another run or cannot be read.
     """
 
@@ -71,11 +71,11 @@ def detect_all(
     proposals: str | os.PathLike[str] | None = None,
     on_photo: OnPhoto = silent,
 ) -> dict[str, np.ndarray]:
-    """The detections of a data set, image id -> M x 6: those that the file has, and of the rest found now.
+    """The detections of a data set, image id -> M x 6: those that the file has, and those of the rest, found now.
 
-    Each is added to the file at once. `on_photo` is told each photo, and how many there are. Raises
-    DataError, which names the file, for a photo or proposals that cannot be read, and for a net that has
-    not as many classes.
+    These are added to the file image by image. `on_photo` is told the name of each photo, and how many there are.
+    Raises DataError, which names the file, for a photo or proposals that cannot be read, and for a net with another
+    number of classes.
     """
     if detector.num_classes != len(dataset.classes):
         raise DataError(
@@ -94,7 +94,7 @@ def detect_all(
 
 
 def digest(path: str | os.PathLike[str]) -> str:
-    """What tells a file from others: the SHA-256 of its content."""
+    """The SHA-256 of a file's content, which tells it from other files."""
     content = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -123,8 +123,8 @@ def read_detections(path: str | os.PathLike[str], dataset: Dataset) -> dict[str,
 def coco_results(image_id: str, dets: np.ndarray) -> list[dict[str, Any]]:
     """Detections (M x 6) in COCO's result format: image_id, category_id, bbox (x y width height), score.
 
-    Ids of images that have digits only are numbers, as COCO's are; categories count as the classes do, the
-    background 0. Pixels count from 0.
+    Image ids of digits only become numbers, as in COCO; category ids are the indices of the classes, with 0 for the
+    background. Pixels count from 0.
     """
     return [
         {
@@ -149,7 +149,7 @@ def _coco_id(image_id: str) -> int | str:
 
 
 def _short(value: np.float32) -> float:
-    """The shortest number that is the same float32."""
+    """The shortest decimal number that gives the same float32."""
     return float(str(np.float32(value)))
 
 

@@ -23,9 +23,9 @@ _Rect = tuple[int, int, int, int]  # x1 y1 x2 y2, the last ones outside
 def draw(image: np.ndarray, dets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """A copy of a photo (height x width x 3 uint8, BGR) with detections (M x 6) drawn into it.
 
-    A box and a label for each, in the colour of its class; sizes go with the photo's. Labels lie beside each
-    other where there is room, and the best ones on top where there is none. classes: their names, the background's
-    first.
+    Each gets a box and a label in the colour of its class, of sizes that grow with the photo's. Labels do not cover
+    each other where there is room; where there is none, the best ones lie on top. classes: the names of the classes,
+    the background's first.
     """
     result = image.copy()
     unit = max(_SMALLEST, max(image.shape[:2]) / _SIDE)
@@ -46,7 +46,7 @@ def draw(image: np.ndarray, dets: np.ndarray, classes: Sequence[str]) -> np.ndar
 
 
 def write_photo(image: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Write a photo as a JPEG, which is replaced at once or not at all. Raises CaffeCompatError."""
+    """Write a photo as a JPEG; a file of this name is replaced as a whole or not at all. Raises CaffeCompatError."""
     done, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])
     if not done:
         raise DataError("OpenCV cannot write the photo as a JPEG", file=os.fspath(path))
@@ -65,7 +65,7 @@ def _text_size(text: str, unit: float) -> tuple[int, int]:
 
 
 def _place(box: np.ndarray, size: tuple[int, int], image: tuple[int, ...], taken: list[_Rect]) -> _Rect:
-    """Where a label of width and height goes: above the box, or in it, or below, wherever it is free first."""
+    """Where a label of this width and height goes: above the box, in it or below it, whichever is free first."""
     x1, y1, x2, y2 = (round(float(corner)) for corner in box)
     width, height = size
     lefts = [x1, x2 - width]

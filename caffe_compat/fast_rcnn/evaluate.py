@@ -25,12 +25,12 @@ Found = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class ClassResult:
-    """How well one class was found.
+    """How well the objects of one class were found.
 
-    objects: how many there are, difficult ones not counted. recall, precision: float64, after each detection
-    by descending score. ap_07: average precision as VOC had it until 2009, the mean of the best precision at
-    11 recalls; ap_area: the area under the curve, as since then. Without objects ap_07 is 0, as in the
-    reference, and ap_area is not a number.
+    objects: their number, without difficult ones. recall, precision: float64, one value a detection, by descending
+    score. ap_07: average precision as VOC defined it until 2009, the mean of the best precision at 11 recalls.
+    ap_area: as defined since then, the area under the curve. Without objects ap_07 is 0, as in the reference, and
+    ap_area NaN.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of all classes; the means are over all, those without objects too, as in the reference."""
+    """The results of all classes. As in the reference, the means count classes without objects too."""
 
     classes: list[ClassResult]
 
@@ -53,12 +53,12 @@ class Evaluation:
 
     @property
     def mean_ap_area(self) -> float:
-        """Not a number where a class has no objects."""
+        """NaN where a class has no objects."""
         return float(np.mean([one.ap_area for one in self.classes]))
 
     @property
     def with_objects(self) -> Evaluation:
-        """Only the classes of which there are objects."""
+        """The results of only those classes that have objects."""
         return Evaluation([one for one in self.classes if one.objects])
 
 
@@ -100,11 +100,11 @@ def evaluate(
     overlap: float = 0.5,
     on_image: Callable[[str], None] = lambda name: None,
 ) -> Evaluation:
-    """How well the objects of a data set were found, by class. `on_image` is told each image read.
+    """How well the objects of a data set were found, by class. `on_image` is told the id of each image that is read.
 
-    Images that `found` lacks count as ones without detections. Scores and boxes count with the decimals that
-    the result files have. A detection is right where it overlaps an object of its class by more than
-    `overlap` and is the best one of that object; on difficult objects nothing is right or wrong. Raises DataError.
+    Images that `found` lacks have no detections. Scores and boxes are rounded as in the result files. A detection is
+    for the object of its class that it overlaps most, where that is more than `overlap`. It is right if it is the best
+    one for its object, and neither right nor wrong if the object is difficult. Raises DataError.
     """
     truth, names = _GroundTruths(dataset, on_image), dataset.classes[1:]
     lines = [result_lines(found, label) for label in range(1, len(dataset.classes))]
@@ -143,7 +143,7 @@ class _GroundTruths:
         self.starts = edges[rows + np.arange(len(found) + 1)]
 
     def objects(self, c: int) -> int:
-        """How many objects the class has (0 is the first that is not the background), without difficult ones."""
+        """The number of objects of a class, without difficult ones; 0 is the first class after the background."""
         return int(np.count_nonzero((self._classes == c + 1) & ~self.difficult))
 
 
@@ -167,7 +167,7 @@ def _class_result(name: str, outcome: np.ndarray, objects: int) -> ClassResult:
 
 
 def average_precision_07(recall: np.ndarray, precision: np.ndarray) -> float:
-    """The mean of the best precision at a recall of 0, 0.1, ... 1 or more; 0 where it is not reached."""
+    """The mean, over recalls of 0, 0.1, ... 1, of the best precision at that recall or more; 0 if it is not reached."""
     return sum(precision[recall >= at].max(initial=0.0) / 11.0 for at in np.arange(0.0, 1.1, 0.1))
 
 

@@ -31,7 +31,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     """Feed the arrays of an .npz, by blob name, to the net's inputs and to its RoI data layer.
 
     Inputs take the arrays' shapes. Returns lines that say what was fed. Raises DataError for a file that cannot be
-    read, an array that is missing, not wanted, of the wrong rank or not finite.
+    read, and for an array that is missing, unknown, of the wrong rank or not finite.
     """
     arrays = _read(path)
     wanted = list(net.inputs)
@@ -62,9 +62,9 @@ def feed_dataset(
 ) -> list[str]:
     """Feed the photos of a data set, in its order, with proposals from selective search.
 
-    Reads and searches the photos that so many iterations take, no more, and tells `on_photo` of each. The
-    configuration is `configuration_for`'s; the net's layers take theirs from it. Returns lines that say what was fed.
-    Raises DataError.
+    Only the photos that so many iterations take are read and searched; `on_photo` is told the name of each. The
+    configuration is that of `configuration_for`; the net's layers get their settings from it. Returns lines that say
+    what was fed. Raises DataError.
     """
     cfg = configuration_for(net, cfg)
     configure(net, cfg)
@@ -83,7 +83,7 @@ def feed_dataset(
 
 
 def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> list[str]:
-    """Feed photos that nobody annotated, one an iteration; all RoIs are background. Raises DataError."""
+    """Feed photos without annotations, one an iteration; all RoIs are background. Raises DataError."""
     if proposes(net):
         return _feed_photo_without_rois(net, paths, on_photo)
     num_classes = _num_classes(net)
@@ -95,7 +95,8 @@ def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> l
 def feed_sample(net: Net, seed: int = 0) -> list[str]:
     """Feed a drawn sample to a RoI data layer or to the inputs of a Fast R-CNN net, noise to other inputs.
 
-    Inputs that take no gradient (labels) get zeros. Returns lines that say so; none where the net needs no data.
+    Inputs that take no gradient (labels) get zeros. Returns lines that say what was fed; none where the net needs no
+    data.
     """
     layer = data_layer(net)
     if layer is not None or set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
@@ -143,7 +144,7 @@ def data_layer(net: Net) -> RoIDataLayer | None:
 
 
 def mines(net: Net) -> bool:
-    """Whether the net picks hard RoIs itself, and so wants all of them."""
+    """Whether the net picks the hard RoIs itself, and so has to be given all of them."""
     return any(isinstance(layer, HardRoIMining) for layer in net.layers)
 
 
@@ -156,7 +157,7 @@ def proposes(net: Net) -> bool:
 def configuration_for(net: Net, cfg: Config | None = None) -> Config:
     """The configuration for a net: the given one, or else the reference's for nets of its kind.
 
-    Raises DataError where HAS_RPN is not what the net is made for.
+    Raises DataError where the configuration's HAS_RPN does not fit the net.
     """
     if cfg is None:
         cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
@@ -169,9 +170,9 @@ def configuration_for(net: Net, cfg: Config | None = None) -> Config:
 
 
 def configure(net: Net, cfg: Config) -> None:
-    """Let the layers of a net that is there already take from the configuration what they compute with.
+    """Give the layers of an existing net the settings of a configuration (`Config.layer_settings`).
 
-    Only the shapes before the first forward come too late.
+    What the layers compute follows them from the next forward on; shapes before that stay those of the old settings.
     """
     net.layer_settings = {**net.layer_settings, **cfg.layer_settings()}
     for layer in net.layers:
@@ -179,13 +180,13 @@ def configure(net: Net, cfg: Config) -> None:
 
 
 def _num_classes(net: Net) -> int:
-    """Of the minibatches for a net; without a RoI data layer it takes nothing that depends on it."""
+    """The number of classes of a net's minibatches; without a RoI data layer it takes no array that depends on it."""
     layer = data_layer(net)
     return layer.num_classes if layer is not None else len(Devkit.classes)
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:
-    """Give minibatches to the RoI data layer, or what a test net takes of the first one to its inputs."""
+    """Give minibatches to the RoI data layer; or give a test net's inputs their arrays from the first one."""
     layer = data_layer(net)
     if layer is not None:
         layer.set_blobs(samples)
@@ -226,7 +227,7 @@ def _set_inputs(net: Net, arrays: Blobs) -> None:
 
 
 def _gradient_free(net: Net) -> set[str]:
-    """Names of inputs that go where no gradient can, maybe through a split: labels, RoIs."""
+    """The names of inputs that a layer reads, maybe behind a Split, at a bottom without gradient: labels, RoIs."""
     blobs: set[int] = set()
     for node, layer in zip(reversed(net.graph.nodes), reversed(net.layers), strict=True):
         blobs.update(node.bottoms[i] for i in layer.no_gradient if i < len(node.bottoms))

@@ -19,8 +19,8 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
     """The pixels of a photo: height x width x 3 uint8, blue green red, turned upright where EXIF says so.
 
-    Raises DataError where there is no such file, where OpenCV cannot decode it, or where a JPEG is cut off
-    (OpenCV would fill what is missing with grey).
+    Raises DataError where there is no such file, where OpenCV cannot decode it, and where a JPEG is truncated (OpenCV
+    would fill the missing part with grey).
     """
     try:
         content = Path(path).read_bytes()
@@ -46,9 +46,9 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def photo_paths(names: Sequence[str]) -> list[str]:
-    """The photos that names stand for: of a folder those in it, of a glob pattern those it fits, each sorted.
+    """The paths of photos: a folder stands for the photos in it, a glob pattern for those that match, both sorted.
 
-    What is neither is the name of a photo. Raises DataError for a folder or a pattern without photos.
+    Any other name is that of a photo. Raises DataError for a folder or a pattern without photos.
     """
     paths: list[str] = []
     for name in names:
@@ -69,12 +69,12 @@ def image_blob(
 ) -> tuple[np.ndarray, list[float]]:
     """The `data` blob of photos, and the scale of each (scaled size / original size).
 
-    `images`: height x width x 3 uint8, BGR; `sizes`: a number for each. The pixel means are subtracted, then
-    the photo is resized bilinearly so that its shorter side has that many pixels, or its longer one max_size
-    where it would have more. The blob is N x 3 x H x W float32, H and W the largest of the batch; smaller
-    photos lie in its upper left corner and the rest is 0, the mean colour.
+    `images`: N photos, height x width x 3 uint8, BGR. `sizes`: for each, the pixels of its shorter side after scaling;
+    where the longer side would then have more than max_size, that one gets max_size. The pixel means are subtracted
+    before the photo is resized bilinearly. The blob is N x 3 x H x W float32, with the largest height and width of the
+    batch; smaller photos lie in its upper left corner, and the rest is 0, the mean colour.
 
-    Raises DataError for a photo so thin that nothing of it is left at that scale.
+    Raises DataError for a photo so thin that no pixel of it is left at that scale.
 
     Source: the reference's utils/blob.py.
     """

@@ -37,10 +37,10 @@ def minibatch(
 ) -> Blobs:
     """The minibatch of photos (height x width x 3 uint8, BGR; mirrored already where the entry is flipped).
 
-    With USE_OHEM it has all RoIs, the foreground of each photo first. Without, BATCH_SIZE of them, sampled
-    evenly from the photos: up to FG_FRACTION foreground, the rest background; fewer where there are not
-    enough. Draws from numpy's global random numbers, in the reference's order: a scale for each photo, then
-    foreground and background photo by photo. With HAS_RPN, a scale is all it draws.
+    With USE_OHEM it has all RoIs, the foreground of each photo first. Without it, BATCH_SIZE RoIs are sampled, equally
+    many from each photo: up to FG_FRACTION foreground, the rest background; fewer where there are not enough. Draws
+    from numpy's global RandomState in the reference's order: a scale for each photo, then foreground and background
+    photo by photo. With HAS_RPN, only a scale is drawn.
 
     Raises DataError for a class that the net does not have, and where there is no RoI or no object.
     """
@@ -72,7 +72,8 @@ def minibatch(
 
 
 def im_info(data: np.ndarray, scale: float) -> np.ndarray:
-    """What a net that proposes RoIs takes beside `data` (1 x 3 x H x W): H, W and the photo's scale, 1 x 3 float32."""
+    """The input im_info of a net that proposes RoIs: H and W of `data` (1 x 3 x H x W) and the photo's scale, 1 x 3
+    float32."""
     return np.array([[*data.shape[2:], scale]], np.float32)
 
 
@@ -118,7 +119,7 @@ def _choose(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def _by_class(targets: np.ndarray, num_classes: int, inside_weights: Four) -> Blobs:
-    """Spread R x 5 targets (class, dx dy dw dh) over R x 4K columns; with their weights."""
+    """R x 5 targets (class, dx dy dw dh) spread over R x 4K columns, and their inside and outside weights."""
     classes = targets[:, 0].astype(int)
     _check_classes(classes, num_classes)
     spread, inside = np.zeros((2, len(targets), num_classes, 4), np.float32)

@@ -14,11 +14,11 @@ CLASS, BOX, SCORE = 0, slice(1, 5), 5  # columns of detections, M x 6 float32: c
 
 
 def nms(dets: np.ndarray, thresh: float, rule: str = GPU) -> np.ndarray:
-    """Which of N boxes of one class (N x 5: x1 y1 x2 y2, score) stay: their row numbers, the best first.
+    """The row numbers of those of N boxes of one class (N x 5: x1 y1 x2 y2, score) that stay, the best first.
 
-    A box goes where its intersection over union with a better one that stays is too large. Overlaps are
-    float32. Rule "gpu", the reference's default: larger than thresh, taken to float32. Rule "cpu": as large
-    as thresh or larger, thresh in float64. Of equal scores the later row counts as better, as there.
+    A box goes if its intersection over union (float32) with a better box that stays is too large: above thresh,
+    rounded to float32, by the rule "gpu", the reference's default; at least thresh, in float64, by the rule "cpu". Of
+    two boxes with equal scores the later row is the better one, as in the reference.
 
     Source: nms/gpu_nms.pyx, py_cpu_nms.py (the same rule) and cpu_nms.pyx of the reference.
     """
@@ -29,7 +29,7 @@ def nms(dets: np.ndarray, thresh: float, rule: str = GPU) -> np.ndarray:
 
 
 def by_class_and_score(dets: np.ndarray) -> np.ndarray:
-    """Detections (M x 6) ordered by class, then by descending score; of equal scores the later row first."""
+    """The detections (M x 6) ordered by class, then by descending score; of equal scores the later row comes first."""
     return dets[np.lexsort((-np.arange(len(dets)), -dets[:, SCORE], dets[:, CLASS]))]
 
 
@@ -41,10 +41,11 @@ def suppress(dets: np.ndarray, thresh: float, rule: str = GPU) -> np.ndarray:
 
 
 def vote(kept: np.ndarray, dets: np.ndarray, thresh: float) -> np.ndarray:
-    """`kept` with each box replaced by a mean of boxes: those of its class in `dets` that overlap it enough.
+    """`kept` with each box replaced by the mean of those boxes of its class in `dets` that overlap it, weighted with
+    their scores.
 
-    The mean is weighted with their scores; enough is an intersection over union of thresh or more. Both are
-    M x 6 in the order of `by_class_and_score`, and `kept` is a part of `dets`.
+    A box overlaps another one from an intersection over union of thresh on. Both arrays are M x 6 in the order of
+    `by_class_and_score`, and `kept` is a part of `dets`.
 
     Source: Gidaris and Komodakis 2015, box voting.
     """
@@ -66,7 +67,7 @@ def vote(kept: np.ndarray, dets: np.ndarray, thresh: float) -> np.ndarray:
 
 
 def _starts(dets: np.ndarray) -> np.ndarray:
-    """Where a class begins."""
+    """The rows at which classes begin."""
     return np.flatnonzero(np.diff(dets[:, CLASS], prepend=-1))
 
 

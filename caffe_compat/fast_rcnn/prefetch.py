@@ -1,4 +1,4 @@
-"""Makes minibatches ahead, in a background process."""
+"""Makes minibatches in advance, in a background process."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from caffe_compat.layers.fast_rcnn.minibatches import Blobs, Source, State
 
 
 class Prefetcher:
-    """Serves what `source` would, bit for bit, made by a background process one minibatch ahead.
+    """Serves what `source` would serve, bit for bit; a background process makes each minibatch one call in advance.
 
-    Numpy's global random numbers stand after each `next` where the source itself would have left them; where
-    somebody else draws from them in between, or sets a state, the minibatch made ahead is made anew from
-    there. The process ends with `close`, with this object, and with its parent however that dies. Errors of
-    the source are raised by the `next` whose minibatch they concern. Minibatches lie in memory that both
-    processes share (Linux's memfd): each is there, read-only, until the next one is asked for.
+    After each `next`, numpy's global random state is the one that the source itself would have left. If that state or
+    this object's has changed by the next call, the minibatch made in advance is dropped and made again from the new
+    state. An error of the source is raised by the `next` whose minibatch it concerns. The process ends with `close`,
+    with this object, or with its parent, however that ends. Minibatches lie in memory that both processes share
+    (Linux's memfd); their arrays are read-only, and valid until the next call.
 
-    Raises DataError where the process ends on its own.
+    Raises DataError where the process ends by itself.
     """
 
     def __init__(self, source: Source):
         here, there = Pipe()
-        # One minibatch is read while the other is written; the handles are the same numbers in both processes
+        # two, as one minibatch is read while the other is written; handles have the same numbers in both processes
         self._memory = [os.memfd_create("minibatch") for _ in range(2)]
         handles = [there.fileno(), *self._memory]
-        # Not multiprocessing's own: that would run the user's script once more, and asks for a guard in it
+        # not a multiprocessing.Process, which would run the user's script again unless that has a __main__ guard
         start = (
             f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; "
             f"serve({handles}, {os.getpid()})"
@@ -94,11 +94,11 @@ class Prefetcher:
 
 
 def serve(handles: Sequence[int], parent: int) -> None:
-    """What the background process does: makes a minibatch for each request that comes over the connection.
+    """Run in the background process: make a minibatch for each request that comes over the connection.
 
-    First comes the source; then requests: None to go on, or where to start from (the source's state and
-    numpy's). Each is answered with where the minibatch lies or the error, and both states behind it. The handles
-    are of the connection and of the memory for minibatches, taken in turn.
+    handles: of the connection, then of the memories that hold minibatches in turn. parent: the id of the process that
+    asks. The source comes first, then the requests: None to go on, or the states of the source and of numpy to start
+    from. The answer to each is where the minibatch lies, or the error, and both states after it.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # all processes of a job get them; the parent decides
         signal.signal(number, signal.SIG_IGN)

@@ -49,11 +49,12 @@ def cache_folder() -> Path:
 
 
 def proposals_from(path: str | os.PathLike[str] | None, image_ids: Sequence[str]) -> Proposals:
-    """What gives the proposals of a photo: a file, or selective search (`propose`) where path is None.
+    """A function that returns the proposals of a photo: from a file, or by selective search (`propose`) where path is
+    None.
 
-    Files are .npz, an array P x 4 (x1 y1 x2 y2, 0-based) for each image id, or .mat, as selective search's
-    authors give them away: a cell array `boxes` of P x 4 (y1 x1 y2 x2, 1-based) in the order of the image
-    set, and `images` with its ids. Duplicates and small boxes are left out (`usable`).
+    A file is an .npz with an array P x 4 (x1 y1 x2 y2, 0-based) for each image id; or a .mat as the authors of
+    selective search publish them, with a cell array `boxes` of P x 4 (y1 x1 y2 x2, 1-based) in the order of the image
+    set, and its ids in `images`. Duplicates and small boxes are left out (`usable`).
 
     Raises DataError, which names the file, where it cannot be read or lacks an image id.
     """
@@ -78,7 +79,7 @@ def proposals_from(path: str | os.PathLike[str] | None, image_ids: Sequence[str]
 
 
 def selective_search(image: np.ndarray) -> np.ndarray:
-    """What `propose` gives, searched anew.
+    """The boxes that `propose` returns, from a new search.
 
     Raises DataError where the installed OpenCV has no selective search.
     """
@@ -98,9 +99,9 @@ def selective_search(image: np.ndarray) -> np.ndarray:
 
 
 def usable(boxes: np.ndarray) -> np.ndarray:
-    """Which of N x 4 boxes to keep, as ascending indices: the first of equal ones, and none too small.
+    """Which of N x 4 boxes to keep, as ascending indices: of equal boxes the first one, and no small ones.
 
-    Too small is x2 - x1 below 2, or y2 - y1 of 2 or below.
+    A box is too small where x2 - x1 is below 2, or y2 - y1 is 2 or below.
     Source: the reference's datasets/ds_utils.py.
     """
     _, first = np.unique(boxes, axis=0, return_index=True)
@@ -131,7 +132,7 @@ def _read_mat(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[st
 
 
 def _from_matlab(boxes: np.ndarray) -> np.ndarray:
-    """P x 4 from y1 x1 y2 x2, counted from 1; other shapes as they are, for whoever asks for them."""
+    """P x 4 boxes from y1 x1 y2 x2, counted from 1. Other shapes are returned as they are: the caller refuses them."""
     return boxes[:, (1, 0, 3, 2)] - boxes.dtype.type(1) if boxes.ndim == 2 and boxes.shape[1] == 4 else boxes
 
 
@@ -141,7 +142,7 @@ def _shrink(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _enlarge(found: np.ndarray, small: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Boxes x y w h in the shrunk photo as x1 y1 x2 y2 in the photo: every pixel they touch there."""
+    """Boxes x y w h in the shrunk photo as x1 y1 x2 y2 in the photo, with every pixel that they touch there."""
     size = np.array(shape[1::-1])
     scale = size / small[1::-1]
     found = found.astype(np.float64)
@@ -151,8 +152,8 @@ def _enlarge(found: np.ndarray, small: tuple[int, ...], shape: tuple[int, ...]) 
 
 
 def _first(boxes: np.ndarray) -> np.ndarray:
-    # OpenCV orders its boxes by rand(), which no seed of OpenCV's reaches; the set is always the same.
-    # A fair pick of it, should there be too many, needs an order that has nothing to do with place or size.
+    # OpenCV orders its boxes by rand(), which none of its seeds reaches, but the set is always the same. If there are
+    # too many, a fair pick of them needs an order that depends on neither position nor size.
     boxes = boxes[np.lexsort(boxes.T)]
     return boxes[np.random.RandomState(0).permutation(len(boxes))[:MAX_PROPOSALS]]
 

@@ -1,4 +1,4 @@
-"""A photo at several scales, as a net is shown it for detection."""
+"""A photo at several scales, as a net gets it for detection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads photos and finds their proposals while the net still works on the photo before."""
+"""Reads each photo and finds its proposals while the net still works on the photo before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from caffe_compat.fast_rcnn.proposals import proposals_from
 
 @dataclass(frozen=True)
 class ReadPhoto:
-    """image: height x width x 3 uint8, BGR. proposals: P x 4 float32, found in so many seconds, or None."""
+    """A photo, height x width x 3 uint8, BGR; its proposals, P x 4 float32 or None; and the seconds to find these."""
 
     image: np.ndarray
     proposals: np.ndarray | None
@@ -31,12 +31,12 @@ def read_ahead(
     image_ids: Sequence[str] | None = None,
     has_rpn: bool = False,
 ) -> Iterator[ReadPhoto | DataError]:
-    """The photos in their order, or what is wrong with one.
+    """The photos in their order; in place of one that cannot be read, the error.
 
-    The next one is read in a thread, as most of the time goes into OpenCV's search. `proposals`: a file, see
-    proposals.proposals_from, where a photo goes by its name without suffix; image_ids: of all images of a
-    .mat file that does not name them; has_rpn: the net proposes boxes, and nothing is searched. Raises DataError
-    where the file cannot be read, or is one too many.
+    A thread reads the next photo, since most of the time goes into OpenCV's search. proposals: a file, see
+    proposals.proposals_from; the image id of a photo is its file name without the suffix. image_ids: the ids of all
+    images of a .mat file that does not name them. has_rpn: the net proposes boxes, so nothing is searched. Raises
+    DataError where the file cannot be read, or is given with has_rpn.
     """
     if has_rpn and proposals is not None:
         raise DataError("the net proposes boxes itself; leave these proposals out", file=str(proposals))

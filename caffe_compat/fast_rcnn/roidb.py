@@ -37,13 +37,18 @@ def photo_rois(path: str, width: int, height: int, objects: Annotation, proposal
 
 
 class Roidb(Sequence[RoidbEntry]):
-    """The entries of photos, as cfg.TRAIN says: in their order, then all mirrored (USE_FLIPPED).
+    """One RoidbEntry a photo, in the photos' order; with USE_FLIPPED, their mirror images follow in the same order.
 
-    Photos without a foreground or background RoI (HAS_RPN: without an object) are left out; `filtered` counts
-    them. Entries are made when they are asked for. `classes`: the names of the data set's, the background's first.
-    `means` and `stds` (4 x classes float64, class by class): those of the bbox targets, of the entries or
-    (PRECOMPUTED) of the configuration. `skipped`: a message for each photo that could not be read, where those were
-    to be skipped.
+    An entry is made each time it is asked for. cfg: its TRAIN says which RoIs are foreground, and how targets are
+    normalised. Photos without a foreground or background RoI (with HAS_RPN: without an object) are left out.
+
+    Attributes:
+        cfg, classes    classes: the names of the data set's classes, the background's first
+        photos          those that are not left out
+        filtered        how many were left out
+        means, stds     4 K float64 for K classes, class by class: of the box targets of all entries, or those of the
+                        configuration (BBOX_NORMALIZE_TARGETS_PRECOMPUTED)
+        skipped         one message for each photo that could not be read and was skipped
 
     Raises DataError where no photo is left, and for a configuration that cannot be served.
     """
@@ -116,7 +121,7 @@ class Roidb(Sequence[RoidbEntry]):
                     squares[k] += (of_class**2).sum(axis=0)
         means = sums / counts
         stds = np.sqrt(np.maximum(squares / counts - means**2, 0))
-        # a class whose objects no proposal meets has targets 0 only: nothing to scale, and not 0 / 0
+        # a class whose objects no proposal overlaps has only targets of 0: a std of 1 keeps them, 0 would give 0 / 0
         stds[(counts >= 1) & (stds == 0)] = 1
         return means.ravel(), stds.ravel()
 
@@ -129,7 +134,7 @@ def _boxes(photo: Photo, flipped: bool) -> np.ndarray:
 
 
 def _targets(photo: Photo, boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """The rows with targets, and dx dy dw dh from each to its object (float32, computed in float64)."""
+    """The rows that have targets, and dx dy dw dh from each of them to its object (float32, computed in float64)."""
     if len(photo.gt_classes) == 0:
         return np.zeros(0, int), np.zeros((0, 4), np.float32)
     rows = np.flatnonzero((photo.max_overlaps >= threshold) & (photo.max_overlaps > 0))

@@ -1,4 +1,4 @@
-"""A data set of drawn shapes in VOC's format: small, hard enough to learn something on, the same for a seed."""
+"""A data set of drawn shapes in VOC's format: small, not too easy to learn, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _CORNERS = {  # in the square from -1 to 1
 
 
 def class_name(shape: str, colour: str) -> str:
-    """The class of a shape in a colour: one of VOC's 20 names, so that VOC's tools work as they are.
+    """The class of a shape in a colour: one of VOC's 20 names, so that VOC's tools work without changes.
 
-    In the order of `Devkit.classes`: aeroplane is a red disc, bicycle a green disc, bird a blue and boat a yellow
-    one, then come the squares from bottle to cat, the triangles from chair to dog, the stars from horse to
-    pottedplant and the rings from sheep to tvmonitor, each in red, green, blue, yellow.
+    In the order of `Devkit.classes`: aeroplane is a red disc, bicycle a green one, bird a blue one and boat a yellow
+    one. The squares follow from bottle to cat, the triangles from chair to dog, the stars from horse to pottedplant
+    and the rings from sheep to tvmonitor, each in red, green, blue, yellow.
     """
     return Devkit.classes[1 + len(COLOURS) * SHAPES.index(shape) + list(COLOURS).index(colour)]
 
@@ -49,14 +49,13 @@ def make_shapes(
 ) -> Path:
     """Draw a devkit: `folder`/VOC2007 with JPEGImages, Annotations and the image sets trainval and test.
 
-    Every fifth image is of the test set. An image has 260 to 320 by 200 to 240 pixels, a third of them
-    upright, and one to five objects of the 20 classes (`class_name`) in all sizes from 40 to 120 pixels, turned,
-    striped and lit, on textured ground; some lie partly over others, or beyond the border. Between them are
-    distractors: the shapes in other colours, and bars in the classes' colours. The same seed gives the same
-    images, however many. `on_image` is told the name of each.
+    Every fifth image belongs to the test set. Images have 260 to 320 by 200 to 240 pixels; a third of them are upright.
+    Each has one to five objects of the 20 classes (`class_name`) of 40 to 120 pixels, rotated, striped and shaded, on
+    textured ground; some partly cover others, or reach beyond the border. Between them lie distractors: the same shapes
+    in other colours, and bars in the colours of the classes. The same seed gives the same images, whatever their
+    number. `on_image` is told the name of each.
 
-    Returns the folder VOC2007. Raises DataError where it is there already or cannot be written, and for less
-    than five images.
+    Returns the folder VOC2007. Raises DataError where it exists or cannot be written, and for fewer than five images.
     """
     if images < 5:
         raise DataError(f"{images} image(s) are asked for; every fifth is for tests, so five are the fewest")
@@ -147,9 +146,9 @@ class _Scene:
             self._paint(alpha, colours[self.rng.randint(len(colours))])
 
     def _outline(self, shape: str, half: float) -> tuple[np.ndarray | None, bool]:
-        """How much of each pixel a shape at a random place covers, and whether the border cuts it.
+        """How much of each pixel is covered by a shape at a random position, and whether the border cuts it.
 
-        None where less than three quarters of it would lie in the image.
+        None where less than three quarters of the shape would lie in the image.
         """
         height, width = self.owner.shape
         margin = int(1.5 * half)

@@ -1,4 +1,4 @@
-"""Serves minibatches of a roidb: in random order for training, in its own order for a look."""
+"""Serves minibatches of a roidb: in random order for training, in the roidb's order for everything else."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from caffe_compat.layers.fast_rcnn.minibatches import Source, State
 
 
 def minibatches(roidb: Roidb, num_classes: int) -> Source:
-    """What serves minibatches in random order to a net of that many classes; made ahead with USE_PREFETCH."""
+    """A source of minibatches in random order, for a net of that many classes; with USE_PREFETCH made in advance."""
     source = RoidbSource(roidb, num_classes)
     return Prefetcher(source) if roidb.cfg.TRAIN.USE_PREFETCH else source
 
 
 class RoidbSource:
-    """Minibatches of IMS_PER_BATCH entries, in an order shuffled anew at the beginning and after each epoch.
+    """Minibatches of IMS_PER_BATCH entries, in an order that is shuffled at the beginning and after each epoch.
 
-    With ASPECT_GROUPING, pairs of landscape and of upright images stay together. As in the reference, the images
-    at the end of an order that fill no minibatch, or the last one, wait for the next. Shuffles and samples
-    draw from numpy's global random numbers, in the reference's order; together with its state, `get_state`
-    and `set_state` go on bit for bit.
+    With ASPECT_GROUPING, pairs of landscape images and pairs of upright ones stay together. As in the reference, the
+    images at the end of an order are not served: those that fill no minibatch, or those that fill exactly the last one.
+    Shuffles and samples draw from numpy's global RandomState in the reference's order; `get_state` and `set_state`,
+    together with the state of that, resume bit for bit.
 
     Raises DataError, which names the files, where a photo cannot be read or gives no minibatch.
 
@@ -91,7 +91,7 @@ class RoidbSource:
 class SequentialSource(Sequence[Blobs]):
     """Minibatches of IMS_PER_BATCH entries in the roidb's order; the last one is filled up with the first entries.
 
-    Plain ones sample anew at each reading. Raises DataError as RoidbSource does.
+    Without OHEM, RoIs are sampled again at each reading. Raises DataError as RoidbSource does.
     """
 
     def __init__(self, roidb: Roidb, num_classes: int):
@@ -108,7 +108,7 @@ class SequentialSource(Sequence[Blobs]):
 
 
 def read_minibatch(roidb: Roidb, indices: Iterable[int], num_classes: int) -> Blobs:
-    """The minibatch of these entries: their photos are read now, and mirrored where the entries are."""
+    """The minibatch of these entries; reads their photos, and mirrors those of mirrored entries."""
     entries = [roidb[int(i)] for i in indices]
     photos = [read_photo(entry.path) for entry in entries]
     images = [

@@ -1,4 +1,4 @@
-"""A drawn sample for the RoI data layer: what a net runs on where nobody gives it data."""
+"""A drawn sample for the RoI data layer: a net runs on it where no data is given."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LEAST_SIDE = 16  # pixels
 def synthetic_sample(
     num_classes: int, seed: int = 0, rois: int = 300, images: int = 1, has_rpn: bool = False
 ) -> Blobs:
-    """A minibatch of drawn pictures of 600 x 800, five objects in each; the same for the same arguments.
+    """A minibatch of drawn pictures of 600 x 800 pixels with five objects each; the same for the same arguments.
 
-    `rois` RoIs a picture: its objects, boxes around them that fit more or less well, and random boxes. The
-    objects have different classes out of 1 to num_classes - 1 (where there are fewer than five, so are the
-    objects). Labels, targets and the arrays are those of `minibatch.minibatch` with OHEM, or has_rpn.
+    Each picture has `rois` RoIs: its objects, boxes around them that fit more or less well, and random boxes. The
+    objects have different classes from 1 to num_classes - 1; with fewer than five classes there are fewer objects. The
+    arrays are those of `minibatch.minibatch` with USE_OHEM, or with HAS_RPN where has_rpn.
     """
     rng = np.random.RandomState(seed)
     pictures, photos = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
@@ -74,7 +74,7 @@ def _draw_object(rng: np.random.RandomState, picture: np.ndarray) -> tuple[int, 
 
 
 def _jitter(rng: np.random.RandomState, boxes: np.ndarray, count: int) -> np.ndarray:
-    """Boxes whose corners lie a few tenths of an object's size away from its own; every object in turn."""
+    """Boxes with corners up to a few tenths of an object's size away from the object's; the objects take turns."""
     of_object = boxes[np.arange(count) % max(1, len(boxes))]
     sizes = np.tile(of_object[:, 2:] - of_object[:, :2] + 1, 2)
     return _tidy(of_object + rng.normal(0, 0.25, of_object.shape) * sizes)
@@ -86,7 +86,7 @@ def _random_boxes(rng: np.random.RandomState, count: int) -> np.ndarray:
 
 
 def _tidy(boxes: np.ndarray) -> np.ndarray:
-    """Whole pixels, inside the picture, and no side below the least."""
+    """The boxes in whole pixels, inside the picture, and with no side shorter than _LEAST_SIDE."""
     sides = np.array([_WIDTH, _HEIGHT])
     low = boxes[:, :2].round().clip(0, sides - _LEAST_SIDE)
     high = np.minimum(np.maximum(boxes[:, 2:].round(), low + _LEAST_SIDE - 1), sides - 1)

@@ -23,11 +23,12 @@ def train_on_dataset(
     on_photo: OnPhoto = silent,
     skip_bad_images: bool = False,
 ) -> Roidb:
-    """Let the solver's nets learn from a data set; its snapshots hold bbox_pred un-normalised.
+    """Let the solver's nets learn from a data set; its snapshots hold un-normalised weights of bbox_pred.
 
-    Every RoI data layer, of test nets too, serves minibatches of the roidb, each in an order of its own.
-    The configuration is `feed.configuration_for`'s; the layers of all nets take theirs from it.
-    Raises DataError where the net has no RoI data layer, and as `feed.configuration_for` and `build.dataset_roidb` do.
+    The RoI data layers of all nets, test nets too, serve minibatches of the roidb, each in an order of its own. The
+    configuration is that of `feed.configuration_for`; the layers of all nets get their settings from it.
+    Raises DataError where the net has no RoI data layer, and where `feed.configuration_for` or `build.dataset_roidb`
+    does.
     """
     if data_layer(solver.net) is None:
         raise DataError(

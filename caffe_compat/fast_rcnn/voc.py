@@ -42,16 +42,16 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def class_names(num_classes: int) -> Sequence[str]:
-    """The names of a net's classes, where no data set says them: VOC's where it has as many, else "class 7"."""
+    """The names of a net's classes where no data set gives them: VOC's if it has as many, else "class 1" and so on."""
     if num_classes == len(CLASSES):
         return CLASSES
     return CLASSES[0], *(f"class {label}" for label in range(1, num_classes))
 
 
 class Devkit:
-    """One image set of a VOC devkit, a Dataset: `image_ids` in the order of its file.
+    """One image set of a VOC devkit, as a Dataset; `image_ids` are in the order of its file.
 
-    Raises DataError, which names the file, where the folders or the image set are missing, or it is empty.
+    Raises DataError, which names the file, where a folder or the image set is missing, or the image set is empty.
 
     Source: the VOC devkit's documentation; the reference's datasets/pascal_voc.py.
     """
@@ -70,14 +70,14 @@ class Devkit:
         self.image_ids = self._read_image_set(self.folder / "ImageSets" / "Main" / f"{image_set}.txt")
 
     def photo(self, image_id: str) -> Path:
-        """Where the photo lies. Whether it is there shows when it is read."""
+        """The path of the photo; the file may be missing."""
         return self.folder / "JPEGImages" / f"{image_id}.jpg"
 
     def annotation(self, image_id: str, width: int, height: int) -> Annotation:
-        """The objects of a photo of width x height pixels, in the order of the file; it counts pixels from 1.
+        """The objects of a photo of width x height pixels, in the order of the file, which counts pixels from 1.
 
-        Fractions of pixels are cut off. Raises DataError, which names the file, where it is missing or malformed,
-        names a class that VOC does not have, or has a box outside the photo.
+        Fractions of pixels are cut off. Raises DataError, which names the file, where it is missing or malformed, has
+        a class that VOC does not have, or a box outside the photo.
         """
         with self._objects(image_id) as objects:
             objects = [one for one in objects if not _is_difficult(one)]
@@ -88,7 +88,7 @@ class Devkit:
     def truth(self, image_id: str) -> GroundTruth:
         """The objects of a photo in the order of the file, difficult ones too; fractions of pixels are cut off.
 
-        Raises DataError as `annotation` does, but not for boxes outside.
+        Raises DataError as `annotation` does, but not for boxes outside the photo.
         """
         with self._objects(image_id) as objects:
             boxes = [[math.trunc(corner) for corner in _corners_of(one)] for one in objects]

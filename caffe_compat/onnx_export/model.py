@@ -25,11 +25,11 @@ LARGEST = 2**31 - 1  # bytes of a protobuf message
 def to_onnx(net: Net) -> onnx.ModelProto:
     """The net, with the params that it has, as a model that ONNX's checker has passed.
 
-    Inputs are the tops of the Input layers, outputs the net's; both are called as the blobs are, as is, of a blob that
-    is changed in place, the last value. Dims in which the net takes other sizes too are symbolic.
+    Inputs are the tops of the Input layers, outputs those of the net; both have the names of the blobs. Where layers
+    change a blob in place, its last value has the name. Dims that may have other sizes are symbolic.
 
-    Raises LayerError, with file and line, for a layer that has no form in ONNX, CaffeCompatError where nothing goes
-    in or comes out, or where the model would have more than 2 GB.
+    Raises LayerError, with file and line, for a layer that has no form in ONNX; CaffeCompatError for a net without
+    inputs or without outputs, and for a model of more than 2 GB.
     """
     model = onnx.ModelProto(
         ir_version=IR_VERSION,
@@ -80,11 +80,11 @@ class _Values:
         self._first.setdefault(value, blob)
 
     def settle(self, write: Operators) -> dict[str, str]:
-        """Call the last value of each blob as the blob, unless it is an input's or another blob's; then end what
-        comes out. Returns output -> blob.
+        """Give each blob's last value the blob's name, and the model its outputs. Returns output -> blob.
 
-        An output that is another blob's value becomes a copy; one that was an input and changed in place keeps the
-        name of its value; an input that nobody reads comes not out again.
+        A value keeps its name where the blob is an input, or where the value was another blob's first. An output with
+        another blob's value becomes a copy of it. An input that was changed in place goes out under the name of its
+        last value, and one that no layer reads does not go out at all.
         """
         names = {
             value: self._names[blob]

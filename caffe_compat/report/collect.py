@@ -1,4 +1,4 @@
-"""Collects a page's numbers from nets: while they run (Look), after a run or a training, or from a comparison."""
+"""Collects the numbers of a page: from a net while it runs and after, from a training, or from a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.compare.result import Diff
 from caffe_compat.drawing.picture import svg
-from caffe_compat.explain.explain import explain
+from caffe_compat.explain.explanation import explain
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
@@ -23,12 +23,17 @@ from caffe_compat.tools.run import RunReport
 PIXEL_MEANS = Config().PIXEL_MEANS
 
 
-class Look:
-    """Histograms of what each layer gives, taken while a net runs: in place, a later layer overwrites it.
+class BlobHistograms:
+    """Histograms of the tops of each layer and of their gradients, taken while a net runs.
 
-    To be made before the run: so that the callbacks stand before those of a clock, which then does not count them.
-    passes: how many will be run; only the last one is looked at. `stop` when the run is over. made: numbers of the
-    blobs that a run does not make (see caffe_compat.engine), but that are made now that somebody looks.
+    They are taken then because a later layer may change a blob in place. Make the object before the clock that times
+    the run: callbacks are called in the order in which they were added, so the clock does not count these.
+
+    passes: how many times the net will run; only the last pass is looked at. Call `stop` when it is over.
+
+    Attributes:
+        data, diff   one list a layer, one Histogram a top; in diff None for a top without gradient
+        made         ids of blobs that the engine leaves out of a run (LayerGroup.hidden), computed for their histogram
     """
 
     def __init__(self, net: Net, passes: int = 1):
@@ -64,23 +69,23 @@ def of_run(
     file: str,
     net: Net,
     run: RunReport,
-    look: Look,
+    histograms: BlobHistograms,
     notes: Sequence[str] = (),
     pixel_means: Sequence[float] = PIXEL_MEANS,
     meaning: str = REPLACES,
     classes: Sequence[str] | None = None,
 ) -> Report:
-    """The page of a run of a net; `look` was made before it and is stopped.
+    """The page of a run of a net; `histograms` was made before it and is stopped.
 
     meaning: of propagate_down in the net. classes: see `hard_rois.mined`.
     """
-    layers = _layers(net, look.made)
+    layers = _layers(net, histograms.made)
     for i, (layer, ran) in enumerate(zip(layers, run.layers, strict=True)):
         layer.forward_ms, layer.backward_ms = ran.forward_ms, ran.backward_ms
         layer.step = _step(net, i)
         for j, top in enumerate(layer.tops):
-            top.data, top.diff = look.data[i][j], look.diff[i][j] if look.diff[i] else None
-            if net.graph.nodes[i].tops[j] in look.made:
+            top.data, top.diff = histograms.data[i][j], histograms.diff[i][j] if histograms.diff[i] else None
+            if net.graph.nodes[i].tops[j] in histograms.made:
                 top.note = "A run does not make it; it was made for this page, and is not in the memory."
     forward = sum(layer.forward_ms or 0 for layer in layers)
     backward = sum(layer.backward_ms or 0 for layer in layers)

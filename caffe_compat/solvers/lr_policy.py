@@ -14,7 +14,7 @@ import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.source import Source
-from caffe_compat.solvers.located import solver_error
+from caffe_compat.solvers.errors import solver_error
 
 logger = logging.getLogger("caffe_compat.solver")
 

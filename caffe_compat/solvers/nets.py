@@ -18,7 +18,7 @@ from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, NetState, SolverParameter
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
-from caffe_compat.solvers.located import solver_error
+from caffe_compat.solvers.errors import solver_error
 
 logger = logging.getLogger("caffe_compat.solver")
 

@@ -7,7 +7,7 @@ An .npz without pickles, with these keys:
     numpy/keys, numpy/position, numpy/has_gauss, numpy/gauss     numpy's global RandomState
     window, smoothed_loss             the last average_loss losses, the oldest first, and their running mean
     layer/NET/LAYER/KEY               what the layer's get_state gave; NET is train, test0, test1, ...
-    extra/NAME/KEY                    what an object given to Solver.keep gave
+    extra/NAME/KEY                    what the get_state of an object in Solver.extra_state gave
     param/LAYER/INDEX                 params that the .caffemodel holds in another form, as they are trained
 """
 

@@ -27,7 +27,7 @@ from caffe_compat.weights import fits
 
 logger = logging.getLogger("caffe_compat.solver")
 
-StoredForm = Callable[[list[np.ndarray]], list[np.ndarray]]
+WeightExport = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class HasState(Protocol):
@@ -49,8 +49,8 @@ class Trains(Protocol):
     learning_rate: LearningRate
     window: deque[float]
     smoothed_loss: float
-    stored_forms: dict[str, StoredForm]
-    kept: dict[str, HasState]
+    weight_exports: dict[str, WeightExport]
+    extra_state: dict[str, HasState]
 
     def snapshot_prefix(self) -> str: ...
     def all_history(self) -> Iterator[np.ndarray]: ...
@@ -73,8 +73,8 @@ def write(solver: Trains) -> str:
         f"{prefix}.solverstate{ending}",
     )
     stored = {
-        name: form([blob.data for blob in solver.net.params[name]])
-        for name, form in solver.stored_forms.items()
+        name: export([blob.data for blob in solver.net.params[name]])
+        for name, export in solver.weight_exports.items()
     }
     for name in (model, extra, path):
         _remove_leftovers(name)
@@ -113,10 +113,10 @@ def _extra(solver: Trains) -> dict[str, object]:
     engine = solver.net.engine
     for key, value in engine.get_state().items():
         arrays[f"extra/{engine.name}/{key}"] = value
-    for name, kept in solver.kept.items():
-        for key, value in kept.get_state().items():
+    for name, thing in solver.extra_state.items():
+        for key, value in thing.get_state().items():
             arrays[f"extra/{name}/{key}"] = value
-    for name in solver.stored_forms:
+    for name in solver.weight_exports:
         for j, blob in enumerate(solver.net.params[name]):
             arrays[f"param/{name}/{j}"] = blob.data
     return arrays
@@ -224,8 +224,10 @@ def _restore_extra(solver: Trains, extra: sidecar.Arrays, path: str) -> None:
                 "%s is of the %s engine: here dropout goes on with other random numbers", path, name
             )
             continue
-        if name not in solver.kept:
-            raise SolverError(f"this file has the state of '{name}'; give it to Solver.keep first", file=path)
-        solver.kept[name].set_state(values)
+        if name not in solver.extra_state:
+            raise SolverError(
+                f"this file has the state of '{name}'; put it into Solver.extra_state first", file=path
+            )
+        solver.extra_state[name].set_state(values)
     sidecar.restore_random(extra)
     solver.set_window(extra["window"].tolist(), float(extra["smoothed_loss"]))

@@ -32,11 +32,11 @@ from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
 from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
-from caffe_compat.solvers.located import solver_error
+from caffe_compat.solvers.errors import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import NetMaker, Nets, net_maker
-from caffe_compat.solvers.scores import Means, log_outputs, outputs
-from caffe_compat.solvers.snapshot import HasState, StoredForm
+from caffe_compat.solvers.outputs import Means, log_outputs, outputs
+from caffe_compat.solvers.snapshot import HasState, WeightExport
 from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
@@ -84,7 +84,8 @@ class Solver:
         iter             how many times the params were updated
         param            the SolverParameter
         stopped          whether the last `step` or `solve` ended because of `request_stop`
-        stored_forms     layer name -> function from its params (arrays) to those that a .caffemodel gets instead
+        weight_exports   layer name -> function from its params (arrays) to those that a .caffemodel gets instead
+        extra_state      name -> object whose state (get_state, set_state) snapshots keep, besides that of layers
 
     Raises PrototxtError, SolverError, or what Net raises.
     Source: Caffe's Solver, SGDSolver::ApplyUpdate, and pycaffe's Solver.
@@ -140,8 +141,8 @@ class Solver:
         self._history: list[Any] = [None] * (len(self.net.learnable) * self.histories)
         self._saved_iter = -1
         self._requests, self._wishes = Requests(), Requests()
-        self.stored_forms: dict[str, StoredForm] = {}
-        self.kept: dict[str, HasState] = {}
+        self.weight_exports: dict[str, WeightExport] = {}
+        self.extra_state: dict[str, HasState] = {}
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self._on_iteration: list[Callable[[Iteration], None]] = []
         self._on_test: list[Callable[[Tested], None]] = []
@@ -425,7 +426,8 @@ class Solver:
     def test_all(self) -> bool:
         """Run all test nets; returns False where `request_stop` cut that short.
 
-        Then all is as before it: who goes on from here runs the tests again, from their beginning.
+        The data and the random numbers are then put back to where they were before, so that a resumed run repeats the
+        tests from the first one.
         """
         layers = [layer for net in self.test_nets for layer in net.layers]
         before = [(layer, layer.get_state()) for layer in layers]
@@ -481,7 +483,7 @@ class Solver:
     def restore(self, state_file: str | PathLike[str]) -> None:
         """Go on from a snapshot's state. With its .extra.npz all goes on as if it had not been interrupted.
 
-        Data sources, stored_forms and `keep` must be set already. A state that Caffe wrote has no .extra.npz: a
+        Data sources, weight_exports and extra_state must be set already. A state that Caffe wrote has no .extra.npz: a
         warning is logged. Raises SolverError or WeightsError where the state does not fit the solver or its net.
         """
         snapshots.restore(self, fspath(state_file))
@@ -490,10 +492,6 @@ class Solver:
     def share_weights(self, net: Net) -> None:
         """Let another net use the params of the train net (their memory), by layer names. pycaffe's."""
         net.share_with(self.net)
-
-    def keep(self, name: str, thing: HasState) -> None:
-        """Let snapshots keep the state of something that is no layer."""
-        self.kept[name] = thing
 
     # ---- requests and callbacks -------------------------------------------------------------------------------
     def request_stop(self, snapshot: bool = True) -> None:

@@ -17,7 +17,7 @@ from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
-from caffe_compat.solvers.located import solver_error
+from caffe_compat.solvers.errors import solver_error
 from caffe_compat.solvers.solver import Solver, Terms
 
 

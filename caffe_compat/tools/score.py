@@ -6,7 +6,7 @@ import logging
 
 from caffe_compat.errors import GraphError
 from caffe_compat.net import Net
-from caffe_compat.solvers.scores import Means, loss_part
+from caffe_compat.solvers.outputs import Means, loss_part
 
 logger = logging.getLogger("caffe_compat.tools")
 

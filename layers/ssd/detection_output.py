@@ -17,17 +17,18 @@ from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
 
 @register("DetectionOutput")
 class DetectionOutput(Layer):
-    """Boxes from predictions and prior boxes: for each class those that overlap no better one, the best of all.
+    """Turns predictions and prior boxes into detections: non-maximum suppression by class, then the best of all.
 
     bottom[0]: N x 4PL deltas from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
     bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
-    bottom[3], if any: the image, not looked at.
-    top[0]: 1 x 1 x D x 7: image, class, score, x1 y1 x2 y2 normalized, not clipped to it; by image, then
-    by class, then the best first. Where no image has any, one row of -1 an image, after its number.
-    For each class but background_label_id: the nms_param.top_k best above confidence_threshold (all), without those
-    that overlap a better one above nms_threshold, which shrinks by the factor eta with each box as long as it is
-    above 0.5. Of all classes the keep_top_k best (-1: all). save_output_param: writes files as well, see
-    `detection_files`. `visualize` opens no window here and warns.
+    bottom[3], if any: the image, which is not read.
+    top[0]: 1 x 1 x D x 7: image, class, score, x1 y1 x2 y2 normalized, not clipped to it; ordered by
+    image, then by class, then by descending score. If no image has a detection, each has a row of its number and -1.
+    For each class except background_label_id, the boxes with a score above confidence_threshold (without one: all)
+    are candidates, at most the nms_param.top_k best. A candidate that overlaps a better one by more than
+    nms_threshold goes; with each box that stays, the threshold is multiplied by eta while it is above 0.5. Of the
+    boxes of all classes, the keep_top_k best of an image stay (-1: all). With save_output_param the detections are
+    written to files too, see `detection_files`. `visualize` opens no window here and warns.
     Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
     fit, shapes that do not agree, and priors without area where code_type divides by it.
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3.

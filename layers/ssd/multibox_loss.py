@@ -27,18 +27,18 @@ class MultiBoxLoss(LossLayer):
     bottom[0]: N x 4PL deltas from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
     bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
     bottom[3]: 1 x 1 x G x 8 objects: image (-1: none), class, instance, x1 y1 x2 y2 normalized, difficult.
-    top[0]: loc_weight times the loss of the deltas, plus the one of the scores; the sum over what counts, divided as
-    loss_param.normalization says (VALID: by the number of priors that stand for an object). A propagate_down that
-    is false for bottom[0] or [1] leaves its loss out.
-    Priors (use_prior_for_matching; otherwise the predicted boxes) stand for objects as `kernels.prior_matches.match`
-    has it. Of the others count, with mining_type MAX_NEGATIVE, the neg_pos_ratio times as many with the highest
-    loss among those that overlap no object by neg_overlap; with HARD_EXAMPLE, of all priors of an image the
-    sample_size with the highest loss count; with NONE, all count. nms_param: among the hard ones, those only that
-    overlap no harder one. Images without objects count with NONE only.
-    The gradient at the deltas leaves out the division by the variances of encode_variance_in_target, as in Caffe.
-    Not as in Caffe: LOGISTIC without mining, which there gives the classes of all images but the first to wrong
-    priors, and map_object_to_agnostic with mining, which its CPU refuses. Raises LayerError for params, shapes and
-    objects that do not fit.
+    top[0]: the loss of the deltas times loc_weight, plus the loss of the scores. Both are sums over the priors that
+    count, divided as loss_param.normalization says (VALID: by the number of priors that stand for an object). Where
+    propagate_down is false for bottom[0] or bottom[1], the loss of that bottom is left out.
+    Which priors (without use_prior_for_matching: predicted boxes) stand for which objects: see
+    `kernels.prior_matches.match`. Which priors count depends on mining_type. NONE: all. MAX_NEGATIVE: those that
+    stand for an object, and the hardest of those that overlap every object by less than neg_overlap, neg_pos_ratio
+    times as many. HARD_EXAMPLE: the sample_size hardest of each image. The hardest are those with the highest loss;
+    with nms_param, priors that overlap a harder one are passed over. Images without objects count with NONE only.
+    As in Caffe, the gradient at the deltas is not divided by the variances of encode_variance_in_target.
+    Unlike Caffe: LOGISTIC without mining gives each image its own classes (in Caffe, all images but the first have
+    theirs at the wrong priors), and map_object_to_agnostic goes with mining (Caffe's CPU refuses it).
+    Raises LayerError for params, shapes and objects that do not fit.
     Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3.
     """
 

@@ -12,6 +12,7 @@ from processes import python
 
 import caffe_compat as caffe
 from caffe_compat.debug import replay
+from caffe_compat.fast_rcnn.config import cfg_from_list
 
 MAIN = "caffe_compat.cli.main"
 EXIT_CODE = 9
@@ -323,6 +324,90 @@ def test_a_replay_that_differs(tmp_path):
     save(tmp_path / "other.npz", {**load(tmp_path / "replay_it.npz"), "in:x": x_with((0, 1, 2, 4), 0)})
     done = run(MAIN, "replay", "other.npz", cwd=tmp_path)
     assert done.returncode == 1 and "other values are not finite than were" in done.stdout
+
+
+PROPOSALS = """
+layer { name: "in" type: "Input" top: "rois" top: "gt_boxes"
+        input_param { shape { dim: 3 dim: 5 } shape { dim: 1 dim: 5 } } }
+layer { name: "targets" type: "Python" bottom: "rois" bottom: "gt_boxes"
+        top: "r" top: "labels" top: "bbox_targets" top: "inside" top: "outside"
+        python_param { module: "rpn.proposal_target_layer" layer: "ProposalTargetLayer" param_str: "num_classes: 3" } }
+"""
+
+
+def test_a_replay_has_the_settings_of_the_layer(tmp_path):
+    """A configuration divides box targets by 0 and samples two RoIs; a layer without it would do neither."""
+    keys = [
+        "TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED",
+        "True",
+        "TRAIN.BATCH_SIZE",
+        "2",
+        "TRAIN.FG_FRACTION",
+        "1.0",
+    ]
+    cfg = cfg_from_list([*keys, "TRAIN.BBOX_NORMALIZE_STDS", "(0.0, 0.1, 0.2, 0.2)"])
+    (tmp_path / "net.prototxt").write_text(PROPOSALS)
+    net = caffe.Net(tmp_path / "net.prototxt", caffe.TRAIN, layer_settings=cfg.layer_settings())
+    net.blobs["rois"].data[...] = [[0, 1, 2, 21, 32], [0, 3, 2, 21, 32], [0, 2, 2, 21, 32]]
+    net.blobs["gt_boxes"].data[...] = [6, 2, 21, 32, 2]
+    with pytest.raises(caffe.NotFiniteError) as caught, caffe.check_finite(net, tmp_path):
+        net.forward()
+    assert caught.value.finding.found.shape == (2, 12) and caught.value.finding.what == "top"
+    again = replay.run(caught.value.finding.replay)
+    assert again.same and again.most == 0
+
+
+SCALER = """\
+import caffe
+
+class Scaler(caffe.Layer):
+    factor = {caffe.TRAIN: 1.0, caffe.TEST: 1.0}
+
+    def setup(self, bottom, top):
+        pass
+
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = bottom[0].data * self.factor[self.phase]
+"""
+
+
+def scaled(folder, monkeypatch, factor):
+    """The file of a finding by the strict engine, in a user's layer that multiplies with a factor of the settings."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / "scaler.py").write_text(SCALER)
+    (folder / "net.prototxt").write_text(
+        INPUT
+        + 'layer { name: "it" type: "Python" bottom: "x" top: "y" python_param { module: "scaler" layer: "Scaler" } }'
+    )
+    plain = caffe.Net(folder / "net.prototxt", caffe.TRAIN)
+    settings = {type(plain.layers[-1]): {"factor": {caffe.TRAIN: factor, caffe.TEST: 1.0}}}
+    net = caffe.Net(folder / "net.prototxt", caffe.TRAIN, layer_settings=settings, engine="strict")
+    net.blobs["x"].data[...] = x_with((1, 2, 3, 4), 2) * np.float32(1e38)
+    with pytest.raises(caffe.NotFiniteError) as caught, caffe.check_finite(net, folder):
+        net.forward()
+    assert caught.value.finding.index == (1, 2, 3, 4)
+    return caught.value.finding.replay
+
+
+def test_a_replay_has_the_settings_of_a_users_layer_and_the_engine(tmp_path, monkeypatch):
+    path = scaled(tmp_path, monkeypatch, 2.0)
+    again = replay.run(path)
+    assert again.same and again.value == np.inf and again.most == 0
+    assert load(path)["engine"].tolist() == ["strict", "cpu", "float32"]
+    save(path, {**load(path), "engine": np.array(["torch", "cuda:99", "float32"])})
+    with pytest.warns(UserWarning, match="by the engine torch on cuda:99, which is not to be had here"):
+        assert replay.run(path).same
+
+
+def test_settings_that_are_no_literal_are_one_line(tmp_path, monkeypatch):
+    path = scaled(tmp_path, monkeypatch, np.array(2.0))
+    with pytest.raises(
+        caffe.DataError, match=r"replay_it\.npz: the settings of layer 'it', .* cannot be read back"
+    ):
+        replay.run(path)
 
 
 def test_a_loss_of_87(tmp_path):

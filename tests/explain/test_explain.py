@@ -9,7 +9,7 @@ import pytest
 from commands import run
 
 import caffe_compat as caffe
-from caffe_compat.explain.explain import explain
+from caffe_compat.explain.explanation import explain
 from caffe_compat.prototxt import zoo
 
 OHEM = zoo.path("vgg_cnn_m_1024_fast_rcnn_ohem_train")

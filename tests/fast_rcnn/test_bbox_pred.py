@@ -122,4 +122,4 @@ def test_a_snapshot_is_unnormalised_and_training_goes_on_from_it_bit_for_bit(roi
 
 def test_without_normalised_targets_weights_are_stored_as_they_are(roidb, tmp_path):
     plain = Roidb(roidb.photos, cfg_from_list(["TRAIN.BBOX_NORMALIZE_TARGETS", "False"], OHEM), roidb.classes)
-    assert solver_on(plain, tmp_path).stored_forms == {}
+    assert solver_on(plain, tmp_path).weight_exports == {}

@@ -130,14 +130,14 @@ def test_what_is_no_layer_can_be_kept(tmp_path):
 
     text = f'{COMMON} snapshot_prefix: "{tmp_path / "a"}"'
     solver = make(tmp_path, text)
-    solver.keep("counter", Counter(17))
+    solver.extra_state["counter"] = Counter(17)
     state = solver.snapshot()
     resumed = make(tmp_path, text)
-    with pytest.raises(SolverError, match="has the state of 'counter'; give it to"):
+    with pytest.raises(SolverError, match="has the state of 'counter'; put it into"):
         resumed.restore(state)
-    resumed.keep("counter", Counter(0))
+    resumed.extra_state["counter"] = Counter(0)
     resumed.restore(state)
-    assert resumed.kept["counter"].count == 17
+    assert resumed.extra_state["counter"].count == 17
 
 
 def test_weights_stored_in_another_form(tmp_path):
@@ -148,7 +148,7 @@ def test_weights_stored_in_another_form(tmp_path):
 
     text = f'{COMMON} {EVERY} momentum: 0.9 snapshot_prefix: "{tmp_path / "a"}"'
     straight = make(tmp_path, text)
-    straight.stored_forms["score"] = scaled
+    straight.weight_exports["score"] = scaled
     straight.step(3)
     state = straight.snapshot()
     trained = [blob.data.copy() for blob in straight.net.params["score"]]
@@ -158,7 +158,7 @@ def test_weights_stored_in_another_form(tmp_path):
     resumed.net.copy_from(tmp_path / "a_iter_3.caffemodel")
     for blob, array in zip(resumed.net.params["score"], scaled(trained), strict=True):
         np.testing.assert_array_equal(blob.data, array)
-    resumed.stored_forms["score"] = scaled
+    resumed.weight_exports["score"] = scaled
     resumed.restore(state)
     np.testing.assert_array_equal(resumed.net.params["score"][0].data, trained[0])
     resumed.step(4)

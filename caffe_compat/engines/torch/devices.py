@@ -1,4 +1,4 @@
-"""On which device nets compute, and how precisely their products are."""
+"""The device that nets compute on, and the precision of their products."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a net computes. precision: of the products of convolutions and of fully connected layers; "tf32" and "bf16"
-    round their factors to 10 and 7 bits, and sum in float32."""
+class DeviceConfig:
+    """The device that a net computes on, and its precision.
+
+    precision: that of the products of convolutions and fully connected layers; "tf32" and "bf16" round their factors to
+    10 and 7 bits of mantissa and sum in float32.
+    """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
 
 
-def place_of(device: str, precision: str) -> Place:
-    """A place by its names. Raises CaffeCompatError for what this machine does not have."""
+def device_config(device: str, precision: str) -> DeviceConfig:
+    """The DeviceConfig of these names. Raises CaffeCompatError for what this machine does not have."""
     if precision not in PRECISIONS:
         raise CaffeCompatError(f"there is no precision '{precision}'; choose from {', '.join(PRECISIONS)}")
     try:
@@ -41,7 +44,7 @@ def place_of(device: str, precision: str) -> Place:
         _check_cuda(device, found)
     elif precision == "tf32":
         raise CaffeCompatError("tf32 is what NVIDIA's GPUs have; give a device cuda, or precision bf16")
-    return Place(found, precision)
+    return DeviceConfig(found, precision)
 
 
 @cache

@@ -9,9 +9,9 @@ import torch
 
 from caffe_compat.engine import TORCH
 from caffe_compat.engines.strict import StrictEngine
-from caffe_compat.engines.torch.devices import keep_freed_memory, place_of
+from caffe_compat.engines.torch.devices import device_config, keep_freed_memory
 from caffe_compat.engines.torch.masks import Masks
-from caffe_compat.engines.torch.nets import stand_ins
+from caffe_compat.engines.torch.nets import torch_runners
 from caffe_compat.engines.torch.updates import TorchUpdates
 from caffe_compat.engines.torch.workers import Workers, shards
 from caffe_compat.net import Net
@@ -20,7 +20,7 @@ from caffe_compat.net import Net
 class TorchEngine(StrictEngine):
     """Runs layer by layer, as StrictEngine does, with torch in the place of layers; blobs stay on the device.
 
-    place: the device and the precision. masks: where dropout's masks come from; with `masks.as_caffe` they are
+    config: the device and the precision. masks: where dropout's masks come from; with `masks.as_caffe` they are
     Caffe's own, for comparisons.
     """
 
@@ -28,17 +28,17 @@ class TorchEngine(StrictEngine):
 
     def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
         super().__init__(net, device, precision)
-        self.place, self.masks = place_of(device, precision), Masks()
-        self.updates = TorchUpdates(self.place.device)
-        self._runners: dict[int, Any] = dict(stand_ins(net, self.place, self.masks))
+        self.config, self.masks = device_config(device, precision), Masks()
+        self.updates = TorchUpdates(self.config.device)
+        self._runners: dict[int, Any] = dict(torch_runners(net, self.config, self.masks))
         for blob in (*net.blob_list, *(net.param_blob(param) for param in net.learnable)):
             blob.track()
-        if self.place.device.type == "cpu":
+        if self.config.device.type == "cpu":
             keep_freed_memory()
 
     @classmethod
     def check(cls, device: str, precision: str) -> None:
-        place_of(device, precision)
+        device_config(device, precision)
 
     def forward(self, start: int, end: int) -> float:
         self._set_precision()
@@ -69,17 +69,17 @@ class TorchEngine(StrictEngine):
         net.call_layer(index, self._runners[index].backward, net.tops[index], flags, net.bottoms[index])
 
     def train(self) -> None:
-        self.workers = workers = Workers.of_this_run(self.place.device)
+        self.workers = workers = Workers.of_this_run(self.config.device)
         if workers:
             self.masks.rank = workers.rank
             self._runners |= shards(self.net, workers)
 
     def wait(self) -> None:
-        if self.place.device.type == "cuda":
-            torch.cuda.synchronize(self.place.device)
+        if self.config.device.type == "cuda":
+            torch.cuda.synchronize(self.config.device)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return self.masks.get_state()
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        self.masks.set_state(state, self.place.device)
+        self.masks.set_state(state, self.config.device)

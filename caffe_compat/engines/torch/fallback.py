@@ -1,4 +1,4 @@
-"""Layers without a torch counterpart in a torch module: computed on the CPU by the project's own."""
+"""Layers of a torch module that have no torch counterpart: the project's own layers compute them on the CPU."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from caffe_compat.net import Net
 
 
-class OwnLayer:
-    """Computes tops from params and bottoms by the net's own layer, on the net's own blobs.
+class HostLayer:
+    """Computes tops from params and bottoms by the net's own layer, on the host and on the net's own blobs.
 
-    One backward belongs to each forward: what the layer keeps in between is that of its last one.
+    Call backward at most once after each forward: the layer keeps only what its last forward needs for it.
     """
 
     def __init__(self, net: Net, index: int, down: Sequence[bool]):
@@ -25,7 +25,7 @@ class OwnLayer:
     def __call__(
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
     ) -> list[Tensor]:
-        return list(_Own.apply(self, len(params), *params, *bottoms))
+        return list(_HostFunction.apply(self, len(params), *params, *bottoms))
 
     def forward(self, params: Sequence[Tensor], bottoms: Sequence[Tensor]) -> list[np.ndarray]:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
@@ -53,17 +53,17 @@ class OwnLayer:
         ]
 
 
-class _Own(torch.autograd.Function):
+class _HostFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, own, count, *values):
-        ctx.own, ctx.count = own, count
+    def forward(ctx, host_layer, count, *values):
+        ctx.host_layer, ctx.count = host_layer, count
         ctx.save_for_backward(*values)
-        return tuple(_like(array, values) for array in own.forward(values[:count], values[count:]))
+        return tuple(_like(array, values) for array in host_layer.forward(values[:count], values[count:]))
 
     @staticmethod
     def backward(ctx, *diffs):
         values = ctx.saved_tensors
-        found = ctx.own.backward(values[: ctx.count], values[ctx.count :], diffs)
+        found = ctx.host_layer.backward(values[: ctx.count], values[ctx.count :], diffs)
         return None, None, *(None if array is None else _like(array, values) for array in found)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from caffe_compat.engines.torch.devices import Place
+from caffe_compat.engines.torch.devices import DeviceConfig
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 
@@ -39,11 +39,11 @@ class TorchLayer:
         self,
         layer: Layer,
         conversion: Conversion,
-        place: Place,
+        config: DeviceConfig,
         in_place: bool = False,
         masks: Masks | None = None,
     ):
-        self.layer, self.place, self.in_place, self.masks = layer, place, in_place, masks or Masks()
+        self.layer, self.config, self.in_place, self.masks = layer, config, in_place, masks or Masks()
         self.shapes: list[tuple[int, ...]] = []
         self.kept: Tensor | None = None
         self._conversion = conversion
@@ -52,7 +52,7 @@ class TorchLayer:
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
     ) -> list[Tensor]:
         self.shapes = shapes
-        if self.place.precision == "bf16" and self._conversion.is_product:
-            with torch.autocast(self.place.device.type, torch.bfloat16):
+        if self.config.precision == "bf16" and self._conversion.is_product:
+            with torch.autocast(self.config.device.type, torch.bfloat16):
                 return [top.float() for top in self._conversion.function(self, params, bottoms)]
         return self._conversion.function(self, params, bottoms)

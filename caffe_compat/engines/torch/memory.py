@@ -14,8 +14,8 @@ from torch import Tensor
 from caffe_compat.blob import Blob
 
 
-class Ahead:
-    """Fills a memory whose values are a tensor: it copies them to the host."""
+class PendingTensor:
+    """Values that are still a tensor on the device: called with an array of the host, it copies them there."""
 
     def __init__(self, tensor: Tensor):
         self.tensor = tensor
@@ -32,17 +32,17 @@ def is_host(device: torch.device) -> bool:
 
 def data(blob: Blob, device: torch.device) -> Tensor:
     """The blob's data on the device, in its shape; not to be written to."""
-    ahead = blob.pending_data
-    if isinstance(ahead, Ahead):
-        return ahead.tensor.reshape(blob.shape)
+    pending = blob.pending_data
+    if isinstance(pending, PendingTensor):
+        return pending.tensor.reshape(blob.shape)
     return torch.from_numpy(blob.data).to(device, copy=True)  # host layers write into their blobs again
 
 
 def param(blob: Blob, device: torch.device) -> Tensor:
     """A param on the device, to be read and written to; on the CPU it is the blob's own memory."""
-    ahead = blob.pending_data
-    if isinstance(ahead, Ahead):
-        return ahead.tensor
+    pending = blob.pending_data
+    if isinstance(pending, PendingTensor):
+        return pending.tensor
     if is_host(device):
         return torch.from_numpy(blob.data)
     tensor = torch.from_numpy(blob.data).to(device, copy=True)
@@ -59,14 +59,14 @@ def wrote_param(blob: Blob, tensor: Tensor) -> None:
 def set_data(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have these values, and this shape."""
     blob.reshape(*tensor.shape)
-    blob.defer_data(Ahead(tensor))
+    blob.defer_data(PendingTensor(tensor))
 
 
 def diff(blob: Blob, device: torch.device) -> Tensor | None:
     """The blob's diff on the device; None where there is none, which counts as zeros."""
-    ahead = blob.pending_diff
-    if isinstance(ahead, Ahead):
-        return ahead.tensor.reshape(blob.shape)
+    pending = blob.pending_diff
+    if isinstance(pending, PendingTensor):
+        return pending.tensor.reshape(blob.shape)
     if blob.diff_is_cleared or not blob.has_diff:
         return None
     return torch.from_numpy(blob.diff).to(device, copy=True)
@@ -80,7 +80,7 @@ def diff_or_zeros(blob: Blob, device: torch.device) -> Tensor:
 
 def set_diff(blob: Blob, tensor: Tensor) -> None:
     """Let the blob have this diff."""
-    blob.defer_diff(Ahead(tensor))
+    blob.defer_diff(PendingTensor(tensor))
 
 
 def add_diff(blob: Blob, tensor: Tensor) -> None:

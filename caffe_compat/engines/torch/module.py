@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from caffe_compat.engines.torch.devices import Place
-from caffe_compat.engines.torch.fallback import OwnLayer
+from caffe_compat.engines.torch.devices import DeviceConfig
+from caffe_compat.engines.torch.fallback import HostLayer
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.nets import torch_layers
@@ -39,11 +39,11 @@ class TorchNet(nn.Module):
         self.net = net
         self.loss = torch.zeros(())
         self.layers = _ByName()
-        computed = torch_layers(net, Place(), Masks())
+        computed = torch_layers(net, DeviceConfig(), Masks())
         down = [plan.propagate_down for plan in net.plan]
         params: dict[int, nn.Parameter] = {}
         for i, layer in enumerate(net.layers):
-            compute = computed.get(i) or (OwnLayer(net, i, down[i]) if net.graph.nodes[i].bottoms else None)
+            compute = computed.get(i) or (HostLayer(net, i, down[i]) if net.graph.nodes[i].bottoms else None)
             plan = net.plan[i]
             learns = plan.param_propagate_down
             for blob in layer.blobs:
@@ -112,15 +112,15 @@ class TorchNet(nn.Module):
 class LayerModule(nn.Module):
     """A layer with its Parameters, called 0, 1, ...
 
-    compute: a TorchLayer, where torch has a counterpart (of a Dropout, `compute.kept` takes a mask), an OwnLayer, where
+    compute: a TorchLayer, where torch has a counterpart (of a Dropout, `compute.kept` takes a mask), a HostLayer, where
     it has none, or None for a layer that brings data.
     """
 
-    compute: TorchLayer | OwnLayer | None
+    compute: TorchLayer | HostLayer | None
 
     def __init__(
         self,
-        compute: TorchLayer | OwnLayer | None,
+        compute: TorchLayer | HostLayer | None,
         params: list[nn.Parameter],
         down: list[bool],
         learns: list[bool],

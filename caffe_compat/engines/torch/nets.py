@@ -6,39 +6,39 @@ import math
 import warnings
 
 from caffe_compat.engines.torch.converters import conversion
-from caffe_compat.engines.torch.devices import Place
+from caffe_compat.engines.torch.devices import DeviceConfig
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.masks import Masks
-from caffe_compat.engines.torch.stand_in import StandIn
+from caffe_compat.engines.torch.torch_runner import TorchRunner
 from caffe_compat.layers.dropout import Dropout
 from caffe_compat.layers.relu import ReLU
 from caffe_compat.net import Net
 
 
-def stand_ins(net: Net, place: Place, masks: Masks) -> dict[int, StandIn]:
-    """What runs forward and backward in the place of the net's layers, by layer index.
+def torch_runners(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchRunner]:
+    """What runs forward and backward in place of the net's layers, by layer index.
 
     Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
     which, and what that costs.
     """
     return {
-        i: StandIn(layer, net.plan[i].propagate_down, net.plan[i].param_propagate_down)
-        for i, layer in torch_layers(net, place, masks).items()
+        i: TorchRunner(layer, net.plan[i].propagate_down, net.plan[i].param_propagate_down)
+        for i, layer in torch_layers(net, config, masks).items()
     }
 
 
-def torch_layers(net: Net, place: Place, masks: Masks) -> dict[int, TorchLayer]:
+def torch_layers(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchLayer]:
     """The net's layers that torch computes, by index; warns about the others, but for those that bring data."""
     result = {}
     left: list[int] = []
     for i, layer in enumerate(net.layers):
         found = conversion(layer)
         if found is not None and not _reads_changed_top(net, i):
-            result[i] = TorchLayer(layer, found, place, in_place=_may_overwrite(net, i), masks=masks)
+            result[i] = TorchLayer(layer, found, config, in_place=_may_overwrite(net, i), masks=masks)
         elif net.graph.nodes[i].bottoms:
             left.append(i)
     if left:
-        warnings.warn(_cost(net, left, place), stacklevel=2)
+        warnings.warn(_cost(net, left, config), stacklevel=2)
     return result
 
 
@@ -71,11 +71,11 @@ def _may_overwrite(net: Net, index: int) -> bool:
     return first is not None and first.own_memory and not any(net.plan[i].need_backward for i in writers)
 
 
-def _cost(net: Net, left: list[int], place: Place) -> str:
+def _cost(net: Net, left: list[int], config: DeviceConfig) -> str:
     blobs = [blob for i in left for blob in (*net.bottoms[i], *net.tops[i])]
     size = 4 * sum(math.prod(blob.shape) for blob in blobs) / 2**20
     names = ", ".join(f"{net.layer_names[i]} ({net.param.layer[i].type})" for i in left)
     return (
         f"no torch counterpart: {names}; computed on the CPU by caffe-compat itself, which copies {size:.3g} MiB (at "
-        f"the net's first shapes) from and to {place.device} in each forward, and as much in each backward"
+        f"the net's first shapes) from and to {config.device} in each forward, and as much in each backward"
     )

@@ -50,7 +50,7 @@ class Workers:
     @contextmanager
     def iteration(self, net: Net) -> Iterator[None]:
         """One iteration of a solver of the net: where a worker is lost in it, all stands as before it."""
-        before = Places(net)
+        before = DataPositions(net)
         try:
             if not self._are_alike:
                 self._make_alike(
@@ -123,7 +123,7 @@ def shards(net: Net, workers: Workers) -> dict[int, Shard]:
     }
 
 
-class Places:
+class DataPositions:
     """Where data and random numbers of a net stand, to go back there."""
 
     def __init__(self, net: Net):

@@ -11,28 +11,30 @@ from caffe_compat.rng import set_random_seed
 torch = pytest.importorskip("torch")
 
 from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
-from caffe_compat.engines.torch.devices import Place  # noqa: E402
+from caffe_compat.engines.torch.devices import DeviceConfig  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
-from caffe_compat.engines.torch.stand_in import StandIn  # noqa: E402
+from caffe_compat.engines.torch.torch_runner import TorchRunner  # noqa: E402
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 OURS = [case for case in CASES if case.type in converted_types()]
 
 
-def run(case, bottoms, place=None):
+def run(case, bottoms, config=None):
     """Tops, gradients at the bottoms (None where there is none) and at the params, by the layer or by torch."""
     set_random_seed(6)
     runner = Runner.of(case, bottoms)
     own = runner.layer
-    if place is not None:
+    if config is not None:
         found = conversion(own)
         if found is None:
             pytest.skip("this variant runs by itself")
-        stand_in = StandIn(TorchLayer(own, found, place), runner.propagates, [True] * len(own.blobs))
+        torch_runner = TorchRunner(TorchLayer(own, found, config), runner.propagates, [True] * len(own.blobs))
         if case.type == "Dropout" and case.phase == TRAIN:
             own.forward(runner.bottom, runner.top)  # draws the mask
-            stand_in.of.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(place.device)
-        runner.layer = Both(own, stand_in)
+            torch_runner.torch_layer.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(
+                config.device
+            )
+        runner.layer = Both(own, torch_runner)
     for top in runner.top:
         top.defer_data(None)
     runner.layer.forward(runner.bottom, runner.top)
@@ -47,10 +49,10 @@ def run(case, bottoms, place=None):
 
 
 class Both:
-    """What Runner wants of a layer, and the passes of its stand-in."""
+    """What Runner wants of a layer, and the passes of its TorchRunner."""
 
-    def __init__(self, layer, stand_in):
-        self.forward, self.backward = stand_in.forward, stand_in.backward
+    def __init__(self, layer, torch_runner):
+        self.forward, self.backward = torch_runner.forward, torch_runner.backward
         self.is_loss, self.no_gradient, self.blobs = layer.is_loss, layer.no_gradient, layer.blobs
 
 
@@ -62,7 +64,7 @@ def test_as_our_own(case, shapes, device):
         pytest.skip("the case has one set of shapes")
     bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1), getattr(case, shapes))]
     want = run(case, bottoms)
-    got = run(case, bottoms, Place(torch.device(device)))
+    got = run(case, bottoms, DeviceConfig(torch.device(device)))
     assert len(got) == len(want)
     for i, (a, b) in enumerate(zip(got, want, strict=True)):
         assert (a is None) == (b is None), f"array {i}"
@@ -79,7 +81,7 @@ def test_tops_are_never_views_where_a_conversion_says_so(type):
         found = conversion(runner.layer)
         if found is None or not found.own_memory:
             continue
-        layer = TorchLayer(runner.layer, found, Place(torch.device("cpu")))
+        layer = TorchLayer(runner.layer, found, DeviceConfig(torch.device("cpu")))
         params, bottoms = (
             [torch.from_numpy(blob.data) for blob in blobs] for blobs in (runner.layer.blobs, runner.bottom)
         )
@@ -90,7 +92,7 @@ def test_tops_are_never_views_where_a_conversion_says_so(type):
 
 def test_bf16_takes_products_in_bf16_and_leaves_the_rest():
     """What is a product loses bits that float32 keeps; nothing else does."""
-    bf16 = Place(torch.device("cpu"), "bf16")
+    bf16 = DeviceConfig(torch.device("cpu"), "bf16")
     lossy = set()
     for case in OURS:
         bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1))]
@@ -99,9 +101,9 @@ def test_bf16_takes_products_in_bf16_and_leaves_the_rest():
         if found is None or (case.type == "Dropout" and case.phase == TRAIN):
             continue
         tops = []
-        for place in (Place(torch.device("cpu")), bf16):
+        for config in (DeviceConfig(torch.device("cpu")), bf16):
             params = [torch.from_numpy(blob.data.copy()) for blob in runner.layer.blobs]
-            layer = TorchLayer(runner.layer, found, place)
+            layer = TorchLayer(runner.layer, found, config)
             tops.append(
                 layer(params, [torch.from_numpy(b) for b in bottoms], [top.shape for top in runner.top])
             )

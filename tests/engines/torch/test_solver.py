@@ -104,9 +104,9 @@ def test_nothing_comes_to_the_host_that_nobody_asks_for(tmp_path, device, monkey
     solver = make(tmp_path / "run", COMMON)
     solver.step(1)
     copied = []
-    fetch = memory.Ahead.__call__
+    fetch = memory.PendingTensor.__call__
     monkeypatch.setattr(
-        memory.Ahead,
+        memory.PendingTensor,
         "__call__",
         lambda self, array: (copied.append(self.tensor.numel()), fetch(self, array))[1],
     )

@@ -1,4 +1,4 @@
-"""Layers of filters: Convolution, Deconvolution, InnerProduct, Embed."""
+"""Layers that multiply with learned weights: Convolution, Deconvolution, InnerProduct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to say of one layer, blob or param of a net, in sentences."""
+"""Describes the layers, blobs, params and read-only branches of a net in sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from caffe_compat.backward_plan import FLOWS, NO_LOSS, NOTHING_LEARNS, REPLACES, RESTRICTS, SWITCHED_OFF
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.explain.explain import Bottom, Branch, Explanation, LayerFacts, ParamFacts, Stated
+from caffe_compat.explain.explanation import (
+    Bottom,
+    Branch,
+    Explanation,
+    LayerExplanation,
+    ParamExplanation,
+    Stated,
+)
 
 MEANS = {
     REPLACES: "a flag replaces what the net derives, as in Caffe since April 2016",
@@ -15,27 +22,27 @@ MEANS = {
 }
 
 
-def story(facts: Explanation, name: str) -> list[str]:
+def describe(explanation: Explanation, name: str) -> list[str]:
     """All about the layer, the blob and the param of this name. Raises CaffeCompatError for an unknown one."""
-    layers = [layer for layer in facts.layers if layer.name == name]
-    params = [param for param in facts.params if name in (param.name, *param.uses)]
-    writers = [layer for layer in facts.layers if name in layer.tops]
+    layers = [layer for layer in explanation.layers if layer.name == name]
+    params = [param for param in explanation.params if name in (param.name, *param.uses)]
+    writers = [layer for layer in explanation.layers if name in layer.tops]
     if not (layers or params or writers):
-        raise CaffeCompatError(_unknown(facts, name), file=facts.file or None)
-    lines = [line for layer in layers for line in layer_story(facts, layer)]
+        raise CaffeCompatError(_unknown(explanation, name), file=explanation.file or None)
+    lines = [line for layer in layers for line in describe_layer(explanation, layer)]
     if writers:
-        lines += ([""] if lines else []) + blob_story(facts, name, writers)
+        lines += ([""] if lines else []) + describe_blob(explanation, name, writers)
     for param in params:
-        lines += ([""] if lines else []) + param_story(facts, param)
+        lines += ([""] if lines else []) + describe_param(explanation, param)
     return lines
 
 
-def _unknown(facts: Explanation, name: str) -> str:
-    known = [n for layer in facts.layers for n in (layer.name, *layer.tops)]
-    known += [n for param in facts.params for n in (param.name, *param.uses)]
+def _unknown(explanation: Explanation, name: str) -> str:
+    known = [n for layer in explanation.layers for n in (layer.name, *layer.tops)]
+    known += [n for param in explanation.params for n in (param.name, *param.uses)]
     near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "explain without a name lists what there is"
-    return f"no layer, blob or param '{name}' in phase {facts.phase}; {hint}"
+    return f"no layer, blob or param '{name}' in phase {explanation.phase}; {hint}"
 
 
 # ---- reasons --------------------------------------------------------------------------------------------------
@@ -46,7 +53,7 @@ def at_lines(lines: Sequence[int]) -> str:
     return f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
 
 
-def because(layer: LayerFacts, bottom: Bottom | None = None) -> str:
+def because(layer: LayerExplanation, bottom: Bottom | None = None) -> str:
     """Why no gradient flows into a bottom (or backward of the layer does not run), with the lines that say so."""
     it = bottom or layer
     if it.reason == NOTHING_LEARNS:
@@ -60,7 +67,7 @@ def because(layer: LayerFacts, bottom: Bottom | None = None) -> str:
     return it.reason
 
 
-def gradient(layer: LayerFacts, bottom: Bottom) -> str:
+def gradient(layer: LayerExplanation, bottom: Bottom) -> str:
     """Whether gradient flows into a bottom, and why or why not."""
     if bottom.gradient:
         return f"flows, forced by the flag in line {bottom.line}" if bottom.forced else "flows"
@@ -76,7 +83,7 @@ def stated(multiplier: Stated, layer: str = "") -> str:
     return f"{multiplier.value:g} ({by}{where})"
 
 
-def _gradient(layer: LayerFacts, bottom: Bottom) -> str:
+def _gradient(layer: LayerExplanation, bottom: Bottom) -> str:
     text = gradient(layer, bottom)
     return f"gradient {text}" if bottom.gradient else f"no gradient{text.removeprefix('no')}"
 
@@ -84,12 +91,12 @@ def _gradient(layer: LayerFacts, bottom: Bottom) -> str:
 # ---- one of each ----------------------------------------------------------------------------------------------
 
 
-def layer_story(facts: Explanation, layer: LayerFacts) -> list[str]:
+def describe_layer(explanation: Explanation, layer: LayerExplanation) -> list[str]:
     """All about a layer: does backward run, where does gradient flow, and what are its params."""
     where = f", line {layer.line}" if layer.line else ""
     lines = [f"layer {layer.name} ({layer.type}{where})"]
     lines.append("  backward runs" if layer.backward else f"  backward does not run: {because(layer)}")
-    for branch in facts.branches:
+    for branch in explanation.branches:
         if layer.name in branch.layers:
             count = len(branch.layers)
             lines.append(
@@ -99,14 +106,14 @@ def layer_story(facts: Explanation, layer: LayerFacts) -> list[str]:
         lines.append(f"  bottom {bottom.blob} {dims(bottom.shape)}, from {bottom.source}")
         lines.append(f"    {_gradient(layer, bottom)}")
     for top, shape in layer.tops.items():
-        readers = _readers(facts, layer.name, top)
+        readers = _readers(explanation, layer.name, top)
         use = "a loss" if top in layer.losses else f"read by {readers}" if readers else "an output"
         lines.append(f"  top {top} {dims(shape)}: {use}")
     for name in dict.fromkeys(layer.params):
-        param = next(p for p in facts.params if p.name == name)
-        lines += [f"  {line}" for line in param_story(facts, param)]
+        param = next(p for p in explanation.params if p.name == name)
+        lines += [f"  {line}" for line in describe_param(explanation, param)]
     if layer.differs or any(bottom.differs for bottom in layer.bottoms):
-        lines.append(f"  with --propagate-down {facts.other_meaning} this would be different:")
+        lines.append(f"  with --propagate-down {explanation.other_meaning} this would be different:")
         if layer.differs:
             lines.append(f"    backward would {'not ' if layer.backward else ''}run")
         for bottom in layer.bottoms:
@@ -115,15 +122,15 @@ def layer_story(facts: Explanation, layer: LayerFacts) -> list[str]:
     return lines
 
 
-def _readers(facts: Explanation, source: str, blob: str) -> str:
+def _readers(explanation: Explanation, source: str, blob: str) -> str:
     return ", ".join(
         layer.name
-        for layer in facts.layers
+        for layer in explanation.layers
         if any(bottom.blob == blob and bottom.source == source for bottom in layer.bottoms)
     )
 
 
-def blob_story(facts: Explanation, blob: str, writers: Sequence[LayerFacts]) -> list[str]:
+def describe_blob(explanation: Explanation, blob: str, writers: Sequence[LayerExplanation]) -> list[str]:
     """All about a blob: who writes it, who reads it, and whether a gradient comes back."""
     lines = [f"blob {blob} {dims(writers[-1].tops[blob])}"]
     lines.append(
@@ -132,7 +139,7 @@ def blob_story(facts: Explanation, blob: str, writers: Sequence[LayerFacts]) -> 
     if len(writers) > 1:
         lines.append(f"  changed in place by {', '.join(layer.name for layer in writers[1:])}")
     back: list[str] = []
-    for layer in facts.layers:
+    for layer in explanation.layers:
         for bottom in layer.bottoms:
             if bottom.blob == blob:
                 lines.append(f"  read by {layer.name}: {_gradient(layer, bottom)}")
@@ -146,7 +153,7 @@ def blob_story(facts: Explanation, blob: str, writers: Sequence[LayerFacts]) -> 
     return lines
 
 
-def param_story(facts: Explanation, param: ParamFacts) -> list[str]:
+def describe_param(explanation: Explanation, param: ParamExplanation) -> list[str]:
     """All about a param: owner, sharers, the multipliers that count, and whether and from where it learns."""
     lines = [f"param {param.name} {dims(param.shape)}"]
     if param.sharers:
@@ -157,11 +164,11 @@ def param_story(facts: Explanation, param: ParamFacts) -> list[str]:
     lines.append(_learning(param))
     if param.differs:
         verb = "would not" if param.learns_from else "would"
-        lines.append(f"  with --propagate-down {facts.other_meaning} it {verb} be given a gradient")
+        lines.append(f"  with --propagate-down {explanation.other_meaning} it {verb} be given a gradient")
     return lines
 
 
-def _learning(param: ParamFacts) -> str:
+def _learning(param: ParamExplanation) -> str:
     if param.reason != FLOWS:
         return f"  does not learn: {param.reason}"
     if not param.sharers:
@@ -174,7 +181,7 @@ def _learning(param: ParamFacts) -> str:
 # ---- the net --------------------------------------------------------------------------------------------------
 
 
-def branch_story(facts: Explanation, branch: Branch) -> str:
+def describe_branch(explanation: Explanation, branch: Branch) -> str:
     """A paragraph on a read-only branch: what it is, and the lines that make it so."""
     count = len(branch.layers)
     ends = branch.layers[0] + (f" to {branch.layers[-1]}" if count > 1 else "")
@@ -192,18 +199,20 @@ def branch_story(facts: Explanation, branch: Branch) -> str:
     return text
 
 
-def meanings_story(facts: Explanation) -> str:
+def describe_propagate_down(explanation: Explanation) -> str:
     """What propagate_down means here, and where its other meaning would differ for this net."""
-    text = f"propagate_down {facts.meaning}: {MEANS[facts.meaning]}. "
-    other = f"With --propagate-down {facts.other_meaning} ({MEANS[facts.other_meaning]})"
-    if not facts.differences:
+    text = f"propagate_down {explanation.meaning}: {MEANS[explanation.meaning]}. "
+    other = f"With --propagate-down {explanation.other_meaning} ({MEANS[explanation.other_meaning]})"
+    if not explanation.differences:
         return f"{text}{other} this net would be the same."
-    return f"{text}{other} these would be the other way round: {'; '.join(facts.differences)}."
+    return f"{text}{other} these would be the other way round: {'; '.join(explanation.differences)}."
 
 
-def no_loss(facts: Explanation) -> bool:
+def no_loss(explanation: Explanation) -> bool:
     """Whether no layer has a path to a loss: nothing can learn."""
-    return not any(layer.losses for layer in facts.layers) or all(la.reason == NO_LOSS for la in facts.layers)
+    return not any(layer.losses for layer in explanation.layers) or all(
+        la.reason == NO_LOSS for la in explanation.layers
+    )
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -55,7 +55,7 @@ class Stated:
 
 
 @dataclass
-class ParamFacts:
+class ParamExplanation:
     """A param. owner, sharers: as layer[index]. learns_from: the uses whose backward gives it a gradient."""
 
     name: str
@@ -75,7 +75,7 @@ class ParamFacts:
 
 
 @dataclass
-class LayerFacts:
+class LayerExplanation:
     """A layer. backward: whether its backward runs; reason, lines: why not. flags: lines of its own false flags.
 
     in_place: its first top is its first bottom. losses: its tops that have a loss weight.
@@ -123,8 +123,8 @@ class Explanation:
     phase: str
     meaning: str
     other_meaning: str
-    layers: list[LayerFacts]
-    params: list[ParamFacts]
+    layers: list[LayerExplanation]
+    params: list[ParamExplanation]
     branches: list[Branch]
 
     @property
@@ -153,7 +153,7 @@ class _Reader:
         self.below: list[set[int]] = []  # of each layer, all layers that it depends on
 
     def read(self) -> Explanation:
-        layers = [facts for i in range(len(self.names)) if (facts := self._layer(i))]
+        layers = [layer for i in range(len(self.names)) if (layer := self._layer(i))]
         params = [self._param(param) for param in self.net.learnable]
         return Explanation(
             file=self.net.source.name if self.net.source else "",
@@ -167,7 +167,7 @@ class _Reader:
         )
 
     # ---- layers ----
-    def _layer(self, i: int) -> LayerFacts | None:
+    def _layer(self, i: int) -> LayerExplanation | None:
         node, plan = self.net.graph.nodes[i], self.net.plan[i]
         self.below.append(set[int]().union(*(self._under(i, blob) for blob in node.bottoms)))
         bottoms = [self._bottom(i, j) for j in range(len(node.bottoms))]
@@ -176,7 +176,7 @@ class _Reader:
             return None
         blobs = [self.net.blob_names[top] for top in node.tops]
         self.origin.update((top, (blob, self.names[i])) for top, blob in zip(node.tops, blobs, strict=True))
-        return LayerFacts(
+        return LayerExplanation(
             name=self.names[i],
             type=node.param.type,
             line=self.net.line(self.names[i]),
@@ -257,7 +257,7 @@ class _Reader:
         layer = self.names[i]
         return self.net.line(layer, "param", j, name) or self.net.line(layer, old, j)
 
-    def _param(self, param: Param) -> ParamFacts:
+    def _param(self, param: Param) -> ParamExplanation:
         sources = self._gives(param, self.net.plan)
         learns = bool(sources) and param.lr_mult.value != 0
         reason = FLOWS
@@ -267,7 +267,7 @@ class _Reader:
             reason = " and ".join(
                 sorted({self.net.plan[i].reason or "lr_mult 0 in its own layer" for i, _ in param.uses})
             )
-        return ParamFacts(
+        return ParamExplanation(
             name=self._param_name(param),
             shape=self.net.param_blob(param).shape,
             owner=self._use(param.uses[0]),
@@ -291,7 +291,7 @@ class _Reader:
         return Stated(multiplier.value, "", None)
 
     # ---- branches ----
-    def _branches(self, layers: list[LayerFacts], params: list[ParamFacts]) -> list[Branch]:
+    def _branches(self, layers: list[LayerExplanation], params: list[ParamExplanation]) -> list[Branch]:
         branch_of: dict[str, list[str]] = {}
         for layer in layers:
             if layer.read_only:
@@ -304,7 +304,9 @@ class _Reader:
         found = {id(names): names for names in branch_of.values()}.values()
         return [self._branch(names, layers, params) for names in found]
 
-    def _branch(self, names: list[str], layers: list[LayerFacts], params: list[ParamFacts]) -> Branch:
+    def _branch(
+        self, names: list[str], layers: list[LayerExplanation], params: list[ParamExplanation]
+    ) -> Branch:
         above = {
             layer.name: _sorted(b.line for b in layer.bottoms if b.source in names and not b.gradient)
             for layer in layers

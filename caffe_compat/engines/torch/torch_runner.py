@@ -16,33 +16,33 @@ from caffe_compat.engines.torch import memory
 from caffe_compat.engines.torch.layer import TorchLayer
 
 
-class StandIn:
-    """Has forward and backward of a layer.
+class TorchRunner:
+    """Runs forward and backward of a layer by torch, with a layer's own signatures.
 
-    down: which bottoms a gradient may be asked for at; learns: which params. Where neither, nothing is kept for
-    backward.
+    down: for each bottom, whether its gradient may be asked for; learns: the same for each param. Where all are False,
+    nothing is kept for backward.
     """
 
-    def __init__(self, of: TorchLayer, down: Sequence[bool], learns: Sequence[bool]):
-        self.of, self.down, self.learns = of, list(down), list(learns)
+    def __init__(self, torch_layer: TorchLayer, down: Sequence[bool], learns: Sequence[bool]):
+        self.torch_layer, self.down, self.learns = torch_layer, list(down), list(learns)
         self._inputs: list[Tensor] = []
         self._tops: list[Tensor] = []
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        device, records = self.of.place.device, any(self.down) or any(self.learns)
+        device, records = self.torch_layer.config.device, any(self.down) or any(self.learns)
         bottoms = [_leaf(memory.data(b, device), wanted) for b, wanted in zip(bottom, self.down, strict=True)]
         params = [
             _leaf(memory.param(b, device), wanted)
-            for b, wanted in zip(self.of.layer.blobs, self.learns, strict=True)
+            for b, wanted in zip(self.torch_layer.layer.blobs, self.learns, strict=True)
         ]
         with torch.set_grad_enabled(records):
-            tops = self.of(params, bottoms, [blob.shape for blob in top])
+            tops = self.torch_layer(params, bottoms, [blob.shape for blob in top])
         self._inputs, self._tops = (bottoms + params, tops) if records else ([], [])
         for blob, tensor in zip(top, tops, strict=True):
             memory.set_data(blob, tensor.detach())
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        layer, device = self.of.layer, self.of.place.device
+        layer, device = self.torch_layer.layer, self.torch_layer.config.device
         pairs = [
             (tensor, seed.reshape(tensor.shape))
             for tensor, blob in zip(self._tops, top, strict=True)
