@@ -8,6 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console
+from caffe_compat.text import dims
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -154,7 +155,7 @@ def _params(facts: Explanation) -> Table:
     for param in facts.params:
         layer = param.owner.split("[")[0] if not param.sharers else ""
         uses = ", ".join(param.uses) if param.sharers or param.owner != param.name else ""
-        cells = [param.name, console.dims(param.shape), uses]
+        cells = [param.name, dims(param.shape), uses]
         cells += [stated(param.lr_mult, layer), stated(param.decay_mult, layer)]
         learns = f"from {', '.join(param.learns_from)}" if param.sharers else "yes"
         cells.append(learns if param.learns else f"no: {param.reason}")

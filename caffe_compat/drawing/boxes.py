@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from caffe_compat.drawing.layout import Edge, Layout, place
 from caffe_compat.explain.explain import Explanation, LayerFacts, ParamFacts
-from caffe_compat.explain.stories import dims
+from caffe_compat.text import dims
 
 NAME, TEXT, LABEL = 8.0, 6.8, 6.3  # widths of a letter: bold 12, 11 and 10 pixels; DejaVu Sans, a wide font
 ROW, PAD, LABEL_ROW, MARGIN = 17, 7, 13, 24

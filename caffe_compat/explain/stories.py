@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from caffe_compat.backward_plan import FLOWS, NO_LOSS, NOTHING_LEARNS, REPLACES, RESTRICTS, SWITCHED_OFF
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.explain.explain import Bottom, Branch, Explanation, LayerFacts, ParamFacts, Stated
+from caffe_compat.text import dims
 
 MEANS = {
     REPLACES: "a flag replaces what the net derives, as in Caffe since April 2016",
@@ -204,8 +205,3 @@ def meanings_story(facts: Explanation) -> str:
 def no_loss(facts: Explanation) -> bool:
     """Whether no layer has a path to a loss: nothing can learn."""
     return not any(layer.losses for layer in facts.layers) or all(la.reason == NO_LOSS for la in facts.layers)
-
-
-def dims(shape: Sequence[int]) -> str:
-    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
-    return "x".join(map(str, shape)) or "1"

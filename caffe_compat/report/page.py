@@ -8,11 +8,11 @@ from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
-from caffe_compat.compare.result import finite
 from caffe_compat.files import replacing
 from caffe_compat.report import curve, differences, rois
-from caffe_compat.report.html import dims, json_text, table
+from caffe_compat.report.html import json_text, table
 from caffe_compat.report.numbers import LayerNumbers, Report
+from caffe_compat.text import dims, finite
 from caffe_compat.version import __version__
 
 KINDS = {"run": "A run of", "training": "A training with", "diff": "A comparison of"}
