@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from caffe_compat.explain.explain import Explanation
+    from caffe_compat.net import Net
 
 DESCRIPTION = """\
 Say of each layer and bottom whether gradient flows, and if not, why: a propagate_down flag, an lr_mult of 0 (each
@@ -58,21 +59,20 @@ def add_net_arguments(result: argparse.ArgumentParser) -> None:
     )
 
 
-def explained(args: argparse.Namespace) -> Explanation:
-    """Build the net that the arguments ask for, and explain it."""
+def make_net(args: argparse.Namespace) -> Net:
+    """Build the net that the arguments ask for."""
     import caffe_compat as caffe
-    from caffe_compat.explain.explain import explain
 
     console.import_from_here()
     phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
-    net = caffe.Net(args.net, phase, args.level, args.stage, propagate_down=args.propagate_down)
-    return explain(net, args.propagate_down)
+    return caffe.Net(args.net, phase, args.level, args.stage, propagate_down=args.propagate_down)
 
 
 def _explain(args: argparse.Namespace) -> None:
     from caffe_compat.explain import stories
+    from caffe_compat.explain.explain import explain
 
-    facts = explained(args)
+    facts = explain(make_net(args), args.propagate_down)
     told = stories.story(facts, args.name) if args.name else None
     if args.json:
         result = {**facts.as_dict(), **({"name": args.name, "story": told} if told else {})}
@@ -100,10 +100,7 @@ def _report(facts: Explanation) -> None:
     if facts.params:
         out.print()
         out.print(_params(facts))
-    paragraphs = [stories.branch_story(facts, branch) for branch in facts.branches]
-    if stories.no_loss(facts):
-        paragraphs.append(f"No layer is a loss in phase {facts.phase}: nothing runs backward.")
-    for text in [*paragraphs, stories.meanings_story(facts)]:
+    for text in stories.net_story(facts):
         out.print()
         out.print(text, markup=False)
 

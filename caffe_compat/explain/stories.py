@@ -175,7 +175,15 @@ def _learning(param: ParamFacts) -> str:
 # ---- the net --------------------------------------------------------------------------------------------------
 
 
-def branch_story(facts: Explanation, branch: Branch) -> str:
+def net_story(facts: Explanation) -> list[str]:
+    """Paragraphs on the whole net: its read-only branches, that nothing is a loss, and what propagate_down means."""
+    branches = [_branch_story(branch) for branch in facts.branches]
+    learns = any(layer.losses for layer in facts.layers) and any(la.reason != NO_LOSS for la in facts.layers)
+    no_loss = f"No layer is a loss in phase {facts.phase}: nothing runs backward."
+    return [*branches, *([] if learns else [no_loss]), _meanings_story(facts)]
+
+
+def _branch_story(branch: Branch) -> str:
     """A paragraph on a read-only branch: what it is, and the lines that make it so."""
     count = len(branch.layers)
     ends = branch.layers[0] + (f" to {branch.layers[-1]}" if count > 1 else "")
@@ -193,15 +201,10 @@ def branch_story(facts: Explanation, branch: Branch) -> str:
     return text
 
 
-def meanings_story(facts: Explanation) -> str:
+def _meanings_story(facts: Explanation) -> str:
     """What propagate_down means here, and where its other meaning would differ for this net."""
     text = f"propagate_down {facts.meaning}: {MEANS[facts.meaning]}. "
     other = f"With --propagate-down {facts.other_meaning} ({MEANS[facts.other_meaning]})"
     if not facts.differences:
         return f"{text}{other} this net would be the same."
     return f"{text}{other} these would be the other way round: {'; '.join(facts.differences)}."
-
-
-def no_loss(facts: Explanation) -> bool:
-    """Whether no layer has a path to a loss: nothing can learn."""
-    return not any(layer.losses for layer in facts.layers) or all(la.reason == NO_LOSS for la in facts.layers)
