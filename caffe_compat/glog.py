@@ -1,12 +1,31 @@
-"""Log lines as Caffe prints them: with the prefix of glog, which tools that read Caffe's logs go by."""
+"""Caffe's log lines: how they are written, with the prefix of glog that tools go by, and how they are read."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import time
+from collections.abc import Iterator
+
+from caffe_compat.errors import DataError
 
 logger = logging.getLogger("caffe_compat")
+
+PREFIX = re.compile(  # newer versions of glog write the year too
+    r"[IWEF](?P<year>\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)\.(?P<micro>\d{1,6})\s+\d+ [^\]]*\] ?"
+)
+CREATING = "] Creating Layer"
+NET = "Initializing net from parameters:"  # its prototxt follows, without prefixes
+ITERATION = re.compile(r"Iteration (\d+)")
+RATE = re.compile(r"lr = (\S+)")
+TESTING = re.compile(r"Testing net \(#(\d+)\)")
+OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (\S+) = ([-+\w.]+)")
+DEBUG_INFO = re.compile(
+    r"\[(?P<way>Forward|Backward)\] Layer (?P<layer>.+), (?P<what>top|bottom|param) blob (?P<name>.+) "
+    r"(?:data|diff): (?P<mean>\S+)$"
+)
 
 
 class GlogFormatter(logging.Formatter):
@@ -37,3 +56,12 @@ def init_log(level: int | None = None, stderr: bool = True) -> None:
 def log(message: str) -> None:
     """Write a line to the log."""
     logger.info(message, stacklevel=2)
+
+
+def log_lines(path: str) -> Iterator[str]:
+    """The lines of a log, without their ends. Raises DataError where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            yield from (line.rstrip("\n") for line in file)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error

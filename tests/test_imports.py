@@ -17,6 +17,8 @@ HEIGHTS = {
     "caffe_compat.files": 0,
     "caffe_compat.glog": 0,
     "caffe_compat.old_python": 0,
+    "caffe_compat.safe_yaml": 0,
+    "caffe_compat.text": 0,
     "caffe_compat.prototxt": 1,
     "caffe_compat.blob": 1,
     "caffe_compat.compiling": 1,

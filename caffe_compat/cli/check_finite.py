@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console
+from caffe_compat.text import dims
 
 if TYPE_CHECKING:
     from caffe_compat.debug.check_finite import NotFinite, Range
@@ -62,4 +63,4 @@ def report(finding: NotFinite) -> None:
 def _row(one: Range) -> tuple[str, ...]:
     ends = ("-" if end is None else f"{end:.6g}" for end in (one.least, one.greatest))
     shares = (f"{100 * n / one.count:.3g} %" if n else "" for n in (one.nan, one.inf))
-    return f"{one.what} {one.name}", console.dims(one.shape), *ends, *shares
+    return f"{one.what} {one.name}", dims(one.shape), *ends, *shares

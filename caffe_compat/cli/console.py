@@ -1,4 +1,4 @@
-"""What all commands share: errors as one line with an exit code, a progress bar, shapes as text."""
+"""What all commands share: errors as one line with an exit code, a progress bar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -175,8 +175,3 @@ def compiling(quiet: bool) -> Iterator[None]:
 
     with noticed(tell):
         yield
-
-
-def dims(shape: Sequence[int]) -> str:
-    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
-    return "x".join(str(dim) for dim in shape) or "1"

@@ -6,12 +6,12 @@ import argparse
 import os
 from typing import Any
 
-from caffe_compat.cli.explain import add_net_arguments, explained
+from caffe_compat.cli.explain import add_net_arguments, make_net
 
 DESCRIPTION = """\
 Draw a net: its layers and blobs with their shapes, where gradient flows (bold, arrows both ways), which branches only
-read (dashed), which params are frozen or shared. FILE ends in .svg, .html (a page of its own: a click on a layer tells
-all about it), or .png (needs `pip install 'caffe-compat[png]'`)."""
+read (dashed), which params are frozen or shared. FILE ends in .svg, .html (a page where a click on a layer tells all
+about it), or .png (needs `pip install 'caffe-compat[png]'`)."""
 
 EXAMPLES = """\
 examples:
@@ -41,16 +41,20 @@ def _picture(text: str) -> str:
 
 
 def _draw(args: argparse.Namespace) -> None:
-    from caffe_compat.drawing import page, picture
+    from caffe_compat.drawing.picture import svg
+    from caffe_compat.drawing.png import png
+    from caffe_compat.explain.explain import explain
     from caffe_compat.files import replacing
+    from caffe_compat.report.collect import of_net
+    from caffe_compat.report.page import page
 
-    facts = explained(args)
-    svg = picture.svg(facts)
+    net = make_net(args)
+    facts = explain(net, args.propagate_down)
     ending = os.path.splitext(args.output)[1].lower()
-    if ending == ".png":
-        content = page.png(svg)
+    if ending == ".html":
+        content = page(of_net(net, facts)).encode()
     else:
-        content = (svg if ending == ".svg" else page.html(facts, svg)).encode()
+        content = svg(facts).encode() if ending == ".svg" else png(svg(facts))
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
         file.write(content)
     print(f"{args.output}: {len(facts.layers)} layers, phase {facts.phase}")

@@ -14,6 +14,7 @@ from caffe_compat.cli.detect import (
     add_talk_arguments,
     make_detector,
 )
+from caffe_compat.text import finite
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.evaluate import Evaluation, Found
@@ -138,7 +139,7 @@ def _report(
 ) -> None:
     some = evaluation.with_objects
     if args.json:
-        print(json.dumps(_as_json(args, found, evaluation), indent=2))
+        print(json.dumps(finite(_as_json(args, found, evaluation)), indent=2))
         return
     from rich.table import Table
 
@@ -171,8 +172,6 @@ def _report(
 
 
 def _as_json(args: argparse.Namespace, found: Found, evaluation: Evaluation) -> dict[str, Any]:
-    from caffe_compat.cli.show import finite
-
     some = evaluation.with_objects
     classes = [
         {
@@ -180,7 +179,7 @@ def _as_json(args: argparse.Namespace, found: Found, evaluation: Evaluation) -> 
             "objects": one.objects,
             "detections": len(one.recall),
             "ap_07": one.ap_07,
-            "ap_area": finite(one.ap_area),
+            "ap_area": one.ap_area,
         }
         for one in evaluation.classes
     ]
@@ -191,7 +190,7 @@ def _as_json(args: argparse.Namespace, found: Found, evaluation: Evaluation) -> 
         "images": len(found),
         "classes": classes,
         "mean_ap_07": evaluation.mean_ap_07,
-        "mean_ap_area": finite(evaluation.mean_ap_area),
+        "mean_ap_area": evaluation.mean_ap_area,
         "mean_ap_07_of_classes_with_objects": some.mean_ap_07 if some.classes else None,
         "mean_ap_area_of_classes_with_objects": some.mean_ap_area if some.classes else None,
     }

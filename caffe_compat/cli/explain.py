@@ -8,11 +8,13 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console
+from caffe_compat.text import dims
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from caffe_compat.explain.explanation import Explanation
+    from caffe_compat.net import Net
 
 DESCRIPTION = """\
 Say of each layer and bottom whether gradient flows, and if not, why: a propagate_down flag, an lr_mult of 0 (each
@@ -57,21 +59,20 @@ def add_net_arguments(result: argparse.ArgumentParser) -> None:
     )
 
 
-def explained(args: argparse.Namespace) -> Explanation:
-    """Build the net that the arguments ask for, and explain it."""
+def make_net(args: argparse.Namespace) -> Net:
+    """Build the net that the arguments ask for."""
     import caffe_compat as caffe
-    from caffe_compat.explain.explanation import explain
 
     console.import_from_here()
     phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
-    net = caffe.Net(args.net, phase, args.level, args.stage, propagate_down=args.propagate_down)
-    return explain(net, args.propagate_down)
+    return caffe.Net(args.net, phase, args.level, args.stage, propagate_down=args.propagate_down)
 
 
 def _explain(args: argparse.Namespace) -> None:
     from caffe_compat.explain.describe import describe
+    from caffe_compat.explain.explanation import explain
 
-    facts = explained(args)
+    facts = explain(make_net(args), args.propagate_down)
     told = describe(facts, args.name) if args.name else None
     if args.json:
         result = {**facts.as_dict(), **({"name": args.name, "story": told} if told else {})}
@@ -89,7 +90,7 @@ def _print(lines: list[str]) -> None:
 
 
 def _report(facts: Explanation) -> None:
-    from caffe_compat.explain.describe import describe_branch, describe_propagate_down, no_loss
+    from caffe_compat.explain.describe import describe_net
 
     out = console.out()
     title = f'net "{facts.name}"' if facts.name else "net"
@@ -99,10 +100,7 @@ def _report(facts: Explanation) -> None:
     if facts.params:
         out.print()
         out.print(_params(facts))
-    paragraphs = [describe_branch(facts, branch) for branch in facts.branches]
-    if no_loss(facts):
-        paragraphs.append(f"No layer is a loss in phase {facts.phase}: nothing runs backward.")
-    for text in [*paragraphs, describe_propagate_down(facts)]:
+    for text in describe_net(facts):
         out.print()
         out.print(text, markup=False)
 
@@ -154,7 +152,7 @@ def _params(facts: Explanation) -> Table:
     for param in facts.params:
         layer = param.owner.split("[")[0] if not param.sharers else ""
         uses = ", ".join(param.uses) if param.sharers or param.owner != param.name else ""
-        cells = [param.name, console.dims(param.shape), uses]
+        cells = [param.name, dims(param.shape), uses]
         cells += [stated(param.lr_mult, layer), stated(param.decay_mult, layer)]
         learns = f"from {', '.join(param.learns_from)}" if param.sharers else "yes"
         cells.append(learns if param.learns else f"no: {param.reason}")

@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from caffe_compat.cli.console import dims, out
+from caffe_compat.cli.console import out
 from caffe_compat.errors import WeightsError
+from caffe_compat.text import dims, finite
 from caffe_compat.tools.run import HardRois, LayerRun, RunReport
 from caffe_compat.weights import Report
 
@@ -59,15 +60,7 @@ def warnings(run: RunReport) -> None:
 
 def as_json(file: str, notes: Sequence[str], params: Report, run: RunReport) -> dict:
     """A run for --json; numbers that are not finite, which JSON has not, are null."""
-    result = {"file": file, "data": notes, "params": asdict(params), **run.as_dict()}
-    result["losses"] = [{name: finite(value) for name, value in losses.items()} for losses in run.losses]
-    result["weighted"] = [finite(value) for value in run.weighted]
-    return result
-
-
-def finite(value: float) -> float | None:
-    """The value, or None where it is not finite."""
-    return value if math.isfinite(value) else None
+    return finite({"file": file, "data": notes, "params": asdict(params), **run.as_dict()})
 
 
 def report(run: RunReport, classes: Sequence[str], table: bool = True) -> None:

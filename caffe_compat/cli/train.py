@@ -19,6 +19,7 @@ from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.log import log
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
+from caffe_compat.text import finite
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
@@ -185,10 +186,10 @@ def _report(args: argparse.Namespace, solver: Solver, notes: list[str], done: li
             "data": notes,
             "iter": solver.iter,
             "stopped": solver.stopped,
-            "loss": show.finite(last.loss) if last else None,
-            "smoothed_loss": show.finite(last.smoothed_loss) if last else None,
+            "loss": last.loss if last else None,
+            "smoothed_loss": last.smoothed_loss if last else None,
         }
-        print(json.dumps(result, indent=2))
+        print(json.dumps(finite(result), indent=2))
     else:
         loss = f", loss = {last.loss:.6g}, averaged {last.smoothed_loss:.6g}" if last else ""
         print(f"{'stopped' if solver.stopped else 'done'} at iteration {solver.iter}{loss}")

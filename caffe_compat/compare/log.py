@@ -9,22 +9,12 @@ import re
 
 from caffe_compat.compare.reference import Reference, Value
 from caffe_compat.errors import DataError
-
-PREFIX = re.compile(r"^[IWEF]\d{4,8} [\d:.]+ +\d+ [\w.]+:\d+\] ?")
-LINE = re.compile(
-    r"\[(?P<way>Forward|Backward)\] Layer (?P<layer>.+), (?P<what>top|bottom|param) blob (?P<name>.+) "
-    r"(?:data|diff): (?P<mean>\S+)$"
-)
-NET = "Initializing net from parameters:"
+from caffe_compat.glog import DEBUG_INFO, NET, PREFIX, log_lines
 
 
 def read_log(path: str) -> Reference:
     """Read the first forward and backward pass of a log. Raises DataError where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    lines = list(log_lines(path))
     result = Reference(path, kind="log", prototxt=_prototxt(lines))
     phase = re.search(r"^ *phase: (TRAIN|TEST)$", result.prototxt, re.MULTILINE)
     result.phase = phase[1] if phase else ""
@@ -33,7 +23,7 @@ def read_log(path: str) -> Reference:
     params: dict[str, int] = {}
     backward = False
     for line in lines:
-        match = LINE.search(line)
+        match = DEBUG_INFO.search(line)
         if match is None or not _starts_debug(line, match):
             continue
         if match["way"] == "Forward" and (backward or match[0].rpartition(":")[0] in seen):

@@ -6,10 +6,11 @@ import numpy as np
 
 from caffe_compat import weights as weight_files
 from caffe_compat.compare.layer_runner import Arrays, LayerRunner, record
-from caffe_compat.compare.log import LINE, read_log
+from caffe_compat.compare.log import read_log
 from caffe_compat.compare.reference import Reference, read_recording
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn import feed
+from caffe_compat.glog import CREATING, DEBUG_INFO, log_lines
 from caffe_compat.net import Net
 
 ZIP = b"PK\x03\x04"
@@ -21,10 +22,10 @@ def kind_of(path: str) -> str:
         with open(path, "rb") as file:
             if file.read(4) == ZIP:
                 return "recording"
-        with open(path, encoding="utf-8", errors="replace") as text:
-            return "log" if any(LINE.search(line) or "] Creating Layer" in line for line in text) else "net"
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    logged = any(DEBUG_INFO.search(line) or CREATING in line for line in log_lines(path))
+    return "log" if logged else "net"
 
 
 def read_reference(path: str) -> Reference:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from caffe_compat.compare.diagnosis import Cause
 from caffe_compat.compare.distance import Distance
 from caffe_compat.compare.prototxt_diff import SOLVERS, FieldDifference
+from caffe_compat.text import dims, finite
 
 INPUT, PARAM, DATA, GRADIENT, PARAM_GRADIENT = "input", "param", "data", "gradient", "param gradient"
 
@@ -33,6 +33,27 @@ class Row:
     place: str
     same: bool
     flows: bool = True
+
+    @property
+    def what(self) -> str:
+        """The array in words: "data of conv1", "param of param 0"."""
+        of = f"param {self.blob}" if self.stage in (PARAM, PARAM_GRADIENT) else self.blob
+        return f"{self.stage} of {of}"
+
+    @property
+    def difference(self) -> str:
+        """Where it differs most, and the values of both sides there; or both shapes. Empty where no value is known."""
+        error = self.error
+        if error.want_shape is not None:
+            return f"its shape is {dims(self.shape)} here, {dims(error.want_shape)} there"
+        if error.got is None:
+            return ""
+        values = f"{error.got:.6g} here, {error.want:.6g} there"
+        if error.index is None:
+            return f"{error.of} is {values}"
+        index = ", ".join(map(str, error.index))
+        at = f"most at ({index}): {self.place}" if index else self.place
+        return f"{at}: {values}"
 
 
 @dataclass
@@ -69,15 +90,31 @@ class Diff:
         solver = any(setting.field.startswith(SOLVERS) for setting in self.settings)
         return not self.divergences and self.drift is None and not solver
 
+    @property
+    def verdict(self) -> str:
+        """What came out, in one line."""
+        agree = f"all {len(self.rows)} compared agree to {self.tolerance:g}"
+        if self.divergences:
+            rest = "; what comes after was not looked at (--all does)" if self.ended else ""
+            return f"different: {len(self.divergences)} of {len(self.rows)} compared{rest}"
+        if self.drift is not None:
+            row = self.rows[self.drift]
+            return (
+                f"different: each layer alone agrees, but the net's own values drift, from {row.stage} {row.blob} of "
+                f"{row.layer} on ({row.running:.1e})"
+            )
+        return f"the same: {agree}" if self.same else f"different: {agree}, but a solver would do otherwise"
+
+    def unexplained(self, divergence: Divergence) -> str:
+        """What is known of a divergence for which no cause was found."""
+        layer = self.rows[divergence.row].layer
+        if any(
+            self.rows[other.row].layer == layer for other in self.divergences if other.row < divergence.row
+        ):
+            return "may follow from what differs in this layer above"
+        tried = f": {divergence.tried} guesses were checked, none holds" if divergence.tried else ""
+        return f"cause not found{tried}"
+
     def as_dict(self) -> dict[str, Any]:
         """Only dicts, lists, strings and numbers (None for those that are not finite): what --json prints."""
         return {"same": self.same, **finite(asdict(self))}
-
-
-def finite(value: Any) -> Any:
-    """The same dicts and lists, with None for numbers that are not finite, which JSON has not."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from caffe_compat.drawing.layout import Edge, Layout, place
-from caffe_compat.explain.describe import dims
 from caffe_compat.explain.explanation import Explanation, LayerExplanation, ParamExplanation
+from caffe_compat.text import dims
 
 NAME, TEXT, LABEL = 8.0, 6.8, 6.3  # widths of a letter: bold 12, 11 and 10 pixels; DejaVu Sans, a wide font
 ROW, PAD, LABEL_ROW, MARGIN = 17, 7, 13, 24

@@ -15,6 +15,7 @@ from caffe_compat.explain.explanation import (
     ParamExplanation,
     Stated,
 )
+from caffe_compat.text import dims
 
 MEANS = {
     REPLACES: "a flag replaces what the net derives, as in Caffe since April 2016",
@@ -181,7 +182,17 @@ def _learning(param: ParamExplanation) -> str:
 # ---- the net --------------------------------------------------------------------------------------------------
 
 
-def describe_branch(explanation: Explanation, branch: Branch) -> str:
+def describe_net(explanation: Explanation) -> list[str]:
+    """Paragraphs on the whole net: its read-only branches, that nothing is a loss, and what propagate_down means."""
+    branches = [_describe_branch(branch) for branch in explanation.branches]
+    learns = any(layer.losses for layer in explanation.layers) and any(
+        la.reason != NO_LOSS for la in explanation.layers
+    )
+    no_loss = f"No layer is a loss in phase {explanation.phase}: nothing runs backward."
+    return [*branches, *([] if learns else [no_loss]), _describe_propagate_down(explanation)]
+
+
+def _describe_branch(branch: Branch) -> str:
     """A paragraph on a read-only branch: what it is, and the lines that make it so."""
     count = len(branch.layers)
     ends = branch.layers[0] + (f" to {branch.layers[-1]}" if count > 1 else "")
@@ -199,22 +210,10 @@ def describe_branch(explanation: Explanation, branch: Branch) -> str:
     return text
 
 
-def describe_propagate_down(explanation: Explanation) -> str:
+def _describe_propagate_down(explanation: Explanation) -> str:
     """What propagate_down means here, and where its other meaning would differ for this net."""
     text = f"propagate_down {explanation.meaning}: {MEANS[explanation.meaning]}. "
     other = f"With --propagate-down {explanation.other_meaning} ({MEANS[explanation.other_meaning]})"
     if not explanation.differences:
         return f"{text}{other} this net would be the same."
     return f"{text}{other} these would be the other way round: {'; '.join(explanation.differences)}."
-
-
-def no_loss(explanation: Explanation) -> bool:
-    """Whether no layer has a path to a loss: nothing can learn."""
-    return not any(layer.losses for layer in explanation.layers) or all(
-        la.reason == NO_LOSS for la in explanation.layers
-    )
-
-
-def dims(shape: Sequence[int]) -> str:
-    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
-    return "x".join(map(str, shape)) or "1"

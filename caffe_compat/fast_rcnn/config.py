@@ -29,6 +29,7 @@ from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.safe_yaml import Loader
 
 Four = tuple[float, float, float, float]
 
@@ -209,7 +210,7 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
     or a value of the wrong type. Lists stand for tuples, and whole numbers for fractions.
     """
     try:
-        found = yaml.load(Path(path).read_text(), _Loader)
+        found = yaml.load(Path(path).read_text(), Loader)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read the configuration: {reason}", file=str(path)) from error
@@ -217,7 +218,7 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
         mark = error.problem_mark
         place = (mark.line + 1, mark.column + 1) if mark else ()
         raise DataError(f"the configuration is no YAML: {error.problem}", str(path), *place) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise DataError(f"the configuration is no YAML: {error}", file=str(path)) from error
     try:
         return _merge(cfg or Config(), found or {}, "")
@@ -242,17 +243,6 @@ def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
             value = {part: value}
         cfg = _merge(cfg, value, "")
     return cfg
-
-
-class _Loader(yaml.SafeLoader):
-    """Fast R-CNN's files write tuples in Python's own YAML tag."""
-
-
-def _construct_tuple(loader: Any, node: Any) -> list:
-    return loader.construct_sequence(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
 
 
 def _merge(config: Any, values: Any, under: str) -> Any:

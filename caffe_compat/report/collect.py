@@ -1,4 +1,4 @@
-"""Collects the numbers of a page: from a net while it runs and after, from a training, or from a comparison."""
+"""Collects a page's numbers: from a net as it stands, while it runs and after, from a training, or from a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.compare.result import Diff
 from caffe_compat.drawing.picture import svg
-from caffe_compat.explain.explanation import explain
+from caffe_compat.explain.describe import describe_layer, describe_net
+from caffe_compat.explain.explanation import Explanation, explain
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
@@ -65,6 +66,20 @@ class BlobHistograms:
             self.diff[index] = [_diff(top) for top in self.net.tops[index]]
 
 
+def of_net(net: Net, explanation: Explanation) -> Report:
+    """The page of a net that nobody has run: its picture, and what `explain` says of it."""
+    layers = [layer for layer in _layers(net, explanation) if layer.story]  # no Splits, as in the picture
+    return Report(
+        kind="net",
+        title=explanation.name or explanation.file,
+        file=explanation.file,
+        facts=[*_sizes(net, layers), ("propagate_down", explanation.meaning)],
+        notes=describe_net(explanation),
+        graph=svg(explanation),
+        layers=layers,
+    )
+
+
 def of_run(
     file: str,
     net: Net,
@@ -79,7 +94,10 @@ def of_run(
 
     meaning: of propagate_down in the net. classes: see `hard_rois.mined`.
     """
-    layers = _layers(net, histograms.made)
+    explanation = explain(net, meaning)
+    layers = _layers(net, explanation)
+    _add_bytes(net, layers, histograms.made)
+    _add_histograms(net, layers)
     for i, (layer, ran) in enumerate(zip(layers, run.layers, strict=True)):
         layer.forward_ms, layer.backward_ms = ran.forward_ms, ran.backward_ms
         layer.step = _step(net, i)
@@ -90,19 +108,24 @@ def of_run(
     forward = sum(layer.forward_ms or 0 for layer in layers)
     backward = sum(layer.backward_ms or 0 for layer in layers)
     losses = list(run.losses[-1].items()) if run.losses else []
-    facts = [(name, f"{value:.6g}") for name, value in losses]
+    cards = [(name, f"{value:.6g}") for name, value in losses]
     if losses:
-        facts.append(("loss, weighted", f"{run.weighted[-1]:.6g}"))
-    facts += [("forward", f"{forward:.0f} ms"), ("backward", f"{backward:.0f} ms"), *_of_net(net, layers)]
-    title = net.name or file
+        cards.append(("loss, weighted", f"{run.weighted[-1]:.6g}"))
+    cards += [
+        ("forward", f"{forward:.0f} ms"),
+        ("backward", f"{backward:.0f} ms"),
+        ("blobs and params", f"{sum(layer.bytes for layer in layers) / 1e6:.0f} MB"),
+        ("peak memory of the process", f"{_peak() / 1e6:.0f} MB"),
+        *_sizes(net, layers),
+    ]
     warnings = [f"warning: {text}" for text in run.warnings]
     return Report(
         kind="run",
-        title=title,
+        title=net.name or file,
         file=file,
-        facts=facts,
+        facts=cards,
         notes=[*notes, *warnings],
-        graph=svg(explain(net, meaning)),
+        graph=svg(explanation),
         layers=layers,
         mined=mined(net, pixel_means, classes),
     )
@@ -126,11 +149,11 @@ def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
 
 def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REPLACES) -> Report:
     """The page of a comparison. compared: what `diff` told its on_row, one a row."""
-    layers = _layers(net, set())
-    for layer in layers:
-        layer.bytes = 0
+    explanation = explain(net, meaning)
+    layers = _layers(net, explanation)
+    _add_histograms(net, layers)
     verdict = "the same" if result.same else "different"
-    facts = [
+    cards = [
         ("verdict", verdict),
         ("compared", str(len(result.rows))),
         ("that differ", str(len(result.divergences))),
@@ -142,24 +165,18 @@ def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REP
         kind="diff",
         title=net.name or result.net,
         file=result.net,
-        facts=facts,
+        facts=cards,
         notes=[f"Against {result.against} ({result.kind})."],
-        graph=svg(explain(net, meaning)),
+        graph=svg(explanation),
         layers=layers,
         diff=result,
         compared=compared,
     )
 
 
-def _of_net(net: Net, layers: Sequence[LayerNumbers]) -> list[tuple[str, str]]:
+def _sizes(net: Net, layers: Sequence[LayerNumbers]) -> list[tuple[str, str]]:
     params = sum(net.param_blob(param).count for param in net.learnable)
-    return [
-        ("blobs and params", f"{sum(layer.bytes for layer in layers) / 1e6:.0f} MB"),
-        ("peak memory of the process", f"{_peak() / 1e6:.0f} MB"),
-        ("params", f"{params:,}"),
-        ("layers", str(len(layers))),
-        ("phase", Phase.Name(net.phase)),
-    ]
+    return [("params", f"{params:,}"), ("layers", str(len(layers))), ("phase", Phase.Name(net.phase))]
 
 
 def _peak() -> int:
@@ -170,38 +187,49 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _layers(net: Net, made: set[int]) -> list[LayerNumbers]:
-    """made: blobs whose data takes no memory in a run."""
-    counted = {id(net.blob_list[i].shared_data) for i in made}
-    known: dict[tuple[int, int], ArrayNumbers] = {}
+def _layers(net: Net, explanation: Explanation) -> list[LayerNumbers]:
+    """All layers as they stand, without numbers of a run."""
+    known = {layer.name: layer for layer in explanation.layers}
     result = []
     for i, node in enumerate(net.graph.nodes):
-        blobs = [*net.tops[i], *net.layers[i].blobs]
+        layer = known.get(node.param.name)  # none for a Split
+        bottoms = [b.blob for b in layer.bottoms] if layer else [net.blob_names[b] for b in node.bottoms]
         result.append(
             LayerNumbers(
                 name=node.param.name,
                 type=node.param.type,
-                text=_text(node.param),
+                text=_text(node.param, bottoms),
                 place=_place(net, node.param.name),
-                bottoms=[net.blob_names[b] for b in node.bottoms],
+                bottoms=bottoms,
                 tops=[ArrayNumbers(net.blob_names[b], net.blob_list[b].shape) for b in node.tops],
-                params=[],
+                params=[ArrayNumbers(str(j), blob.shape) for j, blob in enumerate(net.layers[i].blobs)],
                 reason=net.plan[i].reason,
-                bytes=sum(_bytes(blob, counted) for blob in blobs),
+                story=[line[2:] for line in describe_layer(explanation, layer)[1:]] if layer else [],
             )
         )
     for param in net.learnable:
-        blob = net.param_blob(param)
-        histograms = Histogram.of(blob.data), _diff(blob)
         rates = f"lr_mult {param.lr_mult.value:g}, decay_mult {param.decay_mult.value:g}"
         names = [net.layer_names[i] for i, _ in param.uses]
         for i, j in param.uses:
             others = ", ".join(name for name in names if name != net.layer_names[i])
-            note = rates + (f"; shared with {others}" if others else "")
-            known[i, j] = ArrayNumbers(str(j), blob.shape, note, *histograms)
-    for i, layer in enumerate(result):
-        layer.params = [known[i, j] for j in range(len(net.layers[i].blobs))]
+            result[i].params[j].note = rates + (f"; shared with {others}" if others else "")
     return result
+
+
+def _add_histograms(net: Net, layers: Sequence[LayerNumbers]) -> None:
+    """Add those of the params."""
+    for param in net.learnable:
+        blob = net.param_blob(param)
+        data, diff = Histogram.of(blob.data), _diff(blob)
+        for i, j in param.uses:
+            layers[i].params[j].data, layers[i].params[j].diff = data, diff
+
+
+def _add_bytes(net: Net, layers: Sequence[LayerNumbers], made: set[int]) -> None:
+    """made: blobs whose data takes no memory in a run."""
+    counted = {id(net.blob_list[i].shared_data) for i in made}
+    for i, layer in enumerate(layers):
+        layer.bytes = sum(_bytes(blob, counted) for blob in [*net.tops[i], *net.layers[i].blobs])
 
 
 def _diff(blob: Blob) -> Histogram | None:
@@ -225,8 +253,9 @@ def _place(net: Net, layer: str) -> str:
     return "" if net.source is None or line is None else f"{net.source.name}:{line}"
 
 
-def _text(param: LayerParameter) -> str:
+def _text(param: LayerParameter, bottoms: Sequence[str]) -> str:
     copy = LayerParameter()
     copy.CopyFrom(param)
+    copy.bottom[:] = bottoms
     copy.ClearField("blobs")  # they may be large, and are no text of the user's
     return net_text(copy)

@@ -7,11 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def dims(shape: Sequence[int]) -> str:
-    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
-    return "x".join(map(str, shape)) or "1"
-
-
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "") -> str:
     """A table. head: a # in front of a name means a column of numbers. rows: attributes and cells, as HTML."""
     numeric = [' class="number"' if name.startswith("#") else "" for name in head]

@@ -28,7 +28,8 @@ class ArrayNumbers:
 class LayerNumbers:
     """A layer.
 
-    text: its prototxt, `place` the file and line of it (empty for a Split). Milliseconds are the median over the
+    text: its prototxt, `place` the file and line of it, story: lines on its gradient and params, indented (all three
+    say nothing of a Split). Milliseconds are the median over the
     iterations, None where it did not run; `reason` says why it takes no part in the backward pass. bytes: of the data
     and gradients of its tops and params, without what an earlier layer has, and what the layer keeps for itself. step:
     the last of the layers that run forward at once with it, whose time has all of them; empty where it is that one.
@@ -42,7 +43,8 @@ class LayerNumbers:
     tops: list[ArrayNumbers]
     params: list[ArrayNumbers]
     reason: str
-    bytes: int
+    story: list[str]
+    bytes: int = 0
     forward_ms: float | None = None
     backward_ms: float | None = None
     step: str = ""
@@ -63,7 +65,7 @@ class Compared:
 
 @dataclass
 class Report:
-    """A run ("run"), a training ("training") or a comparison ("diff") of a net.
+    """A net that was not run ("net"), a run ("run"), a training ("training") or a comparison ("diff") of one.
 
     facts: pairs of a label and a value, the most important first. notes: sentences. A training has a `curve`; a
     comparison a `diff`, and as many `compared` as that has rows. graph: the net as SVG, whose layers have the attribute

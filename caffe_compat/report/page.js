@@ -77,6 +77,7 @@ function stats(one, key) {
 }
 
 function array(what, one, key) {
+  if (!one.data) return ""; // nobody ran the net, and its story has the shape
   const result = element("div", { class: "array" }, element("b", {}, `${what} ${one.name}`), ` ${dims(one.shape)}`);
   if (one.note) result.append(element("p", {}, one.note));
   for (const [name, histogram] of [["data", one.data], ["gradient", one.diff]]) {
@@ -113,6 +114,14 @@ function compared(layer) {
   return result;
 }
 
+function story(layer) { // lines that go on are indented further than they begin
+  const result = element("div", { class: "story" });
+  for (const line of layer.story) {
+    result.append(element("p", { style: `margin-left: ${line.search(/\S/) / 2}em` }, line.trim()));
+  }
+  return result;
+}
+
 function show(layer) {
   const ms = value => `${value.toFixed(2)} ms`;
   const rows = [["bottoms", layer.bottoms.join(", ") || "none"],
@@ -128,6 +137,7 @@ function show(layer) {
     ...(numbers.rows.length ? compared(layer) : [
       ...layer.tops.map((top, i) => array("top", top, `top.${i}`)),
       ...layer.params.map((param, i) => array("param", param, `param.${i}`))]),
+    story(layer),
     element("details", {}, element("summary", {}, "prototxt"), element("pre", {}, layer.text)));
   details.scrollTop = 0;
 }

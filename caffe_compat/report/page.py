@@ -8,14 +8,14 @@ from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
-from caffe_compat.compare.result import finite
 from caffe_compat.files import replacing
 from caffe_compat.report import curve, differences, rois
-from caffe_compat.report.html import dims, json_text, table
+from caffe_compat.report.html import json_text, table
 from caffe_compat.report.numbers import LayerNumbers, Report
+from caffe_compat.text import dims, finite
 from caffe_compat.version import __version__
 
-KINDS = {"run": "A run of", "training": "A training with", "diff": "A comparison of"}
+KINDS = {"net": "The net", "run": "A run of", "training": "A training with", "diff": "A comparison of"}
 FOLDER = Path(__file__).parent
 
 PAGE = """\
@@ -91,7 +91,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def _net(report: Report) -> str:
-    rows = differences.layers(report) if report.diff else _layers(report.layers)
+    rows = differences.layers(report) if report.diff else TABLES[report.kind](report.layers)
     hint = " Errors are relative to the largest value of an array." if report.diff else ""
     return f"""\
 <section class="net">
@@ -105,7 +105,7 @@ def _net(report: Report) -> str:
 </section>"""
 
 
-def _layers(layers: Sequence[LayerNumbers]) -> str:
+def _times(layers: Sequence[LayerNumbers]) -> str:
     times = [(layer.forward_ms or 0) + (layer.backward_ms or 0) for layer in layers]
     slowest = max(times, default=0) or 1
     rows = []
@@ -125,7 +125,28 @@ def _layers(layers: Sequence[LayerNumbers]) -> str:
             f"{layer.bytes / 1e6:.1f}",
             escape(layer.reason or "flows"),
         ]
-        kind = "still" if layer.reason else ""
-        rows.append((f'class="{kind}" data-layer="{escape(layer.name)}" tabindex="0"', cells))
+        rows.append(_row(layer, cells))
     head = ["layer", "type", "tops", "#fwd ms", "#bwd ms", "", "#MB", "gradient"]
     return table(head, rows, "layers")
+
+
+def _shapes(layers: Sequence[LayerNumbers]) -> str:
+    rows = []
+    for layer in layers:
+        cells = [
+            escape(layer.name),
+            escape(layer.type),
+            "<br>".join(dims(top.shape) for top in layer.tops),
+            "<br>".join(dims(param.shape) for param in layer.params),
+            escape(layer.reason or "flows"),
+        ]
+        rows.append(_row(layer, cells))
+    return table(["layer", "type", "tops", "params", "gradient"], rows, "layers")
+
+
+def _row(layer: LayerNumbers, cells: list[str]) -> tuple[str, list[str]]:
+    kind = "still" if layer.reason else ""
+    return f'class="{kind}" data-layer="{escape(layer.name)}" tabindex="0"', cells
+
+
+TABLES = {"net": _shapes, "run": _times, "training": _times}

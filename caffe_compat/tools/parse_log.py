@@ -11,16 +11,9 @@ from dataclasses import dataclass, field
 
 from caffe_compat.errors import DataError
 from caffe_compat.files import replacing
+from caffe_compat.glog import ITERATION, OUTPUT, PREFIX, RATE, TESTING, log_lines
 
 Row = dict[str, float]
-_LINE = re.compile(  # newer versions of glog write the year too
-    r"[IWEF](?P<year>\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)\.(?P<micro>\d{1,6})\s+\d+ [^\]]*\] ?(?P<text>.*)"
-)
-_ITERATION = re.compile(r"Iteration (\d+)")
-_RATE = re.compile(r"lr = (\S+)")
-_NET = re.compile(r"Testing net \(#(\d+)\)")
-_OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (\S+) = ([-+\w.]+)")
 
 
 @dataclass
@@ -37,12 +30,8 @@ class Log:
 
 def parse_log(path: str) -> Log:
     """Read a log. Raises DataError where it cannot be read or has no lines of a solver."""
-    try:
-        year = datetime.datetime.fromtimestamp(os.path.getctime(path)).year
-        with open(path, encoding="utf-8", errors="replace") as file:
-            log = _Parser(year).parse(file)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    lines = list(log_lines(path))
+    log = _Parser(datetime.datetime.fromtimestamp(os.path.getctime(path)).year).parse(lines)
     if log is None:
         raise DataError(
             "there is no line 'Iteration N' with glog's prefix in it; expected a log of training", file=path
@@ -63,10 +52,10 @@ class _Parser:
 
     def parse(self, lines: Iterable[str]) -> Log | None:
         for line in lines:
-            match = _LINE.match(line)
+            match = PREFIX.match(line)
             when = self._when(match) if match else None
             if match and when:
-                self._line(match["text"], when)
+                self._line(line[match.end() :], when)
         if self.iteration is None:
             return None
         for rows in (self.log.train, self.log.test):
@@ -94,15 +83,15 @@ class _Parser:
     def _line(self, text: str, when: datetime.datetime) -> None:
         if self.start is None or (self.iteration is None and "Solving" in text):
             self.start = when
-        if match := _ITERATION.search(text):
+        if match := ITERATION.search(text):
             self.iteration = int(match[1])
         if self.iteration is None:
             return
-        if match := _RATE.search(text):
+        if match := RATE.search(text):
             self.rate = _number(match[1], self.rate)
-        if match := _NET.search(text):
+        if match := TESTING.search(text):
             self.net = int(match[1])
-        if match := _OUTPUT.search(text):
+        if match := OUTPUT.search(text):
             kind, number, name, value = match.groups()
             self._output(
                 kind, int(number), name, _number(value, float("nan")), (when - self.start).total_seconds()

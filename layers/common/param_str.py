@@ -7,17 +7,7 @@ from typing import Any
 import yaml
 
 from caffe_compat.layers.base import Layer
-
-
-class Loader(yaml.SafeLoader):
-    """The nets for COCO write tuples in Python's own YAML tag."""
-
-
-def _construct_tuple(loader: Any, node: Any) -> tuple:
-    return tuple(loader.construct_sequence(node))
-
-
-Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+from caffe_compat.safe_yaml import Loader
 
 
 def num_classes(layer: Layer) -> int:

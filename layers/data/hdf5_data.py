@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.data.transformer import rng_state, set_rng_state
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
@@ -37,7 +38,8 @@ class HDF5Data(Layer):
         if param.batch_size == 0:
             raise self.error("batch_size is 0; give a positive one")
         self.names = list(self.layer_param.top)
-        self.files = self._read_list(param.source)
+        lines = read_lines(self, param.source, "list of HDF5 files")
+        self.files = [(path, place) for line, place in lines for path in line.split()]
         self.file_order = np.arange(len(self.files))
         self.rng = Rng(caffe_rng().draw()) if param.shuffle else None
         self.file = self.row = 0
@@ -114,15 +116,3 @@ class HDF5Data(Layer):
             raise self.error(f"{self._place()} has rows of other shapes ({shapes}) than the first file")
         self.row_order = np.arange(shapes[0][0])
         self._shuffle(self.row_order)
-
-    def _read_list(self, source: str) -> list[tuple[str, str]]:
-        """The paths in the list, and where each stands."""
-        try:
-            with open(source, encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read().splitlines()
-        except OSError as error:
-            raise self.error(f"cannot read the list of HDF5 files '{source}': {error.strerror}") from error
-        files = [(path, f"{source}:{i}") for i, line in enumerate(lines, 1) for path in line.split()]
-        if not files:
-            raise self.error(f"the list of HDF5 files '{source}' is empty")
-        return files

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import Blamed
+from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.transformer import FORKS_ONLY, moved, read_image, rng_state, set_rng_state
 from caffe_compat.layers.registry import register
@@ -88,19 +89,10 @@ class ImageData(ImageBatches):
 
 def read_list(owner: Blamed, source: str) -> list[Entry]:
     """The lines of a list of images. Raises owner's error that names the file and the line."""
-    try:
-        with open(source, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise owner.error(f"cannot read the list of images '{source}': {error.strerror}") from error
     entries = []
-    for number, line in enumerate(lines, 1):
+    for line, place in read_lines(owner, source, "list of images"):
         path, _, label = line.rstrip().rpartition(" ")
         if not path or not label.removeprefix("-").isdecimal():
-            raise owner.error(
-                f"{source}:{number}: expected a path, a blank and a whole number, found '{line}'"
-            )
-        entries.append(Entry(path, int(label), f"{source}:{number}"))
-    if not entries:
-        raise owner.error(f"the list of images '{source}' is empty")
+            raise owner.error(f"{place}: expected a path, a blank and a whole number, found '{line}'")
+        entries.append(Entry(path, int(label), place))
     return entries

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.list_file import read_lines
 
 
 class Window(NamedTuple):
@@ -25,18 +26,13 @@ def read_geometry(layer: Layer, source: str, root_folder: str) -> tuple[list[Win
     For each image the file has `# index`, path, channels, height, width, the number of windows, and for each of
     those class, overlap, x1, y1, x2, y2; blanks and line ends are alike. Raises LayerError with the file and line.
     """
-    try:
-        with open(source, encoding="utf-8", errors="surrogateescape") as file:
-            words = [(word, i) for i, line in enumerate(file, 1) for word in line.split()]
-    except OSError as error:
-        raise layer.error(f"cannot read the window file '{source}': {error.strerror}") from error
-    if not words:
-        raise layer.error(f"the window file '{source}' is empty")
+    lines = read_lines(layer, source, "window file")
+    words = [(word, place) for line, place in lines for word in line.split()]
     return _Reader(layer, source, words).images(root_folder)
 
 
 class _Reader:
-    def __init__(self, layer: Layer, source: str, words: list[tuple[str, int]]):
+    def __init__(self, layer: Layer, source: str, words: list[tuple[str, str]]):
         self.layer, self.source, self.words, self.position = layer, source, words, 0
 
     def images(self, root_folder: str) -> tuple[list[Window], int]:
@@ -58,7 +54,7 @@ class _Reader:
 
     def _window(self) -> Window:
         label = self._int("the class of a window")
-        place = f"{self.source}:{self.words[self.position - 1][1]}"
+        place = self.words[self.position - 1][1]
         overlap = float(np.float32(self._number("the overlap of a window")))
         x1, y1, x2, y2 = (self._int(f"{name} of a window") for name in ("x1", "y1", "x2", "y2"))
         return Window("", label, overlap, (x1, y1, x2, y2), place)
@@ -82,5 +78,5 @@ class _Reader:
         return self.words[self.position - 1][0]
 
     def _error(self, expected: str) -> Exception:
-        word, line = self.words[self.position - 1]
-        return self.layer.error(f"{self.source}:{line}: expected {expected}, found '{word}'")
+        word, place = self.words[self.position - 1]
+        return self.layer.error(f"{place}: expected {expected}, found '{word}'")

@@ -56,29 +56,33 @@ class DetectionFiles:
     def __init__(self, layer: Layer, param: SaveOutputParameter, classes: Sequence[int]):
         self.layer, self.param = layer, param
         if param.output_format not in FORMATS:
-            raise self._error(
+            raise self.error(
                 f"output_format is '{param.output_format}'; expected one of {', '.join(FORMATS)}"
             )
-        self.names = class_names(param.label_map_file, classes, self._error)
-        self.images = image_sizes(param.name_size_file, self._error)
+        self.names = class_names(self, param.label_map_file, classes)
+        self.images = image_sizes(self, param.name_size_file)
         self.count = param.num_test_image if param.HasField("num_test_image") else len(self.images)
         if not 0 < self.count <= len(self.images):
-            raise self._error(
+            raise self.error(
                 f"num_test_image is {self.count}; expected 1 to {len(self.images)}, the images of "
                 f"'{param.name_size_file}'"
             )
         resize = param.resize_param
         if param.HasField("resize_param") and not (resize.height and resize.width):
-            raise self._error("resize_param needs a height and a width")
+            raise self.error("resize_param needs a height and a width")
         try:
             os.makedirs(param.output_directory, exist_ok=True)
         except OSError as error:
-            raise self._error(
+            raise self.error(
                 f"output_directory '{param.output_directory}' cannot be made: {error.strerror}"
             ) from error
         for path in self._paths().values():
             check_writable(path)
         self._start()
+
+    def error(self, message: str) -> CaffeCompatError:
+        """The layer's error about its save_output_param."""
+        return self.layer.error(f"save_output_param: {message}; {WAY_OUT}")
 
     def add(self, rows: np.ndarray) -> None:
         """Take the next image's rows, D x 7 as in the top of DetectionOutput; write after the last image."""
@@ -132,9 +136,6 @@ class DetectionFiles:
         if self.param.output_format == "VOC":
             return {label: f"{start}{name}.txt" for label, name in self.names.items()}
         return {0: start + (".json" if self.param.output_format == "COCO" else ".txt")}
-
-    def _error(self, message: str) -> CaffeCompatError:
-        return self.layer.error(f"save_output_param: {message}; {WAY_OUT}")
 
 
 def _two_decimals(values: np.ndarray) -> np.ndarray:

@@ -184,17 +184,24 @@ def test_page_in_a_browser(tmp_path):
     command("draw", net, "-o", page)
     with browser() as driver:
         driver.get(page.as_uri())
-        told = driver.find_element("id", "told")
-        assert "Click on a layer" in told.text
-        driver.find_element("css selector", '[data-layer="right"]').click()
-        assert told.text.splitlines()[0] == "layer right (InnerProduct, line 6)"
+        assert driver.find_element("tag name", "h1").text == "siamese & <co>"
+        cards = driver.find_element("class name", "facts").text.split()
+        assert cards == ["params", "25", "layers", "6", "phase", "TRAIN", "propagate_down", "replaces"]
+        assert "this net would be the same" in driver.find_element("class name", "note").text
+        rows = [row.text for row in driver.find_elements("css selector", "tr[data-layer]")]
+        assert rows[1] == "left InnerProduct 4x5 5x3\n5 flows"
+        told = driver.find_element("id", "details")
+        driver.find_element("css selector", '.graph [data-layer="right"]').click()
+        assert told.text.splitlines()[0] == "right InnerProduct"
+        assert "bottoms\nb\n" in told.text and "fb 4x5" in told.text and f"{net}:6" in told.text
         assert "owned by left[0], shared by right[0]" in told.text
-        driver.find_element("css selector", '[data-layer="a<b"]').click()
-        assert told.text.startswith("layer a<b (ReLU, line 8)")
-        assert [g.get_attribute("data-layer") for g in driver.find_elements("class name", "chosen")] == [
-            "a<b"
-        ]
+        driver.find_element("css selector", '.graph [data-layer="a<b"]').click()
+        assert told.text.startswith("a<b ReLU")
+        chosen = driver.find_elements("class name", "chosen")
+        assert [(one.tag_name, one.get_attribute("data-layer")) for one in chosen] == [
+            ("g", "a<b"), ("tr", "a<b"),
+        ]  # fmt: skip
         driver.get(page.as_uri() + "#loss")
         driver.refresh()
-        assert driver.find_element("id", "told").text.startswith("layer loss (ContrastiveLoss, line 9)")
+        assert driver.find_element("id", "details").text.startswith("loss ContrastiveLoss")
         assert driver.get_log("browser") == []

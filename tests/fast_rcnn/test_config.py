@@ -162,7 +162,13 @@ def test_what_cannot_be_read_is_refused(write, tmp_path):
     with pytest.raises(DataError, match="is no YAML") as error:
         cfg_from_file(write("TRAIN:\n  A: [1\nB: 2"))
     assert error.value.line == 3
-    for text in ("TRAIN: !!python/object/apply:os.system [ls]", "[" * 3000):
+    texts = (
+        "TRAIN: !!python/object/apply:os.system [ls]",
+        "[" * 3000,
+        "? !!python/tuple [[1]]\n: 2",
+        "A: 2001-06-31",
+    )
+    for text in texts:
         with pytest.raises(DataError, match="is no YAML"):
             cfg_from_file(write(text))
 

@@ -148,7 +148,10 @@ def test_without_a_folder_nothing_is_written(folder):
         ('output_format: "VOC" num_test_image: 0', "num_test_image is 0"),
         ('output_format: "VOC" resize_param { height: 5 }', "resize_param needs a height and a width"),
         ('output_format: "VOC" label_map_file: "none"', "label_map_file: none: .*; correct it, or remove"),
-        ('output_format: "VOC" name_size_file: "none"', "name_size_file 'none' cannot be read: No such file"),
+        (
+            'output_format: "VOC" name_size_file: "none"',
+            "cannot read the name_size_file 'none': No such file",
+        ),
         (
             'output_format: "VOC" output_directory: "/dev/null/a"',
             "output_directory '/dev/null/a' cannot be made",
@@ -171,7 +174,7 @@ def test_wrong_params_of_files(folder, params, message):
         ),
         ("labels.prototxt", 'item { nam: "a" label: 1 }', r"labels.prototxt:1:8: .*nam"),
         ("sizes.txt", "a 10 20\nb 10\n", r"sizes.txt:2: expected name, height and width, found 'b 10'"),
-        ("sizes.txt", "", "sizes.txt' names no image"),
+        ("sizes.txt", "", "sizes.txt' is empty"),
     ],
 )
 def test_wrong_files(folder, name, text, message):

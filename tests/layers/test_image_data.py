@@ -47,6 +47,14 @@ def test_in_the_order_of_the_list(tmp_path, photos):
         assert labels.tolist() == [LABELS[i] for i in batch]
 
 
+def test_only_a_line_end_ends_a_path(tmp_path, photos):
+    (tmp_path / "photo 1.png").rename(tmp_path / "a\x0cb\u2028c.png")
+    (tmp_path / "list.txt").write_text("a\x0cb\u2028c.png 4\r\nphoto 2.png 7\n", newline="")
+    images, labels = data(tmp_path, "batch_size: 2").forward()
+    np.testing.assert_array_equal(images, photos[[1, 2]].transpose(0, 3, 1, 2))
+    assert labels.tolist() == [4, 7]
+
+
 def test_grey_and_resized(tmp_path, photos):
     images, _ = data(tmp_path, "is_color: false new_height: 4 new_width: 9").forward()
     grey = cv2.imread(f"{tmp_path}/photo 0.png", cv2.IMREAD_GRAYSCALE)

@@ -122,6 +122,8 @@ def test_a_click_in_the_graph_and_the_arrow_keys_choose_too(ohem, chromium):
     driver.find_element("css selector", '.graph [data-layer="fc7"]').click()
     assert driver.find_element("css selector", "#details h2").text == "fc7 InnerProduct"
     assert driver.find_element("css selector", "tr.chosen").get_dom_attribute("data-layer") == "fc7"
+    story = driver.find_element("css selector", "#details .story").text.splitlines()
+    assert story[0] == "backward runs" and "owned by fc7_readonly[0], shared by fc7[0]" in story
     driver.find_element("css selector", "tr.chosen").send_keys("\ue015")  # arrow down
     assert driver.find_element("css selector", "#details h2").text == "relu7 ReLU"
     assert driver.current_url.endswith("#relu7")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
+from dataclasses import asdict
 
 from caffe_compat.cli.caffe.flags import help_of
 from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.text import finite
 
 HELP = help_of(
     """\
@@ -34,7 +35,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 def _parse(args: argparse.Namespace) -> None:
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.tools.parse_log import Row, parse_log, write_csv
+    from caffe_compat.tools.parse_log import parse_log, write_csv
 
     if args.folder is None and not args.json:
         raise CaffeCompatError("name a folder for the tables, or give --json")
@@ -48,8 +49,5 @@ def _parse(args: argparse.Namespace) -> None:
         if not (args.quiet or args.json):
             print(f"Wrote {path}" if rows else f"Not writing {path}; no lines to write")
 
-    def clean(rows: list[Row]) -> list[dict[str, float | None]]:
-        return [{name: x if math.isfinite(x) else None for name, x in row.items()} for row in rows]
-
     if args.json:
-        print(json.dumps({"train": clean(log.train), "test": clean(log.test)}, indent=2))
+        print(json.dumps(finite(asdict(log)), indent=2))

@@ -8,6 +8,7 @@ import json
 from caffe_compat.cli import check_finite, console
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
 from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.text import finite
 
 HELP = help_of(
     """\
@@ -45,10 +46,10 @@ def _test(args: argparse.Namespace) -> None:
             show.weights(net.copy_from(path), quiet)
         with check_finite.checking(args, net):
             means = score(net, args.iterations)
-    scores = {name: [show.finite(float(x)) for x in values] for name, values in means.scores.items()}
     if args.json:
-        result = {"file": args.model, "iterations": args.iterations, "loss": show.finite(means.loss)}
-        print(json.dumps({**result, "outputs": scores}, indent=2))
+        outputs = {name: values.tolist() for name, values in means.scores.items()}
+        result = {"file": args.model, "iterations": args.iterations, "loss": means.loss, "outputs": outputs}
+        print(json.dumps(finite(result), indent=2))
     elif args.quiet:
         for name, values in means.scores.items():
             for value in values:

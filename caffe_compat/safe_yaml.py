@@ -1,0 +1,32 @@
+"""YAML as Caffe's Python layers and the files of Fast R-CNN have it: no objects are made, but Python's tuples are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+class Loader(yaml.SafeLoader):
+    """A safe loader that knows `!!python/tuple`; whatever it cannot read is a yaml.YAMLError.
+
+    param_str of the nets for COCO has tuples, and users' old Python layers, which called yaml.load without a
+    loader, want them as such; Fast R-CNN's configuration files have them too, and take a list for the same.
+    """
+
+    def get_single_data(self) -> Any:
+        try:
+            return super().get_single_data()
+        except (
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:  # too deep, a key that has a list, the 31st of June
+            raise yaml.YAMLError(str(error)) from error
+
+
+def _construct_tuple(loader: Any, node: Any) -> tuple:
+    return tuple(loader.construct_sequence(node))
+
+
+Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)

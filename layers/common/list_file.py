@@ -1,0 +1,21 @@
+"""Lists that layers read from files: of images, of HDF5 files, of windows, of sizes."""
+
+from __future__ import annotations
+
+from caffe_compat.errors import Blamed
+
+
+def read_lines(owner: Blamed, path: str, what: str) -> list[tuple[str, str]]:
+    """The lines of a list, without their ends, and where each stands, file:line, for errors about it.
+
+    what: which list it is, in words. Names of files in it may be in any encoding. Raises owner's error where the list
+    cannot be read or has nothing but blanks.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = [(line.rstrip("\n"), f"{path}:{number}") for number, line in enumerate(file, 1)]
+    except OSError as error:
+        raise owner.error(f"cannot read the {what} '{path}': {error.strerror}") from error
+    if not any(text.strip() for text, _ in lines):
+        raise owner.error(f"the {what} '{path}' is empty")
+    return lines
