@@ -1,4 +1,4 @@
-"""Collects a page's numbers: from a net as it stands, while it runs and after, from a training, or from a comparison."""
+"""Collects the numbers of a page: from a net as it stands, while it runs and after, from training or comparing."""
 
 from __future__ import annotations
 
