@@ -1,1 +1,1 @@
-"""Finds what is wrong with values: NaN, inf, losses that mean something."""
+"""Finds the first NaN or inf of a run, and runs the one layer that made it again."""

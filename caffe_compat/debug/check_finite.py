@@ -1,4 +1,4 @@
-"""Stops a net or a solver at the first value that is not finite, and says where it was born."""
+"""Stops a net or a solver at the first value that is not finite, and says which layer made it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ FORWARD = (PARAM, TOP, UPDATE)
 
 @dataclass
 class Range:
-    """What an array holds: the ends of its finite values (None without any), how many are NaN, how many infinite."""
+    """What an array holds: the least and the greatest finite value (None if there is none), and the numbers of all
+    values, of NaNs and of infinite ones."""
 
     what: str
     name: str
@@ -49,10 +50,10 @@ class Range:
 class NotFinite:
     """The first value that is not finite.
 
-    what: top, param, gradient at top, gradient at bottom, gradient of param, or update (of a param). name: of the
-    blob, or the number of the param. value: nan, inf or -inf. index: its place, the first in the array; `place` in
-    words. found: the range of the array that holds it; inputs: those of what the layer read. replay: the file that was
-    written, empty without one. iteration: of a solver, None without one.
+    what: top, param, gradient at top, gradient at bottom, gradient of param, or update (of a param). name: the name of
+    the blob, or the number of the param. value: nan, inf or -inf. index: where it is first in the array; place: the
+    same in words. found: the Range of that array. inputs: the Ranges of what the layer read. replay: the path of the
+    file that was written; empty without one. iteration: the solver's; None without a solver.
     """
 
     what: str
@@ -69,7 +70,7 @@ class NotFinite:
 
     @property
     def born_here(self) -> bool:
-        """Whether all that the layer read is finite."""
+        """Whether everything that the layer read is finite."""
         return not any(one.nan or one.inf for one in self.inputs)
 
     def sentence(self) -> str:
@@ -86,12 +87,12 @@ class NotFinite:
         return text + (f"; alone: caffe-compat replay {self.replay}" if self.replay else "")
 
     def as_dict(self) -> dict[str, Any]:
-        """Only dicts, lists, strings and finite numbers: for JSON."""
+        """The finding as dicts, lists, strings and finite numbers, for JSON."""
         return {**asdict(self), "born_here": self.born_here}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NotFinite:
-        """What `as_dict` gave, read from JSON."""
+        """The finding that `as_dict` returned, read from JSON."""
         own = {name: value for name, value in values.items() if name != "born_here"}
         own["index"], own["found"] = tuple(own["index"]), Range(**own["found"])
         return cls(**{**own, "inputs": [Range(**one) for one in own["inputs"]]})
@@ -105,9 +106,9 @@ def _quoted(name: str) -> str:
 def check_finite(net: Net | Solver, folder: str | os.PathLike[str] | None = None) -> Iterator[None]:
     """While the block runs, a net (or a solver with its nets) stops at its first value that is not finite.
 
-    Looked at are params before each forward, tops after it, gradients at outputs before, at bottoms and of params
-    after each backward, and of a solver the params after each update. folder: where replay_LAYER.npz is written, which
-    replays the one layer (see replay.py); None: nowhere.
+    It checks a layer's params before its forward and its tops after it; the gradients at outputs before its backward,
+    and those at its bottoms and of its params after it; and a solver's params after each update. folder: where
+    replay_LAYER.npz is written, from which the layer can be run again (see replay.py); None: no file is written.
 
     Raises NotFiniteError, whose `finding` is a NotFinite, from within forward, backward or the solver's step.
     """
@@ -181,7 +182,7 @@ class _Check:
             self.stop(i, what, name, array, blob)
 
     def stop(self, i: int, what: str, name: str, array: np.ndarray, blob: int | None = None) -> None:
-        """Raise NotFiniteError for what this array holds."""
+        """Raise NotFiniteError for the first value of this array that is not finite."""
         net, node = self.net, self.net.param.layer[i]
         first = int(np.flatnonzero(~np.isfinite(array))[0])
         index = tuple(int(k) for k in np.unravel_index(first, array.shape))
@@ -222,7 +223,7 @@ def _updates(solver: Solver, folder: str | os.PathLike[str] | None) -> Iterator[
             i, j = param.uses[0]
             array = solver.net.layers[i].blobs[j].data
             if not is_finite(array):
-                solver.iter = done.iter  # the one that this was, not the next one
+                solver.iter = done.iter  # the iteration of this update, not the next one
                 with solver.net.located():
                     check.stop(i, UPDATE, str(j), array)
 
@@ -234,5 +235,5 @@ def _updates(solver: Solver, folder: str | os.PathLike[str] | None) -> Iterator[
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Whether all values are finite. Without a temporary array: both ends are NaN where any value is."""
+    """Whether all values are finite. Needs no temporary array, as min and max are NaN where any value is."""
     return not array.size or (math.isfinite(array.min()) and math.isfinite(array.max()))

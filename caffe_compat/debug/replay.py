@@ -39,8 +39,8 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Before:
-    """What a layer in place overwrites (its bottoms and the gradients at its tops, by number), and where random
-    numbers stood before its forward."""
+    """What is gone when a layer has run: bottoms and gradients at tops that it overwrites in place, by number, and the
+    states of the random number generators before its forward."""
 
     changed: dict[int, np.ndarray] = field(default_factory=dict)
     gradients: dict[int, np.ndarray] = field(default_factory=dict)
@@ -52,12 +52,12 @@ class Before:
         return [self.changed.get(j, blob.data) for j, blob in enumerate(net.bottoms[i])]
 
     def top_gradients(self, net: Net, i: int) -> list[np.ndarray]:
-        """The gradients that layer i took."""
+        """The gradients at the tops of layer i that its backward read."""
         return [self.gradients.get(j, blob.diff) for j, blob in enumerate(net.tops[i])]
 
 
 def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: dict[str, Any]) -> None:
-    """Write what layer i read, and what it made of it."""
+    """Write what layer i read and computed, and the finding in it. backward: whether its backward has run."""
     node, layer, names = net.graph.nodes[i], net.layers[i], net.blob_names
     bottoms = {names[b]: array for b, array in zip(node.bottoms, before.bottoms(net, i), strict=True)}
     tops = {names[b]: net.blob_list[b].data for b in node.tops}
@@ -97,7 +97,7 @@ def _settings_of(net: Net, i: int) -> dict[str, Any]:
 
 
 def _alone(net: Net, i: int, inputs: Arrays) -> NetParameter:
-    """A net of an Input layer and layer i; without bottoms, what it gave is the input, and there is no other layer."""
+    """A net of an Input layer and layer i. A layer without bottoms is left out: its tops are those of the Input."""
     result = NetParameter(name=f"{net.name}: {net.param.layer[i].name} alone", force_backward=True)
     own = net.param.layer[i]
     source = result.layer.add(name=f"inputs of {own.name}" if own.bottom else own.name, type="Input")
@@ -110,7 +110,7 @@ def _alone(net: Net, i: int, inputs: Arrays) -> NetParameter:
 
 
 def _bare(own: LayerParameter) -> LayerParameter:
-    """The layer without what its params are filled with, nor where it is included."""
+    """The layer without the fillers of its params and without the rules that include it."""
     result = LayerParameter()
     result.CopyFrom(own)
     for name in ("include", "exclude", "phase", "blobs"):
@@ -125,10 +125,10 @@ def _bare(own: LayerParameter) -> LayerParameter:
 
 @dataclass
 class Replayed:
-    """A layer run again.
+    """A layer that was run again.
 
-    finding: what was found, as `NotFinite.as_dict` has it. value: what stands at its place now. same: whether
-    what was not finite in that array is the same now. most: the largest difference of the other values.
+    finding: what was found, as `NotFinite.as_dict` returns it. value: the value at its index now. same: whether the
+    values of that array that are not finite are the same as then. most: the largest difference of its finite values.
     """
 
     finding: dict[str, Any]
@@ -138,7 +138,7 @@ class Replayed:
 
 
 def run(path: str | os.PathLike[str]) -> Replayed:
-    """Run the layer that `write` kept again, with its settings and by its engine.
+    """Run the layer that `write` kept again, with its settings and on its engine.
 
     Warns where this machine does not have the engine. Raises DataError where `write` did not write the file, or where
     settings in it cannot be read back.
@@ -229,7 +229,7 @@ def _engine(arrays: Arrays) -> EngineChoice:
 
 
 def _kept_and_now(net: Net, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
-    """The key of the array in which something is not finite, and that array as it is now."""
+    """The key of the array with the value that is not finite, and that array as it is now."""
     what, name, layer = finding["what"], finding["name"], finding["layer"]
     if what in ("param", "update"):
         return f"param:{layer}:{name}", net.layers[-1].blobs[int(name)].data

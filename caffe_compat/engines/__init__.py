@@ -1,4 +1,4 @@
-"""Who runs a net: one Engine object a net, strict, fast or torch."""
+"""The engines that run nets: each net has one Engine object, strict, fast or torch."""
 
 from __future__ import annotations
 

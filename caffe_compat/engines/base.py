@@ -1,4 +1,4 @@
-"""Engine: what runs the layers of one net, and what a solver asks of it."""
+"""Engine: runs the layers of one net, and does what its solver asks."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class LayerGroup:
 
 
 class Updates(Protocol):
-    """How solvers move params where the engine keeps them. Arrays: numpy's, or what the engine has in their place.
+    """How solvers move params, in the memory where the engine keeps them: numpy arrays, or the engine's own kind.
 
-    The rules take `terms` (clip, share, l2, l1), numbers, one flat array for each that is remembered, the diff and the
-    data: they move the data, and leave in the diff what it was moved by.
+    Each rule takes `terms` (clip, share, l2, l1; see layers/kernels/updates.py), its numbers, one flat array for each
+    history, the flat diff and the flat data. It moves the data, and writes the move into the diff.
     """
 
     sgd: Any
@@ -53,7 +53,7 @@ class Updates(Protocol):
 
 
 class Workers(Protocol):
-    """This worker among several that train one net; see engines/torch/workers.py."""
+    """The view that one worker has of all that train the same net; see engines/torch/workers.py."""
 
     rank: int
     count: int
@@ -66,14 +66,18 @@ class Workers(Protocol):
 
 
 class WorkerLost(Exception):  # noqa: N818
-    """Another worker does not answer any more."""
+    """Another worker no longer answers."""
 
 
 class Engine:
     """Runs one net, forward and backward, as its plan says.
 
-    net: the net, built. device, precision: see caffe_compat.engine.EngineChoice. groups: layers that run at once.
-    updates: what moves params. workers: the others that train the same net; None where it is one alone.
+    net: a net that is built. device, precision: see caffe_compat.engine.EngineChoice.
+
+    Attributes:
+        groups    the layers that run at once
+        updates   how solvers move the net's params
+        workers   all workers that train the net together; None where there is only this one
     """
 
     name = ""
@@ -86,7 +90,7 @@ class Engine:
 
     @classmethod
     def check(cls, device: str, precision: str) -> None:
-        """Raise CaffeCompatError where this engine cannot compute there."""
+        """Raise CaffeCompatError where this engine cannot compute on the device in the precision."""
         if (device, precision) != ("cpu", "float32"):
             raise CaffeCompatError(
                 f"the engine '{cls.name}' computes on the cpu in float32; for device {device} and precision "
@@ -106,14 +110,14 @@ class Engine:
         raise NotImplementedError
 
     def train(self) -> None:
-        """The net is a solver's, which trains it: time to find the other workers, where there are some."""
+        """Called once by the solver that trains the net: finds the other workers, if there are any."""
 
     def wait(self) -> None:
-        """Wait until all is computed that the engine was asked for: for who measures times."""
+        """Wait until the engine has computed all that it was asked for, so that times can be measured."""
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """What an exact resume needs of the engine, for snapshots. Names without a slash."""
+        """The state of the engine that snapshots keep for an exact resume. Names have no slash."""
         return {}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from where `get_state` stood."""
+        """Go on from a state that `get_state` returned."""

@@ -1,4 +1,4 @@
-"""How solvers move params that are arrays: by the kernels of layers/kernels/updates.py."""
+"""How solvers move params that are numpy arrays: with the kernels of layers/kernels/updates.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caffe_compat.layers.kernels import updates as rules
 
 
 class HostUpdates:
-    """See engines/base.py's Updates. Arrays are float32, flat for the rules."""
+    """See Updates in engines/base.py. The arrays are float32, and flat where a rule takes them."""
 
     def __init__(self) -> None:
         self.sgd, self.nesterov, self.adagrad = rules.sgd, rules.nesterov, rules.adagrad

@@ -39,12 +39,12 @@ class StrictEngine(Engine):
             self.forward_layer(index)
 
     def forward_layer(self, index: int) -> None:
-        """Compute the tops of a layer that is reshaped."""
+        """Compute the tops of a layer that has been reshaped."""
         net = self.net
         net.call_layer(index, net.layers[index].forward, net.bottoms[index], net.tops[index])
 
     def backward_layer(self, index: int) -> None:
-        """Compute the gradients that the plan says of a layer; raises LayerError where it can give none of them."""
+        """Compute the gradients of a layer that the plan asks for; raises LayerError for one that it cannot give."""
         net, plan = self.net, self.net.plan[index]
         net.check_gradient(index)
         net.call_layer(

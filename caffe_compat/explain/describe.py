@@ -24,7 +24,7 @@ MEANS = {
 
 
 def describe(explanation: Explanation, name: str) -> list[str]:
-    """All about the layer, the blob and the param of this name. Raises CaffeCompatError for an unknown one."""
+    """Describe the layer, the blob and the param of this name. Raises CaffeCompatError if there is none."""
     layers = [layer for layer in explanation.layers if layer.name == name]
     params = [param for param in explanation.params if name in (param.name, *param.uses)]
     writers = [layer for layer in explanation.layers if name in layer.tops]
@@ -55,7 +55,7 @@ def at_lines(lines: Sequence[int]) -> str:
 
 
 def because(layer: LayerExplanation, bottom: Bottom | None = None) -> str:
-    """Why no gradient flows into a bottom (or backward of the layer does not run), with the lines that say so."""
+    """Why no gradient flows into a bottom (without one: why the layer's backward does not run), with the lines."""
     it = bottom or layer
     if it.reason == NOTHING_LEARNS:
         return "nothing learns below" + (f" (lr_mult 0, {at_lines(it.lines)})" if it.lines else "")
@@ -93,7 +93,7 @@ def _gradient(layer: LayerExplanation, bottom: Bottom) -> str:
 
 
 def describe_layer(explanation: Explanation, layer: LayerExplanation) -> list[str]:
-    """All about a layer: does backward run, where does gradient flow, and what are its params."""
+    """Describe a layer: whether its backward runs, where gradient flows, and what its params are."""
     where = f", line {layer.line}" if layer.line else ""
     lines = [f"layer {layer.name} ({layer.type}{where})"]
     lines.append("  backward runs" if layer.backward else f"  backward does not run: {because(layer)}")
@@ -132,7 +132,7 @@ def _readers(explanation: Explanation, source: str, blob: str) -> str:
 
 
 def describe_blob(explanation: Explanation, blob: str, writers: Sequence[LayerExplanation]) -> list[str]:
-    """All about a blob: who writes it, who reads it, and whether a gradient comes back."""
+    """Describe a blob: which layers write it and read it, and whether a gradient comes back."""
     lines = [f"blob {blob} {dims(writers[-1].tops[blob])}"]
     lines.append(
         f"  written by {writers[0].name}" + (f" (line {writers[0].line})" if writers[0].line else "")
@@ -155,7 +155,7 @@ def describe_blob(explanation: Explanation, blob: str, writers: Sequence[LayerEx
 
 
 def describe_param(explanation: Explanation, param: ParamExplanation) -> list[str]:
-    """All about a param: owner, sharers, the multipliers that count, and whether and from where it learns."""
+    """Describe a param: its owner and sharers, the multipliers that count, whether it learns and from which uses."""
     lines = [f"param {param.name} {dims(param.shape)}"]
     if param.sharers:
         lines.append(f"  owned by {param.owner}, shared by {', '.join(param.sharers)}")
@@ -193,7 +193,7 @@ def describe_net(explanation: Explanation) -> list[str]:
 
 
 def _describe_branch(branch: Branch) -> str:
-    """A paragraph on a read-only branch: what it is, and the lines that make it so."""
+    """Describe a read-only branch in a paragraph: what it is, and the lines that are the cause."""
     count = len(branch.layers)
     ends = branch.layers[0] + (f" to {branch.layers[-1]}" if count > 1 else "")
     text = f"Read-only branch, {count} layer{'s' if count > 1 else ''}, {ends}: "
@@ -211,7 +211,7 @@ def _describe_branch(branch: Branch) -> str:
 
 
 def _describe_propagate_down(explanation: Explanation) -> str:
-    """What propagate_down means here, and where its other meaning would differ for this net."""
+    """Describe what propagate_down means here, and where its other meaning would differ for this net."""
     text = f"propagate_down {explanation.meaning}: {MEANS[explanation.meaning]}. "
     other = f"With --propagate-down {explanation.other_meaning} ({MEANS[explanation.other_meaning]})"
     if not explanation.differences:

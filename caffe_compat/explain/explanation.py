@@ -1,7 +1,7 @@
-"""Where gradient flows in a net and why not elsewhere, which params learn, and the lines of the prototxt that say so.
+"""Where gradient flows in a net, why it does not elsewhere, which params learn, and which lines of the prototxt say so.
 
-Tells what the net's own plan and params are (backward_plan.py, learnable_params.py); nothing is derived anew. Split
-layers that the net inserted are left out: a bottom goes by the name that it has in the prototxt.
+All of it comes from the net's own plan and params (backward_plan.py, learnable_params.py); nothing is derived again.
+Split layers that the net inserted are left out, and bottoms have the names that they have in the prototxt.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ TYPE_GIVES_NONE = "its type gives this bottom no gradient"
 
 @dataclass
 class Bottom:
-    """A bottom of a layer. source: the layer that wrote it last. line: that of its propagate_down flag, if any.
+    """A bottom of a layer.
 
-    reason: empty where gradient flows, else why not; lines: of the fields that make it so. forced: it flows only
-    because a flag says so. differs: with the other meaning of propagate_down it would be the other way round.
+    source: the layer that wrote it last. gradient: whether gradient flows into it; reason: why not, empty where it
+    does; lines: those of the fields that are the cause. line: that of its propagate_down flag, if it has one. forced:
+    whether gradient flows only because of a flag. differs: whether `gradient` would be the opposite with the other
+    meaning of propagate_down.
     """
 
     blob: str
@@ -47,7 +49,7 @@ class Bottom:
 
 @dataclass
 class Stated:
-    """An lr_mult or decay_mult that counts. layer: who states it (empty: nobody, it is Caffe's default 1)."""
+    """An lr_mult or decay_mult that counts. layer: the one that states it; empty for Caffe's default of 1."""
 
     value: float
     layer: str
@@ -56,7 +58,11 @@ class Stated:
 
 @dataclass
 class ParamExplanation:
-    """A param. owner, sharers: as layer[index]. learns_from: the uses whose backward gives it a gradient."""
+    """A param. owner, sharers: its uses, as layer[index]. learns_from: those uses whose backward gives it a gradient.
+
+    reason: why it does not learn; empty where it does. differs: whether it would have a gradient with the other meaning
+    of propagate_down though it has none now, or the reverse.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -76,9 +82,11 @@ class ParamExplanation:
 
 @dataclass
 class LayerExplanation:
-    """A layer. backward: whether its backward runs; reason, lines: why not. flags: lines of its own false flags.
+    """A layer. backward: whether its backward runs; reason, lines: why not, and the lines that are the cause.
 
-    in_place: its first top is its first bottom. losses: its tops that have a loss weight.
+    flags: the lines of its own propagate_down flags that are false. in_place: whether its first top is its first
+    bottom. tops: blob name -> shape. losses: those tops that have a loss weight. differs: whether `backward` would be
+    the opposite with the other meaning of propagate_down.
     """
 
     name: str
@@ -102,10 +110,10 @@ class LayerExplanation:
 
 @dataclass
 class Branch:
-    """Connected layers that compute and never learn, as propagate_down flags switch them off.
+    """Connected layers that compute but never learn, because propagate_down flags switch them off.
 
-    own_lines: of flags within. above_lines: of flags of layers that learn and read from the branch, by layer.
-    shared: its params that learn elsewhere, and from which layers.
+    own_lines: the lines of flags in the branch. above_lines: the lines of flags of layers that read from the branch and
+    are not part of it, by layer. shared: those params of the branch that learn elsewhere -> the uses they learn from.
     """
 
     layers: list[str]
@@ -116,7 +124,8 @@ class Branch:
 
 @dataclass
 class Explanation:
-    """All of it. differences: places (layer, or layer and bottom, or param) where the other meaning differs."""
+    """The explanation of a net. meaning, other_meaning: of propagate_down. differences: the layers, bottoms and params
+    for which the other meaning would differ."""
 
     file: str
     name: str
@@ -149,8 +158,8 @@ class _Reader:
         self.other = plan_backward(net.graph, net.layers, self.other_meaning, net.param.force_backward)
         self.names = [node.param.name for node in net.graph.nodes]
         self.shown = [net.is_in_file(name) for name in self.names]
-        self.origin: dict[int, tuple[str, str]] = {}  # blob id -> its name in the prototxt, who wrote it last
-        self.below: list[set[int]] = []  # of each layer, all layers that it depends on
+        self.origin: dict[int, tuple[str, str]] = {}  # blob id -> name in the prototxt, layer that wrote it
+        self.below: list[set[int]] = []  # for each layer, all layers that it depends on
 
     def read(self) -> Explanation:
         layers = [layer for i in range(len(self.names)) if (layer := self._layer(i))]

@@ -90,9 +90,9 @@ def of_run(
     meaning: str = REPLACES,
     classes: Sequence[str] | None = None,
 ) -> Report:
-    """The page of a run of a net; `histograms` was made before it and is stopped.
+    """The page of a run of a net. histograms: made before the run, and stopped.
 
-    meaning: of propagate_down in the net. classes: see `hard_rois.mined`.
+    meaning: that of propagate_down in the net. classes: see `hard_rois.mined`.
     """
     explanation = explain(net, meaning)
     layers = _layers(net, explanation)
@@ -132,7 +132,7 @@ def of_run(
 
 
 def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
-    """The page of a training, from that of a pass over its net afterwards."""
+    """The page of a training, made from the page of a run of its net after it, which is changed."""
     page.kind, page.curve = "training", list(iterations)
     if iterations:
         last = iterations[-1]
@@ -148,7 +148,7 @@ def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
 
 
 def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REPLACES) -> Report:
-    """The page of a comparison. compared: what `diff` told its on_row, one a row."""
+    """The page of a comparison. compared: one a row of the result, from what `diff` gave its on_row."""
     explanation = explain(net, meaning)
     layers = _layers(net, explanation)
     _add_histograms(net, layers)
@@ -180,7 +180,7 @@ def _sizes(net: Net, layers: Sequence[LayerNumbers]) -> list[tuple[str, str]]:
 
 
 def _peak() -> int:
-    """The most memory this process has had, in bytes."""
+    """The peak memory of this process, in bytes."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
@@ -237,7 +237,7 @@ def _diff(blob: Blob) -> Histogram | None:
 
 
 def _bytes(blob: Blob, counted: set[int]) -> int:
-    """What a blob's two memories take; those in `counted` take nothing more."""
+    """The bytes that a blob's data and diff take, without memory that is in `counted` already; adds theirs there."""
     new = {key: size for key, size in blob.allocated().items() if key not in counted}
     counted.update(new)
     return sum(new.values())

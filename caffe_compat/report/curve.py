@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from caffe_compat.solvers import Iteration
 
-POINTS = 600  # more cannot be told apart on a screen
+POINTS = 600  # a screen does not show more
 
 
 def section() -> str:
-    """Where the page's program draws the points."""
+    """The HTML into which the page's program draws the points."""
     return """\
 <section><h2>Loss</h2>
 <p class="hint"><i class="key light"></i>loss of each iteration, least to greatest
@@ -19,8 +19,8 @@ def section() -> str:
 
 
 def points(iterations: Sequence[Iteration]) -> dict[str, list[float]]:
-    """At most POINTS points, each of as many iterations: the last one's number, average and rate, and the least and
-    the greatest loss."""
+    """At most POINTS points, each for the same number of iterations: the number, average and learning rate of the last
+    one, and the least and the greatest loss of all."""
     size = -(-len(iterations) // POINTS) or 1
     parts = [iterations[i : i + size] for i in range(0, len(iterations), size)]
     last = [part[-1] for part in parts]

@@ -12,8 +12,8 @@ from caffe_compat.report.numbers import LayerNumbers, Report
 from caffe_compat.text import dims, scientific
 
 STAGES = (PARAM, DATA, GRADIENT, PARAM_GRADIENT)
-SHOWN = 3  # differences that can be seen at once; often all others follow from the first
-FINEST = 1e-8  # where the bar of an error begins, on a logarithmic scale that ends at 1
+SHOWN = 3  # differences that are visible without a click; often all others follow from the first
+FINEST = 1e-8  # the bar of an error begins here, on a logarithmic scale that ends at 1
 
 
 def section(diff: Diff) -> str:

@@ -20,7 +20,8 @@ PHOTOS = 4  # at most
 
 @dataclass
 class ClassOfRois:
-    """RoIs of one label: how many, how many were kept, and the mean loss of all and of the kept (None without any)."""
+    """The RoIs of one label: how many there are and how many were kept, and the mean losses of both (kept_loss: None
+    where none was kept)."""
 
     label: int
     name: str
@@ -32,7 +33,7 @@ class ClassOfRois:
 
 @dataclass
 class HardRoi:
-    """A kept RoI: its corners x1 y1 x2 y2 in pixels of the photo as the net saw it, and what it costs."""
+    """A kept RoI: its corners x1 y1 x2 y2 in pixels of the photo as the net saw it, and its loss."""
 
     label: int
     name: str
@@ -52,7 +53,7 @@ class Photo:
 
 @dataclass
 class Mined:
-    """One mining layer in the last pass. losses: of all RoIs, and of those that were kept."""
+    """What one mining layer did in the last pass. losses: those of all RoIs; kept_losses: those of the kept ones."""
 
     layer: str
     rois: int
@@ -64,9 +65,9 @@ class Mined:
 
 
 def mined(net: Net, pixel_means: Sequence[float], classes: Sequence[str] | None = None) -> list[Mined]:
-    """Of each mining layer of a net that has run forward. pixel_means: blue, green, red, added to blob `data`.
+    """What each mining layer of a net did in its last forward. pixel_means: blue, green, red, added to blob `data`.
 
-    classes: the names of the data set's, the background's first; None: `class_names`.
+    classes: the names of the data set's classes, the background's first; None: those of `class_names`.
     """
     return [
         _mined(net, i, layer, pixel_means, classes or class_names(layer.num_classes))
@@ -107,7 +108,7 @@ def _photos(
     names: dict[int, str],
     pixel_means: Sequence[float],
 ) -> list[Photo]:
-    """None where the net has no blob `data` of images with three channels."""
+    """The photos of the batch; none where the net has no blob `data` of images with three channels."""
     blob = net.blobs.get("data")
     if blob is None or len(blob.shape) != 4 or blob.shape[1] != 3:
         return []

@@ -12,11 +12,11 @@ BINS = 48
 
 @dataclass
 class Histogram:
-    """What an array holds.
+    """The distribution of an array's values.
 
-    count: its elements, of which `zeros` are 0, `nan` NaN and `inf` infinite. least, greatest, mean, std: of the finite
-    values, None where there are none. bins: how many finite values that are not 0 lie in each of BINS equal parts of
-    [least, greatest]; empty where least equals greatest.
+    count: the number of elements, of which `zeros` are 0, `nan` NaN and `inf` infinite. least, greatest, mean, std:
+    those of the finite values; None where there are none. bins: the numbers of finite values other than 0 in BINS equal
+    parts of [least, greatest]; empty where least equals greatest.
     """
 
     count: int

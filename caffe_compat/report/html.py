@@ -8,7 +8,7 @@ from typing import Any
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "") -> str:
-    """A table. head: a # in front of a name means a column of numbers. rows: attributes and cells, as HTML."""
+    """A table. head: names of columns, with a # in front for a column of numbers. rows: attributes and cells, HTML."""
     numeric = [' class="number"' if name.startswith("#") else "" for name in head]
     names = "".join(f"<th{c}>{name.lstrip('#')}</th>" for c, name in zip(numeric, head, strict=True))
     body = (
@@ -23,5 +23,5 @@ def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: 
 
 
 def json_text(value: Any) -> str:
-    """JSON that may stand within a script element."""
+    """JSON that is safe inside a script element."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

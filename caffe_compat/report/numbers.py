@@ -1,4 +1,4 @@
-"""What a page shows, as plain numbers: made by collect.py, turned into HTML by page.py."""
+"""The numbers that a page shows: collect.py makes them, page.py turns them into HTML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from caffe_compat.solvers import Iteration
 
 @dataclass
 class ArrayNumbers:
-    """A top or a param: its data, and its gradient where there is one. note: what else is to be said of it."""
+    """A top or a param: histograms of its data, and of its gradient where there is one. note: a remark, or empty."""
 
     name: str
     shape: tuple[int, ...]
@@ -28,11 +28,12 @@ class ArrayNumbers:
 class LayerNumbers:
     """A layer.
 
-    text: its prototxt, `place` the file and line of it, story: lines on its gradient and params, indented (all three
-    say nothing of a Split). Milliseconds are the median over the
-    iterations, None where it did not run; `reason` says why it takes no part in the backward pass. bytes: of the data
-    and gradients of its tops and params, without what an earlier layer has, and what the layer keeps for itself. step:
-    the last of the layers that run forward at once with it, whose time has all of them; empty where it is that one.
+    text: its prototxt; place: the file and the line of that; story: lines on its gradient and params, indented (all
+    three are empty for a Split). forward_ms, backward_ms: the median
+    over the iterations; None where it did not run. reason: why it takes no part in the backward pass; empty where it
+    does. bytes: the memory of its tops and params with their gradients, without memory that an earlier layer has
+    already and without buffers of its own. step: the last of the layers that run forward at once with it, whose time
+    is that of all; empty where the layer is the last itself.
     """
 
     name: str
@@ -52,7 +53,7 @@ class LayerNumbers:
 
 @dataclass
 class Compared:
-    """What the two sides of a row of a Diff hold; `there` is None where the reference does not have all of it."""
+    """The values on the two sides of a row of a Diff; `there` is None where the reference has only a part of them."""
 
     here: Histogram
     there: Histogram | None
@@ -67,9 +68,9 @@ class Compared:
 class Report:
     """A net that was not run ("net"), a run ("run"), a training ("training") or a comparison ("diff") of one.
 
-    facts: pairs of a label and a value, the most important first. notes: sentences. A training has a `curve`; a
-    comparison a `diff`, and as many `compared` as that has rows. graph: the net as SVG, whose layers have the attribute
-    data-layer.
+    facts: pairs of a label and a value, the most important first. notes: sentences. graph: the net as SVG, in which
+    each layer has the attribute data-layer. mined: one for each layer that mines RoIs. curve: the iterations of a
+    training. diff: the result of a comparison; compared: one for each of its rows.
     """
 
     kind: str

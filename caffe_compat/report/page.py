@@ -1,4 +1,4 @@
-"""A Report as one HTML file, which needs nothing beside it: style, program, numbers and photos are in it."""
+"""A Report as one HTML file that needs no other: style, program, numbers and photos are in it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ PAGE = """\
 
 
 def write(report: Report, path: str | os.PathLike[str]) -> None:
-    """Write a page. Raises CaffeCompatError where that cannot be."""
+    """Write a page. Raises CaffeCompatError where the file cannot be written."""
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(page(report))
 
 
 def page(report: Report) -> str:
-    """The text of a page. All that comes from elsewhere is escaped."""
+    """The HTML of a page. All text that comes from users' files is escaped."""
     sections = [
         _facts(report.facts),
         *(f'<p class="note">{escape(note)}</p>' for note in report.notes),

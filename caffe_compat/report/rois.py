@@ -9,7 +9,7 @@ from caffe_compat.report.html import table
 
 
 def section(number: int, mined: Mined) -> str:
-    """number: of the mining layer among the page's, by which its losses are found."""
+    """The photos and the table of one mining layer. number: its index in the page's numbers, for its losses."""
     photos = "\n".join(map(_photo, mined.photos))
     head = ["", "class", "#RoIs", "#kept", "#mean loss", "#of the kept"]
     return f"""\
@@ -51,5 +51,5 @@ def _box(roi: HardRoi) -> str:
 
 
 def _colour(label: int) -> str:
-    """Grey for background; hue and lightness of classes next to each other are far apart."""
+    """The colour of a class: grey for background; hue and lightness of neighbouring classes are far apart."""
     return f"hsl({label * 222.5 % 360:.0f} 85% {35 + 15 * (label % 3)}%)" if label else "#d8dde3"

@@ -1,4 +1,4 @@
-"""What debug_info logs: the mean absolute value of every blob and param in forward and backward.
+"""Logs what debug_info asks for: the mean absolute value of every blob and param in forward and backward.
 
 Source: Caffe's Net::ForwardDebugInfo, BackwardDebugInfo and Backward.
 """

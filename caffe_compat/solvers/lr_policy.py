@@ -18,7 +18,7 @@ from caffe_compat.solvers.errors import solver_error
 
 logger = logging.getLogger("caffe_compat.solver")
 
-# policy -> factor of base_lr, of the solver's params, the iteration and how many steps were taken
+# policy -> the factor of base_lr, from the SolverParameter, the iteration and the number of steps taken
 _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
     "fixed": lambda p, i, step: 1.0,
     "step": lambda p, i, step: p.gamma**step,
@@ -37,8 +37,8 @@ def _exp(x: float) -> float:
 class LearningRate:
     """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, max_iter of a SolverParameter.
 
-    current_step: how many steps were taken, by policies step and multistep; a .solverstate holds it.
-    Raises SolverError for an unknown policy, or numbers that do not fit it.
+    current_step: the number of steps that the policies step and multistep have taken; a .solverstate holds it.
+    Raises SolverError for an unknown policy, or for numbers that do not fit it.
     """
 
     def __init__(self, param: SolverParameter, source: Source | None = None):
@@ -50,7 +50,7 @@ class LearningRate:
         self._factor = _FACTORS[param.lr_policy]
 
     def at(self, iteration: int) -> float:
-        """The learning rate of an iteration, as float32 has it. To be asked once for each, in order."""
+        """The learning rate of an iteration, rounded to float32. Ask once for each iteration, in order."""
         param = self.param
         if param.lr_policy == "step":
             self.current_step = iteration // param.stepsize

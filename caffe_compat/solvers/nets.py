@@ -30,12 +30,12 @@ NetMaker = Callable[[NetParameter, Source | None], Net]
 
 
 def net_maker(propagate_down: str, layer_settings: LayerSettings | None, engine: EngineChoice) -> NetMaker:
-    """What makes all nets of a solver in one way; see Net."""
+    """A function that makes each net of a solver with the same options; see Net."""
     return lambda param, source: Net.from_param(param, source, propagate_down, layer_settings, engine)
 
 
 class Nets:
-    """Makes the nets that a SolverParameter names. `source` is where it was read from, if from a file.
+    """Makes the nets that a SolverParameter names. `source` is the file that it was read from, if any.
 
     A path is looked for in the working directory, then in the solver's folder and the folders above it.
     """
@@ -44,7 +44,7 @@ class Nets:
         self.param, self.source, self.make = param, source, make
 
     def train_net(self) -> Net:
-        """Raises SolverError unless exactly one of TRAIN_NETS is there."""
+        """The net to train. Raises SolverError unless exactly one of TRAIN_NETS is given."""
         named = [name for name in TRAIN_NETS if self.param.HasField(name)]
         if not named:
             raise self._error(f"the solver names no net to train; add one of {', '.join(TRAIN_NETS)}")
@@ -83,7 +83,8 @@ class Nets:
         return nets
 
     def _make(self, read: _Read, phase: int, *states: NetState) -> Net:
-        """The state: the phase, what the net itself says, what the solver says; the last one counts."""
+        """A net in a state merged from the phase, the net's own state and the solver's; the last that sets a field
+        counts."""
         param, source = read
         state = NetState(phase=phase)  # type: ignore[arg-type]  # the stubs have an enum of their own
         for part in (param.state, *states):

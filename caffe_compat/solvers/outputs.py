@@ -20,7 +20,7 @@ def outputs(net: Net) -> dict[str, np.ndarray]:
 
 
 class Means:
-    """The mean of the loss, and of each number of each output, over passes of a net."""
+    """The means of the loss and of each number of each output, over several passes of a net."""
 
     def __init__(self) -> None:
         self.passes = 0
@@ -45,7 +45,7 @@ class Means:
 
 
 def log_outputs(net: Net, kind: str, values: dict[str, np.ndarray]) -> None:
-    """One line for each number. kind: "Train" or "Test"."""
+    """Log one line for each number. kind: "Train" or "Test"."""
     weights = net.blob_loss_weights
     number = 0
     for name, scores in values.items():
@@ -57,5 +57,5 @@ def log_outputs(net: Net, kind: str, values: dict[str, np.ndarray]) -> None:
 
 
 def loss_part(weight: float, score: float) -> str:
-    """What Caffe writes behind an output that is a loss."""
+    """What Caffe writes behind the value of an output that is a loss; empty for other outputs."""
     return f" (* {weight:g} = {np.float32(weight) * score:g} loss)" if weight else ""

@@ -1,4 +1,4 @@
-"""PREFIX_iter_N.extra.npz: what a .caffemodel and a .solverstate forget and an exact resume needs.
+"""PREFIX_iter_N.extra.npz: what an exact resume needs and neither a .caffemodel nor a .solverstate holds.
 
 An .npz without pickles, with these keys:
 
@@ -6,9 +6,9 @@ An .npz without pickles, with these keys:
     rng/words, rng/position           the stream of caffe_rng()
     numpy/keys, numpy/position, numpy/has_gauss, numpy/gauss     numpy's global RandomState
     window, smoothed_loss             the last average_loss losses, the oldest first, and their running mean
-    layer/NET/LAYER/KEY               what the layer's get_state gave; NET is train, test0, test1, ...
-    extra/NAME/KEY                    what the get_state of an object in Solver.extra_state gave
-    param/LAYER/INDEX                 params that the .caffemodel holds in another form, as they are trained
+    layer/NET/LAYER/KEY               what the layer's get_state returned; NET is train, test0, test1, ...
+    extra/NAME/KEY                    what the get_state of an object in Solver.extra_state, or of the engine, returned
+    param/LAYER/INDEX                 the trained params that the .caffemodel holds in another form (weight_exports)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def checksum(arrays: Iterable[np.ndarray]) -> int:
-    """CRC-32 of the numbers of all arrays, one after the other."""
+    """The CRC-32 of the bytes of all arrays, one after the other."""
     crc = 0
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
@@ -54,7 +54,7 @@ def write(arrays: Mapping[str, Any], path: str) -> None:
 
 
 def read(path: str) -> Arrays:
-    """Read a sidecar. Raises SolverError when it is none, or of a later version."""
+    """Read a sidecar. Raises SolverError where the file is none, or one of another version."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -69,7 +69,7 @@ def read(path: str) -> Arrays:
 
 
 def restore_random(arrays: Arrays) -> None:
-    """Let both random number generators go on from where they stood."""
+    """Let both random number generators go on from the states in a sidecar."""
     caffe_rng().set_state((arrays["rng/words"], int(arrays["rng/position"])))
     place, has_gauss = int(arrays["numpy/position"]), int(arrays["numpy/has_gauss"])
     np.random.set_state(("MT19937", arrays["numpy/keys"], place, has_gauss, float(arrays["numpy/gauss"])))

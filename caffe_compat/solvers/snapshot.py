@@ -1,7 +1,8 @@
-"""Snapshots of a solver: the weights, Caffe's state, and beside them what an exact resume needs besides.
+"""Snapshots of a solver: the weights, Caffe's state, and what else an exact resume needs.
 
-Three files, PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate (both with .h5 in HDF5) as Caffe writes them, and
-PREFIX_iter_N.extra.npz (see sidecar.py). Each appears whole, the state last: where there is a state, there is all.
+They are three files: PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate (both with .h5 in HDF5) as Caffe writes
+them, and PREFIX_iter_N.extra.npz (see sidecar.py). Each file appears only when it is complete, and the state last: if
+there is a state, the others are there.
 Source: Caffe's Solver::Snapshot and Solver::Restore.
 """
 
@@ -31,14 +32,14 @@ WeightExport = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class HasState(Protocol):
-    """Whatever a snapshot can keep. Names without a slash."""
+    """An object whose state a snapshot can keep. Names have no slash."""
 
     def get_state(self) -> dict[str, np.ndarray]: ...
     def set_state(self, state: dict[str, np.ndarray]) -> None: ...
 
 
 class Trains(Protocol):
-    """What is asked of a solver here; see Solver."""
+    """What a snapshot asks of a solver; see Solver."""
 
     type: str
     histories: int
@@ -63,7 +64,7 @@ class Trains(Protocol):
 
 
 def write(solver: Trains) -> str:
-    """Write a snapshot; returns the name of the state."""
+    """Write a snapshot; returns the path of the state."""
     hdf5 = solver.param.snapshot_format == SolverParameter.HDF5
     ending, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
     prefix = f"{solver.snapshot_prefix()}_iter_{solver.iter}"
@@ -91,7 +92,7 @@ def write(solver: Trains) -> str:
 
 
 def _remove_leftovers(path: str) -> None:
-    """Remove what a process that was killed while it wrote this file left (see files.replacing)."""
+    """Remove what is left of this file if a process was killed while it wrote it (see files.replacing)."""
     folder, name = os.path.split(os.path.abspath(path))
     for found in os.listdir(folder):
         if re.fullmatch(rf"\.{re.escape(name)}\.\w+", found):
@@ -136,7 +137,7 @@ def _checksum(solver: Trains) -> int:
 
 
 def restore(solver: Trains, path: str) -> None:
-    """Let the solver go on from a state, Caffe's own or one written here. Raises SolverError or WeightsError."""
+    """Let the solver go on from a state that Caffe or `write` wrote. Raises SolverError or WeightsError."""
     found = state.read(path)
     history = _fitting_history(solver, list(found.history), path)
     extra_path = re.sub(r"\.solverstate(\.h5)?$", "", path) + ".extra.npz"

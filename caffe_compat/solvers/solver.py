@@ -1,6 +1,6 @@
-"""Solver: trains a net as a solver.prototxt says. pycaffe's Solver, whose log Caffe's parsers can read.
+"""Solver: trains a net as a solver.prototxt says, like pycaffe's Solver, with a log that Caffe's parsers can read.
 
-The log goes to the logger "caffe_compat.solver", in Caffe's own words (what glog prints after its prefix).
+The log goes to the logger "caffe_compat.solver"; its lines are what Caffe prints behind glog's prefix.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ Terms = tuple[np.float32, np.float32, np.float32, np.float32]  # see layers/kern
 
 @dataclass
 class Iteration:
-    """One iteration, as `on_iteration` is told. `iter` counts from 0, as the log does; `loss` is averaged over
-    iter_size, `smoothed_loss` over average_loss iterations; `seconds` are those of the iteration, without tests."""
+    """One iteration, as callbacks of `on_iteration` get it. `iter` counts from 0, as in the log; `loss` is averaged
+    over iter_size, `smoothed_loss` over average_loss iterations; `seconds` is the time of the iteration, without
+    tests."""
 
     iter: int
     loss: float
@@ -58,7 +59,8 @@ class Iteration:
 
 @dataclass
 class Tested:
-    """One pass over a test net: its number, and the mean of each output blob, flat."""
+    """One test of a test net: the iteration, the net's number, and the mean of each output blob over test_iter passes,
+    flat."""
 
     iter: int
     net: int
@@ -67,7 +69,7 @@ class Tested:
 
 @dataclass
 class Requests:
-    """What a solver was asked for from outside: to stop, to take a snapshot."""
+    """What a solver was asked to do from outside: to stop, to take a snapshot."""
 
     stop: bool = False
     snapshot: bool = False
@@ -76,8 +78,8 @@ class Requests:
 class Solver:
     """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
 
-    file: a solver's prototxt. propagate_down, layer_settings, engine, device, precision: see Net. Nets and weights that
-    it names are looked for in the working directory, then in the solver's folder and the folders above it.
+    solver_file: a solver's prototxt. The nets and weights that it names are looked for in the working directory, then
+    in the solver's folder and the folders above it. propagate_down, layer_settings, engine, device, precision: see Net.
 
     Attributes:
         net, test_nets   the test nets use the params of the train net
@@ -92,8 +94,8 @@ class Solver:
     """
 
     type = ""
-    histories = 1  # arrays that the type remembers of each param
-    update_is_history = False  # whether what a param was last moved by is the first of these
+    histories = 1  # number of arrays that the type remembers for each param
+    update_is_history = False  # whether the first of these is what the param was last moved by
 
     def __init__(
         self,
@@ -166,7 +168,7 @@ class Solver:
         self.check()
 
     def _check_snapshots(self) -> None:
-        """Raise where snapshots cannot be written: to know before hours of work, not after."""
+        """Raise where snapshots cannot be written: before hours of training, not after them."""
         if self.param.snapshot_format == SolverParameter.HDF5:
             import_h5py()
         folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
@@ -187,9 +189,9 @@ class Solver:
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        """Move a param by what follows from its raw diff, and leave in the diff what it was moved by. Flat arrays.
+        """Move a param (`data`) as its raw diff demands, and leave in the diff what it was moved by. Arrays are flat.
 
-        With `update_is_history` the diff may be left as it is.
+        With `update_is_history` the diff may stay as it is.
         """
         raise NotImplementedError
 
@@ -197,7 +199,7 @@ class Solver:
     def step(self, iterations: int) -> None:
         """Train for so many iterations, with the tests, log lines and snapshots that fall due.
 
-        The window of average_loss goes on from the step before; Caffe begins a new one.
+        The window of average_loss goes on from the previous call; Caffe begins a new one.
         """
         end = self.iter + iterations
         self.stopped = False
@@ -209,7 +211,10 @@ class Solver:
             self._honour_requests(snapshot_due)
 
     def solve(self, resume_file: str | PathLike[str] | None = None) -> None:
-        """Train until max_iter, from the beginning or from a state; then take a snapshot, and test."""
+        """Train until max_iter, from the current iteration or from a state; then take a snapshot, and test.
+
+        Raises SolverError where there is no max_iter, and what `restore` raises.
+        """
         param = self.param
         logger.info("Solving %s", self.net.name)
         logger.info("Learning Rate Policy: %s", param.lr_policy)
@@ -231,7 +236,7 @@ class Solver:
             self.workers.close()
 
     def _finish(self) -> None:
-        """What follows the last iteration."""
+        """Do what follows the last iteration: a snapshot, the loss and the tests, as far as they are due."""
         param = self.param
         if param.snapshot_after_train and self._saved_iter != self.iter:
             self.snapshot()
@@ -287,7 +292,7 @@ class Solver:
             callback(done)
 
     def _forward_backward(self, display: bool) -> float:
-        """Run iter_size times forward and backward; returns the mean loss."""
+        """Run forward and backward iter_size times; returns the mean loss."""
         if self._debug_info:
             self._debug_info.on = display
         loss = 0.0
@@ -319,7 +324,7 @@ class Solver:
         self.set_window([], 0.0)
 
     def set_window(self, losses: list[float], smoothed_loss: float) -> None:
-        """Go on from these last losses, the oldest first, and their running mean."""
+        """Go on from the last losses, the oldest first, and their running mean."""
         self.window = deque(losses, self.param.average_loss)
         self.smoothed_loss = smoothed_loss
 
@@ -333,7 +338,7 @@ class Solver:
 
     # ---- the update -------------------------------------------------------------------------------------------
     def apply_update(self) -> float:
-        """Move the params by what follows from their diffs; returns the learning rate. `step` does this."""
+        """Move the params as their diffs demand; returns the learning rate. `step` calls this."""
         rate = self.learning_rate.at(self.iter)
         if self._due(self.param.display):
             logger.info("Iteration %d, lr = %g", self.iter, rate)
@@ -356,7 +361,7 @@ class Solver:
 
     @property
     def updates(self) -> Updates:
-        """What moves params, of the engine of the train net."""
+        """The Updates of the train net's engine, which move its params."""
         return self.net.engine.updates
 
     @property
@@ -365,7 +370,7 @@ class Solver:
         return self.learning_rate.at(self.iter)
 
     def _clip(self) -> float:
-        """What the diffs are multiplied with, so that the norm of all together is at most clip_gradients."""
+        """The factor that brings the L2 norm of all diffs down to clip_gradients; 1 where it is not above."""
         limit = self.param.clip_gradients
         if limit < 0:
             return 1.0
@@ -392,7 +397,7 @@ class Solver:
 
     # ---- the history ------------------------------------------------------------------------------------------
     def _own_history(self, index: int) -> list[Any]:
-        """The arrays that are remembered of a learnable param; zeros at first."""
+        """The arrays that are remembered for a learnable param; at first they are zeros."""
         count = len(self.net.learnable)
         result = []
         for i in range(index, count * self.histories, count):
@@ -406,12 +411,15 @@ class Solver:
         return self.net.param_blob(self.net.learnable[index % len(self.net.learnable)]).shape
 
     def all_history(self) -> Iterator[np.ndarray]:
-        """The history as Caffe's states have it: all first arrays, then all second ones; of frozen params zeros."""
+        """The history in the order of Caffe's states: the first arrays of all params, then all second ones.
+
+        Those of frozen params are zeros.
+        """
         for i, array in enumerate(self._history):
             yield self.updates.to_host(self.updates.zeros(self._history_shape(i)) if array is None else array)
 
     def set_history(self, history: list[np.ndarray]) -> None:
-        """Take over arrays in the order and the shapes of `all_history`."""
+        """Go on from arrays in the order and the shapes of `all_history`."""
         count = len(self.net.learnable)
         used = [
             param.lr_mult.value != 0 or any(array.any() for array in history[i::count])
@@ -458,7 +466,8 @@ class Solver:
 
     # ---- snapshots --------------------------------------------------------------------------------------------
     def snapshot_prefix(self) -> str:
-        """Where snapshots go: snapshot_prefix; without one, or where it is a folder, the solver file's name counts."""
+        """The path that the names of snapshots begin with: snapshot_prefix. Without one it is the name of the solver
+        file without its ending; where it is a folder, that name in the folder."""
         prefix = self.param.snapshot_prefix
         stem = os.path.splitext(self.source.name)[0] if self.source else "solver"
         if not prefix:
@@ -466,9 +475,9 @@ class Solver:
         return os.path.join(prefix, os.path.basename(stem)) if os.path.isdir(prefix) else prefix
 
     def snapshot(self) -> str:
-        """Write PREFIX_iter_N.caffemodel, .solverstate and .extra.npz (see snapshot.py); returns the state's name.
+        """Write PREFIX_iter_N.caffemodel, .solverstate and .extra.npz (see snapshot.py); returns the path of the state.
 
-        Of several workers the first one does.
+        Of several workers only the first one writes; the others return an empty string.
         """
         if self.workers is None or self.workers.rank == 0:
             return self._write_snapshot()
@@ -481,21 +490,21 @@ class Solver:
         return path
 
     def restore(self, state_file: str | PathLike[str]) -> None:
-        """Go on from a snapshot's state. With its .extra.npz all goes on as if it had not been interrupted.
+        """Go on from the state of a snapshot; with its .extra.npz, exactly as if there had been no interruption.
 
-        Data sources, weight_exports and extra_state must be set already. A state that Caffe wrote has no .extra.npz: a
-        warning is logged. Raises SolverError or WeightsError where the state does not fit the solver or its net.
+        Set data sources, weight_exports and extra_state first. A state that Caffe wrote has no .extra.npz, which a
+        warning in the log says. Raises SolverError or WeightsError where the state does not fit the solver or its net.
         """
         snapshots.restore(self, fspath(state_file))
         self._saved_iter = self.iter
 
     def share_weights(self, net: Net) -> None:
-        """Let another net use the params of the train net (their memory), by layer names. pycaffe's."""
+        """Let another net use the params of the train net, in the same memory, by layer names. pycaffe's."""
         net.share_with(self.net)
 
     # ---- requests and callbacks -------------------------------------------------------------------------------
     def request_stop(self, snapshot: bool = True) -> None:
-        """End `step` or `solve` after the iteration (or within the test) that is running, with a snapshot.
+        """End `step` or `solve` after the running iteration, or at once in a test; first take a snapshot, if asked.
 
         May be called from a signal handler.
         """
@@ -503,7 +512,7 @@ class Solver:
         asked.stop, asked.snapshot = True, snapshot
 
     def request_snapshot(self) -> None:
-        """Take a snapshot after the iteration that is running. May be called from a signal handler."""
+        """Take a snapshot after the running iteration. May be called from a signal handler."""
         asked = self._requests if self.workers is None else self._wishes
         asked.snapshot = True
 
@@ -515,13 +524,13 @@ class Solver:
         self.stopped, requests.stop = requests.stop, False
 
     def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
-        """Call these in each iteration before forward, and between backward and the update. pycaffe's."""
+        """In each iteration, call the first before forward and the second between backward and update. pycaffe's."""
         self._callbacks.append((on_start, on_gradients_ready))
 
     def on_iteration(self, callback: Callable[[Iteration], None]) -> None:
-        """Call this after each update, before a snapshot: for progress and metrics."""
+        """Call this with an Iteration after each update and before a snapshot, for progress and metrics."""
         self._on_iteration.append(callback)
 
     def on_test(self, callback: Callable[[Tested], None]) -> None:
-        """Call this after each pass over a test net."""
+        """Call this with a Tested after each test of a test net."""
         self._on_test.append(callback)

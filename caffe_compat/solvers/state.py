@@ -22,8 +22,8 @@ _HISTORY = 3  # field number of caffe.proto
 
 @dataclass
 class State:
-    """What Caffe remembers of a solver. learned_net: the weights file's name; history: float32 arrays, in the order
-    of the learnable params (for two histories: all first ones, then all second ones)."""
+    """What Caffe remembers of a solver. learned_net: the name of the weights file. history: float32 arrays in the order
+    of the learnable params; with two histories, the first arrays of all params, then all second ones."""
 
     iter: int
     learned_net: str

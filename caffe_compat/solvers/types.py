@@ -1,4 +1,4 @@
-"""The solver types: what each remembers of a param, and how it moves it.
+"""The solver types: what each remembers for a param, and how it moves the param.
 
 Source: Caffe's SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver and AdamSolver.
 """
@@ -80,7 +80,7 @@ class RMSPropSolver(Solver):
 
 
 class AdaDeltaSolver(Solver):
-    """AdaDelta (Zeiler, 2012). momentum is the decay of its averages."""
+    """AdaDelta (Zeiler, 2012); momentum is the decay of its averages."""
 
     type = "AdaDelta"
     histories = 2
@@ -139,7 +139,7 @@ def get_solver(
     device: str = "cpu",
     precision: str = "float32",
 ) -> Solver:
-    """The solver of a prototxt, of the type that it states; what follows the file: see Net.
+    """The solver of a prototxt, of the type that it states. For the other arguments see Net.
 
     Source: pycaffe's get_solver.
     """
@@ -154,7 +154,7 @@ def create_solver(
     layer_settings: LayerSettings | None = None,
     engine: EngineChoice | None = None,
 ) -> Solver:
-    """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown one."""
+    """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown type."""
     if param.type not in SOLVERS:
         known = {name.lower(): name for name in SOLVERS}
         near = difflib.get_close_matches(param.type.lower(), known, n=1)

@@ -1,1 +1,1 @@
-"""Faster ways to compute what one or several layers compute. Which layers they stand in for, the engine decides."""
+"""The fast engine: faster ways to compute what one or several layers compute, and the rules for which layers."""

@@ -1,4 +1,4 @@
-"""What stands in for layers of a net when it runs forward."""
+"""Fused: computes several layers of a net at once when it runs forward."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 
-Blobs = Sequence[Sequence[Blob]]  # of each layer
+Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
 
 
 class Fused:
-    """Computes the tops of some consecutive layers from the first one's bottoms, as they would, only faster.
+    """Computes the tops of consecutive layers from the bottoms of the first one: the same values in less time.
 
-    The net has called the layers' reshape. `forward` is given the bottoms and tops of each of these layers; it writes
-    the last one's tops, and of the others those that other layers need.
+    `forward` gets the bottoms and the tops of each of the layers, which have been reshaped. It writes the tops of the
+    last layer, and those tops of the others that further layers need.
     """
 
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:

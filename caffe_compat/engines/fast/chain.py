@@ -1,4 +1,4 @@
-"""A Convolution and what follows it channel by channel, in one pass over its top."""
+"""A Convolution and the layers behind it that work channel by channel, in one pass over its top."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from caffe_compat.layers.scale import Scale
 
 
 class Chain(Fused):
-    """Convolution -> BatchNorm with the params' statistics -> Scale -> ReLU, in place; any but the first may lack.
+    """Convolution -> BatchNorm with the params' statistics -> Scale -> ReLU in place; all but the first are optional.
 
-    What differs from the layers' own result is rounding: the convolution's bias, BatchNorm and Scale become one factor
-    and one term a channel.
+    The bias of the convolution, BatchNorm and Scale become one factor and one term a channel; so the result differs
+    from that of the layers by rounding.
     """
 
     def __init__(self, convolution: Convolution, followers: Sequence[Layer]):
@@ -28,7 +28,7 @@ class Chain(Fused):
 
     @staticmethod
     def continues(layer: Layer, need_backward: bool) -> bool:
-        """Whether a layer can follow: a ReLU, or one with a factor a channel that has nothing to do backward."""
+        """Whether a layer can follow: a ReLU, or one with one factor a channel and no backward to run."""
         if type(layer) is ReLU:
             return True
         if type(layer) is BatchNorm:

@@ -1,7 +1,7 @@
 """The fast engine: some layers run forward at once, and convolutions take fewer products.
 
-Backward is the layers' own. A blob that a group of layers need not make is made when somebody asks for its data, and
-in each pass while somebody holds an array of it (see Blob.track).
+Backward runs layer by layer. A blob that a group of layers leaves out is computed when somebody asks for its data, and
+in each pass as long as somebody holds an array of it (see Blob.track).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from caffe_compat.net import Net
 
 
 class FastEngine(StrictEngine):
-    """Runs groups of layers at once, the others as StrictEngine does."""
+    """Runs the layers of each group at once, and the others as StrictEngine does."""
 
     name = FAST
 
@@ -64,7 +64,7 @@ class FastEngine(StrictEngine):
         super().forward_layer(index)
 
     def _run(self, group: FusedGroup) -> None:
-        """Run the layers of a group at once; a hidden blob of which somebody holds an array is made, too."""
+        """Run the layers of a group at once; a hidden blob is computed too if somebody holds an array of one."""
         net, layers = self.net, slice(group.first, group.last + 1)
         for blob in chain.from_iterable(net.tops[layers]):
             blob.defer_data(None)
@@ -76,7 +76,10 @@ class FastEngine(StrictEngine):
                 make()
 
     def _defer(self, group: FusedGroup, last: int) -> Callable[..., None]:
-        """Let the tops of a group's layers up to `last` be made by these when somebody asks; returns what does it."""
+        """Defer the tops of a group's layers up to `last`: they run when somebody asks for one of these blobs.
+
+        Returns the function that runs them.
+        """
         tops = list(chain.from_iterable(self.net.tops[group.first : last + 1]))
 
         def make(array: np.ndarray | None = None) -> None:

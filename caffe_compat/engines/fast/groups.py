@@ -1,4 +1,4 @@
-"""Which layers of a net run at once, in a faster way: found once from the net's layer list."""
+"""Finds the layers of a net that can run at once in a faster way, from its list of layers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from caffe_compat.layers.split import Split
 
 @dataclass
 class FusedGroup(LayerGroup):
-    """A group, and what computes it."""
+    """A group of layers, and the Fused that computes them."""
 
     fused: Fused = field(default_factory=Fused)
 
 
 def find_groups(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, FusedGroup]:
-    """The groups of a net by their first layer; layers that are in none run by themselves."""
+    """The groups of a net by their first layer. Layers in no group run one by one."""
     finder = _Finder(graph, layers, plan)
     shared = {group.first: group for group in finder.shared_bins()}
     reused = {group.first: group for group in finder.reused_rows(shared)}
@@ -85,7 +85,7 @@ class _Finder:
         return self.graph.nodes[i + 1].bottoms == [top] and self.uses[top] == 1
 
     def reused_rows(self, shared: dict[int, FusedGroup]) -> Iterator[FusedGroup]:
-        """An InnerProduct of RoIs that were mined from those of a group, over the same maps with the same params."""
+        """An InnerProduct of RoIs that were mined from a group's RoIs, on the same maps and with the same params."""
         for k, product in enumerate(self.layers):
             pool = self._producer(self.graph.nodes[k].bottoms[:1], before=k)
             if type(product) is not InnerProduct or pool is None or type(self.layers[pool]) is not ROIPooling:
@@ -104,14 +104,14 @@ class _Finder:
                     yield FusedGroup(k, k, k, after=(group.first,), fused=ReusedRows(group.fused, miner))
 
     def _producer(self, blobs: Sequence[int], before: int) -> int | None:
-        """The last layer before one that writes a blob, or the blob that it is a copy of."""
+        """The last layer below index `before` that writes one of these blobs, or the blob that it is a copy of."""
         for i in reversed(range(before)):
             if any(self.origin[blob] in self.graph.nodes[i].tops for blob in blobs):
                 return i
         return None
 
     def _same(self, group: FusedGroup, product: Layer, pooling: Layer, maps: int, mining: int) -> bool:
-        """Whether the rows of a product are rows of a group's, those that a layer has chosen."""
+        """Whether the rows of a product are those rows of a group's top that the mining layer chose."""
         first, last = self.layers[group.first], self.layers[group.last]
         group_maps, group_rois = self.graph.nodes[group.first].bottoms
         return (

@@ -1,4 +1,4 @@
-"""An InnerProduct of rows that another one, with the same params, has computed already."""
+"""An InnerProduct whose rows another InnerProduct with the same params has computed already."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 
 
 class ReusedRows(Fused):
-    """fc6 of the hard RoIs: those rows of the read-only fc6, before ReLU and dropout, that the mining layer chose."""
+    """fc6 of the hard RoIs: the rows of the read-only fc6 (before ReLU and dropout) that the mining layer chose."""
 
     def __init__(self, shared: SharedBins, mining: HardRoIMining):
         self.shared, self.mining = shared, mining

@@ -1,4 +1,4 @@
-"""ROIPooling and the InnerProduct behind it, for many RoIs: what RoIs have in common is computed once."""
+"""ROIPooling and the InnerProduct behind it for many RoIs: bins that RoIs have in common are computed once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from caffe_compat.layers.kernels import shared_bins as kernels
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.tile import COLUMNS, ROWS, SLACK
 
-BLOCK = 256  # outputs that are computed at a time: more, and their sums leave the cache
-# Sorting the weights by position takes as long as the products of so many RoIs; adding up, this share of a product
+BLOCK = 256  # outputs that are computed at a time; the sums of more do not stay in the cache
+# sorting the weights by position takes as long as the products of 40 RoIs; adding up takes 0.06 of a product's time
 PACKING, ADDING = 40, 0.06
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What RoIs share, as `kernels.distinct` finds it: see there for rectangles (its `found`), rows, starts, places."""
+    """The bins that RoIs share; see `kernels.distinct`, whose `found` is `rectangles` here."""
 
     rectangles: np.ndarray
     rows: np.ndarray
@@ -32,19 +32,19 @@ class _Plan:
 
     @property
     def sharing(self) -> float:
-        """Products to take, as a share of all."""
+        """The number of products that are left to compute, as a share of all."""
         return len(self.rows) / max(self.places.size, 1)
 
 
 class SharedBins(Fused):
     """Forward of ROIPooling -> InnerProduct, in which each rectangle of the maps is pooled and multiplied once.
 
-    The inner product of a RoI is a sum over its bins of W_p (outputs x channels, those weights that see bin p) times
-    the maximum over the bin's rectangle. Proposals overlap, so that many of them have the same rectangle at the same p.
-    Where they share too little for it to pay, the two layers run as they are.
+    The inner product of a RoI is a sum over its bins p: the weights of bin p, W_p (outputs x channels), times the
+    maximum over the bin's rectangle. Proposals overlap, so many of them have the same rectangle at the same p. Where
+    they share too little to save time, the two layers run as they are.
 
-    `sharing` is the share of the products that the last forward took, 1 where the layers ran as they are. What differs
-    from the layers' own result is the order of the sums.
+    `sharing` is the share of the products that the last forward computed, 1 where the layers ran as they are. The
+    result differs from that of the layers by the order of the sums.
     """
 
     def __init__(self, pooling: ROIPooling, product: InnerProduct):
@@ -54,12 +54,12 @@ class SharedBins(Fused):
 
     @staticmethod
     def fits(product: InnerProduct) -> bool:
-        """Whether it takes all of a RoI's bins at once, with weights outputs x inputs in float32."""
+        """Whether the product takes all bins of a RoI at once, with weights outputs x inputs in float32."""
         param = product.layer_param.inner_product_param
         return param.axis == 1 and not param.transpose and product.dtype == np.float32
 
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
-        """Write the product's top (R x outputs), and `kept`, a copy, where somebody `keeps` it."""
+        """Write the product's top (R x outputs), and where `keeps` is set, a copy of it into `kept`."""
         (maps, rois), ((pooled,), (top,)) = bottoms[0], tops
         boxes = read_rois(self.pooling, [maps, rois], self.pooling.scale)
         plan = self._plan(maps, boxes)

@@ -14,14 +14,14 @@ from caffe_compat.layers.kernels import phases
 from caffe_compat.layers.kernels import winograd as kernels
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 
-LEAST_CHANNELS, LEAST_TILES = 64, 16  # below, transforming costs more than it saves
-ELEMENTS = 2**21  # of transformed tiles at a time (8 MB), but at least a group of panels
+LEAST_CHANNELS, LEAST_TILES = 64, 16  # with fewer, the transforms cost more than they save
+ELEMENTS = 2**21  # of the tiles that are transformed at a time (8 MB); at least a group of panels is
 
 
 class Winograd(Im2colConvolution):
-    """What Im2colConvolution computes, for one group of filters of 3 x 3, stride 1 and dilation 1, in float32.
+    """Computes what Im2colConvolution does, for one group of filters of 3 x 3, stride 1 and dilation 1, in float32.
 
-    What is small falls back to Im2colConvolution. The largest error is about 1e-5 of the largest value (there 4e-7).
+    Small convolutions fall back to it. The largest error is about 1e-5 of the largest value; there it is 4e-7.
     Source: see kernels/winograd.py.
     """
 
@@ -74,7 +74,7 @@ class Winograd(Im2colConvolution):
         pad: int,
         outs: np.ndarray,
     ) -> None:
-        """outs = filters * images + bias; turned: by the filters as gradients of images see them."""
+        """outs = filters * images + bias. turned: the filters are turned as the gradients of images need them."""
         if bias is None:
             bias = np.zeros(outs.shape[1], np.float32)
         channels, grid = images.shape[1], _grid(outs)
@@ -91,7 +91,7 @@ class Winograd(Im2colConvolution):
 
 
 def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
-    """Tiles that are transformed at a time: the first one's number, and how many."""
+    """The blocks of tiles that are transformed at a time: the number of the first tile, and how many there are."""
     tiles = _tiles(outs)
     panels = ELEMENTS // (kernels.POINTS * channels * kernels.COLUMNS)
     most = max(kernels.GROUP, panels) * kernels.COLUMNS
@@ -100,7 +100,7 @@ def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
 
 
 def _memory(panels: int, depth: int) -> list[np.ndarray]:
-    """Room for panels of columns, `depth` long, and for each thread two panels of rows and their products."""
+    """Memory for panels of columns of length `depth`, and for each thread two panels of rows and their products."""
     threads = numba.get_num_threads()
     return scratch_parts(
         [
@@ -113,16 +113,16 @@ def _memory(panels: int, depth: int) -> list[np.ndarray]:
 
 
 def _parts(rows: int, panels: int) -> int:
-    """Into how many parts panels of columns are cut: few rows are too few jobs for the threads."""
+    """The number of parts that panels of columns are cut into, since few rows give the threads too few jobs."""
     threads = numba.get_num_threads()
     return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
 class PhasedWinograd(Im2colConvolution):
-    """What Im2colConvolution computes, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3 over 4 times the channels.
+    """Computes what Im2colConvolution does, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3.
 
-    A phase of an image has every second row and column. Row 2 a + i of a filter sees row y + a of phase i, so that each
-    phase sees a filter of 3 x 3 (with zeros where 5 x 5 has no sixth row or column), with stride 1.
+    A phase of an image has every second row and every second column. Row 2 a + i of a filter is applied to row y + a of
+    phase i, so each phase has a filter of 3 x 3 with stride 1 (with zeros where 5 x 5 has no sixth row or column).
     """
 
     @staticmethod
@@ -184,7 +184,7 @@ class PhasedWinograd(Im2colConvolution):
         return _merged(memory)
 
     def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
-        """Room for the phases: N x 4 x C x (H' + 2) x (W' + 2), what the outputs see."""
+        """Memory for the part of the phases that the outputs see: N x 4 x C x (H' + 2) x (W' + 2)."""
         self._phases.reshape(len(images), 4, images.shape[1], outs.shape[2] + 2, outs.shape[3] + 2)
         return self._phases.data
 
@@ -199,7 +199,7 @@ def _merged(array: np.ndarray) -> np.ndarray:
 
 
 def _grid(outs: np.ndarray) -> tuple[int, int]:
-    """Tiles in a column and in a row of an image."""
+    """The number of tiles in a column and in a row of an image."""
     return -(-outs.shape[2] // kernels.OUTPUTS), -(-outs.shape[3] // kernels.OUTPUTS)
 
 

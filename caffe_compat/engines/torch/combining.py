@@ -1,4 +1,4 @@
-"""Layers that put several bottoms together, or a bottom and a param of fewer axes, or take one apart."""
+"""Layers that combine several bottoms, or a bottom with a param of fewer axes, or split a bottom."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def eltwise(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
         coeffs = list(param.coeff) or [1] * len(bottoms)
         return [reduce(torch.add, (x if c == 1 else c * x for c, x in zip(coeffs, bottoms, strict=True)))]
     first, second, *others = bottoms
-    y = torch.where(first > second, first, second)  # of equal ones the second; of later ones, what is there
+    y = torch.where(first > second, first, second)  # of equal values the second's, but no later one's
     return [reduce(lambda y, x: torch.where(x > y, x, y), others, y)]
 
 
@@ -70,7 +70,7 @@ def bias(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[
 
 
 def _beside(values: Tensor, x: Tensor, axis: int) -> Tensor:
-    """The values with axes of 1 behind them, so that they stand for x's axes from `axis` on."""
+    """The values with axes of length 1 appended, so that they broadcast over x's axes from `axis` on."""
     if values.ndim == 0:
         return values
     behind = x.ndim - axis % x.ndim - values.ndim

@@ -49,7 +49,7 @@ def device_config(device: str, precision: str) -> DeviceConfig:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let malloc keep freed blocks: fresh ones of the system cost more time than the work on large tensors."""
+    """Let malloc keep freed blocks: getting new ones from the system costs more time than work on large tensors."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):

@@ -1,4 +1,4 @@
-"""Dropout; its masks come from masks.py."""
+"""Dropout, with masks from masks.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The torch engine: layers computed by PyTorch, on a device; the others run themselves, on the host."""
+"""The torch engine: PyTorch computes the layers on a device; those that it cannot compute run on the host."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from caffe_compat.net import Net
 
 
 class TorchEngine(StrictEngine):
-    """Runs layer by layer, as StrictEngine does, with torch in the place of layers; blobs stay on the device.
+    """Runs layer by layer as StrictEngine does, but by torch; blobs stay on the device.
 
-    config: the device and the precision. masks: where dropout's masks come from; with `masks.as_caffe` they are
-    Caffe's own, for comparisons.
+    Attributes: `config`, the device and the precision; `masks`, which draws the masks of dropout; with
+    `masks.as_caffe` they are Caffe's own, for comparisons.
     """
 
     name = TORCH
@@ -49,7 +49,7 @@ class TorchEngine(StrictEngine):
         super().backward(start, end)
 
     def _set_precision(self) -> None:
-        """Torch has one switch for a process: each net sets it before it runs."""
+        """Set torch's switch for tf32, which is one for the whole process, so each net sets it before it runs."""
         is_tf32 = self.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_tf32
 

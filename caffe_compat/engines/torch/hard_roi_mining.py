@@ -34,8 +34,8 @@ def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor
 
 
 def roi_losses(layer: HardRoIMining, bottoms: list[Tensor]) -> Tensor:
-    """What each RoI costs, R in float64: the logarithm and the weighted difference are taken in float32, the smooth L1
-    and the sums in float64. Raises LayerError as the layer does."""
+    """The loss of each of R RoIs, float64: the logarithm and the weighted difference are computed in float32, the
+    smooth L1 loss and the sums in float64. Raises LayerError as the layer does."""
     count = len(bottoms[2].reshape(-1, 5))
     if count == 0:
         raise layer.error("there are no RoIs to choose from")
@@ -54,17 +54,18 @@ def roi_losses(layer: HardRoIMining, bottoms: list[Tensor]) -> Tensor:
 
 
 def without_overlaps(rois: Tensor, labels: Tensor, loss: Tensor, threshold: float) -> Tensor:
-    """The rows that NMS leaves, by image, then by label, costliest first; of equal losses the last row first."""
+    """The rows that NMS leaves, ordered by image, then by label, then by descending loss; of equal losses the last row
+    comes first."""
     order = torch.argsort(loss, stable=True)
     for key in (-labels, -rois[:, 0]):
         order = order[torch.argsort(key[order], stable=True)]
     order = order.flip(0)
     boxes, image, label = rois[order, 1:], rois[order, 0], labels[order]
     same = (image[:, None] == image) & (label[:, None] == label)
-    # boxes[i] stands before boxes[j], and leaves it out if it stays itself
+    # boxes[i] comes before boxes[j], and removes it if it stays itself
     beats = torch.triu(same & (iou(boxes) > threshold), diagonal=1)
     keep = torch.ones_like(order, dtype=torch.bool)
-    while True:  # row i is settled after i rounds at most; a few are enough
+    while True:  # row i has settled after at most i rounds; in practice a few are enough
         kept = ~(beats & keep[:, None]).any(0)
         if torch.equal(kept, keep):
             return order[keep]

@@ -1,4 +1,4 @@
-"""Losses. Each ends in a scalar, divided as the project's own layers divide."""
+"""Losses: scalars, normalised as the project's own layers do."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def sigmoid_cross_entropy_loss(this: TorchLayer, params: list[Tensor], bottoms: 
 
 
 def normalizer(mode: int, outer: int, inner: int, counts: Tensor, param: LossParameter) -> float | Tensor:
-    """What a loss is divided by, 1 at least; see layers/common/loss.py. counts: which labels do."""
+    """The number that a loss is divided by, at least 1; see layers/common/loss.py. counts: which labels count."""
     fixed: dict[int, float] = {
         FULL: outer * inner,
         BATCH_SIZE: outer,
@@ -87,7 +87,7 @@ def whole_labels(layer: Layer, labels: Tensor, classes: int, ignore: int | None 
 
 
 def on_host(tensor: Tensor) -> Blob:
-    """A blob of these values."""
+    """A blob on the host with these values."""
     blob = Blob(tensor.shape)
     blob.data[...] = tensor.detach().cpu().numpy()
     return blob

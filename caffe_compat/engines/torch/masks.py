@@ -12,10 +12,11 @@ from caffe_compat.rng import Rng, caffe_rng
 
 
 class Masks:
-    """The generators of a net's masks, one a device. They start anew where Caffe's stream of random numbers did (from
-    where that stands, without a draw of it), and each worker's (`rank`) from another place.
+    """The generators of a net's dropout masks, one a device.
 
-    With `as_caffe`, for comparisons, masks are drawn from Caffe's stream itself, on the CPU.
+    They are seeded again whenever Caffe's stream of random numbers is: from the position of that stream (nothing is
+    drawn from it) and from the worker's `rank`. With `as_caffe`, for comparisons, masks are drawn from Caffe's stream
+    itself, on the CPU.
     """
 
     as_caffe = False
@@ -26,7 +27,7 @@ class Masks:
         self._stream: Rng | None = None
 
     def draw(self, x: Tensor, keep: float) -> Tensor:
-        """Of x's shape, 1 (or True) with probability keep, to 16 bits of it, else 0."""
+        """A mask of x's shape: 1 (or True) with probability keep, rounded to 16 bits, else 0 (or False)."""
         if self.as_caffe:
             mask = np.empty(x.numel(), np.uint8)
             caffe_rng().bernoulli(keep, mask)
@@ -47,10 +48,10 @@ class Masks:
         return self._generators[device]
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Of each device's kind where masks were drawn; snapshots keep it."""
+        """The state of each generator, by the type of its device; snapshots keep it."""
         return {device.type: g.get_state().numpy() for device, g in self._generators.items()}
 
     def set_state(self, state: dict[str, np.ndarray], device: torch.device) -> None:
-        """Go on from there on this device; masks of another kind of device cannot go on."""
+        """Go on from a state on this device; that of another type of device is left aside."""
         if device.type in state:
             self.generator(device).set_state(torch.from_numpy(state[device.type].copy()))

@@ -1,8 +1,8 @@
-"""What of a blob is on the device, and what on the host.
+"""Moves the values of blobs between the host and a device.
 
-Whoever wrote last has the values. Those of a blob that the device wrote are pending (`Blob.defer_data`, `defer_diff`):
-asking for them copies them to the host, and from then on the host's count, since the array may be written to. So
-nothing is copied that nobody asks for. Arrays that somebody holds are kept up to date.
+The side that wrote last has the values. Values that the device wrote are pending on the host (`Blob.defer_data`,
+`defer_diff`): asking for them copies them, and from then on those of the host count, since its array may be written to.
+So only what somebody asks for is copied. Arrays that somebody holds are kept up to date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class PendingTensor:
         self.tensor = tensor
 
     def __call__(self, array: np.ndarray) -> None:
-        count = min(array.size, self.tensor.numel())  # the blob may have got another shape
+        count = min(array.size, self.tensor.numel())  # the blob may have another shape by now
         array.reshape(-1)[:count] = self.tensor.detach().cpu().numpy().reshape(-1)[:count]
 
 
@@ -51,7 +51,7 @@ def param(blob: Blob, device: torch.device) -> Tensor:
 
 
 def wrote_param(blob: Blob, tensor: Tensor) -> None:
-    """What `param` gave was written to."""
+    """Say that the tensor which `param` returned was written to."""
     if not is_host(tensor.device):
         set_data(blob, tensor)
 
@@ -84,6 +84,6 @@ def set_diff(blob: Blob, tensor: Tensor) -> None:
 
 
 def add_diff(blob: Blob, tensor: Tensor) -> None:
-    """Add to the diff; the tensor is not written to, later sums are."""
+    """Add to the diff. The tensor may become the diff itself, into which solvers write."""
     before = diff(blob, tensor.device)
     set_diff(blob, tensor if before is None else before + tensor)

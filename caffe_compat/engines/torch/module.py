@@ -18,20 +18,21 @@ from caffe_compat.net import Net
 
 
 class TorchNet(nn.Module):
-    """A net on the CPU, with copies of its params; `.to(device)` moves it.
+    """A net as a module on the CPU, with copies of its params; `.to(device)` moves it.
 
-    Called with the net's inputs by name, returns its outputs by name, float32 tensors in the blobs' shapes.
+    Call it with the net's inputs by name: it returns the outputs by name, float32 tensors in the blobs' shapes.
 
-    Params are called LAYER.0, LAYER.1 as in `net.params`; one that layers share is one Parameter. The gradient follows
-    the net's plan: a bottom that propagate_down switches off is detached, layers where no gradient flows keep nothing
-    for it, and params that learn nowhere have requires_grad False. Multipliers (lr_mult, decay_mult) are the
-    optimizer's; see `param_groups`.
+    Params are called LAYER.0, LAYER.1 as in `net.params`; a param that layers share is one Parameter. The gradient
+    follows the net's plan: a bottom that propagate_down switches off is detached, layers where no gradient flows keep
+    nothing for it, and params that learn nowhere have requires_grad False. The optimizer has to apply lr_mult and
+    decay_mult; see `param_groups`.
 
-    A warning says which layers have no torch counterpart: these, and those that bring data, run on the CPU on the net's
-    own blobs, so the net is not to be run beside the module.
+    A warning says which layers have no torch counterpart. These, and layers that bring data, run on the CPU and on the
+    net's own blobs, so do not run the net while the module is used.
 
-    Attributes: `loss`, after a forward the sum of all losses times their weights, to call backward on; `layers`,
-    layer name -> LayerModule.
+    Attributes:
+        loss     after a forward, the sum of all losses times their weights, to call backward on
+        layers   layer name -> LayerModule
     """
 
     def __init__(self, net: Net):
@@ -56,7 +57,7 @@ class TorchNet(nn.Module):
             self.layers.add(layer.name, LayerModule(compute, own, down[i], learns))
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Raises CaffeCompatError for an input that is missing or unknown, and what the net's forward raises."""
+        """Raises CaffeCompatError for a missing or an unknown input, and what the net's forward raises."""
         net, device = self.net, next(self.parameters(), torch.zeros(())).device
         if set(inputs) != set(net.inputs):
             raise CaffeCompatError(f"the inputs are {', '.join(inputs) or 'none'}; expected {net.inputs}")
@@ -97,8 +98,8 @@ class TorchNet(nn.Module):
         return found
 
     def param_groups(self, lr: float, weight_decay: float) -> list[dict]:
-        """What an optimizer of torch takes: one group a param that learns, its lr and weight_decay times the net's
-        lr_mult and decay_mult."""
+        """Param groups for an optimizer of torch: one for each param that learns, with lr times its lr_mult and
+        weight_decay times its decay_mult."""
         groups = []
         for param in self.net.learnable:
             layer, index = param.uses[0]
@@ -110,10 +111,10 @@ class TorchNet(nn.Module):
 
 
 class LayerModule(nn.Module):
-    """A layer with its Parameters, called 0, 1, ...
+    """A layer with its Parameters, which are called 0, 1, ...
 
-    compute: a TorchLayer, where torch has a counterpart (of a Dropout, `compute.kept` takes a mask), a HostLayer, where
-    it has none, or None for a layer that brings data.
+    compute: a TorchLayer where torch has a counterpart (that of a Dropout takes a mask in `compute.kept`), a HostLayer
+    where it has none, and None for a layer that brings data.
     """
 
     compute: TorchLayer | HostLayer | None
@@ -144,10 +145,10 @@ class LayerModule(nn.Module):
 
 
 class _ByName(nn.Module):
-    """Modules by any name: a ModuleDict takes none that has a dot, or is one of its own attributes."""
+    """Modules by any name; a ModuleDict refuses names that have a dot or are those of its own attributes."""
 
     def add(self, name: str, module: LayerModule) -> None:
-        """Layers without params may have another one's name; they get their number behind it."""
+        """Layers without params may have the name of another layer; theirs gets a number behind it."""
         unique = f"{name}:{len(self._modules)}" if name in self._modules else name
         self._modules[unique] = module
 

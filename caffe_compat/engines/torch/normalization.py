@@ -29,8 +29,11 @@ def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[T
 
 
 class _AcrossChannels(torch.autograd.Function):
-    """y = x r with r = s^-beta and s = k + alpha * (sum of x^2 over the channels around); its gradient, by hand, is
-    dy r - 2 alpha beta x * (sum of dy x r / s over the channels around). So little memory is passed over."""
+    """y = x r with r = s^-beta and s = k + alpha * (sum of x^2 over the channels around).
+
+    Its gradient dy r - 2 alpha beta x * (sum of dy x r / s over the channels around) is written out here, because it
+    passes over less memory than autograd's.
+    """
 
     @staticmethod
     def forward(ctx, x, half, alpha, beta, k):
@@ -49,7 +52,7 @@ class _AcrossChannels(torch.autograd.Function):
 
 
 def _around(x: Tensor, half: int) -> Tensor:
-    """The sum over `half` channels on both sides, and the own one."""
+    """The sum over each channel and `half` channels on both of its sides."""
     total = x.clone()
     for shift in range(1, min(half + 1, x.shape[1])):
         total[:, shift:] += x[:, :-shift]
@@ -82,7 +85,7 @@ def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) ->
 
 
 def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Tensor, count: int) -> None:
-    """Add to the moving sums, which are no learnt params: they are written to."""
+    """Add to the moving sums, in place: they are params, but no learnt ones."""
     values = mean, variance * (count / max(1, count - 1)), torch.ones_like(params[2])
     for param, value in zip(params, values, strict=True):
         param.data.mul_(float(layer.fraction)).add_(value)
@@ -100,7 +103,7 @@ def mvn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[T
 
 
 class _Standardized(torch.autograd.Function):
-    """(x - mean) / (deviation + eps), with Caffe's gradient: that of eps = 0, with deviation + eps in its place."""
+    """(x - mean) / (deviation + eps), with Caffe's gradient: that for eps = 0, with deviation + eps for deviation."""
 
     @staticmethod
     def forward(ctx, x, over, eps):

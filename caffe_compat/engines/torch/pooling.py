@@ -1,4 +1,4 @@
-"""Pooling, with Caffe's windows: the project's own layer counts them; zeros or lowest numbers surround the maps."""
+"""Pooling, with as many windows as the project's own layer has; zeros or the lowest number surround the maps."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def _padded(x: Tensor, pad: list[int], behind: list[int], value: float) -> Tenso
 
 
 def _places(place: Tensor, y: Tensor, padded_width: int, width: int, pad: list[int]) -> Tensor:
-    """Where in the flat plane the maxima lie, from where they lie in the padded one; -1 where there is none."""
+    """The flat indices of the maxima in a map, from those in the padded map; -1 where there is no maximum."""
     rows, columns = place // padded_width - pad[0], place % padded_width - pad[1]
     return torch.where(y.detach() > LOWEST, rows * width + columns, -1).float()
 
 
 def _elements(size: int, out: int, kernel: int, stride: int, pad: int, device: torch.device) -> Tensor:
-    """How many elements each window has along an axis: padding counts, but not what lies beyond it."""
+    """The number of elements that each window has along an axis; padding counts, but nothing beyond it."""
     starts = torch.arange(out, device=device) * stride - pad
     return ((starts + kernel).clamp(max=size + pad) - starts).float()

@@ -1,4 +1,4 @@
-"""Layers that give their bottom another shape, or a part of it; the project's own layer has worked out which."""
+"""Layers that return their bottom in another shape, or a part of it; the project's own layer has worked out which."""
 
 from __future__ import annotations
 

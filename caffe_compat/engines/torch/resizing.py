@@ -1,4 +1,4 @@
-"""Interp: bilinear resizing, corner pixels on corner pixels."""
+"""Interp: bilinear resizing that maps corner pixels to corner pixels."""
 
 from __future__ import annotations
 

@@ -38,10 +38,12 @@ def _check(layer: ROIPooling, maps: Tensor, rois: Tensor) -> None:
 
 
 class Bins:
-    """The bins of all RoIs along an axis: start and end (R x bins) of the pixels, and which of them take a gradient."""
+    """The bins of all RoIs along one axis: the first pixel of each (`start`) and the one behind its last (`end`), both
+    R x bins; and which positions get a gradient (`reach`)."""
 
     def __init__(self, low: Tensor, high: Tensor, scale: float, bins: int, limit: int):
-        """low, high: of the RoIs, along the axis. limit: of the map. All in float32: another precision moves bins."""
+        """low, high: the RoIs' corners along the axis. limit: the size of the map. All is float32, as another precision
+        would move bins."""
         self.first, self.last = _c_round(low * scale), _c_round(high * scale)
         self.size = (self.last - self.first + 1).clamp(min=1).float() / bins
         index = torch.arange(bins, dtype=torch.float32, device=low.device)
@@ -50,8 +52,8 @@ class Bins:
         self.start, self.end = start.clamp(0, limit), end.clamp(0, limit)
 
     def reach(self, position: Tensor) -> Tensor:
-        """Whether Caffe's backward pass looks into the bins for these positions (R x bins x ...): it works backwards
-        from the position, so a RoI whose end lies before its start gets nothing."""
+        """Whether Caffe's backward pass finds these positions (R x bins x ...) in their bins. It computes the bins from
+        the position, so a RoI that ends before it starts gets nothing."""
         first, last, size = (
             values.reshape(-1, *[1] * (position.ndim - 1)) for values in (self.first, self.last, self.size)
         )
@@ -107,7 +109,7 @@ class _Pooled(torch.autograd.Function):
 
 
 def _distinct(columns: list[Tensor], sizes: tuple[int, ...]) -> tuple[list[Tensor], Tensor]:
-    """The distinct rows of columns of whole numbers below these sizes, as columns, and which of them each row is."""
+    """The distinct rows of columns of whole numbers below these sizes, as columns, and the index of each row there."""
     key = torch.zeros_like(columns[0])
     for column, size in zip(columns, sizes, strict=True):
         key = key * size + column
@@ -120,9 +122,9 @@ def _distinct(columns: list[Tensor], sizes: tuple[int, ...]) -> tuple[list[Tenso
 
 
 class Table:
-    """Maxima of rectangles of maps, channels last; with `wants_places`, the first greatest pixel of each too.
+    """Maxima of rectangles of maps, channels last; with `wants_places`, also the place of the first greatest pixel.
 
-    Places are indices into the flat H W; -1 where nothing is above the lowest number.
+    A place is an index into the flattened H x W; -1 where nothing is above the lowest number.
     """
 
     def __init__(self, maps: Tensor, wants_places: bool):
@@ -135,7 +137,8 @@ class Table:
         self._levels: dict[tuple[int, int], tuple[Tensor, Tensor | None]] = {(0, 0): (best, place)}
 
     def maxima(self, rectangles: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Of K rectangles (image, top, bottom, left, right; ends not included): K x C each; 0 for empty ones."""
+        """The maxima of K rectangles (image, top, bottom, left, right; ends not included) and their places, K x C each;
+        0 and -1 for empty rectangles."""
         image, top, bottom, left, right = rectangles
         heights, widths = bottom - top, right - left
         empty = (heights <= 0) | (widths <= 0)
@@ -163,7 +166,7 @@ class Table:
         return best[image, row, column], None if place is None else place[image, row, column]
 
     def _table(self, h: int, w: int) -> tuple[Tensor, Tensor | None]:
-        """For each pixel, of the rectangle of 2**h x 2**w pixels that begins there; those that fit."""
+        """The maximum and its place for each rectangle of 2**h x 2**w pixels inside a map, by its first pixel."""
         if (h, w) not in self._levels:
             axis, size = (1, 1 << (h - 1)) if h else (2, 1 << (w - 1))
             best, place = self._table(h - 1, w) if h else self._table(0, w - 1)
@@ -185,7 +188,7 @@ def _level(size: Tensor) -> Tensor:
 def _greater(
     value: Tensor, where: Tensor | None, other: Tensor, other_where: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """The greater one of two maxima, and its place; of equal ones the first place."""
+    """The greater of two maxima, and its place; of two equal ones, the first place."""
     if where is None or other_where is None:
         return torch.maximum(value, other), None
     is_other = (other > value) | ((other == value) & (other_where < where))

@@ -1,4 +1,4 @@
-"""How solvers move params that are on a device: the rules of layers/kernels/updates.py, with tensors for arrays."""
+"""How solvers move params that are on a device: the rules of layers/kernels/updates.py, for tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Terms = tuple[float, float, float, float]  # clip, share, l2, l1
 
 
 def _gradient(terms: Terms, diff: Tensor, data: Tensor) -> Tensor:
-    """In the diff: the raw one times clip and share, and the decay."""
+    """Turn the raw diff into the gradient: times clip and share, plus the decay. Returns the diff."""
     clip, share, l2, l1 = map(float, terms)
     if clip * share != 1:
         diff.mul_(clip).mul_(share)
@@ -93,7 +93,7 @@ def _average(squares: Tensor, x: Tensor, momentum: float) -> None:
 
 
 class TorchUpdates:
-    """See engines/base.py's Updates. What is remembered of params stays on the device, as they do."""
+    """See Updates in engines/base.py. Params and their histories stay on the device."""
 
     def __init__(self, device: torch.device):
         self.device = device

@@ -124,7 +124,7 @@ def shards(net: Net, workers: Workers) -> dict[int, Shard]:
 
 
 class DataPositions:
-    """Where data and random numbers of a net stand, to go back there."""
+    """The positions of a net in its data and in the random numbers, to which it can be put back."""
 
     def __init__(self, net: Net):
         self._layers = [(layer, layer.get_state()) for layer in net.layers]
