@@ -1,6 +1,7 @@
 """The commands, run as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -151,8 +152,30 @@ def test_wrong_arguments_are_one_line(arguments, message):
     assert done.stderr == f"{of}: error: {message} ({of} --help lists what there is)\n"
 
 
+def all_commands():
+    return next(action.choices for action in main.parser()._actions if action.choices)
+
+
+def test_an_option_has_the_same_help_in_all_commands():
+    own = {
+        "--help",
+        "--output",
+        "--plot",
+        "--engine",
+    }  # files of another kind; diff does not run the fast engine
+    helps = {}
+    for command in all_commands().values():
+        for action in command._actions:
+            names = [name for name in action.option_strings if name.startswith("--")]
+            if names and f"-{names[0].strip('-')}" not in action.option_strings:  # else a caffe binary's
+                text = re.sub("[;,] default: .*", "", action.help)
+                helps.setdefault(names[0], set()).add(re.sub("default: .*", "", text))
+    assert len(helps) > 40
+    assert {name: texts for name, texts in helps.items() if len(texts) > 1 and name not in own} == {}
+
+
 def test_help_has_an_example_and_fits_100_columns():
-    commands = next(action.choices for action in main.parser()._actions if action.choices)
+    commands = all_commands()
     assert len(commands) == 20
     for name, command in commands.items():
         text = command.format_help()

@@ -186,12 +186,30 @@ def test_shared_params_stay_shared_with_another_net():
     assert net.params["a"][0].data[0, 1] == net.params["b"][0].data[0, 1] == 7
 
 
-def test_a_layer_that_renames_itself_keeps_its_name_in_the_net():
-    net = net_of(SMALL)
-    net.layers[1].name = "my own"
-    net._collect_names()
-    assert net.layer_names[1] == "a" and list(net.params) == ["a", "b", "c"]
-    assert list(net.forward(end="a")) == ["a"]
+def test_a_layer_that_renames_itself_keeps_its_name_in_the_net(tmp_path, monkeypatch):
+    (tmp_path / "renaming.py").write_text(
+        "import caffe\n"
+        "class Layer(caffe.Layer):\n"
+        "    def setup(self, bottom, top):\n"
+        "        self.name = 'my own'\n"
+        "        self.blobs.add_blob(2, 3)\n"
+        "    def reshape(self, bottom, top):\n"
+        "        top[0].reshape(4)\n"
+        "    def forward(self, bottom, top):\n"
+        "        top[0].data[...] = self.blobs[0].data.sum()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    text = SMALL + (
+        'layer { name: "d" type: "Python" bottom: "c" top: "d" '
+        'python_param { module: "renaming" layer: "Layer" } propagate_down: false }'
+    )
+    net, other = filled(net_of(text), 10), net_of(text)
+    assert net.layer_names[-1] == "d" and list(net.params) == ["a", "b", "c", "d"]
+    assert net.layers[-1].name == "my own" and net.layer_dict["d"] is net.layers[-1]
+    np.testing.assert_array_equal(net.forward(start="d", end="d")["d"], [net.params["d"][0].data.sum()] * 4)
+    net.save(tmp_path / "w.caffemodel")
+    assert other.copy_from(tmp_path / "w.caffemodel").loaded == ["a", "b", "c", "d"]
+    assert same(net, other)
 
 
 @pytest.mark.parametrize(

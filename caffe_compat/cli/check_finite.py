@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from caffe_compat.cli import console
 from caffe_compat.text import dims
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from caffe_compat.debug.check_finite import NotFinite, Range
     from caffe_compat.net import Net
     from caffe_compat.solvers import Solver
-
-
-def add_arguments(result: Any) -> None:
-    """Add --check-finite."""
-    result.add_argument(
-        "--check-finite",
-        action="store_true",
-        help="stop at the first value that is not finite, say where it was born, and write replay_LAYER.npz "
-        "(exit code 9)",
-    )
 
 
 @contextmanager

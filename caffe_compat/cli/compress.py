@@ -7,8 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
-from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli import console, options
 from caffe_compat.cli.parser import positive
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_compress)
     result.add_argument("net", metavar="NET", help="a net, such as a Fast R-CNN test.prototxt")
-    result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
+    options.add_weights(result, required=True)
     result.add_argument("-o", "--output", metavar="OUTPREFIX", required=True, help="names of what is written")
     result.add_argument(
         "--fc6", type=positive, default=1024, metavar="RANK", help="default: 1024, as in the paper"
@@ -42,7 +41,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--fc7", type=positive, default=256, metavar="RANK", help="default: 256, as in the paper"
     )
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _compress(args: argparse.Namespace) -> None:

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
-
-
-def add_arguments(result: Any) -> None:
-    """Add --cfg and --set."""
-    result.add_argument(
-        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
-    )
-    result.add_argument(
-        "--set",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="one key of the configuration",
-    )
 
 
 def read(args: argparse.Namespace) -> Config:

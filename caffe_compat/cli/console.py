@@ -10,12 +10,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from caffe_compat.cli.parser import WIDTH, positive
+from caffe_compat.cli.parser import WIDTH
 from caffe_compat.errors import CaffeCompatError
 
 INTERRUPTED = 130
@@ -70,36 +69,8 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
         warnings.formatwarning = plainly
 
 
-def add_computing_arguments(result: Any) -> None:
-    """Add --threads, --engine, --device and --precision."""
-    result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
-    add_engine_arguments(result, ["fast", "strict", "torch"], "fast")
-
-
-ENGINES = {
-    "fast": "fast leaves out what is computed twice, sums in another order, and agrees to about 1e-5",
-    "strict": "strict computes each layer by itself, as Caffe does",
-    "torch": "torch computes by PyTorch (needs the extra 'torch')",
-}
-
-
-def add_engine_arguments(result: Any, engines: list[str], default: str) -> None:
-    """Add --engine, one of these, and --device and --precision."""
-    told = "; ".join(ENGINES[engine] for engine in engines)
-    result.add_argument("--engine", choices=engines, default=default, help=f"{told}; default: {default}")
-    result.add_argument(
-        "--device", default="cpu", metavar="D", help="of the engine torch: cpu (the default), cuda or cuda:N"
-    )
-    result.add_argument(
-        "--precision",
-        choices=["float32", "tf32", "bf16"],
-        default="float32",
-        help="of the engine torch, for the products of convolutions and fully connected layers; default: float32",
-    )
-
-
 def set_computing(args: argparse.Namespace) -> None:
-    """Do what the arguments of `add_computing_arguments` say. Raises CaffeCompatError for too many threads."""
+    """Do what the arguments of `options.add_computing` say. Raises CaffeCompatError for too many threads."""
     from caffe_compat.engine import set_engine
     from caffe_compat.threads import set_num_threads
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, configuration, console
+from caffe_compat.cli import check_finite, configuration, console, options
 
 if TYPE_CHECKING:
     from caffe_compat.errors import DataError
@@ -40,51 +40,14 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_detect)
     result.add_argument("net", metavar="NET", help="a test.prototxt of Fast or Faster R-CNN")
     result.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder or a glob pattern")
-    result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
-    result.add_argument("--threshold", type=float, default=0.8, metavar="P", help="least score, default: 0.8")
-    add_detector_arguments(result)
+    options.add_weights(result, required=True)
+    options.add_detector(result, threshold=0.8)
     output = result.add_argument_group("output")
     output.add_argument("--output", metavar="F.json", help="write the detections in COCO's result format")
     output.add_argument(
         "--draw", metavar="FOLDER", help="write the photos there, with boxes, classes and scores"
     )
-    add_talk_arguments(output)
-
-
-def add_detector_arguments(result: argparse.ArgumentParser) -> None:
-    """Add what `detect` and `evaluate` share: how objects are found."""
-    result.add_argument(
-        "--proposals",
-        metavar="F",
-        help="boxes of all images, .mat or .npz; default: searched, or the net's own",
-    )
-    result.add_argument(
-        "--max-per-image", type=int, default=100, metavar="N", help="most detections, default: 100; 0: all"
-    )
-    result.add_argument(
-        "--stages",
-        type=int,
-        default=1,
-        metavar="N",
-        help="how often boxes are moved and scored; with 2, the boxes found go through the net again, and all vote",
-    )
-    result.add_argument(
-        "--nms-rule",
-        choices=["gpu", "cpu"],
-        default="gpu",
-        help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
-        "also where it is equal (cpu)",
-    )
-    configuration.add_arguments(result)
-    check_finite.add_arguments(result)
-    console.add_computing_arguments(result)
-
-
-def add_talk_arguments(result: Any) -> None:
-    """Add --json, --quiet and --traceback."""
-    result.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    result.add_argument("--quiet", action="store_true", help="only results and errors")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_output(output)
 
 
 def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detector:

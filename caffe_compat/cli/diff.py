@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console, html
+from caffe_compat.cli import console, html, options
 
 if TYPE_CHECKING:
     import caffe_compat as caffe
@@ -45,39 +45,20 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_diff)
-    result.add_argument("net", metavar="NET", help="a net, a prototxt of any generation")
+    options.add_net(result)
     result.add_argument("--against", metavar="REF", help="what to compare with, see above")
-    result.add_argument(
-        "--weights", metavar="F", help="a .caffemodel, or HDF5; default: the params of the reference"
-    )
+    options.add_weights(result, told="the params of the reference")
     result.add_argument("--against-weights", metavar="F", help="weights of REF, where that is a prototxt")
-    result.add_argument(
-        "--inputs", metavar="F.npz", help="arrays by blob name; default: those of the recording, or noise"
-    )
+    options.add_inputs(result, told="those of the recording, or noise")
     result.add_argument("--tolerance", type=_tolerance, default=1e-4, metavar="X", help=TOLERANCE)
     result.add_argument("--all", action="store_true", help="go on after the first difference")
-    result.add_argument("--phase", choices=["train", "test"], help="default: the reference's, or train")
-    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
-    result.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
-    )
-    result.add_argument(
-        "--seed",
-        type=_natural,
-        metavar="N",
-        help="of dropout and other draws; default: the reference's, or 0",
-    )
-    result.add_argument(
-        "--propagate-down",
-        choices=["replaces", "restricts"],
-        default="replaces",
-        help="what a propagate_down flag means: as in Caffe since April 2016 (the default), or before",
-    )
-    console.add_engine_arguments(result, ["strict", "torch"], "strict")
-    html.add_arguments(result)
-    result.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    result.add_argument("--quiet", action="store_true", help="only the differences and their causes")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_phase(result, default=None, told="the reference's, or train")
+    options.add_state(result)
+    options.add_seed(result, told="the reference's, or 0")
+    options.add_propagate_down(result)
+    options.add_engine(result, ["strict", "torch"], "strict")
+    options.add_html(result)
+    options.add_output(result)
 
 
 TOLERANCE = "largest error, relative to the largest value of a blob or to 1e-3; default: 1e-4"
@@ -87,13 +68,6 @@ def _tolerance(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError("must be at least 0 and below 1")
-    return value
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError("must lie between 0 and 4294967295")
     return value
 
 

@@ -6,7 +6,8 @@ import argparse
 import os
 from typing import Any
 
-from caffe_compat.cli.explain import add_net_arguments, make_net
+from caffe_compat.cli import options
+from caffe_compat.cli.explain import make_net
 
 DESCRIPTION = """\
 Draw a net: its layers and blobs with their shapes, where gradient flows (bold, arrows both ways), which branches only
@@ -29,9 +30,10 @@ ENDINGS = (".svg", ".html", ".png")
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_draw)
-    add_net_arguments(result)
+    options.add_net(result)
+    options.add_net_state(result)
     result.add_argument("-o", "--output", metavar="FILE", required=True, type=_picture, help="what to write")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_traceback(result)
 
 
 def _picture(text: str) -> str:

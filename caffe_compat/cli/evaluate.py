@@ -8,12 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, configuration, console
-from caffe_compat.cli.detect import (
-    add_detector_arguments,
-    add_talk_arguments,
-    make_detector,
-)
+from caffe_compat.cli import check_finite, configuration, console, options
+from caffe_compat.cli.detect import make_detector
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
@@ -42,19 +38,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_evaluate)
     result.add_argument("net", metavar="NET", nargs="?", help="a test.prototxt of Fast or Faster R-CNN")
-    result.add_argument("--weights", metavar="F", help="a .caffemodel, or HDF5")
+    options.add_weights(result)
     result.add_argument(
         "--detections", metavar="FILE", help="evaluate what an earlier run found, or detect --output wrote"
     )
-    result.add_argument(
-        "--devkit", metavar="DIR", required=True, help="a VOC devkit (holds VOC2007/JPEGImages ...)"
-    )
-    result.add_argument("--year", default="2007", help="of the devkit, default: 2007")
-    result.add_argument("--image-set", default="test", help="of the devkit, default: test")
-    result.add_argument(
-        "--threshold", type=float, default=0.05, metavar="P", help="least score, default: 0.05"
-    )
-    add_detector_arguments(result)
+    options.add_devkit(result, image_set="test", required=True)
+    options.add_detector(result, threshold=0.05)
     output = result.add_argument_group("output")
     output.add_argument(
         "--output", metavar="FOLDER", help="for detections and result files, default: WEIGHTS_VOCyear_set"
@@ -62,7 +51,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--plot", metavar="FOLDER", help="draw precision-recall curves there (needs the extra 'plot')"
     )
-    add_talk_arguments(output)
+    options.add_output(output)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

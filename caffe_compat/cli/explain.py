@@ -7,7 +7,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import console, options
 from caffe_compat.text import dims
 
 if TYPE_CHECKING:
@@ -37,26 +37,11 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_explain)
-    add_net_arguments(result)
+    options.add_net(result)
     result.add_argument("name", metavar="NAME", nargs="?", help="a layer, a blob or a param")
-    result.add_argument("--json", action="store_true", help="print one JSON object with all that is known")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
-
-
-def add_net_arguments(result: argparse.ArgumentParser) -> None:
-    """The net and the state that it is explained or drawn in."""
-    result.add_argument("net", metavar="NET", help="a net, a prototxt of any generation")
-    result.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
-    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
-    result.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
-    )
-    result.add_argument(
-        "--propagate-down",
-        choices=["replaces", "restricts"],
-        default="replaces",
-        help="what a propagate_down flag means: as in Caffe since April 2016 (the default), or before",
-    )
+    options.add_net_state(result)
+    options.add_json(result)
+    options.add_traceback(result)
 
 
 def make_net(args: argparse.Namespace) -> Net:
@@ -109,8 +94,8 @@ def _table(*columns: tuple[str, dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, options in columns:
-        table.add_column(name, **options)
+    for name, style in columns:
+        table.add_column(name, **style)
     return table
 
 

@@ -7,8 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
-from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli import console, options
 
 if TYPE_CHECKING:
     import onnx
@@ -33,9 +32,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_export)
     result.add_argument("net", metavar="NET", help="a net with Input layers, such as a deploy.prototxt")
-    result.add_argument("--weights", metavar="F", required=True, help="a .caffemodel, or HDF5")
+    options.add_weights(result, required=True)
     result.add_argument("-o", "--output", metavar="OUT", required=True, help="the .onnx file to write")
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from caffe_compat.compare.diff import OnRow
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from caffe_compat.report import BlobHistograms
     from caffe_compat.solvers import Iteration
     from caffe_compat.tools.run import RunReport
-
-
-def add_arguments(result: Any) -> None:
-    """Add --html."""
-    result.add_argument(
-        "--html", metavar="F.html", help="write one page with all numbers there, to open in a browser"
-    )
 
 
 def check(args: argparse.Namespace) -> None:

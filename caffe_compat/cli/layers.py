@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import console, options
 
 HELP: dict[str, Any] = {
     "description": "List the layer types that can be run: whose Caffe has them, the params that they honour, whether\n"
@@ -20,8 +20,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_layers)
     result.add_argument("types", metavar="TYPE", nargs="*", help="only these layer types")
-    result.add_argument("--json", action="store_true", help="print a JSON list, with all that is known")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_json(result)
+    options.add_traceback(result)
 
 
 def _layers(args: argparse.Namespace) -> None:

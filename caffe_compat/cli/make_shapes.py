@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from caffe_compat.cli import console
+from caffe_compat.cli import console, options
 
 HELP: dict[str, Any] = {
     "description": "Draw a data set of shapes in VOC's format: 20 classes, on textured ground, partly hidden.",
@@ -22,12 +22,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--images", type=int, default=500, metavar="N", help="every fifth is for tests; default: 500"
     )
-    result.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="the same seed draws the same images"
-    )
-    result.add_argument("--json", action="store_true", help="print a JSON object")
-    result.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_seed(result, default=0, told="0")
+    options.add_output(result)
 
 
 def _make(args: argparse.Namespace) -> None:

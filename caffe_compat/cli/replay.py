@@ -6,8 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from caffe_compat.cli import console
-from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli import console, options
 
 DESCRIPTION = """\
 Run one layer again, from the replay_LAYER.npz that --check-finite wrote when it stopped there: on the same bottoms,
@@ -32,7 +31,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_replay)
     result.add_argument("file", metavar="FILE.npz", help="what --check-finite wrote")
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _replay(args: argparse.Namespace) -> int:

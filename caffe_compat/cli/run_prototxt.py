@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, configuration, console, html
+from caffe_compat.cli import check_finite, console, html, options
 from caffe_compat.cli.parser import Parser, positive
 from caffe_compat.version import __version__
 
@@ -49,71 +49,23 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_run)
     result.add_argument("net", metavar="FILE", help="a net or a solver, a prototxt of any generation")
-    result.add_argument("--weights", metavar="F", help="a .caffemodel, or an HDF5 file of weights")
+    options.add_weights(result)
     result.add_argument(
         "--iterations", type=positive, metavar="N", help="default: 1 for a net, max_iter for a solver"
     )
-    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
-    result.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
-    )
-    add_general_arguments(result)
+    options.add_state(result)
+    options.add_run(result)
     net = result.add_argument_group("of a net")
-    net.add_argument("--phase", choices=["train", "test"], default="train", help="default: train")
+    options.add_phase(net)
     net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
     net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
     solver = result.add_argument_group("of a solver")
     solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
-    add_training_arguments(solver)
-    add_data_arguments(result.add_argument_group("data"))
-    add_output_arguments(result.add_argument_group("output"))
-
-
-def add_general_arguments(result: Any) -> None:
-    """Add --seed, --threads, --engine, --check-finite and --propagate-down."""
-    check_finite.add_arguments(result)
-    result.add_argument(
-        "--seed", type=_seed, metavar="N", help="of the random numbers (fillers, dropout, sampling)"
-    )
-    console.add_computing_arguments(result)
-    result.add_argument(
-        "--propagate-down",
-        choices=["replaces", "restricts"],
-        default="replaces",
-        help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016, the "
-        "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
-    )
-
-
-def add_training_arguments(solver: Any) -> None:
-    """Add what only training takes."""
-    solver.add_argument(
-        "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
-    )
-    solver.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
-    configuration.add_arguments(solver)
-    solver.add_argument(
-        "--proposals", metavar="F", help="of all images, .mat or .npz; default: selective search"
-    )
-    solver.add_argument("--skip-bad-images", action="store_true", help="leave out photos that cannot be read")
-
-
-def add_data_arguments(data: Any) -> None:
-    """Add where data comes from."""
-    data.add_argument(
-        "--inputs", metavar="F.npz", help="arrays by blob name, for input blobs or the RoI data layer"
-    )
-    data.add_argument("--devkit", metavar="DIR", help="a VOC devkit (holds VOC2007/JPEGImages ...)")
-    data.add_argument("--year", default="2007", help="of the devkit, default: 2007")
-    data.add_argument("--image-set", default="trainval", help="of the devkit, default: trainval")
-
-
-def add_output_arguments(output: Any) -> None:
-    """Add --html, --json, --quiet and --traceback."""
-    html.add_arguments(output)
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    output.add_argument("--quiet", action="store_true", help="only the losses and errors")
-    output.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    options.add_training(solver)
+    options.add_data(result.add_argument_group("data"))
+    output = result.add_argument_group("output")
+    options.add_html(output)
+    options.add_output(output)
 
 
 OF_A_NET = ("dump", "photo")
@@ -131,13 +83,6 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
         if getattr(args, name):
             option, kind = name.replace("_", "-"), ("net", "solver") if is_solver else ("solver", "net")
             raise CaffeCompatError(f"--{option} is for a {kind[0]}, and this is a {kind[1]}", file=args.net)
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError("must lie between 0 and 4294967295")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

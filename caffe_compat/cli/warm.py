@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import console
-from caffe_compat.cli.detect import add_talk_arguments
+from caffe_compat.cli import console, options
 
 if TYPE_CHECKING:
     from caffe_compat.net import Net
@@ -37,8 +36,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_warm)
     result.add_argument("nets", metavar="NET", nargs="*", help="nets or solvers; default: those of the zoo")
-    console.add_computing_arguments(result)
-    add_talk_arguments(result)
+    options.add_computing(result)
+    options.add_output(result)
 
 
 def _warm(args: argparse.Namespace) -> None:

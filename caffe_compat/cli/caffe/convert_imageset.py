@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
+from caffe_compat.cli import options
 from caffe_compat.cli.caffe.flags import add_flag, add_switch, help_of
 from caffe_compat.cli.caffe.mean import add_backend, add_reading, check_backend
-from caffe_compat.cli.detect import add_talk_arguments
 
 HELP = help_of(
     """\
@@ -31,8 +31,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_switch(result, "encoded", "store image files instead of pixels")
     add_flag(result, "encode_type", default="", metavar="T", help="of the image files stored: png, jpg, ...")
     add_backend(result)
-    result.add_argument("--seed", type=int, default=0, metavar="N", help="of -shuffle")
-    add_talk_arguments(result)
+    options.add_seed(result, default=0, told="0")
+    options.add_output(result)
 
 
 def _convert(args: argparse.Namespace) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from caffe_compat.cli import console
+from caffe_compat.cli import console, options
 from caffe_compat.cli.caffe.flags import comma_list, help_of, say_no_gpu
-from caffe_compat.cli.detect import add_talk_arguments
 from caffe_compat.cli.parser import positive
 
 HELP = help_of(
@@ -31,7 +30,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("form", metavar="lmdb|npz|h5", nargs="?", default="lmdb", help="default: lmdb")
     result.add_argument("mode", metavar="CPU|GPU", nargs="?", default="CPU", help="taken; the CPU computes")
     result.add_argument("device", metavar="ID", nargs="?", help="of a GPU; taken")
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _extract(args: argparse.Namespace) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from caffe_compat.cli import options
 from caffe_compat.cli.caffe.flags import add_flag, add_switch, help_of
-from caffe_compat.cli.detect import add_talk_arguments
 
 HELP = help_of(
     """\
@@ -26,7 +26,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_backend(result)
     result.add_argument("--root", default="", metavar="DIR", help="of a list: the images' folder")
     add_reading(result)
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def add_backend(result: argparse.ArgumentParser) -> None:

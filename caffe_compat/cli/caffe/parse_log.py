@@ -7,8 +7,8 @@ import json
 import os
 from dataclasses import asdict
 
+from caffe_compat.cli import options
 from caffe_compat.cli.caffe.flags import help_of
-from caffe_compat.cli.detect import add_talk_arguments
 from caffe_compat.text import finite
 
 HELP = help_of(
@@ -30,7 +30,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("folder", metavar="OUTDIR", nargs="?", help="a folder; not needed with --json")
     result.add_argument("--delimiter", default=",", metavar="C", help="between columns; default: a comma")
     result.add_argument("--verbose", action="store_true", help="taken, and without effect: see --quiet")
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _parse(args: argparse.Namespace) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from caffe_compat.cli import check_finite, console
+from caffe_compat.cli import check_finite, console, options
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
-from caffe_compat.cli.detect import add_talk_arguments
 from caffe_compat.text import finite
 
 HELP = help_of(
@@ -25,9 +24,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_test)
     add_model_flags(result)
     add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
-    check_finite.add_arguments(result)
-    console.add_computing_arguments(result)
-    add_talk_arguments(result)
+    options.add_check_finite(result)
+    options.add_computing(result)
+    options.add_output(result)
 
 
 def _test(args: argparse.Namespace) -> None:

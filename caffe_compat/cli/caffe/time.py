@@ -6,9 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from caffe_compat.cli import check_finite, console
+from caffe_compat.cli import check_finite, console, options
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
-from caffe_compat.cli.detect import add_talk_arguments
 
 if TYPE_CHECKING:
     from caffe_compat.tools.timing import Timing
@@ -30,9 +29,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_model_flags(result)
     add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
-    check_finite.add_arguments(result)
-    console.add_computing_arguments(result)
-    add_talk_arguments(result)
+    options.add_check_finite(result)
+    options.add_computing(result)
+    options.add_output(result)
 
 
 def _time(args: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 
-from caffe_compat.cli import console, run_prototxt
+from caffe_compat.cli import console, options
 from caffe_compat.cli.caffe.flags import add_flag, add_state_flags, help_of, say_no_gpu
 
 HELP = help_of(
@@ -31,10 +31,11 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_flag(result, "sigint_effect", default="stop", **effects)
     add_flag(result, "sighup_effect", default="snapshot", **effects)
     more = result.add_argument_group("as with run-prototxt")
-    run_prototxt.add_general_arguments(more)
-    run_prototxt.add_training_arguments(more)
-    run_prototxt.add_data_arguments(more)
-    run_prototxt.add_output_arguments(more)
+    options.add_run(more)
+    options.add_training(more)
+    options.add_data(more)
+    options.add_html(more)
+    options.add_output(more)
 
 
 def _train(args: argparse.Namespace) -> None:

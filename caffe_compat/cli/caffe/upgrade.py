@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from caffe_compat.cli import options
 from caffe_compat.cli.caffe.flags import help_of
-from caffe_compat.cli.detect import add_talk_arguments
 
 HELP = help_of(
     "Write a net, a solver or a .caffemodel of any generation in today's form. What IN is, its content says.",
@@ -22,7 +22,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_upgrade)
     result.add_argument("input", metavar="IN", help="a .prototxt or .caffemodel")
     result.add_argument("output", metavar="OUT", help="what to write")
-    add_talk_arguments(result)
+    options.add_output(result)
 
 
 def _upgrade(args: argparse.Namespace) -> None:

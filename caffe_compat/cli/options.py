@@ -1,0 +1,238 @@
+"""The options that several commands have, each declared once; those of the caffe binary are in caffe/flags.py.
+
+Every function adds to a parser, or to a group of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from caffe_compat.cli.parser import positive
+
+ENGINES = {
+    "fast": "fast leaves out what is computed twice, sums in another order, and agrees to about 1e-5",
+    "strict": "strict computes each layer by itself, as Caffe does",
+    "torch": "torch computes by PyTorch (needs the extra 'torch')",
+}
+
+
+# ---- the net --------------------------------------------------------------------------------------------------
+
+
+def add_net(result: Any) -> None:
+    """Add NET."""
+    result.add_argument("net", metavar="NET", help="a net, a prototxt of any generation")
+
+
+def add_weights(result: Any, required: bool = False, told: str = "") -> None:
+    """Add --weights. told: what stands for it, in words."""
+    help = "a .caffemodel, or HDF5" + (f"; default: {told}" if told else "")
+    result.add_argument("--weights", metavar="F", required=required, help=help)
+
+
+def add_phase(result: Any, default: str | None = "train", told: str = "train") -> None:
+    """Add --phase. told: what stands for it, in words."""
+    result.add_argument("--phase", choices=["train", "test"], default=default, help=f"default: {told}")
+
+
+def add_state(result: Any) -> None:
+    """Add --level and --stage."""
+    result.add_argument("--level", type=int, default=0, help="level of the net's state, for include rules")
+    result.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net's state; may be repeated"
+    )
+
+
+def add_propagate_down(result: Any) -> None:
+    """Add --propagate-down."""
+    result.add_argument(
+        "--propagate-down",
+        choices=["replaces", "restricts"],
+        default="replaces",
+        help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016, the "
+        "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
+    )
+
+
+def add_net_state(result: Any) -> None:
+    """Add what a net is built with where it is not run: --phase, --level, --stage and --propagate-down."""
+    add_phase(result)
+    add_state(result)
+    add_propagate_down(result)
+
+
+# ---- how it is computed ---------------------------------------------------------------------------------------
+
+
+def add_seed(result: Any, default: int | None = None, told: str = "") -> None:
+    """Add --seed. told: what stands for it, in words."""
+    help = "of all random numbers" + (f"; default: {told}" if told else "")
+    result.add_argument("--seed", type=_seed, default=default, metavar="N", help=help)
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("must lie between 0 and 4294967295")
+    return value
+
+
+def add_computing(result: Any) -> None:
+    """Add --threads, --engine, --device and --precision; `console.set_computing` does what they say."""
+    result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
+    add_engine(result, list(ENGINES), "fast")
+
+
+def add_engine(result: Any, engines: list[str], default: str) -> None:
+    """Add --engine, one of these, and --device and --precision."""
+    told = "; ".join(ENGINES[engine] for engine in engines)
+    result.add_argument("--engine", choices=engines, default=default, help=f"{told}; default: {default}")
+    result.add_argument(
+        "--device", default="cpu", metavar="D", help="of the engine torch: cpu (the default), cuda or cuda:N"
+    )
+    result.add_argument(
+        "--precision",
+        choices=["float32", "tf32", "bf16"],
+        default="float32",
+        help="of the engine torch, for the products of convolutions and fully connected layers; default: float32",
+    )
+
+
+def add_check_finite(result: Any) -> None:
+    """Add --check-finite."""
+    result.add_argument(
+        "--check-finite",
+        action="store_true",
+        help="stop at the first value that is not finite, say where it was born, and write replay_LAYER.npz "
+        "(exit code 9)",
+    )
+
+
+def add_run(result: Any) -> None:
+    """Add how a net is run or trained: --check-finite, --seed, --threads, --engine and --propagate-down."""
+    add_check_finite(result)
+    add_seed(result)
+    add_computing(result)
+    add_propagate_down(result)
+
+
+# ---- data -----------------------------------------------------------------------------------------------------
+
+
+def add_inputs(result: Any, told: str) -> None:
+    """Add --inputs. told: what stands for it, in words."""
+    help = f"arrays by blob name, for input blobs or a RoI data layer; default: {told}"
+    result.add_argument("--inputs", metavar="F.npz", help=help)
+
+
+def add_devkit(result: Any, image_set: str, required: bool = False) -> None:
+    """Add --devkit, --year and --image-set, with this image set for a default."""
+    result.add_argument(
+        "--devkit", metavar="DIR", required=required, help="a VOC devkit (holds VOC2007/JPEGImages ...)"
+    )
+    result.add_argument("--year", default="2007", help="of the devkit, default: 2007")
+    result.add_argument("--image-set", default=image_set, help=f"of the devkit, default: {image_set}")
+
+
+def add_data(result: Any) -> None:
+    """Add where the data of a run comes from."""
+    add_inputs(result, told="a drawn sample")
+    add_devkit(result, image_set="trainval")
+
+
+def add_proposals(result: Any) -> None:
+    """Add --proposals."""
+    result.add_argument(
+        "--proposals",
+        metavar="F",
+        help="boxes of all images, .mat or .npz; default: searched, or the net's own",
+    )
+
+
+def add_configuration(result: Any) -> None:
+    """Add --cfg and --set; `configuration.read` reads them."""
+    result.add_argument(
+        "--cfg", action="append", default=[], metavar="F.yml", help="a configuration of Fast R-CNN"
+    )
+    result.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="one key of the configuration",
+    )
+
+
+# ---- training and detection -----------------------------------------------------------------------------------
+
+
+def add_training(result: Any) -> None:
+    """Add what only training takes."""
+    result.add_argument(
+        "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
+    )
+    result.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
+    add_configuration(result)
+    add_proposals(result)
+    result.add_argument("--skip-bad-images", action="store_true", help="leave out photos that cannot be read")
+
+
+def add_detector(result: Any, threshold: float) -> None:
+    """Add how objects are found, with this least score for a default."""
+    result.add_argument(
+        "--threshold",
+        type=float,
+        default=threshold,
+        metavar="P",
+        help=f"least score, default: {threshold:g}",
+    )
+    add_proposals(result)
+    result.add_argument(
+        "--max-per-image", type=int, default=100, metavar="N", help="most detections, default: 100; 0: all"
+    )
+    result.add_argument(
+        "--stages",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often boxes are moved and scored; with 2, the boxes found go through the net again, and all vote",
+    )
+    result.add_argument(
+        "--nms-rule",
+        choices=["gpu", "cpu"],
+        default="gpu",
+        help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
+        "also where it is equal (cpu)",
+    )
+    add_configuration(result)
+    add_check_finite(result)
+    add_computing(result)
+
+
+# ---- output ---------------------------------------------------------------------------------------------------
+
+
+def add_html(result: Any) -> None:
+    """Add --html."""
+    result.add_argument(
+        "--html", metavar="F.html", help="write one page with all numbers there, to open in a browser"
+    )
+
+
+def add_output(result: Any) -> None:
+    """Add --json, --quiet and --traceback."""
+    add_json(result)
+    result.add_argument("--quiet", action="store_true", help="only results and errors")
+    add_traceback(result)
+
+
+def add_json(result: Any) -> None:
+    """Add --json."""
+    result.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def add_traceback(result: Any) -> None:
+    """Add --traceback."""
+    result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
