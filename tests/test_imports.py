@@ -125,6 +125,11 @@ def test_no_module_is_imported_by_a_built_string():
                 assert not (text.startswith("f") and "caffe_compat" in text), f"{module}: {text}"
 
 
+def test_no_module_reads_syntax_trees():
+    for module, path in MODULES.items():
+        assert "ast" not in imported(path), module
+
+
 def test_kernels_know_arrays_only():
     for module, path in MODULES.items():
         if module.startswith("caffe_compat.layers.kernels."):
