@@ -56,8 +56,7 @@ def main(args: list[str]) -> None:
     try:
         with old_python.understood():
             if is_module:
-                own = {"__builtins__": old_python.module_builtins()}
-                runpy.run_module(args[0], own, run_name="__main__", alter_sys=True)
+                runpy.run_module(args[0], old_python.module_globals(), run_name="__main__", alter_sys=True)
             else:
                 _run_script(args[0])
     except Exception as error:
@@ -80,7 +79,7 @@ def _run_command(args: list[str]) -> None:
 def _run_script(path: str) -> None:
     module = ModuleType("__main__")
     module.__file__ = path
-    vars(module)["__builtins__"] = old_python.module_builtins()
+    vars(module).update(old_python.module_globals())
     sys.modules["__main__"] = module
     exec(old_python.compile_file(path), vars(module))
 

@@ -1,12 +1,11 @@
 """Users' modules that were written for Python 2, or for an older numpy or PyYAML, run where only names have changed.
 
-The builtins of Python 2 are builtins of such a module; other names are replaced in its text before it is compiled.
+The builtins of Python 2 are globals of such a module; other names are replaced in its text before it is compiled.
 Only modules of the user's own are looked at, and nothing is patched that others see.
 """
 
 from __future__ import annotations
 
-import builtins
 import functools
 import importlib.util
 import io
@@ -62,7 +61,7 @@ def hint(error: SyntaxError) -> str:
 
 
 def compile_file(path: str, package: str = "") -> types.CodeType:
-    """The code of a module, to be run with `module_builtins`; a warning says which lines have old names.
+    """The code of a module, to be run with `module_globals`; a warning says which lines have old names.
 
     package: the package that the module is in. Raises SyntaxError.
     """
@@ -81,9 +80,9 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
     return compile(text, path, "exec", dont_inherit=True)
 
 
-def module_builtins() -> dict[str, Any]:
-    """The `__builtins__` of a user's module."""
-    return {**vars(builtins), **BUILTINS, "__yaml_load__": _yaml_load}
+def module_globals() -> dict[str, Any]:
+    """What a user's module has before it runs."""
+    return {**BUILTINS, "__yaml_load__": _yaml_load}
 
 
 def _yaml_load(stream: Any, Loader: Any = Loader) -> Any:
@@ -143,7 +142,7 @@ def _is_sibling(name: str, folder: str) -> bool:
 
 def _patterns(code: str, own: set[str], siblings: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """A pattern with a group that is replaced, by what, and what the user is told."""
-    for name in BUILTINS.keys() - own:  # which are there: see module_builtins
+    for name in BUILTINS.keys() - own:  # which are there: see module_globals
         yield rf"{NAME}({name}){READ}", name, f"{name} as {BUILTINS[name].__name__}"
     for name in METHODS.keys() - own:
         new = METHODS[name]
@@ -198,7 +197,7 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
         module = types.ModuleType(spec.name)
-        vars(module)["__builtins__"] = module_builtins()
+        vars(module).update(module_globals())
         return module
 
     def get_code(self, fullname: str) -> types.CodeType:  # no .pyc: others who import this want it as it is

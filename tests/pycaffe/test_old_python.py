@@ -7,12 +7,13 @@ import re
 import sys
 import warnings
 
+import numba
 import numpy as np
 import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
-from caffe_compat.old_python import compile_file, module_builtins, understood
+from caffe_compat.old_python import compile_file, module_globals, understood
 
 
 def net_with(module: str, param_str: str = ""):
@@ -114,7 +115,7 @@ def test_what_a_module_defines_itself_is_left_alone(tmp_path):
     path.write_text(NEW.replace("np.float = None\n", "").replace("import caffe\n", ""))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        names = {"__builtins__": module_builtins()}
+        names = module_globals()
         exec(compile_file(str(path)), names)
     np_like = type("numpy", (), {"float": 3})
     assert names["load"](5, np_like) == [range(3), 5, 3, [(1, 2)]]
@@ -125,7 +126,7 @@ def test_lines_stay_what_they_were(tmp_path):
     path.write_text(
         "import numpy as np\n\n\ndef f(x):\n    return (np.float(x),\n            reduce(max, [x]).a.b)\n"
     )
-    names = {"__builtins__": module_builtins()}
+    names = module_globals()
     with pytest.warns(UserWarning, match=r"line 5: np.float as float; line 6: reduce as reduce"):
         exec(compile_file(str(path)), names)
     with pytest.raises(AttributeError) as error:
@@ -137,7 +138,7 @@ def run(folder, text: str) -> tuple[dict, list[str]]:
     """The names that a module has in the end, and what its one warning says of its lines."""
     path = folder / "module.py"
     path.write_text(text)
-    names = {"__builtins__": module_builtins()}
+    names = module_globals()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         exec(compile_file(str(path)), names)
@@ -232,18 +233,21 @@ def test_what_numpy_is_given_is_no_variable(tmp_path, monkeypatch):
     assert said == ["line 3: np.float as float"]
 
 
-def test_names_of_python_2_are_builtins_of_the_module_only(tmp_path):
-    names, _ = run(tmp_path, "def f(long):\n    return long\ndef g(x):\n    return isinstance(x, long)\n")
-    assert names["f"](3) == 3 and names["g"](3)
-    assert set(names) == {"__builtins__", "f", "g"}
-    with pytest.raises(NameError):
-        exec("long", {})
+def test_names_that_are_bound_elsewhere_in_the_module(tmp_path):
+    text = "def f(long):\n    return long\ndef g(x):\n    return isinstance(x, long)\n"
+    names, said = run(tmp_path, text)
+    assert names["f"](3) == 3 and names["g"](3) and said == []
+
+
+def test_numba_compiles_them(tmp_path):
+    names, _ = run(tmp_path, "def f(n):\n    x = 0\n    for i in xrange(n):\n        x += i\n    return x\n")
+    assert numba.njit(names["f"])(5) == 10
 
 
 def test_encodings_and_the_compilers_own_warnings(tmp_path):
     path = tmp_path / "module.py"
     path.write_bytes("# coding: latin-1\nx = unicode('é\\d')\n".encode("latin-1"))
-    names = {"__builtins__": module_builtins()}
+    names = module_globals()
     with pytest.warns() as found:
         exec(compile_file(str(path)), names)
     assert names["x"] == "é\\d"
