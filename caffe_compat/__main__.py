@@ -6,7 +6,6 @@ caffe-compat in the script's place it is that command: torchrun starts modules, 
 
 from __future__ import annotations
 
-import ast
 import os
 import runpy
 import sys
@@ -27,6 +26,14 @@ PyYAML have changed since Python 2 are taken as today's, with a warning that say
 
 example: python -m caffe_compat train.py --solver solver.prototxt
 """
+RUNNING = (
+    __file__,
+    old_python.__file__,
+    runpy.__file__,
+    "<frozen runpy>",
+    "<frozen importlib._bootstrap>",
+    "<frozen importlib._bootstrap_external>",
+)
 
 
 def main(args: list[str]) -> None:
@@ -49,11 +56,11 @@ def main(args: list[str]) -> None:
     try:
         with old_python.understood():
             if is_module:
-                runpy.run_module(args[0], run_name="__main__", alter_sys=True)
+                runpy.run_module(args[0], old_python.module_globals(), run_name="__main__", alter_sys=True)
             else:
                 _run_script(args[0])
     except Exception as error:
-        trace = _from_script_on(error.__traceback__)
+        trace = _of_the_user(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         if isinstance(error, SyntaxError):
             print(f"{error.filename}:{error.lineno}: {old_python.hint(error)}", file=sys.stderr)
@@ -72,16 +79,23 @@ def _run_command(args: list[str]) -> None:
 def _run_script(path: str) -> None:
     module = ModuleType("__main__")
     module.__file__ = path
+    vars(module).update(old_python.module_globals())
     sys.modules["__main__"] = module
     exec(old_python.compile_file(path), vars(module))
 
 
-def _from_script_on(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of what runs the script."""
-    own = (__file__, old_python.__file__, ast.__file__, runpy.__file__, "<frozen runpy>")
-    while trace is not None and trace.tb_frame.f_code.co_filename in own:
+def _of_the_user(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of what imports and runs the user's files."""
+    entries = []
+    while trace is not None:
+        entries.append(trace)
         trace = trace.tb_next
-    return trace
+    kept = None
+    for entry in reversed(entries):
+        if entry.tb_frame.f_code.co_filename not in RUNNING:
+            entry.tb_next = kept
+            kept = entry
+    return kept
 
 
 if __name__ == "__main__":

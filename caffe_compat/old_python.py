@@ -1,28 +1,38 @@
-"""Modules of the Python 2 era: what has only changed its name since is put in today's words while a module is read.
+"""Users' modules that were written for Python 2, or for an older numpy or PyYAML, run where only names have changed.
 
+The builtins of Python 2 are globals of such a module; other names are replaced in its text before it is compiled.
 Only modules of the user's own are looked at, and nothing is patched that others see.
 """
 
 from __future__ import annotations
 
-import ast
+import functools
 import importlib.util
+import io
 import os
+import re
 import site
+import symtable
 import sys
 import sysconfig
+import tokenize
 import types
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import accumulate
+from typing import Any
 
 import numpy
+import yaml
 
-NAMES = {
-    "xrange": "range", "unicode": "str", "basestring": "str", "long": "int", "unichr": "chr", "raw_input": "input",
-    "reduce": "__import__('functools').reduce",
+from caffe_compat.layers.common.param_str import Loader
+
+BUILTINS: dict[str, Any] = {
+    "xrange": range, "unicode": str, "basestring": str, "long": int, "unichr": chr, "raw_input": input,
+    "reduce": functools.reduce,
 }  # fmt: skip
 NUMPY = {
     "float": "float", "int": "int", "bool": "bool", "object": "object", "str": "str", "complex": "complex",
@@ -35,9 +45,6 @@ MODULES = {
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io",
     "__builtin__": "builtins",
 }  # fmt: skip
-LOADER = (
-    "__import__('caffe_compat.layers.common.param_str', fromlist=['Loader']).Loader"  # safe, and knows tuples
-)
 INSTALLED = tuple(
     folder + os.sep
     for folder in (
@@ -54,122 +61,110 @@ def hint(error: SyntaxError) -> str:
 
 
 def compile_file(path: str, package: str = "") -> types.CodeType:
-    """The code of a module in today's words; a warning names the file and the lines that used old ones.
+    """The code of a module, to be run with `module_globals`; a warning says which lines have old names.
 
     package: the package that the module is in. Raises SyntaxError.
     """
     with open(path, "rb") as file:
-        tree = ast.parse(file.read(), path)
-    today = _Today(tree, os.path.dirname(path), package)
-    tree = ast.fix_missing_locations(today.visit(tree))
-    if today.changes:
-        _warn(path, sorted(set(today.changes)))
-    return compile(tree, path, "exec", dont_inherit=True)
+        source = file.read()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the last compile gives them, once
+        compile(source, path, "exec", dont_inherit=True)
+        text = importlib.util.decode_source(source)
+        own = set(_bound(symtable.symtable(text, path, "exec")))
+        changes = sorted(_changes(text, own, os.path.dirname(path), package))
+    if changes:
+        _warn(path, sorted({(text.count("\n", 0, start) + 1, said) for start, _, _, said in changes}))
+    for start, end, new, _ in reversed(changes):
+        text = text[:start] + new + text[end:]
+    return compile(text, path, "exec", dont_inherit=True)
+
+
+def module_globals() -> dict[str, Any]:
+    """What a user's module has before it runs."""
+    return {**BUILTINS, "__yaml_load__": _yaml_load}
+
+
+def _yaml_load(stream: Any, Loader: Any = Loader) -> Any:
+    return yaml.load(stream, Loader)
+
+
+def _bound(scope: symtable.SymbolTable) -> Iterator[str]:
+    """The names that a module binds itself, at its top or further in."""
+    yield from (symbol.get_name() for symbol in scope.get_symbols() if symbol.is_local())
+    for inner in scope.get_children():
+        yield from _bound(inner)
 
 
 def _warn(path: str, lines: list[tuple[int, str]]) -> None:
     said = "; ".join(f"line {line}: {what}" for line, what in lines[:8])
     more = f"; and {len(lines) - 8} more" if len(lines) > 8 else ""
-    warnings.warn_explicit(
-        f"written for Python 2 or an older library, runs in today's words: {said}{more}",
-        UserWarning,
-        path,
-        lines[0][0],
-    )
+    message = f"written for Python 2 or an older library, runs in today's words: {said}{more}"
+    warnings.warn_explicit(message, UserWarning, path, lines[0][0])
 
 
-class _Today(ast.NodeTransformer):
-    """Replaces the old words of a module, except those that the module defines itself."""
+# ---- changes of the text --------------------------------------------------------------------------------------
 
-    def __init__(self, tree: ast.AST, folder: str, package: str):
-        self.folder, self.package = folder, package
-        self.changes: list[tuple[int, str]] = []
-        self.bound = set(_bound(tree))
-        imports = [name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-        self.numpy = {name.asname or name.name for name in imports if name.name == "numpy"}
-        self.yaml = {name.asname or name.name for name in imports if name.name == "yaml"}
-
-    def _replaced(self, node: ast.expr, text: str, said: str) -> ast.expr:
-        self.changes.append((node.lineno, said))
-        new = ast.parse(text, mode="eval").body
-        for part in ast.walk(new):
-            ast.copy_location(part, node)
-        return new
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in NAMES and node.id not in self.bound:
-            return self._replaced(node, NAMES[node.id], f"{node.id} as {NAMES[node.id].rpartition('.')[2]}")
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        self.generic_visit(node)
-        module = _name(node.value)
-        gone = module in self.numpy and node.attr in NUMPY and node.attr not in vars(numpy)
-        if gone and isinstance(node.ctx, ast.Load):
-            new = NUMPY[node.attr].format(module)
-            return self._replaced(node, new, f"{module}.{node.attr} as {new}")
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        func = node.func
-        if not isinstance(func, ast.Attribute) or func.attr in self.bound or node.keywords:
-            return node
-        if func.attr in METHODS and not node.args:
-            self.changes.append((node.lineno, f".{func.attr}() as .{METHODS[func.attr]}()"))
-            func.attr = METHODS[func.attr]
-            return ast.copy_location(ast.Call(ast.Name("iter", ast.Load()), [node], []), node)
-        if func.attr == "has_key" and len(node.args) == 1:
-            self.changes.append((node.lineno, ".has_key() as in"))
-            return ast.copy_location(ast.Compare(node.args[0], [ast.In()], [func.value]), node)
-        if func.attr == "load" and _name(func.value) in self.yaml and len(node.args) == 1:
-            loader = self._replaced(node, LOADER, "yaml.load() with a safe Loader")
-            node.keywords.append(ast.keyword("Loader", loader))
-        return node
-
-    # ---- imports ----------------------------------------------------------------------------------------------
-    def visit_Import(self, node: ast.Import) -> ast.stmt:
-        for name in node.names:
-            if name.name in MODULES:
-                self.changes.append((node.lineno, f"module {name.name} as {MODULES[name.name]}"))
-                name.name, name.asname = MODULES[name.name], name.asname or name.name
-        if len(node.names) == 1 and self._is_sibling(node.names[0].name):
-            self.changes.append((node.lineno, f"module {node.names[0].name} as .{node.names[0].name}"))
-            return ast.copy_location(ast.ImportFrom(None, node.names, 1), node)
-        return node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
-        if node.level == 0 and node.module in MODULES:
-            self.changes.append((node.lineno, f"module {node.module} as {MODULES[node.module]}"))
-            node.module = MODULES[node.module]
-        elif node.level == 0 and node.module and self._is_sibling(node.module):
-            self.changes.append((node.lineno, f"module {node.module} as .{node.module}"))
-            node.level = 1
-        return node
-
-    def _is_sibling(self, name: str) -> bool:
-        """Whether a module is one beside this one in its package, which Python 2 found without a dot."""
-        return (
-            bool(self.package)
-            and os.path.exists(os.path.join(self.folder, f"{name}.py"))
-            and importlib.util.find_spec(name) is None
-        )
+AFTER_DOT = r"(?<=[^\d.]\.)[\s\\]+"  # of an attribute, not of 1. or ...
+NAME = r"(?<![\w.])"  # before a name that is no attribute
+READ = r"\b(?! *=(?!=))"  # after one that is neither assigned to nor a keyword
+ONE_ARGUMENT = r"(?= *\((?:[^(),=]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+\))"
+IMPORT = r"(?m)(?:(?<!\\\n)^|(?<=[;:]))[ \t]*(?:from +|import +(?:(?:[^\n;]|\\\n)*,)?[ \\\n]*)"
 
 
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
+def _changes(text: str, own: set[str], folder: str, package: str) -> Iterator[tuple[int, int, str, str]]:
+    """Where a change starts and ends, the new text, and what the user is told; `own` names stay."""
+    code = _code(text)
+    words = set(re.findall(r"\w+", code)) if package else ()
+    siblings = {word: f"{package}.{word}" for word in words if _is_sibling(word, folder)}
+    for pattern, new, said in _patterns(code, own, siblings):
+        for found in re.finditer(pattern, code):
+            yield *found.span(1), new, said
 
 
-def _bound(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            yield node.name
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.alias):
-            yield node.asname or node.name
+def _code(text: str) -> str:
+    """The text with quotes for what is in strings, spaces for comments, dots for a gap after one; nothing moves."""
+    lines = [0, *accumulate(map(len, io.StringIO(text)))]
+    code = list(text)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "COMMENT" or "STRING" in kind:
+            start, end = (lines[line - 1] + column for line, column in (token.start, token.end))
+            mark = " " if kind == "COMMENT" else '"'
+            code[start:end] = [old if old == "\n" else mark for old in code[start:end]]
+    return re.sub(AFTER_DOT, lambda gap: "." * len(gap[0]), "".join(code))
+
+
+def _is_sibling(name: str, folder: str) -> bool:
+    """Whether a module is one of the folder, where Python 2 found it without its package, and of no other."""
+    return os.path.exists(f"{folder}/{name}.py") and importlib.util.find_spec(name) is None
+
+
+def _patterns(code: str, own: set[str], siblings: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """A pattern with a group that is replaced, by what, and what the user is told."""
+    for name in BUILTINS.keys() - own:  # which are there: see module_globals
+        yield rf"{NAME}({name}){READ}", name, f"{name} as {BUILTINS[name].__name__}"
+    for name in METHODS.keys() - own:
+        new = METHODS[name]
+        yield rf"\.({name} *\( *\))", f"{new}().__iter__()", f".{name}() as .{new}()"
+    if "has_key" not in own:
+        yield rf"\.(has_key){ONE_ARGUMENT}", "__contains__", ".has_key() as in"
+    for alias in _aliases(code, "numpy"):
+        for name in NUMPY.keys() - vars(numpy).keys():
+            new = NUMPY[name].format(alias)
+            yield rf"{NAME}({alias}\.{name}){READ}", new, f"{alias}.{name} as {new}"
+    for alias in _aliases(code, "yaml"):
+        yield rf"{NAME}({alias}\.load){ONE_ARGUMENT}", "__yaml_load__", "yaml.load() with a safe Loader"
+    for name, new in (siblings | MODULES).items():
+        said = f"module {name} as {new if name in MODULES else f'.{name}'}"
+        yield rf"{IMPORT}({name})(?= +(?:as|import)\b)", new, said
+        yield rf"{IMPORT}({name})\b(?! *\.| +(?:as|import)\b)", f"{new} as {name}", said
+
+
+def _aliases(code: str, module: str) -> set[str]:
+    """The names that `import` gives a module."""
+    found = re.findall(rf"{IMPORT}{module}\b(?! *\.| +import\b)(?: +as +(\w+))?", code)
+    return {alias or module for alias in found}
 
 
 # ---- importing ------------------------------------------------------------------------------------------------
@@ -177,7 +172,7 @@ def _bound(tree: ast.AST) -> Iterator[str]:
 
 @contextmanager
 def understood() -> Iterator[None]:
-    """While this lasts, modules of the user's own that are imported may use old words."""
+    """While this lasts, modules of the user's own that are imported may use old names."""
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:
@@ -200,9 +195,12 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    def get_code(
-        self, fullname: str
-    ) -> types.CodeType:  # no .pyc: the next to import this may want the old words
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        module = types.ModuleType(spec.name)
+        vars(module).update(module_globals())
+        return module
+
+    def get_code(self, fullname: str) -> types.CodeType:  # no .pyc: others who import this want it as it is
         package = fullname if self.is_package(fullname) else fullname.rpartition(".")[0]
         return compile_file(self.path, package)
 

@@ -11,9 +11,9 @@ no effect.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -236,13 +236,31 @@ def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
         raise DataError(f"the configuration key '{pairs[-1]}' has no value; give KEY VALUE pairs")
     for key, text in zip(pairs[::2], pairs[1::2], strict=True):
         try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # plain text needs no quotes
+            value = _literal(text.strip())
+        except ValueError:  # plain text needs no quotes
             value = text
         for part in reversed(key.split(".")):
             value = {part: value}
         cfg = _merge(cfg, value, "")
     return cfg
+
+
+_WORDS = {"True": True, "False": False, "None": None}
+_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
+_SEQUENCE = re.compile(r"\(.*,.*\)|\[.*\]", re.DOTALL)
+_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=e))(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def _literal(text: str) -> Any:
+    """The value of a Python literal, as the reference reads it. Raises ValueError for plain text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _TEXT.fullmatch(text):
+        return text[1:-1]
+    if _SEQUENCE.fullmatch(text):
+        items = re.split(r"[\s()\[\]]*,[\s()\[\]]*", text.strip("()[], \n"))
+        return (tuple if text[0] == "(" else list)(map(_literal, items))
+    return float(text) if _FLOAT.fullmatch(text) else int(text, 0)
 
 
 def _merge(config: Any, values: Any, under: str) -> Any:

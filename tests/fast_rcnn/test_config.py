@@ -127,6 +127,57 @@ def test_pairs_on_the_command_line():
 
 
 @pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("TRAIN.SCALES", "(480,576)", (480, 576)),
+        ("TRAIN.SCALES", "(90,)", (90,)),
+        ("TRAIN.SCALES", "[600,]", (600,)),
+        ("TRAIN.SCALES", " [ 480 , 600 ] ", (480, 600)),
+        ("PIXEL_MEANS", "[[[1, 2.5, -.5e1]]]", (1.0, 2.5, -5.0)),
+        ("TRAIN.BBOX_NORMALIZE_STDS", "(1e-3, 1, +2., 1_0)", (0.001, 1.0, 2.0, 10.0)),
+        ("TRAIN.USE_OHEM", "True", True),
+        ("TRAIN.USE_FLIPPED", "False", False),
+        ("EPS", "1e-3", 0.001),
+        ("EPS", "2", 2.0),
+        ("TRAIN.BATCH_SIZE", "-1", -1),
+        ("TRAIN.BATCH_SIZE", "0x10", 16),
+        ("EXP_DIR", "'3'", "3"),
+        ("EXP_DIR", '"it\'s"', "it's"),
+        ("EXP_DIR", "010", "010"),
+        ("EXP_DIR", "yes", "yes"),
+        ("EXP_DIR", "a: b # (c, d)", "a: b # (c, d)"),
+        ("EXP_DIR", "(a, b)", "(a, b)"),
+        ("EXP_DIR", "'", "'"),
+        ("EXP_DIR", "", ""),
+    ],
+)
+def test_values_on_the_command_line_are_python_literals_or_plain_text(key, text, value):
+    cfg = cfg_from_list([key, text])
+    found = getattr(cfg.TRAIN, key.removeprefix("TRAIN.")) if key.startswith("TRAIN.") else getattr(cfg, key)
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("TRAIN.BATCH_SIZE", "1.5", "'TRAIN.BATCH_SIZE' is 1.5; expected a whole number like 128"),
+        ("TRAIN.BATCH_SIZE", "None", "'TRAIN.BATCH_SIZE' is None; expected a whole number like 128"),
+        ("TRAIN.BATCH_SIZE", "many", "'TRAIN.BATCH_SIZE' is 'many'; expected a whole number like 128"),
+        ("TRAIN.USE_OHEM", "yes", "'TRAIN.USE_OHEM' is 'yes'; expected a truth value like False"),
+        ("TRAIN.SCALES", "600", "'TRAIN.SCALES' is 600; expected one or more numbers like [600]"),
+        ("TRAIN.SCALES", "[1 2]", "'TRAIN.SCALES' is '[1 2]'; expected one or more numbers like [600]"),
+        ("TRAIN.SCALES", "(600, True)", "'TRAIN.SCALES' is True; expected a whole number like 600"),
+        ("PIXEL_MEANS", "(1, 2)", "'PIXEL_MEANS' is (1, 2); expected 3 numbers like [102.9801, 115.9465"),
+        ("EXP_DIR", "3", "'EXP_DIR' is 3; expected text like 'default'"),
+    ],
+)
+def test_values_on_the_command_line_that_do_not_fit(key, text, message):
+    with pytest.raises(DataError) as error:
+        cfg_from_list([key, text])
+    assert message in error.value.message
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("TRAIN: {BATCHSIZE: 3}", "no configuration key 'TRAIN.BATCHSIZE'; did you mean 'TRAIN.BATCH_SIZE'?"),

@@ -86,6 +86,39 @@ def test_a_traceback_begins_in_the_script(folder, args):
     assert 'script.py", line 19, in fail' in done.stderr and "caffe_compat/__main__" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "helper, end",
+    [
+        ("import caffe\n\nxrange(0, 3, 0)\n", ["ValueError: range() arg 3 must not be zero"]),
+        ("import no_such_module\n", ["ModuleNotFoundError: No module named 'no_such_module'"]),
+    ],
+)
+@pytest.mark.parametrize("args", [["script.py"], ["-m", "script"]])
+def test_a_traceback_has_the_frames_of_the_users_files_only(folder, args, helper, end):
+    (folder / "helper.py").write_text(helper)
+    done = run_process("caffe_compat", *args, cwd=folder)
+    assert done.returncode == 1
+    lines = done.stderr[done.stderr.index("Traceback") :].splitlines()
+    files = [line.split('"')[1].rpartition("/")[2] for line in lines if line.startswith("  File ")]
+    assert files == ["script.py", "helper.py"] and lines[-1:] == end
+
+
+def test_a_helper_in_python_2(folder):
+    (folder / "helper.py").write_text("import caffe\nprint 'hello'\n")
+    done = run_process("caffe_compat", "script.py", cwd=folder)
+    files = [line.split('"')[1] for line in done.stderr.splitlines() if line.startswith("  File ")]
+    assert files == ["script.py", str(folder / "helper.py")]
+    assert done.stderr.splitlines()[-1].startswith(f"{folder / 'helper.py'}:2: is it Python 2 code?")
+
+
+def test_a_module_of_the_python_2_era(folder):
+    (folder / "old.py").write_text("import numpy as np\nprint([long(np.float(i)) for i in xrange(3)])\n")
+    for args in (["old.py"], ["-m", "old"]):
+        done = run_process("caffe_compat", *args, cwd=folder)
+        assert done.returncode == 0 and done.stdout == "[0, 1, 2]\n", done.stderr
+        assert "line 2: long as int; line 2: np.float as float; line 2: xrange as range\n" in done.stderr
+
+
 def test_python_2_scripts_and_wrong_names(tmp_path):
     (tmp_path / "two.py").write_text("import caffe\nprint 'hello'\n")
     done = run_process("caffe_compat", "two.py", cwd=tmp_path)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import warnings
 
+import numba
 import numpy as np
 import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
-from caffe_compat.old_python import compile_file
+from caffe_compat.old_python import compile_file, module_globals, understood
 
 
 def net_with(module: str, param_str: str = ""):
@@ -113,7 +115,7 @@ def test_what_a_module_defines_itself_is_left_alone(tmp_path):
     path.write_text(NEW.replace("np.float = None\n", "").replace("import caffe\n", ""))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        names: dict = {}
+        names = module_globals()
         exec(compile_file(str(path)), names)
     np_like = type("numpy", (), {"float": 3})
     assert names["load"](5, np_like) == [range(3), 5, 3, [(1, 2)]]
@@ -124,12 +126,142 @@ def test_lines_stay_what_they_were(tmp_path):
     path.write_text(
         "import numpy as np\n\n\ndef f(x):\n    return (np.float(x),\n            reduce(max, [x]).a.b)\n"
     )
-    names: dict = {}
+    names = module_globals()
     with pytest.warns(UserWarning, match=r"line 5: np.float as float; line 6: reduce as reduce"):
         exec(compile_file(str(path)), names)
     with pytest.raises(AttributeError) as error:
         names["f"](3)
     assert error.traceback[-1].lineno + 1 == 6
+
+
+def run(folder, text: str) -> tuple[dict, list[str]]:
+    """The names that a module has in the end, and what its one warning says of its lines."""
+    path = folder / "module.py"
+    path.write_text(text)
+    names = module_globals()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        exec(compile_file(str(path)), names)
+    assert len(found) <= 1
+    return names, [line for one in found for line in str(one.message).split("words: ")[1].split("; ")]
+
+
+UNCHANGED = """\
+text = 'np.float' "d.iteritems()" \'\'\'
+import cPickle
+yaml.load(x) xrange \'\'\'
+data = rb'np.bool'
+# import cPickle; np.float, d.has_key(3), xrange
+number = 1.  # np.int
+import numpy as np
+import yaml
+formatted = f"np.float xrange .has_key(3) {number} {{np.float}}" + f'{number:>3}' + rf"\\d{number}np.bool"
+class Chain:
+    pass
+a = Chain()
+a.np, a.yaml = a, a
+a.bool, a.float, a.load, a.xrange, a.unicode = 1, 2, len, 4, 5
+chain = [a.np.bool, a. np.float, a.np.np.bool, a.xrange, a.yaml.load("xyz"), a.
+         np.bool]
+def called(**names):
+    return names
+names = called(long=1, unicode = 2, has_key=3)
+args = ["[1, (2)]", yaml.SafeLoader]
+loaded = [yaml.load(args[0], Loader=yaml.SafeLoader), yaml.load("[4]", yaml.SafeLoader),
+          yaml.load(
+              "".join(("{a", ": 3}")), Loader=yaml.SafeLoader)]
+"""
+
+
+def test_strings_comments_attributes_and_keywords_stay(tmp_path):
+    names, said = run(tmp_path, UNCHANGED)
+    assert said == []
+    assert names["text"] == "np.floatd.iteritems()\nimport cPickle\nyaml.load(x) xrange "
+    assert names["data"] == b"np.bool"
+    assert names["formatted"] == "np.float xrange .has_key(3) 1.0 {np.float}1.0\\d1.0np.bool"
+    assert names["chain"] == [1, 2, 1, 4, 3, 1]
+    assert names["names"] == {"long": 1, "unicode": 2, "has_key": 3}
+    assert names["loaded"] == [[1, "(2)"], [4], {"a": 3}]
+
+
+@pytest.mark.parametrize(
+    "text, value, said",
+    [
+        ("x = next({1: 2}.iteritems())", (1, 2), "line 1: .iteritems() as .items()"),
+        ("x = [*{1: 2}.iterkeys( )]", [1], "line 1: .iterkeys() as .keys()"),
+        ("d = ({1: 2}\n     .itervalues())\nx = list(d)", [2], "line 2: .itervalues() as .values()"),
+        ("d = {(1, 'a,b'): 2}\nx = d.has_key((1, 'a,b'))", True, "line 2: .has_key() as in"),
+        ("d = {1: 2}\nx = d.has_key(*[1]), d.has_key(2)", (True, False), "line 2: .has_key() as in"),
+        ("d = {2: 1}\nx = d.has_key(\n    len('()'))", True, "line 2: .has_key() as in"),
+        ("import numpy\nx = 1.\nx = numpy.Inf", np.inf, "line 3: numpy.Inf as numpy.inf"),
+        ("import os, numpy as n; x = n.product([2, 3])", 6, "line 1: n.product as n.prod"),
+        ("import os, \\\n    numpy as n\nx = n.float('3')", 3, "line 3: n.float as float"),
+        ("import numpy as np\ndef f(x=np.float): return x\nx = f()", float, "line 2: np.float as float"),
+        ("import yaml as y\nx = y.load('!!python/tuple [1]')", (1,), "line 2: yaml.load() with a safe Loader"),
+        ("import yaml\na = '[1]', yaml.BaseLoader\nx = yaml.load(*a)", ["1"], "line 3: yaml.load() with a safe Loader"),
+        ("import yaml\nx = yaml.load(str([1, len((2, 3))]))", [1, 2], "line 2: yaml.load() with a safe Loader"),
+        ("import os, cPickle, Queue as q; x = cPickle.__name__, q.__name__, (1, os)[0]", ("pickle", "queue", 1),
+         "line 1: module Queue as queue; line 1: module cPickle as pickle"),
+        ("try: import cPickle as p\nexcept ImportError: p = 3\nx = p.__name__", "pickle",
+         "line 1: module cPickle as pickle"),
+        ("from os import \\\n    path\nfrom Queue import Queue\nx = Queue.__module__", "queue",
+         "line 3: module Queue as queue"),
+        ("x = f'{xrange(3)} {reduce(max, [1, 2])}'", "range(0, 3) 2", None),
+        ("\x0cx = 'é', xrange(2)", ("é", range(2)), "line 1: xrange as range"),
+    ],
+)  # fmt: skip
+def test_what_is_replaced(tmp_path, text, value, said):
+    names, found = run(tmp_path, text)
+    assert names["x"] == value
+    assert said is None or found == said.split("; ")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="an f-string is one token before Python 3.12")
+def test_f_strings(tmp_path):
+    text = "import numpy as np\nx = f'np.float {np.float(3)!r} {{np.float}} {dict().has_key(1)} {3:>{len([np.float])}}'"
+    names, said = run(tmp_path, text)
+    assert names["x"] == "np.float 3.0 {np.float} False 3"
+    assert said == ["line 2: .has_key() as in", "line 2: np.float as float"]
+
+
+def test_what_numpy_is_given_is_no_variable(tmp_path, monkeypatch):
+    monkeypatch.setattr(np, "float", None, raising=False)
+    monkeypatch.delattr(np, "float")
+    text = "import numpy as np\nif not hasattr(np, 'float'): np.float = 3\nx = np.float == 3.5, 'float' in globals()"
+    names, said = run(tmp_path, text)
+    assert np.float == 3 and names["x"] == (False, False)
+    assert said == ["line 3: np.float as float"]
+
+
+def test_names_that_are_bound_elsewhere_in_the_module(tmp_path):
+    text = "def f(long):\n    return long\ndef g(x):\n    return isinstance(x, long)\n"
+    names, said = run(tmp_path, text)
+    assert names["f"](3) == 3 and names["g"](3) and said == []
+
+
+def test_numba_compiles_them(tmp_path):
+    names, _ = run(tmp_path, "def f(n):\n    x = 0\n    for i in xrange(n):\n        x += i\n    return x\n")
+    assert numba.njit(names["f"])(5) == 10
+
+
+def test_encodings_and_the_compilers_own_warnings(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_bytes("# coding: latin-1\nx = unicode('é\\d')\n".encode("latin-1"))
+    names = module_globals()
+    with pytest.warns() as found:
+        exec(compile_file(str(path)), names)
+    assert names["x"] == "é\\d"
+    assert [one.lineno for one in found] == [2, 2] and "invalid escape" in str(found[1].message)
+
+
+def test_siblings(write):
+    write("old_package/__init__.py", "")
+    write("old_package/steps.py", "STEP = 16\n")
+    write("old_package/uses.py", "import os, steps\nimport steps as s; from steps import STEP\n")
+    told = r"line 1: module steps as .steps; line 2: module steps as .steps$"
+    with pytest.warns(UserWarning, match=told), understood():
+        uses = importlib.import_module("old_package.uses")
+    assert uses.steps is uses.s is sys.modules["old_package.steps"] and uses.STEP == 16
 
 
 @pytest.mark.parametrize(
