@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
-from layers.naive.arithmetic import softmax_lines
 from layers.naive.given import Given, lines
 from layers.naive.neurons import sigmoid
+from layers.naive.normalization import softmax_lines
 from layers.test_smooth_l1_loss import naive as smooth_l1
 
 
