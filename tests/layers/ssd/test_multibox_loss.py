@@ -131,7 +131,7 @@ def test_the_gradient_at_the_steps_leaves_out_the_variances_as_in_caffe():
     runner.forward()
     diff = runner.backward([np.array(2.0)])[0].reshape(N, P, 4)
     matched = np.zeros((N, P), bool)
-    matched[runner.layer.places.where[:2]] = True
+    matched[runner.layer.localization.where[:2]] = True
     assert matched.any() and not diff[~matched].any()
     for n, p in np.argwhere(matched):
         variance = arrays[2][0, 1, 4 * p : 4 * p + 4]
