@@ -7,7 +7,7 @@ from recordings import net_of
 import caffe_compat as caffe
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.registry import layer_type_list
-from layers import ssd
+from layers.ssd import plain_ssd
 
 CLASSES = 4
 PRIORS = {
@@ -138,10 +138,12 @@ def naive(net):
         scores.append(by_prior(convolve(x, *params[f"{source}_mbox_conf"], 1), CLASSES))
         height, width = x.shape[2:]
         more = {"clip": True} if source == "conv1" else {"variance": (0.1, 0.1, 0.2, 0.2)}
-        boxes.append(ssd.priors(SIZES[source], (height, width), (36, 28), (36 / width, 28 / height), **more))
+        boxes.append(
+            plain_ssd.priors(SIZES[source], (height, width), (36, 28), (36 / width, 28 / height), **more)
+        )
     scores = np.exp(np.concatenate(scores, axis=1))
     scores /= scores.sum(axis=2, keepdims=True)
-    return ssd.detections(
+    return plain_ssd.detections(
         np.concatenate(steps, axis=1).reshape(2, -1),
         scores.reshape(2, -1),
         np.concatenate(boxes, axis=2),

@@ -1,7 +1,8 @@
-"""Layers that put several bottoms together, or a bottom and a param of fewer axes."""
+"""Layers that put several bottoms together, or a bottom and a param of fewer axes, or take one apart."""
 
 from __future__ import annotations
 
+import itertools
 from functools import reduce
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 from caffe_compat.layers.base import Layer
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
-from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.onnx_export.operators import END, Operators
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 ELTWISE = {EltwiseParameter.PROD: "Mul", EltwiseParameter.SUM: "Add", EltwiseParameter.MAX: "Max"}
@@ -29,6 +30,19 @@ def concat(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.concat_param
     axis = param.concat_dim if param.HasField("concat_dim") else param.axis
     return [write("Concat", *bottoms, axis=axis % write.axes[bottoms[0]])]
+
+
+@converts("Slice")
+def slice_(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, tops = layer.layer_param.slice_param, len(layer.layer_param.top)
+    axis = (param.slice_dim if param.HasField("slice_dim") else param.axis) % write.axes[bottoms[0]]
+    if not param.slice_point:
+        return write.many("Split", tops, *bottoms, axis=axis) if tops > 1 else bottoms
+    points = [0, *param.slice_point, END]
+    return [
+        write("Slice", *bottoms, write.ints([start]), write.ints([end]), write.ints([axis]))
+        for start, end in itertools.pairwise(points)
+    ]
 
 
 @converts("Scale")

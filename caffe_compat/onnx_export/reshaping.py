@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-
 from caffe_compat.layers.base import Layer
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import END, Operators
+from caffe_compat.onnx_export.operators import Operators
 
 
 @converts("Flatten")
@@ -51,21 +49,6 @@ def shuffle_channel(write: Operators, layer: Layer, bottoms: list[str]) -> list[
     groups = _reshaped(write, bottoms[0], 1, 2, [group, -1])
     mixed = write("Transpose", groups, perm=[0, 2, 1, *range(3, axes + 1)])
     return [write("Reshape", mixed, shape)]
-
-
-@converts("Slice")
-def slice_(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    param, tops = layer.layer_param.slice_param, len(layer.layer_param.top)
-    axis = (param.slice_dim if param.HasField("slice_dim") else param.axis) % write.axes[bottoms[0]]
-    if not param.slice_point:
-        return write.many("Split", tops, *bottoms, axis=axis) if tops > 1 else bottoms
-    points = [0, *param.slice_point, END]
-    return [_part(write, bottoms[0], axis, [start], [end]) for start, end in itertools.pairwise(points)]
-
-
-def _part(write: Operators, x: str, axis: int, starts: list[int], ends: list[int]) -> str:
-    axes = [axis + i for i in range(len(starts))]
-    return write("Slice", x, *map(write.ints, (starts, ends, axes)))
 
 
 @converts("Crop")

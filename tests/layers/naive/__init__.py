@@ -4,13 +4,37 @@ NAIVE: for each layer type a function that takes a Given and returns the tops. W
 reference with the gradient too, it is taken from there.
 """
 
-from layers.naive import arithmetic, detection, losses, moving, neurons, recurrent, rois, windows
+from layers.naive import (
+    combining,
+    data,
+    detection,
+    filters,
+    losses,
+    neurons,
+    normalization,
+    pooling,
+    recurrent,
+    reducing,
+    reshaping,
+    resizing,
+    rois,
+)
 from layers.naive.given import Given, given_to
 
 NAIVE = {
-    type: function
-    for module in (neurons, moving, arithmetic, windows, rois, losses, detection, recurrent)
-    for type, function in module.NAIVE.items()
+    **neurons.NAIVE,
+    **combining.NAIVE,
+    **reshaping.NAIVE,
+    **reducing.NAIVE,
+    **filters.NAIVE,
+    **pooling.NAIVE,
+    **normalization.NAIVE,
+    **resizing.NAIVE,
+    **rois.NAIVE,
+    **losses.NAIVE,
+    **detection.NAIVE,
+    **recurrent.NAIVE,
+    **data.NAIVE,
 }
 
 __all__ = ["NAIVE", "Given", "given_to"]

@@ -1,4 +1,4 @@
-"""SSD's layers: how their params say what layers/ssd.py computes."""
+"""SSD's layers: how their params say what layers/ssd/plain_ssd.py computes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter, PriorBoxParameter
-from layers import ssd
 from layers.naive.given import Given
 from layers.naive.losses import divided
+from layers.ssd import plain_ssd
 
 
 def code(param) -> str:
@@ -39,12 +39,12 @@ def prior_box(given: Given) -> list[np.ndarray]:
                 sizes.append(sizes[-1][::-1])
     variance = tuple(param.variance) or (0.1,)
     variance = variance * 4 if len(variance) == 1 else variance
-    return [ssd.priors(sizes, (height, width), image, step, param.offset, variance, param.clip)]
+    return [plain_ssd.priors(sizes, (height, width), image, step, param.offset, variance, param.clip)]
 
 
 def detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.detection_output_param
-    found = ssd.detections(
+    found = plain_ssd.detections(
         *given.bottom[:3],
         classes=param.num_classes,
         share=param.share_location,
@@ -67,7 +67,7 @@ def detection_output(given: Given) -> list[np.ndarray]:
 def multibox_loss(given: Given) -> list[np.ndarray]:
     param, loss_param = given.param.multibox_loss_param, given.param.loss_param
     message = MultiBoxLossParameter
-    place, score, matches, _ = ssd.multibox_loss(
+    place, score, matches, _ = plain_ssd.multibox_loss(
         *given.bottom,
         classes=param.num_classes,
         share=param.share_location,

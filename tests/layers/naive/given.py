@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,3 +46,15 @@ def lines(x: np.ndarray, axis: int) -> np.ndarray:
         outer *= dim if i < axis else 1
         inner *= dim if i > axis else 1
     return x.reshape(outer, x.shape[axis], inner).copy()
+
+
+def taken(shape, source: Callable[[tuple[int, ...]], float]) -> np.ndarray:
+    """The blob of this shape whose element at each place is source(place)."""
+    top = np.zeros(shape)
+    for at in np.ndindex(*shape):
+        top[at] = source(at)
+    return top
+
+
+def with_axis(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
+    return (*shape[:axis], size, *shape[axis + 1 :])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
-from layers.naive.arithmetic import softmax_lines
+from layers.fast_rcnn.test_smooth_l1_loss import naive as smooth_l1
 from layers.naive.given import Given, lines
 from layers.naive.neurons import sigmoid
-from layers.test_smooth_l1_loss import naive as smooth_l1
+from layers.naive.normalization import softmax_lines
 
 
 def divided(total: float, param: LossParameter, examples: int, each: int, counted: int, default="VALID"):

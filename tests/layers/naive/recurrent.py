@@ -1,11 +1,11 @@
-"""Recurrent layers: how their bottoms and params are those of layers/recurrence.py."""
+"""Recurrent layers: how their bottoms and params are those of layers/recurrent/recurrence.py."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from layers import recurrence
 from layers.naive.given import Given
+from layers.recurrent import recurrence
 
 
 def unrolled(function, count: int):

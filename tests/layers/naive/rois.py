@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from layers.fast_rcnn.test_box_annotator_ohem import naive as annotated
+from layers.fast_rcnn.test_hard_roi_mining import losses, overlap
+from layers.fast_rcnn.test_psroi_pooling import naive as pooled_by_place
+from layers.fast_rcnn.test_roi_align import naive as aligned
+from layers.fast_rcnn.test_roi_pooling import naive as pooled
 from layers.naive.given import Given
-from layers.test_box_annotator_ohem import naive as annotated
-from layers.test_hard_roi_mining import losses, overlap
-from layers.test_psroi_pooling import naive as pooled_by_place
-from layers.test_roi_align import naive as aligned
-from layers.test_roi_pooling import naive as pooled
 
 
 def roi_pooling(given: Given) -> list[np.ndarray]:

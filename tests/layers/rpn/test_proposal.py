@@ -11,7 +11,7 @@ from caffe_compat.layers.rpn.proposal import ProposalLayer
 from layers.contract import CLAUSES
 from layers.harness import Case, Runner, normal, unit
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "rpn" / "proposals.npz"
+GOLDEN = Path(__file__).parents[2] / "golden" / "rpn" / "proposals.npz"
 BOTTOMS = ("rpn_cls_prob_reshape", "rpn_bbox_pred", "im_info")
 SETTINGS = ("pre_nms_top_n", "post_nms_top_n", "nms_thresh", "min_size")
 

@@ -5,7 +5,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from layers.harness import Runner
-from layers.recurrence import lstm, slopes
+from layers.recurrent.recurrence import lstm, slopes
 
 
 @pytest.mark.parametrize("cont", [(0, 1, 1), (0.3, 1, 0.7)])

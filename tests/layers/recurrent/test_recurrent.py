@@ -8,7 +8,7 @@ from caffe_compat.errors import LayerError
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.harness import Runner
-from layers.recurrence import lstm, rnn, slopes
+from layers.recurrent.recurrence import lstm, rnn, slopes
 
 T, N, D = 3, 2, 4
 STATES = {"LSTM": 2, "RNN": 1}

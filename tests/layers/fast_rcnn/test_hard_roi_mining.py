@@ -10,7 +10,7 @@ import pytest
 from caffe_compat.errors import LayerError
 from layers.harness import Runner
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "pipeline" / "ohem_select.npz"
+GOLDEN = Path(__file__).parents[2] / "golden" / "pipeline" / "ohem_select.npz"
 BOTTOMS = [
     "cls_prob",
     "bbox_pred",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from layers import ssd
 from layers.harness import Runner, priors
+from layers.ssd import plain_ssd
 
 P, C, N = 37, 3, 2
 
@@ -18,7 +18,7 @@ def bottoms(labels=1, seed=1, num=N):
 
 
 def naive(arrays, **options):
-    return ssd.detections(*arrays, classes=C, **options)
+    return plain_ssd.detections(*arrays, classes=C, **options)
 
 
 def layer(params: str, arrays, dtype=np.float64) -> Runner:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from layers import ssd
 from layers.harness import Runner, objects, priors
+from layers.ssd import plain_ssd
 
 N, P, C, G = 3, 31, 4, 7
 SHAPES = [(N, 4 * P), (N, C * P), (1, 2, 4 * P), (1, 1, G, 8)]
@@ -80,7 +80,7 @@ def test_against_plain_loops(params, options):
     arrays = bottoms(labels=1 if options.get("share", True) else C)
     runner = layer(params, arrays)
     (top,) = runner.forward()
-    place, score, matches, counting = ssd.multibox_loss(*arrays, C, **options)
+    place, score, matches, counting = plain_ssd.multibox_loss(*arrays, C, **options)
     assert top.shape == () and matches > 1
     assert runner.layer.normalizer == matches
     assert {tuple(map(int, where)) for where in np.argwhere(runner.layer.chosen)} == counting
@@ -93,7 +93,7 @@ def test_against_plain_loops(params, options):
 def test_every_param_makes_a_difference():
     none = {"nms_param { nms_threshold: 0 }", "do_neg_mining: true"}
     losses = [
-        ssd.multibox_loss(*bottoms(labels=1 if options.get("share", True) else C), C, **options)[:2]
+        plain_ssd.multibox_loss(*bottoms(labels=1 if options.get("share", True) else C), C, **options)[:2]
         for params, options in OPTIONS
         if params not in none
     ]
@@ -111,7 +111,7 @@ def test_every_param_makes_a_difference():
     ],
 )
 def test_normalization(mode, divisor):
-    place, score, _, _ = ssd.multibox_loss(*bottoms(), C)
+    place, score, _, _ = plain_ssd.multibox_loss(*bottoms(), C)
     (top,) = layer(more=f"loss_param {{ {mode} }}").forward()
     np.testing.assert_allclose(top, (place + score) / divisor, rtol=1e-5)
 
@@ -121,7 +121,7 @@ def test_agnostic_objects():
     arrays[1] = arrays[1][:, : 2 * P]
     params = 'type: "MultiBoxLoss" multibox_loss_param { num_classes: 2 map_object_to_agnostic: true }'
     (top,) = Runner(params, arrays, dtype=np.float64).forward()
-    place, score, matches, _ = ssd.multibox_loss(*arrays, 2, agnostic=True)
+    place, score, matches, _ = plain_ssd.multibox_loss(*arrays, 2, agnostic=True)
     np.testing.assert_allclose(top, (place + score) / matches, rtol=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_the_gradient_at_the_steps_leaves_out_the_variances_as_in_caffe():
     runner.forward()
     diff = runner.backward([np.array(2.0)])[0].reshape(N, P, 4)
     matched = np.zeros((N, P), bool)
-    matched[runner.layer.places.where[:2]] = True
+    matched[runner.layer.localization.where[:2]] = True
     assert matched.any() and not diff[~matched].any()
     for n, p in np.argwhere(matched):
         variance = arrays[2][0, 1, 4 * p : 4 * p + 4]
@@ -152,7 +152,7 @@ def test_no_objects(rows, mining):
     arrays = [*bottoms()[:3], np.full((1, 1, rows, 8), -1.0)]
     runner = layer(f"mining_type: {mining}", arrays)
     (top,) = runner.forward()
-    want = ssd.multibox_loss(*arrays, C, mining=mining)[1]  # over 1, not over none
+    want = plain_ssd.multibox_loss(*arrays, C, mining=mining)[1]  # over 1, not over none
     np.testing.assert_allclose(top, want, rtol=1e-5)
     diffs = runner.backward([np.array(1.0)])
     assert not diffs[0].any() and diffs[1].any() == (mining == "NONE")

@@ -9,7 +9,7 @@ import pytest
 from caffe_compat.layers.kernels.anchors import decode, encode
 from caffe_compat.layers.rpn.anchors import anchors_on_map, generate_anchors
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "rpn" / "anchors.npz"
+GOLDEN = Path(__file__).parents[2] / "golden" / "rpn" / "anchors.npz"
 
 
 @pytest.mark.parametrize("case", range(6))

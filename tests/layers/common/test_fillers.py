@@ -12,7 +12,7 @@ from caffe_compat.layers.common.fillers import fill
 from caffe_compat.prototxt import caffe_pb2
 from caffe_compat.rng import set_random_seed
 
-RECORDINGS = sorted((Path(__file__).parents[1] / "golden" / "fillers").glob("*.npz"))
+RECORDINGS = sorted((Path(__file__).parents[2] / "golden" / "fillers").glob("*.npz"))
 
 
 def filler(text: str) -> caffe_pb2.FillerParameter:

@@ -11,7 +11,7 @@ from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 from layers.contract import CLAUSES
 from layers.harness import Case, Runner, normal
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "rpn"
+GOLDEN = Path(__file__).parents[2] / "golden" / "rpn"
 ANCHOR = {
     "RPN_POSITIVE_OVERLAP": "positive_overlap",
     "RPN_NEGATIVE_OVERLAP": "negative_overlap",

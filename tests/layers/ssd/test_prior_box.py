@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from layers import ssd
 from layers.harness import Runner
+from layers.ssd import plain_ssd
 
 MAP, IMAGE = (2, 3, 4, 5), (2, 1, 30, 50)
 
@@ -16,7 +16,7 @@ def layer(params: str, shapes=(MAP, IMAGE)) -> Runner:
 
 
 def naive(sizes, image=(50, 30), step=(10, 7.5), **options):
-    return ssd.priors(sizes, MAP[2:], image, step, **options)
+    return plain_ssd.priors(sizes, MAP[2:], image, step, **options)
 
 
 @pytest.mark.parametrize(

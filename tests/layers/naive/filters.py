@@ -1,4 +1,4 @@
-"""Layers that slide over an image, and that make it larger or smaller."""
+"""Layers of filters: they multiply with learned weights, or lay out what is multiplied (Im2col)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import math
 
 import numpy as np
 
-from caffe_compat.layers.base import TEST
-from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter, PoolingParameter
-from caffe_compat.rng import Rng
+from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter
 from layers.naive.given import Given
-from layers.test_interp import naive as interpolated
-from layers.test_pooling import naive as pooled
-from layers.test_pooling import windows
-from layers.test_spp import naive as pyramid
 
 
 class Slide:
@@ -109,54 +103,37 @@ def im2col(given: Given) -> list[np.ndarray]:
     return [columns.reshape(*lead, channels * math.prod(slide.kernel), *slide.pooled())]
 
 
-def pooling(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.pooling_param
-    size, places = windows(param, *x.shape[2:])
-    top = np.zeros((*x.shape[:2], *size))
-    if param.pool != PoolingParameter.STOCHASTIC:
-        top, mask, _ = pooled(param, x, top)
-        return [top, mask][: given.tops]
-    draws = np.zeros(top.shape, np.float32)
-    Rng(given.seed).uniform(0, 1, draws)
+def inner_product(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.inner_product_param
+    weights, *shift = given.blobs
+    assert len(shift) == param.bias_term
+    first = param.axis % x.ndim
+    top = np.zeros((*x.shape[:first], param.num_output))
     for at in np.ndindex(top.shape):
-        rows, columns, _ = places[at[2:]]
-        values = [x[(*at[:2], h, w)] for h in rows for w in columns]
-        if given.phase == TEST:
-            top[at] = sum(v * v for v in values) / sum(values)
-            continue
-        left = draws[at] * sum(values)
-        while values and left > 0:
-            top[at] = values.pop(0)
-            left -= top[at]
+        *row, m = at
+        products = (
+            v * (weights[k, m] if param.transpose else weights[m, k])
+            for k, v in enumerate(x[tuple(row)].ravel())
+        )
+        top[at] = sum(products) + (shift[0][m] if shift else 0)
     return [top]
 
 
-def spp(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.spp_param
-    top, _ = pyramid(x, param.pyramid_height, "MAX" if param.pool == param.MAX else "AVE")
-    return [top.reshape(*x.shape[:2], 1, 1) if param.pyramid_height == 1 else top]
-
-
-def interp(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.interp_param
-    kept = x[:, :, -param.pad_beg : x.shape[2] + param.pad_end, -param.pad_beg : x.shape[3] + param.pad_end]
-    factors = [param.HasField(name) for name in ("shrink_factor", "zoom_factor")]
-    sizes = []
-    for size, given_size in zip(kept.shape[2:], (param.height, param.width), strict=True):
-        if factors[0]:
-            size = (size - 1) // param.shrink_factor + 1
-        if factors[1]:
-            size += (size - 1) * (param.zoom_factor - 1)
-        sizes.append(given_size if param.HasField("height") and factors[0] == factors[1] else size)
-    return [interpolated(kept, *sizes, np.zeros((*x.shape[:2], *sizes)))[0]]
+def embed(given: Given) -> list[np.ndarray]:
+    (numbers,), param = given.bottom, given.param.embed_param
+    weights, *shift = given.blobs
+    assert weights.shape == (param.input_dim, param.num_output) and len(shift) == param.bias_term
+    top = np.zeros((*numbers.shape, param.num_output))
+    for at in np.ndindex(top.shape):
+        top[at] = weights[int(numbers[at[:-1]]), at[-1]] + (shift[0][at[-1]] if shift else 0)
+    return [top]
 
 
 NAIVE = {
     "Convolution": convolution,
     "Deconvolution": deconvolution,
     "DepthwiseConvolution": convolution,
+    "Embed": embed,
     "Im2col": im2col,
-    "Interp": interp,
-    "Pooling": pooling,
-    "SPP": spp,
+    "InnerProduct": inner_product,
 }

@@ -1,4 +1,4 @@
-"""Winograd's convolutions against the plain ones, which tests/layers/test_convolution.py holds to loops."""
+"""Winograd's convolutions against the plain ones, which tests/layers/convolution/test_convolution.py holds to loops."""
 
 from __future__ import annotations
 

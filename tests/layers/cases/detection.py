@@ -1,0 +1,88 @@
+"""SSD's layers. RPN's are Python layers; their cases stand in their own tests."""
+
+from __future__ import annotations
+
+from layers.harness import Case, normal, objects, priors, unit
+
+CASES = [
+    *(
+        Case(
+            f'type: "PriorBox" prior_box_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 30, 50)],
+            [(3, 2, 6, 1), (3, 4, 20, 70)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "min_size: 7",
+            "min_size: 4 min_size: 9.5 max_size: 11 max_size: 23.5 aspect_ratio: 2 aspect_ratio: 3 clip: true",
+            "min_size: 6 aspect_ratio: 2 flip: false variance: 0.1 variance: 0.2 variance: 0.3 variance: 0.4",
+            "min_size: 6 img_size: 40 step: 8 offset: 0.25 variance: 0.3",
+            "min_size: 6 img_w: 40 img_h: 25 step_w: 8 step_h: 3",
+        )
+    ),
+    *(
+        Case(
+            f'type: "DetectionOutput" detection_output_param {{ num_classes: 3 {params} }}',
+            [(2, 4 * 9 * labels), (2, 3 * 9), (1, 2, 4 * 9)],
+            [(4, 4 * 5 * labels), (4, 3 * 5), (1, 2, 4 * 5)],
+            fills=[normal, unit, priors],
+            gradient=False,
+            note="a choice of boxes of which nothing takes a gradient",
+        )
+        for labels, params in (
+            (1, ""),
+            (1, "code_type: CENTER_SIZE confidence_threshold: 0.5 nms_param { nms_threshold: 0.4 top_k: 4 }"),
+            (
+                1,
+                "code_type: CORNER_SIZE variance_encoded_in_target: true background_label_id: -1 keep_top_k: 7",
+            ),
+            (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
+            (1, "confidence_threshold: 1"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: 4 {params} }}',
+            [(2, 4 * 13 * labels), (2, 4 * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+            [(4, 4 * 9 * labels), (4, 4 * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+            fills=[normal, normal, priors, objects(2, 4)],
+        )
+        for labels, params in (
+            (1, "overlap_threshold: 0.3"),
+            (
+                1,
+                "code_type: CENTER_SIZE match_type: BIPARTITE overlap_threshold: 0.1 loc_loss_type: L2 loc_weight: 2",
+            ),
+            (1, "code_type: CORNER_SIZE mining_type: HARD_EXAMPLE sample_size: 5 conf_loss_type: LOGISTIC"),
+            (1, "mining_type: NONE ignore_cross_boundary_bbox: true use_difficult_gt: false"),
+            (1, "nms_param { nms_threshold: 0.3 top_k: 9 } use_prior_for_nms: true neg_pos_ratio: 2"),
+            (1, "nms_param { nms_threshold: 0.3 top_k: -1 } neg_overlap: 0.2"),
+            (4, "mining_type: NONE share_location: false conf_loss_type: LOGISTIC"),
+            (1, "use_prior_for_matching: false overlap_threshold: 0.2"),
+            (1, "bp_inside: true overlap_threshold: 0.1"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: {classes} overlap_threshold: 0.2 {params} }} '
+            f"{more}",
+            [(2, 4 * 13), (2, classes * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+            [(4, 4 * 9), (4, classes * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+            fills=[normal, normal, priors, objects(2, most)],
+        )
+        for classes, most, params, more in (
+            (4, 3, "background_label_id: 3", "loss_param { normalization: FULL }"),
+            (4, 4, "", "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 7 }"),
+            (2, 4, "map_object_to_agnostic: true", "loss_param { normalize: false }"),
+        )
+    ),
+    Case(
+        'type: "MultiBoxLoss" multibox_loss_param { num_classes: 4 encode_variance_in_target: true }',
+        [(2, 4 * 13), (2, 4 * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
+        [(4, 4 * 9), (4, 4 * 9), (1, 2, 4 * 9), (1, 1, 11, 8)],
+        fills=[normal, normal, priors, objects(2, 4)],
+        gradient=False,
+        note="Caffe's gradient leaves out the division by the variances; test_multibox_loss.py",
+    ),
+]

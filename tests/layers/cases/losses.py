@@ -1,0 +1,183 @@
+"""Losses and Accuracy."""
+
+from __future__ import annotations
+
+from layers.harness import Case, far, labels, normal, unit
+
+CASES = [
+    Case('type: "SoftmaxWithLoss"', [(7, 5), (7,)], [(3, 6), (3,)], fills=[normal, labels(5)]),
+    Case(
+        'type: "SoftmaxWithLoss" loss_param { ignore_label: 1 }',
+        [(2, 3, 4, 5), (2, 1, 4, 5)],
+        [(3, 4, 5, 1), (3, 1, 5, 1)],
+        fills=[normal, labels(3)],
+        tops=2,
+        diff_tops=[0],
+    ),
+    Case(
+        'type: "SoftmaxWithLoss" softmax_param { axis: 2 } loss_param { normalization: BATCH_SIZE }',
+        [(2, 3, 5), (2, 3)],
+        [(4, 2, 6), (4, 2)],
+        fills=[normal, labels(5)],
+    ),
+    Case(
+        'type: "SoftmaxWithLoss" softmax_param { axis: -2 } loss_param { ignore_label: 2 }',
+        [(2, 3, 5), (2, 5)],
+        fills=[normal, labels(3)],
+    ),
+    *(
+        Case(
+            f'type: "SoftmaxWithLoss" loss_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 4, 5)],
+            [(3, 4, 5, 1), (3, 5, 1)],
+            fills=[normal, labels(3)],
+        )
+        for params in (
+            "normalize: false",
+            "normalization: BATCH_SIZE",
+            "normalization: NONE",
+            "normalization: FULL ignore_label: 1",
+            "normalization: PRE_FIXED pre_fixed_normalizer: 7",
+        )
+    ),
+    *(
+        Case(
+            f'type: "SoftmaxWithLossOHEM" loss_param {{ {params} }}',
+            [(4, 3, 2, 5), (4, 1, 2, 5)],
+            [(2, 4, 1, 1), (2,)],
+            fills=[normal, labels(3)],
+            tops=3,
+            diff_tops=[0],
+        )
+        for params in (
+            "ignore_label: 1",
+            "normalization: PRE_FIXED pre_fixed_normalizer: 7",
+            "normalization: NONE",
+            "normalize: false",
+        )
+    ),
+    Case(
+        'type: "SoftmaxWithLossOHEM" softmax_param { axis: 2 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, labels(3)],
+        tops=3,
+        diff_tops=[0],
+    ),
+    Case('type: "SmoothL1Loss"', [(4, 6)] * 2, [(3, 8)] * 2),
+    Case('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 2 }', [(4, 3, 2)] * 4, [(5, 2, 1)] * 4),
+    *(
+        Case(
+            f'type: "SmoothL1LossOHEM" loss_param {{ {params} }}',
+            [(4, 8, 2, 3)] * bottoms,
+            [(7, 5)] * bottoms,
+            fills=[normal, normal, labels(2)][:bottoms],
+            tops=2,
+            diff_tops=[0],
+        )
+        for bottoms, params in (
+            (2, ""),
+            (3, "normalization: PRE_FIXED pre_fixed_normalizer: 7"),
+            (3, "normalization: BATCH_SIZE"),
+            (2, "normalize: false"),
+        )
+    ),
+    Case('type: "EuclideanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)]),
+    Case('type: "MultinomialLogisticLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[unit, labels(5)]),
+    Case('type: "HingeLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[normal, labels(5)]),
+    Case(
+        'type: "HingeLoss" hinge_loss_param { norm: L2 }',
+        [(4, 2, 3), (4,)],
+        [(3, 6, 2), (3,)],
+        fills=[normal, labels(6)],
+    ),
+    *(
+        Case(
+            f'type: "ContrastiveLoss" contrastive_loss_param {{ {params} }}',
+            [(6, 3), (6, 3), (6,)],
+            [(4, 5), (4, 5), (4,)],
+            fills=[far, far, labels(2)],
+        )
+        for params in ("margin: 40", "margin: 800 legacy_version: true")
+    ),
+    *(
+        Case(
+            f'type: "InfogainLoss" {params}',
+            [(4, 3, 2), (4, 2), (3, 3)],
+            [(2, 5, 3), (2, 3), (5, 5)],
+            fills=[fill, labels(3), normal],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, fill, tops in (
+            ("", unit, 1),
+            ("", normal, 2),
+            ("loss_param { ignore_label: 1 normalization: FULL }", normal, 1),
+            ("infogain_loss_param { axis: 1 }", normal, 2),
+        )
+    ),
+    *(
+        Case(
+            f'type: "InfogainLoss" loss_param {{ {params} }}',
+            [(4, 3, 2), (4, 2), (3, 3)],
+            [(2, 5, 3), (2, 3), (5, 5)],
+            fills=[normal, labels(3), normal],
+        )
+        for params in ("normalize: false", "normalization: PRE_FIXED pre_fixed_normalizer: 7")
+    ),
+    Case(
+        'type: "InfogainLoss" infogain_loss_param { axis: 2 }',
+        [(4, 2, 3), (4, 2), (1, 1, 3, 3)],
+        [(2, 3, 5), (2, 3), (1, 1, 5, 5)],
+        fills=[normal, labels(3), normal],
+    ),
+    *(
+        Case(
+            f'type: "SigmoidCrossEntropyLoss" loss_param {{ {params} }}',
+            [(4, 3, 2), (4, 3, 2)],
+            [(2, 7, 1), (2, 7)],
+            fills=[normal, fill],
+        )
+        for params, fill in (
+            ("", unit),
+            ("normalization: FULL", unit),
+            ("ignore_label: 1 normalize: true", labels(3)),
+            ("ignore_label: 0 normalization: NONE", labels(2)),
+            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", unit),
+        )
+    ),
+    *(
+        Case(
+            f'type: "{type}" loss_param {{ ignore_label: 0 normalization: VALID }}',
+            shapes,
+            fills=[normal, labels(1)],
+            gradient=False,
+            note="no label counts: the gradient is 0 everywhere",
+        )
+        for type, shapes in (
+            ("SoftmaxWithLoss", [(2, 3, 5), (2, 5)]),
+            ("SigmoidCrossEntropyLoss", [(2, 3), (2, 3)]),
+            ("InfogainLoss", [(2, 3), (2,), (3, 3)]),
+        )
+    ),
+    *(
+        Case(
+            f'type: "Accuracy" accuracy_param {{ {params} }}',
+            [(4, 5, 2), (4, 2)],
+            [(3, 6, 7), (3, 7)],
+            fills=[normal, labels(5)],
+            tops=tops,
+            gradient=False,
+            note="counts, forward only",
+        )
+        for params, tops in (("top_k: 1", 1), ("top_k: 3 ignore_label: 2", 2))
+    ),
+    Case(
+        'type: "Accuracy" accuracy_param { axis: 2 }',
+        [(4, 2, 5), (4, 2)],
+        [(3, 7, 6), (3, 7)],
+        fills=[normal, labels(5)],
+        gradient=False,
+        note="counts, forward only",
+    ),
+]

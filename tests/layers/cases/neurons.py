@@ -1,0 +1,59 @@
+"""Layers that do the same to every element, PReLU, Dropout."""
+
+from __future__ import annotations
+
+from caffe_compat.layers.base import TEST
+from layers.cases.shared import IMAGE, OTHER_IMAGE
+from layers.harness import Case, apart, normal, positive
+
+CASES = [
+    *(
+        Case(layer, [IMAGE], [OTHER_IMAGE], fills=[fill])
+        for layer, fill in (
+            ('type: "AbsVal"', apart),
+            ('type: "BNLL"', normal),
+            ('type: "Clip" clip_param { min: -0.4 max: 0.7 }', apart),
+            ('type: "Dropout" dropout_param { dropout_ratio: 0.4 }', apart),
+            ('type: "Dropout" dropout_param { dropout_ratio: 0.4 scale_train: false }', apart),
+            ('type: "ELU"', apart),
+            ('type: "ELU" elu_param { alpha: 0.3 }', apart),
+            ('type: "Exp"', normal),
+            ('type: "Exp" exp_param { scale: -0.5 shift: 2 }', normal),
+            ('type: "Exp" exp_param { base: 2 scale: 0.5 shift: 3 }', normal),
+            ('type: "Log"', positive),
+            ('type: "Log" log_param { base: 10 scale: 2 shift: 1 }', positive),
+            ('type: "Power" power_param { scale: -2 shift: 1 }', apart),
+            ('type: "Power" power_param { power: 2 scale: 0.5 shift: 3 }', apart),
+            ('type: "Power" power_param { power: 3 }', apart),
+            ('type: "Power" power_param { power: -1.5 scale: 2 shift: 0.25 }', positive),
+            ('type: "ReLU"', apart),
+            ('type: "ReLU" relu_param { negative_slope: 0.3 }', apart),
+            ('type: "Sigmoid"', apart),
+            ('type: "Swish"', normal),
+            ('type: "Swish" swish_param { beta: 1.5 }', normal),
+            ('type: "TanH"', apart),
+        )
+    ),
+    Case('type: "Dropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
+    Case('type: "Dropout" dropout_param { scale_train: false }', [IMAGE], [OTHER_IMAGE], phase=TEST),
+    Case(
+        'type: "Power" power_param { power: 0 shift: 2 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        gradient=False,
+        note="the top is constant: the gradient is 0 everywhere",
+    ),
+    Case(
+        'type: "Threshold" threshold_param { threshold: 0.2 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        gradient=False,
+        note="steps, forward only",
+    ),
+    Case('type: "PReLU"', [IMAGE], [(4, 3, 6, 8)], fills=[apart]),
+    Case('type: "PReLU"', [(4, 7)], [(5, 7)], fills=[apart]),
+    Case('type: "PReLU" prelu_param { channel_shared: true }', [IMAGE], [OTHER_IMAGE], fills=[apart]),
+    Case(
+        'type: "PReLU" prelu_param { filler { value: 0.5 } }', [(2, 3, 4, 5)], [(4, 3, 2, 5)], fills=[apart]
+    ),
+]

@@ -1,0 +1,45 @@
+"""Recurrent layers."""
+
+from __future__ import annotations
+
+from layers.cases.shared import FILLERS
+from layers.harness import Case, labels, normal, starts, unit
+
+CASES = [
+    *(
+        Case(
+            'type: "LSTMUnit"',
+            [(1, 3, 2), (1, 3, 8), (1, 3)],
+            [(1, 2, 5), (1, 2, 20), (1, 2)],
+            fills=[normal, normal, cont],
+            tops=2,
+        )
+        for cont in (labels(2), unit)
+    ),
+    *(
+        Case(
+            f'type: "{type}" recurrent_param {{ {params} }}',
+            shapes,
+            others,
+            fills=[normal, starts],
+        )
+        for type in ("LSTM", "RNN")
+        for params, shapes, others in (
+            ("num_output: 4", [(5, 3, 2), (5, 3)], [(2, 6, 2), (2, 6)]),
+            ("num_output: 4", [(2, 3, 6), (2, 3), (3, 5)], [(4, 1, 2, 3), (4, 1), (1, 5)]),
+            (f"num_output: 4 {FILLERS}", [(5, 3, 2), (5, 3)], [(2, 6, 2), (2, 6)]),
+        )
+    ),
+    *(
+        Case(
+            f'type: "{type}" recurrent_param {{ num_output: 4 expose_hidden: true }}',
+            [(5, 3, 2), (5, 3), *static, *[(1, 3, 4)] * states],
+            [(2, 6, 2), (2, 6), *other_static, *[(1, 6, 4)] * states],
+            fills=[normal, cont],
+            tops=1 + states,
+            diff_tops=[0],
+        )
+        for type, states in (("LSTM", 2), ("RNN", 1))
+        for static, other_static, cont in (([], [], labels(2)), ([(3, 7)], [(6, 7)], unit))
+    ),
+]

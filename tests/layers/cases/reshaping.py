@@ -1,0 +1,38 @@
+"""Layers that give their bottom another shape or order, a part of it, or copies of it."""
+
+from __future__ import annotations
+
+from layers.cases.shared import IMAGE, OTHER_IMAGE
+from layers.harness import Case
+
+CASES = [
+    Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "Flatten" flatten_param { axis: 0 end_axis: -3 }', [IMAGE], [OTHER_IMAGE]),
+    Case('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 1 } }', [IMAGE], [OTHER_IMAGE]),
+    Case(
+        'type: "Reshape" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }',
+        [(3, 4, 5)],
+        [(2, 6, 7)],
+    ),
+    *(
+        Case(f'type: "Permute" permute_param {{ {order} }}', [(2, 3, 4, 5)], [(3, 1, 6, 2)])
+        for order in ("order: 0 order: 2 order: 3 order: 1", "order: 2 order: 0", "")
+    ),
+    *(
+        Case(
+            f'type: "ShuffleChannel" shuffle_channel_param {{ group: {group} }}',
+            [(2, 6, 3, 5)],
+            [(3, 12, 2, 4)],
+        )
+        for group in (1, 2, 3)
+    ),
+    Case('type: "Crop"', [(2, 3, 7, 6), (1, 5, 4, 2)], [(3, 2, 5, 8), (1, 4, 5, 6)]),
+    Case(
+        'type: "Crop" crop_param { axis: 1 offset: 1 offset: 0 offset: 2 }',
+        [(2, 3, 7, 6), (5, 2, 4, 3)],
+        [(3, 4, 5, 8), (1, 2, 3, 6)],
+    ),
+    Case('type: "Tile" tile_param { tiles: 3 }', [(2, 3, 4)], [(5, 1, 6)]),
+    Case('type: "Tile" tile_param { tiles: 2 axis: -1 }', [(2, 3, 4)], [(5, 1, 6)]),
+    Case('type: "Tile" tile_param { axis: -3 tiles: 2 }', [(2, 3, 5)]),
+]

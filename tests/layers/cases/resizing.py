@@ -1,0 +1,35 @@
+"""Layers that make maps larger or smaller: Interp, Upsample."""
+
+from __future__ import annotations
+
+from layers.harness import Case, indices, normal
+
+CASES = [
+    *(
+        Case(f'type: "Interp" interp_param {{ {params} }}', [(2, 3, 7, 5)], [(4, 1, 6, 8)])
+        for params in (
+            "zoom_factor: 3",
+            "shrink_factor: 2",
+            "shrink_factor: 2 zoom_factor: 3",
+            "height: 4 width: 9",
+            "height: 6 width: 1",
+            "height: 4 width: 2 pad_beg: -1 pad_end: -2",
+        )
+    ),
+    *(
+        Case(
+            f'type: "Upsample" upsample_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 3, 4, 5)],
+            [(3, 2, 6, 7), (3, 2, 6, 7)],
+            fills=[normal, indices],
+        )
+        for params in (
+            "",
+            "scale: 3",
+            "scale_h: 2 scale_w: 3",
+            "pad_out_h: true",
+            "pad_out_w: true",
+            "upsample_h: 8 upsample_w: 13",
+        )
+    ),
+]

@@ -1,0 +1,67 @@
+"""Layers that take RoIs."""
+
+from __future__ import annotations
+
+from layers.harness import Case, apart, labels, normal, positive, rois, unit
+
+CASES = [
+    *(
+        Case(
+            f'type: "ROIPooling" roi_pooling_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[apart, rois(2, 80, 110)],  # some RoIs end outside of the map
+        )
+        for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
+    ),
+    *(
+        Case(
+            f'type: "ROIAlign" roi_align_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[normal, rois(2, 80, 130)],
+        )
+        for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
+    ),
+    *(
+        Case(
+            f'type: "PSROIPooling" psroi_pooling_param {{ {params} }}',
+            [(2, channels, 7, 9), (6, 5)],
+            [(3, channels, 10, 4), (4, 5)],
+            fills=[normal, rois(2, 80, 110)],  # some RoIs end outside of the map
+        )
+        for params, channels in (
+            ("spatial_scale: 0.1 output_dim: 3 group_size: 2", 12),
+            ("spatial_scale: 0.0625 output_dim: 2 group_size: 3", 18),
+        )
+    ),
+    *(
+        Case(
+            f'type: "HardRoIMining" hard_roi_mining_param {{ {params} }}',
+            [(count, 3), (count, 12), (count, 5), (count,), *[(count, 12)] * 3],
+            [(11, 3), (11, 12), (11, 5), (11,), *[(11, 12)] * 3],
+            fills=[unit, normal, fill, labels(3)],
+            tops=5,
+            gradient=False,
+            note="a choice of rows of which nothing takes a gradient",
+        )
+        for params, count, fill in (
+            ("batch_size: 5 nms_thresh: 0.3", 8, rois(2, 60, 70)),
+            ("batch_size: 5 use_nms: false", 8, rois(2, 60, 70)),
+            ("batch_size: 7 nms_thresh: 0.1", 19, rois(2, 30, 20)),
+            ("batch_size: 7 nms_thresh: 0.1 use_nms: false", 19, rois(2, 30, 20)),
+        )
+    ),
+    *(
+        Case(
+            f'type: "BoxAnnotatorOHEM" box_annotator_ohem_param {{ {params} }}',
+            [(9, 5), (9,), (9,), (9, 8)],
+            [(7, 5, 1, 1), (7, 1, 1, 1), (7, 1, 1, 1), (7, 12, 1, 1)],
+            fills=[rois(2, 60, 70), positive, labels(3)],
+            tops=2,
+            gradient=False,
+            note="a choice of rows of which nothing takes a gradient",
+        )
+        for params in ("roi_per_img: 2", "roi_per_img: 3 ignore_label: 7")
+    ),
+]

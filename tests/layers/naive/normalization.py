@@ -1,0 +1,75 @@
+"""Layers that normalise: BatchNorm, LRN, MVN, Normalize, Softmax."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from caffe_compat.layers.base import TEST
+from layers.naive.given import Given, lines
+from layers.test_lrn import naive as normalized_by_neighbours
+
+
+def batch_norm(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.batch_norm_param
+    total, squares, weight = given.blobs
+    fixed = param.use_global_stats if param.HasField("use_global_stats") else given.phase == TEST
+    rows = lines(x, 1) if x.ndim > 1 else x.reshape(-1, 1, 1)
+    for c in range(rows.shape[1]):
+        values = rows[:, c].ravel().tolist()
+        mean = sum(values) / len(values)
+        variance = sum((v - mean) ** 2 for v in values) / len(values)
+        if fixed:
+            mean, variance = total[c] / weight.item(), squares[c] / weight.item()
+        rows[:, c] = (rows[:, c] - mean) / math.sqrt(variance + param.eps)
+    return [rows.reshape(x.shape)]
+
+
+def lrn(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    return [normalized_by_neighbours(given.param.lrn_param, x, np.zeros(x.shape))[0]]
+
+
+def mvn(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.mvn_param
+    rows = x.reshape(x.shape[0] * (1 if param.across_channels else x.shape[1]), -1).copy()
+    for row in rows:
+        mean = sum(row) / len(row)
+        deviation = math.sqrt(sum((v - mean) ** 2 for v in row) / len(row)) + param.eps
+        row[:] = [(v - mean) / (deviation if param.normalize_variance else 1) for v in row]
+    return [rows.reshape(*x.shape, *[1] * (4 - x.ndim))]
+
+
+def normalize(given: Given) -> list[np.ndarray]:
+    (x,), (factors,), param = given.bottom, given.blobs, given.param.norm_param
+    top = np.zeros(x.shape)
+    for at in np.ndindex(x.shape):
+        image = x[at[0]]
+        squares = [v**2 for v in (image if param.across_spatial else image[(slice(None), *at[2:])]).ravel()]
+        factor = factors if param.channel_shared else factors[at[1]]
+        top[at] = factor * x[at] / math.sqrt(sum(squares) + param.eps)
+    return [top]
+
+
+def softmax_lines(x: np.ndarray, axis: int) -> np.ndarray:
+    """outer x size x inner: the softmax along the axis."""
+    rows = lines(x, axis)
+    for i, k in np.ndindex(rows.shape[0], rows.shape[2]):
+        powers = [math.exp(v - max(rows[i, :, k])) for v in rows[i, :, k]]
+        rows[i, :, k] = [p / sum(powers) for p in powers]
+    return rows
+
+
+def softmax(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    return [softmax_lines(x, given.param.softmax_param.axis).reshape(x.shape)]
+
+
+NAIVE = {
+    "BatchNorm": batch_norm,
+    "LRN": lrn,
+    "MVN": mvn,
+    "Normalize": normalize,
+    "Softmax": softmax,
+}

@@ -1,0 +1,64 @@
+"""Layers that give their bottom another shape or order, a part of it, or copies of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layers.naive.given import Given, taken, with_axis
+
+
+def crop(given: Given) -> list[np.ndarray]:
+    (x, size), param = given.bottom, given.param.crop_param
+    axis = range(x.ndim)[param.axis]
+    offsets = list(param.offset) or [0]
+    offsets = [0] * axis + (offsets * (x.ndim - axis) if len(offsets) == 1 else offsets)
+    shape = (*x.shape[:axis], *size.shape[axis:])
+    return [taken(shape, lambda at: x[tuple(a + offset for a, offset in zip(at, offsets, strict=True))])]
+
+
+def flatten(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.flatten_param
+    first, last = range(x.ndim)[param.axis], range(x.ndim)[param.end_axis]
+    size = 1
+    for axis in range(first, last + 1):
+        size *= x.shape[axis]
+    return [x.reshape(*x.shape[:first], size, *x.shape[last + 1 :])]
+
+
+def permute(given: Given) -> list[np.ndarray]:
+    (x,), order = given.bottom, list(given.param.permute_param.order)
+    order += [axis for axis in range(x.ndim) if axis not in order]
+    shape = [x.shape[axis] for axis in order]
+    return [taken(shape, lambda at: x[tuple(at[order.index(axis)] for axis in range(x.ndim))])]
+
+
+def reshape(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.reshape_param
+    first = param.axis if param.axis >= 0 else x.ndim + param.axis + 1
+    last = x.ndim if param.num_axes == -1 else first + param.num_axes
+    dims = [x.shape[first + i] if dim == 0 else dim for i, dim in enumerate(param.shape.dim)]
+    return [x.reshape(*x.shape[:first], *dims, *x.shape[last:])]
+
+
+def shuffle_channel(given: Given) -> list[np.ndarray]:
+    (x,), groups = given.bottom, given.param.shuffle_channel_param.group
+    size = x.shape[1] // groups
+    return [taken(x.shape, lambda at: x[(at[0], at[1] % groups * size + at[1] // groups, *at[2:])])]
+
+
+def tile(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.tile_param
+    axis = range(x.ndim)[param.axis]
+    size = x.shape[axis]
+    shape = with_axis(x.shape, axis, param.tiles * size)
+    return [taken(shape, lambda at: x[(*at[:axis], at[axis] % size, *at[axis + 1 :])])]
+
+
+NAIVE = {
+    "Crop": crop,
+    "Flatten": flatten,
+    "Permute": permute,
+    "Reshape": reshape,
+    "ShuffleChannel": shuffle_channel,
+    "Tile": tile,
+}
