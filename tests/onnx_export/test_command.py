@@ -186,7 +186,7 @@ def test_values_that_no_layer_changes_last(tmp_path):
         "unread": np.zeros(2, np.float32),
         "z": rng.standard_normal((2, 6), np.float32),
     }
-    theirs = onnxruntimes(model, inputs)
+    theirs = onnxruntimes(model)(inputs)
     np.testing.assert_array_equal(theirs["scale:1"], inputs["z"] * 3)
     np.testing.assert_array_equal(theirs["copied"], ours(net, inputs)["copied"])
 
