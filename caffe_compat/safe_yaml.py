@@ -30,3 +30,14 @@ def _construct_tuple(loader: Any, node: Any) -> tuple:
 
 
 Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what `Loader` reads; anything else is a yaml.YAMLError."""
+
+
+def _represent_tuple(dumper: Any, values: tuple) -> Any:
+    return dumper.represent_sequence("tag:yaml.org,2002:python/tuple", values)
+
+
+Dumper.add_representer(tuple, _represent_tuple)

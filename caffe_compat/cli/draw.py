@@ -45,7 +45,7 @@ def _picture(text: str) -> str:
 def _draw(args: argparse.Namespace) -> None:
     from caffe_compat.drawing.picture import svg
     from caffe_compat.drawing.png import png
-    from caffe_compat.explain.explain import explain
+    from caffe_compat.explain.explanation import explain
     from caffe_compat.files import replacing
     from caffe_compat.report.collect import of_net
     from caffe_compat.report.page import page

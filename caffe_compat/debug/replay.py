@@ -4,14 +4,13 @@ The keys are those of tests/golden/README.md: prototxt (the layer behind an Inpu
 param:LAYER:I, data:BLOB and, for a backward, seed:BLOB, diff:BLOB and pdiff:LAYER:I. Besides:
 
     engine             name, device and precision of the net's engine
-    layer_settings     the attributes that the net's layer_settings give this layer, a Python literal; if there are any
+    layer_settings     the attributes that the net's layer_settings give this layer, as YAML; if there are any
     rng, numpy_rng     the states of both random number generators before the layer's forward
     not_finite         the finding, as JSON
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import warnings
@@ -19,8 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import yaml
 from google.protobuf.message import Message
 
+from caffe_compat import safe_yaml
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, DataError
 from caffe_compat.files import read_npz, replacing
@@ -69,7 +70,7 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
         "not_finite": np.array(json.dumps(finding, allow_nan=False)),
     }
     if settings := _settings_of(net, i):
-        arrays["layer_settings"] = np.array(repr(settings))
+        arrays["layer_settings"] = np.array(_as_yaml(settings))
     arrays |= {f"in:{name}": array for name, array in inputs.items()}
     arrays |= {f"param:{layer.name}:{j}": blob.data for j, blob in enumerate(layer.blobs)}
     if before.rng is not None and before.numpy_rng is not None:
@@ -197,6 +198,14 @@ def _net(arrays: Arrays) -> Net:
     return net
 
 
+def _as_yaml(settings: dict[str, Any]) -> str:
+    """Settings as `_layer_settings` reads them; what YAML does not know becomes a comment, for its error."""
+    try:
+        return yaml.dump(settings, Dumper=safe_yaml.Dumper)
+    except yaml.YAMLError:
+        return f"# {settings!r}"
+
+
 def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
     """What the file keeps of layer_settings, for the class of its layer."""
     if (
@@ -205,12 +214,14 @@ def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
         return {}
     text = str(arrays["layer_settings"])
     try:
-        values = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        values = yaml.load(text, safe_yaml.Loader)
+    except yaml.YAMLError:
+        values = None
+    if not isinstance(values, dict):
         raise DataError(
             f"the settings of layer '{param.name}', {text}, cannot be read back; only numbers, text, tuples, lists and "
             "dicts can be kept"
-        ) from None
+        )
     return {python_layer_class(param) if param.type == "Python" else layer_class(param.type): values}
 
 

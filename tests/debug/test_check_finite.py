@@ -402,7 +402,7 @@ def test_a_replay_has_the_settings_of_a_users_layer_and_the_engine(tmp_path, mon
         assert replay.run(path).same
 
 
-def test_settings_that_are_no_literal_are_one_line(tmp_path, monkeypatch):
+def test_settings_that_cannot_be_kept_are_one_line(tmp_path, monkeypatch):
     path = scaled(tmp_path, monkeypatch, np.array(2.0))
     with pytest.raises(
         caffe.DataError, match=r"replay_it\.npz: the settings of layer 'it', .* cannot be read back"

@@ -162,6 +162,24 @@ def test_stories(small):
     assert "gradient comes back from top\n" in both
 
 
+def test_a_bottom_that_its_type_gives_no_gradient(tmp_path):
+    """The target is learnt, and no flag says anything; then one does."""
+    for flag, reason in (
+        ("", "its type gives this bottom no gradient"),
+        ("propagate_down: [true, false]", "propagate_down: false"),
+    ):
+        path = tmp_path / "net.prototxt"
+        path.write_text(
+            'layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 3 dim: 4 } } }\n'
+            'layer { name: "t" type: "InnerProduct" bottom: "y" top: "t" inner_product_param { num_output: 4 } }\n'
+            'layer { name: "s" type: "InnerProduct" bottom: "x" top: "s" inner_product_param { num_output: 4 } }\n'
+            f'layer {{ name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "s" bottom: "t" top: "loss" {flag} }}'
+        )
+        (loss,) = [layer for layer in explain(caffe.Net(path, caffe.TRAIN)).layers if layer.name == "loss"]
+        assert [bottom.gradient for bottom in loss.bottoms] == [True, False]
+        assert loss.bottoms[1].reason == reason
+
+
 def test_unknown_name(small):
     done = command(small, "midd")
     assert done.returncode == 1
