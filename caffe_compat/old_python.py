@@ -7,7 +7,6 @@ Only modules of the user's own are looked at, and nothing is patched that others
 from __future__ import annotations
 
 import functools
-import importlib.util
 import io
 import os
 import re
@@ -22,13 +21,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import decode_source, find_spec
 from itertools import accumulate
 from typing import Any
 
 import numpy
 import yaml
 
-from caffe_compat.layers.common.param_str import Loader
+from caffe_compat.safe_yaml import Loader
 
 BUILTINS: dict[str, Any] = {
     "xrange": range, "unicode": str, "basestring": str, "long": int, "unichr": chr, "raw_input": input,
@@ -70,7 +70,7 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the last compile gives them, once
         compile(source, path, "exec", dont_inherit=True)
-        text = importlib.util.decode_source(source)
+        text = decode_source(source)
         own = set(_bound(symtable.symtable(text, path, "exec")))
         changes = sorted(_changes(text, own, os.path.dirname(path), package))
     if changes:
@@ -82,11 +82,7 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
 
 def module_globals() -> dict[str, Any]:
     """What a user's module has before it runs."""
-    return {**BUILTINS, "__yaml_load__": _yaml_load}
-
-
-def _yaml_load(stream: Any, Loader: Any = Loader) -> Any:
-    return yaml.load(stream, Loader)
+    return {**BUILTINS, "__yaml_load__": lambda stream, Loader=Loader: yaml.load(stream, Loader)}
 
 
 def _bound(scope: symtable.SymbolTable) -> Iterator[str]:
@@ -106,6 +102,7 @@ def _warn(path: str, lines: list[tuple[int, str]]) -> None:
 # ---- changes of the text --------------------------------------------------------------------------------------
 
 AFTER_DOT = r"(?<=[^\d.]\.)[\s\\]+"  # of an attribute, not of 1. or ...
+FIELD = r"(\{[^\n{}'\":!]+)|\{\{|."  # of an f-string, which is one token before Python 3.12
 NAME = r"(?<![\w.])"  # before a name that is no attribute
 READ = r"\b(?! *=(?!=))"  # after one that is neither assigned to nor a keyword
 ONE_ARGUMENT = r"(?= *\((?:[^(),=]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+\))"
@@ -123,21 +120,25 @@ def _changes(text: str, own: set[str], folder: str, package: str) -> Iterator[tu
 
 
 def _code(text: str) -> str:
-    """The text with quotes for what is in strings, spaces for comments, dots for a gap after one; nothing moves."""
+    """The text with quotes for all of strings and comments, and dots for the gap after a dot; nothing moves."""
     lines = [0, *accumulate(map(len, io.StringIO(text)))]
     code = list(text)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         kind = tokenize.tok_name[token.type]
         if kind == "COMMENT" or "STRING" in kind:
             start, end = (lines[line - 1] + column for line, column in (token.start, token.end))
-            mark = " " if kind == "COMMENT" else '"'
-            code[start:end] = [old if old == "\n" else mark for old in code[start:end]]
+            code[start:end] = _hidden(text[start:end])
     return re.sub(AFTER_DOT, lambda gap: "." * len(gap[0]), "".join(code))
+
+
+def _hidden(token: str) -> str:
+    pattern = FIELD if re.match("[rR]?[fF]", token) else "()."
+    return re.sub(pattern, lambda part: part[1] or '"' * len(part[0]), token)
 
 
 def _is_sibling(name: str, folder: str) -> bool:
     """Whether a module is one of the folder, where Python 2 found it without its package, and of no other."""
-    return os.path.exists(f"{folder}/{name}.py") and importlib.util.find_spec(name) is None
+    return os.path.exists(f"{folder}/{name}.py") and name not in sys.modules and not find_spec(name)
 
 
 def _patterns(code: str, own: set[str], siblings: dict[str, str]) -> Iterator[tuple[str, str, str]]:
