@@ -106,7 +106,10 @@ def _place(folder: Path, argv: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _imports(folder: Path) -> Iterator[None]:
-    """Forget the modules that were imported from a folder: the next command may find others of their names there."""
+    """Forget the modules that were imported from a folder: the next command may find others of their names there.
+
+    What is installed stays, though its folder may lie in there.
+    """
     path, finders, modules = list(sys.path), list(sys.meta_path), set(sys.modules)
     importlib.invalidate_caches()
     try:
@@ -115,7 +118,8 @@ def _imports(folder: Path) -> Iterator[None]:
         sys.path[:], sys.meta_path[:] = path, finders
         for name in set(sys.modules) - modules:
             file = getattr(sys.modules[name], "__file__", None)
-            if file and folder in Path(file).parents and not name.startswith("caffe_compat"):
+            parents = Path(file).parents if file else ()
+            if folder in parents and Path(sys.prefix) not in parents and not name.startswith("caffe_compat"):
                 del sys.modules[name]
 
 
