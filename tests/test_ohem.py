@@ -2,25 +2,12 @@
 
 import numpy as np
 import pytest
+from ohem_net import TRAIN_NET, set_weights
 from recordings import GOLDEN, assert_close, load
 from reference import workload
 
 import caffe_compat as caffe
 from caffe_compat.prototxt import zoo
-
-TRAIN_NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train"
-STD = {
-    "conv1": 0.02, "conv2": 0.02, "conv3": 0.03, "conv4": 0.02, "conv5": 0.02,
-    "fc6": 0.008, "fc7": 0.02, "cls_score": 0.02, "bbox_pred": 0.004,
-}  # fmt: skip
-
-
-def set_weights(net: caffe.Net) -> None:
-    """The weights of the recordings (tests/golden/README.md tells how they are drawn)."""
-    for i, (name, std) in enumerate(STD.items()):
-        weight, bias = net.params[name]
-        weight.data[...] = np.random.RandomState(1000 + i).standard_normal(weight.shape) * std
-        bias.data[...] = np.random.RandomState(2000 + i).standard_normal(bias.shape) * 0.01
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +95,15 @@ def full_size(engine):
     return net
 
 
+@pytest.fixture(scope="module")
+def fast():
+    return full_size("fast")
+
+
 @pytest.mark.slow
-def test_full_size():
+def test_full_size(fast):
     """The benchmark's workload: a photo of 600 x 800 with 2000 RoIs of selective search, phase TRAIN."""
-    net = full_size("fast")
+    net = fast
     record = load(GOLDEN / "ohem" / "ohem_w.npz")
     for key, value in record.items():
         kind, _, rest = key.partition(":")
@@ -122,9 +114,9 @@ def test_full_size():
 
 
 @pytest.mark.slow
-def test_engines_at_full_size():
+def test_engines_at_full_size(fast):
     """The same hard RoIs, and all blobs and gradients as the strict engine has them."""
-    fast, strict = full_size("fast"), full_size("strict")
+    strict = full_size("strict")
     np.testing.assert_array_equal(*(net.layer_dict["hard_roi_mining"].selected for net in (fast, strict)))
     for name, blob in strict.blobs.items():
         got, want = fast.blobs[name].data, blob.data

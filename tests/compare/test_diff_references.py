@@ -108,7 +108,7 @@ def test_a_log_of_the_original():
 
 @pytest.mark.slow
 def test_the_ohem_net_against_the_original_log(tmp_path):
-    from test_ohem import TRAIN_NET, set_weights
+    from ohem_net import TRAIN_NET, set_weights
 
     inputs = load(GOLDEN / "ohem" / "ohem_train_phase.npz")
     save(tmp_path / "in.npz", {key[3:]: value for key, value in inputs.items() if key.startswith("in:")})

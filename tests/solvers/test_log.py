@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
+from ohem_net import TRAIN_NET, set_weights
 from recordings import GOLDEN, load
-from test_ohem import TRAIN_NET, set_weights
 
 import caffe_compat as caffe
 from caffe_compat.prototxt import zoo

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ohem_net import TRAIN_NET, set_weights
 from recordings import GOLDEN, assert_close, load
-from test_ohem import TRAIN_NET, set_weights
 
 import caffe_compat as caffe
 from caffe_compat.layers.fast_rcnn.roi_data import TOPS

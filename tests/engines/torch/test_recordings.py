@@ -3,8 +3,9 @@
 import warnings
 
 import pytest
+from ohem_net import TRAIN_NET, set_weights
 from recordings import GOLDEN, assert_close, load, net_of, replay
-from test_ohem import TRAIN_NET, check_hard_rois, check_sums, set_weights
+from test_ohem import check_hard_rois, check_sums
 from test_recordings import LAYERS
 
 torch = pytest.importorskip("torch")

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import run
 from processes import run_process
 
 pytest.importorskip("torch")
@@ -72,9 +73,7 @@ def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
     assert len((tmp_path / "loss.csv").read_text().splitlines()) == 6
 
     write_solver(tmp_path, "max_iter: 5 iter_size: 2")
-    one = run_process(
-        "caffe_compat.cli.main", "train", "-solver", "solver.prototxt", "--seed", 5, cwd=tmp_path
-    )
+    one = run("caffe_compat.cli.main", "train", "-solver", "solver.prototxt", "--seed", 5, cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     assert losses(log) == pytest.approx(losses(one.stderr), rel=1e-5) and len(losses(log)) >= 5
     for key, want in params("snap_iter_5.caffemodel").items():
@@ -102,10 +101,10 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, victim):
     # it goes on as one worker at twice the iter_size would have
     write_solver(tmp_path, f"max_iter: {done + 3} iter_size: 2")
     command = ["train", "-solver", "solver.prototxt"]
-    resumed = run_process("caffe_compat.cli.main", *command, "-snapshot", path, cwd=tmp_path)
+    resumed = run("caffe_compat.cli.main", *command, "-snapshot", path, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     got = params(f"snap_iter_{done + 3}.caffemodel")
-    whole = run_process("caffe_compat.cli.main", *command, "--seed", 5, cwd=tmp_path)
+    whole = run("caffe_compat.cli.main", *command, "--seed", 5, cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     for key, want in params(f"snap_iter_{done + 3}.caffemodel").items():
         np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-3, err_msg=key)

@@ -1,0 +1,28 @@
+"""The OHEM net of the paper, with the weights of its recordings: drawn once a process, which takes seconds."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+import caffe_compat as caffe
+
+TRAIN_NET = "vgg_cnn_m_1024_fast_rcnn_ohem_train"
+STD = {
+    "conv1": 0.02, "conv2": 0.02, "conv3": 0.03, "conv4": 0.02, "conv5": 0.02,
+    "fc6": 0.008, "fc7": 0.02, "cls_score": 0.02, "bbox_pred": 0.004,
+}  # fmt: skip
+
+
+def set_weights(net: caffe.Net) -> None:
+    """The weights of the recordings (tests/golden/README.md tells how they are drawn)."""
+    for i, (name, std) in enumerate(STD.items()):
+        weight, bias = net.params[name]
+        weight.data[...] = _drawn(1000 + i, weight.shape, std)
+        bias.data[...] = _drawn(2000 + i, bias.shape, 0.01)
+
+
+@cache
+def _drawn(seed: int, shape: tuple[int, ...], std: float) -> np.ndarray:
+    return (np.random.RandomState(seed).standard_normal(shape) * std).astype(np.float32)
