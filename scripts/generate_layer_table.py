@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/layers.md: what each layer type takes and does, from caffe_compat.engines.torch import converters as torch
-from caffe_compat.layers.common.facts."""
+"""Write docs/layers.md: what each layer type takes and does, from the facts of its class and the converters there are."""
 
 from __future__ import annotations
 
@@ -16,7 +15,8 @@ TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
 HEADER = """\
 # Layers
 
-Written by `scripts/generate_layer_table.py`; do not edit. `caffe-compat layers` prints the same, with `--json` too.
+Written by `scripts/generate_layer_table.py`; do not edit. `caffe-compat layers` prints the same but for what
+torch and ONNX have, `--json` with all fields.
 
 **from**: the Caffe that has the layer; BVLC is BVLC master. **params**: the fields that it honours: a test holds each
 against a case in which it changes the result. *No effect*: fields that change no number; *refused*: fields that are an

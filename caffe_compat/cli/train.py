@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from caffe_compat.cli import check_finite, configuration, console, html, metrics, show
 from caffe_compat.cli.console import INTERRUPTED
-from caffe_compat.cli.log import log
+from caffe_compat.cli.stderr_log import log
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
 from caffe_compat.text import finite

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffe_compat import weights as weight_files
 from caffe_compat.compare.layer_runner import Arrays, LayerRunner, record
-from caffe_compat.compare.log import read_log
+from caffe_compat.compare.read_log import read_log
 from caffe_compat.compare.reference import Reference, read_recording
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn import feed

@@ -10,8 +10,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.loss import class_labels
 from caffe_compat.layers.common.param_str import num_classes
-from caffe_compat.layers.kernels.hard_roi_mining import roi_losses
 from caffe_compat.layers.kernels.nms import nms_groups
+from caffe_compat.layers.kernels.roi_losses import roi_losses
 from caffe_compat.layers.registry import register
 
 BOTTOMS = (

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS
+from caffe_compat.layers.kernels.micro_kernel import multiply as multiply_tile
 from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
-from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS
-from caffe_compat.layers.kernels.tile import multiply as multiply_tile
 from caffe_compat.layers.kernels.transpose import transpose
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table

@@ -2,7 +2,7 @@
 
 A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see; tiles are numbered along rows, images one behind the other.
 A transformed tile or filter has 36 points. At each point filters times tiles are a product of matrices, for which both
-are transformed right into panels, as tile.py reads them.
+are transformed right into panels, as micro_kernel.py reads them.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.1.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from caffe_compat.layers.kernels import winograd_transforms
-from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, SLACK, multiply
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, SLACK, multiply
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count

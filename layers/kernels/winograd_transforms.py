@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.tile import COLUMNS, LANES, Vectors
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
 
 Matrix = list[list[float]]
 

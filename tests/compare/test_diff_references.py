@@ -12,7 +12,7 @@ from processes import TINY
 import caffe_compat as caffe
 from caffe_compat.cli import main
 from caffe_compat.compare.distance import distance, in_words
-from caffe_compat.compare.log import read_log
+from caffe_compat.compare.read_log import read_log
 from caffe_compat.compare.reference import Value
 from caffe_compat.prototxt import zoo
 from caffe_compat.solvers.debug_info import DebugInfo

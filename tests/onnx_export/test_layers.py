@@ -1,10 +1,13 @@
 """Each layer type, exported and run in both runtimes: in the shapes of the prototxt, and in others."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
 from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
 
+from caffe_compat.onnx_export.converters import converted_types
 from caffe_compat.onnx_export.model import to_onnx
 
 TOLERANCE = 1e-5  # of the largest number
@@ -27,6 +30,10 @@ LAYERS = {
             "num_output: 4 kernel_h: 3 kernel_w: 2 pad_h: 2 pad_w: 1 stride_h: 1 stride_w: 3 group: 2 "
             "dilation: 2 dilation: 1 bias_term: false"
         ),
+    ),
+    "DepthwiseConvolution": (
+        [IMAGE],
+        'type: "DepthwiseConvolution" convolution_param { num_output: 6 kernel_size: 3 pad: 1 stride: 2 }',
     ),
     "Convolution 1d": ([(2, 3, 9)], CONV % "num_output: 4 kernel_size: 3"),
     "Convolution 3d": (
@@ -212,6 +219,31 @@ def test_whole_numbers(shapes, text, runtime, tmp_path):
     inputs = noise(net)
     inputs[net.inputs[-1]] = np.array([1, 0, 0, 1, 1, 0, 1], np.float32)
     assert max(differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net))(inputs)).values()) < TOLERANCE
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_makes_no_top_of_its_own(runtime, tmp_path):
+    """A Parameter brings a blob, a Split is put in where two read one, Silence ends one."""
+    skip_old(runtime)
+    text = """
+        layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
+        layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 6 } } }
+        layer { name: "add" type: "Bias" bottom: "x" bottom: "p" top: "y" }
+        layer { name: "sigmoid" type: "Sigmoid" bottom: "y" top: "z" }
+        layer { name: "tanh" type: "TanH" bottom: "y" top: "w" }
+        layer { name: "end" type: "Silence" bottom: "w" }
+    """
+    net = net_of(tmp_path, text)
+    assert {"Parameter", "Split", "Silence"} <= {layer.type for layer in net.layers}
+    inputs = noise(net)
+    got = RUNTIMES[runtime](to_onnx(net))(inputs)
+    assert list(got) == ["z"] and differences(ours(net, inputs), got)["z"] < TOLERANCE
+
+
+def test_every_type_is_run():
+    texts = " ".join(text for _, text in LAYERS.values())
+    elsewhere = {"Input", "Parameter", "Split", "Silence", "Embed", "BatchReindex"}  # above
+    assert {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling"} == set(converted_types())
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -10,6 +10,7 @@ import pytest
 from caffe_compat.blob import Blob
 from caffe_compat.engines.host_updates import HostUpdates
 from caffe_compat.layers.kernels.updates import BLOCK
+from caffe_compat.solvers.types import SOLVERS
 from solvers.nets import TYPES, make
 
 NET = """\
@@ -50,6 +51,7 @@ def naive(kind: str, gradient: float, history: list[float], rate: float, steps: 
         move = g * math.sqrt(history[1] + DELTA) / math.sqrt(history[0] + DELTA)
         history[1] = m * history[1] + (1 - m) * move**2
         return rate * move
+    assert kind == "Adam"
     history[0] = m * history[0] + (1 - m) * g
     history[1] = 0.95 * history[1] + 0.05 * g**2
     bias_free = math.sqrt(1 - 0.95**steps) / (1 - m**steps)
@@ -65,6 +67,10 @@ def numbers(solver) -> list[tuple[int, np.ndarray, np.ndarray]]:
 
 @pytest.mark.parametrize("regularisation", ["L1", "L2"])
 @pytest.mark.parametrize("options", ["", "clip_gradients: 0.3 iter_size: 3"])
+def test_every_type_has_a_reference():
+    assert set(TYPES) == set(SOLVERS)
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_against_plain_python(kind, options, regularisation, tmp_path):
     momentum = f"momentum: {MOMENTUM}" if "momentum" in TYPES[kind] else ""

@@ -36,7 +36,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from caffe_compat.cli.log import log
+    from caffe_compat.cli.stderr_log import log
     from caffe_compat.errors import DataError
     from caffe_compat.rng import set_random_seed
     from caffe_compat.tools.images import Reading

@@ -36,7 +36,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def _extract(args: argparse.Namespace) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.cli.log import log
+    from caffe_compat.cli.stderr_log import log
     from caffe_compat.errors import DataError
     from caffe_compat.tools.features import FORMATS, extract
 

@@ -50,7 +50,7 @@ def add_reading(result: argparse.ArgumentParser) -> None:
 
 
 def _mean(args: argparse.Namespace) -> None:
-    from caffe_compat.cli.log import log
+    from caffe_compat.cli.stderr_log import log
     from caffe_compat.files import check_writable
     from caffe_compat.tools.image_mean import image_mean, write_mean
     from caffe_compat.tools.images import Reading, images

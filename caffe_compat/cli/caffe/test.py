@@ -32,7 +32,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def _test(args: argparse.Namespace) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.cli.log import log
+    from caffe_compat.cli.stderr_log import log
     from caffe_compat.tools.score import score
 
     say_no_gpu(args.gpu)

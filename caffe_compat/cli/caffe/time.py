@@ -37,7 +37,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 def _time(args: argparse.Namespace) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.cli.log import log
+    from caffe_compat.cli.stderr_log import log
     from caffe_compat.fast_rcnn import feed
     from caffe_compat.tools.timing import time_net
 

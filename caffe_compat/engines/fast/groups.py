@@ -30,11 +30,20 @@ class FusedGroup(LayerGroup):
 
 
 def find_groups(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, FusedGroup]:
-    """The groups of a net by their first layer. Layers in no group run one by one."""
+    """The groups of a net by their first layer. Layers in no group run one by one.
+
+    No layer is in two groups: where two rules want it, the one that stands first here has it.
+    """
     finder = _Finder(graph, layers, plan)
-    shared = {group.first: group for group in finder.shared_bins()}
-    reused = {group.first: group for group in finder.reused_rows(shared)}
-    return {group.first: group for group in finder.chains()} | shared | reused
+    shared = list(finder.shared_bins())
+    result: dict[int, FusedGroup] = {}
+    taken: set[int] = set()
+    for group in (*shared, *finder.reused_rows(shared), *finder.chains()):
+        members = set(range(group.first, group.last + 1))
+        if taken.isdisjoint(members):
+            taken |= members
+            result[group.first] = group
+    return result
 
 
 class _Finder:
@@ -84,7 +93,7 @@ class _Finder:
         (top,) = self.graph.nodes[i].tops
         return self.graph.nodes[i + 1].bottoms == [top] and self.uses[top] == 1
 
-    def reused_rows(self, shared: dict[int, FusedGroup]) -> Iterator[FusedGroup]:
+    def reused_rows(self, shared: Sequence[FusedGroup]) -> Iterator[FusedGroup]:
         """An InnerProduct of RoIs that were mined from a group's RoIs, on the same maps and with the same params."""
         for k, product in enumerate(self.layers):
             pool = self._producer(self.graph.nodes[k].bottoms[:1], before=k)
@@ -95,7 +104,7 @@ class _Finder:
             miner = None if mining is None else self.layers[mining]
             if mining is None or not isinstance(miner, HardRoIMining):
                 continue
-            for group in shared.values():
+            for group in shared:
                 if (
                     isinstance(group.fused, SharedBins)
                     and self._same(group, product, self.layers[pool], maps, mining)

@@ -13,8 +13,8 @@ from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.fast_rcnn.rois import read_rois
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS, SLACK
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
-from caffe_compat.layers.kernels.tile import COLUMNS, ROWS, SLACK
 
 BLOCK = 256  # outputs that are computed at a time; the sums of more do not stay in the cache
 # sorting the weights by position takes as long as the products of 40 RoIs; adding up takes 0.06 of a product's time

@@ -14,7 +14,7 @@ from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.losses import on_host, whole_labels
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
-from caffe_compat.layers.kernels.hard_roi_mining import LEAST_PROBABILITY
+from caffe_compat.layers.kernels.roi_losses import LEAST_PROBABILITY
 
 
 @converts("HardRoIMining")

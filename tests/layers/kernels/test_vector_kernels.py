@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 
 from caffe_compat.layers.kernels import winograd_transforms
-from caffe_compat.layers.kernels.tile import COLUMNS, LANES, ROWS, multiply
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, multiply
 from caffe_compat.layers.kernels.transpose import transpose
 
 
@@ -103,7 +103,7 @@ def test_narrower_processors(features, lanes, tmp_path):
         "NUMBA_CPU_FEATURES": features,
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    code = f"from caffe_compat.layers.kernels.tile import LANES; assert LANES == {lanes}"
+    code = f"from caffe_compat.layers.kernels.micro_kernel import LANES; assert LANES == {lanes}"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
     command = [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "not narrower"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
