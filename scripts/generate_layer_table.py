@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/layers.md: what each layer type takes and does, from the facts of its class and the converters there are."""
+"""Write docs/layers.md: what each layer type takes and does, from facts of its class and the converters."""
 
 from __future__ import annotations
 
