@@ -32,11 +32,17 @@ def _said_by() -> str:
     return f" ({', '.join(f'{name}={os.environ[name]}' for name in names)})" if names else ""
 
 
+def of_openmp(variable: str, cores: int) -> str | None:
+    """The number that OMP_NUM_THREADS asks for, of a list the outermost level's; None where it is none to follow."""
+    count = variable.split(",")[0].strip()
+    return count if count.isdecimal() and 0 < int(count) <= cores else None
+
+
 def _honour_openmp() -> None:
-    """Hand OMP_NUM_THREADS to numba, which does not read it; of a list the outermost level's."""
-    count = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    """Hand OMP_NUM_THREADS to numba, which does not read it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if count.isdecimal() and 0 < int(count) <= cores and "numba" not in sys.modules:
+    count = of_openmp(os.environ.get("OMP_NUM_THREADS", ""), cores)
+    if count and "numba" not in sys.modules:
         os.environ.setdefault("NUMBA_NUM_THREADS", count)
 
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,15 +74,22 @@ def height(module):
     return HEIGHTS[module]
 
 
+@cache
+def nodes(path):
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imported(path):
-    """Absolute names of our own modules that a file imports: at its top, in functions, and for types only."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Absolute names of the modules that a file imports: at its top, in functions, and for types only."""
+    names = set()
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            names.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            names.update([node.module, *(f"{node.module}.{name.name}" for name in node.names)])
+    return names
 
 
 def modules_of(module):
@@ -121,7 +129,7 @@ def strongly_connected(graph):
 def test_no_module_is_imported_by_a_built_string():
     """`import_module` is for users' own modules, for extras, and for all modules of a package that pkgutil lists."""
     for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
                 text = ast.unparse(node.args[0])
                 assert not (text.startswith("f") and "caffe_compat" in text), f"{module}: {text}"

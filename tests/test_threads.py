@@ -7,6 +7,8 @@ import sys
 import pytest
 from processes import TINY
 
+from caffe_compat.threads import of_openmp
+
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
 
@@ -52,9 +54,15 @@ def test_variables():
     assert threads(OMP_NUM_THREADS="1") == (1, 1)
     assert threads(NUMBA_NUM_THREADS="1") == (1, 1)
     assert threads(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="2")[0] == 2
-    assert threads(OMP_NUM_THREADS="1,4")[0] == 1  # nested levels
     assert threads(OMP_NUM_THREADS="64")[0] == len(CORES)
-    assert threads(OMP_NUM_THREADS="many")[0] == len(CORES)
+
+
+@pytest.mark.parametrize(
+    ("variable", "number"),
+    [("1", "1"), (" 3 ", "3"), ("1,4", "1"), ("4", "4"), ("5", None), ("0", None), ("many", None)],
+)
+def test_what_openmps_variable_asks_for(variable, number):
+    assert of_openmp(variable, cores=4) == number
 
 
 @two_cores

@@ -1,4 +1,4 @@
-"""Every registered layer keeps the layer contract: each clause over each case."""
+"""Every registered layer keeps the layer contract: every clause over each case."""
 
 import pytest
 
@@ -30,6 +30,6 @@ def test_every_layer_type_has_a_case_that_changes_shapes():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
-def test_contract(clause, case):
-    clause(case)
+def test_contract(case):
+    for clause in CLAUSES:
+        clause(case)
