@@ -33,7 +33,7 @@ LAYERS = {
     ),
     "DepthwiseConvolution": (
         [IMAGE],
-        'type: "DepthwiseConvolution" convolution_param { num_output: 6 kernel_size: 3 pad: 1 stride: 2 }',
+        'type: "DepthwiseConvolution" convolution_param { num_output: 6 group: 6 kernel_size: 3 pad: 1 stride: 2 }',
     ),
     "Convolution 1d": ([(2, 3, 9)], CONV % "num_output: 4 kernel_size: 3"),
     "Convolution 3d": (
