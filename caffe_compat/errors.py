@@ -40,8 +40,8 @@ class CaffeCompatError(RuntimeError):
         return f"{place}: {self.message}" if place else self.message
 
 
-class Blamed(Protocol):
-    """Whom errors are about, a layer or a file: makes of a message the error to raise."""
+class ErrorFactory(Protocol):
+    """What errors are about, a layer or a file: it makes the error to raise from a message."""
 
     def error(self, message: str) -> CaffeCompatError: ...
 

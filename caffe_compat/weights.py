@@ -16,7 +16,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt import blob_proto, wire
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, NetParameter
@@ -128,7 +128,7 @@ def _read_hdf5(path: str) -> list[Stored]:
 
 def import_h5py():
     """The module h5py. Raises WeightsError where it is not installed."""
-    return import_extra(WeightsError, "h5py", "h5")
+    return optional_import(WeightsError, "h5py", "h5")
 
 
 # ---- into a net -----------------------------------------------------------------------------------------------

@@ -42,9 +42,9 @@ def _export(args: argparse.Namespace) -> None:
     from caffe_compat.cli import show
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.files import check_writable
-    from caffe_compat.layers.common.extras import import_extra
+    from caffe_compat.layers.common.optional_import import optional_import
 
-    import_extra(CaffeCompatError, "onnx", "onnx")
+    optional_import(CaffeCompatError, "onnx", "onnx")
     from caffe_compat.onnx_export.model import to_onnx, write
 
     check_writable(args.output)

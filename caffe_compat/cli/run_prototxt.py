@@ -92,8 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    talk = not (args.quiet or args.json)
-    if talk:  # before the slow imports: whoever waits sees that something happens
+    verbose = not (args.quiet or args.json)
+    if verbose:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat {__version__}: {args.net}", flush=True)
     from caffe_compat.prototxt.reader import is_solver
 
@@ -101,16 +101,16 @@ def _run(args: argparse.Namespace) -> None:
     console.import_from_here()
     solver = is_solver(args.net)
     _check(args, solver)
-    with console.compiling(not talk):
+    with console.compiling(not verbose):
         if solver:
             from caffe_compat.cli.train import train
 
             train(args)
         else:
-            _run_net(args, talk)
+            _run_net(args, verbose)
 
 
-def _run_net(args: argparse.Namespace, talk: bool) -> None:
+def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import numpy as np
 
     import caffe_compat as caffe
@@ -134,17 +134,17 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
         propagate_down=args.propagate_down,
     )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
-    show.weights(params, not talk)
+    show.weights(params, not verbose)
     kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None
     classes = kit.classes if kit else None
     notes = _feed(net, args, kit)
-    if talk:
+    if verbose:
         show.notes(notes)
     iterations = args.iterations or 1
     with (
         html.looking(args, net, iterations) as look,
         check_finite.checking(args, net),
-        console.progress(steps(net, iterations), not talk) as bar,
+        console.progress(steps(net, iterations), not verbose) as bar,
     ):
         report = run_net(net, iterations, bar)
     if args.dump:
@@ -155,7 +155,7 @@ def _run_net(args: argparse.Namespace, talk: bool) -> None:
         print()
     else:
         show.report(report, classes or Devkit.classes, table=not args.quiet)
-        if args.dump and talk:
+        if args.dump and verbose:
             print(f"wrote {args.dump}")
     if look is not None:
         html.write_run(args, net, report, look, notes, classes)

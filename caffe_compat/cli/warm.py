@@ -45,25 +45,25 @@ def _warm(args: argparse.Namespace) -> None:
 
     console.set_computing(args)
     console.import_from_here()
-    talk = not (args.quiet or args.json)
+    verbose = not (args.quiet or args.json)
     done = []
     for path in args.nets or [str(zoo.path(name)) for name in zoo.names()]:
-        names, seconds = _run(path, talk)
-        if talk:
+        names, seconds = _run(path, verbose)
+        if verbose:
             print(f"{Path(path).name}: {len(names)} kernels compiled, {seconds:.1f} s", flush=True)
         done.append({"net": path, "compiled": len(names), "kernels": names, "seconds": round(seconds, 2)})
     if args.json:
         print(json.dumps(done, indent=2))
 
 
-def _run(path: str, talk: bool) -> tuple[list[str], float]:
+def _run(path: str, verbose: bool) -> tuple[list[str], float]:
     """The names of the kernels that a run compiled, and the seconds of the run."""
     import caffe_compat as caffe
     from caffe_compat.compiling import noticed
     from caffe_compat.prototxt.reader import is_solver
 
     start = time.perf_counter()
-    with console.progress(0, not talk) as bar, noticed(lambda name: bar(f"compiling {name}")) as names:
+    with console.progress(0, not verbose) as bar, noticed(lambda name: bar(f"compiling {name}")) as names:
         if is_solver(path):
             solver = caffe.get_solver(path)
             _pass(solver.net)

@@ -42,13 +42,13 @@ def diff(
     weights: dict[str, list[np.ndarray]],
     tolerance: float,
     meaning: str,
-    go_on: bool = False,
+    keep_going: bool = False,
     on_row: OnRow = lambda array, value: None,
 ) -> Diff:
     """Compare a net, which the runner holds with its inputs and params, with a reference.
 
     weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one. meaning:
-    what propagate_down means in the net. go_on: do not stop at the first divergence. on_row: called for each row
+    what propagate_down means in the net. keep_going: do not stop at the first divergence. on_row: called for each row
     with the array of this net and the value of the reference. Raises CaffeCompatError.
     """
     net = runner.net
@@ -64,7 +64,7 @@ def diff(
     )
     context = Context(reference, theirs, result.settings, weights, tolerance, meaning)
     try:
-        _Walk(runner, context, result, go_on, on_row).all()
+        _Walk(runner, context, result, keep_going, on_row).all()
     except _Ended:
         result.ended = True
     return result
@@ -77,9 +77,9 @@ class _Ended(Exception):  # noqa: N818
 class _Walk:
     """Goes through a net and makes the rows of a Diff."""
 
-    def __init__(self, runner: LayerRunner, context: Context, result: Diff, go_on: bool, on_row: OnRow):
+    def __init__(self, runner: LayerRunner, context: Context, result: Diff, keep_going: bool, on_row: OnRow):
         self.runner, self.net, self.reference = runner, runner.net, context.reference
-        self.context, self.result, self.go_on, self.on_row = context, result, go_on, on_row
+        self.context, self.result, self.keep_going, self.on_row = context, result, keep_going, on_row
         self.running: dict[Key, float] = {}
 
     def all(self) -> None:
@@ -227,7 +227,7 @@ class _Walk:
         if not same:
             found = why()
             self.result.divergences.append(Divergence(len(self.result.rows) - 1, found.causes, found.tried))
-            if not self.go_on:
+            if not self.keep_going:
                 raise _Ended
 
     def _counts_rois(self, array: np.ndarray) -> bool:

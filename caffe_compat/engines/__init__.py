@@ -8,12 +8,12 @@ from caffe_compat.engine import FAST, STRICT, TORCH, register
 from caffe_compat.engines.fast.engine import FastEngine
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.net import Net
 
 
 def _torch_engine() -> Any:
-    import_extra(CaffeCompatError, "torch", "torch")
+    optional_import(CaffeCompatError, "torch", "torch")
     from caffe_compat.engines.torch.engine import TorchEngine  # torch takes a second to import
 
     return TorchEngine
@@ -26,7 +26,7 @@ register(TORCH, _torch_engine)
 
 def to_torch(net: Net) -> Any:
     """A Net as a torch.nn.Module; see engines/torch/module.py. Needs the extra `torch`, else CaffeCompatError."""
-    import_extra(CaffeCompatError, "torch", "torch")
+    optional_import(CaffeCompatError, "torch", "torch")
     from caffe_compat.engines.torch.module import TorchNet
 
     return TorchNet(net)

@@ -9,9 +9,9 @@ from typing import Any
 
 from caffe_compat.errors import DataError
 from caffe_compat.files import check_writable
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.prototxt.caffe_pb2 import Datum
-from caffe_compat.tools.about import About
+from caffe_compat.tools.file_errors import FileErrors
 
 BATCH = 1000  # Datums written at once
 START_SIZE = 2**26  # bytes; doubled as often as need be
@@ -25,10 +25,10 @@ class DatabaseWriter:
 
     def __init__(self, path: str):
         self.path = os.path.abspath(path)
-        about = About(path)
-        self._lmdb = import_extra(about.error, "lmdb", "lmdb")
+        errors = FileErrors(path)
+        self._lmdb = optional_import(errors.error, "lmdb", "lmdb")
         if os.path.lexists(path):
-            raise about.error("exists already; remove it, or name another")
+            raise errors.error("exists already; remove it, or name another")
         check_writable(self.path)
         self._pending: list[tuple[bytes, bytes]] = []
 

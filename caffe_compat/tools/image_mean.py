@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.prototxt.writer import write_binary
-from caffe_compat.tools.about import About
+from caffe_compat.tools.file_errors import FileErrors
 
 logger = logging.getLogger("caffe_compat.tools")
 
@@ -26,7 +26,7 @@ def image_mean(images: Iterable[tuple[np.ndarray, str]], source: str) -> tuple[n
         if total is None:
             total = np.zeros(image.shape)
         if image.shape != total.shape:
-            raise About(source).error(
+            raise FileErrors(source).error(
                 f"{name} has the shape {image.shape}, those before it {total.shape}; resize all to one size"
             )
         total += image
@@ -34,7 +34,7 @@ def image_mean(images: Iterable[tuple[np.ndarray, str]], source: str) -> tuple[n
         if count % 10000 == 0:
             logger.info("Processed %d files.", count)
     if total is None:
-        raise About(source).error("there are no images in it")
+        raise FileErrors(source).error("there are no images in it")
     if count % 10000:
         logger.info("Processed %d files.", count)
     return (total / count).astype(np.float32), count

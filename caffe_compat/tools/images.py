@@ -12,7 +12,7 @@ import numpy as np
 from caffe_compat.layers.data.datums import open_database, pixels, read_datum
 from caffe_compat.layers.data.image_data import read_list
 from caffe_compat.layers.data.transformer import read_image
-from caffe_compat.tools.about import About
+from caffe_compat.tools.file_errors import FileErrors
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Reading:
     height: int = 0
     width: int = 0
 
-    def read(self, owner: About, path: str, place: str) -> np.ndarray:
+    def read(self, owner: FileErrors, path: str, place: str) -> np.ndarray:
         """Height x width x channels, uint8. Raises DataError that names the place where the file is listed."""
         image = read_image(owner, path, cv2.IMREAD_COLOR if self.color else cv2.IMREAD_GRAYSCALE, place)
         if self.height > 0 and self.width > 0:
@@ -36,7 +36,7 @@ def images(source: str, root: str = "", reading: Reading | None = None) -> Itera
 
     Raises DataError where something cannot be read.
     """
-    about = About(source)
+    about = FileErrors(source)
     if is_database(source):
         for key, value in open_database(about, source):
             datum, name = read_datum(about, source, key, value)

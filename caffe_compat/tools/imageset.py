@@ -17,8 +17,8 @@ from caffe_compat.layers.data.image_data import Entry, read_list
 from caffe_compat.layers.data.transformer import read_image_file
 from caffe_compat.prototxt.caffe_pb2 import Datum
 from caffe_compat.rng import caffe_rng
-from caffe_compat.tools.about import About
 from caffe_compat.tools.database import DatabaseWriter
+from caffe_compat.tools.file_errors import FileErrors
 from caffe_compat.tools.images import Reading
 
 logger = logging.getLogger("caffe_compat.tools")
@@ -49,8 +49,8 @@ def convert(
     Keys are the line's number in eight digits, "_" and the path. What cannot be read is left out, logged and
     told. Raises DataError where the list cannot be read, nothing of it can, or the LMDB cannot be written.
     """
-    about, result = About(source), Converted()
-    entries = read_list(about, source)
+    errors, result = FileErrors(source), Converted()
+    entries = read_list(errors, source)
     if shuffle:
         logger.info("Shuffling data")
         order = np.arange(len(entries))
@@ -63,7 +63,7 @@ def convert(
     with DatabaseWriter(output) as database:
         for number, entry in enumerate(entries):
             try:
-                datum = _datum(about, root, entry, reading, storing)
+                datum = _datum(errors, root, entry, reading, storing)
             except DataError as error:
                 result.left_out.append(error.message)
                 logger.error("%s; left out", error.message)
@@ -71,7 +71,7 @@ def convert(
             if storing.check_size:
                 size = size or len(datum.data)
                 if len(datum.data) != size:
-                    raise about.error(
+                    raise errors.error(
                         f"{entry.place}: '{entry.path}' has {len(datum.data)} bytes, those before it {size}"
                     )
             database.put(f"{number:08d}_{entry.path}", datum)
@@ -79,15 +79,15 @@ def convert(
             if result.count % 1000 == 0:
                 logger.info("Processed %d files.", result.count)
         if not result.count:
-            raise about.error(f"none of its {len(entries)} images can be read; is '{root}' their folder?")
+            raise errors.error(f"none of its {len(entries)} images can be read; is '{root}' their folder?")
     if result.count % 1000:
         logger.info("Processed %d files.", result.count)
     return result
 
 
-def _datum(about: About, root: str, entry: Entry, reading: Reading, storing: Storing) -> Datum:
+def _datum(errors: FileErrors, root: str, entry: Entry, reading: Reading, storing: Storing) -> Datum:
     path = os.path.join(root, entry.path)
-    image = reading.read(about, path, entry.place)
+    image = reading.read(errors, path, entry.place)
     if not (storing.encoded or storing.encode_type):
         height, width, channels = image.shape
         pixels = image.transpose(2, 0, 1).tobytes()
@@ -95,9 +95,9 @@ def _datum(about: About, root: str, entry: Entry, reading: Reading, storing: Sto
     own = os.path.splitext(path)[1][1:].lower()
     wanted = storing.encode_type or own
     if _same_type(own, wanted) and reading.color and not reading.height and not reading.width:
-        content = read_image_file(about, path, entry.place)
+        content = read_image_file(errors, path, entry.place)
     else:
-        content = _encode(about, image, wanted, entry.place)
+        content = _encode(errors, image, wanted, entry.place)
     return Datum(encoded=True, data=content, label=entry.label)
 
 
@@ -105,13 +105,13 @@ def _same_type(own: str, wanted: str) -> bool:
     return own == wanted.lower() or (own == "jpeg" and wanted == "jpg")
 
 
-def _encode(about: About, image: np.ndarray, type: str, place: str) -> bytes:
+def _encode(errors: FileErrors, image: np.ndarray, type: str, place: str) -> bytes:
     try:
         done, content = cv2.imencode(f".{type}", image)
     except cv2.error:
         done = False
     if not done:
-        raise about.error(
+        raise errors.error(
             f"{place}: OpenCV cannot write images of type '{type}'; give an encode_type, such as png"
         )
     return content.tobytes()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from caffe_compat.errors import Blamed
+from caffe_compat.errors import ErrorFactory
 
 
-def read_lines(owner: Blamed, path: str, what: str) -> list[tuple[str, str]]:
+def read_lines(owner: ErrorFactory, path: str, what: str) -> list[tuple[str, str]]:
     """The lines of a list, without their ends, and where each stands, file:line, for errors about it.
 
     what: which list it is, in words. Names of files in it may be in any encoding. Raises owner's error where the list

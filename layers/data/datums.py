@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from caffe_compat.errors import Blamed
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.data.transformer import decode
 from caffe_compat.prototxt.caffe_pb2 import Datum
 
@@ -19,8 +19,8 @@ from caffe_compat.prototxt.caffe_pb2 import Datum
 class Database:
     """An LMDB that is open for reading, until nobody refers to it. Raises owner's error where it cannot be opened."""
 
-    def __init__(self, owner: Blamed, path: str):
-        lmdb = import_extra(owner.error, "lmdb", "lmdb")
+    def __init__(self, owner: ErrorFactory, path: str):
+        lmdb = optional_import(owner.error, "lmdb", "lmdb")
         try:
             self.environment = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path))
         except lmdb.Error as error:
@@ -42,7 +42,7 @@ class Database:
 _open: WeakValueDictionary[str, Database] = WeakValueDictionary()  # LMDB opens a file only once a process
 
 
-def open_database(owner: Blamed, path: str) -> Database:
+def open_database(owner: ErrorFactory, path: str) -> Database:
     """The LMDB of this path, opened where it is not open yet. Raises owner's error."""
     path = os.path.realpath(path)
     database = _open.get(path)
@@ -51,7 +51,7 @@ def open_database(owner: Blamed, path: str) -> Database:
     return database
 
 
-def read_datum(owner: Blamed, source: str, key: bytes, value: bytes) -> tuple[Datum, str]:
+def read_datum(owner: ErrorFactory, source: str, key: bytes, value: bytes) -> tuple[Datum, str]:
     """A Datum, and its name for errors. Raises owner's error where it is none."""
     name = f"'{source}', key '{key.decode(errors='backslashreplace')}'"
     try:
@@ -60,7 +60,7 @@ def read_datum(owner: Blamed, source: str, key: bytes, value: bytes) -> tuple[Da
         raise owner.error(f"{name}: this is no Datum") from error
 
 
-def pixels(owner: Blamed, datum: Datum, name: str, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
+def pixels(owner: ErrorFactory, datum: Datum, name: str, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
     """Channels x height x width, uint8 or float32. flag: how an encoded image is decoded, see `decode`.
 
     Raises owner's error where it cannot be decoded, or has not the numbers that its shape wants.

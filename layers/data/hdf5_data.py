@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.extras import import_extra
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.data.transformer import rng_state, set_rng_state
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
@@ -98,7 +98,7 @@ class HDF5Data(Layer):
 
     def _load(self) -> None:
         """Read the present file, and begin a new order of its rows."""
-        h5py = import_extra(self.error, "h5py", "h5")
+        h5py = optional_import(self.error, "h5py", "h5")
         try:
             with h5py.File(self.files[self.file_order[self.file]][0], "r") as file:
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caffe_compat.blob import Blob
 from caffe_compat.files import check_writable, replacing
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.registry import register
 
 
@@ -31,7 +31,7 @@ class HDF5Output(Layer):
         if not self.path:
             raise self.error("hdf5_output_param names no file; give file_name")
         check_writable(self.path)
-        self.h5py = import_extra(self.error, "h5py", "h5")
+        self.h5py = optional_import(self.error, "h5py", "h5")
         self.written = False
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

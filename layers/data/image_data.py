@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from caffe_compat.errors import Blamed
+from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.transformer import FORKS_ONLY, moved, read_image, rng_state, set_rng_state
@@ -87,7 +87,7 @@ class ImageData(ImageBatches):
             set_rng_state("shuffle", self.rng, state)
 
 
-def read_list(owner: Blamed, source: str) -> list[Entry]:
+def read_list(owner: ErrorFactory, source: str) -> list[Entry]:
     """The lines of a list of images. Raises owner's error that names the file and the line."""
     entries = []
     for line, place in read_lines(owner, source, "list of images"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from caffe_compat.errors import Blamed
+from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.binaryproto import read_binaryproto
 from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
@@ -112,7 +112,7 @@ class DataTransformer:
         return self.rng.draw() % n
 
 
-def decode(owner: Blamed, content: bytes, flag: int, name: str) -> np.ndarray:
+def decode(owner: ErrorFactory, content: bytes, flag: int, name: str) -> np.ndarray:
     """An image file's content as an array of height x width x channels (BGR), uint8.
 
     flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises owner's error where it is no image.
@@ -125,12 +125,12 @@ def decode(owner: Blamed, content: bytes, flag: int, name: str) -> np.ndarray:
     return image if image.ndim == 3 else image[:, :, None]
 
 
-def read_image(owner: Blamed, path: str, flag: int, place: str) -> np.ndarray:
+def read_image(owner: ErrorFactory, path: str, flag: int, place: str) -> np.ndarray:
     """The image of a file, as `decode` gives it. place: where the file is named, for errors."""
     return decode(owner, read_image_file(owner, path, place), flag, f"{place}: '{path}'")
 
 
-def read_image_file(owner: Blamed, path: str, place: str) -> bytes:
+def read_image_file(owner: ErrorFactory, path: str, place: str) -> bytes:
     """The content of a file. Raises owner's error, with the place where it is named."""
     try:
         with open(path, "rb") as file:

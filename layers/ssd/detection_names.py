@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from caffe_compat.errors import Blamed, CaffeCompatError
+from caffe_compat.errors import CaffeCompatError, ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.prototxt.reader import read_label_map
 
 
-def class_names(owner: Blamed, path: str, classes: Sequence[int]) -> dict[int, str]:
+def class_names(owner: ErrorFactory, path: str, classes: Sequence[int]) -> dict[int, str]:
     """The name of each of these classes, from a label map. Raises owner's error."""
     try:
         items = read_label_map(path).item
@@ -25,7 +25,7 @@ def class_names(owner: Blamed, path: str, classes: Sequence[int]) -> dict[int, s
     return {label: names[label] for label in classes}
 
 
-def image_sizes(owner: Blamed, path: str) -> list[tuple[str, int, int]]:
+def image_sizes(owner: ErrorFactory, path: str) -> list[tuple[str, int, int]]:
     """Name, height and width of the images, in the order of the lines. Raises owner's error."""
     images = []
     for line, place in read_lines(owner, path, "name_size_file"):

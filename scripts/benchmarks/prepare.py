@@ -11,7 +11,7 @@ from benchmarks.timing import say
 from google.protobuf import text_format
 
 import caffe_compat as caffe
-from caffe_compat.layers.common.extras import import_extra
+from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.net import Net
 from caffe_compat.prototxt import zoo
 from caffe_compat.prototxt.reader import read_net
@@ -33,7 +33,7 @@ def write(case: Case, args) -> None:
     shape = net.blobs[net.inputs[0]].shape
     np.save(folder / "input.npy", np.random.RandomState(2).standard_normal(shape).astype(np.float32))
     if args.onnx:
-        import_extra(caffe.CaffeCompatError, "onnx", "onnx")
+        optional_import(caffe.CaffeCompatError, "onnx", "onnx")
         from caffe_compat.onnx_export.model import to_onnx
         from caffe_compat.onnx_export.model import write as write_onnx
 

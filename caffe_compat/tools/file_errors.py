@@ -8,8 +8,8 @@ from caffe_compat.errors import DataError
 
 
 @dataclass(frozen=True)
-class About:
-    """Blame for a file of data."""
+class FileErrors:
+    """Makes the errors about a file of data."""
 
     file: str
 

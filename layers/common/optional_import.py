@@ -9,7 +9,7 @@ from typing import Any
 from caffe_compat.errors import CaffeCompatError
 
 
-def import_extra(error: Callable[[str], CaffeCompatError], module: str, extra: str) -> Any:
+def optional_import(error: Callable[[str], CaffeCompatError], module: str, extra: str) -> Any:
     """Return the module. Where it is not there, raises what `error` makes of a message that names the extra."""
     try:
         return importlib.import_module(module)
