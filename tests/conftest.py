@@ -4,6 +4,11 @@ import gc
 import os
 import signal
 
+# Weights of whole nets come and go: memory that malloc keeps (1 GB at most) is not cleared by the system each time.
+# glibc reads this when a process starts, so the workers of pytest-xdist have it
+os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
+
 # Workers of pytest-xdist share the cores: threads that wait for work must sleep, or the other worker's cannot run.
 # What is imported now reads this once
 if "PYTEST_XDIST_WORKER" in os.environ:
