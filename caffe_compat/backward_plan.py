@@ -33,8 +33,9 @@ class LayerPlan:
     param_propagate_down: one bool a param, whether it gets a gradient. Both are final: false where backward does not
     run, and at bottoms that can take no gradient. reason: empty where need_backward, else why not, in a few words.
     derived: one bool a bottom, what propagate_down would be without flags. switched_off_by: where the reason is
-    SWITCHED_OFF, the flags (false) nearest above the layer that make it so. refused: bottoms of a loss at which a
-    gradient is asked for though they can take none; running this backward is an error.
+    SWITCHED_OFF, the flags (false) nearest above the layer that make it so. type_gives_none: bottoms at which a
+    gradient is asked for though the layer's type gives them none. refused: those of a loss; running its backward is an
+    error.
     """
 
     need_backward: bool
@@ -43,6 +44,7 @@ class LayerPlan:
     reason: str
     derived: list[bool] = field(default_factory=list)
     switched_off_by: list[Flag] = field(default_factory=list)
+    type_gives_none: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
 
@@ -122,9 +124,10 @@ def _prune(graph: Graph, plans: list[LayerPlan]) -> None:
 
 def _apply_facts(layer: Layer, plan: LayerPlan) -> None:
     """Make the flags of a plan final: after the bottoms that the layer says can take no gradient."""
-    asked = [j for j in layer.no_gradient if j < len(plan.propagate_down) and plan.propagate_down[j]]
+    flags = enumerate(plan.propagate_down)
+    plan.type_gives_none = [j for j, flag in flags if flag and j in layer.no_gradient]
     if plan.need_backward and layer.is_loss and not layer.allows_ignored_gradient:
-        plan.refused = asked
+        plan.refused = plan.type_gives_none
     plan.propagate_down = [
         plan.need_backward and flag and j not in layer.no_gradient
         for j, flag in enumerate(plan.propagate_down)

@@ -17,11 +17,8 @@ class Loader(yaml.SafeLoader):
     def get_single_data(self) -> Any:
         try:
             return super().get_single_data()
-        except (
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:  # too deep, a key that has a list, the 31st of June
+        # too deep; a key that has a list; the 31st of June
+        except (RecursionError, TypeError, ValueError) as error:
             raise yaml.YAMLError(str(error)) from error
 
 

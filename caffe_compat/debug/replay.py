@@ -26,7 +26,7 @@ from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, DataError
 from caffe_compat.files import read_npz, replacing
 from caffe_compat.graph import with_state
-from caffe_compat.layers.common.settings import LayerSettings
+from caffe_compat.layers.common.settings import LayerSettings, settings_of
 from caffe_compat.layers.python import python_layer_class
 from caffe_compat.layers.registry import layer_class
 from caffe_compat.net import Net
@@ -69,7 +69,7 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
         "engine": np.array([net.engine.name, net.engine.device, net.engine.precision]),
         "not_finite": np.array(json.dumps(finding, allow_nan=False)),
     }
-    if settings := _settings_of(net, i):
+    if settings := {name: value for _, name, value in settings_of(layer, net.layer_settings)}:
         arrays["layer_settings"] = np.array(_as_yaml(settings))
     arrays |= {f"in:{name}": array for name, array in inputs.items()}
     arrays |= {f"param:{layer.name}:{j}": blob.data for j, blob in enumerate(layer.blobs)}
@@ -88,13 +88,6 @@ def write(path: str, net: Net, i: int, before: Before, backward: bool, finding: 
         arrays |= {f"pdiff:{layer.name}:{j}": blob.diff for j, blob in learnt}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _settings_of(net: Net, i: int) -> dict[str, Any]:
-    """The attributes that the net's layer_settings give layer i."""
-    layer = net.layers[i]
-    own = [values for cls, values in net.layer_settings.items() if isinstance(layer, cls)]
-    return {name: value for values in own for name, value in values.items()}
 
 
 def _alone(net: Net, i: int, inputs: Arrays) -> NetParameter:

@@ -209,7 +209,7 @@ class _Reader:
         reason, lines = FLOWS, []
         if not plan.need_backward:
             reason, lines = plan.reason, self._lines_of_reason(i)
-        elif j in self.net.layers[i].no_gradient and self._is_asked_for(i, j):
+        elif j in plan.type_gives_none:
             reason = TYPE_GIVES_NONE
         elif not gradient and plan.derived[j]:
             reason, lines = SWITCHED_OFF, [line] if line else []
@@ -226,11 +226,6 @@ class _Reader:
             forced=gradient and not plan.derived[j],
             differs=gradient != self.other[i].propagate_down[j],
         )
-
-    def _is_asked_for(self, i: int, j: int) -> bool:
-        """Whether the flags, or without flags what learns below, want a gradient at a bottom."""
-        flags = self.net.graph.nodes[i].param.propagate_down
-        return flags[j] if flags else self.net.plan[i].derived[j]
 
     def _lines_of_reason(self, i: int) -> list[int]:
         plan = self.net.plan[i]

@@ -180,6 +180,24 @@ def test_a_bottom_that_its_type_gives_no_gradient(tmp_path):
         assert loss.bottoms[1].reason == reason
 
 
+@pytest.mark.parametrize(
+    ("meaning", "reason"),
+    [("replaces", "its type gives this bottom no gradient"), ("restricts", "nothing learns below")],
+)
+def test_a_flag_asks_for_a_gradient_of_labels(tmp_path, meaning, reason):
+    """Where a flag only restricts, it asks for nothing at a bottom below which nothing learns."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'layer { name: "in" type: "Input" top: "x" top: "t" input_param { shape { dim: 3 dim: 4 } } }\n'
+        'layer { name: "s" type: "InnerProduct" bottom: "x" top: "s" inner_product_param { num_output: 4 } }\n'
+        'layer { name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "s" bottom: "t" top: "loss"\n'
+        "        propagate_down: [true, true] }"
+    )
+    net = caffe.Net(path, caffe.TRAIN, propagate_down=meaning)
+    (loss,) = [layer for layer in explain(net, meaning).layers if layer.name == "loss"]
+    assert (loss.bottoms[1].gradient, loss.bottoms[1].reason) == (False, reason)
+
+
 def test_unknown_name(small):
     done = command(small, "midd")
     assert done.returncode == 1

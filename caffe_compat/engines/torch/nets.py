@@ -48,9 +48,8 @@ def _reads_changed_top(net: Net, index: int) -> bool:
     layer, node = net.layers[index], net.graph.nodes[index]
     if not net.plan[index].need_backward or not (node.bottoms and node.tops):
         return False
-    in_place = (
-        isinstance(layer, ReLU) and node.tops[0] == node.bottoms[0]
-    )  # then the bottom that it reads is the top
+    # then the bottom that it reads is the top
+    in_place = isinstance(layer, ReLU) and node.tops[0] == node.bottoms[0]
     if not (layer.backward_reads_top or in_place):
         return False
     writers = [
