@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
+from caffe_compat.prototxt.wire import RAW_TYPES
 
 _OLD = ("num", "channels", "height", "width")
 
@@ -35,7 +36,17 @@ def shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
 def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
     """Return the data, or the diff, in the blob's shape: float32, or float64 where such were written.
 
-    Raises ValueError where the shape does not fit.
+    Raises ValueError where the shape does not fit, or raw data of an unknown type stand in it.
     """
     doubles, floats = (blob.double_diff, blob.diff) if diff else (blob.double_data, blob.data)
+    raw, form = (blob.raw_diff, blob.raw_diff_type) if diff else (blob.raw_data, blob.raw_data_type)
+    if raw:
+        return shaped(blob, _from_raw(raw, form))
     return shaped(blob, np.array(doubles, np.float64) if doubles else np.array(floats, np.float32))
+
+
+def _from_raw(raw: bytes, form: int) -> np.ndarray:
+    if not 0 <= form < len(RAW_TYPES):
+        raise ValueError(f"raw data of the unknown type {form}")
+    values = np.frombuffer(raw, RAW_TYPES[form])
+    return values.astype(np.float64 if form == 0 else np.float32, copy=False)

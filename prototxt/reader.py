@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf import text_format
@@ -12,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import LabelMap, NetParameter, SolverParameter
-from caffe_compat.prototxt.scanner import Path, Place, scan, top_level_names
+from caffe_compat.prototxt.scanner import Path, Place, SetAside, scan, top_level_names
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
 
@@ -120,32 +122,46 @@ def _read_text(path: _PathLike) -> str:
         raise PrototxtError(
             "this is a binary file, a .caffemodel perhaps; expected a .prototxt, which is text", file=name
         )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        raise PrototxtError(
-            f"byte 0x{data[error.start]:02x} is not UTF-8; save the file in this encoding",
-            file=name,
-            line=before.count(b"\n") + 1,
-            column=error.start - before.rfind(b"\n"),
-        ) from None
+    return data.decode("utf-8-sig", "surrogateescape")  # the scan refuses such bytes, but in comments
 
 
 def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
     try:
-        places = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
+        places, set_aside = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
     except PrototxtError as error:
         error.file = name
         raise
-    if not places:
+    if not places and not set_aside:
         raise PrototxtError(f"nothing is in it; expected a {message.DESCRIPTOR.name}", file=name)
+    if set_aside:
+        warnings.warn(f"{name}: {_told(set_aside)}", stacklevel=3)
     try:
-        text_format.Parse(text, message)
+        text_format.Parse(_without(text, set_aside), message)
     except (text_format.ParseError, ValueError) as error:
         raise _text_error(error, name) from None
     _check_initialized(message, Source(name, places))
     return message, places
+
+
+def _told(fields: Sequence[SetAside]) -> str:
+    """Which fields were set aside, each once with its first line, by fork."""
+    by_fork: dict[str, dict[str, int]] = {}
+    for field in fields:
+        by_fork.setdefault(field.fork, {}).setdefault(field.name, field.line)
+    return "; ".join(
+        f"set aside, as they only choose how {fork} computes or logs: "
+        + ", ".join(f"{name} (line {line})" for name, line in names.items())
+        for fork, names in by_fork.items()
+    )
+
+
+def _without(text: str, fields: Sequence[SetAside]) -> str:
+    """The text with blanks where these fields stand: all others keep their places."""
+    pieces, end = [], 0
+    for field in fields:
+        pieces += [text[end : field.start], re.sub(r"[^\n]", " ", text[field.start : field.end])]
+        end = field.end
+    return "".join([*pieces, text[end:]])
 
 
 def _text_error(error: Exception, name: str) -> PrototxtError:

@@ -16,12 +16,30 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.forks import fork_of, fork_of_value
+from caffe_compat.prototxt.set_aside import set_aside_by
 
 Path = tuple[str | int, ...]  # names, each followed by an index (0 where the field is not repeated)
 Place = tuple[int, int]  # line and column, from 1
 
 
-def scan(text: str, schema: Descriptor) -> dict[Path, Place]:
+class SetAside(NamedTuple):
+    """A field that only chooses how a fork computes or logs. start, end: where it stands in the text."""
+
+    name: str
+    fork: str
+    line: int
+    start: int
+    end: int
+
+
+class Scanned(NamedTuple):
+    """places: where each field stands. set_aside: the fields that are not read, in the order of the text."""
+
+    places: dict[Path, Place]
+    set_aside: list[SetAside]
+
+
+def scan(text: str, schema: Descriptor) -> Scanned:
     """The place of every field of the text, which has to be a message of this schema.
 
     Raises PrototxtError, with line and column, for an unknown field or enum value, a value of another kind, a
@@ -29,7 +47,7 @@ def scan(text: str, schema: Descriptor) -> dict[Path, Place]:
     """
     scanner = _Scanner(text)
     scanner.message(schema)
-    return scanner.places
+    return Scanned(scanner.places, scanner.set_aside)
 
 
 def top_level_names(text: str) -> list[str]:
@@ -80,25 +98,30 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(
     r"""\\(?:[abfnrtv?'"\\]|[0-3]?[0-7]{1,2}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U00(?:0|10)[0-9a-fA-F]{4,5})"""
 )
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # how Python's surrogateescape decodes such bytes
 _CLOSING = {"{": "}", "<": ">"}
 
 
 class _Scanner:
-    """A recursive descent; the schema is not recursive, so the text cannot make it deep."""
+    """A recursive descent; the schema is not recursive, so the text cannot make it deep. What is skipped can be."""
 
     def __init__(self, text: str):
         self.text = text
         self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.places: dict[Path, Place] = {}
+        self.set_aside: list[SetAside] = []
         self.open: list[_Open] = []
         self.tokens = self._tokens()
         self.token = next(self.tokens)
+        self.end = 0  # of the last token that was taken
 
     def _tokens(self) -> Iterator[_Token]:
         offset = 0
         while match := _TOKEN.match(self.text, offset):
             kind = match.lastgroup or "end"
             token = _Token(kind, match[kind], match.start(kind))
+            if kind in ("bad", "string"):
+                self._check_encoding(token)
             if kind == "bad":
                 self._fail_character(token)
             if kind == "string" and "\\" in _ESCAPE.sub("", token.text):
@@ -113,6 +136,7 @@ class _Scanner:
     def _next(self) -> _Token:
         token = self.token
         if token.kind != "end":
+            self.end = token.offset + len(token.text)
             self.token = next(self.tokens)
         return token
 
@@ -154,9 +178,14 @@ class _Scanner:
         name = self._next()
         if name.kind != "name":
             self._fail(f"expected the name of a field, found {name}", name)
-        field = self.open[-1].schema.fields_by_name.get(name.text)
-        if field is None:
+        schema = self.open[-1].schema
+        field = schema.fields_by_name.get(name.text)
+        fork = set_aside_by(schema.name, name.text)
+        if field is None and fork is None:
             self._fail_field(name)
+        if field is None or (fork and self._is_other(field)):
+            self._skip(name, str(fork))
+            return
         colon = self._take(":")
         if not colon and not field.message_type:
             self._fail(f"expected ':' after '{field.name}', found {self.token}", self.token)
@@ -164,6 +193,34 @@ class _Scanner:
             self._list(field, counts)
         else:
             self._value(field, counts, name)
+
+    def _is_other(self, field: FieldDescriptor) -> bool:
+        """Whether the value that follows is one that a fork alone has: an engine of its own, a list for a number."""
+        match = _TOKEN.match(self.text, self.token.offset + 1)
+        if self.token.text != ":" or match is None:
+            return False
+        value = match[match.lastgroup or "end"]
+        if field.enum_type is not None:
+            return match.lastgroup == "name" and value not in field.enum_type.values_by_name
+        return field.has_presence and value == "["
+
+    def _skip(self, name: _Token, fork: str) -> None:
+        """Take the value of a field that is set aside, whatever it is."""
+        self._take(":")
+        first = self._next()
+        if first.kind == "end" or first.text in (*_CLOSING.values(), "]", ",", ";", ":"):
+            self._fail(f"expected a value of '{name.text}', found {first}", first)
+        depth = int(first.kind == "symbol")
+        while depth:
+            token = self._next()
+            if token.kind == "end":
+                self._fail(f"the '{first.text}' of '{name.text}' is never closed", first)
+            if token.kind == "symbol":
+                depth += (token.text in (*_CLOSING, "[")) - (token.text in (*_CLOSING.values(), "]"))
+        while first.kind == "string" and self.token.kind == "string":
+            self._next()
+        self._take(",", ";")
+        self.set_aside.append(SetAside(name.text, fork, self._place(name)[0], name.offset, self.end))
 
     def _list(self, field: FieldDescriptor, counts: dict[str, int]) -> None:
         while not self._take("]"):
@@ -208,6 +265,13 @@ class _Scanner:
     def _fail(self, message: str, token: _Token) -> NoReturn:
         line, column = self._place(token)
         raise PrototxtError(message, line=line, column=column)
+
+    def _check_encoding(self, token: _Token) -> None:
+        """Raise PrototxtError for bytes that are not UTF-8, which the reader lets pass: in comments they may be."""
+        wrong = _NOT_UTF_8.search(token.text)
+        if wrong:
+            place = token._replace(offset=token.offset + wrong.start())
+            self._fail(f"byte 0x{ord(wrong[0]) - 0xDC00:02x} is not UTF-8; save the file in this encoding", place)
 
     def _fail_character(self, token: _Token) -> NoReturn:
         if token.text in ("'", '"'):

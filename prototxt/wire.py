@@ -13,16 +13,20 @@ import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
-# message -> {field: message}: the way to the blobs of a NetParameter, in all three generations, and of a SolverState
-_NESTED = {
-    "state": {3: "blob"},
-    "net": {2: "v1_layer", 100: "layer"},
-    "layer": {7: "blob"},
-    "v1_layer": {1: "v0_layer", 6: "blob"},
-    "v0_layer": {50: "blob"},
+# message -> {field: message, or "" for a plain one}: what counts of a NetParameter with weights, in all three
+# generations, and of a SolverState. Other fields have other meanings in other forks, so they are not even kept.
+_READ = {
+    "state": {1: "", 2: "", 3: "blob", 4: "", 5: "", 6: ""},
+    "net": {1: "", 2: "v1_layer", 100: "layer"},
+    "layer": {1: "", 7: "blob"},
+    "v1_layer": {1: "v0_layer", 4: "", 6: "blob"},
+    "v0_layer": {1: "", 50: "blob"},
+    "blob": {1: "", 2: "", 3: "", 4: "", 7: ""},
 }
-_DATA, _DIFF, _DOUBLE_DATA, _DOUBLE_DIFF = 5, 6, 8, 9
-_NUMBERS = {_DATA: "<f4", _DIFF: "<f4", _DOUBLE_DATA: "<f8", _DOUBLE_DIFF: "<f8"}
+_DATA, _DIFF, _DOUBLE_DATA = 5, 6, 8
+_NUMBERS = {_DATA: "<f4", _DOUBLE_DATA: "<f8"}
+_RAW_TYPE, _RAW = 10, 12  # NVCaffe's, and OpenCV's for half precision
+RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4")  # by the number in raw_data_type
 
 
 class WireError(ValueError):
@@ -30,7 +34,7 @@ class WireError(ValueError):
 
 
 def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarray]]:
-    """Return a message's bytes without the numbers of its blobs, and the numbers: one flat array a blob.
+    """Return of a message its names and its blobs' shapes, as bytes, and the numbers: one flat array a blob.
 
     message: "net" for a NetParameter, "state" for a SolverState. The arrays (float32, in the order in which the
     blobs stand) are views of `data` where they can be; a blob without data gives an empty one. Raises WireError.
@@ -41,32 +45,46 @@ def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarra
 
 
 def _strip(data: memoryview, message: str, arrays: list[np.ndarray]) -> bytes:
-    if message == "blob":
-        return _strip_blob(data, arrays)
     kept = []
+    numbers: list[tuple[int, int, memoryview]] = []
     for field, kind, start, begin, end in _fields(data):
-        nested = _NESTED[message].get(field)
+        nested = _READ[message].get(field)
         if nested and kind == BYTES:
             inner = _strip(data[begin:end], nested, arrays)
             kept.append(length_delimited(field, len(inner)) + inner)
-        else:
+        elif nested == "":
             kept.append(bytes(data[start:end]))
+        elif message == "blob":
+            numbers.append((field, kind, data[begin:end]))
+    if message == "blob":
+        arrays.append(_values(numbers))
     return b"".join(kept)
 
 
-def _strip_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
-    kept: list[bytes] = []
+def _values(fields: list[tuple[int, int, memoryview]]) -> np.ndarray:
+    """The numbers of a blob's fields (field, wire type, bytes)."""
+    form = 0
     parts: list[np.ndarray] = []
-    for field, kind, start, begin, end in _fields(data):
-        if field not in _NUMBERS:
-            kept.append(bytes(data[start:end]))
-        elif field in (_DATA, _DOUBLE_DATA):
-            if kind not in (BYTES, FIXED32, FIXED64) or (end - begin) % np.dtype(_NUMBERS[field]).itemsize:
-                raise WireError("the numbers of a blob have a wrong length")
-            parts.append(np.frombuffer(data[begin:end], _NUMBERS[field]))
+    for field, kind, data in fields:
+        if field == _RAW_TYPE and kind == VARINT:
+            form = _varint(data, 0)[0]
+        elif field in _NUMBERS and kind in (BYTES, FIXED32, FIXED64):
+            parts.append(_array(data, _NUMBERS[field]))
+        elif field in _NUMBERS:
+            raise WireError("the numbers of a blob have a wrong length")
+    for field, kind, data in fields:
+        if field == _RAW and kind == BYTES:
+            if form >= len(RAW_TYPES):
+                raise WireError(f"raw_data_type {form} is unknown")
+            parts.append(_array(data, RAW_TYPES[form]))
     values = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
-    arrays.append(values.astype(np.float32, copy=False))
-    return b"".join(kept)
+    return values.astype(np.float32, copy=False)
+
+
+def _array(data: memoryview, form: str) -> np.ndarray:
+    if len(data) % np.dtype(form).itemsize:
+        raise WireError("the numbers of a blob have a wrong length")
+    return np.frombuffer(data, form)
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:

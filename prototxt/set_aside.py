@@ -1,0 +1,61 @@
+"""Fields of forks that only choose how they compute or log: they are read over, and one line says so.
+
+Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, weiliu89/caffe (ssd), happynear/caffe-windows,
+tianzhi0549/CTPN and facebook/C3D.
+"""
+
+from __future__ import annotations
+
+_FIELDS: dict[str, dict[str, str]] = {
+    "C3D": {
+        "ImageDataParameter": "show_data",
+        "VideoDataParameter": "show_data",
+    },
+    "Intel Caffe": {
+        "BatchNormParameter": "engine stats_batch_size",
+        "ConcatParameter": "per_fla_fuse",
+        "ConvolutionParameter": "conv_algorithm fusion_type",
+        "EltwiseParameter": "engine",
+        "InnerProductParameter": "engine",
+        "LayerParameter": "engine mn_activation_param mn_grad_compress_param multinode quantization_param",
+        "NetParameter": "bn_stats_batch_size compile_net_state engine multinode",
+        "ReLUParameter": "fuse",
+        "SolverParameter": "disabled_update engine local_gw_ratio local_lr_auto test_offset",
+    },
+    "NVCaffe": {
+        "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",
+        "DataParameter": "cache parser_threads precache threads",
+        "DropoutParameter": "engine random_seed",
+        "ImageDataParameter": "cache dataset_share_per_node precache threads",
+        "LayerParameter": (
+            "backward_math backward_type cudnn_math_override debug forward_math forward_type trt_param"
+        ),
+        "NetParameter": (
+            "default_backward_math default_backward_type default_conv_algos_override "
+            "default_cudnn_math_override default_forward_math default_forward_type eltwise_mem_sharing "
+            "global_grad_scale global_grad_scale_adaptive reduce_buckets"
+        ),
+        "SolverParameter": "solver_data_type store_blobs_in_old_format",
+        "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
+    },
+    "OpenPose": {"ConvolutionParameter": "binary"},
+    "TSN": {
+        "NetParameter": "mem_param",
+        "SolverParameter": "device_id group_id richness",
+    },
+}
+_FORKS = {
+    (message, field): fork
+    for fork, messages in _FIELDS.items()
+    for message, fields in messages.items()
+    for field in fields.split()
+}
+
+
+def set_aside_by(message: str, field: str) -> str | None:
+    """The fork for which this field of a message only chooses how to compute or log, if there is one.
+
+    `device_id` is such a field where it is a list, as in TSN's solvers. Of `engine`, a value that caffe.proto does not
+    know is set aside in every message: MKL2017 of Intel Caffe.
+    """
+    return _FORKS.get((message, field)) or ("Intel Caffe" if field == "engine" else None)
