@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 
 from caffe_compat.graph import Graph, Node
 from caffe_compat.layers.base import Layer
+from caffe_compat.prototxt.dialects import REPLACES, RESTRICTS
 
-# The two meanings of propagate_down. Until April 2016, and so in the fork that OHEM pins, a flag can only switch a
-# gradient off; since then it replaces what the net derives, so `true` forces a gradient.
-REPLACES = "replaces"
-RESTRICTS = "restricts"
 MEANINGS = (REPLACES, RESTRICTS)
 
 FLOWS = ""

@@ -13,7 +13,7 @@ import numpy as np
 from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
-from caffe_compat.backward_plan import MEANINGS, REPLACES, plan_backward
+from caffe_compat.backward_plan import MEANINGS, plan_backward
 from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
@@ -23,6 +23,7 @@ from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import Param, collect_params, share_memory
 from caffe_compat.net_passes import PycaffeNet
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
+from caffe_compat.prototxt.dialects import REPLACES, dialect_of, explicit
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
 
@@ -33,8 +34,9 @@ class Net(PycaffeNet):
     """A net in one phase: `Net(file, phase)`, `Net(file, phase, weights=file)` or `Net(file, weights, phase)`.
 
     network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
-    rules are held against. propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
-    or "restricts" (before, and in the Fast R-CNN forks); see backward_plan.py. layer_settings: attributes that the
+    rules are held against. dialect: which Caffe the file was written for, a name of prototxt/dialects.py (None: found from
+    the file, else BVLC's). propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016) or
+    "restricts" (before, and in the Fast R-CNN forks); None: as the dialect has it. layer_settings: attributes that the
     layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
     `cfg.layer_settings()`. engine: what runs this net, "fast", "strict" or "torch" (None: what set_engine said last);
     device, precision: of the torch engine, see engine.py.
@@ -44,6 +46,7 @@ class Net(PycaffeNet):
         params          OrderedDict, layer name -> list of Blobs
         layers          the layers in order, Split layers too; `layer_dict` by name
         inputs, outputs names of blobs
+        dialect         the Dialect, None where nothing tells it; propagate_down: the meaning of its flags
         plan            one LayerPlan a layer: what backward does with it, and why not where it does nothing
         learnable       one Param a learnable param, shared ones once
         engine          what runs it
@@ -60,11 +63,12 @@ class Net(PycaffeNet):
         level: int | None = None,
         stages: Iterable[str] | None = None,
         weights: str | PathLike[str] | None = None,
-        propagate_down: str = REPLACES,
+        propagate_down: str | None = None,
         layer_settings: LayerSettings | None = None,
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        dialect: str | None = None,
     ):
         if isinstance(phase, (str, PathLike)):
             weights, phase, level = phase, level, None  # type: ignore[assignment]  # pycaffe's older order
@@ -74,7 +78,8 @@ class Net(PycaffeNet):
             )
         param, source = read_net(fspath(network_file))
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
-        self._build(in_state, source, propagate_down, layer_settings, choose(engine, device, precision))
+        meanings = dialect, propagate_down
+        self._build(in_state, source, meanings, layer_settings, choose(engine, device, precision))
         if weights is not None:
             self.copy_from(weights)
 
@@ -83,13 +88,14 @@ class Net(PycaffeNet):
         cls,
         param: NetParameter,
         source: Source | None = None,
-        propagate_down: str = REPLACES,
+        propagate_down: str | None = None,
         layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
+        dialect: str | None = None,
     ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
-        net._build(param, source, propagate_down, layer_settings, engine or choose())
+        net._build(param, source, (dialect, propagate_down), layer_settings, engine or choose())
         return net
 
     # ---- building ---------------------------------------------------------------------------------------------
@@ -97,12 +103,14 @@ class Net(PycaffeNet):
         self,
         param: NetParameter,
         source: Source | None,
-        meaning: str,
+        meanings: tuple[str | None, str | None],
         layer_settings: LayerSettings | None,
         engine: EngineChoice,
     ) -> None:
-        if meaning not in MEANINGS:
-            raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{meaning}'")
+        self.dialect = dialect_of(param, meanings[0])
+        self.propagate_down = meanings[1] or (self.dialect.propagate_down if self.dialect else REPLACES)
+        if self.propagate_down not in MEANINGS:
+            raise ValueError(f"propagate_down is one of {', '.join(MEANINGS)}, not '{self.propagate_down}'")
         self.name = param.name
         self.source = source
         self.phase = param.state.phase
@@ -111,7 +119,7 @@ class Net(PycaffeNet):
         with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
-            self.param = graphs.insert_splits(graphs.filter_net(param))
+            self.param = graphs.insert_splits(explicit(graphs.filter_net(param), self.dialect))
             self.layers = [self._create(i) for i in range(len(self.param.layer))]
             self.graph = graphs.connect(self.param, self.layers)
             self.blob_list = [Blob() for _ in self.graph.blob_names]
@@ -125,7 +133,7 @@ class Net(PycaffeNet):
             graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
             share_memory(self.layers, self.learnable)
-            self.plan = plan_backward(self.graph, self.layers, meaning, param.force_backward)
+            self.plan = plan_backward(self.graph, self.layers, self.propagate_down, param.force_backward)
         for layer, plan in zip(self.layers, self.plan, strict=True):
             layer.param_propagate_down = plan.param_propagate_down
         for learnt in self.learnable:  # their diffs are cleared, and filled by solvers, when somebody looks

@@ -271,7 +271,9 @@ class _Scanner:
         wrong = _NOT_UTF_8.search(token.text)
         if wrong:
             place = token._replace(offset=token.offset + wrong.start())
-            self._fail(f"byte 0x{ord(wrong[0]) - 0xDC00:02x} is not UTF-8; save the file in this encoding", place)
+            self._fail(
+                f"byte 0x{ord(wrong[0]) - 0xDC00:02x} is not UTF-8; save the file in this encoding", place
+            )
 
     def _fail_character(self, token: _Token) -> NoReturn:
         if token.text in ("'", '"'):

@@ -224,3 +224,51 @@ def test_places_that_cannot_be_written(name, message, tmp_path):
     with pytest.raises(caffe.CaffeCompatError) as error:
         net_of(SMALL).save(path)
     assert str(error.value) == f"{path}: cannot be written: {message.format(tmp_path)}"
+
+
+RAW = {0: "<f8", 1: "<f4", 2: "<f2", 3: "<i4", 4: "<u4"}  # raw_data_type -> its numbers
+
+
+def layer_bytes(name, *fields):
+    """A LayerParameter with a name, a type and more fields (number, bytes), in the wire format."""
+    fields = [(1, name), (2, b"InnerProduct"), *fields]
+    inner = b"".join(wire.length_delimited(field, len(value)) + value for field, value in fields)
+    return wire.length_delimited(100, len(inner)) + inner
+
+
+@pytest.mark.parametrize("kind", RAW)
+def test_raw_data(kind, tmp_path):
+    """As NVCaffe and OpenCV write params of half precision: their type in field 10, their bytes in field 12."""
+    values = np.array([[1.5, 2, 3], [4, 5, 6.25]]).astype(RAW[kind])
+    shape = b"\x3a\x04\x0a\x02\x02\x03"
+    blob = shape + bytes([10 << 3, kind]) + wire.length_delimited(12, values.nbytes) + values.tobytes()
+    path = tmp_path / "raw.caffemodel"
+    path.write_bytes(layer_bytes(b"a", (7, blob)))
+    (stored,) = caffe.weights.read(str(path))
+    assert stored.arrays[0].dtype == np.float32
+    assert np.array_equal(stored.arrays[0], values.astype(np.float32))
+    proto = caffe.proto.caffe_pb2.BlobProto.FromString(blob)
+    assert np.array_equal(caffe.io.blobproto_to_array(proto), values.astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("blob", "told"),
+    [
+        (b"\x50\x09" + wire.length_delimited(12, 4) + b"abcd", "raw_data_type 9 is unknown"),
+        (b"\x50\x02" + wire.length_delimited(12, 3) + b"abc", "the numbers of a blob have a wrong length"),
+    ],
+)
+def test_raw_data_that_cannot_be(blob, told, tmp_path):
+    path = tmp_path / "raw.caffemodel"
+    path.write_bytes(layer_bytes(b"a", (7, blob)))
+    with pytest.raises(caffe.WeightsError, match=told):
+        caffe.weights.read(str(path))
+
+
+def test_other_forks_fields_do_not_matter(tmp_path):
+    """CaffeOnSpark's field 10001 is a string; here it is the message of PSROIPooling."""
+    blob = b"\x3a\x04\x0a\x02\x01\x02" + wire.length_delimited(5, 8) + np.float32([3, 4]).tobytes()
+    path = tmp_path / "w.caffemodel"
+    path.write_bytes(layer_bytes(b"a", (10001, b"com.example.Frames"), (7, blob), (125, b"\xff\xff")))
+    (stored,) = caffe.weights.read(str(path))
+    assert (stored.name, stored.arrays[0].tolist()) == ("a", [[3, 4]])

@@ -63,7 +63,7 @@ def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detecto
         )
     console.set_computing(args)
     console.import_from_here()
-    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings())
+    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
     detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
     show.weights(net.copy_from(args.weights), quiet)
     return detector

@@ -55,7 +55,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_phase(result, default=None, told="the reference's, or train")
     options.add_state(result)
     options.add_seed(result, told="the reference's, or 0")
-    options.add_propagate_down(result)
+    options.add_meaning(result)
     options.add_engine(result, ["strict", "torch"], "strict")
     options.add_html(result)
     options.add_output(result)
@@ -95,7 +95,7 @@ def _diff(args: argparse.Namespace) -> int:
     runner = LayerRunner(net, inputs, reference.arrays("seed"), seed)
     weights = weights_by_name(reference, args.weights)
     on_row, write_page = html.comparing(args)
-    result = diff(runner, reference, weights, args.tolerance, args.propagate_down, args.all, on_row)
+    result = diff(runner, reference, weights, args.tolerance, args.all, on_row)
     if args.json:
         print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
     else:
@@ -143,6 +143,7 @@ def _net(args: argparse.Namespace, file: str, phase: str, seed: int, engine: str
         level=args.level,
         stages=args.stage,
         propagate_down=args.propagate_down,
+        dialect=args.dialect,
         engine=engine or "strict",  # strict: of a reference
         device=args.device if engine else "cpu",
         precision=args.precision if engine else "float32",

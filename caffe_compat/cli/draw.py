@@ -51,7 +51,7 @@ def _draw(args: argparse.Namespace) -> None:
     from caffe_compat.report.page import page
 
     net = make_net(args)
-    facts = explain(net, args.propagate_down)
+    facts = explain(net)
     ending = os.path.splitext(args.output)[1].lower()
     if ending == ".html":
         content = page(of_net(net, facts)).encode()

@@ -50,14 +50,21 @@ def make_net(args: argparse.Namespace) -> Net:
 
     console.import_from_here()
     phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
-    return caffe.Net(args.net, phase, args.level, args.stage, propagate_down=args.propagate_down)
+    return caffe.Net(
+        args.net,
+        phase,
+        args.level,
+        args.stage,
+        propagate_down=args.propagate_down,
+        dialect=args.dialect,
+    )
 
 
 def _explain(args: argparse.Namespace) -> None:
     from caffe_compat.explain.describe import describe
     from caffe_compat.explain.explanation import explain
 
-    facts = explain(make_net(args), args.propagate_down)
+    facts = explain(make_net(args))
     told = describe(facts, args.name) if args.name else None
     if args.json:
         result = {**facts.as_dict(), **({"name": args.name, "story": told} if told else {})}

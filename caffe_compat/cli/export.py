@@ -34,6 +34,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("net", metavar="NET", help="a net with Input layers, such as a deploy.prototxt")
     options.add_weights(result, required=True)
     result.add_argument("-o", "--output", metavar="OUT", required=True, help="the .onnx file to write")
+    options.add_dialect(result)
     options.add_output(result)
 
 
@@ -49,7 +50,7 @@ def _export(args: argparse.Namespace) -> None:
 
     check_writable(args.output)
     console.import_from_here()
-    net = caffe.Net(args.net, caffe.TEST)
+    net = caffe.Net(args.net, caffe.TEST, dialect=args.dialect)
     show.weights(net.copy_from(args.weights), args.quiet or args.json)
     model = to_onnx(net)
     write(model, args.output)

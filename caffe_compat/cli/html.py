@@ -48,7 +48,7 @@ def write_run(
     """Write the page of a run. classes: the names of the data set's, if there is one."""
     from caffe_compat.report import of_run, write
 
-    page = of_run(args.net, net, run, look, notes, meaning=args.propagate_down, classes=classes)
+    page = of_run(args.net, net, run, look, notes, classes=classes)
     write(page, args.html)
     _say(args)
 
@@ -68,7 +68,7 @@ def write_training(
     with looking(args, net, 1) as look:
         run = run_net(net)
     assert look is not None
-    page = of_run(args.net, net, run, look, notes, pixel_means, args.propagate_down, classes)
+    page = of_run(args.net, net, run, look, notes, pixel_means, classes)
     write(of_training(page, iterations), args.html)
     _say(args)
 
@@ -82,7 +82,7 @@ def comparing(args: argparse.Namespace) -> tuple[OnRow, Callable[[Net, Diff], No
     compared: list[Compared] = []
 
     def write_page(net: Net, result: Diff) -> None:
-        write(of_diff(net, result, compared, args.propagate_down), args.html)
+        write(of_diff(net, result, compared), args.html)
         _say(args)
 
     return lambda array, value: compared.append(Compared.of(array, value)), write_page

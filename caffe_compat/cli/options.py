@@ -15,6 +15,7 @@ ENGINES = {
     "strict": "strict computes each layer by itself, as Caffe does",
     "torch": "torch computes by PyTorch (needs the extra 'torch')",
 }
+DIALECTS = ("bvlc", "fast-rcnn", "hed", "osvos", "pspnet", "segnet")
 
 
 # ---- the net --------------------------------------------------------------------------------------------------
@@ -44,22 +45,33 @@ def add_state(result: Any) -> None:
     )
 
 
-def add_propagate_down(result: Any) -> None:
-    """Add --propagate-down."""
+def add_dialect(result: Any) -> None:
+    """Add --dialect."""
+    result.add_argument(
+        "--dialect",
+        choices=DIALECTS,
+        help="which Caffe the net was written for, as forks read BN, Crop and others in ways of their own; default: "
+        "found from the net, else bvlc",
+    )
+
+
+def add_meaning(result: Any) -> None:
+    """Add --dialect and --propagate-down."""
+    add_dialect(result)
     result.add_argument(
         "--propagate-down",
         choices=["replaces", "restricts"],
-        default="replaces",
-        help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016, the "
-        "default), or it can only switch a gradient off (before, and in the Fast R-CNN forks)",
+        help="what a propagate_down flag means: it replaces what the net derives (Caffe since April 2016), or it can "
+        "only switch a gradient off (before, and in the Fast R-CNN forks); default: as the dialect has it, else "
+        "replaces",
     )
 
 
 def add_net_state(result: Any) -> None:
-    """Add what a net is built with where it is not run: --phase, --level, --stage and --propagate-down."""
+    """Add what a net is built with where it is not run: --phase, --level, --stage, --dialect and --propagate-down."""
     add_phase(result)
     add_state(result)
-    add_propagate_down(result)
+    add_meaning(result)
 
 
 # ---- how it is computed ---------------------------------------------------------------------------------------
@@ -110,11 +122,11 @@ def add_check_finite(result: Any) -> None:
 
 
 def add_run(result: Any) -> None:
-    """Add how a net is run or trained: --check-finite, --seed, --threads, --engine and --propagate-down."""
+    """Add how a net is run or trained: --check-finite, --seed, --threads, --engine, --dialect and --propagate-down."""
     add_check_finite(result)
     add_seed(result)
     add_computing(result)
-    add_propagate_down(result)
+    add_meaning(result)
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -181,6 +193,7 @@ def add_training(result: Any) -> None:
 
 def add_detector(result: Any, threshold: float) -> None:
     """Add how objects are found, with this least score for a default."""
+    add_dialect(result)
     result.add_argument(
         "--threshold",
         type=float,

@@ -132,6 +132,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
         level=args.level,
         stages=args.stage,
         propagate_down=args.propagate_down,
+        dialect=args.dialect,
     )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)

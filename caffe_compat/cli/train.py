@@ -62,7 +62,13 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     if args.weights or args.resume:
         param.ClearField("weights")
     with log(quiet) as stderr:
-        solver = create_solver(param, source, args.propagate_down, cfg.layer_settings() if cfg else None)
+        solver = create_solver(
+            param,
+            source,
+            args.propagate_down,
+            cfg.layer_settings() if cfg else None,
+            dialect=args.dialect,
+        )
         for path in args.weights.split(",") if args.weights else ():
             show.weights(solver.net.copy_from(path), quiet)
         kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None

@@ -50,7 +50,6 @@ class Context:
     settings: list[FieldDifference]
     weights: dict[str, list[np.ndarray]]
     tolerance: float
-    meaning: str  # of propagate_down in the net
 
 
 def of_data(runner: LayerRunner, context: Context, i: int, j: int, value: Value) -> Diagnosis:
@@ -168,7 +167,7 @@ def of_gradient(
 ) -> Diagnosis:
     """Why a gradient differs: the reference computes it and the net does not, or the other way round; or its factor."""
     layer = runner.net.layer_names[place[1]]
-    flows = explain(runner, context.reference, place, context.meaning, context.theirs, context.settings)
+    flows = explain(runner, context.reference, place, context.theirs, context.settings)
     causes = [
         Cause(
             flow.layer or layer,

@@ -41,14 +41,12 @@ def diff(
     reference: Reference,
     weights: dict[str, list[np.ndarray]],
     tolerance: float,
-    meaning: str,
     keep_going: bool = False,
     on_row: OnRow = lambda array, value: None,
 ) -> Diff:
     """Compare a net, which the runner holds with its inputs and params, with a reference.
 
-    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one. meaning:
-    what propagate_down means in the net. keep_going: do not stop at the first divergence. on_row: called for each row
+    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one. keep_going: do not stop at the first divergence. on_row: called for each row
     with the array of this net and the value of the reference. Raises CaffeCompatError.
     """
     net = runner.net
@@ -62,7 +60,7 @@ def diff(
         tolerance=tolerance,
         settings=compare_settings(net, theirs),
     )
-    context = Context(reference, theirs, result.settings, weights, tolerance, meaning)
+    context = Context(reference, theirs, result.settings, weights, tolerance)
     try:
         _Walk(runner, context, result, keep_going, on_row).all()
     except _Ended:

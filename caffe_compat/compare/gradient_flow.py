@@ -39,7 +39,6 @@ def explain(
     runner: LayerRunner,
     reference: Reference,
     place: Place,
-    meaning: str,
     theirs: Layers,
     settings: list[FieldDifference],
 ) -> list[FlowCause]:
@@ -52,7 +51,7 @@ def explain(
     if place not in wrong:
         return []
     found = []
-    for text, layer, plan in _settings(runner, meaning, theirs, settings):
+    for text, layer, plan in _settings(runner, theirs, settings):
         left = _wrong(_predicted(runner, plan), seen)
         if place not in left and left <= wrong:
             found.append(FlowCause(text, layer, len(wrong - left), len(wrong)))
@@ -102,11 +101,10 @@ def _wrong(predicted: Flow, seen: Flow) -> set[Place]:
 Planned = tuple[str, str, list[LayerPlan]]
 
 
-def _settings(
-    runner: LayerRunner, meaning: str, theirs: Layers, settings: list[FieldDifference]
-) -> Iterator[Planned]:
+def _settings(runner: LayerRunner, theirs: Layers, settings: list[FieldDifference]) -> Iterator[Planned]:
     """Every setting that is tried: a sentence about the reference, the layer it is about, and the plan it gives."""
     net = runner.net
+    meaning = net.propagate_down
     other = RESTRICTS if meaning == REPLACES else REPLACES
     flow = [setting for setting in settings if setting.field.startswith(("propagate_down", "lr_mult"))]
     if flow:

@@ -146,15 +146,15 @@ class Explanation:
         return {**asdict(self), "differences": self.differences}
 
 
-def explain(net: Net, meaning: str = REPLACES) -> Explanation:
-    """Explain a net that was built with this meaning of propagate_down."""
-    return _Reader(net, meaning).read()
+def explain(net: Net) -> Explanation:
+    """Explain a net, with the meaning of propagate_down that it was built with."""
+    return _Reader(net).read()
 
 
 class _Reader:
-    def __init__(self, net: Net, meaning: str):
-        self.net, self.meaning = net, meaning
-        self.other_meaning = RESTRICTS if meaning == REPLACES else REPLACES
+    def __init__(self, net: Net):
+        self.net, self.meaning = net, net.propagate_down
+        self.other_meaning = RESTRICTS if self.meaning == REPLACES else REPLACES
         self.other = plan_backward(net.graph, net.layers, self.other_meaning, net.param.force_backward)
         self.names = [node.param.name for node in net.graph.nodes]
         self.shown = [net.is_in_file(name) for name in self.names]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from caffe_compat.backward_plan import REPLACES
 from caffe_compat.blob import Blob
 from caffe_compat.compare.result import Diff
 from caffe_compat.drawing.picture import svg
@@ -87,14 +86,10 @@ def of_run(
     histograms: BlobHistograms,
     notes: Sequence[str] = (),
     pixel_means: Sequence[float] = PIXEL_MEANS,
-    meaning: str = REPLACES,
     classes: Sequence[str] | None = None,
 ) -> Report:
-    """The page of a run of a net. histograms: made before the run, and stopped.
-
-    meaning: that of propagate_down in the net. classes: see `hard_rois.mined`.
-    """
-    explanation = explain(net, meaning)
+    """The page of a run of a net. histograms: made before the run, and stopped. classes: see `hard_rois.mined`."""
+    explanation = explain(net)
     layers = _layers(net, explanation)
     _add_bytes(net, layers, histograms.made)
     _add_histograms(net, layers)
@@ -147,9 +142,9 @@ def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
     return page
 
 
-def of_diff(net: Net, result: Diff, compared: list[Compared], meaning: str = REPLACES) -> Report:
+def of_diff(net: Net, result: Diff, compared: list[Compared]) -> Report:
     """The page of a comparison. compared: one a row of the result, from what `diff` gave its on_row."""
-    explanation = explain(net, meaning)
+    explanation = explain(net)
     layers = _layers(net, explanation)
     _add_histograms(net, layers)
     verdict = "the same" if result.same else "different"

@@ -29,9 +29,16 @@ _Read = tuple[NetParameter, Source | None]
 NetMaker = Callable[[NetParameter, Source | None], Net]
 
 
-def net_maker(propagate_down: str, layer_settings: LayerSettings | None, engine: EngineChoice) -> NetMaker:
+def net_maker(
+    propagate_down: str | None,
+    layer_settings: LayerSettings | None,
+    engine: EngineChoice,
+    dialect: str | None,
+) -> NetMaker:
     """A function that makes each net of a solver with the same options; see Net."""
-    return lambda param, source: Net.from_param(param, source, propagate_down, layer_settings, engine)
+    return lambda param, source: Net.from_param(
+        param, source, propagate_down, layer_settings, engine, dialect
+    )
 
 
 class Nets:

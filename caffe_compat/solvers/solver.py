@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.backward_plan import REPLACES, param_gets_gradient
+from caffe_compat.backward_plan import param_gets_gradient
 from caffe_compat.blob import Blob
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.engines.base import Updates, WorkerLost, Workers
@@ -79,7 +79,7 @@ class Solver:
     """A solver of one of the types in types.py: `SGDSolver(file)`, or `get_solver(file)` for the type in the file.
 
     solver_file: a solver's prototxt. The nets and weights that it names are looked for in the working directory, then
-    in the solver's folder and the folders above it. propagate_down, layer_settings, engine, device, precision: see Net.
+    in the solver's folder and the folders above it. The other arguments: see Net.
 
     Attributes:
         net, test_nets   the test nets use the params of the train net
@@ -100,13 +100,14 @@ class Solver:
     def __init__(
         self,
         solver_file: str | PathLike[str],
-        propagate_down: str = REPLACES,
+        propagate_down: str | None = None,
         layer_settings: LayerSettings | None = None,
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        dialect: str | None = None,
     ):
-        make = net_maker(propagate_down, layer_settings, choose(engine, device, precision))
+        make = net_maker(propagate_down, layer_settings, choose(engine, device, precision), dialect)
         self._build(*read_solver(fspath(solver_file)), make)
 
     @classmethod
@@ -114,13 +115,14 @@ class Solver:
         cls,
         param: SolverParameter,
         source: Source | None = None,
-        propagate_down: str = REPLACES,
+        propagate_down: str | None = None,
         layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
+        dialect: str | None = None,
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, net_maker(propagate_down, layer_settings, engine or choose()))
+        solver._build(param, source, net_maker(propagate_down, layer_settings, engine or choose(), dialect))
         return solver
 
     # ---- building ---------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from caffe_compat.backward_plan import REPLACES
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
@@ -133,26 +132,28 @@ SOLVERS: dict[str, type[Solver]] = {
 
 def get_solver(
     solver_file: str | PathLike[str],
-    propagate_down: str = REPLACES,
+    propagate_down: str | None = None,
     layer_settings: LayerSettings | None = None,
     engine: str | None = None,
     device: str = "cpu",
     precision: str = "float32",
+    dialect: str | None = None,
 ) -> Solver:
     """The solver of a prototxt, of the type that it states. For the other arguments see Net.
 
     Source: pycaffe's get_solver.
     """
     choice = choose(engine, device, precision)
-    return create_solver(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice)
+    return create_solver(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice, dialect)
 
 
 def create_solver(
     param: SolverParameter,
     source: Source | None = None,
-    propagate_down: str = REPLACES,
+    propagate_down: str | None = None,
     layer_settings: LayerSettings | None = None,
     engine: EngineChoice | None = None,
+    dialect: str | None = None,
 ) -> Solver:
     """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown type."""
     if param.type not in SOLVERS:
@@ -160,4 +161,4 @@ def create_solver(
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
         raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
-    return SOLVERS[param.type].from_param(param, source, propagate_down, layer_settings, engine)
+    return SOLVERS[param.type].from_param(param, source, propagate_down, layer_settings, engine, dialect)

@@ -141,7 +141,7 @@ def test_params_that_learn_are_those_that_get_a_gradient(small, meaning):
             blob.diff[...] = 0
     net.forward()
     net.backward()
-    learns = {param.name: param.learns for param in explain(net, meaning).params}
+    learns = {param.name: param.learns for param in explain(net).params}
     got = {name: bool(net.param_blob(p).diff.any()) for name, p in zip(learns, net.learnable, strict=True)}
     assert learns == got
     assert learns == {
@@ -194,7 +194,7 @@ def test_a_flag_asks_for_a_gradient_of_labels(tmp_path, meaning, reason):
         "        propagate_down: [true, true] }"
     )
     net = caffe.Net(path, caffe.TRAIN, propagate_down=meaning)
-    (loss,) = [layer for layer in explain(net, meaning).layers if layer.name == "loss"]
+    (loss,) = [layer for layer in explain(net).layers if layer.name == "loss"]
     assert (loss.bottoms[1].gradient, loss.bottoms[1].reason) == (False, reason)
 
 

@@ -30,6 +30,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("form", metavar="lmdb|npz|h5", nargs="?", default="lmdb", help="default: lmdb")
     result.add_argument("mode", metavar="CPU|GPU", nargs="?", default="CPU", help="taken; the CPU computes")
     result.add_argument("device", metavar="ID", nargs="?", help="of a GPU; taken")
+    options.add_dialect(result)
     options.add_output(result)
 
 
@@ -46,7 +47,7 @@ def _extract(args: argparse.Namespace) -> None:
     say_no_gpu((args.device or "0") if args.mode == "GPU" else "")
     console.import_from_here()
     with log(quiet):
-        net = caffe.Net(args.model, caffe.TEST)
+        net = caffe.Net(args.model, caffe.TEST, dialect=args.dialect)
         show.weights(net.copy_from(args.weights), quiet)
         counts = extract(net, args.blobs, args.outputs, args.batches, args.form)
     if args.json:

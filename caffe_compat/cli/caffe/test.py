@@ -24,6 +24,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_test)
     add_model_flags(result)
     add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
+    options.add_dialect(result)
     options.add_check_finite(result)
     options.add_computing(result)
     options.add_output(result)
@@ -40,7 +41,7 @@ def _test(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     console.import_from_here()
     with log(quiet):
-        net = caffe.Net(args.model, caffe.TEST, args.level, args.stage)
+        net = caffe.Net(args.model, caffe.TEST, args.level, args.stage, dialect=args.dialect)
         for path in args.weights.split(","):
             show.weights(net.copy_from(path), quiet)
         with check_finite.checking(args, net):

@@ -29,6 +29,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_model_flags(result)
     add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
+    options.add_dialect(result)
     options.add_check_finite(result)
     options.add_computing(result)
     options.add_output(result)
@@ -46,7 +47,11 @@ def _time(args: argparse.Namespace) -> None:
     console.import_from_here()
     with log(args.quiet or args.json or args.table):
         net = caffe.Net(
-            args.model, caffe.TRAIN if args.phase == "TRAIN" else caffe.TEST, args.level, args.stage
+            args.model,
+            caffe.TRAIN if args.phase == "TRAIN" else caffe.TEST,
+            args.level,
+            args.stage,
+            dialect=args.dialect,
         )
         notes = feed.feed_sample(net)
         if not (args.quiet or args.json):

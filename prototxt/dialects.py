@@ -1,0 +1,159 @@
+"""Which Caffe a net was written for: forks gave the same text other meanings.
+
+`explicit` turns a net into one that says what its dialect means: layers then go by their fields, bottoms and tops
+alone. A dialect is found from what only one fork has; where a file cannot tell, BVLC's meaning is taken, and where
+another fork's would give other numbers, one warning says so.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from caffe_compat.errors import CaffeCompatError, GraphError
+from caffe_compat.prototxt.caffe_pb2 import BNParameter, LayerParameter, NetParameter
+from caffe_compat.prototxt.coordinates import crop_offsets
+
+# The two meanings of propagate_down. Until April 2016, and so in the fork that OHEM pins, a flag can only switch a
+# gradient off; since then it replaces what the net derives, so `true` forces a gradient.
+REPLACES, RESTRICTS = "replaces", "restricts"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one family of Caffes reads what others read in another way. None: it says nothing of it.
+
+    caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
+    finds its offset itself. balanced: whether SigmoidCrossEntropyLoss weighs the classes. propagate_down: what its
+    flags mean.
+    """
+
+    name: str
+    caffe: str
+    bn: str | None = None
+    crops: bool | None = None
+    balanced: bool = False
+    propagate_down: str = REPLACES
+
+
+DIALECTS = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect("bvlc", "BVLC's Caffe", crops=False),
+        Dialect(
+            "fast-rcnn",
+            "the forks of Fast R-CNN, Faster R-CNN and OHEM",
+            crops=False,
+            propagate_down=RESTRICTS,
+        ),
+        Dialect("hed", "HED's, RCF's, DeepSkeleton's", crops=True, balanced=True, propagate_down=RESTRICTS),
+        Dialect("osvos", "OSVOS'", crops=False),
+        Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
+        Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
+    )
+}
+
+
+def _has(*path: str) -> Callable[[LayerParameter], bool]:
+    """A mark: the layer has this field, whose last name may be any of several."""
+
+    def found(layer: LayerParameter) -> bool:
+        param, fields = path
+        return layer.HasField(param) and any(
+            f.name in fields.split() for f, _ in getattr(layer, param).ListFields()
+        )  # type: ignore[arg-type]
+
+    return found
+
+
+def _is(*types: str) -> Callable[[LayerParameter], bool]:
+    return lambda layer: layer.type in types
+
+
+# what only one dialect has, the first that is found in a net counts
+_MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
+    ("segnet", _has("bn_param", "scale_filler shift_filler bn_mode")),
+    ("segnet", _is("DenseImageData")),
+    ("segnet", _has("loss_param", "weight_by_label_freqs class_weighting")),
+    ("segnet", _has("dropout_param", "sample_weights_test")),
+    ("pspnet", _has("bn_param", "slope_filler bias_filler frozen momentum eps moving_average")),
+    ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
+    ("hed", _is("ImageLabelmapData")),
+)
+
+
+def find(net: NetParameter) -> Dialect | None:
+    """The dialect that a net's fields and types tell; None where they tell none."""
+    for name, has_mark in _MARKS:
+        if any(has_mark(layer) for layer in net.layer):
+            return DIALECTS[name]
+    return None
+
+
+def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
+    """The dialect of this name, or else the one that the net tells. Raises CaffeCompatError for an unknown name."""
+    if name is None:
+        return find(net)
+    if name not in DIALECTS:
+        raise CaffeCompatError(f"there is no dialect '{name}'; choose from {', '.join(DIALECTS)}")
+    return DIALECTS[name]
+
+
+def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
+    """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own.
+
+    dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
+    for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
+    """
+    result = NetParameter()
+    result.CopyFrom(net)
+    unsure: list[str] = []
+    for i, layer in enumerate(result.layer):
+        if layer.type == "BN":
+            _say_form(layer, dialect, unsure)
+        elif layer.type == "AutoCrop" or (layer.type == "Crop" and not layer.HasField("crop_param")):
+            _say_offset(result, i, dialect, unsure)
+        elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balanced:
+            layer.type = "SigmoidCrossEntropyBalanceLoss"
+    for told in dict.fromkeys(unsure):
+        warnings.warn(told, stacklevel=2)
+    return result
+
+
+def _say_form(layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:
+    """Give a BN a field that only one form has."""
+    if layer.bn_param.ListFields():
+        return
+    form = dialect.bn if dialect else None
+    if form is None:
+        unsure.append(
+            f"layer '{layer.name}' (BN) and others may be PSPNet's and TSN's (4 params: slope, bias, mean, variance), as "
+            "which they are taken, or SegNet's (2: scale, shift): --dialect segnet, or Net(..., dialect='segnet')"
+        )
+    if form == "segnet":
+        layer.bn_param.bn_mode = BNParameter.LEARN
+    else:
+        layer.bn_param.momentum = layer.bn_param.momentum
+
+
+def _say_offset(net: NetParameter, index: int, dialect: Dialect | None, unsure: list[str]) -> None:
+    """Give a Crop the offset that it has in its dialect."""
+    layer = net.layer[index]
+    finds = layer.type == "AutoCrop" or (dialect and dialect.crops)
+    if finds or dialect is None or dialect.crops is None:
+        try:
+            offsets = crop_offsets(net, index)
+        except GraphError:
+            if finds:
+                raise
+            return
+        if finds:
+            layer.type = "Crop"
+            layer.crop_param.axis = 2
+            layer.crop_param.offset[:] = offsets
+        elif any(offsets):
+            unsure.append(
+                f"layer '{layer.name}' (Crop) has no offset: 0, as in BVLC's Caffe; HED's and others find it by "
+                f"themselves, here {offsets[0]} and {offsets[1]}: --dialect hed, or Net(..., dialect='hed')"
+            )

@@ -1,0 +1,124 @@
+"""Which Caffe a net was written for: what its fields tell, what the name says, and what is warned of."""
+
+import warnings
+
+import caffe_compat as caffe
+import numpy as np
+import pytest
+from caffe_compat.cli import options
+from caffe_compat.errors import CaffeCompatError, GraphError
+from caffe_compat.prototxt import dialects
+from caffe_compat.prototxt.reader import parse_net
+
+INPUT = (
+    'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 10 dim: 12 } } }\n'
+)
+CONV = (
+    'layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 4 kernel_size: 3 '
+    "pad: 5 } }\n"
+)
+CROP = 'layer { name: "crop" type: "Crop" bottom: "c" bottom: "x" top: "y" }\n'
+LOSS = 'layer { name: "l" type: "SigmoidCrossEntropyLoss" bottom: "y" bottom: "t" top: "l" }\n'
+
+
+def explicit(text, name=None):
+    net, _ = parse_net(text)
+    return dialects.explicit(net, dialects.dialect_of(net, name))
+
+
+def test_the_command_line_knows_all_dialects():
+    assert tuple(dialects.DIALECTS) == options.DIALECTS
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('layer { name: "n" type: "BN" bn_param { bn_mode: INFERENCE } }', "segnet"),
+        ('layer { name: "n" type: "BN" bn_param { shift_filler { value: 1 } } }', "segnet"),
+        ('layer { name: "n" type: "BN" bn_param { frozen: true } }', "pspnet"),
+        ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
+        ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
+        ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
+        ('layer { name: "n" type: "BN" }', None),
+        ('layer { name: "n" type: "ReLU" }', None),
+    ],
+)
+def test_what_only_one_fork_has_tells(text, name):
+    found = dialects.find(parse_net(text)[0])
+    assert (found and found.name) == name
+
+
+def test_bn_that_says_nothing_gets_the_form_of_its_net():
+    segnet = 'layer { name: "a" type: "BN" bn_param { bn_mode: INFERENCE } } layer { name: "b" type: "BN" }'
+    assert explicit(segnet).layer[1].bn_param.HasField("bn_mode")
+    with pytest.warns(UserWarning, match="--dialect segnet"):
+        assert explicit('layer { name: "b" type: "BN" }').layer[0].bn_param.HasField("momentum")
+    assert explicit('layer { name: "b" type: "BN" }', "segnet").layer[0].bn_param.HasField("bn_mode")
+
+
+def test_crop_without_param():
+    """The bottoms meet in x; the convolution's top begins 4 pixels before it."""
+    text = INPUT + CONV + CROP
+    assert list(explicit(text, "hed").layer[-1].crop_param.offset) == [4, 4]
+    assert not explicit(text, "bvlc").layer[-1].HasField("crop_param")
+    with pytest.warns(UserWarning, match="layer 'crop' .* here 4 and 4: --dialect hed"):
+        assert not explicit(text).layer[-1].HasField("crop_param")
+
+
+def test_crop_with_equal_offsets_is_not_warned_of():
+    same = CONV.replace("pad: 5", "pad: 1")
+    assert not explicit(INPUT + same + CROP).layer[-1].HasField("crop_param")
+
+
+def test_crop_through_a_deconvolution_and_pooling():
+    """HED's: side outputs of stride 2, enlarged by a deconvolution of 4 with stride 2, behind a first padding of 35."""
+    text = INPUT + (
+        'layer { name: "c" type: "Convolution" bottom: "x" top: "a" convolution_param { num_output: 4 kernel_h: 3 '
+        "kernel_w: 5 pad_h: 35 pad_w: 34 } }"
+        'layer { name: "r" type: "ReLU" bottom: "a" top: "a" }'
+        'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 stride: 2 } }'
+        'layer { name: "u" type: "Deconvolution" bottom: "p" top: "c" convolution_param { num_output: 1 kernel_size: 4 '
+        "stride: 2 } }"
+    )
+    assert list(explicit(text + CROP, "hed").layer[-1].crop_param.offset) == [35, 33]
+
+
+@pytest.mark.parametrize(
+    ("between", "told"),
+    [
+        (CONV.replace("pad: 5", "pad: 5 stride: 2"), "its second bottom lies at x"),
+        (CONV.replace("pad: 5", "pad: 0"), "its second bottom lies at x"),
+        (CONV.replace("kernel_size: 3", "kernel_size: 2"), "its second bottom lies at x"),
+        ('layer { name: "f" type: "Flatten" bottom: "x" top: "c" }', "layer 'f' (Flatten) has no map of coordinates"),
+        ('layer { name: "o" type: "Input" top: "c" input_param { shape { dim: 1 } } }', "from no blob in common"),
+    ],
+)  # fmt: skip
+def test_crop_that_finds_no_offset(between, told):
+    with pytest.raises(GraphError, match="layer 'crop': Crop finds no offset") as error:
+        explicit(INPUT + between + CROP, "hed")
+    assert told in str(error.value)
+    assert "give crop_param { offset: ... }" in str(error.value)
+    explicit(INPUT + between + CROP)  # as BVLC has it; nothing to warn of
+
+
+def test_the_balanced_loss_has_a_type_of_its_own():
+    assert explicit(LOSS, "hed").layer[0].type == "SigmoidCrossEntropyBalanceLoss"
+    assert explicit(LOSS).layer[0].type == "SigmoidCrossEntropyLoss"
+
+
+def test_a_net_runs_as_its_dialect_has_it(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(INPUT + CONV.replace("pad: 5", "pad: 5 weight_filler { type: 'xavier' }") + CROP)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = caffe.Net(path, caffe.TEST)
+    net = caffe.Net(path, caffe.TEST, dialect="hed")
+    assert (plain.dialect, net.dialect) == (None, dialects.DIALECTS["hed"])
+    assert (plain.propagate_down, net.propagate_down) == ("replaces", "restricts")
+    for one in (plain, net):
+        one.blobs["x"].data[...] = np.random.default_rng(1).standard_normal((2, 3, 10, 12))
+        one.forward()
+    assert np.array_equal(net.blobs["y"].data, net.blobs["c"].data[:, :, 4:14, 4:16])
+    assert np.array_equal(plain.blobs["y"].data, plain.blobs["c"].data[:, :, :10, :12])
+    with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, fast-rcnn"):
+        caffe.Net(path, caffe.TEST, dialect="x")
