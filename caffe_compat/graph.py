@@ -6,7 +6,6 @@ Source: Caffe's Net::FilterNet, Net::StateMeetsRule, InsertSplits, Net::AppendTo
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, NetState, NetStateRule, Phase
+from caffe_compat.text import nearest
 
 AUTOMATIC = "(automatic)"  # Caffe's name for the tops that a loss layer gets unasked
 
@@ -134,11 +134,11 @@ def _check_in_place(net: NetParameter, sources: dict[tuple[int, int], _Top], use
 def _unknown_bottom(net: NetParameter, i: int, j: int, known: dict[str, _Top]) -> str:
     name = net.layer[i].bottom[j]
     later = [layer.name for layer in net.layer[i + 1 :] if name in layer.top]
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     if later:
         hint = f"; layer '{later[0]}' produces it further down, move it up"
     elif near:
-        hint = f"; did you mean '{near[0]}'?"
+        hint = f"; did you mean '{near}'?"
     else:
         hint = "; no layer of this phase produces it"
     return f"unknown bottom blob '{name}' (bottom {j}){hint}"

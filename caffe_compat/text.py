@@ -1,9 +1,10 @@
-"""Shapes and numbers as text, the same in tables, on pages and in pictures; and numbers as JSON has them."""
+"""Shapes, numbers and names as text, the same in tables, on pages and in pictures; and numbers as JSON has them."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -24,3 +25,27 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like this one, best one that is equal but for case and underscores."""
+    plain = {_plain(one): one for one in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=cutoff)
+    return plain[near[0]] if near else None
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """The known name of which this one is a misspelling, if there is one: for names that choose what is computed.
+
+    A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU).
+    """
+    near = nearest(name, known, cutoff=0.82)
+    if near is None or _plain(near) == _plain(name):
+        return near
+    short, long = sorted((_plain(name), _plain(near)), key=len)
+    inside = long.startswith(short) or long.endswith(short)
+    return None if inside and (len(long) - len(short) > 1 or long[-1].isdigit() or len(short) < 5) else near
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")

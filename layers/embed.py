@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
 from caffe_compat.layers.kernels.rows import add_to_rows
 from caffe_compat.layers.registry import register
 
@@ -30,10 +30,8 @@ class Embed(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.embed_param
-        for name, value in (("num_output", param.num_output), ("input_dim", param.input_dim)):
-            if value < 1:
-                raise self.error(f"embed_param.{name} is {value}; it must be at least 1")
-        params: list[ShapeAndFiller] = [((param.input_dim, param.num_output), param.weight_filler)]
+        counts = count_of(self, param, "input_dim"), count_of(self, param)
+        params: list[ShapeAndFiller] = [(counts, param.weight_filler)]
         if param.bias_term:
             params.append(((param.num_output,), param.bias_filler))
         set_up_params(self, *params)

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
-from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
 from caffe_compat.layers.kernels.bias import fill_columns
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.registry import register
@@ -31,9 +31,7 @@ class InnerProduct(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.inner_product_param
-        if param.num_output < 1:
-            raise self.error(f"num_output is {param.num_output}; it must be at least 1")
-        self._num_output, self._transpose = param.num_output, param.transpose
+        self._num_output, self._transpose = count_of(self, param), param.transpose
         self._inputs = math.prod(bottom[0].shape[canonical_axis(self, param.axis, bottom[0]) :])
         shape = self._num_output, self._inputs
         params: list[ShapeAndFiller] = [(shape[::-1] if self._transpose else shape, param.weight_filler)]

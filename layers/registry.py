@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,6 +14,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.by_type import ByType
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
 from caffe_compat.prototxt import caffe_pb2
+from caffe_compat.text import meant
 
 _classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 
@@ -57,8 +57,8 @@ def layer_class(name: str) -> type[Layer]:
         raise GraphError(f"layer type '{name}': {NOT_BUILT[name]}")
     found = _classes.get(name)
     if found is None:
-        near = difflib.get_close_matches(name, layer_type_list(), n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(layer_type_list())}"
+        near = meant(name, layer_type_list())
+        hint = f"did you mean '{near}'?" if near else "caffe-compat layers lists those that are known"
         raise GraphError(f"unknown layer type '{name}'; {hint}")
     return found
 

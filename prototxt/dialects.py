@@ -62,7 +62,7 @@ def _has(*path: str) -> Callable[[LayerParameter], bool]:
         param, fields = path
         return layer.HasField(param) and any(
             f.name in fields.split() for f, _ in getattr(layer, param).ListFields()
-        )  # type: ignore[arg-type]
+        )
 
     return found
 
@@ -128,8 +128,8 @@ def _say_form(layer: LayerParameter, dialect: Dialect | None, unsure: list[str])
     form = dialect.bn if dialect else None
     if form is None:
         unsure.append(
-            f"layer '{layer.name}' (BN) and others may be PSPNet's and TSN's (4 params: slope, bias, mean, variance), as "
-            "which they are taken, or SegNet's (2: scale, shift): --dialect segnet, or Net(..., dialect='segnet')"
+            f"layer '{layer.name}' (BN) and others may be PSPNet's and TSN's (4 params: slope, bias, mean, variance), "
+            "as which they are taken, or SegNet's (2: scale, shift): --dialect segnet, or Net(..., dialect='segnet')"
         )
     if form == "segnet":
         layer.bn_param.bn_mode = BNParameter.LEARN

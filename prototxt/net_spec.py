@@ -11,7 +11,6 @@ Source: pycaffe's net_spec.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from google.protobuf.message import Message
 
 from caffe_compat.prototxt import caffe_pb2
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter
+from caffe_compat.text import meant, nearest
 
 Names = dict[Any, str]  # of Tops, and of Functions without tops
 
@@ -199,8 +199,10 @@ def _assign_params(layer: LayerParameter, function: Function) -> None:
         try:
             if own_message is not None and name in own_message.DESCRIPTOR.fields_by_name:
                 assign_proto(own_message, name, value)
-            elif name in layer.DESCRIPTOR.fields_by_name or own_message is None:
+            elif name in layer.DESCRIPTOR.fields_by_name:
                 assign_proto(layer, name, value)
+            elif own_message is None:
+                raise AttributeError(_meant_type(layer) or _no_field(name, layer))
             else:
                 raise AttributeError(_no_field(name, own_message, layer))
         except (AttributeError, TypeError, ValueError) as error:
@@ -209,12 +211,18 @@ def _assign_params(layer: LayerParameter, function: Function) -> None:
 
 def _no_field(name: str, *messages: Message) -> str:
     fields = [field for message in messages for field in message.DESCRIPTOR.fields_by_name]
-    near = difflib.get_close_matches(name, fields, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    near = nearest(name, fields)
+    hint = f"; did you mean '{near}'?" if near else ""
     if isinstance(messages[0], LayerParameter):
         owners = [field.name for field in LayerParameter.DESCRIPTOR.fields if _has(field.message_type, name)]
         hint = f"; give it within {' or '.join(owners)}: dict({name}=...)" if 0 < len(owners) < 9 else hint
     return f"{' and '.join(m.DESCRIPTOR.name for m in messages)}: there is no field '{name}'{hint}"
+
+
+def _meant_type(layer: LayerParameter) -> str | None:
+    """What to say of a type that is a misspelling of one whose message is known."""
+    near = None if layer.type in _param_names else meant(layer.type, _param_names)
+    return near and f"there is no type '{layer.type}'; did you mean '{near}'?"
 
 
 def _has(message_type: Any, name: str) -> bool:

@@ -33,9 +33,22 @@ def parse_net(text: str, name: str = "<string>") -> tuple[NetParameter, Source]:
     """Like `read_net`, from a string; `name` stands for the file in errors."""
     net, places = _parse(text, NetParameter(), name)
     try:
-        return upgrade_net(net), Source(name, places, layer_origins(net))
+        result = upgrade_net(net)
     except UpgradeError as error:
         raise _located(error, error.path, Source(name, places)) from None
+    if not (net.input_shape or net.input_dim):
+        _check_inputs(net, result, Source(name, places))
+    return result, Source(name, places, layer_origins(net))
+
+
+def _check_inputs(net: NetParameter, upgraded: NetParameter, source: Source) -> None:
+    """Raise PrototxtError for an input without a shape that a layer reads: it is nothing, and goes."""
+    made = {top for layer in upgraded.layer for top in layer.top}
+    read = {bottom for layer in upgraded.layer for bottom in layer.bottom}
+    for i, name in enumerate(net.input):
+        if name in read - made:
+            error = PrototxtError(f"input '{name}' has no shape; give it input_shape {{ dim: ... }}")
+            raise _located(error, ("input", i), source)
 
 
 def read_solver(path: _PathLike) -> tuple[SolverParameter, Source]:

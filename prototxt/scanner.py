@@ -6,7 +6,6 @@ Source: the text format of protobuf.
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
@@ -17,6 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.forks import fork_of, fork_of_value
 from caffe_compat.prototxt.set_aside import set_aside_by
+from caffe_compat.text import meant, nearest
 
 Path = tuple[str | int, ...]  # names, each followed by an index (0 where the field is not repeated)
 Place = tuple[int, int]  # line and column, from 1
@@ -286,7 +286,7 @@ class _Scanner:
         outer = [message.schema.name for message in self.open if name.text in message.schema.fields_by_name]
         other_name, other = _OTHER_FILES.get(schema.name, (schema.name, ""))
         other_fields = schema.file.message_types_by_name[other_name].fields_by_name if other else {}
-        near = difflib.get_close_matches(name.text, schema.fields_by_name, n=1)
+        near = (meant if name.text.endswith("_param") else nearest)(name.text, schema.fields_by_name)
         if fork:
             hint = f"; it belongs to {fork}, a fork of Caffe that is not supported"
         elif outer:
@@ -294,7 +294,7 @@ class _Scanner:
         elif name.text in other_fields:
             hint = f"; is this {other}?"
         elif near:
-            hint = f"; did you mean '{near[0]}'?"
+            hint = f"; did you mean '{near}'?"
         else:
             hint = ""
         self._fail(f"{schema.name} has no field '{name.text}'{hint}", name)

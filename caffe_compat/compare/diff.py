@@ -46,8 +46,9 @@ def diff(
 ) -> Diff:
     """Compare a net, which the runner holds with its inputs and params, with a reference.
 
-    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one. keep_going: do not stop at the first divergence. on_row: called for each row
-    with the array of this net and the value of the reference. Raises CaffeCompatError.
+    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one.
+    keep_going: do not stop at the first divergence. on_row: called for each row with the array of this net and the
+    value of the reference. Raises CaffeCompatError.
     """
     net = runner.net
     theirs = reference_layers(reference, net)

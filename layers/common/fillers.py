@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 from caffe_compat.rng import caffe_rng
+from caffe_compat.text import nearest
 
 
 def fill(blob: Blob, filler: FillerParameter) -> None:
@@ -23,8 +23,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
     """
     if filler.type not in _FILLERS:
-        near = difflib.get_close_matches(filler.type, _FILLERS, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(sorted(_FILLERS))}"
+        near = nearest(filler.type, _FILLERS)
+        hint = f"did you mean '{near}'?" if near else f"known types: {', '.join(sorted(_FILLERS))}"
         raise CaffeCompatError(f"unknown filler type '{filler.type}'; {hint}")
     if blob.count == 0:
         raise CaffeCompatError(f"a filler cannot fill a blob of shape {blob.shape}: it has no elements")

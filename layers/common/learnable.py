@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Message
+
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.fillers import fill
@@ -27,3 +29,13 @@ def set_up_params(layer: Layer, *params: ShapeAndFiller) -> None:
             fill(layer.blobs.add_blob(*shape), filler)
         except CaffeCompatError as error:
             raise layer.error(error.message) from error
+
+
+def count_of(layer: Layer, param: Message, name: str = "num_output") -> int:
+    """A count in the layer's message, without which there are no params. Raises LayerError where it is missing or 0."""
+    if not param.HasField(name):
+        raise layer.error(f"{name} is missing; give it in the layer's {param.DESCRIPTOR.name}")
+    value = getattr(param, name)
+    if value < 1:
+        raise layer.error(f"{name} is {value}; it must be at least 1")
+    return value

@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.fillers import fill
-from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.recurrent.recurrent_bottoms import check_bottoms, has_static_input
 from caffe_compat.layers.recurrent.recurrent_inputs import from_inputs, input_gradients
@@ -38,8 +38,7 @@ class Recurrent(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.recurrent_param
-        if param.num_output < 1:
-            raise self.error("num_output is 0; it must be at least 1")
+        count_of(self, param)
         exposed = len(self.states) if param.expose_hidden else 0
         self._has_static = has_static_input(self, bottom, top, exposed)
         self.no_gradient = 1, *range(2 + self._has_static, len(bottom))

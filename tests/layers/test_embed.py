@@ -53,5 +53,5 @@ def test_numbers_out_of_range(number, shown):
 
 @pytest.mark.parametrize(("params", "name"), [("input_dim: 3", "num_output"), ("num_output: 3", "input_dim")])
 def test_sizes_that_are_missing(params, name):
-    with pytest.raises(LayerError, match=f"embed_param.{name} is 0; it must be at least 1"):
+    with pytest.raises(LayerError, match=f"{name} is missing; give it in the layer's EmbedParameter"):
         Runner(f'type: "Embed" embed_param {{ {params} }}', [np.zeros(2)])

@@ -106,7 +106,7 @@ def test_params_that_do_not_fit(shapes):
 
 
 def test_wrong_params():
-    with pytest.raises(LayerError, match="num_output is 0"):
+    with pytest.raises(LayerError, match="num_output is missing"):
         Runner(layer(""), [np.zeros((2, 3))])
     with pytest.raises(LayerError, match="axis 2 is out of range"):
         Runner(layer("num_output: 4 axis: 2"), [np.zeros((2, 3))])

@@ -2,9 +2,10 @@
 
 import warnings
 
-import caffe_compat as caffe
 import numpy as np
 import pytest
+
+import caffe_compat as caffe
 from caffe_compat.cli import options
 from caffe_compat.errors import CaffeCompatError, GraphError
 from caffe_compat.prototxt import dialects

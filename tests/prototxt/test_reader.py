@@ -288,3 +288,10 @@ def test_a_solver_is_no_net_and_a_net_no_solver(tmp_path):
         PrototxtError, match=r"SolverParameter has no field 'layer'; is this a net, not a solver\?$"
     ):
         read_solver(tmp_path / "net.prototxt")
+
+
+def test_an_input_without_a_shape():
+    with pytest.raises(
+        PrototxtError, match=r"2:1: input 'x' has no shape; give it input_shape { dim: \.\.\. }"
+    ):
+        parse_net('name: "n"\ninput: "x"\nlayer { name: "r" type: "ReLU" bottom: "x" top: "y" }')

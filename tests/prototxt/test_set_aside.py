@@ -1,6 +1,7 @@
 """Fields that only choose how a fork computes: read over, whatever their values, and told in one line."""
 
 import pytest
+
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.reader import parse_net, read_net, read_solver
 

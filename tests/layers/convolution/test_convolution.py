@@ -185,7 +185,11 @@ def test_fillers():
         ("num_output: 4" + " kernel_size: 3" * 3, (1, 2, 5, 6), "kernel_size is given 3 times"),
         ("num_output: 4 kernel_size: 3 stride: 0", (1, 2, 5, 6), "stride is 0; it must be at least 1"),
         ("num_output: 4 kernel_size: 3 dilation: 0", (1, 2, 5, 6), "dilation is 0"),
-        ("kernel_size: 3", (1, 2, 5, 6), "num_output 0"),
+        (
+            "kernel_size: 3",
+            (1, 2, 5, 6),
+            "num_output is missing; give it in the layer's ConvolutionParameter",
+        ),
         ("num_output: 4 kernel_size: 3 group: 0", (1, 2, 5, 6), "multiples of group 0"),
         (
             "num_output: 4 kernel_size: 3 group: 2",

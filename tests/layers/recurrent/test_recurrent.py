@@ -153,7 +153,7 @@ X, CONT, STATE = (T, N, 6), (T, N), (1, N, D)
 @pytest.mark.parametrize(
     ("text", "shapes", "tops", "message"),
     [
-        ('type: "LSTM"', [X, CONT], 1, "num_output is 0"),
+        ('type: "LSTM"', [X, CONT], 1, "num_output is missing"),
         (layer("LSTM"), [X, CONT, (N, 5), STATE], 1, "has 4 bottoms and 1 tops, .* 0 states"),
         (layer("LSTM"), [X, CONT], 2, "has 2 bottoms and 2 tops"),
         (layer("LSTM", "expose_hidden: true"), [X, CONT, STATE], 3, "3 bottoms and 3 tops, .* 2 states"),

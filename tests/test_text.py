@@ -1,0 +1,38 @@
+"""Which name is meant by one that is not known."""
+
+import pytest
+
+from caffe_compat.layers.registry import layer_type_list
+from caffe_compat.text import meant, nearest
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("convolution", "Convolution"),
+        ("inner_product", "InnerProduct"),
+        ("Softmaxwithloss", "SoftmaxWithLoss"),
+        ("lrn", "LRN"),
+        ("prelu", "PReLU"),
+        ("imagedata", "ImageData"),
+        ("Convoltion", "Convolution"),
+        ("InnerProdcut", "InnerProduct"),
+        ("Convolutions", "Convolution"),
+        ("FullyConnected", None),
+        ("Conv", None),
+        ("HardSwish", None),
+        ("Correlation", None),
+        ("BNN", None),
+        ("ReLU7", None),
+        ("BatchNormalization", None),
+        ("Pool", None),
+    ],
+)
+def test_a_type_is_meant_only_where_it_is_misspelt(name, found):
+    assert meant(name, layer_type_list()) == found
+
+
+def test_what_is_near_may_be_longer():
+    assert nearest("con", ["data", "conv"]) == "conv"
+    assert nearest("Data", ["data2", "data"]) == "data"
+    assert nearest("zz", ["data"]) is None
