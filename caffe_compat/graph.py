@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.registry import layer_class, layer_type_list
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, NetState, NetStateRule, Phase
 from caffe_compat.text import nearest
 
@@ -58,6 +59,15 @@ def _meets(state: NetState, rule: NetStateRule) -> bool:
         and (not rule.HasField("max_level") or state.level <= rule.max_level)
         and all(stage in state.stage for stage in rule.stage)
         and not any(stage in state.stage for stage in rule.not_stage)
+    )
+
+
+def has_loss(net: NetParameter) -> bool:
+    """Whether a layer of a net in its state computes a loss, by its type or by a loss_weight."""
+    return any(
+        is_included(layer, net.state)
+        and (any(layer.loss_weight) or (layer.type in layer_type_list() and layer_class(layer.type).is_loss))
+        for layer in net.layer
     )
 
 

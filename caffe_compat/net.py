@@ -35,9 +35,9 @@ class Net(PycaffeNet):
 
     network_file: a prototxt. phase: caffe_compat.TRAIN or TEST. level, stages: of the NetState that include and exclude
     rules are held against. dialect: which Caffe the file was written for, a name of prototxt/dialects.py (None: found
-    from the file, else BVLC's). propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016) or
-    "restricts" (before, and in the Fast R-CNN forks); None: as the dialect has it. layer_settings: attributes that the
-    layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
+    from the file, else BVLC's). propagate_down: what a flag in the prototxt means, "replaces" (Caffe since April 2016)
+    or "restricts" (before, and in the Fast R-CNN forks); None: as the dialect has it. layer_settings: attributes that
+    the layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
     `cfg.layer_settings()`. engine: what runs this net, "fast", "strict" or "torch" (None: what set_engine said last);
     device, precision: of the torch engine, see engine.py.
 

@@ -349,3 +349,18 @@ def test_more_specs_than_params():
     with pytest.raises(GraphError, match="has 1 param"):
         wires, layers = wired('layer { name: "d" type: "Input" top: "x" param { lr_mult: 1 } }')
         collect_params(wires, layers)
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ('layer { name: "l" type: "SoftmaxWithLoss" }', True),
+        ('layer { name: "l" type: "SoftmaxWithLoss" loss_weight: 0 }', True),
+        ('layer { name: "l" type: "Power" loss_weight: 0 loss_weight: 2 }', True),
+        ('layer { name: "l" type: "Power" loss_weight: 0 }', False),
+        ('layer { name: "l" type: "SoftmaxWithLoss" include { phase: TEST } }', False),
+        ('layer { name: "l" type: "Softmax" } layer { name: "m" type: "NoSuch" }', False),
+    ],
+)
+def test_has_loss(layers, found):
+    assert graph.has_loss(net(layers)) == found

@@ -56,7 +56,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_state(result)
     options.add_run(result)
     net = result.add_argument_group("of a net")
-    options.add_phase(net)
+    options.add_phase(net, None, "train where the net has a loss, else test")
     net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
     net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
     solver = result.add_argument_group("of a solver")
@@ -110,6 +110,24 @@ def _run(args: argparse.Namespace) -> None:
             _run_net(args, verbose)
 
 
+def _net(args: argparse.Namespace) -> Net:
+    """The net, in the phase that was asked for: else TRAIN where it has a loss there, and TEST where it has none."""
+    from caffe_compat.graph import has_loss, with_state
+    from caffe_compat.net import Net
+    from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN
+    from caffe_compat.prototxt.reader import read_net
+
+    param, source = read_net(args.net)
+    in_train = with_state(param, TRAIN, args.level, args.stage)
+    train = args.phase == "train" or (args.phase is None and has_loss(in_train))
+    return Net.from_param(
+        in_train if train else with_state(param, TEST, args.level, args.stage),
+        source,
+        args.propagate_down,
+        dialect=args.dialect,
+    )
+
+
 def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import numpy as np
 
@@ -126,14 +144,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     if args.seed is not None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
-    net = caffe.Net(
-        args.net,
-        phase=caffe.TRAIN if args.phase == "train" else caffe.TEST,
-        level=args.level,
-        stages=args.stage,
-        propagate_down=args.propagate_down,
-        dialect=args.dialect,
-    )
+    net = _net(args)
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None

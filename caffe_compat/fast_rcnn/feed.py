@@ -34,10 +34,10 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     read, and for an array that is missing, unknown, of the wrong rank or not finite.
     """
     arrays = _read(path)
-    wanted = list(net.inputs)
+    wanted = inputs = _inputs(net)
     layer = data_layer(net)
     if layer is not None:
-        wanted += layer.names
+        wanted = [*inputs, *layer.names]
     _check_names(arrays, wanted, path)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -46,7 +46,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     if layer is not None:
         layer.set_blobs([{name: arrays[name] for name in layer.names}])
     try:
-        _set_inputs(net, {name: arrays[name] for name in net.inputs})
+        _set_inputs(net, {name: arrays[name] for name in inputs})
     except DataError as error:
         raise error.at(path) from None
     return [f"data: {len(arrays)} arrays of {path}"]
@@ -108,15 +108,22 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
         ]
     labels = _gradient_free(net)
     rng = np.random.RandomState(seed)
-    for name in net.inputs:
+    inputs = _inputs(net)
+    for name in inputs:
         blob = net.blobs[name]
         blob.data[...] = 0 if name in labels else rng.standard_normal(blob.shape)
     zeros = f" (zeros in {', '.join(sorted(labels))})" if labels else ""
     return (
         [f"data: no --inputs given, so the inputs are noise{zeros}, good for a look only"]
-        if net.inputs
+        if inputs
         else []
     )
+
+
+def _inputs(net: Net) -> list[str]:
+    """The inputs of a net, and the data of its MemoryData layers, which wait for arrays too."""
+    waiting = [node.tops[0] for node in net.graph.nodes if node.param.type == "MemoryData"]
+    return [*net.inputs, *(net.blob_names[i] for i in waiting)]
 
 
 def _read(path: str) -> dict[str, np.ndarray]:

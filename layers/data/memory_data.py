@@ -18,8 +18,8 @@ class MemoryData(Layer):
     """Serves the arrays that `reset` (or Net.set_input_arrays) gives, a batch a forward, in a circle.
 
     top[0]: data, batch_size x channels x height x width as memory_data_param says; top[1]: labels, batch_size
-    (after a forward batch_size x 1 x 1 x 1, as in Caffe). Raises LayerError for dims that are missing or 0, for
-    arrays that do not fit, and for a forward without arrays.
+    (after a forward batch_size x 1 x 1 x 1, as in Caffe). Without arrays the tops keep what was written into them, as an
+    Input layer's do; Caffe stops. Raises LayerError for dims that are missing or 0, and for arrays that do not fit.
     Source: Caffe's MemoryDataLayer.
     """
 
@@ -74,7 +74,7 @@ class MemoryData(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.data is None:
-            raise self.error("there is no data; give arrays with Net.set_input_arrays(data, labels)")
+            return
         batch = slice(self.position, self.position + self.shape[0])
         top[1].reshape(self.shape[0], 1, 1, 1)
         top[0].data[...], top[1].data[...] = self.data[batch], self.labels[batch]

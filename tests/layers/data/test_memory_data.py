@@ -70,9 +70,31 @@ def test_what_does_not_fit():
     with pytest.raises(LayerError, match=r"the dims \(2, 3, 0, 0\)"):
         memory('type: "MemoryData" memory_data_param { batch_size: 2 channels: 3 }')
     runner = memory()
-    with pytest.raises(LayerError, match="there is no data"):
-        runner.layer.forward([], runner.top)
     with pytest.raises(LayerError, match=r"\(6, 4, 3, 5\); expected n x 3 x 4 x 5"):
         runner.layer.reset(DATA.transpose(0, 2, 1, 3), LABELS)
     with pytest.raises(LayerError, match=r"labels array has the shape \(5,\) for 6 images"):
         runner.layer.reset(DATA, LABELS[:5])
+
+
+def test_without_arrays_the_tops_keep_what_is_written():
+    runner = memory()
+    runner.top[0].data[...], runner.top[1].data[...] = DATA[:2], LABELS[:2]
+    runner.layer.forward([], runner.top)
+    np.testing.assert_array_equal(runner.top[0].data, DATA[:2])
+    np.testing.assert_array_equal(runner.top[1].data, LABELS[:2])
+
+
+@pytest.mark.parametrize("engine", ["strict", "fast", "torch"])
+def test_in_a_net_without_arrays(engine, tmp_path):
+    if engine == "torch":
+        pytest.importorskip("torch")
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        f'layer {{ name: "m" top: "d" top: "l" {LAYER} }}\n'
+        'layer { name: "p" type: "Power" bottom: "d" top: "p" power_param { scale: 2 } }'
+    )
+    net = caffe_compat.Net(path, caffe_compat.TEST, engine=engine)
+    for i in (0, 2):
+        net.blobs["d"].data[...] = DATA[i : i + 2]
+        net.forward()
+        np.testing.assert_array_equal(net.blobs["p"].data, 2 * DATA[i : i + 2])
