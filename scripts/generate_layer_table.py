@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from caffe_compat.engines.torch import converters as torch
 from caffe_compat.layers.common.facts import MESSAGES, LayerFacts, all_facts
 from caffe_compat.onnx_export import converters as onnx
 
-TABLE = Path(__file__).resolve().parent.parent / "docs" / "layers.md"
+ROOT = Path(__file__).resolve().parent.parent
+TABLE, GOLDEN = ROOT / "docs" / "layers.md", ROOT / "tests" / "golden"
+# golden/ohem, pipeline and rpn hold what these compute, without the text of a net
+RECORDED = {
+    *("RoIData", "RoIDataLayer", "HardRoIMining", "OHEMDataLayer"),
+    *("AnchorTargetLayer", "ProposalLayer", "ProposalTargetLayer"),
+}
 
 HEADER = """\
 # Layers
@@ -22,10 +31,11 @@ torch and ONNX have, `--json` with all fields.
 against a case in which it changes the result. *No effect*: fields that change no number; *refused*: fields that are an
 error, which names the way out. **backward**: whether there is one, and the bottoms that take no gradient. **torch**:
 whether the engine of that name computes it by PyTorch; the others run on the CPU there, too. **ONNX**: whether
-`caffe-compat export` writes it.
+`caffe-compat export` writes it. **truth**: what its numbers are held against, recordings of that Caffe (`tests/golden`)
+or the formula of its paper or source, as plain loops (`tests/layers/naive`); all have their gradient checked as well.
 
-| type | from | params | backward | in place | torch | ONNX |
-| --- | --- | --- | --- | --- | --- | --- |
+| type | from | params | backward | in place | torch | ONNX | truth |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -44,8 +54,19 @@ def yes(held: bool) -> str:
     return "yes" if held else ""
 
 
-def row(facts: LayerFacts, torch_types: list[str], onnx_types: list[str]) -> str:
-    """One row of the table. torch_types, onnx_types: those that torch computes, and that ONNX has a form of."""
+def recorded_types() -> set[str]:
+    """The types in nets of which there are recordings; of Python layers the names of their classes."""
+    found = set(RECORDED)
+    for path in GOLDEN.rglob("*.npz"):
+        with np.load(path) as arrays:
+            texts = [str(arrays[key]) for key in ("prototxt", "net") if key in arrays.files]
+        found.update(*(re.findall(r'(?:type|layer): *"(\w+)"', text) for text in texts))
+    return found
+
+
+def row(facts: LayerFacts, torch_types: list[str], onnx_types: list[str], recorded: set[str]) -> str:
+    """One row of the table. torch_types, onnx_types: those that torch computes, and that ONNX has a form of. recorded:
+    those of which there are recordings."""
     params = [f"`{message}`: {', '.join(fields)}" for message, fields in facts.params.items()]
     for title, names in (("no effect", facts.without_effect), ("refused", facts.refused)):
         if names:
@@ -56,13 +77,14 @@ def row(facts: LayerFacts, torch_types: list[str], onnx_types: list[str]) -> str
         "<br>".join(params),
         facts.gradients,
         *(yes(held) for held in (facts.in_place, facts.type in torch_types, facts.type in onnx_types)),
+        "recordings" if facts.type.removeprefix("Python: ") in recorded else "formula",
     )
     return f"| {' | '.join(cells)} |\n"
 
 
 def text() -> str:
     """The whole file."""
-    types = torch.converted_types(), onnx.converted_types()
+    types = torch.converted_types(), onnx.converted_types(), recorded_types()
     return HEADER + "".join(row(facts, *types) for facts in all_facts())
 
 

@@ -114,9 +114,7 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
         blob.data[...] = 0 if name in labels else rng.standard_normal(blob.shape)
     zeros = f" (zeros in {', '.join(sorted(labels))})" if labels else ""
     return (
-        [f"data: no --inputs given, so the inputs are noise{zeros}, good for a look only"]
-        if inputs
-        else []
+        [f"data: no --inputs given, so the inputs are noise{zeros}, good for a look only"] if inputs else []
     )
 
 
