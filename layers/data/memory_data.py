@@ -18,8 +18,8 @@ class MemoryData(Layer):
     """Serves the arrays that `reset` (or Net.set_input_arrays) gives, a batch a forward, in a circle.
 
     top[0]: data, batch_size x channels x height x width as memory_data_param says; top[1]: labels, batch_size
-    (after a forward batch_size x 1 x 1 x 1, as in Caffe). Without arrays the tops keep what was written into them, as an
-    Input layer's do; Caffe stops. Raises LayerError for dims that are missing or 0, and for arrays that do not fit.
+    (after a forward batch_size x 1 x 1 x 1, as in Caffe). Without arrays the tops keep what was written, as an Input
+    layer's do; Caffe stops. Raises LayerError for dims that are missing or 0, and for arrays that do not fit.
     Source: Caffe's MemoryDataLayer.
     """
 
