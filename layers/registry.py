@@ -21,10 +21,6 @@ _classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
 NOT_BUILT = {
-    "DetectionEvaluate": (
-        "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
-        "write them to files"
-    ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 

@@ -200,7 +200,6 @@ def test_it_learns():
     "type, way_out",
     [
         ("VideoData", "videos are not read; put an Input layer in its place"),
-        ("DetectionEvaluate", "not evaluated inside a net; remove the layer, and let save_output_param"),
     ],
 )
 def test_layers_that_are_not_built_say_the_way_out(type, way_out):

@@ -11,7 +11,7 @@ from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.data.memory_data import MemoryData
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, BlobProto, BlobShape, Datum
-from layers.harness import Case, Runner, labels, unit
+from layers.harness import Case, Runner, detections, labels, objects, unit
 
 
 def data_cases(folder: Path) -> list[Case]:
@@ -24,6 +24,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_window_data(folder),
         *_hdf5(folder),
         *_infogain(folder),
+        *_evaluated(folder),
         *_arrays(),
     ]
 
@@ -204,6 +205,20 @@ def _infogain(folder: Path) -> list[Case]:
     (folder / "gains").write_bytes(gains.SerializeToString())
     layer = f'type: "InfogainLoss" infogain_loss_param {{ source: "{folder}/gains" }}'
     return [Case(layer, [(4, 3, 2), (4, 2)], fills=[unit, labels(3)])]
+
+
+def _evaluated(folder: Path) -> list[Case]:
+    (folder / "sizes").write_text("a 3 5\nb 4 2\n")
+    return [
+        Case(
+            f'type: "DetectionEvaluate" detection_evaluate_param {{ num_classes: 3 overlap_threshold: 0.4 '
+            f'background_label_id: 9 name_size_file: "{folder}/sizes" {resize} }}',
+            [(1, 1, 41, 7), (1, 1, 17, 8)],
+            fills=[detections(3, 3), objects(3, 3)],
+            gradient=False,
+        )
+        for resize in ("", "resize_param { resize_mode: FIT_LARGE_SIZE_AND_PAD height: 20 width: 12 }")
+    ]
 
 
 def _arrays() -> list[Case]:
