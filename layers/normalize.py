@@ -21,6 +21,8 @@ class Normalize(Layer):
 
     bottom[0], top[0]: N x C x ...; the sum is over each image (across_spatial), or over the channels of each
     pixel. params[0]: the scale, C or (channel_shared) a scalar, 1 unless there is a scale_filler.
+    As in Caffe, the gradient is that of one scale for all channels, times each channel's: with channel_shared: false
+    and scales that differ it is not the true one.
     Raises LayerError for a bottom of fewer axes.
     Source: NormalizeLayer of the SSD fork of Caffe; Liu et al., ParseNet (2015), section 3.3.
     """
@@ -59,11 +61,11 @@ class Normalize(Layer):
             self.blobs[0].diff[...] += by_channel if self.blobs[0].shape else by_channel.sum()
         if propagate_down[0]:
             diff = bottom[0].diff.reshape(unit.shape)
-            np.multiply(seed, self._scale(), out=diff)
-            along = (diff * unit).sum(axis=self.axes, keepdims=True)
+            along = (seed * unit).sum(axis=self.axes, keepdims=True)
             unit *= along
-            diff -= unit
+            np.subtract(seed, unit, out=diff)
             diff /= norm
+            diff *= self._scale()
 
     def _normalize(self, bottom: Sequence[Blob]) -> tuple[np.ndarray, np.ndarray]:
         unit, norm = self.unit.data, self.norm.data

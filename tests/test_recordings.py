@@ -10,7 +10,11 @@ from caffe_compat.prototxt.reader import parse_net
 LAYERS = [
     (path, "restricts") for path in sorted((GOLDEN / "layers").glob("*.npz"))
 ]  # the fork that OHEM pins
-LAYERS += [(path, "replaces") for path in sorted((GOLDEN / "layers_bvlc").glob("*.npz"))]  # BVLC master
+LAYERS += [
+    (path, "replaces")
+    for folder in ("layers_bvlc", "ssd")  # BVLC master, SSD's fork
+    for path in sorted((GOLDEN / folder).glob("*.npz"))
+]
 
 
 def text_of(record):

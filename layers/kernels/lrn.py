@@ -97,7 +97,7 @@ def _sums_within(plane, size, y, sums):
     half = size // 2
     sums[:] = 0
     for h in range(max(y - half, 0), min(y + half + 1, height)):
-        for shift in range(-half, half + 1):
+        for shift in range(-min(half, width - 1), min(half, width - 1) + 1):
             low, high = max(-shift, 0), min(width - shift, width)
             _add_squares(plane[h, low + shift : high + shift], sums[low:high])
 
@@ -123,7 +123,7 @@ def within_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff)
             _to_diff(bottom[p, y], top_diff[p, y], alpha, beta, k, ratios[p, y], bottom_diff[p, y])
         for y in range(height):
             for h in range(max(y - half, 0), min(y + half + 1, height)):
-                for shift in range(-half, half + 1):
+                for shift in range(-min(half, width - 1), min(half, width - 1) + 1):
                     low, high = max(-shift, 0), min(width - shift, width)
                     ratio = ratios[p, h, low + shift : high + shift]
                     _subtract(bottom[p, y, low:high], ratio, factor, bottom_diff[p, y, low:high])

@@ -36,8 +36,9 @@ class MultiBoxLoss(LossLayer):
     times as many. HARD_EXAMPLE: the sample_size hardest of each image. The hardest are those with the highest loss;
     with nms_param, priors that overlap a harder one are passed over. Images without objects count with NONE only.
     As in Caffe, the gradient at the deltas is not divided by the variances of encode_variance_in_target.
-    Unlike Caffe: LOGISTIC without mining gives each image its own classes (in Caffe, all images but the first have
-    theirs at the wrong priors), and map_object_to_agnostic goes with mining (Caffe's CPU refuses it).
+    As in Caffe, LOGISTIC has the number background_label_id for what is to be 0, and without mining all images but
+    the first have their classes at wrong priors. Unlike Caffe's CPU, which refuses it, map_object_to_agnostic goes
+    with mining.
     Raises LayerError for params, shapes and objects that do not fit.
     Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3.
     """
@@ -86,6 +87,8 @@ class MultiBoxLoss(LossLayer):
         self.chosen = np.ones(cost.shape, bool)
         if self.mines:
             self._mine(deltas, matches, overlaps, cost)
+        if self.logistic:
+            cost += self._filled_as_in_caffe(scores)
         param = self.layer_param.loss_param
         counts = *self.shape[:2], len(self.localization.distance)
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
@@ -105,23 +108,38 @@ class MultiBoxLoss(LossLayer):
     def _cost(self, scores: np.ndarray, matches: np.ndarray) -> np.ndarray:
         """The loss of each prior's scores, N x P; keeps its probabilities and what they should be."""
         param, prob = self.param, self.prob.data
-        image, place, _ = self.localization.where
-        labels = param.background_label_id + 1 if param.map_object_to_agnostic else self.localization.labels
-        nothing = -1 if self.logistic and not self.mines else param.background_label_id
-        wanted = np.full(matches.shape[:2], nothing)
-        wanted[image, place] = labels
+        image, place, _ = self.matched = self.localization.where
+        self.labels = np.full(image.shape, param.background_label_id + 1)
+        if not param.map_object_to_agnostic:
+            self.labels = self.localization.labels
+        wanted = np.full(matches.shape[:2], param.background_label_id)
+        wanted[image, place] = self.labels
         self.target = (wanted[..., None] == np.arange(param.num_classes)).astype(scores.dtype)
         if not self.logistic:
             softmax_kernels.softmax(scores.reshape(prob.shape), prob)
             right = (prob.reshape(scores.shape) * self.target).sum(axis=2)
             return -np.log(np.maximum(right, LEAST_PROBABILITY))
-        self.target[image, place, labels] = 1
         prob = prob.reshape(scores.shape)
         log1p_exp(scores, prob)
         cost = (np.maximum(scores, 0) - scores * self.target + prob).sum(axis=2)
         exp_of_negative(scores, prob)
         np.divide(1, prob + 1, out=prob)
         return cost
+
+    def _filled_as_in_caffe(self, scores: np.ndarray) -> np.ndarray:
+        """Change what LOGISTIC's probabilities should be to what Caffe has there; returns the change of the losses.
+
+        It fills with the number of the background. Without mining its step from image to image is that of
+        one number a prior, so the classes of later images come to lie at other priors.
+        """
+        before, (_, count, classes) = self.target, self.target.shape
+        self.target = np.full_like(before, self.param.background_label_id)
+        image, place, _ = self.matched
+        if self.mines:
+            self.target[before == 1] = 1
+        else:
+            self.target.reshape(-1)[image * count + place * classes + self.labels] = 1
+        return (scores * (before - self.target)).sum(axis=2)
 
     def _mine(self, deltas: np.ndarray, matches: np.ndarray, overlaps: np.ndarray, cost: np.ndarray) -> None:
         """Set which priors count, and forget the matches that do not."""

@@ -33,10 +33,10 @@ def match_priors(
             if not rows.size:
                 continue
             found, overlaps[n, :, label] = _match(boxes, objects.boxes[rows], param)
-            some = found >= 0
+            some = np.flatnonzero(found >= 0)
             found[some] = rows[found[some]]
             if mine is not None:
-                found[some & (objects.labels[found] != label)] = NOTHING
+                found[some[objects.labels[found[some]] != label]] = NOTHING
             matches[n, :, label] = found
     return matches, overlaps
 

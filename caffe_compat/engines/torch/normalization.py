@@ -123,7 +123,13 @@ class _Standardized(torch.autograd.Function):
 
 @converts("Normalize")
 def normalize(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    """With one scale a channel, Caffe's gradient is that for a scale of 1, times the channel's."""
     param, (x,) = this.layer.layer_param.norm_param, bottoms
     over = tuple(range(1, x.ndim)) if param.across_spatial else (1,)
+    scale = params[0].reshape(-1, *[1] * (x.ndim - 2))
+    if not param.channel_shared:
+        x = x.detach() + scale.detach() * (x - x.detach())
     unit = x / (x.square().sum(over, keepdim=True) + param.eps).sqrt()
-    return [unit * params[0].reshape(-1, *[1] * (x.ndim - 2))]
+    if not param.channel_shared:
+        return [unit.detach() * scale + (unit - unit.detach())]
+    return [unit * scale]

@@ -27,6 +27,7 @@ CASES = [
             "local_size: 5 alpha: 0.5 k: 2",
             "local_size: 3 alpha: 2 beta: 0.6",
             "local_size: 3 alpha: 2 norm_region: WITHIN_CHANNEL",
+            "local_size: 13 alpha: 2 beta: 0.6 norm_region: WITHIN_CHANNEL",
         )
     ),
     Case('type: "MVN"', [IMAGE], [OTHER_IMAGE]),
@@ -46,6 +47,10 @@ CASES = [
             f'type: "Normalize" norm_param {{ across_spatial: {across} channel_shared: {shared} eps: 0.1 }}',
             [(2, 3, 4, 5)],
             [(4, 3, 2, 6)],
+            gradient=shared == "true",
+            note=""
+            if shared == "true"
+            else "Caffe's gradient is that of one scale for all; recordings have it",
         )
         for across in ("true", "false")
         for shared in ("true", "false")

@@ -160,6 +160,7 @@ def multibox_loss(
     boxes, variances = ([row[4 * p : 4 * p + 4] for p in range(count)] for row in (boxes, variances))
     place = score = matches = 0
     counting = set()
+    ones = set()
     for n in range(len(steps)):
         things = [row for row in objects[0, 0].tolist() if row[0] == n and (difficult or not row[7])]
         got = [[steps[n][4 * (p * labels + c) :][:4] for c in range(labels)] for p in range(count)]
@@ -192,8 +193,7 @@ def multibox_loss(
         for p in range(count):
             x = scores[n][p * classes : (p + 1) * classes]
             if logistic:
-                none = [] if mining == "NONE" else [background]
-                right = wanted[p] or none
+                right = wanted[p] or [background]
                 probs = [1 / (1 + math.exp(-value)) for value in x]
                 cost.append(-sum(math.log(q if c in right else 1 - q) for c, q in enumerate(probs)))
             else:
@@ -223,7 +223,16 @@ def multibox_loss(
                 chosen += [p for p in range(count) if wanted[p]]
             chosen = [p for p in chosen if not outside[p]] if things else []
         counting.update((n, p) for p in chosen)
-        score += sum(cost[p] for p in chosen)
+        for p in chosen:
+            for label in wanted[p] or ([] if mining == "NONE" else [background]):
+                at = n * count + p * classes if mining == "NONE" else (n * count + p) * classes
+                ones.add(at + label)  # without mining, one number a prior is the step from image to image
+        score += 0 if logistic else sum(cost[p] for p in chosen)
         place += weight * sum(value for (p, _), value in away.items() if p in chosen)
         matches += sum(p in chosen for p, _ in away)
+    if logistic:
+        for n, p in counting:
+            for c, x in enumerate(scores[n][p * classes : (p + 1) * classes]):
+                target = 1 if (n * count + p) * classes + c in ones else background
+                score += max(x, 0) - x * target + math.log1p(math.exp(-abs(x)))
     return place, score, matches, counting
