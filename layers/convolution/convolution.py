@@ -40,8 +40,9 @@ class Convolution(Layer):
         param = self.layer_param.convolution_param
         self.channel_axis = canonical_axis(self, param.axis, bottom[0])
         self.geometry = read_geometry(self, len(bottom[0].shape) - self.channel_axis - 1)
-        self._channels, self._num_output = bottom[0].shape[self.channel_axis], param.num_output
-        self.group = group = param.group
+        self._channels = bottom[0].shape[self.channel_axis]
+        self._num_output, self.group = self._outputs_and_groups()
+        group = self.group
         if min(self._num_output, group) < 1 or self._num_output % group or self._channels % group:
             raise self.error(
                 f"num_output {self._num_output} and the {self._channels} channels of the bottom must be "
@@ -52,6 +53,10 @@ class Convolution(Layer):
         if param.bias_term:
             params.append(((self._num_output,), param.bias_filler))
         set_up_params(self, *params)
+
+    def _outputs_and_groups(self) -> tuple[int, int]:
+        param = self.layer_param.convolution_param
+        return param.num_output, param.group
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
         return self._num_output, self._channels // group, *self.geometry.kernel
