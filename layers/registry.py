@@ -21,6 +21,10 @@ _classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
 NOT_BUILT = {
+    "LaneData": (
+        f"lists of images with lanes are not read; {INPUT_INSTEAD}: the images, objects as N x 1 x 300 x 5 rows of "
+        "class, x, y, width, height, and the lanes' masks"
+    ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 

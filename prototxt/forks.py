@@ -58,24 +58,21 @@ _FIELDS: dict[str, dict[str, str]] = {
         "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
     },
     "Intel Caffe": {
-        "BatchNormParameter": "bias_filler bias_term engine filler relu stats_batch_size use_weight_bias",
+        "BatchNormParameter": "bias_term engine filler relu stats_batch_size use_weight_bias",
         "ConvolutionParameter": "coeff conv_algorithm fusion_type negative_slope relu",
         "DataParameter": "shuffle side",
         "ImageDataParameter": "min_height min_width",
         "InnerProductParameter": "engine negative_slope relu",
         "LayerParameter": (
-            "engine eval_detection_param mn_activation_param mn_grad_compress_param multinode "
-            "quantization_param region_loss_param reorg_param spatial_dropout_param split_param"
+            "engine mn_activation_param mn_grad_compress_param multinode "
+            "quantization_param spatial_dropout_param split_param"
         ),
         "LossParameter": "label_smoothing",
         "NetParameter": "bn_stats_batch_size compile_net_state engine multinode",
         "PoolingParameter": "avg_include_pad axis kernel_size_3d pad_3d stride_3d",
         "ROIPoolingParameter": "pooled_size",
         "ReLUParameter": "fuse",
-        "SolverParameter": (
-            "disabled_update engine local_gw_ratio local_lr_auto stageiter stagelr test_offset "
-            "warmup_iter warmup_start_lr"
-        ),
+        "SolverParameter": "disabled_update engine test_offset",
         "TransformationParameter": "bgr2rgb flow pad random_aspect_ratio_param random_resize_param",
     },
     "MS-CNN": {
@@ -86,7 +83,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ROIPoolingParameter": "pad_ratio",
     },
     "NVCaffe": {
-        "BatchNormParameter": "scale_bias scale_filler",
         "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",
         "DataParameter": "cache parser_threads precache threads",
         "DropoutParameter": "engine random_seed",
@@ -102,12 +98,7 @@ _FIELDS: dict[str, dict[str, str]] = {
             "eltwise_mem_sharing global_grad_scale global_grad_scale_adaptive reduce_buckets"
         ),
         "PoolingParameter": "torch_pooling",
-        "SolverParameter": (
-            "larc larc_eta larc_policy larc_turbo max_momentum max_weight_decay min_lr "
-            "momentum_policy momentum_power rampup_interval rampup_lr solver_data_type "
-            "store_blobs_in_old_format test_and_snapshot_last_epochs weight_decay_policy "
-            "weight_decay_power"
-        ),
+        "SolverParameter": "solver_data_type store_blobs_in_old_format test_and_snapshot_last_epochs",
         "TransformationParameter": (
             "allow_upscale display forward_packing horizontal_stretch_lower horizontal_stretch_upper "
             "img_rand_resize_lower img_rand_resize_upper interpolation_algo_down "

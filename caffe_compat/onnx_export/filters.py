@@ -8,11 +8,12 @@ import onnx
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import read_geometry
+from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("Convolution", "DepthwiseConvolution")
+@converts("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return _filtered("Conv", write, layer, bottoms)
 
@@ -24,6 +25,7 @@ def deconvolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[st
 
 def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     """One operator a bottom; ONNX keeps filters and biases in Caffe's order."""
+    assert isinstance(layer, Convolution)
     axes = len(layer.blobs[0].shape) - 2
     if write.axes[bottoms[0]] != axes + 2 or axes < 1:
         raise layer.error(
@@ -35,7 +37,7 @@ def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str]) -> 
         "strides": windows.stride,
         "pads": windows.pad * 2,
         "dilations": windows.dilation,
-        "group": layer.layer_param.convolution_param.group,
+        "group": layer.group,
     }
     return [write(type, bottom, *map(write.param, layer.blobs), **attributes) for bottom in bottoms]
 

@@ -25,6 +25,25 @@ def relu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("LeakyRelu", *bottoms, alpha=slope) if slope else write("Relu", *bottoms)]
 
 
+@converts("ReLU6")
+def relu6(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    slope = layer.layer_param.relu6_param.negative_slope
+    if slope:
+        return [write("Min", write("LeakyRelu", *bottoms, alpha=slope), write.floats(6))]
+    return [write("Clip", *bottoms, write.floats(0), write.floats(6))]
+
+
+@converts("MinReLU")
+def min_relu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Min", *bottoms, write.floats(0))]
+
+
+@converts("SeLu")
+def selu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.selu_param
+    return [write("Selu", *bottoms, alpha=param.alpha, gamma=getattr(param, "lambda"))]
+
+
 @converts("PReLU")
 def prelu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     slopes = layer.blobs[0].data
@@ -80,6 +99,11 @@ def log(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.log_param
     value = write("Log", affine(write, bottoms[0], param.scale, param.shift))
     return [affine(write, value, scale=1 / log_of_base(layer, param.base))]
+
+
+@converts("SeLuDropout", "SpatialDropout")
+def unchanged(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Identity", *bottoms)]
 
 
 @converts("Dropout")

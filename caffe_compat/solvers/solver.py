@@ -22,6 +22,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.engines.base import Updates, WorkerLost, Workers
 from caffe_compat.errors import SolverError
+from caffe_compat.layers.common.follows_training import FollowsTraining
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
@@ -278,6 +279,7 @@ class Solver:
         start = time.perf_counter()
         display = self._due(self.param.display)
         self.net.clear_param_diffs()
+        self._tell_progress()
         for on_start, _ in self._callbacks:
             on_start()
         loss = self._forward_backward(display)
@@ -292,6 +294,11 @@ class Solver:
         self.iter += 1
         for callback in self._on_iteration:
             callback(done)
+
+    def _tell_progress(self) -> None:
+        for layer in self.net.layers:
+            if isinstance(layer, FollowsTraining):
+                layer.progress = min(1.0, self.iter / max(1, self.param.max_iter))
 
     def _forward_backward(self, display: bool) -> float:
         """Run forward and backward iter_size times; returns the mean loss."""

@@ -50,11 +50,10 @@ class DepthwiseConvolution(Convolution):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().setup(bottom, top)
-        group = self.layer_param.convolution_param.group
-        if not self._channels == self._num_output == group:
+        if not self._channels == self._num_output == self.group:
             raise self.error(
-                f"num_output is {self._num_output} and group {group}, with {self._channels} channels in the bottom; "
-                'all three must be the same: make them so, or use type: "Convolution"'
+                f"num_output is {self._num_output} and group {self.group}, with {self._channels} channels in the "
+                'bottom; all three must be the same: make them so, or use type: "Convolution"'
             )
         if len(self.geometry.kernel) != 2:
             raise self.error(

@@ -19,15 +19,15 @@ def affine(x, centre, scale, bias, y):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def finish(y, scale, shift, slope):
-    """y = max(z, 0) + slope min(z, 0) with z = y * scale + shift; a slope of 1 leaves z."""
+def finish(y, scale, shift, slope, limit):
+    """y = max(z, 0) + slope min(z, 0), but limit at most, with z = y * scale + shift; a slope of 1 leaves z."""
     outer, channels, inner = y.shape
     for plane in prange(outer * channels):
         n, c = plane // channels, plane % channels
         factor, term = scale[c], shift[c]
         for i in range(inner):
             z = y[n, c, i] * factor + term
-            y[n, c, i] = max(z, np.float32(0)) + slope * min(z, np.float32(0))
+            y[n, c, i] = min(max(z, np.float32(0)) + slope * min(z, np.float32(0)), limit)
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -35,6 +35,10 @@ LAYERS = {
         [IMAGE],
         'type: "DepthwiseConvolution" convolution_param { num_output: 6 group: 6 kernel_size: 3 pad: 1 stride: 2 }',
     ),
+    "ConvolutionDepthwise": (
+        [IMAGE],
+        'type: "ConvolutionDepthwise" convolution_param { kernel_size: 3 pad: 1 stride: 2 }',
+    ),
     "Convolution 1d": ([(2, 3, 9)], CONV % "num_output: 4 kernel_size: 3"),
     "Convolution 3d": (
         [(2, 3, 4, 5, 6)],
@@ -133,6 +137,12 @@ LAYERS = {
     "BNLL": ([IMAGE], 'type: "BNLL"'),
     "Swish": ([IMAGE], 'type: "Swish" swish_param { beta: 1.5 }'),
     "Clip": ([IMAGE], 'type: "Clip" clip_param { min: -0.4 max: 0.7 }'),
+    "ReLU6": ([IMAGE], 'type: "ReLU6"'),
+    "ReLU6 slope": ([IMAGE], 'type: "ReLU6" relu6_param { negative_slope: 0.3 }'),
+    "MinReLU": ([IMAGE], 'type: "MinReLU"'),
+    "SeLu": ([IMAGE], 'type: "SeLu" selu_param { lambda: 1.5 alpha: 0.7 }'),
+    "SeLuDropout": ([IMAGE], 'type: "SeLuDropout"'),
+    "SpatialDropout": ([IMAGE], 'type: "SpatialDropout"'),
     "Threshold": ([IMAGE], 'type: "Threshold" threshold_param { threshold: 0.2 }'),
     "Power": ([IMAGE], 'type: "Power" power_param { power: 2 scale: 0.5 shift: 3 }'),
     "Exp": ([IMAGE], 'type: "Exp" exp_param { base: 2 scale: 0.5 shift: 3 }'),

@@ -13,11 +13,13 @@ from caffe_compat.layers.batch_norm import BatchNorm
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.kernels.channels import finish
 from caffe_compat.layers.relu import ReLU
+from caffe_compat.layers.relu6 import LIMIT, ReLU6
 from caffe_compat.layers.scale import Scale
 
 
 class Chain(Fused):
-    """Convolution -> BatchNorm with the params' statistics -> Scale -> ReLU in place; all but the first are optional.
+    """Convolution -> BatchNorm with the params' statistics -> Scale -> ReLU or ReLU6 in place; all but the first are
+    optional.
 
     The bias of the convolution, BatchNorm and Scale become one factor and one term a channel; so the result differs
     from that of the layers by rounding.
@@ -28,8 +30,8 @@ class Chain(Fused):
 
     @staticmethod
     def continues(layer: Layer, need_backward: bool) -> bool:
-        """Whether a layer can follow: a ReLU, or one with one factor a channel and no backward to run."""
-        if type(layer) is ReLU:
+        """Whether a layer can follow: a ReLU or ReLU6, or one with one factor a channel and no backward to run."""
+        if Chain.ends(layer):
             return True
         if type(layer) is BatchNorm:
             return layer.use_global_stats and not need_backward
@@ -40,13 +42,25 @@ class Chain(Fused):
             and not need_backward
         )
 
+    @staticmethod
+    def ends(layer: Layer) -> bool:
+        """Whether nothing can follow the layer."""
+        return type(layer) in (ReLU, ReLU6)
+
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         layer = self.convolution
         layer.convolve(bottoms[0][0], tops[0][0], None)
         top = tops[-1][0].data
         scale, shift = self._affine()
-        slope = next((one.slope for one in self.followers if isinstance(one, ReLU)), top.dtype.type(1))
-        finish(top.reshape(*top.shape[:2], math.prod(top.shape[2:])), scale, shift, slope)
+        slope, limit = self._neuron()
+        flat = top.reshape(*top.shape[:2], math.prod(top.shape[2:]))
+        finish(flat, scale, shift, top.dtype.type(slope), top.dtype.type(limit))
+
+    def _neuron(self) -> tuple[float, float]:
+        last = self.followers[-1]
+        if isinstance(last, ReLU6):
+            return last.slope, LIMIT
+        return (last.slope if isinstance(last, ReLU) else 1), math.inf
 
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         filters, *bias = (blob.data for blob in self.convolution.blobs)

@@ -18,7 +18,6 @@ from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
-from caffe_compat.layers.relu import ReLU
 from caffe_compat.layers.split import Split
 
 
@@ -74,7 +73,7 @@ class _Finder:
                 )
 
     def chains(self) -> Iterator[FusedGroup]:
-        """Convolution -> BatchNorm -> Scale -> ReLU in place, over one bottom."""
+        """Convolution -> BatchNorm -> Scale -> ReLU or ReLU6 in place, over one bottom."""
         nodes = self.graph.nodes
         for first, layer in enumerate(self.layers):
             if type(layer) is not Convolution or len(nodes[first].tops) != 1 or layer.channel_axis != 1:
@@ -82,7 +81,7 @@ class _Finder:
             last, top = first, nodes[first].tops
             while last + 1 < len(nodes) and nodes[last + 1].bottoms == top == nodes[last + 1].tops:
                 follower, plan = self.layers[last + 1], self.plan[last + 1]
-                if isinstance(self.layers[last], ReLU) or not Chain.continues(follower, plan.need_backward):
+                if Chain.ends(self.layers[last]) or not Chain.continues(follower, plan.need_backward):
                     break
                 last += 1
             if last > first:

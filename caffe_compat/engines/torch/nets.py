@@ -12,6 +12,7 @@ from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.torch_runner import TorchRunner
 from caffe_compat.layers.dropout import Dropout
 from caffe_compat.layers.relu import ReLU
+from caffe_compat.layers.relu6 import ReLU6
 from caffe_compat.net import Net
 
 
@@ -49,14 +50,14 @@ def _reads_changed_top(net: Net, index: int) -> bool:
     if not net.plan[index].need_backward or not (node.bottoms and node.tops):
         return False
     # then the bottom that it reads is the top
-    in_place = isinstance(layer, ReLU) and node.tops[0] == node.bottoms[0]
+    in_place = isinstance(layer, (ReLU, ReLU6)) and node.tops[0] == node.bottoms[0]
     if not (layer.backward_reads_top or in_place):
         return False
     writers = [
         net.layers[i] for i in range(index + 1, len(net.layers)) if node.tops[0] in net.graph.nodes[i].tops
     ]
     # they leave its zeros, all that a ReLU reads
-    harmless = (Dropout, ReLU) if in_place else ()
+    harmless = (Dropout, ReLU) if in_place and isinstance(layer, ReLU) else ()
     return not all(isinstance(writer, harmless) for writer in writers)
 
 

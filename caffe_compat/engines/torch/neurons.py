@@ -22,6 +22,23 @@ def relu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[
     return [F.relu(bottoms[0], inplace=this.in_place)]
 
 
+@converts("ReLU6")
+def relu6(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.leaky_relu(bottoms[0], this.layer.layer_param.relu6_param.negative_slope).clamp(max=6)]
+
+
+@converts("MinReLU")
+def min_relu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [bottoms[0].clamp(max=0)]
+
+
+@converts("SeLu")
+def selu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    (x,), param = bottoms, this.layer.layer_param.selu_param
+    low = param.alpha * (torch.exp(x.clamp(max=0)) - 1)
+    return [getattr(param, "lambda") * torch.where(x > 0, x, low)]
+
+
 @converts("PReLU")
 def prelu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     return [F.prelu(bottoms[0], params[0].reshape(-1))]

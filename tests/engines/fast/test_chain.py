@@ -19,12 +19,16 @@ SCALE = """layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_
   filler { type: "gaussian" std: 0.7 } bias_filler { type: "gaussian" std: 0.5 } } }
 """
 RELU = 'layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" relu_param { negative_slope: %s } }\n'
+RELU6 = RELU.replace('"ReLU"', '"ReLU6"').replace("relu_param", "relu6_param")
+LARGE = CONVOLUTION.replace("std: 0.3", "std: 3")  # so that the limit counts
 BEHIND = 'layer { name: "behind" type: "Power" bottom: "conv" top: "behind" power_param { shift: 1 } }\n'
 
 CHAINS = {
     "relu": (CONVOLUTION % "true" + RELU % 0.2, ["relu"]),
     "no-bias": (CONVOLUTION % "false" + RELU % 0, ["relu"]),
     "all": (CONVOLUTION % "true" + BATCH_NORM % "" + SCALE % "true" + RELU % 0, ["bn", "scale", "relu"]),
+    "relu6": (LARGE % "true" + BATCH_NORM % "" + SCALE % "true" + RELU6 % 0, ["bn", "scale", "relu"]),
+    "relu6 with a slope": (LARGE % "false" + RELU6 % 0.2, ["relu"]),
     "scale": (CONVOLUTION % "false" + SCALE % "false", ["scale"]),
     "not behind a relu": (CONVOLUTION % "true" + RELU % 0 + SCALE % "true", ["relu"]),
     "own statistics": (

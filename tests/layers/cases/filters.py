@@ -55,6 +55,14 @@ CASES = [
         )
     ),
     *(
+        Case(f'type: "ConvolutionDepthwise" convolution_param {{ {params} }}', [(2, 3, 7, 5)], [(4, 3, 5, 8)])
+        for params in (
+            "kernel_size: 3 pad: 1 stride: 2",
+            "num_output: 9 group: 2 kernel_h: 2 kernel_w: 3 pad_h: 0 pad_w: 2 dilation: 2 bias_term: false",
+            f"kernel_h: 5 kernel_w: 4 pad_h: 2 pad_w: 1 stride_h: 3 stride_w: 2 {FILLERS}",
+        )
+    ),
+    *(
         Case(
             f'type: "DepthwiseConvolution" convolution_param {{ num_output: 3 group: 3 {params} }}',
             [shape],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffe_compat.layers.base import TEST
 from layers.cases.shared import IMAGE, OTHER_IMAGE
-from layers.harness import Case, apart, normal, positive
+from layers.harness import Case, apart, far, normal, positive
 
 CASES = [
     *(
@@ -28,6 +28,14 @@ CASES = [
             ('type: "Power" power_param { power: -1.5 scale: 2 shift: 0.25 }', positive),
             ('type: "ReLU"', apart),
             ('type: "ReLU" relu_param { negative_slope: 0.3 }', apart),
+            ('type: "ReLU6"', far),
+            ('type: "ReLU6" relu6_param { negative_slope: 0.3 }', far),
+            ('type: "MinReLU"', apart),
+            ('type: "SeLu"', apart),
+            ('type: "SeLu" selu_param { lambda: 1.5 alpha: 0.7 }', apart),
+            ('type: "SeLuDropout"', apart),
+            ('type: "SeLuDropout" selu_dropout_param { dropout_ratio: 0.4 alpha: -1.2 }', apart),
+            ('type: "SpatialDropout" dropout_param { dropout_ratio: 0.4 }', apart),
             ('type: "Sigmoid"', apart),
             ('type: "Swish"', normal),
             ('type: "Swish" swish_param { beta: 1.5 }', normal),
@@ -35,6 +43,8 @@ CASES = [
         )
     ),
     Case('type: "Dropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
+    Case('type: "SeLuDropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
+    Case('type: "SpatialDropout"', [(2, 7)], [(5, 3)], phase=TEST),
     Case('type: "Dropout" dropout_param { scale_train: false }', [IMAGE], [OTHER_IMAGE], phase=TEST),
     Case(
         'type: "Power" power_param { power: 0 shift: 2 }',

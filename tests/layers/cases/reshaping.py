@@ -26,6 +26,19 @@ CASES = [
         )
         for group in (1, 2, 3)
     ),
+    *(
+        Case(
+            f'type: "Reorg" reorg_param {{ {params} }}',
+            [shape],
+            [other],
+            gradient=False,
+            note="the original gives no gradient; layers/yolo/test_reorg.py",
+        )
+        for params, shape, other in (
+            ("stride: 2", (3, 4, 6, 2), (2, 8, 4, 10)),
+            ("stride: 3 reverse: true", (2, 18, 4, 5), (3, 9, 2, 1)),
+        )
+    ),
     Case('type: "Crop"', [(2, 3, 7, 6), (1, 5, 4, 2)], [(3, 2, 5, 8), (1, 4, 5, 6)]),
     Case(
         'type: "Crop" crop_param { axis: 1 offset: 1 offset: 0 offset: 2 }',

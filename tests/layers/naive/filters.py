@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter
+from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter, LayerParameter
 from layers.naive.given import Given
 
 
@@ -63,6 +64,13 @@ def convolution(given: Given) -> list[np.ndarray]:
             top[at] = total
         tops.append(top)
     return tops
+
+
+def convolution_depthwise(given: Given) -> list[np.ndarray]:
+    param = LayerParameter()
+    param.CopyFrom(given.param)
+    param.convolution_param.num_output = param.convolution_param.group = given.bottom[0].shape[1]
+    return convolution(replace(given, param=param))
 
 
 def deconvolution(given: Given) -> list[np.ndarray]:
@@ -131,6 +139,7 @@ def embed(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "Convolution": convolution,
+    "ConvolutionDepthwise": convolution_depthwise,
     "Deconvolution": deconvolution,
     "DepthwiseConvolution": convolution,
     "Embed": embed,

@@ -49,6 +49,39 @@ def dropout(given: Given) -> list[np.ndarray]:
     return [like(kept, x)]
 
 
+def selu(x: float, param: LayerParameter) -> float:
+    p = param.selu_param
+    return getattr(p, "lambda") * (x if x > 0 else p.alpha * (math.exp(x) - 1))
+
+
+def kept(given: Given, count: int, ratio: float) -> list[bool]:
+    """What each draw says: whether its element stays."""
+    draws = np.random.RandomState(given.seed).randint(0, 2**32, count, dtype=np.uint64).tolist()
+    return [draw <= (1 - ratio) * (2**32 - 1) for draw in draws]
+
+
+def selu_dropout(given: Given) -> list[np.ndarray]:
+    (x,), p = given.bottom, given.param.selu_dropout_param
+    if given.phase == TEST:
+        return [x]
+    keep = 1 - p.dropout_ratio
+    a = 1 / math.sqrt(keep + p.alpha**2 * keep * (1 - keep))
+    b = -a * (1 - keep) * p.alpha
+    stays = kept(given, x.size, p.dropout_ratio)
+    return [like([a * (v if stay else p.alpha) + b for v, stay in zip(x.flat, stays, strict=True)], x)]
+
+
+def spatial_dropout(given: Given) -> list[np.ndarray]:
+    (x,), ratio = given.bottom, given.param.dropout_param.dropout_ratio
+    if given.phase == TEST:
+        return [x]
+    top = np.zeros(x.shape)
+    for i, stay in enumerate(kept(given, x.shape[0] * x.shape[1], ratio)):
+        n, c = divmod(i, x.shape[1])
+        top[n, c] = x[n, c] / (1 - ratio) if stay else 0
+    return [top]
+
+
 def prelu(given: Given) -> list[np.ndarray]:
     (x,), (slopes,) = given.bottom, given.blobs
     top = np.zeros(x.shape)
@@ -69,6 +102,11 @@ NAIVE = {
     "PReLU": prelu,
     "Power": each(power),
     "ReLU": each(lambda x, param: x if x > 0 else param.relu_param.negative_slope * x),
+    "MinReLU": each(lambda x, _: min(x, 0)),
+    "ReLU6": each(lambda x, param: min(x if x > 0 else param.relu6_param.negative_slope * x, 6)),
+    "SeLu": each(selu),
+    "SeLuDropout": selu_dropout,
+    "SpatialDropout": spatial_dropout,
     "Sigmoid": each(lambda x, _: sigmoid(x)),
     "Swish": each(lambda x, param: x * sigmoid(param.swish_param.beta * x)),
     "TanH": each(lambda x, _: math.tanh(x)),

@@ -32,6 +32,25 @@ def permute(given: Given) -> list[np.ndarray]:
     return [taken(shape, lambda at: x[tuple(at[order.index(axis)] for axis in range(x.ndim))])]
 
 
+def reorg(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.reorg_param
+    (images, c, h, w), s = x.shape, param.stride
+    tops = []
+    for image in range(images):
+        source, target = x[image].ravel(), np.zeros(x[image].size)
+        for k, j, i in np.ndindex(c, h, w):
+            one, (o, d) = i + w * (j + h * k), divmod(k, c // (s * s))
+            other = i * s + o % s + w * s * (j * s + o // s + h * s * d)
+            if param.reverse:
+                target[other] = source[one]
+            else:
+                target[one] = source[other]
+        tops.append(
+            target.reshape((c // s**2, h * s, w * s) if param.reverse else (c * s**2, h // s, w // s))
+        )
+    return [np.stack(tops)]
+
+
 def reshape(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.reshape_param
     first = param.axis if param.axis >= 0 else x.ndim + param.axis + 1
@@ -58,6 +77,7 @@ NAIVE = {
     "Crop": crop,
     "Flatten": flatten,
     "Permute": permute,
+    "Reorg": reorg,
     "Reshape": reshape,
     "ShuffleChannel": shuffle_channel,
     "Tile": tile,

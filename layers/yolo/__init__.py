@@ -1,0 +1,1 @@
+"""YOLO's layers: boxes that every cell of a grid predicts, from anchors."""

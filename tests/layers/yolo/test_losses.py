@@ -1,0 +1,126 @@
+"""The gradients of YOLO's losses, which are not those of their values, and their errors."""
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import LayerError
+from layers.cases.yolo import ANCHORS, CASES, PIXELS, centred
+from layers.harness import Runner, normal, objects
+from layers.yolo import plain_yolo
+
+LOSSES = [case for case in CASES if case.type in ("RegionLoss", "Yolov3")]
+WEIGHT = 0.7
+
+
+def gradient(runner: Runner) -> np.ndarray:
+    runner.forward()
+    found, _ = runner.backward([np.array(WEIGHT)], [True, False])
+    return found
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.id)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_gradient(case, seed):
+    runner = Runner.of(case, case.bottoms(np.random.RandomState(seed)))
+    param = runner.layer.layer_param
+    plain, message = {
+        "RegionLoss": (plain_yolo.region_loss, param.region_loss_param),
+        "Yolov3": (plain_yolo.yolov3_loss, param.yolov3_param),
+    }[case.type]
+    loss, want = plain(*(blob.data.astype(np.float64) for blob in runner.bottom), message)
+    np.testing.assert_allclose(gradient(runner), WEIGHT * want, rtol=2e-5, atol=2e-5 * np.abs(want).max())
+    np.testing.assert_allclose(runner.top[0].data, loss, rtol=2e-5)
+
+
+def test_gradient_of_a_segmentation():
+    x, labels = np.random.RandomState(1).uniform(0, 1, (2, 2, 3, 4, 5))
+    runner = Runner('type: "YoloSeg" yolo_seg_param { object_scale: 2 }', [x, labels])
+    np.testing.assert_allclose(gradient(runner), WEIGHT * 2 * (1 / (1 + np.exp(-x)) - labels) / 2, rtol=1e-4)
+
+
+def test_a_class_map(tmp_path):
+    """The classes of the labels become those of the map."""
+    rng = np.random.RandomState(2)
+    x, rows = normal(rng, (2, 27, 5, 5)), objects(2, 4)(rng, (1, 1, 7, 8))
+    (tmp_path / "map").write_text("2\n0\n3\n")
+    text = f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 side: 5 {ANCHORS} %s }}'
+    mapped = rows.copy()
+    mapped[..., 1] = np.array([2, 0, 3])[rows[..., 1].astype(int) - 1] + 1
+    named = Runner(text % f'class_map: "{tmp_path}/map"', [x, rows])
+    np.testing.assert_array_equal(gradient(named), gradient(Runner(text % "", [x, mapped])))
+    rows[0, 0, 0, 1] = 5
+    with pytest.raises(LayerError, match=r"class 4 of an object has no line in class_map .*, which has 3"):
+        Runner(text % f'class_map: "{tmp_path}/map"', [x, rows]).forward()
+    (tmp_path / "map").write_text("2\nx\n")
+    with pytest.raises(LayerError, match=r"map:2: 'x' is no whole number"):
+        Runner(text % f'class_map: "{tmp_path}/map"', [x, rows])
+
+
+REGION = "RegionLoss", "region_loss_param", f"num: 3 num_class: 4 {ANCHORS}"
+YOLO = "Yolov3", "yolov3_param", f"num: 3 num_class: 4 mask: 1 mask: 2 mask: 3 {PIXELS}"
+LABELS = (2, 1, 6, 5)
+
+
+@pytest.mark.parametrize(
+    "layer, shapes, message",
+    [
+        (
+            ("RegionLoss", "region_loss_param", "num: 2 biases: 1"),
+            [(1, 8, 2, 2), LABELS],
+            "there are 1 biases; 2 anchors",
+        ),
+        (REGION, [(2, 26, 5, 5), LABELS], "expected N x 27 x S x S"),
+        (REGION, [(2, 27, 5, 4), LABELS], "expected N x 27 x S x S"),
+        (REGION, [(3, 27, 5, 5), LABELS], "rows of class, x, y, width and height for each of 3 images"),
+        (REGION, [(2, 27, 5, 5), (1, 1, 6, 8)], "side is 13 and the predictions have the shape"),
+        (
+            ("Yolov3", "yolov3_param", f"num: 3 mask: 1 mask: 2 {PIXELS}"),
+            [(2, 75, 5, 5), LABELS],
+            "mask needs num numbers",
+        ),
+        (
+            ("Yolov3", "yolov3_param", f"num: 1 mask: 4 {PIXELS}"),
+            [(2, 25, 5, 5), LABELS],
+            "those of 4 anchors",
+        ),
+        (YOLO, [(2, 26, 5, 4), LABELS], "expected N x 27 x H x W"),
+        (YOLO, [(2, 27, 5, 4), (2, 1, 6, 4)], "the labels have the shape"),
+        (
+            ("YoloSeg", "yolo_seg_param", ""),
+            [(2, 3, 4, 5), (2, 3, 4, 6)],
+            "expected N x C x H x W, and as many labels",
+        ),
+        (("YoloSeg", "yolo_seg_param", ""), [(2, 3, 4, 5)] * 2 + [(2, 4)], "numbers of pixels in the third"),
+    ],
+)
+def test_what_does_not_fit(layer, shapes, message):
+    type, name, params = layer
+    with pytest.raises(LayerError, match=message):
+        Runner(f'type: "{type}" {name} {{ {params} }}', [np.zeros(shape) for shape in shapes])
+
+
+@pytest.mark.parametrize("layer", [REGION, YOLO])
+def test_an_object_outside_of_its_image(layer):
+    type, name, params = layer
+    rows = centred(4)(np.random.RandomState(1), LABELS)
+    rows[1, 0, 2, 1] = 1
+    runner = Runner(f'type: "{type}" {name} {{ {params} }}', [np.zeros((2, 27, 5, 5)), rows])
+    with pytest.raises(
+        LayerError, match=r"an object has its middle at \(1, .*\); x and y are parts of the image"
+    ):
+        runner.forward()
+
+
+def test_an_object_of_no_class():
+    rows = np.array([[4, 0.5, 0.5, 0.2, 0.2]]).reshape(1, 1, 1, 5)
+    runner = Runner(f'type: "Yolov3" yolov3_param {{ {YOLO[2]} }}', [np.zeros((1, 27, 5, 5)), rows])
+    with pytest.raises(LayerError, match="an object has the class 4; num_class is 4"):
+        runner.forward()
+
+
+def test_a_row_of_no_image():
+    rows = np.zeros((1, 1, 2, 8))
+    rows[0, 0, 1, 0] = 3
+    text = f'type: "RegionLoss" region_loss_param {{ side: 5 {REGION[2]} }}'
+    with pytest.raises(LayerError, match="a row of the labels names image 3; there are 2, counted from 0"):
+        Runner(text, [np.zeros((2, 27, 5, 5)), rows]).forward()
