@@ -132,6 +132,8 @@ LAYERS = {
     "AbsVal": ([IMAGE], 'type: "AbsVal"'),
     "BNLL": ([IMAGE], 'type: "BNLL"'),
     "Swish": ([IMAGE], 'type: "Swish" swish_param { beta: 1.5 }'),
+    "Gather": ([IMAGE], 'type: "Gather"'),
+    "Scatter": ([IMAGE], 'type: "Scatter"'),
     "Clip": ([IMAGE], 'type: "Clip" clip_param { min: -0.4 max: 0.7 }'),
     "Threshold": ([IMAGE], 'type: "Threshold" threshold_param { threshold: 0.2 }'),
     "Power": ([IMAGE], 'type: "Power" power_param { power: 2 scale: 0.5 shift: 3 }'),

@@ -17,6 +17,7 @@ from layers.cases import (
     reshaping,
     resizing,
     rois,
+    subcnn,
 )
 
 CASES = [
@@ -29,6 +30,7 @@ CASES = [
     *normalization.CASES,
     *resizing.CASES,
     *rois.CASES,
+    *subcnn.CASES,
     *losses.CASES,
     *detection.CASES,
     *recurrent.CASES,

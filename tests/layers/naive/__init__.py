@@ -18,6 +18,7 @@ from layers.naive import (
     reshaping,
     resizing,
     rois,
+    subcnn,
 )
 from layers.naive.given import Given, given_to
 
@@ -31,6 +32,7 @@ NAIVE = {
     **normalization.NAIVE,
     **resizing.NAIVE,
     **rois.NAIVE,
+    **subcnn.NAIVE,
     **losses.NAIVE,
     **detection.NAIVE,
     **recurrent.NAIVE,
