@@ -31,11 +31,11 @@ TOPS_OF = {
 class RoIDataLayer(Layer):
     """Serves minibatches: images, their RoIs and labels and, with more than three tops, box targets and weights.
 
-    The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
-    y2), labels R, boxes R x 4 classes. Five are those of the first Fast R-CNN, whose loss weights are 0 or 1: what
-    others call outside weights. SubCNN has more: subclasses R, views R x 3 classes. Three tops of which the second and third are named as in `RPN_TOPS`
-    are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
-    G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
+    The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2 y2), labels R,
+    boxes R x 4 classes. Five are those of the first Fast R-CNN, whose loss weights are 0 or 1: what others call outside
+    weights. SubCNN has more: subclasses R, views R x 3 classes. Three tops of which the second and third are named as
+    in `RPN_TOPS` are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image),
+    gt_boxes G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
     python_param.param_str, says how many classes. The minibatches come from `set_source` or
     `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
     `max_size` with one RoI; a configuration may set these attributes of the layer.
@@ -56,7 +56,8 @@ class RoIDataLayer(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if len(top) not in TOPS_OF:
             raise self.error(
-                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}, or {FIRST_TOPS[3:]}"
+                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}, "
+                f"or these and {FIRST_TOPS[3:]}"
             )
         self.has_rpn = tuple(self.layer_param.top[1:]) == RPN_TOPS[1:]
         self.names = RPN_TOPS if self.has_rpn else TOPS_OF[len(top)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -111,9 +112,7 @@ class ROIGenerating(Layer):
             )
         scales, ratios = int(counts[0]), int(counts[1])
         ends = np.cumsum([2, scales, scales, ratios, ratios])
-        self.scales, mapped, self.heights, self.widths = (
-            values[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)
-        )
+        self.scales, mapped, self.heights, self.widths = (values[a:b] for a, b in pairwise(ends))
         self.mapped = mapped.astype(int)
         if bottom[0].num % scales or not ((self.mapped >= 0) & (self.mapped < scales)).all():
             raise self.error(
@@ -158,7 +157,8 @@ class ROIGenerating(Layer):
         ratio = np.array([caffe_rng().draw() % len(self.widths) for _ in places], int)
         reach = np.stack([self.widths[ratio], self.heights[ratio]]) / 2
         scale = np.float32(self.param.spatial_scale)
-        boxes = np.concatenate([[x, y] - reach, [x, y] + reach]).T.astype(np.float32) / scale
+        place = np.stack([x, y])
+        boxes = np.concatenate([place - reach, place + reach]).T.astype(np.float32) / scale
         rows = slice(first, first + places.size)
         top[0].data[rows, :, 0, 0] = np.column_stack([number, boxes])
         if len(top) > 5:
