@@ -57,7 +57,18 @@ INSTALLED = tuple(
 
 def hint(error: SyntaxError) -> str:
     """What to do about a file that is no Python 3."""
+    if isinstance(error, IndentationError) and _has_tabs(error.filename):
+        # Python 2 took a tab to the next multiple of 8
+        name = error.filename
+        return f"it mixes tabs and blanks, as Python 2 allowed: expand -t 8 {name} > {name}.new; mv {name}.new {name}"
     return f"is it Python 2 code? Convert it: 2to3 -w {error.filename} (2to3 comes with Python up to 3.12)"
+
+
+def _has_tabs(path: str | None) -> bool:
+    if path is None or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return b"\t" in file.read()
 
 
 def compile_file(path: str, package: str = "") -> types.CodeType:

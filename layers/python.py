@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+import warnings
 from types import ModuleType
 
 import numpy as np
@@ -16,6 +17,7 @@ from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
+from caffe_compat.layers.originals import own_file
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
@@ -49,6 +51,7 @@ class Python(Layer):
         """Make the layer of the class that python_param names. Raises what python_layer_class raises."""
         found = python_layer_class(layer_param)
         if found in BUILT_IN.values():
+            _warn_of_own_file(layer_param)
             return found(layer_param, phase, dtype)
         with importable_as_caffe():
             # pycaffe's only argument, should the class have an __init__ of its own
@@ -89,6 +92,17 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
             layer_param, f"'{param.module}.{param.layer}' is no caffe.Layer; {_way_out()}", file=file
         )
     return cls
+
+
+def _warn_of_own_file(layer_param: caffe_pb2.LayerParameter) -> None:
+    module = layer_param.python_param.module
+    path = own_file(module)
+    if path:
+        warnings.warn(
+            f"layer '{layer_param.name}' (Python): {module} is built in, and {path}, which differs from the original "
+            "one, is not read; to run it, give the file and its `module` another name",
+            stacklevel=4,
+        )
 
 
 def _way_out() -> str:

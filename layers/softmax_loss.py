@@ -29,12 +29,14 @@ class SoftmaxWithLoss(LossLayer):
 
     bottom[1]: one whole label (0 to classes - 1) for each example and place, in any shape of that count.
     top[0]: the loss, divided as loss_param.normalization says. top[1], if wanted: the probabilities, in the
-    shape of bottom[0]; no gradient is taken from it. Labels equal to loss_param.ignore_label do not count.
-    Raises LayerError for a label out of range. Source: Caffe's SoftmaxWithLossLayer.
+    shape of bottom[0]. top[2], if wanted: what each label costs, not divided, 0 where it is ignored, in the shape of
+    bottom[1]. No gradient is taken from these two. Labels equal to loss_param.ignore_label do not count.
+    Raises LayerError for a label out of range.
+    Source: Caffe's SoftmaxWithLossLayer; top[2] of MS-CNN's fork, and of R-FCN's first one.
     """
 
     reads = ("loss_param", "softmax_param")
-    top_count = (1, 2)
+    top_count = (1, 3)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
@@ -45,6 +47,8 @@ class SoftmaxWithLoss(LossLayer):
         self.prob.reshape(*self.view)
         if len(top) > 1:
             top[1].reshape(*bottom[0].shape)
+        if len(top) > 2:
+            top[2].reshape(*bottom[1].shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         outer, classes, inner = self.view
@@ -57,6 +61,8 @@ class SoftmaxWithLoss(LossLayer):
         top[0].data[...] = kernels.log_loss(self.prob.data, self.labels, LEAST_PROBABILITY) / self.normalizer
         if len(top) > 1:
             top[1].data[...] = self.prob.data.reshape(bottom[0].shape)
+        if len(top) > 2:
+            top[2].data[...] = self._costs().reshape(top[2].shape)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
@@ -64,3 +70,9 @@ class SoftmaxWithLoss(LossLayer):
             kernels.softmax_loss_backward(
                 self.prob.data, self.labels, scale, bottom[0].diff.reshape(self.view)
             )
+
+    def _costs(self) -> np.ndarray:
+        """What each label costs, examples x places."""
+        rows = np.maximum(self.labels, 0)[:, None]
+        chances = np.take_along_axis(self.prob.data, rows, axis=1)[:, 0]
+        return np.where(self.labels >= 0, -np.log(np.maximum(chances, LEAST_PROBABILITY)), 0)

@@ -47,7 +47,7 @@ _FIELDS: dict[str, dict[str, str]] = {
             "label_specific_rescale_param largemargin_inner_product_param local_param "
             "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
             "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
-            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
+            "resize_param smoothl1_param soft_contrastive_loss_param "
             "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
         ),
         "PoolingParameter": "blobs_a_min blobs_lr",
@@ -88,8 +88,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "DropoutParameter": "engine random_seed",
         "ImageDataParameter": "cache dataset_share_per_node precache short_side threads",
         "LayerParameter": (
-            "backward_math backward_type cudnn_math_override debug detectnet_augmentation_param "
-            "detectnet_groundtruth_param forward_math forward_type trt_param"
+            "backward_math backward_type cudnn_math_override debug forward_math forward_type trt_param"
         ),
         "MultiBoxLossParameter": "ignore_difficult_gt",
         "NetParameter": (

@@ -16,6 +16,11 @@ def flatten(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [_reshaped(write, bottoms[0], start, end, [-1])]
 
 
+@converts("Gather", "Scatter")
+def one_process(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return bottoms
+
+
 @converts("Reshape")
 def reshape(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, axes = layer.layer_param.reshape_param, write.axes[bottoms[0]]

@@ -10,6 +10,7 @@ import time
 import warnings
 from functools import cache
 
+from caffe_compat.blob import Blob, BlobVec
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.glog import init_log, log
 from caffe_compat.layers.base import Layer
@@ -18,6 +19,8 @@ from caffe_compat.net import Net
 from caffe_compat.rng import set_random_seed
 from caffe_compat.solvers import get_solver
 from caffe_compat.version import __version__
+
+RawBlobVec = list  # what a layer's bottoms and tops are there
 
 _solvers = {"count": 1, "rank": 0, "multiprocess": False}
 
@@ -119,8 +122,11 @@ class Timer:
 
 __all__ = [
     "NCCL",
+    "Blob",
+    "BlobVec",
     "Layer",
     "Net",
+    "RawBlobVec",
     "Timer",
     "__version__",
     "get_solver",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.safe_yaml import Loader
+
+
+class AnchorParams(NamedTuple):
+    """What an RPN's param_str says; see `anchor_params`."""
+
+    feat_stride: int
+    ratios: tuple[float, ...] = (0.5, 1, 2)
+    scales: tuple[float, ...] = (8, 16, 32)
+    allowed_border: float = 0
 
 
 def num_classes(layer: Layer) -> int:
@@ -24,28 +33,38 @@ def num_classes(layer: Layer) -> int:
     return value["num_classes"]
 
 
-def anchor_params(layer: Layer) -> tuple[int, tuple[float, ...], float]:
-    """Return feat_stride (pixels of the image a pixel of the map), scales (8, 16, 32 where param_str has none)
-    and allowed_border (pixels; 0 where it has none).
+def anchor_params(layer: Layer) -> AnchorParams:
+    """Return feat_stride (pixels of the image a pixel of the map), the anchors' ratios of height to width, their
+    scales, and allowed_border (pixels); all but the first have defaults.
 
-    Raises LayerError where feat_stride is missing, or one of them is no such number.
+    Raises LayerError where feat_stride is missing, where one of them is no such number, and for any other key.
     """
     value = _read(layer)
     if isinstance(value, dict):
-        stride, border = value.get("feat_stride"), value.get("allowed_border", 0)
-        scales = value.get("scales", (8, 16, 32))
-        if (
-            type(stride) is int
-            and stride > 0
-            and isinstance(border, int | float)
-            and isinstance(scales, list | tuple)
-            and scales
-            and all(isinstance(scale, int | float) and scale > 0 for scale in scales)
-        ):
-            return stride, tuple(scales), border
+        unknown = [str(key) for key in value if key not in AnchorParams._fields]
+        if unknown:
+            raise layer.error(
+                f"param_str has {', '.join(unknown)}, which the layer built in does not know; it knows "
+                f"{', '.join(AnchorParams._fields)}. Remove it, or give your own module another name to run it"
+            )
+        params = AnchorParams(**{"feat_stride": None, **value})
+        stride, border = params.feat_stride, params.allowed_border
+        sizes = _are_sizes(params.ratios) and _are_sizes(params.scales)
+        if type(stride) is int and stride > 0 and _is_number(border) and sizes:
+            return params
     raise layer.error(
-        f"param_str is {layer.param_str!r}; expected the pixels between anchors, and scales where they are not "
-        "the usual ones: \"{'feat_stride': 16, 'scales': [8, 16, 32]}\""
+        f"param_str is {layer.param_str!r}; expected the pixels between anchors, and ratios and scales where they are "
+        "not the usual ones: \"{'feat_stride': 16, 'ratios': [0.5, 1, 2], 'scales': [8, 16, 32]}\""
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_sizes(values: Any) -> bool:
+    return (
+        isinstance(values, list | tuple) and len(values) > 0 and all(_is_number(v) and v > 0 for v in values)
     )
 
 

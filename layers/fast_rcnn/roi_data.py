@@ -14,25 +14,38 @@ from caffe_compat.layers.registry import register
 
 TOPS = ("data", "rois", "labels", "bbox_targets", "bbox_inside_weights", "bbox_outside_weights")
 RPN_TOPS = ("data", "im_info", "gt_boxes")
+FIRST_TOPS = (*TOPS[:4], "bbox_loss_weights")  # of the first Fast R-CNN
+VIEW_TOPS = ("view_targets", "view_inside_weights", "view_outside_weights")
+# by their number: what a fork calls its blobs decides nothing
+TOPS_OF = {
+    3: TOPS[:3],
+    5: FIRST_TOPS,
+    6: TOPS,
+    7: (*TOPS, "sublabels"),
+    9: (*TOPS, *VIEW_TOPS),
+    10: (*TOPS, "sublabels", *VIEW_TOPS),
+}
 
 
 @register("RoIData")
 class RoIDataLayer(Layer):
-    """Serves minibatches: images, their RoIs and labels and, with six tops, box targets and weights.
+    """Serves minibatches: images, their RoIs and labels and, with more than three tops, box targets and weights.
 
-    The tops are `TOPS` (the first three of them, or all): images N x 3 x h x w, rois R x 5 (image, x1 y1 x2
-    y2), labels R, the others R x 4 classes. Three tops of which the second and third are named as in `RPN_TOPS`
-    are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image), gt_boxes
-    G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
+    The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2 y2), labels R,
+    boxes R x 4 classes. Five are those of the first Fast R-CNN, whose loss weights are 0 or 1: what others call outside
+    weights. SubCNN has more: subclasses R, views R x 3 classes. Three tops of which the second and third are named as
+    in `RPN_TOPS` are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image),
+    gt_boxes G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
     python_param.param_str, says how many classes. The minibatches come from `set_source` or
     `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
     `max_size` with one RoI; a configuration may set these attributes of the layer.
-    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN and Faster R-CNN), as module "roi_data_layer.layer".
+    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN, Faster R-CNN and SubCNN), as module
+    "roi_data_layer.layer".
     """
 
     reads = ("roi_data_param",)
     bottom_count = (0, 0)
-    top_count = (3, 6)
+    top_count = (3, 10)
     has_backward = False
 
     origin = "this project"
@@ -41,12 +54,13 @@ class RoIDataLayer(Layer):
     max_size = 1000
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if len(top) not in (3, 6):
+        if len(top) not in TOPS_OF:
             raise self.error(
-                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}"
+                f"there are {len(top)} tops; expected {', '.join(TOPS[:3])}, or these and {TOPS[3:]}, "
+                f"or these and {FIRST_TOPS[3:]}"
             )
         self.has_rpn = tuple(self.layer_param.top[1:]) == RPN_TOPS[1:]
-        self.names = RPN_TOPS if self.has_rpn else TOPS[: len(top)]
+        self.names = RPN_TOPS if self.has_rpn else TOPS_OF[len(top)]
         self.num_classes = self.layer_param.roi_data_param.num_classes or num_classes(self)
         self.source: Source | None = None
         self.served = 0
@@ -83,7 +97,7 @@ class RoIDataLayer(Layer):
                 "there is no data; give minibatches with this layer's set_source or set_blobs, "
                 "or run run-prototxt with --devkit or --inputs"
             )
-        blobs = self.source.next()
+        blobs = self._as_loss_weights(self.source.next())
         self._check(blobs, self.served)
         for name, blob in zip(self.names, top, strict=True):
             blob.reshape(*blobs[name].shape)
@@ -94,12 +108,20 @@ class RoIDataLayer(Layer):
         """Of the tops, with so many RoIs or annotated boxes."""
         if self.has_rpn:
             return [(1, *images[1:]), (1, 3), (rows, 5)]
-        boxes = (rows, 4 * self.num_classes)
-        return [images, (rows, 5), (rows,), boxes, boxes, boxes]
+        boxes, views = (rows, 4 * self.num_classes), (rows, 3 * self.num_classes)
+        first = {"data": images, "rois": (rows, 5), "labels": (rows,), "sublabels": (rows,)}
+        return [first.get(name, views if name in VIEW_TOPS else boxes) for name in self.names]
+
+    def _as_loss_weights(self, blobs: Blobs) -> Blobs:
+        """The minibatch with loss weights, for five tops, in place of inside and outside weights."""
+        if self.names != FIRST_TOPS or "bbox_outside_weights" not in blobs:
+            return blobs
+        rest = {name: value for name, value in blobs.items() if name not in TOPS[4:]}
+        return {FIRST_TOPS[4]: blobs["bbox_outside_weights"], **rest}
 
     def _check(self, blobs: Blobs, index: int) -> None:
         missing = [name for name in self.names if name not in blobs]
-        known = RPN_TOPS if self.has_rpn else TOPS  # three tops leave the others out
+        known = TOPS if self.names == TOPS[:3] else self.names  # three tops leave the others out
         unknown = [str(name) for name in blobs if name not in known]
         if missing or unknown:
             raise self.error(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.loss import LossLayer, loss_weight, normalization_mode, normalizer
+from caffe_compat.layers.common.loss import VALID, LossLayer, loss_weight
+from caffe_compat.layers.fast_rcnn.row_losses import check_same_size, row_normalizer, row_shape, row_sums
 from caffe_compat.layers.registry import register
 
 
@@ -33,37 +34,25 @@ class SmoothL1LossOHEM(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        for index, blob in enumerate(bottom):
-            if blob.num != bottom[0].num or blob.count != bottom[0].count:
-                raise self.error(f"bottom[{index}] has the shape {blob.shape}, bottom[0] {bottom[0].shape}")
-        rows, channels = bottom[0].num, bottom[0].channels
-        self.view = rows, channels, bottom[0].count // (rows * channels)
+        check_same_size(self, bottom)
         if len(top) > 1:
-            # labels of such a net are R, and the losses of labels and boxes are added
-            flat = len(bottom[1].shape) == 2
-            top[1].reshape(*((rows,) if flat else (rows, 1, *bottom[0].shape[2:])))
+            top[1].reshape(*row_shape(bottom))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         distance = np.abs(self._distance(bottom))
-        errors = np.where(distance < 1, 0.5 * distance * distance, distance - 0.5).reshape(self.view)
-        top[0].data[...] = errors.sum(dtype=np.float64) / self._normalizer()
+        errors = np.where(distance < 1, 0.5 * distance * distance, distance - 0.5)
+        top[0].data[...] = errors.sum(dtype=np.float64) / row_normalizer(self, bottom, VALID)
         if len(top) > 1:
-            top[1].data[...] = errors.sum(axis=1).reshape(top[1].shape)
+            top[1].data[...] = row_sums(errors, bottom)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         for index, sign in enumerate((1, -1)):
             if propagate_down[index]:
                 slope = np.clip(self._distance(bottom), -1, 1)
-                scale = slope.dtype.type(sign * loss_weight(top) / self._normalizer())
+                scale = slope.dtype.type(sign * loss_weight(top) / row_normalizer(self, bottom, VALID))
                 bottom[index].diff[...] = (scale * slope).reshape(bottom[index].shape)
 
     def _distance(self, bottom: Sequence[Blob]) -> np.ndarray:
         """w * (predictions - targets), flat."""
         pred, target, *weights = (blob.data.ravel() for blob in bottom)
         return weights[0] * (pred - target) if weights else pred - target
-
-    def _normalizer(self) -> float:
-        param = self.layer_param.loss_param
-        rows, _, places = self.view
-        counts = rows, places, rows * places
-        return normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)

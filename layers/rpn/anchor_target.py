@@ -25,9 +25,10 @@ class AnchorTargetLayer(Layer):
     box by positive_overlap or more, and those that overlap a box most, even if by nothing. None are the others
     below negative_overlap with every box. At most fg_fraction of batch_size are objects, the rest are none; who
     is left out is drawn from numpy's global RandomState. The attributes below are what a configuration may set;
-    param_str gives feat_stride, scales and allowed_border. Raises LayerError for shapes that do not agree,
+    param_str gives feat_stride, ratios, scales and allowed_border. Raises LayerError for shapes that do not agree,
     gt_boxes without a box, and an image that no anchor lies in.
-    Source: rpn.anchor_target_layer of py-faster-rcnn; Ren et al., Faster R-CNN (2015), section 3.1.2.
+    Source: rpn.anchor_target_layer of py-faster-rcnn, with the ratios of PVANET; Ren et al., Faster R-CNN (2015),
+    section 3.1.2.
     """
 
     origin = "py-faster-rcnn"
@@ -45,8 +46,8 @@ class AnchorTargetLayer(Layer):
     positive_weight = -1.0  # of all outside weights; below 0: every anchor that counts weighs the same
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.stride, scales, self.border = anchor_params(self)
-        self.anchors = generate_anchors(scales=scales)
+        self.stride, ratios, scales, self.border = anchor_params(self)
+        self.anchors = generate_anchors(ratios=ratios, scales=scales)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count = len(self.anchors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,8 +11,16 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.anchors import shifted_anchors
 
 
+def half_up(x: np.ndarray) -> np.ndarray:
+    """Round halves up, as C does with (int)(x + 0.5)."""
+    return np.floor(x + 0.5)
+
+
 def generate_anchors(
-    base_size: int = 16, ratios: Sequence[float] = (0.5, 1, 2), scales: Sequence[float] = (8, 16, 32)
+    base_size: int = 16,
+    ratios: Sequence[float] = (0.5, 1, 2),
+    scales: Sequence[float] = (8, 16, 32),
+    rounded: Callable[[np.ndarray], np.ndarray] = np.round,
 ) -> np.ndarray:
     """Return the anchors of the map's first pixel, (ratios * scales) x 4 float64 (x1 y1 x2 y2), scales fastest.
 
@@ -20,8 +28,8 @@ def generate_anchors(
     rounded before the scale is applied. All are centred on that square.
     Source: generate_anchors of py-faster-rcnn.
     """
-    widths = np.round(np.sqrt(base_size**2 / np.asarray(ratios, float)))
-    heights = np.round(widths * ratios)
+    widths = rounded(np.sqrt(base_size**2 / np.asarray(ratios, float)))
+    heights = rounded(widths * ratios)
     reach = (np.multiply.outer(np.stack([widths, heights], axis=1), scales) - 1) / 2
     centre = (base_size - 1) / 2
     corners = [centre - reach, centre + reach]

@@ -9,9 +9,8 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TEST, TRAIN, Layer
 from caffe_compat.layers.common.param_str import anchor_params
-from caffe_compat.layers.kernels.anchors import decode
-from caffe_compat.layers.kernels.nms import nms
-from caffe_compat.layers.rpn.anchors import anchors_on_map, generate_anchors
+from caffe_compat.layers.rpn.anchors import generate_anchors
+from caffe_compat.layers.rpn.candidates import are_large, best_apart, candidate_boxes, foreground
 
 
 class ProposalLayer(Layer):
@@ -22,9 +21,9 @@ class ProposalLayer(Layer):
     top[0]: R x 5 RoIs (0, x1, y1, x2, y2), inside the image. top[1], if any: R x 1, their probabilities.
     Boxes narrower or lower than min_size times the scale are left out, so that R may be 0; of the
     pre_nms_top_n best, those stay that overlap no better one above nms_thresh, up to post_nms_top_n (0 or
-    less: all). These four are by phase, and a configuration may set them. param_str gives feat_stride and
-    scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite.
-    Source: rpn.proposal_layer of py-faster-rcnn; Ren et al., Faster R-CNN (2015), section 3.
+    less: all). These four are by phase, and a configuration may set them. param_str gives feat_stride,
+    ratios and scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite.
+    Source: rpn.proposal_layer of py-faster-rcnn, with the ratios of PVANET; Ren et al., Faster R-CNN (2015), section 3.
     """
 
     origin = "py-faster-rcnn"
@@ -39,8 +38,8 @@ class ProposalLayer(Layer):
     min_size: dict[int, int] = {TRAIN: 16, TEST: 16}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.stride, scales, _ = anchor_params(self)
-        self.anchors = generate_anchors(scales=scales).astype(bottom[1].dtype)
+        self.stride, ratios, scales, _ = anchor_params(self)
+        self.anchors = generate_anchors(ratios=ratios, scales=scales).astype(bottom[1].dtype)
         top[0].reshape(1, 5)
         for blob in top[1:]:
             blob.reshape(1, 1)
@@ -59,34 +58,15 @@ class ProposalLayer(Layer):
         for i, blob in enumerate(bottom):
             if not np.isfinite(blob.data).all():
                 raise self.error(f"bottom[{i}] is not finite; has the training diverged?")
-        scores = bottom[0].data[0, len(self.anchors) :].transpose(1, 2, 0).ravel()
-        boxes = self._boxes(bottom)
-        order = self._best(boxes, scores, bottom[2].data[0, 2])
-        keep = np.empty(order.size, bool)
-        nms(boxes[order], boxes.dtype.type(self.nms_thresh[self.phase]), keep)
-        chosen = _first(order[keep], self.post_nms_top_n[self.phase])
+        height, width, scale = bottom[2].data[0]
+        scores = foreground(bottom[0].data[0])
+        boxes = candidate_boxes(self.anchors, self.stride, bottom[1].data[0], height, width)
+        rows = np.flatnonzero(are_large(boxes, self.min_size[self.phase] * scale))
+        limits = self.pre_nms_top_n[self.phase], self.post_nms_top_n[self.phase], self.nms_thresh[self.phase]
+        chosen = rows[best_apart(boxes[rows], scores[rows], *limits)]
         top[0].reshape(chosen.size, 5)
         top[0].data[:, 0] = 0
         top[0].data[:, 1:] = boxes[chosen]
         for blob in top[1:]:
             blob.reshape(chosen.size, 1)
             blob.data[:, 0] = scores[chosen]
-
-    def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
-        deltas = bottom[1].data[0].transpose(1, 2, 0).reshape(-1, 4)
-        height, width = bottom[1].shape[2:]
-        boxes = anchors_on_map(self.anchors, self.stride, height, width)
-        image_height, image_width, _ = bottom[2].data[0]
-        decode(boxes, deltas, image_width - 1, image_height - 1, boxes)
-        return boxes
-
-    def _best(self, boxes: np.ndarray, scores: np.ndarray, scale: float) -> np.ndarray:
-        """The rows large enough, best first, so many as the NMS takes."""
-        sizes = boxes[:, 2:] - boxes[:, :2] + 1
-        rows = np.flatnonzero((sizes >= self.min_size[self.phase] * scale).all(axis=1))
-        order = rows[np.argsort(scores[rows], kind="stable")[::-1]]
-        return _first(order, self.pre_nms_top_n[self.phase])
-
-
-def _first(rows: np.ndarray, count: int) -> np.ndarray:
-    return rows[:count] if count > 0 else rows

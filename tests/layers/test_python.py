@@ -121,7 +121,10 @@ def test_a_mere_folder_named_caffe_is_none(write):
 
 def test_built_in_ones_win(write):
     write("roi_data_layer/layer.py", "class RoIDataLayer: pass\nimport caffe\nclass Other(caffe.Layer): pass")
-    built_in = create_layer(parse(layer("roi_data_layer.layer", "RoIDataLayer")), TEST)
+    with pytest.warns(
+        UserWarning, match=r"roi_data_layer.layer is built in, and .*layer\.py, .* is not read; to run"
+    ):
+        built_in = create_layer(parse(layer("roi_data_layer.layer", "RoIDataLayer")), TEST)
     assert type(built_in).__module__ == "caffe_compat.layers.fast_rcnn.roi_data"
     assert type(create_layer(parse(layer("roi_data_layer.layer", "Other")), TEST)).__name__ == "Other"
 

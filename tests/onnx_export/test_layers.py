@@ -136,6 +136,8 @@ LAYERS = {
     "AbsVal": ([IMAGE], 'type: "AbsVal"'),
     "BNLL": ([IMAGE], 'type: "BNLL"'),
     "Swish": ([IMAGE], 'type: "Swish" swish_param { beta: 1.5 }'),
+    "Gather": ([IMAGE], 'type: "Gather"'),
+    "Scatter": ([IMAGE], 'type: "Scatter"'),
     "Clip": ([IMAGE], 'type: "Clip" clip_param { min: -0.4 max: 0.7 }'),
     "ReLU6": ([IMAGE], 'type: "ReLU6"'),
     "ReLU6 slope": ([IMAGE], 'type: "ReLU6" relu6_param { negative_slope: 0.3 }'),

@@ -282,3 +282,20 @@ def test_what_cannot_be_helped(write, code, line):
     assert str(error.value).endswith(
         f"is it Python 2 code? Convert it: 2to3 -w {path} (2to3 comes with Python up to 3.12)"
     )
+
+
+@pytest.mark.parametrize("code", ["if 1:\n        a = 1\n\tb = 2", "if 1:\n\ta = 1\n    b = 2"])
+def test_tabs_and_blanks_are_no_matter_of_2to3(write, code):
+    path = write("tabs.py", f"import caffe\n{code}\n")
+    with pytest.raises(caffe.CaffeCompatError) as error:
+        net_with("tabs")
+    assert str(error.value).startswith(f"{path}:4: layer 'old' (Python): cannot read module 'tabs': ")
+    assert f"mixes tabs and blanks, as Python 2 allowed: expand -t 8 {path} > {path}.new" in str(error.value)
+
+
+def test_old_names_of_the_compiled_half(write):
+    write(
+        "old_names.py",
+        "import caffe\nfrom caffe._caffe import Blob, BlobVec, RawBlobVec\nclass Old(caffe.Layer): pass",
+    )
+    net_with("old_names")

@@ -25,7 +25,7 @@ from caffe_compat.prototxt.caffe_pb2 import LossParameter
 LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))  # C's FLT_MIN: no label costs more than 87.3365
 
 
-@converts("SoftmaxWithLoss")
+@converts("SoftmaxWithLoss", "SoftmaxWithLossOHEM")
 def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, x = this.layer.layer_param.loss_param, bottoms[0]
     outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)
@@ -35,23 +35,40 @@ def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tens
     # what is clamped keeps its gradient, as in Caffe
     costs = torch.where(labels >= 0, -(chosen + (chosen.clamp(min=LEAST_LOG) - chosen).detach()), 0)
     loss = costs.sum() / normalizer(normalization_mode(param), outer, inner, labels >= 0, param)
-    return [loss, logs.detach().exp().reshape(x.shape)][: len(this.shapes)]
+    each = costs.detach().reshape(bottoms[1].shape)
+    return [loss, logs.detach().exp().reshape(x.shape), each][: len(this.shapes)]
 
 
 @converts("SmoothL1Loss")
 def smooth_l1_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.loss_param
     pred, target, *weights = (x.reshape(-1) for x in bottoms)
     sigma2 = this.layer.layer_param.smooth_l1_loss_param.sigma**2
-    distance = weights[0] * (pred - target) if weights else pred - target
+    distance = pred - target
+    if weights:
+        # a gradient is not multiplied by the weights where there are no outside weights, as in Fast R-CNN's first
+        weighted = weights[0] * distance
+        distance = weighted if len(weights) > 1 else distance + (weighted - distance).detach()
     size = distance.abs()
     costs = torch.where(size < 1 / sigma2, 0.5 * sigma2 * distance.square(), size - 0.5 / sigma2)
-    return [(weights[1] * costs if weights else costs).sum() / len(bottoms[0])]
+    costs = weights[1] * costs if len(weights) > 1 else costs
+    rows, channels = bottoms[0].shape[0], bottoms[0].shape[1] if bottoms[0].ndim > 1 else 1
+    each = costs.reshape(rows, channels, -1).sum(1)
+    divisor = normalizer(
+        normalization_mode(param, BATCH_SIZE), rows, each.shape[1], torch.ones_like(each), param
+    )
+    return [costs.sum() / divisor, *(each.detach().reshape(shape) for shape in this.shapes[1:])]
 
 
 @converts("EuclideanLoss")
 def euclidean_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     difference = bottoms[0].reshape(-1) - bottoms[1].reshape(-1)
     return [difference.square().sum() / (2 * len(bottoms[0]))]
+
+
+@converts("L1Loss")
+def l1_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [(bottoms[0].reshape(-1) - bottoms[1].reshape(-1)).abs().sum() / len(bottoms[0])]
 
 
 @converts("SigmoidCrossEntropyLoss")

@@ -17,6 +17,11 @@ def reshape(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     return [bottoms[0].reshape(this.shapes[0])]
 
 
+@converts("Gather", "Scatter")
+def one_process(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return list(bottoms)
+
+
 @converts("Permute")
 def permute(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     assert isinstance(this.layer, Permute)

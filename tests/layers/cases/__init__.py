@@ -18,6 +18,7 @@ from layers.cases import (
     resizing,
     rois,
     yolo,
+    subcnn,
 )
 
 CASES = [
@@ -30,6 +31,7 @@ CASES = [
     *normalization.CASES,
     *resizing.CASES,
     *rois.CASES,
+    *subcnn.CASES,
     *losses.CASES,
     *detection.CASES,
     *recurrent.CASES,

@@ -1,4 +1,4 @@
-"""SSD's layers. RPN's are Python layers; their cases stand in their own tests."""
+"""SSD's layers, and Proposal. RPN's others are Python layers; their cases stand in their own tests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,41 @@ def difficult_objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.
     rows[0, 0, -3, 0] = -1
     return rows
 
+from layers.harness import Case, normal, objects, priors, unit
+
+
+def small_steps(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    return 0.3 * rng.standard_normal(shape)
+
+
+def sizes(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Height, width, their scales (one of both where there are three columns), and numbers that do not count."""
+    return np.column_stack(
+        [
+            rng.uniform(30, 40, shape[0]),
+            rng.uniform(40, 50, shape[0]),
+            *rng.uniform(1, 2, (shape[1] - 2, shape[0])),
+        ]
+    )
+
 
 CASES = [
+    *(
+        Case(
+            f'type: "Proposal" proposal_param {{ {params} }}',
+            [(2, 2 * anchors, 3, 5), (2, 4 * anchors, 3, 5), (images, columns)],
+            [(2, 2 * anchors, 4, 2), (2, 4 * anchors, 4, 2), (images, columns)],
+            fills=[unit, small_steps, sizes],
+            tops=tops,
+            gradient=False,
+            note="a choice of boxes of which nothing takes a gradient",
+        )
+        for tops, anchors, images, columns, params in (
+            (2, 2, 2, 4, "ratio: 0.7 ratio: 2 scale: 0.5 feat_stride: 9 min_size: 5 post_nms_topn: 17"),
+            (1, 3, 1, 3, "ratio: 0.4 scale: 1 scale: 2 scale: 3 base_size: 11 nms_thresh: 0.4"),
+            (2, 4, 1, 6, "ratio: 1.3 ratio: 0.5 scale: 1 scale: 2 min_size: 0 pre_nms_topn: 12"),
+        )
+    ),
     *(
         Case(
             f'type: "PriorBox" prior_box_param {{ {params} }}',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layers.harness import Case, far, labels, normal, unit
+from layers.harness import Case, apart, far, labels, normal, unit
 
 CASES = [
     Case('type: "SoftmaxWithLoss"', [(7, 5), (7,)], [(3, 6), (3,)], fills=[normal, labels(5)]),
@@ -40,6 +40,14 @@ CASES = [
             "normalization: PRE_FIXED pre_fixed_normalizer: 7",
         )
     ),
+    Case(
+        'type: "SoftmaxWithLoss" softmax_param { axis: 2 } loss_param { ignore_label: 1 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, labels(3)],
+        tops=3,
+        diff_tops=[0],
+    ),
     *(
         Case(
             f'type: "SoftmaxWithLossOHEM" loss_param {{ {params} }}',
@@ -66,6 +74,27 @@ CASES = [
     ),
     Case('type: "SmoothL1Loss"', [(4, 6)] * 2, [(3, 8)] * 2),
     Case('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 2 }', [(4, 3, 2)] * 4, [(5, 2, 1)] * 4),
+    Case(
+        'type: "SmoothL1Loss"',
+        [(4, 6)] * 3,
+        [(3, 8)] * 3,
+        fills=[normal, normal, labels(2)],
+    ),
+    *(
+        Case(
+            f'type: "SmoothL1Loss" loss_param {{ {params} }} smooth_l1_loss_param {{ sigma: 1.5 }}',
+            [(4, 3, 2, 5)] * bottoms,
+            [(3, 7)] * bottoms,
+            fills=[normal, normal, labels(2), normal][:bottoms],
+            tops=2,
+            diff_tops=[0],
+        )
+        for bottoms, params in (
+            (2, "normalization: PRE_FIXED pre_fixed_normalizer: 7"),
+            (3, "normalization: VALID"),
+            (4, "normalize: true"),
+        )
+    ),
     *(
         Case(
             f'type: "SmoothL1LossOHEM" loss_param {{ {params} }}',
@@ -83,6 +112,7 @@ CASES = [
         )
     ),
     Case('type: "EuclideanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)]),
+    Case('type: "L1Loss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)], fills=[apart, normal]),
     Case('type: "MultinomialLogisticLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[unit, labels(5)]),
     Case('type: "HingeLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[normal, labels(5)]),
     Case(

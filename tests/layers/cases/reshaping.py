@@ -19,6 +19,10 @@ CASES = [
         for order in ("order: 0 order: 2 order: 3 order: 1", "order: 2 order: 0", "")
     ),
     *(
+        Case(f'type: "{type}"', [(2, 3, 4), (5,)], [(3, 1, 6), (2,)], tops=2)
+        for type in ("Gather", "Scatter")
+    ),
+    *(
         Case(
             f'type: "ShuffleChannel" shuffle_channel_param {{ group: {group} }}',
             [(2, 6, 3, 5)],

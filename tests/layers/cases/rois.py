@@ -16,6 +16,21 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "ROIMaskPooling" roi_mask_pooling_param {{ pooled_h: 2 pooled_w: 3 {params} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[apart, rois(2, 80, 110)],
+        )
+        for params in (
+            "spatial_scale: 0.1 roi_scale: 1.8",
+            "spatial_scale: 0.0625 roi_scale: 0.8 half_part: 1",
+            "spatial_scale: 0.1 half_part: 2 spatial_shift: 0.4",
+            "spatial_scale: 0.1 half_part: 3",
+            "spatial_scale: 0.1 half_part: 4",
+        )
+    ),
+    *(
+        Case(
             f'type: "ROIAlign" roi_align_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
             [(2, 3, 7, 9), (5, 5)],
             [(3, 2, 10, 6), (4, 5)],

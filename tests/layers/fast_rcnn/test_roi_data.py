@@ -10,6 +10,7 @@ from recordings import net_of
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.fast_rcnn.roi_data import VIEW_TOPS
 from layers.harness import Runner
 
 PYTHON = (
@@ -66,6 +67,29 @@ def test_three_tops_have_no_boxes():
             np.testing.assert_array_equal(top, value)
     with pytest.raises(LayerError, match="there are 4 tops; expected data, rois, labels"):
         Runner(OWN, [], tops=4)
+
+
+def test_five_tops_have_the_loss_weights_of_the_first_fast_rcnn():
+    runner = Runner(PYTHON % "num_classes: 3", [], tops=5)
+    assert [top.shape for top in runner.top] == [(2, 3, 600, 1000), (1, 5), (1,), (1, 12), (1, 12)]
+    *same, inside, outside = minibatch(4).items()
+    runner.layer.set_blobs([dict([*same, inside, outside]), dict([*same, ("bbox_loss_weights", inside[1])])])
+    for weights in (outside[1], inside[1]):
+        for top, want in zip(runner.forward(), [*(value for _, value in same), weights], strict=True):
+            np.testing.assert_array_equal(top, want)
+
+
+@pytest.mark.parametrize(
+    "more", [["sublabels"], list(VIEW_TOPS), ["sublabels", *VIEW_TOPS]], ids=["sub", "view", "both"]
+)
+def test_subclasses_and_views(more):
+    runner = Runner(OWN, [], tops=6 + len(more))
+    served = minibatch(4)
+    for i, name in enumerate(more):
+        served[name] = np.full((4,) if name == "sublabels" else (4, 9), i + 1, np.float32)
+    runner.layer.set_blobs([served])
+    for top, want in zip(runner.forward(), served.values(), strict=True):
+        np.testing.assert_array_equal(top, want)
 
 
 def test_reads_one_minibatch_at_a_time():

@@ -43,6 +43,19 @@ def test_against_plain_loops(sigma, shape, weighted):
     assert weight_diffs == [None, None][: len(bottoms) - 2]
 
 
+def test_loss_weights_alone_are_no_factor_of_the_gradient():
+    rng = np.random.RandomState(5)
+    pred, target = (rng.standard_normal((2, 6, 8)) * 2).astype(np.float32)
+    weights = rng.choice([0, 0.5, 1, 3], (6, 8)).astype(np.float32)
+    runner = Runner('type: "SmoothL1Loss"', [pred, target, weights])
+    (top,) = runner.forward()
+    np.testing.assert_allclose(top, naive(pred, target, weights, np.ones(pred.shape), 1)[0], rtol=1e-6)
+    pred_diff, target_diff, _ = runner.backward([1.5])
+    distance = weights.astype(float) * (pred - target)
+    np.testing.assert_allclose(pred_diff, 1.5 / 6 * np.clip(distance, -1, 1), rtol=1e-5)
+    np.testing.assert_array_equal(target_diff, -pred_diff)
+
+
 def test_shapes_grow_and_shrink():
     rng = np.random.RandomState(4)
     runner = Runner('type: "SmoothL1Loss"', [np.zeros((2, 3))] * 2)
@@ -57,7 +70,7 @@ def test_shapes_grow_and_shrink():
 def test_wrong_shapes_and_params():
     a = np.zeros((3, 4))
     for text, bottoms, message in (
-        ("", [a, a, a], "there are 3 bottoms; give 2, or 4"),
+        ("", [a, a, np.zeros((3, 5))], "bottom[2] has the shape (3, 5), bottom[0] (3, 4)"),
         ("", [a, a, a, np.zeros((3, 5))], "bottom[3] has the shape (3, 5), bottom[0] (3, 4)"),
         ("smooth_l1_loss_param { sigma: 0 }", [a, a], "sigma is 0; it must be greater than 0"),
         ("smooth_l1_loss_param { sigma: nan }", [a, a], "sigma is nan"),

@@ -19,6 +19,7 @@ from layers.naive import (
     resizing,
     rois,
     yolo,
+    subcnn,
 )
 from layers.naive.given import Given, given_to
 
@@ -32,6 +33,7 @@ NAIVE = {
     **normalization.NAIVE,
     **resizing.NAIVE,
     **rois.NAIVE,
+    **subcnn.NAIVE,
     **losses.NAIVE,
     **detection.NAIVE,
     **recurrent.NAIVE,

@@ -1,4 +1,4 @@
-"""SSD's layers: how their params say what layers/ssd/plain_ssd.py computes."""
+"""SSD's layers, and Proposal: how their params say what layers/ssd/plain_ssd.py computes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter, PriorBoxParameter
 from layers.naive.given import Given
 from layers.naive.losses import divided
+from layers.rpn.test_proposal import overlap
 from layers.ssd import plain_ssd
 
 
@@ -150,6 +151,38 @@ def detection_evaluate(given: Given) -> list[np.ndarray]:
                     goal[8] = True
                 rows.append([image, c, row[2], right, wrong])
     return [np.array([[rows]])]
+def proposal(given: Given) -> list[np.ndarray]:
+    (prob, steps, infos), param = given.bottom, given.param.proposal_param
+    rois, scores = [], []
+    for image in range(len(prob)):
+        height, width, *scales = infos[min(image, len(infos) - 1)][:4]
+        least = param.min_size * scales[-1], param.min_size * scales[0]
+        found = []
+        for y, x in np.ndindex(prob.shape[2:]):
+            for a, (ratio, scale) in enumerate((r, s) for r in param.ratio for s in param.scale):
+                w = math.floor(math.sqrt(param.base_size**2 / ratio) + 0.5)
+                h = math.floor(w * ratio + 0.5) * scale
+                w *= scale
+                dx, dy, dw, dh = steps[image, 4 * a : 4 * a + 4, y, x]
+                middle = (param.base_size - 1) / 2 + 0.5
+                cx, cy = middle + x * param.feat_stride + dx * w, middle + y * param.feat_stride + dy * h
+                reach = np.array([w * math.exp(dw), h * math.exp(dh)]) / 2
+                centre = np.array([cx, cy])
+                box = np.concatenate([centre - reach, centre + reach])
+                box = np.clip(box, 0, [width - 1, height - 1] * 2)
+                large = all(
+                    far - near + 1 >= size for near, far, size in zip(box[:2], box[2:], least, strict=True)
+                )
+                found.append((prob[image, prob.shape[1] // 2 + a, y, x] * large, len(found), box))
+        kept: list[np.ndarray] = []
+        for score, _, box in sorted(found, key=lambda item: item[:2], reverse=True)[: param.pre_nms_topn]:
+            if len(kept) < param.post_nms_topn and all(
+                overlap(box, other) <= param.nms_thresh for other in kept
+            ):
+                kept.append(box)
+                rois.append([image, *box])
+                scores.append(score)
+    return [np.array(rois), np.array(scores)][: given.tops]
 
 
 NAIVE = {
@@ -157,4 +190,5 @@ NAIVE = {
     "DetectionOutput": detection_output,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
+    "Proposal": proposal,
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
-from layers.fast_rcnn.test_smooth_l1_loss import naive as smooth_l1
 from layers.naive.given import Given, lines
 from layers.naive.neurons import sigmoid
 from layers.naive.normalization import softmax_lines
@@ -121,8 +120,15 @@ def sigmoid_cross_entropy(given: Given) -> list[np.ndarray]:
 
 def smooth_l1_loss(given: Given) -> list[np.ndarray]:
     pred, target, *weights = given.bottom
-    inside, outside = weights or [np.ones(pred.shape)] * 2
-    return [np.array(smooth_l1(pred, target, inside, outside, given.param.smooth_l1_loss_param.sigma)[0])]
+    inside, outside = [*weights, np.ones(pred.shape), np.ones(pred.shape)][:2]
+    sigma = given.param.smooth_l1_loss_param.sigma
+    rows = np.zeros((pred.shape[0], *([1] if pred.ndim > 2 else []), *pred.shape[2:]))
+    for at in np.ndindex(pred.shape):
+        d = inside[at] * sigma**2 * (pred[at] - target[at])
+        rows[(at[0], 0, *at[2:]) if pred.ndim > 2 else at[:1]] += outside[at] * smooth(d) / sigma**2
+    places = rows.size // len(pred)
+    loss = divided(rows.sum(), given.param.loss_param, len(pred), places, rows.size, default="BATCH_SIZE")
+    return [loss, rows][: given.tops]
 
 
 def smooth_l1_loss_ohem(given: Given) -> list[np.ndarray]:
@@ -150,14 +156,14 @@ def softmax_costs(given: Given) -> tuple[np.ndarray, list[float], np.ndarray]:
 
 
 def softmax_loss(given: Given) -> list[np.ndarray]:
-    prob, _, loss = softmax_costs(given)
-    return [loss, prob.reshape(given.bottom[0].shape)][: given.tops]
-
-
-def softmax_loss_ohem(given: Given) -> list[np.ndarray]:
     prob, costs, loss = softmax_costs(given)
     x, labels = given.bottom
-    return [loss, prob.reshape(x.shape), np.reshape(costs, labels.shape)]
+    return [loss, prob.reshape(x.shape), np.reshape(costs, labels.shape)][: given.tops]
+
+
+def l1_loss(given: Given) -> list[np.ndarray]:
+    a, b = given.bottom
+    return [np.array(sum(abs(v - w) for v, w in zip(a.flat, b.flat, strict=True)) / len(a))]
 
 
 NAIVE = {
@@ -166,10 +172,11 @@ NAIVE = {
     "EuclideanLoss": euclidean,
     "HingeLoss": hinge,
     "InfogainLoss": infogain,
+    "L1Loss": l1_loss,
     "MultinomialLogisticLoss": multinomial,
     "SigmoidCrossEntropyLoss": sigmoid_cross_entropy,
     "SmoothL1Loss": smooth_l1_loss,
     "SmoothL1LossOHEM": smooth_l1_loss_ohem,
     "SoftmaxWithLoss": softmax_loss,
-    "SoftmaxWithLossOHEM": softmax_loss_ohem,
+    "SoftmaxWithLossOHEM": softmax_loss,
 }

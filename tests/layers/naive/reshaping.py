@@ -73,12 +73,18 @@ def tile(given: Given) -> list[np.ndarray]:
     return [taken(shape, lambda at: x[(*at[:axis], at[axis] % size, *at[axis + 1 :])])]
 
 
+def one_process(given: Given) -> list[np.ndarray]:
+    return given.bottom
+
+
 NAIVE = {
     "Crop": crop,
     "Flatten": flatten,
+    "Gather": one_process,
     "Permute": permute,
     "Reorg": reorg,
     "Reshape": reshape,
+    "Scatter": one_process,
     "ShuffleChannel": shuffle_channel,
     "Tile": tile,
 }

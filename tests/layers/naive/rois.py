@@ -9,6 +9,7 @@ from layers.fast_rcnn.test_hard_roi_mining import losses, overlap
 from layers.fast_rcnn.test_psroi_pooling import naive as pooled_by_place
 from layers.fast_rcnn.test_roi_align import naive as aligned
 from layers.fast_rcnn.test_roi_pooling import naive as pooled
+from layers.fast_rcnn.test_roi_pooling import round_away
 from layers.naive.given import Given
 
 
@@ -16,6 +17,25 @@ def roi_pooling(given: Given) -> list[np.ndarray]:
     (x, rois), param = given.bottom, given.param.roi_pooling_param
     seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
     return [pooled(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
+
+
+def roi_mask_pooling(given: Given) -> list[np.ndarray]:
+    (x, rois), param = given.bottom, given.param.roi_mask_pooling_param
+    on_map = []
+    for n, x1, y1, x2, y2 in rois.astype(np.float32):
+        spans = []
+        for low, high, first_half, last_half in ((x1, x2, 1, 2), (y1, y2, 3, 4)):
+            centre, reach = (low + high) / 2, (high - low) * np.float32(param.roi_scale) / 2
+            low, high = centre - reach, centre + reach
+            low, high = (
+                centre if param.half_part == last_half else low,
+                centre if param.half_part == first_half else high,
+            )
+            scale, shift = np.float32(param.spatial_scale), np.float32(param.spatial_shift)
+            spans.append([round_away(float(place * scale + shift)) for place in (low, high)])
+        on_map.append([n, spans[0][0], spans[1][0], spans[0][1], spans[1][1]])
+    seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
+    return [pooled(x, np.array(on_map), param.pooled_h, param.pooled_w, 1, seed)[0]]
 
 
 def psroi_pooling(given: Given) -> list[np.ndarray]:
@@ -53,5 +73,6 @@ NAIVE = {
     "HardRoIMining": hard_roi_mining,
     "PSROIPooling": psroi_pooling,
     "ROIAlign": roi_align,
+    "ROIMaskPooling": roi_mask_pooling,
     "ROIPooling": roi_pooling,
 }

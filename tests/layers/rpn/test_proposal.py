@@ -142,8 +142,42 @@ def test_not_finite():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "feat_stride: 0", "feat_stride: a", "{feat_stride: 8, scales: []}", "{feat_stride: 8, scales: [a]}"],
+    [
+        "",
+        "feat_stride: 0",
+        "feat_stride: a",
+        "{scales: [2]}",
+        "{feat_stride: 8, scales: []}",
+        "{feat_stride: 8, scales: [a]}",
+        "{feat_stride: 8, ratios: 2}",
+        "{feat_stride: 8, ratios: [0]}",
+        "{feat_stride: 8, allowed_border: [1]}",
+    ],
 )
 def test_wrong_param_str(text):
     with pytest.raises(LayerError, match="expected the pixels between anchors"):
         Runner(layer(text), inputs(4))
+
+
+def test_ratios_of_param_str(settings):
+    settings(TRAIN, 90, 20, 0.6, 6)
+    text = layer("{'feat_stride': 8, 'scales': [2], 'ratios': [0.25, 1, 4]}")
+    rng = np.random.RandomState(3)
+    bottoms = [
+        rng.permutation(210).reshape(1, 6, 5, 7) / 210,
+        0.4 * normal(rng, (1, 12, 5, 7)),
+        im_info(rng, (1, 3)),
+    ]
+    runner = Runner(text, bottoms, tops=2, dtype=np.float64)
+    sides = runner.layer.anchors[:, 2:] - runner.layer.anchors[:, :2] + 1
+    np.testing.assert_array_equal(sides, [[64, 16], [32, 32], [16, 64]])
+    want = naive(*bottoms, runner.layer.anchors, 8, 90, 20, 0.6, 6)
+    for top, wanted in zip(runner.forward(), want, strict=True):
+        np.testing.assert_allclose(top, wanted, atol=1e-9)
+
+
+def test_a_key_that_nobody_reads_is_an_error():
+    with pytest.raises(
+        LayerError, match=r"param_str has anchor_scales, which .* feat_stride, ratios, scales, allo"
+    ):
+        Runner(layer("{feat_stride: 8, anchor_scales: [2]}"), inputs(4))

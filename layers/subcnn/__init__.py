@@ -1,0 +1,1 @@
+"""Layers of SubCNN: a pyramid of features, and RoIs from its heatmaps."""
