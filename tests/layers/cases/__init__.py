@@ -18,6 +18,7 @@ from layers.cases import (
     resizing,
     rois,
     sequences,
+    volumes,
 )
 
 CASES = [
@@ -34,6 +35,7 @@ CASES = [
     *detection.CASES,
     *recurrent.CASES,
     *sequences.CASES,
+    *volumes.CASES,
     *data.CASES,
 ]
 

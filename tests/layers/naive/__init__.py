@@ -19,6 +19,7 @@ from layers.naive import (
     resizing,
     rois,
     sequences,
+    volumes,
 )
 from layers.naive.given import Given, given_to
 
@@ -36,6 +37,7 @@ NAIVE = {
     **detection.NAIVE,
     **recurrent.NAIVE,
     **sequences.NAIVE,
+    **volumes.NAIVE,
     **data.NAIVE,
 }
 

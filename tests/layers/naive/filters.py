@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter
+from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter, LayerParameter
 from layers.naive.given import Given
 
 
@@ -63,6 +64,16 @@ def convolution(given: Given) -> list[np.ndarray]:
             top[at] = total
         tops.append(top)
     return tops
+
+
+def in_three_dimensions(given: Given) -> Given:
+    """The same with its convolution3d_param as a convolution_param."""
+    old = given.param.convolution3d_param
+    new = ConvolutionParameter(num_output=old.num_output, bias_term=old.bias_term)
+    new.kernel_size.extend([old.kernel_depth, old.kernel_size, old.kernel_size])
+    new.stride.extend([old.temporal_stride, old.stride, old.stride])
+    new.pad.extend([old.temporal_pad, old.pad, old.pad])
+    return replace(given, param=LayerParameter(convolution_param=new))
 
 
 def deconvolution(given: Given) -> list[np.ndarray]:
@@ -131,7 +142,9 @@ def embed(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "Convolution": convolution,
+    "Convolution3D": lambda given: convolution(in_three_dimensions(given)),
     "Deconvolution": deconvolution,
+    "Deconvolution3D": lambda given: deconvolution(in_three_dimensions(given)),
     "DepthwiseConvolution": convolution,
     "Embed": embed,
     "Im2col": im2col,
