@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.reordered import Reordered
 from caffe_compat.layers.registry import register
 
 
 @register("Permute")
-class Permute(Layer):
+class Permute(Reordered):
     """Axis i of the top is axis permute_param.order[i] of the bottom; axes not named follow in their order.
 
     Raises LayerError for an axis that is named twice, or that the bottom does not have.
@@ -22,18 +17,10 @@ class Permute(Layer):
     reads = ("permute_param",)
     origin = "SSD"
 
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        order, shape = list(self.layer_param.permute_param.order), bottom[0].shape
+    def order_of(self, shape: tuple[int, ...]) -> list[int]:
+        order = list(self.layer_param.permute_param.order)
         if len(set(order)) != len(order) or any(axis >= len(shape) for axis in order):
             raise self.error(
                 f"order is {order}; expected axes of a bottom of shape {shape}, none of them twice"
             )
-        self.order = order + [axis for axis in range(len(shape)) if axis not in order]
-        top[0].reshape(*[shape[axis] for axis in self.order])
-
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        np.copyto(top[0].data, bottom[0].data.transpose(self.order))
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[0]:
-            np.copyto(bottom[0].diff.transpose(self.order), top[0].diff)
+        return order + [axis for axis in range(len(shape)) if axis not in order]

@@ -61,7 +61,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "BatchNormParameter": "bias_term engine filler relu stats_batch_size use_weight_bias",
         "ConvolutionParameter": "coeff conv_algorithm fusion_type negative_slope relu",
         "DataParameter": "shuffle side",
-        "ImageDataParameter": "min_height min_width",
         "InnerProductParameter": "engine negative_slope relu",
         "LayerParameter": (
             "engine mn_activation_param mn_grad_compress_param multinode "
@@ -74,6 +73,11 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ReLUParameter": "fuse",
         "SolverParameter": "disabled_update engine test_offset",
         "TransformationParameter": "bgr2rgb flow pad random_aspect_ratio_param random_resize_param",
+        "SolverParameter": (
+            "disabled_update engine local_gw_ratio local_lr_auto stageiter stagelr test_offset "
+            "warmup_iter warmup_start_lr"
+        ),
+        "TransformationParameter": "bgr2rgb pad random_aspect_ratio_param random_resize_param",
     },
     "MS-CNN": {
         "LayerParameter": (
@@ -123,16 +127,11 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "TSN": {
         "ConvolutionParameter": "dilation_h dilation_w",
-        "LayerParameter": "batch_reduction_param seg_data_param",
         "NetParameter": "mem_param",
         "SolverParameter": "group_id richness",
-        "TransformationParameter": (
-            "fix_crop is_flow max_distort more_fix_crop multi_scale original_image scale_ratios "
-            "stride upper_height upper_size upper_width"
-        ),
     },
 }
-_ENUM_VALUES = {"STOCHASTIC_SUM": "TSN", "DIV": "Synopsys' Caffe"}
+_ENUM_VALUES = {"DIV": "Synopsys' Caffe"}
 _FORKS = {
     (message, field): fork
     for fork, messages in _FIELDS.items()

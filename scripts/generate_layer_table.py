@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.engines.torch import converters as torch
-from caffe_compat.layers.common.facts import MESSAGES, LayerFacts, all_facts
+from caffe_compat.layers.common.facts import MESSAGES, LayerFacts, all_facts, fields_of
 from caffe_compat.onnx_export import converters as onnx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,13 +41,8 @@ or the formula of its paper or source, as plain loops (`tests/layers/naive`); al
 
 def brief(names: list[str]) -> list[str]:
     """The names, a message alone where all its fields are among them."""
-    whole = [message for message in MESSAGES if set(fields_of(message)) <= set(names)]
+    whole = [m for m in MESSAGES if {f"{m}.{field}" for field in fields_of(m)} <= set(names)]
     return whole + [name for name in names if name.split(".")[0] not in whole]
-
-
-def fields_of(message: str) -> list[str]:
-    """All fields, as `message.field`."""
-    return [f"{message}.{field.name}" for field in MESSAGES[message].fields]
 
 
 def yes(held: bool) -> str:

@@ -13,12 +13,12 @@ from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
+@converts("Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return _filtered("Conv", write, layer, bottoms)
 
 
-@converts("Deconvolution")
+@converts("Deconvolution", "Deconvolution3D")
 def deconvolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return _filtered("ConvTranspose", write, layer, bottoms)
 

@@ -22,6 +22,20 @@ MESSAGES = {
     for field in LayerParameter.DESCRIPTOR.fields
     if field.message_type and field.name.endswith("_param")
 }
+# fields of older forms that the upgrade turns into others: no layer ever sees them
+UPGRADED = {
+    "convolution_param": {"kernel_depth", "temporal_stride", "temporal_pad", "filter_group"},
+    "pooling_param": {"kernel_depth", "temporal_stride"},
+    "image_data_param": {
+        *("new_length", "use_image", "sampling_rate", "use_temporal_jitter", "mean_value", "num_truth_channels"),
+        *("use_byte_input", "is_flow", "truth_scale", "clip_min", "clip_max", "show_data", "use_label"),
+    },
+}
+
+
+def fields_of(message: str) -> list[str]:
+    """The fields that a layer may be given, in their order in the schema."""
+    return [f.name for f in MESSAGES[message].fields if f.name not in UPGRADED.get(message, ())]
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,7 @@ def facts(cls: type[Layer], name: str, params: dict[str, list[str]] | None = Non
     if params is None:
         params = {}
         for message in cls.reads or ():
-            for field in (field.name for field in MESSAGES[message].fields):
+            for field in fields_of(message):
                 names = {message, f"{message}.{field}"}
                 if names & set(cls.refused):
                     refused.append(f"{message}.{field}")

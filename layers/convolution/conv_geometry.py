@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.sizes import sizes
 from caffe_compat.layers.kernels.im2col import col2im, im2col
 from caffe_compat.layers.kernels.im2col_nd import col2im_nd, im2col_nd
 
@@ -91,29 +92,10 @@ def read_geometry(layer: Layer, axes: int) -> ConvGeometry:
 
     A field is given once, or once an axis, or over two axes as kernel_h and kernel_w and so on.
     """
-    return ConvGeometry(
-        _sizes(layer, axes, "kernel_size", "kernel", default=0, least=1),
-        _sizes(layer, axes, "stride", "stride", default=1, least=1),
-        _sizes(layer, axes, "pad", "pad", default=0, least=0),
-        _sizes(layer, axes, "dilation", "", default=1, least=1),
-    )
-
-
-def _sizes(layer: Layer, axes: int, field: str, prefix: str, default: int, least: int) -> tuple[int, ...]:
     param = layer.layer_param.convolution_param
-    given = tuple(getattr(param, field)) or (default,)
-    if prefix and (param.HasField(f"{prefix}_h") or param.HasField(f"{prefix}_w")):
-        if getattr(param, field):
-            raise layer.error(f"{field} is given, and {prefix}_h or {prefix}_w too; remove one of them")
-        if axes != 2:
-            raise layer.error(
-                f"{prefix}_h and {prefix}_w are for 2 spatial axes, the bottom has {axes}; give {field} instead"
-            )
-        given = getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
-    if len(given) not in (1, axes):
-        raise layer.error(
-            f"{field} is given {len(given)} times; give it once, or once for each of the {axes} spatial axes"
-        )
-    if axes and min(given) < least:
-        raise layer.error(f"{field} is {' x '.join(map(str, given))}; it must be at least {least}")
-    return given if len(given) == axes else given * axes
+    return ConvGeometry(
+        sizes(layer, param, axes, "kernel_size", "kernel", default=0, least=1),
+        sizes(layer, param, axes, "stride", "stride", default=1, least=1),
+        sizes(layer, param, axes, "pad", "pad", default=0, least=0),
+        sizes(layer, param, axes, "dilation", "", default=1, least=1),
+    )

@@ -24,6 +24,7 @@ NO_TOP = {
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
     "Yolov3.yolov3_param.accumulate": "is for backward; layers/yolo/test_losses.py",
     "Yolov3.yolov3_param.max_delta": "is for backward; layers/yolo/test_losses.py",
+    "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
 }
 

@@ -25,6 +25,7 @@ def _fits(layer: Layer) -> bool:
 
 @converts(
     "Convolution",
+    "Convolution3D",
     "ConvolutionDepthwise",
     "DepthwiseConvolution",
     fits=_fits,
@@ -46,7 +47,7 @@ def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     return tops
 
 
-@converts("Deconvolution", fits=_fits, own_memory=True, is_product=True)
+@converts("Deconvolution", "Deconvolution3D", fits=_fits, own_memory=True, is_product=True)
 def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)

@@ -19,6 +19,8 @@ from layers.cases import (
     rois,
     yolo,
     subcnn,
+    sequences,
+    volumes,
 )
 
 CASES = [
@@ -36,6 +38,8 @@ CASES = [
     *detection.CASES,
     *recurrent.CASES,
     *yolo.CASES,
+    *sequences.CASES,
+    *volumes.CASES,
     *data.CASES,
 ]
 

@@ -93,6 +93,19 @@ CASES = [
         )
     ),
     Case('type: "Im2col" convolution_param { kernel_size: 2 axis: -2 }', [(2, 3, 5, 4)]),
+    *(
+        Case(
+            f'type: "{name}" convolution3d_param {{ num_output: 4 {params} }}',
+            [(2, 3, 5, 7, 6)],
+            [(1, 3, 4, 6, 5)],
+            fills=[apart],
+        )
+        for name in ("Convolution3D", "Deconvolution3D")
+        for params in (
+            f"kernel_size: 3 kernel_depth: 2 pad: 2 temporal_pad: 1 {FILLERS}",
+            "kernel_size: 2 kernel_depth: 3 stride: 2 temporal_stride: 3 bias_term: false",
+        )
+    ),
     Case('type: "InnerProduct" inner_product_param { num_output: 6 }', [(4, 3, 5)], [(7, 5, 3)]),
     Case(
         'type: "InnerProduct" inner_product_param { num_output: 6 axis: -1 transpose: true }',

@@ -20,6 +20,8 @@ from layers.naive import (
     rois,
     yolo,
     subcnn,
+    sequences,
+    volumes,
 )
 from layers.naive.given import Given, given_to
 
@@ -38,6 +40,8 @@ NAIVE = {
     **detection.NAIVE,
     **recurrent.NAIVE,
     **yolo.NAIVE,
+    **sequences.NAIVE,
+    **volumes.NAIVE,
     **data.NAIVE,
 }
 

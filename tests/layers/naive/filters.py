@@ -71,6 +71,14 @@ def convolution_depthwise(given: Given) -> list[np.ndarray]:
     param.CopyFrom(given.param)
     param.convolution_param.num_output = param.convolution_param.group = given.bottom[0].shape[1]
     return convolution(replace(given, param=param))
+def in_three_dimensions(given: Given) -> Given:
+    """The same with its convolution3d_param as a convolution_param."""
+    old = given.param.convolution3d_param
+    new = ConvolutionParameter(num_output=old.num_output, bias_term=old.bias_term)
+    new.kernel_size.extend([old.kernel_depth, old.kernel_size, old.kernel_size])
+    new.stride.extend([old.temporal_stride, old.stride, old.stride])
+    new.pad.extend([old.temporal_pad, old.pad, old.pad])
+    return replace(given, param=LayerParameter(convolution_param=new))
 
 
 def deconvolution(given: Given) -> list[np.ndarray]:
@@ -140,7 +148,9 @@ def embed(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "Convolution": convolution,
     "ConvolutionDepthwise": convolution_depthwise,
+    "Convolution3D": lambda given: convolution(in_three_dimensions(given)),
     "Deconvolution": deconvolution,
+    "Deconvolution3D": lambda given: deconvolution(in_three_dimensions(given)),
     "DepthwiseConvolution": convolution,
     "Embed": embed,
     "Im2col": im2col,

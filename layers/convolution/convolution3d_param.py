@@ -1,0 +1,22 @@
+"""C3D's convolution3d_param, which has one size for rows and columns, and one for frames."""
+
+from __future__ import annotations
+
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+
+UNUSED = ("convolution3d_param.group", "convolution3d_param.filter_group")
+NOT_READ = {"convolution_param": "write it as convolution3d_param { ... }"}
+
+
+def as_convolution(layer_param: LayerParameter) -> LayerParameter:
+    """A copy whose convolution_param says what its convolution3d_param says."""
+    result = LayerParameter()
+    result.CopyFrom(layer_param)
+    given, param = layer_param.convolution3d_param, result.convolution_param
+    param.num_output, param.bias_term = given.num_output, given.bias_term
+    param.kernel_size.extend([given.kernel_depth, given.kernel_size, given.kernel_size])
+    param.stride.extend([given.temporal_stride, given.stride, given.stride])
+    param.pad.extend([given.temporal_pad, given.pad, given.pad])
+    param.weight_filler.CopyFrom(given.weight_filler)
+    param.bias_filler.CopyFrom(given.bias_filler)
+    return result

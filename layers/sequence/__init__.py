@@ -1,0 +1,1 @@
+"""Layers for sequences: axes T x N x ..., and connectionist temporal classification."""
