@@ -34,6 +34,7 @@ class SoftmaxWithLoss(LossLayer):
     """
 
     reads = ("loss_param", "softmax_param")
+    without_effect = ("softmax_param.normalize_type",)
     top_count = (1, 2)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -113,7 +113,7 @@ class NetStateRule(_message.Message):
     def __init__(self, phase: _Optional[_Union[Phase, str]] = ..., min_level: _Optional[int] = ..., max_level: _Optional[int] = ..., stage: _Optional[_Iterable[str]] = ..., not_stage: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ParamSpec(_message.Message):
-    __slots__ = ("name", "share_mode", "lr_mult", "decay_mult")
+    __slots__ = ("name", "share_mode", "lr_mult", "decay_mult", "param_propagate_down")
     class DimCheckMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STRICT: _ClassVar[ParamSpec.DimCheckMode]
@@ -124,14 +124,16 @@ class ParamSpec(_message.Message):
     SHARE_MODE_FIELD_NUMBER: _ClassVar[int]
     LR_MULT_FIELD_NUMBER: _ClassVar[int]
     DECAY_MULT_FIELD_NUMBER: _ClassVar[int]
+    PARAM_PROPAGATE_DOWN_FIELD_NUMBER: _ClassVar[int]
     name: str
     share_mode: ParamSpec.DimCheckMode
     lr_mult: float
     decay_mult: float
-    def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
+    param_propagate_down: bool
+    def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ..., param_propagate_down: _Optional[bool] = ...) -> None: ...
 
 class LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "bottom", "top", "loss_weight", "param", "blobs", "include", "exclude", "phase", "propagate_down", "bn_param", "transform_param", "loss_param", "accuracy_param", "argmax_param", "concat_param", "contrastive_loss_param", "convolution_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "exp_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "lrn_param", "memory_data_param", "mvn_param", "pooling_param", "power_param", "relu_param", "sigmoid_param", "softmax_param", "slice_param", "tanh_param", "threshold_param", "window_data_param", "python_param", "prelu_param", "spp_param", "reshape_param", "log_param", "flatten_param", "reduction_param", "embed_param", "tile_param", "batch_norm_param", "elu_param", "bias_param", "scale_param", "input_param", "crop_param", "parameter_param", "recurrent_param", "swish_param", "clip_param", "upsample_param", "interp_param", "roi_align_param", "shuffle_channel_param", "annotated_data_param", "multibox_loss_param", "permute_param", "prior_box_param", "detection_output_param", "detection_evaluate_param", "norm_param", "video_data_param", "box_annotator_ohem_param", "psroi_pooling_param", "roi_warping_param", "mask_resize_param", "roi_pooling_param", "smooth_l1_loss_param", "roi_data_param", "hard_roi_mining_param")
+    __slots__ = ("name", "type", "bottom", "top", "loss_weight", "param", "blobs", "include", "exclude", "phase", "propagate_down", "bn_param", "transform_param", "loss_param", "accuracy_param", "argmax_param", "concat_param", "contrastive_loss_param", "convolution_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "exp_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "lrn_param", "memory_data_param", "mvn_param", "pooling_param", "power_param", "relu_param", "sigmoid_param", "softmax_param", "slice_param", "tanh_param", "threshold_param", "window_data_param", "python_param", "prelu_param", "spp_param", "reshape_param", "log_param", "flatten_param", "reduction_param", "embed_param", "tile_param", "batch_norm_param", "elu_param", "bias_param", "scale_param", "input_param", "crop_param", "parameter_param", "recurrent_param", "swish_param", "clip_param", "upsample_param", "interp_param", "roi_align_param", "shuffle_channel_param", "annotated_data_param", "multibox_loss_param", "permute_param", "prior_box_param", "detection_output_param", "detection_evaluate_param", "norm_param", "video_data_param", "dense_image_data_param", "cosin_add_m_param", "center_loss_param", "flip_param", "inner_distance_param", "normalize_param", "largemargin_inner_product_param", "margin_inner_product_param", "weight_euclidean_loss_param", "focal_loss_param", "image_float_data_param", "channel_scale_param", "label_specific_add_param", "local_param", "insanity_param", "noise_param", "triplet_loss_param", "adacos_add_m_scale_param", "combined_margin_param", "gradient_scaler_param", "mmd_param", "mixup_param", "ganloss_param", "atlas_param", "filter_param", "mcwindow_data_param", "cpm_transform_param", "image_transform_param", "doc_data_param", "box_annotator_ohem_param", "psroi_pooling_param", "roi_warping_param", "mask_resize_param", "roi_pooling_param", "smooth_l1_loss_param", "roi_data_param", "hard_roi_mining_param")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +207,35 @@ class LayerParameter(_message.Message):
     DETECTION_EVALUATE_PARAM_FIELD_NUMBER: _ClassVar[int]
     NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
     VIDEO_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
+    DENSE_IMAGE_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
+    COSIN_ADD_M_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CENTER_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    FLIP_PARAM_FIELD_NUMBER: _ClassVar[int]
+    INNER_DISTANCE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LARGEMARGIN_INNER_PRODUCT_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_INNER_PRODUCT_PARAM_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_EUCLIDEAN_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    FOCAL_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FLOAT_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_SCALE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SPECIFIC_ADD_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PARAM_FIELD_NUMBER: _ClassVar[int]
+    INSANITY_PARAM_FIELD_NUMBER: _ClassVar[int]
+    NOISE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    TRIPLET_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    ADACOS_ADD_M_SCALE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    COMBINED_MARGIN_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_SCALER_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MMD_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MIXUP_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GANLOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    ATLAS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    FILTER_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MCWINDOW_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CPM_TRANSFORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_TRANSFORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    DOC_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
     BOX_ANNOTATOR_OHEM_PARAM_FIELD_NUMBER: _ClassVar[int]
     PSROI_POOLING_PARAM_FIELD_NUMBER: _ClassVar[int]
     ROI_WARPING_PARAM_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +317,35 @@ class LayerParameter(_message.Message):
     detection_evaluate_param: DetectionEvaluateParameter
     norm_param: NormalizeParameter
     video_data_param: VideoDataParameter
+    dense_image_data_param: DenseImageDataParameter
+    cosin_add_m_param: CosinAddmParameter
+    center_loss_param: CenterLossParameter
+    flip_param: FlipParameter
+    inner_distance_param: InnerDistanceParameter
+    normalize_param: UnitNormalizeParameter
+    largemargin_inner_product_param: LargeMarginInnerProductParameter
+    margin_inner_product_param: MarginInnerProductParameter
+    weight_euclidean_loss_param: WeightEuclideanLossParameter
+    focal_loss_param: FocalLossParameter
+    image_float_data_param: ImageFloatDataParameter
+    channel_scale_param: ChannelScaleParameter
+    label_specific_add_param: LabelSpecificAddParameter
+    local_param: LocalParameter
+    insanity_param: InsanityParameter
+    noise_param: NoiseLayerParameter
+    triplet_loss_param: TripletLossParameter
+    adacos_add_m_scale_param: AdaCosAddmScaleParameter
+    combined_margin_param: CombinedMarginParameter
+    gradient_scaler_param: GradientScalerParameter
+    mmd_param: MMDParameter
+    mixup_param: MixupParameter
+    ganloss_param: GANLossParameter
+    atlas_param: AtlasParameter
+    filter_param: FilterParameter
+    mcwindow_data_param: MCWindowDataParameter
+    cpm_transform_param: CPMTransformationParameter
+    image_transform_param: ImageTransformationParameter
+    doc_data_param: DocDataParameter
     box_annotator_ohem_param: BoxAnnotatorOHEMParameter
     psroi_pooling_param: PSROIPoolingParameter
     roi_warping_param: ROIWarpingParameter
@@ -294,7 +354,7 @@ class LayerParameter(_message.Message):
     smooth_l1_loss_param: SmoothL1LossParameter
     roi_data_param: RoIDataParameter
     hard_roi_mining_param: HardRoIMiningParameter
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., phase: _Optional[_Union[Phase, str]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., bn_param: _Optional[_Union[BNParameter, _Mapping]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ..., roi_align_param: _Optional[_Union[ROIAlignParameter, _Mapping]] = ..., shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ..., annotated_data_param: _Optional[_Union[AnnotatedDataParameter, _Mapping]] = ..., multibox_loss_param: _Optional[_Union[MultiBoxLossParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ..., detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ..., detection_evaluate_param: _Optional[_Union[DetectionEvaluateParameter, _Mapping]] = ..., norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., video_data_param: _Optional[_Union[VideoDataParameter, _Mapping]] = ..., box_annotator_ohem_param: _Optional[_Union[BoxAnnotatorOHEMParameter, _Mapping]] = ..., psroi_pooling_param: _Optional[_Union[PSROIPoolingParameter, _Mapping]] = ..., roi_warping_param: _Optional[_Union[ROIWarpingParameter, _Mapping]] = ..., mask_resize_param: _Optional[_Union[MaskResizeParameter, _Mapping]] = ..., roi_pooling_param: _Optional[_Union[ROIPoolingParameter, _Mapping]] = ..., smooth_l1_loss_param: _Optional[_Union[SmoothL1LossParameter, _Mapping]] = ..., roi_data_param: _Optional[_Union[RoIDataParameter, _Mapping]] = ..., hard_roi_mining_param: _Optional[_Union[HardRoIMiningParameter, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., phase: _Optional[_Union[Phase, str]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., bn_param: _Optional[_Union[BNParameter, _Mapping]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ..., roi_align_param: _Optional[_Union[ROIAlignParameter, _Mapping]] = ..., shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ..., annotated_data_param: _Optional[_Union[AnnotatedDataParameter, _Mapping]] = ..., multibox_loss_param: _Optional[_Union[MultiBoxLossParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ..., detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ..., detection_evaluate_param: _Optional[_Union[DetectionEvaluateParameter, _Mapping]] = ..., norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., video_data_param: _Optional[_Union[VideoDataParameter, _Mapping]] = ..., dense_image_data_param: _Optional[_Union[DenseImageDataParameter, _Mapping]] = ..., cosin_add_m_param: _Optional[_Union[CosinAddmParameter, _Mapping]] = ..., center_loss_param: _Optional[_Union[CenterLossParameter, _Mapping]] = ..., flip_param: _Optional[_Union[FlipParameter, _Mapping]] = ..., inner_distance_param: _Optional[_Union[InnerDistanceParameter, _Mapping]] = ..., normalize_param: _Optional[_Union[UnitNormalizeParameter, _Mapping]] = ..., largemargin_inner_product_param: _Optional[_Union[LargeMarginInnerProductParameter, _Mapping]] = ..., margin_inner_product_param: _Optional[_Union[MarginInnerProductParameter, _Mapping]] = ..., weight_euclidean_loss_param: _Optional[_Union[WeightEuclideanLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., image_float_data_param: _Optional[_Union[ImageFloatDataParameter, _Mapping]] = ..., channel_scale_param: _Optional[_Union[ChannelScaleParameter, _Mapping]] = ..., label_specific_add_param: _Optional[_Union[LabelSpecificAddParameter, _Mapping]] = ..., local_param: _Optional[_Union[LocalParameter, _Mapping]] = ..., insanity_param: _Optional[_Union[InsanityParameter, _Mapping]] = ..., noise_param: _Optional[_Union[NoiseLayerParameter, _Mapping]] = ..., triplet_loss_param: _Optional[_Union[TripletLossParameter, _Mapping]] = ..., adacos_add_m_scale_param: _Optional[_Union[AdaCosAddmScaleParameter, _Mapping]] = ..., combined_margin_param: _Optional[_Union[CombinedMarginParameter, _Mapping]] = ..., gradient_scaler_param: _Optional[_Union[GradientScalerParameter, _Mapping]] = ..., mmd_param: _Optional[_Union[MMDParameter, _Mapping]] = ..., mixup_param: _Optional[_Union[MixupParameter, _Mapping]] = ..., ganloss_param: _Optional[_Union[GANLossParameter, _Mapping]] = ..., atlas_param: _Optional[_Union[AtlasParameter, _Mapping]] = ..., filter_param: _Optional[_Union[FilterParameter, _Mapping]] = ..., mcwindow_data_param: _Optional[_Union[MCWindowDataParameter, _Mapping]] = ..., cpm_transform_param: _Optional[_Union[CPMTransformationParameter, _Mapping]] = ..., image_transform_param: _Optional[_Union[ImageTransformationParameter, _Mapping]] = ..., doc_data_param: _Optional[_Union[DocDataParameter, _Mapping]] = ..., box_annotator_ohem_param: _Optional[_Union[BoxAnnotatorOHEMParameter, _Mapping]] = ..., psroi_pooling_param: _Optional[_Union[PSROIPoolingParameter, _Mapping]] = ..., roi_warping_param: _Optional[_Union[ROIWarpingParameter, _Mapping]] = ..., mask_resize_param: _Optional[_Union[MaskResizeParameter, _Mapping]] = ..., roi_pooling_param: _Optional[_Union[ROIPoolingParameter, _Mapping]] = ..., smooth_l1_loss_param: _Optional[_Union[SmoothL1LossParameter, _Mapping]] = ..., roi_data_param: _Optional[_Union[RoIDataParameter, _Mapping]] = ..., hard_roi_mining_param: _Optional[_Union[HardRoIMiningParameter, _Mapping]] = ...) -> None: ...
 
 class SolverParameter(_message.Message):
     __slots__ = ("train_net", "test_net", "test_iter", "test_interval", "base_lr", "display", "max_iter", "lr_policy", "gamma", "power", "momentum", "weight_decay", "stepsize", "snapshot", "snapshot_prefix", "snapshot_diff", "solver_mode", "device_id", "test_compute_loss", "random_seed", "train_net_param", "test_net_param", "debug_info", "net", "net_param", "train_state", "test_state", "snapshot_after_train", "regularization_type", "solver_type", "delta", "test_initialization", "average_loss", "stepvalue", "clip_gradients", "iter_size", "snapshot_format", "rms_decay", "momentum2", "type", "layer_wise_reduce", "weights", "plateau_winsize", "show_per_class_result")
@@ -551,7 +611,7 @@ class CropParameter(_message.Message):
     def __init__(self, axis: _Optional[int] = ..., offset: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "rand_skip", "backend", "force_encoded_color", "prefetch")
+    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "rand_skip", "backend", "force_encoded_color", "prefetch", "shuffle")
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
@@ -568,6 +628,7 @@ class DataParameter(_message.Message):
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     FORCE_ENCODED_COLOR_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_FIELD_NUMBER: _ClassVar[int]
     source: str
     scale: float
     mean_file: str
@@ -578,7 +639,8 @@ class DataParameter(_message.Message):
     backend: DataParameter.DB
     force_encoded_color: bool
     prefetch: int
-    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ...) -> None: ...
+    shuffle: bool
+    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., shuffle: _Optional[bool] = ...) -> None: ...
 
 class DropoutParameter(_message.Message):
     __slots__ = ("dropout_ratio", "scale_train")
@@ -653,7 +715,7 @@ class ExpParameter(_message.Message):
     def __init__(self, base: _Optional[float] = ..., scale: _Optional[float] = ..., shift: _Optional[float] = ...) -> None: ...
 
 class FillerParameter(_message.Message):
-    __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm")
+    __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm", "alpha")
     class VarianceNorm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FAN_IN: _ClassVar[FillerParameter.VarianceNorm]
@@ -670,6 +732,7 @@ class FillerParameter(_message.Message):
     STD_FIELD_NUMBER: _ClassVar[int]
     SPARSE_FIELD_NUMBER: _ClassVar[int]
     VARIANCE_NORM_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
     type: str
     value: float
     min: float
@@ -678,7 +741,8 @@ class FillerParameter(_message.Message):
     std: float
     sparse: int
     variance_norm: FillerParameter.VarianceNorm
-    def __init__(self, type: _Optional[str] = ..., value: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., sparse: _Optional[int] = ..., variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ...) -> None: ...
+    alpha: float
+    def __init__(self, type: _Optional[str] = ..., value: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., sparse: _Optional[int] = ..., variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ..., alpha: _Optional[float] = ...) -> None: ...
 
 class FlattenParameter(_message.Message):
     __slots__ = ("axis", "end_axis")
@@ -717,7 +781,15 @@ class HingeLossParameter(_message.Message):
     def __init__(self, norm: _Optional[_Union[HingeLossParameter.Norm, str]] = ...) -> None: ...
 
 class ImageDataParameter(_message.Message):
-    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder")
+    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder", "label_type", "ignore_label", "new_dim", "bicubic", "label", "normalize")
+    class LabelType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[ImageDataParameter.LabelType]
+        PIXEL: _ClassVar[ImageDataParameter.LabelType]
+        IMAGE: _ClassVar[ImageDataParameter.LabelType]
+    NONE: ImageDataParameter.LabelType
+    PIXEL: ImageDataParameter.LabelType
+    IMAGE: ImageDataParameter.LabelType
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SCALE_FIELD_NUMBER: _ClassVar[int]
     MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
@@ -730,6 +802,12 @@ class ImageDataParameter(_message.Message):
     NEW_WIDTH_FIELD_NUMBER: _ClassVar[int]
     IS_COLOR_FIELD_NUMBER: _ClassVar[int]
     ROOT_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_TYPE_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
+    NEW_DIM_FIELD_NUMBER: _ClassVar[int]
+    BICUBIC_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_FIELD_NUMBER: _ClassVar[int]
     source: str
     scale: float
     mean_file: str
@@ -742,7 +820,13 @@ class ImageDataParameter(_message.Message):
     new_width: int
     is_color: bool
     root_folder: str
-    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., rand_skip: _Optional[int] = ..., shuffle: _Optional[bool] = ..., new_height: _Optional[int] = ..., new_width: _Optional[int] = ..., is_color: _Optional[bool] = ..., root_folder: _Optional[str] = ...) -> None: ...
+    label_type: ImageDataParameter.LabelType
+    ignore_label: int
+    new_dim: int
+    bicubic: bool
+    label: bool
+    normalize: bool
+    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., rand_skip: _Optional[int] = ..., shuffle: _Optional[bool] = ..., new_height: _Optional[int] = ..., new_width: _Optional[int] = ..., is_color: _Optional[bool] = ..., root_folder: _Optional[str] = ..., label_type: _Optional[_Union[ImageDataParameter.LabelType, str]] = ..., ignore_label: _Optional[int] = ..., new_dim: _Optional[int] = ..., bicubic: _Optional[bool] = ..., label: _Optional[bool] = ..., normalize: _Optional[bool] = ...) -> None: ...
 
 class InfogainLossParameter(_message.Message):
     __slots__ = ("source", "axis")
@@ -753,20 +837,22 @@ class InfogainLossParameter(_message.Message):
     def __init__(self, source: _Optional[str] = ..., axis: _Optional[int] = ...) -> None: ...
 
 class InnerProductParameter(_message.Message):
-    __slots__ = ("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose")
+    __slots__ = ("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose", "normalize")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
     BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
     AXIS_FIELD_NUMBER: _ClassVar[int]
     TRANSPOSE_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_FIELD_NUMBER: _ClassVar[int]
     num_output: int
     bias_term: bool
     weight_filler: FillerParameter
     bias_filler: FillerParameter
     axis: int
     transpose: bool
-    def __init__(self, num_output: _Optional[int] = ..., bias_term: _Optional[bool] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., transpose: _Optional[bool] = ...) -> None: ...
+    normalize: bool
+    def __init__(self, num_output: _Optional[int] = ..., bias_term: _Optional[bool] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., transpose: _Optional[bool] = ..., normalize: _Optional[bool] = ...) -> None: ...
 
 class InputParameter(_message.Message):
     __slots__ = ("shape",)
@@ -1073,7 +1159,7 @@ class SliceParameter(_message.Message):
     def __init__(self, slice_dim: _Optional[int] = ..., slice_point: _Optional[_Iterable[int]] = ..., axis: _Optional[int] = ...) -> None: ...
 
 class SoftmaxParameter(_message.Message):
-    __slots__ = ("engine", "axis")
+    __slots__ = ("engine", "axis", "normalize_type")
     class Engine(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DEFAULT: _ClassVar[SoftmaxParameter.Engine]
@@ -1084,9 +1170,11 @@ class SoftmaxParameter(_message.Message):
     CUDNN: SoftmaxParameter.Engine
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     AXIS_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_TYPE_FIELD_NUMBER: _ClassVar[int]
     engine: SoftmaxParameter.Engine
     axis: int
-    def __init__(self, engine: _Optional[_Union[SoftmaxParameter.Engine, str]] = ..., axis: _Optional[int] = ...) -> None: ...
+    normalize_type: str
+    def __init__(self, engine: _Optional[_Union[SoftmaxParameter.Engine, str]] = ..., axis: _Optional[int] = ..., normalize_type: _Optional[str] = ...) -> None: ...
 
 class SwishParameter(_message.Message):
     __slots__ = ("beta",)
@@ -1123,7 +1211,7 @@ class TileParameter(_message.Message):
     def __init__(self, axis: _Optional[int] = ..., tiles: _Optional[int] = ...) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param", "scale_factors", "crop_width", "crop_height", "pad_ratio")
     SCALE_FIELD_NUMBER: _ClassVar[int]
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -1138,6 +1226,10 @@ class TransformationParameter(_message.Message):
     CROP_W_FIELD_NUMBER: _ClassVar[int]
     DISTORT_PARAM_FIELD_NUMBER: _ClassVar[int]
     EXPAND_PARAM_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FACTORS_FIELD_NUMBER: _ClassVar[int]
+    CROP_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CROP_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PAD_RATIO_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
     crop_size: int
@@ -1152,10 +1244,14 @@ class TransformationParameter(_message.Message):
     crop_w: int
     distort_param: DistortionParameter
     expand_param: ExpansionParameter
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_param: _Optional[_Union[ResizeParameter, _Mapping]] = ..., noise_param: _Optional[_Union[NoiseParameter, _Mapping]] = ..., emit_constraint: _Optional[_Union[EmitConstraint, _Mapping]] = ..., crop_h: _Optional[int] = ..., crop_w: _Optional[int] = ..., distort_param: _Optional[_Union[DistortionParameter, _Mapping]] = ..., expand_param: _Optional[_Union[ExpansionParameter, _Mapping]] = ...) -> None: ...
+    scale_factors: _containers.RepeatedScalarFieldContainer[float]
+    crop_width: int
+    crop_height: int
+    pad_ratio: float
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_param: _Optional[_Union[ResizeParameter, _Mapping]] = ..., noise_param: _Optional[_Union[NoiseParameter, _Mapping]] = ..., emit_constraint: _Optional[_Union[EmitConstraint, _Mapping]] = ..., crop_h: _Optional[int] = ..., crop_w: _Optional[int] = ..., distort_param: _Optional[_Union[DistortionParameter, _Mapping]] = ..., expand_param: _Optional[_Union[ExpansionParameter, _Mapping]] = ..., scale_factors: _Optional[_Iterable[float]] = ..., crop_width: _Optional[int] = ..., crop_height: _Optional[int] = ..., pad_ratio: _Optional[float] = ...) -> None: ...
 
 class WindowDataParameter(_message.Message):
-    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "fg_threshold", "bg_threshold", "fg_fraction", "context_pad", "crop_mode", "cache_images", "root_folder")
+    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "fg_threshold", "bg_threshold", "fg_fraction", "context_pad", "crop_mode", "cache_images", "root_folder", "shuffle")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SCALE_FIELD_NUMBER: _ClassVar[int]
     MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
@@ -1169,6 +1265,7 @@ class WindowDataParameter(_message.Message):
     CROP_MODE_FIELD_NUMBER: _ClassVar[int]
     CACHE_IMAGES_FIELD_NUMBER: _ClassVar[int]
     ROOT_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_FIELD_NUMBER: _ClassVar[int]
     source: str
     scale: float
     mean_file: str
@@ -1182,7 +1279,8 @@ class WindowDataParameter(_message.Message):
     crop_mode: str
     cache_images: bool
     root_folder: str
-    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., fg_threshold: _Optional[float] = ..., bg_threshold: _Optional[float] = ..., fg_fraction: _Optional[float] = ..., context_pad: _Optional[int] = ..., crop_mode: _Optional[str] = ..., cache_images: _Optional[bool] = ..., root_folder: _Optional[str] = ...) -> None: ...
+    shuffle: bool
+    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., fg_threshold: _Optional[float] = ..., bg_threshold: _Optional[float] = ..., fg_fraction: _Optional[float] = ..., context_pad: _Optional[int] = ..., crop_mode: _Optional[str] = ..., cache_images: _Optional[bool] = ..., root_folder: _Optional[str] = ..., shuffle: _Optional[bool] = ...) -> None: ...
 
 class ROIPoolingParameter(_message.Message):
     __slots__ = ("pooled_h", "pooled_w", "spatial_scale")
@@ -1814,8 +1912,788 @@ class VideoDataParameter(_message.Message):
     skip_frames: int
     def __init__(self, video_type: _Optional[_Union[VideoDataParameter.VideoType, str]] = ..., device_id: _Optional[int] = ..., video_file: _Optional[str] = ..., skip_frames: _Optional[int] = ...) -> None: ...
 
+class CenterLossParameter(_message.Message):
+    __slots__ = ("num_output", "center_filler", "axis", "distance_type")
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    CENTER_FILLER_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    center_filler: FillerParameter
+    axis: int
+    distance_type: str
+    def __init__(self, num_output: _Optional[int] = ..., center_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., distance_type: _Optional[str] = ...) -> None: ...
+
+class FlipParameter(_message.Message):
+    __slots__ = ("flip_width", "flip_height")
+    FLIP_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    FLIP_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    flip_width: bool
+    flip_height: bool
+    def __init__(self, flip_width: _Optional[bool] = ..., flip_height: _Optional[bool] = ...) -> None: ...
+
+class UnitNormalizeParameter(_message.Message):
+    __slots__ = ("normalize_type", "fix_gradient", "bp_norm")
+    NORMALIZE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FIX_GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    BP_NORM_FIELD_NUMBER: _ClassVar[int]
+    normalize_type: str
+    fix_gradient: bool
+    bp_norm: bool
+    def __init__(self, normalize_type: _Optional[str] = ..., fix_gradient: _Optional[bool] = ..., bp_norm: _Optional[bool] = ...) -> None: ...
+
+class InnerDistanceParameter(_message.Message):
+    __slots__ = ("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose", "distance_type", "normalize", "update_center_only")
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_CENTER_ONLY_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    bias_term: bool
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    axis: int
+    transpose: bool
+    distance_type: str
+    normalize: bool
+    update_center_only: bool
+    def __init__(self, num_output: _Optional[int] = ..., bias_term: _Optional[bool] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., transpose: _Optional[bool] = ..., distance_type: _Optional[str] = ..., normalize: _Optional[bool] = ..., update_center_only: _Optional[bool] = ...) -> None: ...
+
+class ChannelScaleParameter(_message.Message):
+    __slots__ = ("do_forward", "do_backward_feature", "do_backward_scale", "global_scale", "max_global_scale", "min_global_scale", "init_global_scale")
+    DO_FORWARD_FIELD_NUMBER: _ClassVar[int]
+    DO_BACKWARD_FEATURE_FIELD_NUMBER: _ClassVar[int]
+    DO_BACKWARD_SCALE_FIELD_NUMBER: _ClassVar[int]
+    GLOBAL_SCALE_FIELD_NUMBER: _ClassVar[int]
+    MAX_GLOBAL_SCALE_FIELD_NUMBER: _ClassVar[int]
+    MIN_GLOBAL_SCALE_FIELD_NUMBER: _ClassVar[int]
+    INIT_GLOBAL_SCALE_FIELD_NUMBER: _ClassVar[int]
+    do_forward: bool
+    do_backward_feature: bool
+    do_backward_scale: bool
+    global_scale: bool
+    max_global_scale: float
+    min_global_scale: float
+    init_global_scale: float
+    def __init__(self, do_forward: _Optional[bool] = ..., do_backward_feature: _Optional[bool] = ..., do_backward_scale: _Optional[bool] = ..., global_scale: _Optional[bool] = ..., max_global_scale: _Optional[float] = ..., min_global_scale: _Optional[float] = ..., init_global_scale: _Optional[float] = ...) -> None: ...
+
+class InsanityParameter(_message.Message):
+    __slots__ = ("lb", "ub")
+    LB_FIELD_NUMBER: _ClassVar[int]
+    UB_FIELD_NUMBER: _ClassVar[int]
+    lb: float
+    ub: float
+    def __init__(self, lb: _Optional[float] = ..., ub: _Optional[float] = ...) -> None: ...
+
+class NoiseLayerParameter(_message.Message):
+    __slots__ = ("gaussian_std", "uniform_range", "bias")
+    GAUSSIAN_STD_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_RANGE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    gaussian_std: float
+    uniform_range: float
+    bias: float
+    def __init__(self, gaussian_std: _Optional[float] = ..., uniform_range: _Optional[float] = ..., bias: _Optional[float] = ...) -> None: ...
+
+class LocalParameter(_message.Message):
+    __slots__ = ("num_output", "bias_term", "pad", "kernel_size", "stride", "weight_filler", "bias_filler")
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    PAD_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_SIZE_FIELD_NUMBER: _ClassVar[int]
+    STRIDE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    bias_term: bool
+    pad: int
+    kernel_size: int
+    stride: int
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    def __init__(self, num_output: _Optional[int] = ..., bias_term: _Optional[bool] = ..., pad: _Optional[int] = ..., kernel_size: _Optional[int] = ..., stride: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class TripletLossParameter(_message.Message):
+    __slots__ = ("margin",)
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    margin: float
+    def __init__(self, margin: _Optional[float] = ...) -> None: ...
+
+class LargeMarginInnerProductParameter(_message.Message):
+    __slots__ = ("num_output", "type", "weight_filler", "axis", "base", "gamma", "power", "iteration", "lambda_min")
+    class LargeMarginType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SINGLE: _ClassVar[LargeMarginInnerProductParameter.LargeMarginType]
+        DOUBLE: _ClassVar[LargeMarginInnerProductParameter.LargeMarginType]
+        TRIPLE: _ClassVar[LargeMarginInnerProductParameter.LargeMarginType]
+        QUADRUPLE: _ClassVar[LargeMarginInnerProductParameter.LargeMarginType]
+    SINGLE: LargeMarginInnerProductParameter.LargeMarginType
+    DOUBLE: LargeMarginInnerProductParameter.LargeMarginType
+    TRIPLE: LargeMarginInnerProductParameter.LargeMarginType
+    QUADRUPLE: LargeMarginInnerProductParameter.LargeMarginType
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    ITERATION_FIELD_NUMBER: _ClassVar[int]
+    LAMBDA_MIN_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    type: LargeMarginInnerProductParameter.LargeMarginType
+    weight_filler: FillerParameter
+    axis: int
+    base: float
+    gamma: float
+    power: float
+    iteration: int
+    lambda_min: float
+    def __init__(self, num_output: _Optional[int] = ..., type: _Optional[_Union[LargeMarginInnerProductParameter.LargeMarginType, str]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., base: _Optional[float] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., iteration: _Optional[int] = ..., lambda_min: _Optional[float] = ...) -> None: ...
+
+class MarginInnerProductParameter(_message.Message):
+    __slots__ = ("num_output", "type", "weight_filler", "axis", "base", "gamma", "power", "iteration", "lambda_min")
+    class MarginType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SINGLE: _ClassVar[MarginInnerProductParameter.MarginType]
+        DOUBLE: _ClassVar[MarginInnerProductParameter.MarginType]
+        TRIPLE: _ClassVar[MarginInnerProductParameter.MarginType]
+        QUADRUPLE: _ClassVar[MarginInnerProductParameter.MarginType]
+    SINGLE: MarginInnerProductParameter.MarginType
+    DOUBLE: MarginInnerProductParameter.MarginType
+    TRIPLE: MarginInnerProductParameter.MarginType
+    QUADRUPLE: MarginInnerProductParameter.MarginType
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    ITERATION_FIELD_NUMBER: _ClassVar[int]
+    LAMBDA_MIN_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    type: MarginInnerProductParameter.MarginType
+    weight_filler: FillerParameter
+    axis: int
+    base: float
+    gamma: float
+    power: float
+    iteration: int
+    lambda_min: float
+    def __init__(self, num_output: _Optional[int] = ..., type: _Optional[_Union[MarginInnerProductParameter.MarginType, str]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., base: _Optional[float] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., iteration: _Optional[int] = ..., lambda_min: _Optional[float] = ...) -> None: ...
+
+class LabelSpecificAddParameter(_message.Message):
+    __slots__ = ("bias", "transform_test", "bias_base", "bias_gamma", "bias_power", "bias_min", "bias_max", "iteration")
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_TEST_FIELD_NUMBER: _ClassVar[int]
+    BIAS_BASE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_GAMMA_FIELD_NUMBER: _ClassVar[int]
+    BIAS_POWER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_MIN_FIELD_NUMBER: _ClassVar[int]
+    BIAS_MAX_FIELD_NUMBER: _ClassVar[int]
+    ITERATION_FIELD_NUMBER: _ClassVar[int]
+    bias: float
+    transform_test: bool
+    bias_base: float
+    bias_gamma: float
+    bias_power: float
+    bias_min: float
+    bias_max: float
+    iteration: int
+    def __init__(self, bias: _Optional[float] = ..., transform_test: _Optional[bool] = ..., bias_base: _Optional[float] = ..., bias_gamma: _Optional[float] = ..., bias_power: _Optional[float] = ..., bias_min: _Optional[float] = ..., bias_max: _Optional[float] = ..., iteration: _Optional[int] = ...) -> None: ...
+
+class CosinAddmParameter(_message.Message):
+    __slots__ = ("m", "transform_test")
+    M_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_TEST_FIELD_NUMBER: _ClassVar[int]
+    m: float
+    transform_test: bool
+    def __init__(self, m: _Optional[float] = ..., transform_test: _Optional[bool] = ...) -> None: ...
+
+class AdaCosAddmScaleParameter(_message.Message):
+    __slots__ = ("m", "num_classes", "transform_test")
+    M_FIELD_NUMBER: _ClassVar[int]
+    NUM_CLASSES_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_TEST_FIELD_NUMBER: _ClassVar[int]
+    m: float
+    num_classes: float
+    transform_test: bool
+    def __init__(self, m: _Optional[float] = ..., num_classes: _Optional[float] = ..., transform_test: _Optional[bool] = ...) -> None: ...
+
+class CombinedMarginParameter(_message.Message):
+    __slots__ = ("m1", "m2", "m3", "transform_test")
+    M1_FIELD_NUMBER: _ClassVar[int]
+    M2_FIELD_NUMBER: _ClassVar[int]
+    M3_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_TEST_FIELD_NUMBER: _ClassVar[int]
+    m1: float
+    m2: float
+    m3: float
+    transform_test: bool
+    def __init__(self, m1: _Optional[float] = ..., m2: _Optional[float] = ..., m3: _Optional[float] = ..., transform_test: _Optional[bool] = ...) -> None: ...
+
+class FocalLossParameter(_message.Message):
+    __slots__ = ("type", "gamma", "alpha", "beta")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ORIGIN: _ClassVar[FocalLossParameter.Type]
+        LINEAR: _ClassVar[FocalLossParameter.Type]
+        ONEADDP: _ClassVar[FocalLossParameter.Type]
+    ORIGIN: FocalLossParameter.Type
+    LINEAR: FocalLossParameter.Type
+    ONEADDP: FocalLossParameter.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    BETA_FIELD_NUMBER: _ClassVar[int]
+    type: FocalLossParameter.Type
+    gamma: float
+    alpha: float
+    beta: float
+    def __init__(self, type: _Optional[_Union[FocalLossParameter.Type, str]] = ..., gamma: _Optional[float] = ..., alpha: _Optional[float] = ..., beta: _Optional[float] = ...) -> None: ...
+
+class WeightEuclideanLossParameter(_message.Message):
+    __slots__ = ("contour_weight", "main_weight", "coarse_weight", "normalized", "normalized_type")
+    CONTOUR_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAIN_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    COARSE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZED_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZED_TYPE_FIELD_NUMBER: _ClassVar[int]
+    contour_weight: float
+    main_weight: float
+    coarse_weight: float
+    normalized: int
+    normalized_type: int
+    def __init__(self, contour_weight: _Optional[float] = ..., main_weight: _Optional[float] = ..., coarse_weight: _Optional[float] = ..., normalized: _Optional[int] = ..., normalized_type: _Optional[int] = ...) -> None: ...
+
+class ImageFloatDataParameter(_message.Message):
+    __slots__ = ("is_regression", "label_dim", "hard_sample", "with_heatmap", "heatmap_dir")
+    IS_REGRESSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_DIM_FIELD_NUMBER: _ClassVar[int]
+    HARD_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    WITH_HEATMAP_FIELD_NUMBER: _ClassVar[int]
+    HEATMAP_DIR_FIELD_NUMBER: _ClassVar[int]
+    is_regression: bool
+    label_dim: int
+    hard_sample: bool
+    with_heatmap: bool
+    heatmap_dir: str
+    def __init__(self, is_regression: _Optional[bool] = ..., label_dim: _Optional[int] = ..., hard_sample: _Optional[bool] = ..., with_heatmap: _Optional[bool] = ..., heatmap_dir: _Optional[str] = ...) -> None: ...
+
+class GradientScalerParameter(_message.Message):
+    __slots__ = ("lower_bound", "upper_bound", "alpha", "max_iter")
+    LOWER_BOUND_FIELD_NUMBER: _ClassVar[int]
+    UPPER_BOUND_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    MAX_ITER_FIELD_NUMBER: _ClassVar[int]
+    lower_bound: float
+    upper_bound: float
+    alpha: float
+    max_iter: float
+    def __init__(self, lower_bound: _Optional[float] = ..., upper_bound: _Optional[float] = ..., alpha: _Optional[float] = ..., max_iter: _Optional[float] = ...) -> None: ...
+
+class MMDParameter(_message.Message):
+    __slots__ = ("kernel_num", "kernel_mul", "fix_gamma")
+    KERNEL_NUM_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_MUL_FIELD_NUMBER: _ClassVar[int]
+    FIX_GAMMA_FIELD_NUMBER: _ClassVar[int]
+    kernel_num: int
+    kernel_mul: float
+    fix_gamma: bool
+    def __init__(self, kernel_num: _Optional[int] = ..., kernel_mul: _Optional[float] = ..., fix_gamma: _Optional[bool] = ...) -> None: ...
+
+class MixupParameter(_message.Message):
+    __slots__ = ("alpha", "cls_num")
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    CLS_NUM_FIELD_NUMBER: _ClassVar[int]
+    alpha: float
+    cls_num: int
+    def __init__(self, alpha: _Optional[float] = ..., cls_num: _Optional[int] = ...) -> None: ...
+
+class GANLossParameter(_message.Message):
+    __slots__ = ("batch_size",)
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    batch_size: int
+    def __init__(self, batch_size: _Optional[int] = ...) -> None: ...
+
+class AtlasParameter(_message.Message):
+    __slots__ = ("model_name", "total_output_layer_nums", "output_shape")
+    MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_OUTPUT_LAYER_NUMS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    model_name: str
+    total_output_layer_nums: int
+    output_shape: _containers.RepeatedCompositeFieldContainer[BlobShape]
+    def __init__(self, model_name: _Optional[str] = ..., total_output_layer_nums: _Optional[int] = ..., output_shape: _Optional[_Iterable[_Union[BlobShape, _Mapping]]] = ...) -> None: ...
+
+class FilterParameter(_message.Message):
+    __slots__ = ("axis", "num_output")
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    num_output: int
+    def __init__(self, axis: _Optional[int] = ..., num_output: _Optional[int] = ...) -> None: ...
+
+class DenseImageDataParameter(_message.Message):
+    __slots__ = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "mean_file", "root_folder", "mirror", "crop_width", "crop_height")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    RAND_SKIP_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    NEW_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    NEW_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    IS_COLOR_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    CROP_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CROP_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    batch_size: int
+    rand_skip: int
+    shuffle: bool
+    new_height: int
+    new_width: int
+    is_color: bool
+    mean_file: str
+    root_folder: str
+    mirror: bool
+    crop_width: int
+    crop_height: int
+    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., shuffle: _Optional[bool] = ..., new_height: _Optional[int] = ..., new_width: _Optional[int] = ..., is_color: _Optional[bool] = ..., mean_file: _Optional[str] = ..., root_folder: _Optional[str] = ..., mirror: _Optional[bool] = ..., crop_width: _Optional[int] = ..., crop_height: _Optional[int] = ...) -> None: ...
+
+class MCWindowDataParameter(_message.Message):
+    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "fg_threshold", "bg_threshold", "fg_fraction", "context_pad", "crop_mode", "shuffle", "mask_crop_size")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    FG_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    BG_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    FG_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_PAD_FIELD_NUMBER: _ClassVar[int]
+    CROP_MODE_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    MASK_CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    scale: float
+    mean_file: str
+    batch_size: int
+    crop_size: int
+    mirror: bool
+    fg_threshold: float
+    bg_threshold: float
+    fg_fraction: float
+    context_pad: int
+    crop_mode: str
+    shuffle: bool
+    mask_crop_size: int
+    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., fg_threshold: _Optional[float] = ..., bg_threshold: _Optional[float] = ..., fg_fraction: _Optional[float] = ..., context_pad: _Optional[int] = ..., crop_mode: _Optional[str] = ..., shuffle: _Optional[bool] = ..., mask_crop_size: _Optional[int] = ...) -> None: ...
+
+class CPMTransformationParameter(_message.Message):
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "stride", "flip_prob", "max_rotate_degree", "crop_size_x", "crop_size_y", "scale_prob", "scale_min", "scale_max", "target_dist", "center_perterb_max", "sigma", "clahe_tile_size", "clahe_clip_limit", "do_clahe", "visualize", "put_gaussian", "num_parts", "num_total_augs", "aug_way", "gray", "np_in_lmdb", "transform_body_joint")
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_VALUE_FIELD_NUMBER: _ClassVar[int]
+    FORCE_COLOR_FIELD_NUMBER: _ClassVar[int]
+    FORCE_GRAY_FIELD_NUMBER: _ClassVar[int]
+    STRIDE_FIELD_NUMBER: _ClassVar[int]
+    FLIP_PROB_FIELD_NUMBER: _ClassVar[int]
+    MAX_ROTATE_DEGREE_FIELD_NUMBER: _ClassVar[int]
+    CROP_SIZE_X_FIELD_NUMBER: _ClassVar[int]
+    CROP_SIZE_Y_FIELD_NUMBER: _ClassVar[int]
+    SCALE_PROB_FIELD_NUMBER: _ClassVar[int]
+    SCALE_MIN_FIELD_NUMBER: _ClassVar[int]
+    SCALE_MAX_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DIST_FIELD_NUMBER: _ClassVar[int]
+    CENTER_PERTERB_MAX_FIELD_NUMBER: _ClassVar[int]
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    CLAHE_TILE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CLAHE_CLIP_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    DO_CLAHE_FIELD_NUMBER: _ClassVar[int]
+    VISUALIZE_FIELD_NUMBER: _ClassVar[int]
+    PUT_GAUSSIAN_FIELD_NUMBER: _ClassVar[int]
+    NUM_PARTS_FIELD_NUMBER: _ClassVar[int]
+    NUM_TOTAL_AUGS_FIELD_NUMBER: _ClassVar[int]
+    AUG_WAY_FIELD_NUMBER: _ClassVar[int]
+    GRAY_FIELD_NUMBER: _ClassVar[int]
+    NP_IN_LMDB_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_BODY_JOINT_FIELD_NUMBER: _ClassVar[int]
+    scale: float
+    mirror: bool
+    crop_size: int
+    mean_file: str
+    mean_value: _containers.RepeatedScalarFieldContainer[float]
+    force_color: bool
+    force_gray: bool
+    stride: int
+    flip_prob: float
+    max_rotate_degree: float
+    crop_size_x: int
+    crop_size_y: int
+    scale_prob: float
+    scale_min: float
+    scale_max: float
+    target_dist: float
+    center_perterb_max: float
+    sigma: float
+    clahe_tile_size: float
+    clahe_clip_limit: float
+    do_clahe: bool
+    visualize: bool
+    put_gaussian: bool
+    num_parts: int
+    num_total_augs: int
+    aug_way: str
+    gray: int
+    np_in_lmdb: int
+    transform_body_joint: bool
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., stride: _Optional[int] = ..., flip_prob: _Optional[float] = ..., max_rotate_degree: _Optional[float] = ..., crop_size_x: _Optional[int] = ..., crop_size_y: _Optional[int] = ..., scale_prob: _Optional[float] = ..., scale_min: _Optional[float] = ..., scale_max: _Optional[float] = ..., target_dist: _Optional[float] = ..., center_perterb_max: _Optional[float] = ..., sigma: _Optional[float] = ..., clahe_tile_size: _Optional[float] = ..., clahe_clip_limit: _Optional[float] = ..., do_clahe: _Optional[bool] = ..., visualize: _Optional[bool] = ..., put_gaussian: _Optional[bool] = ..., num_parts: _Optional[int] = ..., num_total_augs: _Optional[int] = ..., aug_way: _Optional[str] = ..., gray: _Optional[int] = ..., np_in_lmdb: _Optional[int] = ..., transform_body_joint: _Optional[bool] = ...) -> None: ...
+
+class DocDataParameter(_message.Message):
+    __slots__ = ("sources", "weights", "batch_size", "rand_skip", "backend", "label_names", "missing_value", "rand_advance_skip", "weights_by_size", "no_wrap", "enforce_epochs", "in_order", "force_color", "seed")
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    RAND_SKIP_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    LABEL_NAMES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_VALUE_FIELD_NUMBER: _ClassVar[int]
+    RAND_ADVANCE_SKIP_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_BY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    NO_WRAP_FIELD_NUMBER: _ClassVar[int]
+    ENFORCE_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    IN_ORDER_FIELD_NUMBER: _ClassVar[int]
+    FORCE_COLOR_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    weights: _containers.RepeatedScalarFieldContainer[float]
+    batch_size: int
+    rand_skip: int
+    backend: DataParameter.DB
+    label_names: _containers.RepeatedScalarFieldContainer[str]
+    missing_value: int
+    rand_advance_skip: int
+    weights_by_size: bool
+    no_wrap: bool
+    enforce_epochs: bool
+    in_order: bool
+    force_color: bool
+    seed: int
+    def __init__(self, sources: _Optional[_Iterable[str]] = ..., weights: _Optional[_Iterable[float]] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., label_names: _Optional[_Iterable[str]] = ..., missing_value: _Optional[int] = ..., rand_advance_skip: _Optional[int] = ..., weights_by_size: _Optional[bool] = ..., no_wrap: _Optional[bool] = ..., enforce_epochs: _Optional[bool] = ..., in_order: _Optional[bool] = ..., force_color: _Optional[bool] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class ImageTransformationParameter(_message.Message):
+    __slots__ = ("params", "rng_seed")
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    RNG_SEED_FIELD_NUMBER: _ClassVar[int]
+    params: _containers.RepeatedCompositeFieldContainer[ProbImageTransformParameter]
+    rng_seed: int
+    def __init__(self, params: _Optional[_Iterable[_Union[ProbImageTransformParameter, _Mapping]]] = ..., rng_seed: _Optional[int] = ...) -> None: ...
+
+class ProbImageTransformParameter(_message.Message):
+    __slots__ = ("resize_params", "crop_params", "reflect_params", "linear_params", "gauss_noise_params", "rotate_params", "shear_params", "gauss_blur_params", "unsharp_mask_params", "perspective_params", "color_jitter_params", "elastic_deformation_params", "zero_border_params", "hsv_params", "salt_pepper_params", "otsu_color_jitter_params", "resize_prob_weights", "crop_prob_weights", "reflect_prob_weights", "linear_prob_weights", "gauss_noise_prob_weights", "rotate_prob_weights", "shear_prob_weights", "gauss_blur_prob_weights", "unsharp_mask_prob_weights", "perspective_prob_weights", "color_jitter_prob_weights", "elastic_deformation_prob_weights", "zero_border_prob_weights", "hsv_prob_weights", "salt_pepper_prob_weights", "otsu_color_jitter_prob_weights")
+    RESIZE_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    CROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    REFLECT_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    LINEAR_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    GAUSS_NOISE_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    ROTATE_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    SHEAR_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    GAUSS_BLUR_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    UNSHARP_MASK_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    PERSPECTIVE_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    COLOR_JITTER_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    ELASTIC_DEFORMATION_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    ZERO_BORDER_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    HSV_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    SALT_PEPPER_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    OTSU_COLOR_JITTER_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    RESIZE_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    CROP_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    REFLECT_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    LINEAR_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GAUSS_NOISE_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    ROTATE_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SHEAR_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GAUSS_BLUR_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    UNSHARP_MASK_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    PERSPECTIVE_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    COLOR_JITTER_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    ELASTIC_DEFORMATION_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    ZERO_BORDER_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    HSV_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SALT_PEPPER_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    OTSU_COLOR_JITTER_PROB_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    resize_params: _containers.RepeatedCompositeFieldContainer[ResizeTransformParameter]
+    crop_params: _containers.RepeatedCompositeFieldContainer[CropTransformParameter]
+    reflect_params: _containers.RepeatedCompositeFieldContainer[ReflectTransformParameter]
+    linear_params: _containers.RepeatedCompositeFieldContainer[LinearTransformParameter]
+    gauss_noise_params: _containers.RepeatedCompositeFieldContainer[GaussNoiseTransformParameter]
+    rotate_params: _containers.RepeatedCompositeFieldContainer[RotateTransformParameter]
+    shear_params: _containers.RepeatedCompositeFieldContainer[ShearTransformParameter]
+    gauss_blur_params: _containers.RepeatedCompositeFieldContainer[GaussBlurTransformParameter]
+    unsharp_mask_params: _containers.RepeatedCompositeFieldContainer[UnsharpMaskTransformParameter]
+    perspective_params: _containers.RepeatedCompositeFieldContainer[PerspectiveTransformParameter]
+    color_jitter_params: _containers.RepeatedCompositeFieldContainer[ColorJitterTransformParameter]
+    elastic_deformation_params: _containers.RepeatedCompositeFieldContainer[ElasticDeformationTransformParameter]
+    zero_border_params: _containers.RepeatedCompositeFieldContainer[ZeroBorderTransformParameter]
+    hsv_params: _containers.RepeatedCompositeFieldContainer[HSVTransformParameter]
+    salt_pepper_params: _containers.RepeatedCompositeFieldContainer[SaltPepperTransformParameter]
+    otsu_color_jitter_params: _containers.RepeatedCompositeFieldContainer[OtsuColorJitterTransformParameter]
+    resize_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    crop_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    reflect_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    linear_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    gauss_noise_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    rotate_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    shear_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    gauss_blur_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    unsharp_mask_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    perspective_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    color_jitter_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    elastic_deformation_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    zero_border_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    hsv_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    salt_pepper_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    otsu_color_jitter_prob_weights: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, resize_params: _Optional[_Iterable[_Union[ResizeTransformParameter, _Mapping]]] = ..., crop_params: _Optional[_Iterable[_Union[CropTransformParameter, _Mapping]]] = ..., reflect_params: _Optional[_Iterable[_Union[ReflectTransformParameter, _Mapping]]] = ..., linear_params: _Optional[_Iterable[_Union[LinearTransformParameter, _Mapping]]] = ..., gauss_noise_params: _Optional[_Iterable[_Union[GaussNoiseTransformParameter, _Mapping]]] = ..., rotate_params: _Optional[_Iterable[_Union[RotateTransformParameter, _Mapping]]] = ..., shear_params: _Optional[_Iterable[_Union[ShearTransformParameter, _Mapping]]] = ..., gauss_blur_params: _Optional[_Iterable[_Union[GaussBlurTransformParameter, _Mapping]]] = ..., unsharp_mask_params: _Optional[_Iterable[_Union[UnsharpMaskTransformParameter, _Mapping]]] = ..., perspective_params: _Optional[_Iterable[_Union[PerspectiveTransformParameter, _Mapping]]] = ..., color_jitter_params: _Optional[_Iterable[_Union[ColorJitterTransformParameter, _Mapping]]] = ..., elastic_deformation_params: _Optional[_Iterable[_Union[ElasticDeformationTransformParameter, _Mapping]]] = ..., zero_border_params: _Optional[_Iterable[_Union[ZeroBorderTransformParameter, _Mapping]]] = ..., hsv_params: _Optional[_Iterable[_Union[HSVTransformParameter, _Mapping]]] = ..., salt_pepper_params: _Optional[_Iterable[_Union[SaltPepperTransformParameter, _Mapping]]] = ..., otsu_color_jitter_params: _Optional[_Iterable[_Union[OtsuColorJitterTransformParameter, _Mapping]]] = ..., resize_prob_weights: _Optional[_Iterable[float]] = ..., crop_prob_weights: _Optional[_Iterable[float]] = ..., reflect_prob_weights: _Optional[_Iterable[float]] = ..., linear_prob_weights: _Optional[_Iterable[float]] = ..., gauss_noise_prob_weights: _Optional[_Iterable[float]] = ..., rotate_prob_weights: _Optional[_Iterable[float]] = ..., shear_prob_weights: _Optional[_Iterable[float]] = ..., gauss_blur_prob_weights: _Optional[_Iterable[float]] = ..., unsharp_mask_prob_weights: _Optional[_Iterable[float]] = ..., perspective_prob_weights: _Optional[_Iterable[float]] = ..., color_jitter_prob_weights: _Optional[_Iterable[float]] = ..., elastic_deformation_prob_weights: _Optional[_Iterable[float]] = ..., zero_border_prob_weights: _Optional[_Iterable[float]] = ..., hsv_prob_weights: _Optional[_Iterable[float]] = ..., salt_pepper_prob_weights: _Optional[_Iterable[float]] = ..., otsu_color_jitter_prob_weights: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ResizeTransformParameter(_message.Message):
+    __slots__ = ("width", "height", "size", "width_perc", "height_perc", "size_perc", "interpolation")
+    class Interpolation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        INTER_NEAREST: _ClassVar[ResizeTransformParameter.Interpolation]
+        INTER_LINEAR: _ClassVar[ResizeTransformParameter.Interpolation]
+        INTER_CUBIC: _ClassVar[ResizeTransformParameter.Interpolation]
+        INTER_AREA: _ClassVar[ResizeTransformParameter.Interpolation]
+        INTER_LANCZOS4: _ClassVar[ResizeTransformParameter.Interpolation]
+    INTER_NEAREST: ResizeTransformParameter.Interpolation
+    INTER_LINEAR: ResizeTransformParameter.Interpolation
+    INTER_CUBIC: ResizeTransformParameter.Interpolation
+    INTER_AREA: ResizeTransformParameter.Interpolation
+    INTER_LANCZOS4: ResizeTransformParameter.Interpolation
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PERC_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PERC_FIELD_NUMBER: _ClassVar[int]
+    SIZE_PERC_FIELD_NUMBER: _ClassVar[int]
+    INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    width: _containers.RepeatedScalarFieldContainer[int]
+    height: _containers.RepeatedScalarFieldContainer[int]
+    size: _containers.RepeatedScalarFieldContainer[int]
+    width_perc: _containers.RepeatedScalarFieldContainer[float]
+    height_perc: _containers.RepeatedScalarFieldContainer[float]
+    size_perc: _containers.RepeatedScalarFieldContainer[float]
+    interpolation: ResizeTransformParameter.Interpolation
+    def __init__(self, width: _Optional[_Iterable[int]] = ..., height: _Optional[_Iterable[int]] = ..., size: _Optional[_Iterable[int]] = ..., width_perc: _Optional[_Iterable[float]] = ..., height_perc: _Optional[_Iterable[float]] = ..., size_perc: _Optional[_Iterable[float]] = ..., interpolation: _Optional[_Union[ResizeTransformParameter.Interpolation, str]] = ...) -> None: ...
+
+class CropTransformParameter(_message.Message):
+    __slots__ = ("width", "height", "size", "width_perc", "height_perc", "size_perc", "location")
+    class CropLocation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        RANDOM: _ClassVar[CropTransformParameter.CropLocation]
+        CENTER: _ClassVar[CropTransformParameter.CropLocation]
+        RAND_CORNER: _ClassVar[CropTransformParameter.CropLocation]
+        UL_CORNER: _ClassVar[CropTransformParameter.CropLocation]
+        UR_CORNER: _ClassVar[CropTransformParameter.CropLocation]
+        BL_CORNER: _ClassVar[CropTransformParameter.CropLocation]
+        BR_CORNER: _ClassVar[CropTransformParameter.CropLocation]
+    RANDOM: CropTransformParameter.CropLocation
+    CENTER: CropTransformParameter.CropLocation
+    RAND_CORNER: CropTransformParameter.CropLocation
+    UL_CORNER: CropTransformParameter.CropLocation
+    UR_CORNER: CropTransformParameter.CropLocation
+    BL_CORNER: CropTransformParameter.CropLocation
+    BR_CORNER: CropTransformParameter.CropLocation
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PERC_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PERC_FIELD_NUMBER: _ClassVar[int]
+    SIZE_PERC_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    width: _containers.RepeatedScalarFieldContainer[int]
+    height: _containers.RepeatedScalarFieldContainer[int]
+    size: _containers.RepeatedScalarFieldContainer[int]
+    width_perc: _containers.RepeatedScalarFieldContainer[float]
+    height_perc: _containers.RepeatedScalarFieldContainer[float]
+    size_perc: _containers.RepeatedScalarFieldContainer[float]
+    location: CropTransformParameter.CropLocation
+    def __init__(self, width: _Optional[_Iterable[int]] = ..., height: _Optional[_Iterable[int]] = ..., size: _Optional[_Iterable[int]] = ..., width_perc: _Optional[_Iterable[float]] = ..., height_perc: _Optional[_Iterable[float]] = ..., size_perc: _Optional[_Iterable[float]] = ..., location: _Optional[_Union[CropTransformParameter.CropLocation, str]] = ...) -> None: ...
+
+class ReflectTransformParameter(_message.Message):
+    __slots__ = ("horz_reflect_prob", "vert_reflect_prob")
+    HORZ_REFLECT_PROB_FIELD_NUMBER: _ClassVar[int]
+    VERT_REFLECT_PROB_FIELD_NUMBER: _ClassVar[int]
+    horz_reflect_prob: float
+    vert_reflect_prob: float
+    def __init__(self, horz_reflect_prob: _Optional[float] = ..., vert_reflect_prob: _Optional[float] = ...) -> None: ...
+
+class LinearTransformParameter(_message.Message):
+    __slots__ = ("shift", "scale")
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    shift: _containers.RepeatedScalarFieldContainer[float]
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, shift: _Optional[_Iterable[float]] = ..., scale: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class GaussNoiseTransformParameter(_message.Message):
+    __slots__ = ("std_dev",)
+    STD_DEV_FIELD_NUMBER: _ClassVar[int]
+    std_dev: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, std_dev: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class RotateTransformParameter(_message.Message):
+    __slots__ = ("max_angle", "min_angle", "interpolation", "border_mode", "border_val", "prob_negative")
+    class BorderMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        BORDER_CONSTANT: _ClassVar[RotateTransformParameter.BorderMode]
+        BORDER_REFLECT: _ClassVar[RotateTransformParameter.BorderMode]
+        BORDER_REFLECT_101: _ClassVar[RotateTransformParameter.BorderMode]
+        BORDER_WRAP: _ClassVar[RotateTransformParameter.BorderMode]
+        BORDER_REPLICATE: _ClassVar[RotateTransformParameter.BorderMode]
+    BORDER_CONSTANT: RotateTransformParameter.BorderMode
+    BORDER_REFLECT: RotateTransformParameter.BorderMode
+    BORDER_REFLECT_101: RotateTransformParameter.BorderMode
+    BORDER_WRAP: RotateTransformParameter.BorderMode
+    BORDER_REPLICATE: RotateTransformParameter.BorderMode
+    MAX_ANGLE_FIELD_NUMBER: _ClassVar[int]
+    MIN_ANGLE_FIELD_NUMBER: _ClassVar[int]
+    INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    BORDER_MODE_FIELD_NUMBER: _ClassVar[int]
+    BORDER_VAL_FIELD_NUMBER: _ClassVar[int]
+    PROB_NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    max_angle: float
+    min_angle: float
+    interpolation: ResizeTransformParameter.Interpolation
+    border_mode: RotateTransformParameter.BorderMode
+    border_val: float
+    prob_negative: float
+    def __init__(self, max_angle: _Optional[float] = ..., min_angle: _Optional[float] = ..., interpolation: _Optional[_Union[ResizeTransformParameter.Interpolation, str]] = ..., border_mode: _Optional[_Union[RotateTransformParameter.BorderMode, str]] = ..., border_val: _Optional[float] = ..., prob_negative: _Optional[float] = ...) -> None: ...
+
+class ShearTransformParameter(_message.Message):
+    __slots__ = ("max_shear_angle", "min_shear_angle", "interpolation", "border_mode", "border_val", "prob_negative", "prob_horizontal")
+    MAX_SHEAR_ANGLE_FIELD_NUMBER: _ClassVar[int]
+    MIN_SHEAR_ANGLE_FIELD_NUMBER: _ClassVar[int]
+    INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    BORDER_MODE_FIELD_NUMBER: _ClassVar[int]
+    BORDER_VAL_FIELD_NUMBER: _ClassVar[int]
+    PROB_NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    PROB_HORIZONTAL_FIELD_NUMBER: _ClassVar[int]
+    max_shear_angle: float
+    min_shear_angle: float
+    interpolation: ResizeTransformParameter.Interpolation
+    border_mode: RotateTransformParameter.BorderMode
+    border_val: float
+    prob_negative: float
+    prob_horizontal: float
+    def __init__(self, max_shear_angle: _Optional[float] = ..., min_shear_angle: _Optional[float] = ..., interpolation: _Optional[_Union[ResizeTransformParameter.Interpolation, str]] = ..., border_mode: _Optional[_Union[RotateTransformParameter.BorderMode, str]] = ..., border_val: _Optional[float] = ..., prob_negative: _Optional[float] = ..., prob_horizontal: _Optional[float] = ...) -> None: ...
+
+class GaussBlurTransformParameter(_message.Message):
+    __slots__ = ("max_sigma", "min_sigma")
+    MAX_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MIN_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    max_sigma: float
+    min_sigma: float
+    def __init__(self, max_sigma: _Optional[float] = ..., min_sigma: _Optional[float] = ...) -> None: ...
+
+class UnsharpMaskTransformParameter(_message.Message):
+    __slots__ = ("max_sigma", "max_amount", "min_sigma", "min_amount")
+    MAX_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MAX_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    MIN_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MIN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    max_sigma: float
+    max_amount: float
+    min_sigma: float
+    min_amount: float
+    def __init__(self, max_sigma: _Optional[float] = ..., max_amount: _Optional[float] = ..., min_sigma: _Optional[float] = ..., min_amount: _Optional[float] = ...) -> None: ...
+
+class PerspectiveTransformParameter(_message.Message):
+    __slots__ = ("max_sigma", "interpolation", "border_mode", "border_val", "min_sigma", "values")
+    MAX_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    BORDER_MODE_FIELD_NUMBER: _ClassVar[int]
+    BORDER_VAL_FIELD_NUMBER: _ClassVar[int]
+    MIN_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    max_sigma: float
+    interpolation: ResizeTransformParameter.Interpolation
+    border_mode: RotateTransformParameter.BorderMode
+    border_val: float
+    min_sigma: float
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, max_sigma: _Optional[float] = ..., interpolation: _Optional[_Union[ResizeTransformParameter.Interpolation, str]] = ..., border_mode: _Optional[_Union[RotateTransformParameter.BorderMode, str]] = ..., border_val: _Optional[float] = ..., min_sigma: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ColorJitterTransformParameter(_message.Message):
+    __slots__ = ("sigma", "mean")
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    sigma: float
+    mean: float
+    def __init__(self, sigma: _Optional[float] = ..., mean: _Optional[float] = ...) -> None: ...
+
+class OtsuColorJitterTransformParameter(_message.Message):
+    __slots__ = ("sigma", "mean", "foreground")
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    FOREGROUND_FIELD_NUMBER: _ClassVar[int]
+    sigma: float
+    mean: float
+    foreground: bool
+    def __init__(self, sigma: _Optional[float] = ..., mean: _Optional[float] = ..., foreground: _Optional[bool] = ...) -> None: ...
+
+class ElasticDeformationTransformParameter(_message.Message):
+    __slots__ = ("sigma", "max_alpha", "interpolation", "border_mode", "border_val", "min_alpha")
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    MAX_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    BORDER_MODE_FIELD_NUMBER: _ClassVar[int]
+    BORDER_VAL_FIELD_NUMBER: _ClassVar[int]
+    MIN_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    sigma: float
+    max_alpha: float
+    interpolation: ResizeTransformParameter.Interpolation
+    border_mode: RotateTransformParameter.BorderMode
+    border_val: float
+    min_alpha: float
+    def __init__(self, sigma: _Optional[float] = ..., max_alpha: _Optional[float] = ..., interpolation: _Optional[_Union[ResizeTransformParameter.Interpolation, str]] = ..., border_mode: _Optional[_Union[RotateTransformParameter.BorderMode, str]] = ..., border_val: _Optional[float] = ..., min_alpha: _Optional[float] = ...) -> None: ...
+
+class ZeroBorderTransformParameter(_message.Message):
+    __slots__ = ("zero_len",)
+    ZERO_LEN_FIELD_NUMBER: _ClassVar[int]
+    zero_len: int
+    def __init__(self, zero_len: _Optional[int] = ...) -> None: ...
+
+class HSVTransformParameter(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SaltPepperTransformParameter(_message.Message):
+    __slots__ = ("min_percent_pixels", "max_percent_pixels", "min_percent_salt", "max_percent_salt")
+    MIN_PERCENT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PERCENT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    MIN_PERCENT_SALT_FIELD_NUMBER: _ClassVar[int]
+    MAX_PERCENT_SALT_FIELD_NUMBER: _ClassVar[int]
+    min_percent_pixels: float
+    max_percent_pixels: float
+    min_percent_salt: float
+    max_percent_salt: float
+    def __init__(self, min_percent_pixels: _Optional[float] = ..., max_percent_pixels: _Optional[float] = ..., min_percent_salt: _Optional[float] = ..., max_percent_salt: _Optional[float] = ...) -> None: ...
+
 class V1LayerParameter(_message.Message):
-    __slots__ = ("layer", "bottom", "top", "name", "type", "blobs", "blobs_lr", "weight_decay", "concat_param", "convolution_param", "data_param", "dropout_param", "hdf5_data_param", "hdf5_output_param", "image_data_param", "infogain_loss_param", "inner_product_param", "lrn_param", "pooling_param", "window_data_param", "power_param", "memory_data_param", "argmax_param", "eltwise_param", "threshold_param", "dummy_data_param", "accuracy_param", "hinge_loss_param", "relu_param", "slice_param", "include", "exclude", "mvn_param", "loss_weight", "transform_param", "tanh_param", "sigmoid_param", "softmax_param", "contrastive_loss_param", "exp_param", "loss_param", "param", "blob_share_mode")
+    __slots__ = ("layer", "bottom", "top", "name", "type", "blobs", "blobs_lr", "weight_decay", "concat_param", "convolution_param", "data_param", "dropout_param", "hdf5_data_param", "hdf5_output_param", "image_data_param", "infogain_loss_param", "inner_product_param", "lrn_param", "pooling_param", "window_data_param", "power_param", "memory_data_param", "argmax_param", "eltwise_param", "threshold_param", "dummy_data_param", "accuracy_param", "hinge_loss_param", "relu_param", "slice_param", "include", "exclude", "mvn_param", "loss_weight", "transform_param", "tanh_param", "sigmoid_param", "softmax_param", "contrastive_loss_param", "exp_param", "loss_param", "local_param", "mcwindow_data_param", "param", "blob_share_mode")
     class LayerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         NONE: _ClassVar[V1LayerParameter.LayerType]
@@ -1858,6 +2736,8 @@ class V1LayerParameter(_message.Message):
         CONTRASTIVE_LOSS: _ClassVar[V1LayerParameter.LayerType]
         EXP: _ClassVar[V1LayerParameter.LayerType]
         DECONVOLUTION: _ClassVar[V1LayerParameter.LayerType]
+        LOCAL: _ClassVar[V1LayerParameter.LayerType]
+        MCWINDOW_DATA: _ClassVar[V1LayerParameter.LayerType]
     NONE: V1LayerParameter.LayerType
     ACCURACY: V1LayerParameter.LayerType
     BNLL: V1LayerParameter.LayerType
@@ -1898,6 +2778,8 @@ class V1LayerParameter(_message.Message):
     CONTRASTIVE_LOSS: V1LayerParameter.LayerType
     EXP: V1LayerParameter.LayerType
     DECONVOLUTION: V1LayerParameter.LayerType
+    LOCAL: V1LayerParameter.LayerType
+    MCWINDOW_DATA: V1LayerParameter.LayerType
     class DimCheckMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STRICT: _ClassVar[V1LayerParameter.DimCheckMode]
@@ -1945,6 +2827,8 @@ class V1LayerParameter(_message.Message):
     CONTRASTIVE_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
     EXP_PARAM_FIELD_NUMBER: _ClassVar[int]
     LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MCWINDOW_DATA_PARAM_FIELD_NUMBER: _ClassVar[int]
     PARAM_FIELD_NUMBER: _ClassVar[int]
     BLOB_SHARE_MODE_FIELD_NUMBER: _ClassVar[int]
     layer: V0LayerParameter
@@ -1988,9 +2872,11 @@ class V1LayerParameter(_message.Message):
     contrastive_loss_param: ContrastiveLossParameter
     exp_param: ExpParameter
     loss_param: LossParameter
+    local_param: LocalParameter
+    mcwindow_data_param: MCWindowDataParameter
     param: _containers.RepeatedScalarFieldContainer[str]
     blob_share_mode: _containers.RepeatedScalarFieldContainer[V1LayerParameter.DimCheckMode]
-    def __init__(self, layer: _Optional[_Union[V0LayerParameter, _Mapping]] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., type: _Optional[_Union[V1LayerParameter.LayerType, str]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., blobs_lr: _Optional[_Iterable[float]] = ..., weight_decay: _Optional[_Iterable[float]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., param: _Optional[_Iterable[str]] = ..., blob_share_mode: _Optional[_Iterable[_Union[V1LayerParameter.DimCheckMode, str]]] = ...) -> None: ...
+    def __init__(self, layer: _Optional[_Union[V0LayerParameter, _Mapping]] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., type: _Optional[_Union[V1LayerParameter.LayerType, str]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., blobs_lr: _Optional[_Iterable[float]] = ..., weight_decay: _Optional[_Iterable[float]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., local_param: _Optional[_Union[LocalParameter, _Mapping]] = ..., mcwindow_data_param: _Optional[_Union[MCWindowDataParameter, _Mapping]] = ..., param: _Optional[_Iterable[str]] = ..., blob_share_mode: _Optional[_Iterable[_Union[V1LayerParameter.DimCheckMode, str]]] = ...) -> None: ...
 
 class V0LayerParameter(_message.Message):
     __slots__ = ("name", "type", "num_output", "biasterm", "weight_filler", "bias_filler", "pad", "kernelsize", "group", "stride", "pool", "dropout_ratio", "local_size", "alpha", "beta", "source", "scale", "meanfile", "batchsize", "cropsize", "mirror", "k", "blobs", "blobs_lr", "weight_decay", "rand_skip", "det_fg_threshold", "det_bg_threshold", "det_fg_fraction", "det_context_pad", "det_crop_mode", "new_num", "new_channels", "new_height", "new_width", "shuffle_images", "concat_dim", "hdf5_output_param")
