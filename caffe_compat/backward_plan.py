@@ -69,8 +69,9 @@ def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPla
     plans = []
     for node, layer in zip(graph.nodes, layers, strict=True):
         derived = [blob_needs[blob] for blob in node.bottoms]
-        params = [_learns(node, j) for j in range(len(layer.blobs))]
-        needs = any(derived) or any(params)
+        learns = [_learns(node, j) for j in range(len(layer.blobs))]
+        needs = any(derived) or any(learns)
+        params = [_param_flag(node, j, flag) for j, flag in enumerate(learns)]
         reason = FLOWS if needs else NOTHING_LEARNS
         plans.append(LayerPlan(needs, _flagged(node, derived, meaning), params, reason, derived))
         if needs:
@@ -81,6 +82,12 @@ def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPla
 
 def _learns(node: Node, param: int) -> bool:
     return param >= len(node.param.param) or node.param.param[param].lr_mult != 0
+
+
+def _param_flag(node: Node, param: int, learns: bool) -> bool:
+    """Whether a param gets a gradient: as caffe_colorizer's param_propagate_down says, else where it learns."""
+    spec = node.param.param[param] if param < len(node.param.param) else None
+    return spec.param_propagate_down if spec and spec.HasField("param_propagate_down") else learns
 
 
 def _flagged(node: Node, derived: list[bool], meaning: str) -> list[bool]:

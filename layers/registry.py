@@ -26,9 +26,25 @@ NOT_BUILT = {
         "class, x, y, width, height, and the lanes' masks"
     ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
+    "Atlas": (
+        "Tengine's, it runs a compiled model on Huawei's Atlas; put Input layers in its place, one a top, of the "
+        "shapes of its output_shape, and write what the model gives"
+    ),
+    "CPMData": (
+        "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
+        f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
+    ),
+    "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
+    "GANLoss": (
+        "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
+        "and the label is the loss of a GAN"
+    ),
 }
 
 L = TypeVar("L", bound=type[Layer])
+Describes = Callable[[caffe_pb2.LayerParameter], bool]
+
+_forms: dict[str, list[tuple[Describes, str]]] = {}  # of a type: the types that compute it for some params
 
 
 def register(name: str) -> Callable[[L], L]:
@@ -40,6 +56,12 @@ def register(name: str) -> Callable[[L], L]:
         return cls
 
     return add
+
+
+def register_form(name: str, of: str, describes: Describes) -> Callable[[L], L]:
+    """Class decorator: this class computes the type `name`, and layers of type `of` that `describes` picks."""
+    _forms.setdefault(of, []).append((describes, name))
+    return register(name)
 
 
 def layer_type_list() -> list[str]:
@@ -88,6 +110,8 @@ def create_layer(
 
 def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
     cls = layer_class(layer_param.type)
+    for describes, name in _forms.get(layer_param.type, ()):
+        cls = layer_class(name) if describes(layer_param) else cls
     layer = cls.create(layer_param, phase, dtype)
     for name, way_out in cls.refused.items():
         if _is_given(layer_param, *name.split(".")):

@@ -18,6 +18,7 @@ class Softmax(Layer):
     """
 
     reads = ("softmax_param",)
+    without_effect = ("softmax_param.normalize_type",)
     backward_reads_top = True
     in_place = True
 

@@ -36,6 +36,7 @@ class SoftmaxWithLoss(LossLayer):
     """
 
     reads = ("loss_param", "softmax_param")
+    without_effect = ("softmax_param.normalize_type",)
     top_count = (1, 3)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 _FIELDS: dict[str, dict[str, str]] = {
     "DeepLab v2": {
         "BatchNormParameter": "update_global_stats",
-        "ImageDataParameter": "ignore_label label_type",
         "LayerParameter": (
             "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
             "mat_read_param mat_write_param seg_accuracy_param unique_label_param"
         ),
-        "TransformationParameter": "crop_height crop_width scale_factors",
     },
     "FlowNet2": {
         "DataParameter": (
@@ -36,23 +34,27 @@ _FIELDS: dict[str, dict[str, str]] = {
             "label_cut_start max_aspect_ratio max_random_scale max_random_shift max_rotate_angle "
             "max_shear_ratio min_random_scale"
         ),
-        "InnerProductParameter": "normalize",
         "LayerParameter": (
-            "batch_contrastive_loss_param center_loss_param channel_scale_param "
+            "batch_contrastive_loss_param "
             "confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-            "feature_decay_loss_param flip_param focal_loss_param general_contrastive_loss_param "
-            "general_triplet_loss_param hotspot_param infimum_loss_param inner_distance_param "
-            "insanity_param label_specific_add_param label_specific_affine_param "
+            "feature_decay_loss_param general_contrastive_loss_param "
+            "general_triplet_loss_param hotspot_param infimum_loss_param "
+            "label_specific_affine_param "
             "label_specific_hard_margin_param label_specific_margin_param "
             "label_specific_rescale_param largemargin_inner_product_param local_param "
             "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
             "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
             "resize_param smoothl1_param soft_contrastive_loss_param "
             "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
+            "label_specific_rescale_param "
+            "mil_data_param mil_param nca_param "
+            "ordinal_regression_loss_param pairwise_param predict_box_param "
+            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
+            "soft_truncation_param sub_region_param truncation_param"
         ),
         "PoolingParameter": "blobs_a_min blobs_lr",
         "SoftmaxParameter": (
-            "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor normalize_type"
+            "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"
         ),
         "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
         "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
@@ -61,6 +63,8 @@ _FIELDS: dict[str, dict[str, str]] = {
         "BatchNormParameter": "bias_term engine filler relu stats_batch_size use_weight_bias",
         "ConvolutionParameter": "coeff conv_algorithm fusion_type negative_slope relu",
         "DataParameter": "shuffle side",
+        "DataParameter": "side",
+        "ImageDataParameter": "min_height min_width",
         "InnerProductParameter": "engine negative_slope relu",
         "LayerParameter": (
             "engine mn_activation_param mn_grad_compress_param multinode "
@@ -119,7 +123,6 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "SegNet": {
         "DropoutParameter": "sample_weights_test",
-        "LayerParameter": "dense_image_data_param",
         "LossParameter": "class_weighting weight_by_label_freqs",
     },
     "SSD": {

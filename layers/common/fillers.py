@@ -73,7 +73,8 @@ def _xavier(blob: Blob, filler: FillerParameter) -> None:
 
 
 def _msra(blob: Blob, filler: FillerParameter) -> None:
-    caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler)), blob.data)
+    slope = filler.alpha * filler.alpha  # of a leaky ReLU below 0: happynear's Caffe
+    caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler) / (1 + slope)), blob.data)
 
 
 def _bilinear(blob: Blob, filler: FillerParameter) -> None:

@@ -23,7 +23,11 @@ def make(case: Case, cls: Cls, shapes=(), **kwargs) -> Runner:
 
 
 def run(case: Case, runner: Runner, poison: float = np.nan) -> tuple[list, list]:
-    """Forward and backward: the tops; the bottoms' diffs (None where there is none) and the params' diffs."""
+    """Forward and backward: the tops; the bottoms' diffs (None where there is none) and the params' diffs.
+
+    Always from the state, and from the learned params, that the layer had at first.
+    """
+    runner.start_again()
     set_random_seed(6)
     tops = runner.forward(poison)
     return tops, gradients(case, runner, poison=poison)

@@ -199,7 +199,21 @@ class Runner:
         for i, blob in enumerate(runner.layer.blobs):
             if i not in case.fixed_params:
                 blob.data[...] = rng.standard_normal(blob.shape)
+        runner.state = runner.layer.get_state()
+        runner.params = [blob.data.copy() for blob in runner.layer.blobs]
         return runner
+
+    def start_again(self) -> None:
+        """Give the layer the state that it had at first, and the learned params where its forward changes them."""
+        self.restore_state()
+        if self.layer.changes_params:
+            for blob, values in zip(self.layer.blobs, self.params, strict=True):
+                blob.data[...] = values
+
+    def restore_state(self) -> None:
+        """Give the layer the state that it had at first."""
+        if self.state:
+            self.layer.set_state(self.state)
 
     def feed(self, bottoms: Sequence[np.ndarray]) -> None:
         """Give the bottoms other values, of other shapes too, and reshape."""

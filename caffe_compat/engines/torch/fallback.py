@@ -32,7 +32,7 @@ class HostLayer:
             _put(blob.data, tensor)
         self.net.call_layer(self.index, self.layer.forward, self.bottom, self.top)
         for blob, param in zip(self.layer.blobs, params, strict=True):
-            if not param.requires_grad:  # maybe a statistic that forward has changed
+            if not param.requires_grad or self.layer.changes_params:  # without gradient: maybe a statistic
                 param.data.copy_(torch.from_numpy(blob.data))
         return [top.data for top in self.top]
 

@@ -1,0 +1,1 @@
+"""Layers that learn distances and angles between features: faces, verification."""

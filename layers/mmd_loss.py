@@ -1,0 +1,106 @@
+"""MMDLoss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.registry import register
+from caffe_compat.rng import caffe_rng
+
+
+@register("MMDLoss")
+class MMDLoss(LossLayer):
+    """The maximum mean discrepancy of two domains' features, from random pairs of each.
+
+    bottom[0], bottom[1]: features of the source and of the target, Ns x ... and Nt x ..., of one size; both take a
+    gradient. top[0]: the sum, over max(Ns, Nt) draws of two source and two target examples, of k(s1, s2) + k(t1, t2) -
+    k(s1, t2) - k(s2, t1). k is the sum of kernel_num Gaussians exp(-g d^2), g growing by kernel_mul around 1 over the
+    mean squared distance of all pairs (of the first batch, with fix_gamma). The gradient is that of the sum over the
+    number of draws, g taken as a number, and 0 where a domain has one example. Four draws of the global stream each.
+    The fork computes it on the GPU alone, with the C library's random numbers, and draws anew for the gradient.
+    Raises LayerError for features of other sizes, and for kernel_num below 1.
+    Source: MMDLossLayer of thuml's Caffe; Long et al., Deep Adaptation Networks (2015).
+    """
+
+    reads = ("mmd_param",)
+    origin = "thuml"
+    no_gradient = ()
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.gamma: float | None = None
+        if self.layer_param.mmd_param.kernel_num < 1:
+            raise self.error(f"kernel_num is {self.layer_param.mmd_param.kernel_num}; it must be at least 1")
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shapes = [blob.shape for blob in bottom]
+        sizes = {blob.count // max(blob.num, 1) for blob in bottom}
+        if len(sizes) > 1 or not all(blob.count for blob in bottom):
+            raise self.error(f"the bottoms have the shapes {shapes}; expected examples of one size in both")
+        top[0].reshape()
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        source, target = (blob.data.reshape(blob.num, -1) for blob in bottom)
+        self._set_gamma(source, target)
+        count = max(len(source), len(target))
+        draws = np.array([self._draw(len(source), len(target)) for _ in range(count)])
+        s1, s2, t1, t2 = draws.T
+        self.slopes = np.zeros_like(source), np.zeros_like(target)
+        loss = 0.0
+        for sign, (a, i), (b, j) in (
+            (1, (0, s1), (0, s2)),
+            (1, (1, t1), (1, t2)),
+            (-1, (0, s1), (1, t2)),
+            (-1, (0, s2), (1, t1)),
+        ):
+            domains = source, target
+            difference = domains[a][i] - domains[b][j]
+            value, slope = self._kernel(np.einsum("nk,nk->n", difference, difference))
+            loss += sign * value.sum()
+            change = (sign / count * slope)[:, None] * difference
+            np.add.at(self.slopes[a], i, change)
+            np.subtract.at(self.slopes[b], j, change)
+        if min(len(source), len(target)) == 1:
+            self.slopes = np.zeros_like(source), np.zeros_like(target)
+        top[0].data[...] = loss
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        for blob, slope, wanted in zip(bottom, self.slopes, propagate_down, strict=True):
+            if wanted:
+                np.multiply(slope, slope.dtype.type(loss_weight(top)), out=blob.diff.reshape(slope.shape))
+
+    def _set_gamma(self, source: np.ndarray, target: np.ndarray) -> None:
+        if self.gamma is None or not self.layer_param.mmd_param.fix_gamma:
+            rows = np.concatenate([source, target]).astype(np.float64)
+            total = sum(float(np.square(rows - row).sum()) for row in rows)
+            pairs = len(rows) * (len(rows) - 1)
+            self.gamma = pairs / total if total else 0.0
+
+    def _kernel(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The kernel of squared distances, and its slope by the difference, over the difference."""
+        param = self.layer_param.mmd_param
+        gammas = (
+            self.gamma
+            / param.kernel_mul ** (param.kernel_num // 2)
+            * param.kernel_mul ** np.arange(param.kernel_num)
+        )
+        values = np.exp(-gammas[:, None] * square)
+        return values.sum(axis=0), (-2 * gammas[:, None] * values).sum(axis=0).astype(square.dtype)
+
+    @staticmethod
+    def _draw(*counts: int) -> list[int]:
+        """Two different examples of each domain, where there are two."""
+        drawn = []
+        for count in counts:
+            first, second = caffe_rng().draw() % count, caffe_rng().draw() % count
+            drawn += [first, (second + 1) % count if first == second else second]
+        return drawn
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return {} if self.gamma is None else {"gamma": np.array(self.gamma)}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        self.gamma = float(state["gamma"])

@@ -1,0 +1,137 @@
+"""Layers that single projects added."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_compat.layers.base import TEST
+from layers.harness import Case, normal, unit
+
+
+def large(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """So large that what a gradient adds for safety does not count."""
+    return 2000 * rng.standard_normal(shape)
+
+
+def places(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """From -1 to 6, away from whole numbers."""
+    return rng.randint(-1, 6, shape) + rng.uniform(0.2, 0.8, shape)
+
+
+def shares(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers that sum to 1 along axis 1, some of them 0."""
+    values = np.maximum(rng.uniform(-0.5, 1, shape), 0)
+    values[:, 0] += 0.1
+    return values / values.sum(axis=1, keepdims=True)
+
+
+CASES = [
+    *(
+        Case(f'type: "Flip" flip_param {{ {params} }}', [(2, 3, 4, 5)], [(3, 2, 6)])
+        for params in ("", "flip_height: true", "flip_width: false flip_height: true")
+    ),
+    *(
+        Case(
+            f'type: "SelectChannels" filter_param {{ {params} }}',
+            [shape] * bottoms,
+            [(4, *shape[1:])] * bottoms,
+            tops=bottoms,
+            fixed_params=[0],
+        )
+        for params, shape, bottoms in (
+            ("num_output: 3", (2, 5, 4), 1),
+            ("axis: 2 num_output: 2", (2, 3, 4), 2),
+        )
+    ),
+    *(
+        Case(
+            f'type: "ChannelScale" channel_scale_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 4, 5)],
+            [(4, 5), (4,)],
+            gradient=not note,
+            note=note,
+        )
+        for params, note in (
+            ("", ""),
+            ("do_forward: false", "backward scales all the same, as the original; test_channel_scale.py"),
+            ("do_backward_feature: false", "what it switches off; test_channel_scale.py"),
+            ("do_backward_scale: false", "what it switches off; test_channel_scale.py"),
+        )
+    ),
+    Case('type: "Insanity"', [(4, 5)], [(2, 3, 6)]),
+    Case('type: "Insanity" insanity_param { lb: 3 ub: 7 }', [(4, 5)]),
+    Case('type: "Insanity" insanity_param { lb: 2 }', [(4, 5)], phase=TEST),
+    *(
+        Case(
+            f'type: "Noise" noise_param {{ {params} }}',
+            [(4, 5)],
+            [(2, 3, 6)],
+            gradient="std" not in params,
+            note="takes the size of the bottom as a number, as the original" if "std" in params else "",
+        )
+        for params in ("uniform_range: 0.5 bias: 2", "gaussian_std: 0.4", "gaussian_std: 0.4 bias: 1")
+    ),
+    Case('type: "Noise" noise_param { gaussian_std: 0.4 }', [(4, 5)], phase=TEST),
+    *(
+        Case(
+            f'type: "Local" local_param {{ num_output: 3 {params} }}',
+            [(2, 2, 5, 4)],
+            [(4, 2, 5, 4)],
+        )
+        for params in (
+            "kernel_size: 3 weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }",
+            "kernel_size: 2 stride: 2 pad: 1 bias_term: false",
+        )
+    ),
+    *(
+        Case(
+            f'type: "GradientScaler" gradient_scaler_param {{ {params} }}',
+            [(4, 5), (2, 3)][:bottoms],
+            [(2, 3), (4, 1)][:bottoms],
+            tops=bottoms,
+            gradient=False,
+            note="turns the gradient round; test_gradient_scaler.py",
+        )
+        for params, bottoms in (("lower_bound: 0.3 upper_bound: 2 alpha: 5 max_iter: 4", 2), ("", 1))
+    ),
+    Case('type: "ManhattanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)], fills=[large, large]),
+    Case(
+        'type: "ConsistencyLoss"',
+        [(2, 8, 3), (2, 2, 5, 4)],
+        [(3, 4), (3, 2, 4, 6)],
+        fills=[places, normal],
+    ),
+    Case('type: "SoftmaxCrossEntropyLoss"', [(4, 5), (4, 5)], [(2, 3, 4), (2, 3, 4)], fills=[normal, shares]),
+    Case(
+        'type: "SoftmaxCrossEntropyLoss" softmax_param { axis: 0 }',
+        [(1, 5, 3), (1, 5, 3)],
+        fills=[normal, unit],
+        gradient=False,
+        note="of shares that do not sum to 1 the original's gradient is not the true one",
+    ),
+    *(
+        Case(
+            f'type: "WeightEuclideanLoss" weight_euclidean_loss_param {{ {params} }}',
+            [(3, 136)] * bottoms,
+            [(2, 68, 2)] * bottoms,
+            fills=[normal, unit, unit][:bottoms],
+            gradient=not note,
+            note=note,
+        )
+        for params, bottoms, note in (
+            ("contour_weight: 2 main_weight: 3 coarse_weight: 5", 2, ""),
+            ("normalized: 1 coarse_weight: 0", 2, "takes the size of the face as a number, as the original"),
+            ("normalized: 1 normalized_type: 1", 3, "leaves the factors out, as the original"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "MMDLoss" mmd_param {{ {params} }}',
+            [(4, 3), (5, 3)],
+            [(3, 2, 1), (2, 2)],
+            gradient=False,
+            note="the original's gradient is of the mean, and takes the width as a number; test_mmd_loss.py",
+        )
+        for params in ("", "kernel_num: 2 kernel_mul: 3")
+    ),
+]

@@ -1,0 +1,198 @@
+"""Faces and other features: margins, distances, norms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layers.harness import Case, labels, normal
+
+NOT_TRUE = "the original's gradient is not the true one; test_metric.py"
+
+
+def cosines(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """From -0.95 to 0.8, a few beyond the margins of the cases."""
+    return rng.uniform(-0.95, 0.8, shape)
+
+
+CASES = [
+    *(
+        Case(
+            f'type: "CenterLoss" center_loss_param {{ num_output: 3 {params} }}',
+            [(4, *shape), (4,)],
+            [(5, *shape), (5, 1)],
+            fills=[normal, labels(3)],
+            fixed_params=[0],
+            gradient=gradient,
+            note=note,
+        )
+        for params, shape, gradient, note in (
+            ("center_filler { type: 'gaussian' }", (2, 3), False, "centres: " + NOT_TRUE),
+            (
+                "center_filler { type: 'xavier' } axis: -1 distance_type: 'L1'",
+                (6,),
+                False,
+                "centres: " + NOT_TRUE,
+            ),
+        )
+    ),
+    Case(
+        'type: "CenterLoss" center_loss_param { num_output: 3 axis: 2 }',
+        [(4, 1, 5), (4,)],
+        [(2, 1, 5), (2,)],
+        fills=[normal, labels(3)],
+        gradient=False,
+        note="centres: " + NOT_TRUE,
+    ),
+    *(
+        Case(
+            f'type: "CosinAddm" cosin_add_m_param {{ {params} }}',
+            [(7, 3), (7,)],
+            [(4, 5, 1), (4,)],
+            fills=[cosines, labels(3)],
+        )
+        for params in ("", "m: 0.3")
+    ),
+    *(
+        Case(
+            f'type: "CombinedMargin" combined_margin_param {{ {params} }}',
+            [(7, 3), (7,)],
+            [(4, 5, 1), (4,)],
+            fills=[cosines, labels(3)],
+        )
+        for params in ("", "m1: 0.9 m2: 0.3 m3: 0.2")
+    ),
+    Case(
+        'type: "AdaCosAddmScale" adacos_add_m_scale_param { m: 0.3 num_classes: 5 }',
+        [(7, 3), (7,)],
+        [(4, 5, 1), (4,)],
+        fills=[cosines, labels(3)],
+        gradient=False,
+        note="takes the scale as a number: " + NOT_TRUE,
+    ),
+    *(
+        Case(
+            f'type: "LabelSpecificAdd" label_specific_add_param {{ {params} }}',
+            [(7, 3), (7,)],
+            [(4, 5), (4,)],
+            fills=[cosines, labels(3)],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("bias: -0.35", 2),
+            ("bias: 0.2", 1),
+            ("bias_base: 0.3 bias_gamma: 0.1 bias_power: 0.5 iteration: 3 bias_max: 0.9", 2),
+            ("bias_base: -0.3 bias_gamma: 0.1 bias_min: -0.9", 1),
+        )
+    ),
+    *(
+        Case(
+            f'type: "{type}InnerProduct" {type.lower()}_inner_product_param {{ num_output: 4 {params} }}',
+            [(5, *shape), (rows,)],
+            [(3, *shape), (3 * rows // 5, 1)],
+            fills=[normal, labels(4)],
+            tops=tops,
+            diff_tops=[0],
+            fixed_params=[0] if type == "Margin" else [],
+            gradient=type == "LargeMargin",
+            note="" if type == "LargeMargin" else NOT_TRUE,
+        )
+        for type in ("LargeMargin", "Margin")
+        for params, shape, rows, tops in (
+            ("type: SINGLE weight_filler { type: 'gaussian' }", (2, 3), 5, 1),
+            ("type: DOUBLE base: 3 weight_filler { type: 'gaussian' }", (6,), 5, 2),
+            ("type: TRIPLE lambda_min: 2 axis: 2 weight_filler { type: 'gaussian' }", (2, 7), 10, 1),
+            ("type: QUADRUPLE base: 0 weight_filler { type: 'gaussian' }", (7,), 5, 1),
+            (
+                "type: DOUBLE gamma: 0.5 power: 2 iteration: 3 weight_filler { type: 'gaussian' }",
+                (7,),
+                5,
+                2,
+            ),
+        )
+    ),
+    Case(
+        'type: "UnitNormalize"',
+        [(2, 3)],
+        [(4, 3, 5)],
+        tops=2,
+        diff_tops=[0],
+    ),
+    *(
+        Case(f'type: "UnitNormalize" {params}', [(2, 3, 4, 5)], [(3, 4, 2, 1)], tops=tops)
+        for params, tops in (
+            ("softmax_param { normalize_type: 'L1' }", 1),
+            ("normalize_param { bp_norm: true }", 2),
+            ("normalize_param { bp_norm: true normalize_type: 'L1' }", 2),
+        )
+    ),
+    Case('type: "NormL2"', [(4, 3, 2)], [(2, 5)]),
+    *(
+        Case(
+            f'type: "NormalizedInnerProduct" inner_product_param {{ num_output: 4 {params} }}',
+            [(3, *shape)],
+            [(2, *shape)],
+            fixed_params=[0],
+            gradient=False,
+            note="of the weights " + NOT_TRUE,
+        )
+        for params, shape in (
+            ("weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }", (2, 3)),
+            ("weight_filler { type: 'gaussian' } transpose: true bias_term: false", (5,)),
+            ("weight_filler { type: 'gaussian' } axis: 2", (2, 7)),
+        )
+    ),
+    *(
+        Case(
+            f'type: "InnerDistance" inner_distance_param {{ num_output: 4 {params} }}',
+            [(3, *shape)],
+            [(2, *shape)],
+            fixed_params=[0] if "normalize" in params else [],
+            gradient=not note,
+            note=note,
+        )
+        for params, shape, note in (
+            ("weight_filler { type: 'gaussian' }", (2, 3), ""),
+            ("distance_type: 'L1' axis: 2", (2, 5), NOT_TRUE),
+            ("normalize: true weight_filler { type: 'gaussian' }", (5,), "of the centres " + NOT_TRUE),
+            ("transpose: true weight_filler { type: 'gaussian' }", (5,), ""),
+        )
+    ),
+    Case('type: "InnerDistance"', [(3, 5), (4, 5)], [(2, 5), (6, 5)]),
+    Case(
+        'type: "InnerDistance" inner_distance_param { update_center_only: true }',
+        [(3, 5), (4, 5), (3,)],
+        [(2, 5), (6, 5), (2,)],
+        fills=[normal, normal, labels(4)],
+        gradient=False,
+        note="of the centres only where the label says: " + NOT_TRUE,
+    ),
+    *(
+        Case(
+            f'type: "FocalLoss" {params}',
+            [(4, 3, 2), (4, 2)],
+            [(2, 5, 3), (2, 3)],
+            fills=[normal, labels(3)],
+            tops=tops,
+            diff_tops=[0],
+            gradient=not note,
+            note=note,
+        )
+        for params, tops, note in (
+            ("", 2, ""),
+            ("focal_loss_param { gamma: 1.5 alpha: 0.6 } loss_param { ignore_label: 1 }", 1, ""),
+            ("focal_loss_param { type: ONEADDP } loss_param { normalization: BATCH_SIZE }", 1, ""),
+            ("focal_loss_param { type: ONEADDP alpha: 0.7 }", 1, NOT_TRUE),
+            ("loss_param { normalize: false }", 1, ""),
+            ("loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 7 }", 1, ""),
+        )
+    ),
+    Case(
+        'type: "FocalLoss" softmax_param { axis: 2 }',
+        [(4, 2, 3), (4, 2)],
+        [(2, 3, 5), (2, 3)],
+        fills=[normal, labels(3)],
+    ),
+    Case('type: "TripletLoss"', [(4, 5)] * 3, [(3, 2, 1, 1)] * 3),
+    Case('type: "TripletLoss" triplet_loss_param { margin: 6 }', [(4, 5)] * 3),
+]
