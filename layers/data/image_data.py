@@ -9,8 +9,9 @@ import numpy as np
 
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.image_batches import ImageBatches
-from caffe_compat.layers.data.transformer import FORKS_ONLY, moved, read_image, rng_state, set_rng_state
+from caffe_compat.layers.data.transformer import FORKS_ONLY, moved, read_image
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
 
