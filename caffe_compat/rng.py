@@ -229,6 +229,12 @@ class Rng:
             raise CaffeCompatError(f"uniform random numbers from {low} to {high}: min must not be above max")
         _uniform(*self._stream, a, np.nextafter(b, np.finfo(np.float32).max), out.reshape(-1))
 
+    def number(self, low: float, high: float) -> np.float32:
+        """One number from low to high, as `uniform` gives it."""
+        out = np.empty(1, np.float32)
+        self.uniform(low, high, out)
+        return out[0]
+
     def gaussian(self, mean: float, std: float, out: np.ndarray) -> None:
         """Fill with normally distributed numbers. Raises CaffeCompatError unless std > 0."""
         if not std > 0:

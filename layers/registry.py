@@ -21,14 +21,6 @@ _classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
 NOT_BUILT = {
-    "AnnotatedData": (
-        f"SSD's annotated databases are not read; {INPUT_INSTEAD}: the images, and the objects as rows of image, "
-        "class, instance, x1, y1, x2, y2 (normalized: parts of the image), difficult, 1 x 1 x G x 8"
-    ),
-    "DetectionEvaluate": (
-        "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
-        "write them to files"
-    ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 

@@ -199,12 +199,7 @@ def test_it_learns():
 @pytest.mark.parametrize(
     "type, way_out",
     [
-        (
-            "AnnotatedData",
-            r"annotated databases are not read; put an Input layer in its place .* 1 x 1 x G x 8",
-        ),
         ("VideoData", "videos are not read; put an Input layer in its place"),
-        ("DetectionEvaluate", "not evaluated inside a net; remove the layer, and let save_output_param"),
     ],
 )
 def test_layers_that_are_not_built_say_the_way_out(type, way_out):

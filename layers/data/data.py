@@ -11,7 +11,8 @@ import numpy as np
 
 from caffe_compat.layers.data.datums import open_database, pixels, read_datum
 from caffe_compat.layers.data.image_batches import ImageBatches
-from caffe_compat.layers.data.transformer import FORKS_ONLY, moved
+from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
+from caffe_compat.layers.data.transformer import moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 from caffe_compat.rng import caffe_rng
@@ -28,16 +29,23 @@ class Data(ImageBatches):
     Source: Caffe's DataLayer; rand_skip as in those before 2015, later ones ignore it.
     """
 
-    reads = ("transform_param", "data_param")
+    reads: tuple[str, ...] = ("transform_param", "data_param")
     top_count = (1, 2)
-    without_effect = ("data_param.prefetch",)
+    without_effect = ("data_param.prefetch", *WITHOUT_EFFECT)
     refused = {
-        **FORKS_ONLY,
+        **REFUSED,
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 
     def open(self) -> None:
+        self.open_source()
+        rand_skip = self.layer_param.data_param.rand_skip
+        for _ in range(caffe_rng().draw() % rand_skip if rand_skip else 0):
+            self.advance()
+
+    def open_source(self) -> None:
+        """Open the database at its first record."""
         param = self.layer_param.data_param
         self.batch_size, self.source = param.batch_size, param.source
         if param.backend != DataParameter.LMDB:
@@ -46,8 +54,6 @@ class Data(ImageBatches):
         self.cursor: Any = self.database.environment.begin(buffers=False).cursor()
         if not self.cursor.first():
             raise self.error(f"the LMDB '{self.source}' is empty")
-        for _ in range(caffe_rng().draw() % param.rand_skip if param.rand_skip else 0):
-            self.advance()
 
     def current(self) -> tuple[np.ndarray, int, str]:
         datum, name = read_datum(self, self.source, *self.cursor.item())
@@ -67,15 +73,21 @@ class Data(ImageBatches):
             )
 
     def _pixels(self, datum: Datum, name: str) -> np.ndarray:
-        transform, flag = self.layer_param.transform_param, cv2.IMREAD_UNCHANGED
+        transform = self.layer_param.transform_param
+        if (transform.force_color or transform.force_gray) and not datum.encoded:
+            warnings.warn(
+                f"layer '{self.name}' ({self.type}): force_color and force_gray have no effect on raw Datums",
+                stacklevel=2,
+            )
+        return pixels(self, datum, name, self.flag)
+
+    @property
+    def flag(self) -> int:
+        """How OpenCV decodes an image."""
+        transform = self.layer_param.transform_param
         if transform.force_color or transform.force_gray:
-            flag = cv2.IMREAD_COLOR if transform.force_color else cv2.IMREAD_GRAYSCALE
-            if not datum.encoded:
-                warnings.warn(
-                    f"layer '{self.name}' (Data): force_color and force_gray have no effect on raw Datums",
-                    stacklevel=2,
-                )
-        return pixels(self, datum, name, flag)
+            return cv2.IMREAD_COLOR if transform.force_color else cv2.IMREAD_GRAYSCALE
+        return cv2.IMREAD_UNCHANGED
 
     def _about_leveldb(self) -> str:
         if os.path.exists(os.path.join(self.source, "data.mdb")):

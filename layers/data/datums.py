@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.data.transformer import decode
-from caffe_compat.prototxt.caffe_pb2 import Datum
+from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Datum
 
 
 class Database:
@@ -53,11 +53,30 @@ def open_database(owner: ErrorFactory, path: str) -> Database:
 
 def read_datum(owner: ErrorFactory, source: str, key: bytes, value: bytes) -> tuple[Datum, str]:
     """A Datum, and its name for errors. Raises owner's error where it is none."""
-    name = f"'{source}', key '{key.decode(errors='backslashreplace')}'"
+    name = record_name(source, key)
     try:
         return Datum.FromString(value), name
     except DecodeError as error:
         raise owner.error(f"{name}: this is no Datum") from error
+
+
+def read_annotated(owner: ErrorFactory, source: str, key: bytes, value: bytes) -> tuple[AnnotatedDatum, str]:
+    """An AnnotatedDatum, and its name for errors. Raises owner's error where it is none."""
+    name = record_name(source, key)
+    try:
+        record = AnnotatedDatum.FromString(value)
+    except DecodeError as error:
+        raise owner.error(f"{name}: this is no AnnotatedDatum") from error
+    if not record.HasField("datum"):
+        raise owner.error(
+            f"{name}: this is no AnnotatedDatum; make the database by convert_annoset, or take a Data layer for it"
+        )
+    return record, name
+
+
+def record_name(source: str, key: bytes) -> str:
+    """What errors call a record."""
+    return f"'{source}', key '{key.decode(errors='backslashreplace')}'"
 
 
 def pixels(owner: ErrorFactory, datum: Datum, name: str, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:

@@ -8,8 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.data.transformer import DataTransformer
-from caffe_compat.rng import caffe_rng
+from caffe_compat.layers.data.image_transformer import ImageTransformer
 
 
 class ImageBatches(Layer):
@@ -43,17 +42,22 @@ class ImageBatches(Layer):
         raise NotImplementedError
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.transformer = DataTransformer(self)
+        self.transformer = ImageTransformer(self)
         self.open()
         if self.batch_size < 1:
             raise self.error("batch_size is 0; give a positive one")
         self.transformer.init_rand()
-        caffe_rng().draw()  # Caffe seeds its prefetch thread
+        self.transformer.start_thread()
+        self.shape_tops(top)
+
+    def shape_tops(self, top: Sequence[Blob]) -> None:
+        """Shape the tops as the first image wants it."""
         top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
         for labels in top[1:]:
             labels.reshape(self.batch_size)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.transformer.new_batch()
         for i in range(self.batch_size):
             image, label, name = self.current()
             if i == 0:

@@ -9,9 +9,14 @@ import numpy as np
 
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
-from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.image_batches import ImageBatches
-from caffe_compat.layers.data.transformer import FORKS_ONLY, moved, read_image
+from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
+from caffe_compat.layers.data.transformer import (
+    moved,
+    read_image,
+    rng_state,
+    set_rng_state,
+)
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
 
@@ -35,8 +40,9 @@ class ImageData(ImageBatches):
 
     reads = ("transform_param", "image_data_param")
     top_count = (2, 2)
+    without_effect = WITHOUT_EFFECT
     refused = {
-        **FORKS_ONLY,
+        **REFUSED,
         **moved("image_data_param", "scale", "mean_file", "crop_size", "mirror"),
         "transform_param.force_color": "images are read in colour unless image_data_param { is_color: false }",
         "transform_param.force_gray": "write it as image_data_param { is_color: false }",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -13,16 +15,33 @@ from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
 from caffe_compat.rng import Rng, caffe_rng
 
 HONOURED = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
-FORKS_ONLY = {
-    f"transform_param.{field.name}": f"only forks of Caffe know it: there is {', '.join(HONOURED)}"
-    for field in TransformationParameter.DESCRIPTOR.fields
-    if field.name not in HONOURED
-}
+
+
+def others(*honoured: str) -> dict[str, str]:
+    """What a data layer refuses: fields of transform_param but these."""
+    return {
+        f"transform_param.{field.name}": f"only forks of Caffe know it: there is {', '.join(honoured)}"
+        for field in TransformationParameter.DESCRIPTOR.fields
+        if field.name not in honoured
+    }
+
+
+FORKS_ONLY = others(*HONOURED)
 
 
 def moved(message: str, *fields: str) -> dict[str, str]:
     """What a data layer refuses: params of its own that are transform_param's since 2014."""
     return {f"{message}.{field}": f"write it as transform_param {{ {field}: ... }}" for field in fields}
+
+
+class Placed(NamedTuple):
+    """Where a transformed image lies in the resized one, whose size is height x width: what its objects need."""
+
+    mirrored: bool
+    y: int
+    x: int
+    height: int
+    width: int
 
 
 class DataTransformer:
@@ -45,35 +64,46 @@ class DataTransformer:
         self.mean = self._read_mean()
         self.init_rand()
 
+    @property
+    def crop(self) -> tuple[int, int] | None:
+        """Height and width of a crop."""
+        return (self.param.crop_size, self.param.crop_size) if self.param.crop_size else None
+
     def init_rand(self) -> None:
         """Start the own stream of random numbers with one number of the global one, if any are needed."""
-        crops = self.layer.phase == TRAIN and self.param.crop_size
+        crops = self.layer.phase == TRAIN and self.crop
         self.rng = Rng(caffe_rng().draw()) if self.param.mirror or crops else None
 
     def shape(self, image: np.ndarray) -> tuple[int, ...]:
         """Of the image when it is transformed: channels, height, width."""
-        crop = self.param.crop_size
-        return (len(image), crop, crop) if crop else image.shape
+        return len(image), *(self.crop or image.shape[1:])
 
-    def transform(self, image: np.ndarray, out: np.ndarray, name: str) -> None:
+    def changed(self, image: np.ndarray) -> np.ndarray:
+        """The image that is cropped."""
+        return image
+
+    def transform(self, image: np.ndarray, out: np.ndarray, name: str) -> Placed:
         """Write the transformed image to `out`; `name` is for errors."""
-        crop, (_, height, width) = self.param.crop_size, image.shape
-        if crop > min(height, width):
-            raise self.layer.error(f"{name} is {height} x {width}, smaller than crop_size {crop}")
+        mirror = bool(self.param.mirror and self._rand(2))
         if out.shape != self.shape(image):
             raise self.layer.error(
                 f"{name} gives {self.shape(image)} where the batch has {out.shape} (channels, height, width); "
                 "make all images alike (new_height and new_width, or crop_size), or set batch_size: 1"
             )
+        image = self.changed(image)
+        _, height, width = image.shape
+        if self.crop and (self.crop[0] > height or self.crop[1] > width):
+            size = f"crop_size {self.crop[0]}" if self.param.crop_size else f"the crop {self.crop}"
+            raise self.layer.error(f"{name} is {height} x {width}, smaller than {size}")
         mean = self._mean_of(image, name)
-        mirror = self.param.mirror and self._rand(2)
-        y, x = self._corner(height, width) if crop else (0, 0)
+        y, x = self._corner(height, width) if self.crop else (0, 0)
         window = np.s_[:, y : y + out.shape[1], x : x + out.shape[2]]
         target = out[:, :, ::-1] if mirror else out
         target[...] = image[window]
         if mean is not None:
             target -= mean[window] if self.param.HasField("mean_file") else mean
         target *= np.float32(self.param.scale)
+        return Placed(mirror, y, x, height, width)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return {} if self.rng is None else rng_state("transform", self.rng)
@@ -103,10 +133,11 @@ class DataTransformer:
         return mean
 
     def _corner(self, height: int, width: int) -> tuple[int, int]:
-        crop = self.param.crop_size
+        assert self.crop is not None
+        down, across = height - self.crop[0], width - self.crop[1]
         if self.layer.phase == TRAIN:
-            return self._rand(height - crop + 1), self._rand(width - crop + 1)
-        return (height - crop) // 2, (width - crop) // 2
+            return self._rand(down + 1), self._rand(across + 1)
+        return down // 2, across // 2
 
     def _rand(self, n: int) -> int:
         assert self.rng is not None

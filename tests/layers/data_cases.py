@@ -10,8 +10,8 @@ import numpy as np
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.data.memory_data import MemoryData
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
-from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobShape, Datum
-from layers.harness import Case, Runner, labels, unit
+from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, BlobProto, BlobShape, Datum
+from layers.harness import Case, Runner, detections, labels, objects, unit
 
 
 def data_cases(folder: Path) -> list[Case]:
@@ -19,10 +19,12 @@ def data_cases(folder: Path) -> list[Case]:
     _images(folder)
     return [
         *_data(folder),
+        *_annotated(folder),
         *_image_data(folder),
         *_window_data(folder),
         *_hdf5(folder),
         *_infogain(folder),
+        *_evaluated(folder),
         *_arrays(),
     ]
 
@@ -46,6 +48,10 @@ TRANSFORMS = (
     "mirror: true",
     "mean_value: 3 mean_value: 5 mean_value: 7",
     'mean_file: "FOLDER/mean"',
+)
+OF_IMAGES = (
+    "resize_param { height: 5 width: 4 interp_mode: AREA interp_mode: NEAREST } noise_param { inverse: true }",
+    "crop_h: 3 crop_w: 5",
 )
 
 
@@ -82,10 +88,57 @@ def _data(folder: Path) -> list[Case]:
     return [
         _case("Data", f"data_param {{ {source} }}"),
         _case("Data", f"data_param {{ {source} rand_skip: 4 }}"),
-        *_transformed(folder, "Data", f"data_param {{ {source} }}", (*TRANSFORMS, "force_gray: true")),
+        *_transformed(
+            folder, "Data", f"data_param {{ {source} }}", (*TRANSFORMS, *OF_IMAGES, "force_gray: true")
+        ),
         *_transformed(
             folder, "Data", f"data_param {{ {source.replace('/db', '/grey')} }}", ("force_color: true",)
         ),
+    ]
+
+
+def _annotated(folder: Path) -> list[Case]:
+    try:
+        import lmdb
+    except ImportError:
+        return []
+    grey = cv2.imencode(".png", np.random.RandomState(5).randint(0, 256, (6, 7)).astype(np.uint8))[
+        1
+    ].tobytes()
+    for name, kind in (("objects", AnnotatedDatum.BBOX), ("untyped", None)):
+        path = f"{folder}/{name}"
+        with lmdb.open(path, map_size=2**20) as environment, environment.begin(write=True) as write:
+            for i in range(3):
+                image = (folder / f"{i}.png").read_bytes() if kind is not None else grey
+                record = AnnotatedDatum(datum=Datum(encoded=True, data=image, label=i + 2), type=kind)
+                group = record.annotation_group.add(group_label=3 - i)
+                for j in range(i + 1):
+                    box = group.annotation.add(instance_id=j).bbox
+                    box.xmin, box.ymin, box.xmax, box.ymax = 0.1 * j, 0.2, 0.5 + 0.2 * j, 0.9
+                    box.difficult = j == 1
+                write.put(f"{i:08d}".encode(), record.SerializeToString())
+    source = f'data_param {{ source: "{folder}/objects" backend: LMDB batch_size: 2 }}'
+    transforms = (
+        *TRANSFORMS,
+        *OF_IMAGES,
+        "force_gray: true",
+        "distort_param { contrast_prob: 1 contrast_lower: 0.5 contrast_upper: 1.5 }",
+        "expand_param { max_expand_ratio: 4 } resize_param { height: 8 width: 9 }",
+        "crop_size: 3 emit_constraint { emit_type: CENTER }",
+    )
+    warp = "transform_param { resize_param { height: 8 width: 9 } }"
+    params = (
+        f"batch_sampler {{ sampler {{ min_scale: 0.3 }} max_sample: 1 }} }} {warp}",
+        "yolo_data_type: 1 train_diffcult: false }",
+        f"yolo_data_jitter: 0.5 }} {warp}",
+    )
+    untyped = f'data_param {{ source: "{folder}/untyped" backend: LMDB batch_size: 2 }}'
+    return [
+        _case("AnnotatedData", source),
+        *_transformed(folder, "AnnotatedData", source, transforms),
+        *(_case("AnnotatedData", f"{source} annotated_data_param {{ {text}") for text in params),
+        _case("AnnotatedData", f"{untyped} annotated_data_param {{ anno_type: BBOX }}"),
+        *_transformed(folder, "AnnotatedData", untyped, ("force_color: true",)),
     ]
 
 
@@ -100,7 +153,7 @@ def _image_data(folder: Path) -> list[Case]:
     )
     return [
         *(_case("ImageData", f"image_data_param {{ {source} {params} }}") for params in more),
-        *_transformed(folder, "ImageData", f"image_data_param {{ {source} }}"),
+        *_transformed(folder, "ImageData", f"image_data_param {{ {source} }}", (*TRANSFORMS, *OF_IMAGES)),
     ]
 
 
@@ -152,6 +205,20 @@ def _infogain(folder: Path) -> list[Case]:
     (folder / "gains").write_bytes(gains.SerializeToString())
     layer = f'type: "InfogainLoss" infogain_loss_param {{ source: "{folder}/gains" }}'
     return [Case(layer, [(4, 3, 2), (4, 2)], fills=[unit, labels(3)])]
+
+
+def _evaluated(folder: Path) -> list[Case]:
+    (folder / "sizes").write_text("a 3 5\nb 4 2\n")
+    return [
+        Case(
+            f'type: "DetectionEvaluate" detection_evaluate_param {{ num_classes: 3 overlap_threshold: 0.4 '
+            f'background_label_id: 9 name_size_file: "{folder}/sizes" {resize} }}',
+            [(1, 1, 41, 7), (1, 1, 17, 8)],
+            fills=[detections(3, 3), objects(3, 3)],
+            gradient=False,
+        )
+        for resize in ("", "resize_param { resize_mode: FIT_LARGE_SIZE_AND_PAD height: 20 width: 12 }")
+    ]
 
 
 def _arrays() -> list[Case]:

@@ -103,6 +103,22 @@ def objects(images: int, classes: int) -> Fill:
     return fill
 
 
+def detections(images: int, classes: int) -> Fill:
+    """1 x 1 x D x 7: image, class from 1 (-1 in one row), score, box; large boxes, which overlap many."""
+
+    def fill(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        n = shape[2]
+        corner = rng.uniform(0, 0.4, (n, 2))
+        far = corner + rng.uniform(0.3, 0.6, (n, 2))
+        label = rng.randint(1, classes, n)
+        label[1] = -1
+        return np.column_stack([rng.randint(0, images, n), label, rng.uniform(0, 1, n), corner, far]).reshape(
+            shape
+        )
+
+    return fill
+
+
 @dataclass
 class Case:
     """One layer with its inputs: what the contract sweep and the gradient check run.

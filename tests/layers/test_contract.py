@@ -7,6 +7,7 @@ from layers.cases import CASES
 from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
+    "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",

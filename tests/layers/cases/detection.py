@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from layers.harness import Case, normal, objects, priors, unit
+import numpy as np
+
+from layers.harness import Case, detections, normal, objects, priors, unit
+
+
+def difficult_objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Objects of two of three images; the row that says that no more come is the last but two."""
+    rows = objects(3, 4)(rng, shape)
+    rows[0, 0, 1, 0] = 0  # where `objects` has -1
+    rows[0, 0, -3, 0] = -1
+    return rows
+
 
 CASES = [
     *(
@@ -39,6 +50,20 @@ CASES = [
             ),
             (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
             (1, "confidence_threshold: 1"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "DetectionEvaluate" detection_evaluate_param {{ {params} }}',
+            [(1, 1, 23, 7), (1, 1, 11, 8)],
+            [(1, 1, 5, 7), (1, 1, 19, 8)],
+            fills=[detections(3, 4), difficult_objects],
+            gradient=False,
+            note="counts",
+        )
+        for params in (
+            "num_classes: 4",
+            "num_classes: 3 background_label_id: 7 overlap_threshold: 0.3 evaluate_difficult_gt: false",
         )
     ),
     *(

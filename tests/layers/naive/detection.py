@@ -95,7 +95,65 @@ def multibox_loss(given: Given) -> list[np.ndarray]:
     return [divided(place + score, loss_param, images, priors, matches)]
 
 
+def in_pixels(box, height, width, resize) -> list[float]:
+    """A box in parts of the resized image, on the image."""
+    if resize.resize_mode == resize.FIT_LARGE_SIZE_AND_PAD:
+        aspect, whole = width / height, resize.width / resize.height
+        across = 0 if aspect > whole else (1 - aspect / whole) / 2
+        down = (1 - whole / aspect) / 2 if aspect > whole else 0
+        box = [(v - pad) / (1 - 2 * pad) for v, pad in zip(box, (across, down) * 2, strict=True)]
+    return [min(max(v, 0), 1) * side for v, side in zip(box, (width, height) * 2, strict=True)]
+
+
+def overlap(a, b, more: int) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width < 0 or height < 0:
+        width = height = 0
+    common = (width + more) * (height + more)
+    areas = [(c[2] - c[0] + more) * (c[3] - c[1] + more) for c in (a, b)]
+    return common / (sum(areas) - common)
+
+
+def detection_evaluate(given: Given) -> list[np.ndarray]:
+    param = given.param.detection_evaluate_param
+    found, things = [list(row) for row in given.bottom[0][0, 0]], []
+    for row in given.bottom[1][0, 0]:
+        if row[0] == -1:
+            break
+        things.append([*row, False])
+    sizes = []
+    if param.name_size_file:
+        with open(param.name_size_file) as file:
+            sizes = [tuple(map(int, line.split()[1:])) for line in file]
+    rows = []
+    for c in range(param.num_classes):
+        if c != param.background_label_id:
+            mine = [t for t in things if t[1] == c and (param.evaluate_difficult_gt or not t[7])]
+            rows.append([-1, c, len(mine), -1, -1])
+    images = sorted({row[0] for row in found if row[0] != -1})
+    for number, image in enumerate(images):
+        for c in sorted({row[1] for row in found if row[0] == image} - {-1}):
+            mine = [row for row in found if row[0] == image and row[1] == c]
+            goals = [t for t in things if t[0] == image and t[1] == c]
+            for row in sorted(mine, key=lambda row: -row[2]) if goals else mine:
+                boxes = [row[3:7], *(t[3:7] for t in goals)]
+                if sizes:
+                    boxes = [in_pixels(box, *sizes[number % len(sizes)], param.resize_param) for box in boxes]
+                shares = [overlap(boxes[0], box, bool(sizes)) for box in boxes[1:]]
+                best = max(shares, default=-1)
+                right, wrong = 0, 1
+                if best >= param.overlap_threshold:
+                    goal = goals[shares.index(best)]
+                    right, wrong = (0, 1) if goal[8] else (1, 0)
+                    if goal[7] and not param.evaluate_difficult_gt:
+                        right = wrong = 0
+                    goal[8] = True
+                rows.append([image, c, row[2], right, wrong])
+    return [np.array([[rows]])]
+
+
 NAIVE = {
+    "DetectionEvaluate": detection_evaluate,
     "DetectionOutput": detection_output,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
