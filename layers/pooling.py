@@ -21,8 +21,8 @@ class Pooling(Layer):
     """The maximum (MAX), the average (AVE) or one drawn element (STOCHASTIC) of each window of each channel.
 
     bottom: N x C x H x W. top[0]: N x C x H' x W' with H' = (H + 2 pad - kernel) / stride + 1, rounded up
-    (round_mode: FLOOR rounds down); with padding, a last window that would start behind the image is left
-    out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the first of
+    (round_mode: FLOOR, or forks' ceil_mode: false, rounds down); with padding, a last window that would start behind
+    the image is left out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the first of
     equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
     the maximum, and takes no gradient. Positions are not kept: backward finds them again.
 
@@ -42,6 +42,8 @@ class Pooling(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.pooling_param
+        if param.HasField("round_mode") and rounds_up(param) != (param.round_mode == PoolingParameter.CEIL):
+            raise self.error("round_mode and ceil_mode contradict each other; remove one")
         if len(top) > 1 and param.pool != PoolingParameter.MAX:
             raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
         self._positions = np.empty(0, np.int64)
@@ -95,7 +97,7 @@ class Pooling(Layer):
 
     def _output_size(self, size: int, kernel: int, stride: int, pad: int) -> int:
         span = size + 2 * pad - kernel
-        if self.layer_param.pooling_param.round_mode == PoolingParameter.CEIL:
+        if rounds_up(self.layer_param.pooling_param):
             span += stride - 1
         pooled = span // stride + 1
         starts_behind = any(self._pad) and (pooled - 1) * stride >= size + pad
@@ -137,6 +139,11 @@ class Pooling(Layer):
             kernels.weighted_backward(x, self._window, y, diff, bottom_diff)
         else:
             kernels.max_backward(_planes(bottom[0].data), self._window, diff, bottom_diff)
+
+
+def rounds_up(param: PoolingParameter) -> bool:
+    """Whether the number of windows is rounded up; ceil_mode is what several forks have in place of round_mode."""
+    return param.ceil_mode if param.HasField("ceil_mode") else param.round_mode == PoolingParameter.CEIL
 
 
 def _planes(array: np.ndarray) -> np.ndarray:

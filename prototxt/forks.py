@@ -83,13 +83,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         ),
         "TransformationParameter": "bgr2rgb pad random_aspect_ratio_param random_resize_param",
     },
-    "MS-CNN": {
-        "LayerParameter": (
-            "bbox_reg_param box_output_param decode_bbox_param detection_accuracy_param "
-            "detection_loss_param image_gt_data_param proposal_target_param"
-        ),
-        "ROIPoolingParameter": "pad_ratio",
-    },
     "NVCaffe": {
         "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",
         "DataParameter": "cache parser_threads precache threads",

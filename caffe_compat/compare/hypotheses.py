@@ -13,6 +13,7 @@ import numpy as np
 
 from caffe_compat.compare.recompute import Hypothesis, LayerInputs
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.pooling import rounds_up
 from caffe_compat.prototxt.caffe_pb2 import LossParameter, LRNParameter, Phase, PoolingParameter
 
 MEANS = {  # B, G, R
@@ -119,9 +120,11 @@ def _affine_swapped(scale: float, offset: np.ndarray, x: np.ndarray) -> np.ndarr
 
 def _pooling(inputs: LayerInputs) -> Iterator[Hypothesis]:
     param = inputs.param.pooling_param
-    floors = param.round_mode == PoolingParameter.FLOOR
-    mode, word = (PoolingParameter.CEIL, "up (ceil)") if floors else (PoolingParameter.FLOOR, "down (floor)")
-    yield Hypothesis(f"it rounds the number of windows {word}", _set("pooling_param", round_mode=mode))
+    up = rounds_up(param)
+    field = "ceil_mode" if param.HasField("ceil_mode") else "round_mode"
+    other = not up if field == "ceil_mode" else PoolingParameter.FLOOR if up else PoolingParameter.CEIL
+    word = "down (floor)" if up else "up (ceil)"
+    yield Hypothesis(f"it rounds the number of windows {word}", _set("pooling_param", **{field: other}))
     for pool, word in ((PoolingParameter.MAX, "maximum"), (PoolingParameter.AVE, "average")):
         if param.pool != pool:
             yield Hypothesis(f"it takes the {word} of a window", _set("pooling_param", pool=pool))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.pooling import rounds_up
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
@@ -37,7 +38,7 @@ def _pooled(write: Operators, layer: Layer, x: str) -> str:
         return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
     kernel, stride, pad = (_pair(param, *names) for names in FIELDS)
     behind = [
-        _pad_behind(*axis, any(pad), param.round_mode) for axis in zip(kernel, stride, pad, strict=True)
+        _pad_behind(*axis, any(pad), rounds_up(param)) for axis in zip(kernel, stride, pad, strict=True)
     ]
     if any(b >= k for b, k in zip(behind, kernel, strict=True)):
         raise layer.error(
@@ -63,13 +64,13 @@ def _pair(param: PoolingParameter, field: str, prefix: str) -> tuple[int, int]:
     return getattr(param, field), getattr(param, field)
 
 
-def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, round_mode: int) -> int:
+def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, rounds_up: bool) -> int:
     """The pad behind an axis with which rounding down gives Caffe's number of windows, for every size n.
 
     Caffe rounds (n + 2 pad - kernel) / stride up: so does rounding down with stride - 1 more. Where there is any
     padding, only windows that start before n + pad count: these are (n + pad - 1) / stride + 1, rounded down, which
     is what a pad of kernel - 1 gives. The smaller pad gives the smaller number.
     """
-    if round_mode == PoolingParameter.FLOOR:
+    if not rounds_up:
         return pad
     return min(pad + stride - 1, kernel - 1) if is_padded else stride - 1

@@ -34,6 +34,8 @@ def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
     param = layer.layer_param.roi_pooling_param
     maps, rois = bottoms
     image = write("Cast", _column(write, rois, 0), to=TensorProto.INT64)
+    if param.pad_ratio:
+        rois = _grown(write, rois, param.pad_ratio)
     scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
     places = _rounded(write, scaled)
     rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
@@ -45,6 +47,16 @@ def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
         write("Unsqueeze", columns.have_pixels, write.ints([1, 2])),
     )
     return [write("Where", is_there, pooled, write.floats(0))]
+
+
+def _grown(write: Operators, rois: str, pad_ratio: float) -> str:
+    """The RoIs with each side moved out by pad_ratio of the width, or height."""
+    image, low, high = (
+        write("Gather", rois, write.ints(columns), axis=1) for columns in ([0], [1, 2], [3, 4])
+    )
+    size = write("Add", write("Sub", high, low), write.floats(1))
+    pad = write("Mul", size, write.floats(np.float32(pad_ratio)))
+    return write("Concat", image, write("Sub", low, pad), write("Add", high, pad), axis=1)
 
 
 def _column(write: Operators, rois: str, index: int) -> str:

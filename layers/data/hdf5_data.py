@@ -10,7 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
 

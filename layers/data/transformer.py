@@ -10,6 +10,7 @@ import numpy as np
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.binaryproto import read_binaryproto
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
 from caffe_compat.rng import Rng, caffe_rng
 
@@ -168,14 +169,3 @@ def read_image_file(owner: ErrorFactory, path: str, place: str) -> bytes:
             return file.read()
     except OSError as error:
         raise owner.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error
-
-
-def rng_state(name: str, rng: Rng) -> dict[str, np.ndarray]:
-    """The state of a stream of random numbers as a layer's get_state gives it."""
-    words, position = rng.get_state()
-    return {f"{name}_words": words, f"{name}_position": np.array(position)}
-
-
-def set_rng_state(name: str, rng: Rng, state: dict[str, np.ndarray]) -> None:
-    """Go on from where `rng_state` stood."""
-    rng.set_state((state[f"{name}_words"], int(state[f"{name}_position"])))

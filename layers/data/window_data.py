@@ -9,14 +9,13 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.transformer import (
     FORKS_ONLY,
     DataTransformer,
     decode,
     moved,
     read_image_file,
-    rng_state,
-    set_rng_state,
 )
 from caffe_compat.layers.data.window_file import Window, read_geometry
 from caffe_compat.layers.data.window_region import window_region

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_rois
+from caffe_compat.layers.fast_rcnn.rois import check_shapes, grown, read_rois
 from caffe_compat.layers.kernels import roi_pooling as kernels
 from caffe_compat.layers.registry import register
 
@@ -19,10 +19,12 @@ class ROIPooling(Layer):
     """Max pooling of each region of interest into pooled_h x pooled_w bins (roi_pooling_param).
 
     bottom[0]: N x C x H x W maps. bottom[1]: R x 5 RoIs: index of the image, x1 y1 x2 y2 in pixels, both
-    corners inside; times spatial_scale, rounded half away from zero, they are pixels of the map.
+    corners inside; times spatial_scale, rounded half away from zero, they are pixels of the map. MS-CNN's pad_ratio
+    moves each side of a RoI out by that part of its width or height before.
     top[0]: R x C x pooled_h x pooled_w; a bin outside the map is 0. The RoIs take no gradient. Positions of
     the maxima are not kept: backward finds them again. Raises LayerError for a RoI of no image or not finite.
-    Source: ROIPoolingLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.1.
+    Source: ROIPoolingLayer of the Fast R-CNN fork of Caffe; Girshick, Fast R-CNN (2015), section 2.1; pad_ratio: that
+    of zhaoweicai/mscnn; Cai et al., A Unified Multi-scale Deep CNN (2016), section 4.1.
     """
 
     reads = ("roi_pooling_param",)
@@ -37,7 +39,7 @@ class ROIPooling(Layer):
                 f"pooled_h is {param.pooled_h} and pooled_w {param.pooled_w}; both must be above 0"
             )
         self.bins = param.pooled_h, param.pooled_w
-        self.scale = np.float32(param.spatial_scale)
+        self.scale, self.pad_ratio = np.float32(param.spatial_scale), param.pad_ratio
         dtype = bottom[0].dtype
         self.maps = Blob((), dtype)  # channels last; data and diff are the copies of bottom[0]'s
         self.pooled, self.best, self.where = Blob((), dtype), Blob((), dtype), Blob((), np.int32)
@@ -53,13 +55,13 @@ class ROIPooling(Layer):
         self.where.reshape(threads, channels)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        rois = read_rois(self, bottom, self.scale)
+        rois = read_rois(self, bottom, self.scale, self.pad_ratio)
         kernels.roi_pooling(self.channels_last(bottom[0]), rois, self.scale, self.pooled.data, top[0].data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        rois = bottom[1].data.reshape(-1, 5)
+        rois = grown(bottom[1].data.reshape(-1, 5), self.pad_ratio)
         kernels.roi_pooling_backward(
             self.channels_last(bottom[0]),
             rois,

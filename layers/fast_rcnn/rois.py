@@ -22,15 +22,18 @@ def check_shapes(layer: Layer, bottom: Sequence[Blob]) -> None:
         raise layer.error(f"bottom[1] has the shape {bottom[1].shape}; expected R x 5: image, x1, y1, x2, y2")
 
 
-def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.ndarray:
+def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32, pad_ratio: float = 0.0) -> np.ndarray:
     """Return the RoIs as R x 5. Raises LayerError for one of no image, not finite, or too far away.
+
+    Each side of a RoI is moved out by pad_ratio of its width, or height (MS-CNN's context).
 
     Of RoIs that end before they start, and of those outside the image, Caffe computes numbers, and so do we; the
     layer's first ones of each kind are a warning.
     """
     rois, images = bottom[1].data.reshape(-1, 5), bottom[0].num
+    regions = grown(rois, pad_ratio)
     in_batch = (rois[:, 0] >= 0) & (rois[:, 0] < images)
-    placed = (np.abs(rois[:, 1:] * scale) < FARTHEST).all(axis=1)  # NaN is not
+    placed = (np.abs(regions[:, 1:] * scale) < FARTHEST).all(axis=1)  # NaN is not
     wrong = np.flatnonzero(~(in_batch & placed))
     if wrong.size:
         image, *corners = (float(value) for value in rois[wrong[0]])
@@ -43,7 +46,15 @@ def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32) -> np.nda
             f"(times spatial_scale, {scale:g}) are below 2**30"
         )
     _warn(layer, bottom[0].shape[2:], rois, scale)
-    return rois
+    return regions
+
+
+def grown(rois: np.ndarray, pad_ratio: float) -> np.ndarray:
+    """The RoIs (R x 5) with each side moved out by pad_ratio of the width, or height, as MS-CNN does it."""
+    if not pad_ratio:
+        return rois
+    pad = (rois[:, 3:5] - rois[:, 1:3] + np.float32(1)) * np.float32(pad_ratio)
+    return np.hstack([rois[:, :1], rois[:, 1:3] - pad, rois[:, 3:5] + pad])
 
 
 def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32) -> None:

@@ -1,4 +1,4 @@
-"""Bilinear samples in the bins of RoIs, averaged. Places are computed in float32, whatever the maps are."""
+"""Bilinear samples in RoIs: in bins, averaged, or on a grid. Places are in float32, whatever the maps are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 SAMPLES = 2  # along each side of a bin
+GRID = 1  # one sample at each point of a grid
 
 
 @njit(cache=True, error_model="numpy")
@@ -32,15 +33,46 @@ def sample_lines(low, high, scale, bins, limit):
     return before, behind, near, far
 
 
+@njit(cache=True, error_model="numpy")
+def grid_lines(low, high, scale, count, limit):
+    """As sample_lines, for `count` places from one side of the RoI to the other; a pixel's place is its centre."""
+    before, behind = np.empty(count, np.int64), np.empty(count, np.int64)
+    near, far = np.empty(count, np.float32), np.empty(count, np.float32)
+    half = np.float32(0.5)
+    first = np.float32(low) * scale - half
+    size = np.float32(high) * scale - half - first
+    step = size / np.float32(count - 1)
+    for s in range(count):
+        place = first + np.float32(s) * step
+        inside = size > 0 and place >= -half and place <= np.float32(limit) - half
+        place = min(max(place, np.float32(0)), np.float32(limit - 1))
+        before[s] = np.int64(place)
+        behind[s] = min(before[s] + 1, limit - 1)
+        far[s] = place - np.float32(before[s]) if inside else np.float32(0)
+        near[s] = np.float32(1) - far[s] if inside else np.float32(0)
+    return before, behind, near, far
+
+
+@njit(cache=True, error_model="numpy")
+def lines(low, high, scale, samples, tops, limit):
+    """The places along one axis of which each of `tops` elements averages `samples`; with GRID they are grid_lines."""
+    if samples == GRID:
+        return grid_lines(low, high, scale, tops, limit)
+    return sample_lines(low, high, scale, tops, limit)
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
-def roi_align(maps, rois, scale, top):
-    """Write the averages into top (R x C x PH x PW). maps: N x C x H x W; rois: R x 5 (image, x1, y1, x2, y2)."""
+def roi_align(maps, rois, scale, samples, top):
+    """Write the averages into top (R x C x PH x PW). maps: N x C x H x W; rois: R x 5 (image, x1, y1, x2, y2).
+
+    samples: along each side of a bin, SAMPLES or GRID.
+    """
     _, channels, bins_h, bins_w = top.shape
     _, _, height, width = maps.shape
-    share = np.float32(1 / SAMPLES**2)
+    share = np.float32(1) / np.float32(samples * samples)
     for r in prange(len(rois)):
-        y0, y1, v0, v1 = sample_lines(rois[r, 2], rois[r, 4], scale, bins_h, height)
-        x0, x1, u0, u1 = sample_lines(rois[r, 1], rois[r, 3], scale, bins_w, width)
+        y0, y1, v0, v1 = lines(rois[r, 2], rois[r, 4], scale, samples, bins_h, height)
+        x0, x1, u0, u1 = lines(rois[r, 1], rois[r, 3], scale, samples, bins_w, width)
         for c in range(channels):
             plane = maps[np.int64(rois[r, 0]), c]
             top[r, c] = np.float32(0)
@@ -50,29 +82,29 @@ def roi_align(maps, rois, scale, top):
                     a, b = x0[j], x1[j]
                     value = v0[i] * (u0[j] * above[a] + u1[j] * above[b])
                     value += v1[i] * (u0[j] * below[a] + u1[j] * below[b])
-                    top[r, c, i // SAMPLES, j // SAMPLES] += value * share
+                    top[r, c, i // samples, j // samples] += value * share
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def roi_align_backward(rois, scale, top_diff, diff):
+def roi_align_backward(rois, scale, samples, top_diff, diff):
     """Write the gradient at the maps into diff: each sample's goes to its four pixels, as they weigh.
 
     Every thread has its own channels, so the sums are always taken in the order of the RoIs.
     """
     _, _, bins_h, bins_w = top_diff.shape
     _, channels, height, width = diff.shape
-    share = np.float32(1 / SAMPLES**2)
+    share = np.float32(1) / np.float32(samples * samples)
     for c in prange(channels):
         diff[:, c] = np.float32(0)
         for r in range(len(rois)):
-            y0, y1, v0, v1 = sample_lines(rois[r, 2], rois[r, 4], scale, bins_h, height)
-            x0, x1, u0, u1 = sample_lines(rois[r, 1], rois[r, 3], scale, bins_w, width)
+            y0, y1, v0, v1 = lines(rois[r, 2], rois[r, 4], scale, samples, bins_h, height)
+            x0, x1, u0, u1 = lines(rois[r, 1], rois[r, 3], scale, samples, bins_w, width)
             plane = diff[np.int64(rois[r, 0]), c]
             for i in range(len(y0)):
                 above, below = plane[y0[i]], plane[y1[i]]
                 for j in range(len(x0)):
                     a, b = x0[j], x1[j]
-                    part = top_diff[r, c, i // SAMPLES, j // SAMPLES] * share
+                    part = top_diff[r, c, i // samples, j // samples] * share
                     above[a] += v0[i] * u0[j] * part
                     above[b] += v0[i] * u1[j] * part
                     below[a] += v1[i] * u0[j] * part

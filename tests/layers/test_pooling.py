@@ -48,7 +48,9 @@ def windows(param, height, width):
     for size, k, s, p in zip(
         (height, width), kernel, pair("stride", "stride"), pair("pad", "pad"), strict=True
     ):
-        rounded = (math.floor if param.round_mode else math.ceil)((size + 2 * p - k) / s) + 1
+        rounded = (math.floor if param.round_mode or not param.ceil_mode else math.ceil)(
+            (size + 2 * p - k) / s
+        ) + 1
         if padded and (rounded - 1) * s >= size + p:
             rounded -= 1
         starts = [i * s - p for i in range(rounded)]

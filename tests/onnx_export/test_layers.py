@@ -72,6 +72,7 @@ LAYERS = {
     "Pooling MAX 2/2 pad 1": ([(2, 3, 8, 11)], POOL % ("MAX", "kernel_size: 2 stride: 2 pad: 1")),
     "Pooling MAX 3/3 pad 1": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 3 pad: 1")),
     "Pooling MAX 3/2 pad w": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 pad_h: 0 pad_w: 2")),
+    "Pooling MAX ceil_mode": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 ceil_mode: false")),
     "Pooling MAX floor": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 round_mode: FLOOR")),
     "Pooling MAX global": ([IMAGE], POOL % ("MAX", "global_pooling: true")),
     "Pooling AVE 3/2": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2")),

@@ -51,6 +51,18 @@ def test_each_bin(exported, runtime):
     assert (ours(net, {"maps": inputs["maps"], "rois": some[[5]]})["pooled"] == 0).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*RoI:UserWarning")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_pad_ratio(runtime, tmp_path):
+    if runtime == "OpenCV" and not HAS_LOOP:
+        pytest.skip("OpenCV's dnn has no Loop before 5.0")
+    net = net_of(tmp_path, NET.replace("spatial_scale: 0.0625", "spatial_scale: 0.0625 pad_ratio: 0.25"))
+    rng = np.random.default_rng(3)
+    maps = rng.standard_normal((2, 5, 19, 23), np.float32) - 3
+    inputs = {"maps": maps, "rois": np.array(SPECIAL, np.float32)}
+    assert differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net))(inputs)) == {"pooled": 0}
+
+
 def test_dims_are_symbolic(exported):
     _, model = exported
     dims = {

@@ -61,7 +61,7 @@ class SharedBins(Fused):
     def forward(self, bottoms: Blobs, tops: Blobs) -> None:
         """Write the product's top (R x outputs), and where `keeps` is set, a copy of it into `kept`."""
         (maps, rois), ((pooled,), (top,)) = bottoms[0], tops
-        boxes = read_rois(self.pooling, [maps, rois], self.pooling.scale)
+        boxes = read_rois(self.pooling, [maps, rois], self.pooling.scale, self.pooling.pad_ratio)
         plan = self._plan(maps, boxes)
         self.sharing = plan.sharing
         if self._pays(plan):

@@ -24,7 +24,16 @@ def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     assert isinstance(layer, ROIPooling)
     rois = rois.reshape(-1, 5)
     _check(layer, maps, rois)
-    return [_Pooled.apply(maps, rois, float(layer.scale), layer.bins)]
+    return [_Pooled.apply(maps, _grown(rois, layer.pad_ratio), float(layer.scale), layer.bins)]
+
+
+def _grown(rois: Tensor, pad_ratio: float) -> Tensor:
+    """The RoIs with each side moved out by pad_ratio of the width, or height."""
+    if not pad_ratio:
+        return rois
+    image, low, high = rois.split([1, 2, 2], 1)
+    pad = (high - low + 1) * pad_ratio
+    return torch.cat([image, low - pad, high + pad], 1)
 
 
 def _check(layer: ROIPooling, maps: Tensor, rois: Tensor) -> None:

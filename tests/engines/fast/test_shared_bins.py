@@ -14,7 +14,7 @@ NET = """
 input: "maps" input_shape {{ dim: 3 dim: 11 dim: 13 dim: 17 }}
 input: "rois" input_shape {{ dim: 1 dim: 5 }}
 layer {{ name: "pool" type: "ROIPooling" bottom: "maps" bottom: "rois" top: "pool"
-        roi_pooling_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: 0.125 }} }}
+        roi_pooling_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: 0.125 pad_ratio: {pad} }} }}
 layer {{ name: "fc" type: "InnerProduct" bottom: "pool" top: "fc"
         inner_product_param {{ num_output: {outputs} bias_term: {bias} weight_filler {{ type: "gaussian" std: 0.1 }}
                               bias_filler {{ type: "gaussian" std: 1 }} }} }}
@@ -35,7 +35,9 @@ def run(engine: str, count: int = 157, **numbers: object) -> tuple[caffe.Net, np
     caffe.set_engine(engine)
     caffe.set_random_seed(2)
     try:
-        net = net_of(NET.format(**{"h": 5, "w": 4, "outputs": 37, "bias": "true", **numbers}), caffe.TEST)
+        net = net_of(
+            NET.format(**{"h": 5, "w": 4, "outputs": 37, "bias": "true", "pad": 0, **numbers}), caffe.TEST
+        )
     finally:
         caffe.set_engine("fast")
     net.blobs["maps"].data[...] = np.random.RandomState(1).standard_normal(net.blobs["maps"].shape)
@@ -47,7 +49,14 @@ def run(engine: str, count: int = 157, **numbers: object) -> tuple[caffe.Net, np
 
 @pytest.mark.parametrize(
     "numbers",
-    [{}, {"h": 7, "w": 7}, {"h": 1, "w": 1}, {"bias": "false"}, {"outputs": 700}],  # 700: more than one block
+    [
+        {},
+        {"h": 7, "w": 7},
+        {"h": 1, "w": 1},
+        {"bias": "false"},
+        {"pad": 0.25},
+        {"outputs": 700},
+    ],  # 700: more than one block
     ids=str,
 )
 def test_same_as_the_layers(numbers, monkeypatch):

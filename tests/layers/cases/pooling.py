@@ -24,6 +24,7 @@ CASES = [
         for params in (
             "kernel_size: 3 stride_h: 2 stride_w: 3 pad_h: 1 pad_w: 2",
             "kernel_size: 2 stride: 3 round_mode: FLOOR",
+            "kernel_size: 2 stride: 3 ceil_mode: false",
         )
     ),
     # windows in the padding

@@ -14,6 +14,21 @@ CASES = [
         )
         for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
     ),
+    Case(
+        'type: "ROIPooling" roi_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.1 pad_ratio: 0.25 }',
+        [(2, 3, 7, 9), (5, 5)],
+        [(3, 2, 10, 6), (4, 5)],
+        fills=[apart, rois(2, 80, 110)],
+    ),
+    *(
+        Case(
+            f'type: "ROIAlign" roi_pooling_param {{ pooled_h: 2 pooled_w: 3 {params} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[normal, rois(2, 80, 130)],
+        )
+        for params in ("spatial_scale: 0.1", "spatial_scale: 0.0625 pad_ratio: 0.5")
+    ),
     *(
         Case(
             f'type: "ROIMaskPooling" roi_mask_pooling_param {{ pooled_h: 2 pooled_w: 3 {params} }}',

@@ -47,6 +47,34 @@ def naive(maps, rois, bins_h, bins_w, scale, seed):
     return top, diff
 
 
+def on_grid(maps, rois, bins_h, bins_w, scale):
+    """Cascade R-CNN's: a sample at each of (bins_h + 1) x (bins_w + 1) points, the RoI's corners among them."""
+    height, width = maps.shape[2:]
+    top = np.zeros((len(rois), maps.shape[1], bins_h + 1, bins_w + 1))
+    for r, c, i, j in np.ndindex(*top.shape):
+        n, (x1, y1, x2, y2) = int(rois[r, 0]), (float(v) * scale - 0.5 for v in rois[r, 1:])
+        y, x = y1 + (y2 - y1) * i / bins_h, x1 + (x2 - x1) * j / bins_w
+        if x2 > x1 and y2 > y1 and -0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5:
+            top[r, c, i, j] = sum(weight * maps[n, c, h, w] for h, w, weight in corners(y, x, height, width))
+    return top
+
+
+def test_a_grid_by_hand():
+    """On a ramp a point gives its place, half a pixel before the coordinates; beyond half a pixel outside it is 0."""
+    ramp = np.add.outer(10 * np.arange(8), np.arange(9)).astype(F)
+    maps = np.stack([np.zeros_like(ramp), ramp])[:, None]
+    rois = np.array([[1, 3, 5, 11, 9], [1, 16, 4, 24, 6], [1, 7, 8, 7, 9]], F)
+    text = 'type: "ROIAlign" roi_pooling_param { pooled_h: 2 pooled_w: 1 spatial_scale: 0.5 }'
+    (top,) = Runner(text, [maps, rois]).forward()
+    assert top.shape == (3, 1, 3, 2)
+    np.testing.assert_allclose(top[0, 0], [[21, 25], [31, 35], [41, 45]], rtol=1e-6)
+    np.testing.assert_allclose(top[1, 0], [[22.5, 0], [27.5, 0], [32.5, 0]], rtol=1e-6)
+    assert not top[2].any()  # as wide as 0
+    text = text.replace("spatial_scale: 0.5", "spatial_scale: 1 pad_ratio: 0.25")
+    (top,) = Runner(text, [maps, np.array([[1, 2, 2, 5, 5]], F)]).forward()
+    np.testing.assert_allclose(top[0, 0], [[5.5, 10.5], [30.5, 35.5], [55.5, 60.5]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "shape, h, w, scale, margin",
     [((3, 5, 11, 14), 3, 2, 1 / 16, 0), ((2, 3, 9, 17), 7, 6, 1 / 16, 60), ((2, 4, 8, 7), 2, 5, 1.0, 3)],

@@ -8,6 +8,7 @@ from layers.fast_rcnn.test_box_annotator_ohem import naive as annotated
 from layers.fast_rcnn.test_hard_roi_mining import losses, overlap
 from layers.fast_rcnn.test_psroi_pooling import naive as pooled_by_place
 from layers.fast_rcnn.test_roi_align import naive as aligned
+from layers.fast_rcnn.test_roi_align import on_grid
 from layers.fast_rcnn.test_roi_pooling import naive as pooled
 from layers.fast_rcnn.test_roi_pooling import round_away
 from layers.naive.given import Given
@@ -16,6 +17,7 @@ from layers.naive.given import Given
 def roi_pooling(given: Given) -> list[np.ndarray]:
     (x, rois), param = given.bottom, given.param.roi_pooling_param
     seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
+    rois = padded(rois, param.pad_ratio)
     return [pooled(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
 
 
@@ -44,7 +46,22 @@ def psroi_pooling(given: Given) -> list[np.ndarray]:
     return [pooled_by_place(x, rois, param.group_size, param.spatial_scale, seed)[0]]
 
 
+def padded(rois: np.ndarray, ratio: float) -> np.ndarray:
+    """Each side moved out by a part of the RoI's width or height."""
+    return np.array(
+        [
+            [n, x1 - (x2 - x1 + 1) * ratio, y1 - (y2 - y1 + 1) * ratio]
+            + [x2 + (x2 - x1 + 1) * ratio, y2 + (y2 - y1 + 1) * ratio]
+            for n, x1, y1, x2, y2 in rois
+        ]
+    )
+
+
 def roi_align(given: Given) -> list[np.ndarray]:
+    if given.param.HasField("roi_pooling_param"):
+        (x, rois), param = given.bottom, given.param.roi_pooling_param
+        rois = padded(rois, param.pad_ratio)
+        return [on_grid(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale)]
     (x, rois), param = given.bottom, given.param.roi_align_param
     seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
     return [aligned(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
