@@ -11,7 +11,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ImageDataParameter": "ignore_label label_type",
         "LayerParameter": (
             "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
-            "mat_read_param mat_write_param seg_accuracy_param unique_label_param"
+            "mat_read_param mat_write_param unique_label_param"
         ),
         "TransformationParameter": "crop_height crop_width scale_factors",
     },
@@ -48,7 +48,7 @@ _FIELDS: dict[str, dict[str, str]] = {
             "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
             "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
             "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
-            "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
+            "soft_truncation_param sub_region_param triplet_loss_param"
         ),
         "PoolingParameter": "blobs_a_min blobs_lr",
         "SoftmaxParameter": (
@@ -124,9 +124,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "MultiBoxLossParameter": "objectness_score",
     },
     "SegNet": {
-        "DropoutParameter": "sample_weights_test",
         "LayerParameter": "dense_image_data_param",
-        "LossParameter": "class_weighting weight_by_label_freqs",
     },
     "SSD": {
         "SolverParameter": "ap_version eval_type",
