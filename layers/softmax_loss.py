@@ -30,9 +30,11 @@ class SoftmaxWithLoss(LossLayer):
     bottom[1]: one whole label (0 to classes - 1) for each example and place, in any shape of that count.
     top[0]: the loss, divided as loss_param.normalization says. top[1], if wanted: the probabilities, in the
     shape of bottom[0]. top[2], if wanted: what each label costs, not divided, 0 where it is ignored, in the shape of
-    bottom[1]. No gradient is taken from these two. Labels equal to loss_param.ignore_label do not count.
-    Raises LayerError for a label out of range.
-    Source: Caffe's SoftmaxWithLossLayer; top[2] of MS-CNN's fork, and of R-FCN's first one.
+    bottom[1]. No gradient is taken from these two. Labels equal to loss_param.ignore_label do not count. With
+    loss_param.weight_by_label_freqs: true (of SegNet's) each label's loss is multiplied by that class_weighting which
+    has its number; without any, as in early versions, divided by how often the label occurs.
+    Raises LayerError for a label out of range, and for another number of weights than classes.
+    Source: Caffe's SoftmaxWithLossLayer; top[2] of MS-CNN's fork, and of R-FCN's first one; the weights SegNet's.
     """
 
     reads = ("loss_param", "softmax_param")
@@ -50,6 +52,12 @@ class SoftmaxWithLoss(LossLayer):
             top[1].reshape(*bottom[0].shape)
         if len(top) > 2:
             top[2].reshape(*bottom[1].shape)
+        param, classes = self.layer_param.loss_param, self.view[1]
+        self.is_weighted = param.weight_by_label_freqs
+        if self.is_weighted and len(param.class_weighting) not in (0, classes):
+            raise self.error(
+                f"class_weighting is given {len(param.class_weighting)} times for {classes} classes; give one a class"
+            )
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         outer, classes, inner = self.view
@@ -59,18 +67,32 @@ class SoftmaxWithLoss(LossLayer):
         counts = outer, inner, int(np.count_nonzero(labels >= 0))
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
         kernels.softmax(bottom[0].data.reshape(self.view), self.prob.data)
-        top[0].data[...] = kernels.log_loss(self.prob.data, self.labels, LEAST_PROBABILITY) / self.normalizer
+        top[0].data[...] = self._loss() / self.normalizer
         if len(top) > 1:
             top[1].data[...] = self.prob.data.reshape(bottom[0].shape)
         if len(top) > 2:
             top[2].data[...] = self._costs().reshape(top[2].shape)
 
+    def _loss(self) -> float:
+        if not self.is_weighted:
+            return kernels.log_loss(self.prob.data, self.labels, LEAST_PROBABILITY)
+        return (self._costs() * self._weights()).sum(dtype=np.float64)
+
+    def _weights(self) -> np.ndarray:
+        """What each label counts, 0 where it is ignored."""
+        weights = np.array(self.layer_param.loss_param.class_weighting, self.prob.dtype)
+        if not weights.size:
+            counts = np.bincount(self.labels[self.labels >= 0], minlength=self.view[1])
+            weights = (1 / np.maximum(counts, 1)).astype(self.prob.dtype)
+        return np.where(self.labels >= 0, weights[self.labels], 0)
+
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             scale = self.prob.dtype.type(loss_weight(top) / self.normalizer)
-            kernels.softmax_loss_backward(
-                self.prob.data, self.labels, scale, bottom[0].diff.reshape(self.view)
-            )
+            x_diff = bottom[0].diff.reshape(self.view)
+            kernels.softmax_loss_backward(self.prob.data, self.labels, scale, x_diff)
+            if self.is_weighted:
+                x_diff *= self._weights()[:, None]
 
     def _costs(self) -> np.ndarray:
         """What each label costs, examples x places."""

@@ -15,7 +15,9 @@ from caffe_compat.layers.registry import register
 
 @register("Upsample")
 class Upsample(Layer):
-    """Puts each element back where a max pooling took it from, and 0 elsewhere (upsample_param).
+    """With two bottoms: puts each element back where a max pooling took it from, and 0 elsewhere (upsample_param).
+
+    With one bottom, N x C x H x W, each pixel becomes scale x scale equal ones; scale is 1 there unless it is given.
 
     bottom[0]: N x C x H x W. bottom[1]: the mask, of its shape: the index in H' W' of each element's place, which
     is what Pooling gives as its second top. top: N x C x H' x W' with H' = upsample_h and W' = upsample_w, or
@@ -23,18 +25,21 @@ class Upsample(Layer):
     of an odd size. Of elements with the same place the last one stands, and all take its gradient. The mask takes
     none. Raises LayerError for params that contradict each other, and for a mask with places outside of the top.
 
-    Source: UpsampleLayer of SegNet's fork of Caffe, which takes the size from the first bottom it sees; Badrinarayanan,
-    Kendall and Cipolla, SegNet (2015), section 3.
+    Source: UpsampleLayer of eric612's Caffe (YOLO) for one bottom; for two, of SegNet's fork of Caffe, which takes the
+    size from the first bottom it sees; Badrinarayanan, Kendall and Cipolla, SegNet (2015), section 3.
     """
 
     reads = ("upsample_param",)
-    bottom_count = (2, 2)
+    bottom_count = (1, 2)
     no_gradient = (1,)
-    origin = "SegNet"
+    origin = "SegNet, YOLO"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.upsample_param
         given = {field.name for field, _ in param.ListFields()}
+        if len(bottom) == 1:
+            self._set_up_nearest(given)
+            return
         self.sized = {"upsample_h", "upsample_w"} <= given
         self.scales = (param.scale,) * 2
         if {"scale_h", "scale_w"} & given:
@@ -53,8 +58,23 @@ class Upsample(Layer):
                 f"pad_out_h and pad_out_w are for a scale of 2, found {self.scales}; remove them"
             )
 
+    def _set_up_nearest(self, given: set[str]) -> None:
+        param = self.layer_param.upsample_param
+        if given - {"scale"}:
+            raise self.error(
+                f"{min(given - {'scale'})} is for two bottoms; give scale, or the mask of a pooling"
+            )
+        self.factor = param.scale if param.HasField("scale") else 1
+        if self.factor < 1:
+            raise self.error(f"scale is {self.factor}; it must be at least 1")
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, param = bottom[0].shape, self.layer_param.upsample_param
+        if len(bottom) == 1:
+            if len(shape) != 4:
+                raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
+            top[0].reshape(*shape[:2], *(size * self.factor for size in shape[2:]))
+            return
         if len(shape) != 4 or bottom[1].shape != shape:
             raise self.error(
                 f"the bottoms have the shapes {shape} and {bottom[1].shape}; expected N x C x H x W, "
@@ -66,21 +86,40 @@ class Upsample(Layer):
         top[0].reshape(*shape[:2], *sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        mask, (height, width) = bottom[1].data, top[0].shape[2:]
-        wrong = ~((mask >= 0) & (mask < height * width))
-        if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise self.error(
-                f"the mask has {mask[place]:g} at {list(place)}; the top's {height} x {width} pixels are 0 to "
-                f"{height * width - 1}: give the size of the pooling's bottom as upsample_h and upsample_w"
-            )
-        kernels.scatter(_planes(bottom[0].data), _planes(mask), _planes(top[0].data))
+        if len(bottom) == 1:
+            self._patches(top[0].data)[...] = bottom[0].data[:, :, :, None, :, None]
+            return
+        mask = bottom[1].data
+        check_mask(self, mask, top[0], "upsample_h and upsample_w")
+        kernels.scatter(planes(bottom[0].data), planes(mask), planes(top[0].data))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[0]:
-            mask, diff = _planes(bottom[1].data), _planes(bottom[0].diff)
-            kernels.gather(_planes(top[0].diff), mask, diff)
+        if not propagate_down[0]:
+            return
+        if len(bottom) == 1:
+            np.sum(self._patches(top[0].diff), axis=(3, 5), out=bottom[0].diff)
+        else:
+            mask, diff = planes(bottom[1].data), planes(bottom[0].diff)
+            kernels.gather(planes(top[0].diff), mask, diff)
+
+    def _patches(self, array: np.ndarray) -> np.ndarray:
+        """The top seen as N x C x H x scale x W x scale."""
+        scale, (height, width) = self.factor, array.shape[2:]
+        return array.reshape(*array.shape[:2], height // scale, scale, width // scale, scale)
 
 
-def _planes(array: np.ndarray) -> np.ndarray:
+def check_mask(layer: Layer, mask: np.ndarray, top: Blob, fields: str) -> None:
+    """Raise LayerError where a mask has places outside of the top's planes; fields: those that give their size."""
+    height, width = top.shape[2:]
+    wrong = ~((mask >= 0) & (mask < height * width))
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise layer.error(
+            f"the mask has {mask[place]:g} at {list(place)}; the top's {height} x {width} pixels are 0 to "
+            f"{height * width - 1}: give the size of the pooling's bottom as {fields}"
+        )
+
+
+def planes(array: np.ndarray) -> np.ndarray:
+    """An array of N x C x H x W, each map flat."""
     return array.reshape(array.shape[0] * array.shape[1], math.prod(array.shape[2:]))

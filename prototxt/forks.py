@@ -10,7 +10,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "BatchNormParameter": "update_global_stats",
         "LayerParameter": (
             "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
-            "mat_read_param mat_write_param seg_accuracy_param unique_label_param"
+            "mat_read_param mat_write_param unique_label_param"
         ),
     },
     "FlowNet2": {
@@ -51,6 +51,8 @@ _FIELDS: dict[str, dict[str, str]] = {
             "ordinal_regression_loss_param pairwise_param predict_box_param "
             "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
             "soft_truncation_param sub_region_param truncation_param"
+            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
+            "soft_truncation_param sub_region_param triplet_loss_param"
         ),
         "PoolingParameter": "blobs_a_min blobs_lr",
         "SoftmaxParameter": (
@@ -117,6 +119,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "SegNet": {
         "DropoutParameter": "sample_weights_test",
         "LossParameter": "class_weighting weight_by_label_freqs",
+        "LayerParameter": "dense_image_data_param",
     },
     "SSD": {
         "SolverParameter": "ap_version eval_type",
