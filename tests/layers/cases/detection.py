@@ -14,6 +14,7 @@ def difficult_objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.
     rows[0, 0, -3, 0] = -1
     return rows
 
+
 from layers.harness import Case, normal, objects, priors, unit
 
 

@@ -151,6 +151,8 @@ def detection_evaluate(given: Given) -> list[np.ndarray]:
                     goal[8] = True
                 rows.append([image, c, row[2], right, wrong])
     return [np.array([[rows]])]
+
+
 def proposal(given: Given) -> list[np.ndarray]:
     (prob, steps, infos), param = given.bottom, given.param.proposal_param
     rois, scores = [], []

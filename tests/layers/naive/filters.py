@@ -71,6 +71,8 @@ def convolution_depthwise(given: Given) -> list[np.ndarray]:
     param.CopyFrom(given.param)
     param.convolution_param.num_output = param.convolution_param.group = given.bottom[0].shape[1]
     return convolution(replace(given, param=param))
+
+
 def in_three_dimensions(given: Given) -> Given:
     """The same with its convolution3d_param as a convolution_param."""
     old = given.param.convolution3d_param
