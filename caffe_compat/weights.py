@@ -23,6 +23,7 @@ from caffe_compat.prototxt.caffe_pb2 import BlobProto, NetParameter
 from caffe_compat.prototxt.reader import not_binary, parse_binary_net
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+RENAME = "rename the layer to train it from scratch, or make it like the one in the file"
 Instead = Mapping[str, Sequence[np.ndarray]]
 _NET_NAME, _NET_LAYER, _LAYER_BLOBS = 1, 100, 7  # field numbers of caffe.proto
 
@@ -159,17 +160,26 @@ def _matched(net: HasParams, source: Stored, path: str) -> list[tuple[Blob, np.n
     if missing or any(j >= len(blobs) for j in source.arrays):
         raise WeightsError(
             f"layer '{source.name}' has {len(blobs)} param(s), the file has {len(source.arrays)} for it; "
-            "rename the layer to train it from scratch, or make it like the one in the file",
+            f"{_other_form(net, source) or RENAME}",
             file=path,
         )
     for j, array in source.arrays.items():
         if not fits(array.shape, blobs[j].shape):
             raise WeightsError(
                 f"layer '{source.name}', param {j}: the net has shape {blobs[j].shape}, the file {array.shape}; "
-                "rename the layer to train it from scratch, or make it like the one in the file",
+                f"{RENAME}",
                 file=path,
             )
     return [(blobs[j], array) for j, array in source.arrays.items()]
+
+
+def _other_form(net: HasParams, source: Stored) -> str | None:
+    """The way out where a BN is in one form in the net, and in the other in the file."""
+    counts = len(net.layer_dict[source.name].blobs), len(source.arrays)
+    if net.layer_dict[source.name].type != "BN" or sorted(counts) != [2, 4]:
+        return None
+    dialect = "segnet" if counts[1] == 2 else "pspnet"
+    return f"2 are of SegNet's BN, 4 of PSPNet's: --dialect {dialect}, or Net(..., dialect='{dialect}')"
 
 
 def _owned(net: HasParams, name: str) -> list[bool]:

@@ -91,7 +91,7 @@ def _map_from(
 def _map(layer: LayerParameter) -> _Map | None:
     if layer.type in _SAME:
         return _IDENTITY
-    if layer.type == "Crop":
+    if layer.type in ("AutoCrop", "Crop"):
         offsets = list(layer.crop_param.offset) or [0]
         return (_ONE, Fraction(-offsets[0])), (_ONE, Fraction(-offsets[-1]))
     if layer.type in ("Convolution", "Deconvolution", "ConvolutionDepthwise", "DepthwiseConvolution"):

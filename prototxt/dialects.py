@@ -112,7 +112,7 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     for i, layer in enumerate(result.layer):
         if layer.type == "BN":
             _say_form(layer, dialect, unsure)
-        elif layer.type == "AutoCrop" or (layer.type == "Crop" and not layer.HasField("crop_param")):
+        elif layer.type in ("AutoCrop", "Crop") and not layer.HasField("crop_param"):
             _say_offset(result, i, dialect, unsure)
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balanced:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
@@ -149,7 +149,6 @@ def _say_offset(net: NetParameter, index: int, dialect: Dialect | None, unsure: 
                 raise
             return
         if finds:
-            layer.type = "Crop"
             layer.crop_param.axis = 2
             layer.crop_param.offset[:] = offsets
         elif any(offsets):

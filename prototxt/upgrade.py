@@ -221,6 +221,7 @@ _V1_TYPES = {
     "ABSVAL": "AbsVal",
     "ARGMAX": "ArgMax",
     "BNLL": "BNLL",
+    "CROP": "AutoCrop",  # of longjon's Caffe, which finds the offset itself
     "HDF5_DATA": "HDF5Data",
     "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN",

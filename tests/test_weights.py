@@ -272,3 +272,16 @@ def test_other_forks_fields_do_not_matter(tmp_path):
     path.write_bytes(layer_bytes(b"a", (10001, b"com.example.Frames"), (7, blob), (125, b"\xff\xff")))
     (stored,) = caffe.weights.read(str(path))
     assert (stored.name, stored.arrays[0].tolist()) == ("a", [[3, 4]])
+
+
+@pytest.mark.parametrize(("of_net", "of_file"), [("pspnet", "segnet"), ("segnet", "pspnet")])
+def test_bn_in_another_form(of_net, of_file, tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }\n'
+        'layer { name: "n" type: "BN" bottom: "x" top: "y" }'
+    )
+    caffe.Net(path, caffe.TEST, dialect=of_file).save(str(tmp_path / "w.caffemodel"))
+    net = caffe.Net(path, caffe.TEST, dialect=of_net)
+    with pytest.raises(caffe.WeightsError, match=f"--dialect {of_file}"):
+        net.copy_from(tmp_path / "w.caffemodel")

@@ -123,3 +123,14 @@ def test_a_net_runs_as_its_dialect_has_it(tmp_path):
     assert np.array_equal(plain.blobs["y"].data, plain.blobs["c"].data[:, :, :10, :12])
     with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, fast-rcnn"):
         caffe.Net(path, caffe.TEST, dialect="x")
+
+
+def test_auto_crop_finds_its_offset_in_every_dialect(tmp_path):
+    text = INPUT + CONV.replace("pad: 5", "pad: 5 weight_filler { type: 'xavier' }")
+    path = tmp_path / "net.prototxt"
+    path.write_text(text + CROP.replace('"Crop"', '"AutoCrop"'))
+    net = caffe.Net(path, caffe.TEST, dialect="bvlc")
+    net.blobs["x"].data[...] = np.random.default_rng(1).standard_normal((2, 3, 10, 12))
+    net.forward()
+    assert net.layers[-1].type == "AutoCrop"
+    assert np.array_equal(net.blobs["y"].data, net.blobs["c"].data[:, :, 4:14, 4:16])
