@@ -23,11 +23,11 @@ _ONE, _ZERO = Fraction(1), Fraction(0)
 _IDENTITY: _Map = ((_ONE, _ZERO), (_ONE, _ZERO))
 
 
-def crop_offsets(net: NetParameter, index: int) -> tuple[int, int]:
+def crop_offsets(net: NetParameter, index: int) -> tuple[int, int] | None:
     """Rows and columns that layer `index`, a Crop, leaves out before the part that lies over its second bottom.
 
-    Raises GraphError where the bottoms do not meet, a layer between has no map of coordinates, or the offset is
-    negative or no whole number.
+    None where the bottoms come from no blob in common. Raises GraphError where a layer between has no map of
+    coordinates, or the offset is negative or no whole number.
     """
     crop = net.layer[index]
     first, second = crop.bottom[0], crop.bottom[1]
@@ -37,7 +37,7 @@ def crop_offsets(net: NetParameter, index: int) -> tuple[int, int]:
             producers.setdefault(top, i)
     meeting = _meeting(net, producers, first, second)
     if meeting is None:
-        raise _error(crop, "its bottoms come from no blob in common")
+        return None
     maps = [_map_from(net, producers, meeting, blob, crop) for blob in (first, second)]
     scale_shift = [_compose(there, _inverse(here)) for here, there in zip(*maps, strict=True)]
     if any(scale != 1 or shift > 0 or shift.denominator != 1 for scale, shift in scale_shift):

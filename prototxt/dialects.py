@@ -140,19 +140,22 @@ def _say_form(layer: LayerParameter, dialect: Dialect | None, unsure: list[str])
 def _say_offset(net: NetParameter, index: int, dialect: Dialect | None, unsure: list[str]) -> None:
     """Give a Crop the offset that it has in its dialect."""
     layer = net.layer[index]
-    finds = layer.type == "AutoCrop" or (dialect and dialect.crops)
-    if finds or dialect is None or dialect.crops is None:
+    if layer.type == "AutoCrop" or (dialect and dialect.crops):
+        offsets = crop_offsets(net, index)
+        if offsets is None:
+            unsure.append(
+                f"layer '{layer.name}' ({layer.type}): its bottoms come from no blob in common, so the offset is taken "
+                "as 0; say crop_param { offset: ... } if it is not"
+            )
+        layer.crop_param.axis = 2
+        layer.crop_param.offset[:] = offsets or (0, 0)
+    elif dialect is None or dialect.crops is None:
         try:
             offsets = crop_offsets(net, index)
         except GraphError:
-            if finds:
-                raise
-            return
-        if finds:
-            layer.crop_param.axis = 2
-            layer.crop_param.offset[:] = offsets
-        elif any(offsets):
+            return  # nowhere another offset
+        if any(offsets or ()):
             unsure.append(
                 f"layer '{layer.name}' (Crop) has no offset: 0, as in BVLC's Caffe; HED's and others find it by "
-                f"themselves, here {offsets[0]} and {offsets[1]}: --dialect hed, or Net(..., dialect='hed')"
+                f"themselves, here {' and '.join(map(str, offsets or ()))}: --dialect hed, or Net(..., dialect='hed')"
             )

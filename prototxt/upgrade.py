@@ -192,7 +192,11 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:
     param = _V0_PARAMS.get(v0.type)
     renamed = _V0_RENAMED.get(name, name)
-    if param is None or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
+    is_forks = renamed == "shuffle" and v0.type in (
+        "data",
+        "window_data",
+    )  # of DataParameter and WindowDataParameter
+    if param is None or is_forks or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
         raise UpgradeError(
             f"layer '{v0.name}': a V0 layer of type '{v0.type}' has no field '{name}'; remove it", path
         )

@@ -91,7 +91,6 @@ def test_crop_through_a_deconvolution_and_pooling():
         (CONV.replace("pad: 5", "pad: 0"), "its second bottom lies at x"),
         (CONV.replace("kernel_size: 3", "kernel_size: 2"), "its second bottom lies at x"),
         ('layer { name: "f" type: "Flatten" bottom: "x" top: "c" }', "layer 'f' (Flatten) has no map of coordinates"),
-        ('layer { name: "o" type: "Input" top: "c" input_param { shape { dim: 1 } } }', "from no blob in common"),
     ],
 )  # fmt: skip
 def test_crop_that_finds_no_offset(between, told):
@@ -134,3 +133,9 @@ def test_auto_crop_finds_its_offset_in_every_dialect(tmp_path):
     net.forward()
     assert net.layers[-1].type == "AutoCrop"
     assert np.array_equal(net.blobs["y"].data, net.blobs["c"].data[:, :, 4:14, 4:16])
+
+
+def test_crop_of_blobs_that_have_nothing_in_common():
+    other = 'layer { name: "o" type: "Input" top: "c" input_param { shape { dim: 1 } } }'
+    with pytest.warns(UserWarning, match="layer 'crop' .* no blob in common, so the offset is taken as 0"):
+        assert list(explicit(INPUT + other + CROP, "hed").layer[-1].crop_param.offset) == [0, 0]

@@ -46,7 +46,7 @@ def test_the_argument_is_left_alone() -> None:
 def test_every_type_of_the_second_generation() -> None:
     """All but the irregular names are the enum's words in capitals."""
     irregular = {
-        "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data",
+        "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CROP": "AutoCrop", "HDF5_DATA": "HDF5Data",
         "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU",
         "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
     }  # fmt: skip
