@@ -128,9 +128,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "dense_image_data_param",
         "LossParameter": "class_weighting weight_by_label_freqs",
     },
-    "SSD": {
-        "SolverParameter": "ap_version eval_type",
-    },
     "TSN": {
         "ConvolutionParameter": "dilation_h dilation_w",
         "LayerParameter": "batch_reduction_param seg_data_param",
