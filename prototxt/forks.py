@@ -95,7 +95,6 @@ _FIELDS: dict[str, dict[str, str]] = {
             "backward_math backward_type cudnn_math_override debug detectnet_augmentation_param "
             "detectnet_groundtruth_param forward_math forward_type trt_param"
         ),
-        "MultiBoxLossParameter": "ignore_difficult_gt",
         "NetParameter": (
             "default_backward_math default_backward_type default_conv_algos_override "
             "default_cudnn_math_override default_forward_math default_forward_type "
@@ -118,10 +117,6 @@ _FIELDS: dict[str, dict[str, str]] = {
     "OpenPose": {
         "ConvolutionParameter": "binary",
         "LayerParameter": "op_transform_param",
-    },
-    "RefineDet": {
-        "DetectionOutputParameter": "objectness_score",
-        "MultiBoxLossParameter": "objectness_score",
     },
     "SegNet": {
         "DropoutParameter": "sample_weights_test",
