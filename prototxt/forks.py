@@ -91,7 +91,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": (
             "backward_math backward_type cudnn_math_override debug forward_math forward_type trt_param"
         ),
-        "MultiBoxLossParameter": "ignore_difficult_gt",
         "NetParameter": (
             "default_backward_math default_backward_type default_conv_algos_override "
             "default_cudnn_math_override default_forward_math default_forward_type "
@@ -110,17 +109,10 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ConvolutionParameter": "binary",
         "LayerParameter": "op_transform_param",
     },
-    "RefineDet": {
-        "DetectionOutputParameter": "objectness_score",
-        "MultiBoxLossParameter": "objectness_score",
-    },
     "SegNet": {
         "DropoutParameter": "sample_weights_test",
         "LossParameter": "class_weighting weight_by_label_freqs",
         "LayerParameter": "dense_image_data_param",
-    },
-    "SSD": {
-        "SolverParameter": "ap_version eval_type",
     },
     "TSN": {
         "ConvolutionParameter": "dilation_h dilation_w",

@@ -1,6 +1,6 @@
 """The learning rate of each iteration.
 
-Source: Caffe's SGDSolver::GetLearningRate.
+Source: Caffe's SGDSolver::GetLearningRate; plateau is that of the SSD fork.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
     "exp": lambda p, i, step: p.gamma**i,
     "inv": lambda p, i, step: (1 + p.gamma * i) ** -p.power,
     "multistep": lambda p, i, step: p.gamma**step,
+    "plateau": lambda p, i, step: p.gamma**step,
     "poly": lambda p, i, step: (1 - i / p.max_iter) ** p.power if i < p.max_iter else float(p.power == 0),
     "sigmoid": lambda p, i, step: 1 / (1 + _exp(-p.gamma * (i - p.stepsize))),
 }
@@ -35,19 +36,42 @@ def _exp(x: float) -> float:
 
 
 class LearningRate:
-    """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, max_iter of a SolverParameter.
+    """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, plateau_winsize, max_iter of a
+    SolverParameter.
 
-    current_step: the number of steps that the policies step and multistep have taken; a .solverstate holds it.
+    current_step: the number of steps that the policies step, multistep and plateau have taken. Of plateau,
+    minimum_loss: the lowest smoothed loss; last_event: the iteration of it, or of the last step. A .solverstate holds
+    them.
     Raises SolverError for an unknown policy, or for numbers that do not fit it.
     """
 
     def __init__(self, param: SolverParameter, source: Source | None = None):
         self.param = param
         self.current_step = 0
+        self.minimum_loss = float(np.finfo(np.float32).max)
+        self.last_event = 0
         problem = self._problem()
         if problem:
             raise solver_error(problem, source, "lr_policy")
         self._factor = _FACTORS[param.lr_policy]
+
+    def see(self, iteration: int, smoothed_loss: float) -> None:
+        """Take note of an iteration's loss, before its rate is asked for: plateau takes a step where for
+        plateau_winsize[current_step] iterations there was neither a lower one nor a step."""
+        param = self.param
+        if param.lr_policy != "plateau":
+            return
+        if smoothed_loss < self.minimum_loss:
+            self.minimum_loss, self.last_event = smoothed_loss, iteration
+        ahead = param.plateau_winsize[self.current_step :]
+        if ahead and iteration >= self.last_event + ahead[0]:
+            self.current_step += 1
+            self.last_event = iteration
+            logger.info("Plateau Status: Iteration %d, step = %d", iteration, self.current_step)
+        if param.display and iteration % param.display == 0 and self.last_event > iteration - param.display:
+            logger.info(
+                "Plateau Status: Iteration %d, current minimum_loss = %g", iteration, self.minimum_loss
+            )
 
     def at(self, iteration: int) -> float:
         """The learning rate of an iteration, rounded to float32. Ask once for each iteration, in order."""
@@ -70,8 +94,12 @@ class LearningRate:
             return f"{found}; {hint}"
         if policy in ("step", "sigmoid") and param.stepsize <= 0:
             return f"lr_policy '{policy}' needs a stepsize above 0, found {param.stepsize}"
-        if policy in ("step", "exp", "inv", "multistep") and param.gamma < 0:
+        if policy in ("step", "exp", "inv", "multistep", "plateau") and param.gamma < 0:
             return f"lr_policy '{policy}' needs a gamma of at least 0, found {param.gamma:g}"
+        if policy == "plateau" and not param.plateau_winsize:
+            return (
+                "lr_policy 'plateau' falls after so many iterations without a lower loss; add plateau_winsize"
+            )
         if policy == "poly" and param.max_iter <= 0:
             return "lr_policy 'poly' falls to 0 at max_iter; add max_iter"
         return ""

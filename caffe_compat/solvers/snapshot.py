@@ -85,8 +85,10 @@ def write(solver: Trains) -> str:
     )
     sidecar.write(_extra(solver), extra)
     logger.info("Snapshotting solver state to %s file %s", kind, path)
+    rate = solver.learning_rate
+    plateau = (rate.minimum_loss, rate.last_event) if solver.param.lr_policy == "plateau" else None
     (state.write_hdf5 if hdf5 else state.write_binary)(
-        state.State(solver.iter, model, solver.learning_rate.current_step, solver.all_history()), path
+        state.State(solver.iter, model, rate.current_step, solver.all_history(), plateau), path
     )
     return path
 
@@ -152,6 +154,8 @@ def restore(solver: Trains, path: str) -> None:
         _load_weights(solver, found.learned_net, path)
     solver.iter = found.iter
     solver.learning_rate.current_step = found.current_step
+    if found.plateau:
+        solver.learning_rate.minimum_loss, solver.learning_rate.last_event = found.plateau
     solver.set_history(history)
     solver.clear_window()
     if extra is None:

@@ -33,6 +33,7 @@ from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
 from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
+from caffe_compat.solvers.detection_score import VERSIONS, DetectionScores
 from caffe_compat.solvers.errors import solver_error
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import NetMaker, Nets, net_maker
@@ -42,6 +43,7 @@ from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
 
+EVAL_TYPES = ("classification", "detection")
 Terms = tuple[np.float32, np.float32, np.float32, np.float32]  # see layers/kernels/updates.py
 
 
@@ -61,7 +63,7 @@ class Iteration:
 @dataclass
 class Tested:
     """One test of a test net: the iteration, the net's number, and the mean of each output blob over test_iter passes,
-    flat."""
+    flat; with eval_type "detection" the mean average precision of each."""
 
     iter: int
     net: int
@@ -166,6 +168,11 @@ class Solver:
                 f"unknown regularization_type '{param.regularization_type}'; known are L1 and L2",
                 "regularization_type",
             )
+        for name, known in (("eval_type", EVAL_TYPES), ("ap_version", VERSIONS)):
+            if getattr(param, name) not in known:
+                raise self.error(
+                    f"unknown {name} '{getattr(param, name)}'; known are {', '.join(known)}", name
+                )
         if param.snapshot:
             self._check_snapshots()
         self.check()
@@ -348,6 +355,7 @@ class Solver:
     # ---- the update -------------------------------------------------------------------------------------------
     def apply_update(self) -> float:
         """Move the params as their diffs demand; returns the learning rate. `step` calls this."""
+        self.learning_rate.see(self.iter, self.smoothed_loss)
         rate = self.learning_rate.at(self.iter)
         if self._due(self.param.display):
             logger.info("Iteration %d, lr = %g", self.iter, rate)
@@ -461,17 +469,25 @@ class Solver:
 
     def _test(self, index: int) -> bool:
         logger.info("Iteration %d, Testing net (#%d)", self.iter, index)
-        net, means = self.test_nets[index], Means()
+        net, means = self.test_nets[index], self._means()
         for _ in range(self.param.test_iter[index]):
             if self._requests.stop:
                 return False
             means.forward(net)
         if self.param.test_compute_loss:
             logger.info("Test loss: %g", means.loss)
-        log_outputs(net, "Test", means.scores)
+        scores = means.scores
+        log_outputs(net, "Test", scores)
         for callback in self._on_test:
-            callback(Tested(self.iter, index, means.scores))
+            callback(Tested(self.iter, index, scores))
         return True
+
+    def _means(self) -> Means | DetectionScores:
+        """What collects the outputs of a test net."""
+        param = self.param
+        if param.eval_type == "detection":
+            return DetectionScores(param.ap_version, param.show_per_class_result)
+        return Means()
 
     # ---- snapshots --------------------------------------------------------------------------------------------
     def snapshot_prefix(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -23,17 +24,21 @@ _HISTORY = 3  # field number of caffe.proto
 @dataclass
 class State:
     """What Caffe remembers of a solver. learned_net: the name of the weights file. history: float32 arrays in the order
-    of the learnable params; with two histories, the first arrays of all params, then all second ones."""
+    of the learnable params; with two histories, the first arrays of all params, then all second ones. plateau: the
+    lowest loss of this lr_policy, and the iteration of its last event."""
 
     iter: int
     learned_net: str
     current_step: int
     history: Iterable[np.ndarray]
+    plateau: tuple[float, int] | None = None
 
 
 def write_binary(state: State, path: str) -> None:
     """Write a .solverstate."""
     rest = SolverState(iter=state.iter, learned_net=state.learned_net, current_step=state.current_step)
+    if state.plateau:
+        rest.minimum_loss, rest.iter_last_event = state.plateau
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(rest.SerializeToString())
         for array in state.history:
@@ -53,6 +58,9 @@ def write_hdf5(state: State, path: str) -> None:
         file.create_dataset("iter", data=np.array([state.iter], np.int32))
         file.create_dataset("learned_net", data=np.array(name), dtype=h5py.Datatype(text))
         file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        if state.plateau:
+            file.create_dataset("minimum_loss", data=np.array(state.plateau[:1], np.float32))
+            file.create_dataset("iter_last_event", data=np.array(state.plateau[1:], np.int32))
         group = file.create_group("history")
         for i, array in enumerate(state.history):
             group.create_dataset(str(i), data=array)
@@ -88,16 +96,25 @@ def _read_binary(data: bytes, path: str) -> State:
         shaped(blob, array, f"history {i}", path)
         for i, (blob, array) in enumerate(zip(state.history, arrays, strict=True))
     ]
-    return State(state.iter, state.learned_net, state.current_step, history)
+    plateau = (state.minimum_loss, state.iter_last_event) if state.HasField("minimum_loss") else None
+    return State(state.iter, state.learned_net, state.current_step, history, plateau)
 
 
 def _read_hdf5(path: str) -> State:
     h5py = import_h5py()
     with h5py.File(path, "r") as file:
         group = file["history"]
+        plateau = None
+        if "minimum_loss" in file:
+            plateau = float(_number(file, "minimum_loss")), int(_number(file, "iter_last_event"))
         return State(
-            int(np.ravel(file["iter"][()])[0]),
+            int(_number(file, "iter")),
             np.bytes_(file["learned_net"][()]).decode() if "learned_net" in file else "",
-            int(np.ravel(file["current_step"][()])[0]),
+            int(_number(file, "current_step")),
             [np.asarray(group[str(i)], np.float32) for i in range(len(group))],
+            plateau,
         )
+
+
+def _number(file: Any, name: str) -> Any:
+    return np.ravel(file[name][()])[0]

@@ -14,8 +14,9 @@ IMAGE, LABEL, X1, DIFFICULT = 0, 1, 3, 7
 class GroundTruthBoxes:
     """Rows of image (-1: no object), class, instance, x1 y1 x2 y2 normalized, difficult: 1 x 1 x G x 8.
 
-    images, labels: K whole numbers. boxes: K x 4. All of those objects that count, after `read`.
-    Source: AnnotatedDataLayer and GetGroundTruth of the SSD fork of Caffe.
+    images, labels: K whole numbers. boxes: K x 4. All of those objects that count, after `read`. Of two classes,
+    objects of all classes above are the second.
+    Source: AnnotatedDataLayer and GetGroundTruth of the SSD fork of Caffe, and of RefineDet's.
     """
 
     def __init__(self, layer: Layer, param: MultiBoxLossParameter):
@@ -39,10 +40,10 @@ class GroundTruthBoxes:
             rows = rows[rows[:, DIFFICULT] == 0]
         self.images, self.labels = rows[:, IMAGE].astype(int), rows[:, LABEL].astype(int)
         self.boxes = np.ascontiguousarray(rows[:, X1:DIFFICULT])
+        if self.param.num_classes == 2:
+            self.labels = np.minimum(self.labels, 1)
         background = self.param.background_label_id
-        above = self.labels >= self.param.num_classes
-        wrong = (self.labels < 0) | (self.labels == background)
-        wrong |= above & (not self.param.map_object_to_agnostic)
+        wrong = (self.labels < 0) | (self.labels == background) | (self.labels >= self.param.num_classes)
         wrong |= (self.images < 0) | (self.images >= images)
         if wrong.any():
             first = int(wrong.argmax())

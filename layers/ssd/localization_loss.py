@@ -24,10 +24,10 @@ class LocalizationLoss:
         self.where = np.nonzero(matches >= 0)
         prior, got = self.where[1], deltas[self.where]
         self.labels = self.objects.labels[matches[self.where]]
-        targets = self.priors.encode(prior, self.objects.boxes[matches[self.where]])
-        boxes = self.priors.boxes[prior]
+        boxes = self.priors.at(self.where[0], prior)
+        targets = self.priors.encode(boxes, prior, self.objects.boxes[matches[self.where]])
         if not self.param.use_prior_for_matching:
-            boxes = self.priors.decode(got, prior)
+            boxes = self.priors.decode(got, prior, boxes)
         if self.param.encode_variance_in_target:
             got = got / self.priors.variances[prior]
         self.distance = got - targets

@@ -27,6 +27,8 @@ class MultiBoxLoss(LossLayer):
     bottom[0]: N x 4PL deltas from P priors to boxes, by prior and (share_location: false; otherwise L is 1) by class.
     bottom[1]: N x PC scores, by prior and class. bottom[2]: 1 x 2 x 4P priors and their variances, of PriorBox.
     bottom[3]: 1 x 1 x G x 8 objects: image (-1: none), class, instance, x1 y1 x2 y2 normalized, difficult.
+    bottom[4], if any: N x 2P probabilities that a prior is background, and is an object; only priors with at least
+    objectness_score of the latter are mined. bottom[5], if any: N x 4P deltas, by which the priors are moved first.
     top[0]: the loss of the deltas times loc_weight, plus the loss of the scores. Both are sums over the priors that
     count, divided as loss_param.normalization says (VALID: by the number of priors that stand for an object). Where
     propagate_down is false for bottom[0] or bottom[1], the loss of that bottom is left out.
@@ -40,14 +42,22 @@ class MultiBoxLoss(LossLayer):
     the first have their classes at wrong priors. Unlike Caffe's CPU, which refuses it, map_object_to_agnostic goes
     with mining.
     Raises LayerError for params, shapes and objects that do not fit.
-    Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3.
+    Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3. bottom[4] and
+    bottom[5] are those of RefineDet's.
     """
 
     reads = ("loss_param", "multibox_loss_param")
-    bottom_count = (4, 4)
-    no_gradient = (2, 3)
+    bottom_count = (4, 6)
+    no_gradient = (2, 3, 4, 5)
     origin = "SSD"
-    without_effect = ("multibox_loss_param.do_neg_mining", "loss_param.ignore_label")
+    refused = {
+        "multibox_loss_param.use_polygon": "polygons of TextBoxes++ are not learnt here; only detected"
+    }
+    without_effect = (
+        "multibox_loss_param.do_neg_mining",
+        "multibox_loss_param.ignore_difficult_gt",  # nor in NVCaffe
+        "loss_param.ignore_label",
+    )
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param = param = self.layer_param.multibox_loss_param
@@ -62,6 +72,8 @@ class MultiBoxLoss(LossLayer):
             raise self.error(
                 f"background_label_id is {param.background_label_id}; expected a class below {param.num_classes}"
             )
+        if len(bottom) == 6 and not param.share_location:
+            raise self.error("bottom[5] moves the priors of all classes alike; set share_location: true")
         self.counts = list(self.layer_param.propagate_down)[:2] or [True, True]
         self.priors = PriorBoxes(self, param.code_type, param.encode_variance_in_target)
         self.objects = GroundTruthBoxes(self, param)
@@ -73,6 +85,8 @@ class MultiBoxLoss(LossLayer):
         labels, classes = 1 if self.param.share_location else self.param.num_classes, self.param.num_classes
         count = self.priors.check_shapes(bottom, labels, classes)
         self.objects.check_shape(bottom[3])
+        for i, each in zip(range(4, len(bottom)), (2, 4), strict=False):
+            self.priors.check_predictions(bottom, i, count, each)
         self.shape = bottom[0].num, count, labels
         self.prob.reshape(bottom[0].num * count, classes, 1)
 
@@ -81,6 +95,13 @@ class MultiBoxLoss(LossLayer):
         scores = bottom[1].data.reshape(*self.shape[:2], -1)
         self.priors.read(bottom[2])
         self.objects.read(bottom[3], len(deltas))
+        self.hard = np.ones(self.shape[:2], bool)
+        if len(bottom) > 4:
+            self.hard = bottom[4].data.reshape(*self.shape[:2], 2)[..., 1] >= np.float32(
+                self.param.objectness_score
+            )
+        if len(bottom) > 5:
+            self.priors.refine(bottom[5].data.reshape(*self.shape[:2], 4))
         matches, overlaps = match_priors(self.priors, self.objects, deltas, self.param)
         self.localization.compare(deltas, matches)
         cost = self._cost(scores, matches)
@@ -109,9 +130,7 @@ class MultiBoxLoss(LossLayer):
         """The loss of each prior's scores, N x P; keeps its probabilities and what they should be."""
         param, prob = self.param, self.prob.data
         image, place, _ = self.matched = self.localization.where
-        self.labels = np.full(image.shape, param.background_label_id + 1)
-        if not param.map_object_to_agnostic:
-            self.labels = self.localization.labels
+        self.labels = self.localization.labels
         wanted = np.full(matches.shape[:2], param.background_label_id)
         wanted[image, place] = self.labels
         self.target = (wanted[..., None] == np.arange(param.num_classes)).astype(scores.dtype)
@@ -149,5 +168,6 @@ class MultiBoxLoss(LossLayer):
         self.chosen.fill(False)
         for n in np.unique(self.objects.images):
             boxes = self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(deltas[n, :, 0])
-            self.chosen[n] = choose(self.param, loss[n], matches[n, :, 0], overlaps[n, :, 0], boxes)
+            of_image = loss[n], matches[n, :, 0], overlaps[n, :, 0], boxes, self.hard[n]
+            self.chosen[n] = choose(self.param, *of_image)
         self.localization.keep(self.chosen)

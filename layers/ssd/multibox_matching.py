@@ -27,7 +27,7 @@ def match_priors(
             if mine is not None and label == param.background_label_id:
                 continue
             if param.use_prior_for_matching:
-                boxes, rows = priors.boxes, objects.rows(n)
+                boxes, rows = priors.of(n), objects.rows(n)
             else:
                 boxes, rows = priors.decode(deltas[n, :, label]), objects.rows(n, mine)
             if not rows.size:

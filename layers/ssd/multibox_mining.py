@@ -31,18 +31,24 @@ def check_mining(layer: Layer, param: Param) -> None:
 
 
 def choose(
-    param: Param, loss: np.ndarray, matches: np.ndarray, overlaps: np.ndarray, boxes: np.ndarray
+    param: Param,
+    loss: np.ndarray,
+    matches: np.ndarray,
+    overlaps: np.ndarray,
+    boxes: np.ndarray,
+    hard: np.ndarray,
 ) -> np.ndarray:
     """Which of the P priors of an image with objects count (bool). All arrays are P, boxes P x 4.
 
+    hard: which may be mined at all.
     Source: MineHardExamples of the SSD fork of Caffe; Liu et al., SSD (2016), section 2.2.
     """
     chosen = np.zeros(loss.size, bool)
     if param.mining_type == Param.HARD_EXAMPLE:
-        rows, most = np.arange(loss.size), param.sample_size
+        rows, most = np.flatnonzero(hard), param.sample_size
     else:
         chosen = matches >= 0
-        rows = np.flatnonzero((matches == NOTHING) & (overlaps < param.neg_overlap))
+        rows = np.flatnonzero((matches == NOTHING) & (overlaps < param.neg_overlap) & hard)
         most = int(np.float32(chosen.sum()) * np.float32(param.neg_pos_ratio))
     order = rows[np.argsort(-loss[rows], kind="stable")]
     if _suppresses(param):

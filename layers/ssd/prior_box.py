@@ -23,10 +23,11 @@ class PriorBox(Layer):
     variances (0.1 unless given, one or four). P: for each min_size a square of it, a square of the root of
     min_size times max_size if there are any, and boxes of the area of the first in each other aspect_ratio (and its
     inverse, with `flip`). Fractions of min_size and max_size are cut off, as in Caffe. Centres are `step` pixels
-    apart (image over map unless given), the first at `offset` steps. `clip` cuts the boxes off at the image.
+    apart (image over map unless given), the first at `offset` steps. denser_prior_boxes: behind each box comes the
+    same box centred a whole step below the edge of the pixel. `clip` cuts the boxes off at the image.
     Raises LayerError for params that do not fit, and for bottoms that are no images.
     Source: PriorBoxLayer of the SSD fork of Caffe; Liu et al., SSD: Single Shot MultiBox Detector (2016),
-    section 2.2.
+    section 2.2; denser_prior_boxes is TextBoxes++'s.
     """
 
     reads = ("prior_box_param",)
@@ -34,6 +35,7 @@ class PriorBox(Layer):
     bottom_count = (2, 2)
     no_gradient = (0, 1)
     has_backward = False
+    refused = {f"prior_box_param.{name}": "it is for PriorBoxClustered" for name in ("width", "height")}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.sizes = self._sizes()
@@ -42,6 +44,10 @@ class PriorBox(Layer):
             raise self.error(f"variance is {self.variance}; expected one or four numbers greater than 0")
         self.image = self._pair("img_size", "img_w", "img_h")
         self.step = self._pair("step", "step_w", "step_h")
+        param = self.layer_param.prior_box_param
+        self.offsets = [(param.offset, param.offset)]
+        if param.denser_prior_boxes:
+            self.offsets.append((param.offset, 1.0))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for i, blob in enumerate(bottom[: 1 if self.image else 2]):
@@ -49,23 +55,29 @@ class PriorBox(Layer):
                 raise self.error(
                     f"bottom[{i}] has the shape {blob.shape}; expected N x C x height x width with pixels"
                 )
-        top[0].reshape(1, 2, bottom[0].height * bottom[0].width * len(self.sizes) * 4)
+        top[0].reshape(1, 2, bottom[0].height * bottom[0].width * self.count * 4)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         size = bottom[0].width, bottom[0].height
         image = self.image or (bottom[1].width, bottom[1].height)
         step = self.step or (np.float32(image[0]) / size[0], np.float32(image[1]) / size[1])
-        boxes, variances = top[0].data.reshape(2, size[1], size[0], len(self.sizes), 4)
-        for i in range(2):
-            offset = np.float32(self.layer_param.prior_box_param.offset)
-            centre = (np.arange(size[i], dtype=np.float32) + offset) * np.float32(step[i])
-            centre = centre[None, :, None] if i == 0 else centre[:, None, None]
-            half = self.sizes[:, i].astype(np.float64) / 2
+        shape = 2, size[1], size[0], len(self.sizes), len(self.offsets), 4
+        boxes, variances = top[0].data.reshape(shape)
+        for i, offsets in enumerate(zip(*self.offsets, strict=True)):
+            start = np.arange(size[i], dtype=np.float32)[:, None] + np.array(offsets, np.float32)
+            centre = (start * np.float32(step[i]))[:, None]
+            centre = centre[None] if i == 0 else centre[:, None]
+            half = self.sizes[:, None, i].astype(np.float64) / 2
             boxes[..., i] = (centre - half) / image[i]
             boxes[..., i + 2] = (centre + half) / image[i]
         if self.layer_param.prior_box_param.clip:
             np.clip(boxes, 0, 1, out=boxes)
         variances[...] = self.variance
+
+    @property
+    def count(self) -> int:
+        """How many boxes there are around a pixel."""
+        return len(self.sizes) * len(self.offsets)
 
     def _sizes(self) -> np.ndarray:
         """Width and height in pixels of the boxes around a pixel, P x 2."""

@@ -42,6 +42,17 @@ def test_multistep_takes_one_step_an_iteration():
     np.testing.assert_allclose(rates(text, 6), [0.2, 0.1, 0.05, 0.05, 0.025, 0.025], rtol=1e-6)
 
 
+def test_plateau_falls_after_iterations_without_a_lower_loss():
+    text = 'base_lr: 0.2 lr_policy: "plateau" gamma: 0.5 plateau_winsize: 3 plateau_winsize: 2'
+    rate = LearningRate(text_format.Parse(text, SolverParameter()))
+    got = []
+    for i, loss in enumerate([5, 4, 4, 4, 4, 3, 3.5, 3, 3, 3]):
+        rate.see(i, loss)
+        got.append(rate.at(i))
+    np.testing.assert_allclose(got, [0.2] * 4 + [0.1] * 3 + [0.05] * 3, rtol=1e-6)
+    assert (rate.current_step, rate.minimum_loss, rate.last_event) == (2, 3, 7)
+
+
 def test_extremes():
     assert rates('lr_policy: "sigmoid" gamma: -500 stepsize: 1', 4)[-1] == 0
     assert rates('lr_policy: "poly" power: 0.5 max_iter: 2', 5)[2:] == [0, 0, 0]
@@ -56,6 +67,7 @@ def test_extremes():
         ('lr_policy: "step" gamma: 0.1', "'step' needs a stepsize above 0, found 0"),
         ('lr_policy: "sigmoid" stepsize: -1', "'sigmoid' needs a stepsize above 0, found -1"),
         ('lr_policy: "exp" gamma: -1', "'exp' needs a gamma of at least 0, found -1"),
+        ('lr_policy: "plateau"', "add plateau_winsize"),
         ('lr_policy: "poly" power: 1', "'poly' falls to 0 at max_iter; add max_iter"),
     ],
 )

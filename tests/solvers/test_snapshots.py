@@ -194,3 +194,12 @@ def test_requests(tmp_path):
     assert not (tmp_path / "a_iter_5.solverstate").exists()
     solver.step(2)
     assert (solver.iter, solver.stopped) == (7, False)
+
+
+@pytest.mark.parametrize("write", [states.write_binary, states.write_hdf5])
+def test_the_state_holds_what_plateau_remembers(tmp_path, write):
+    if write is states.write_hdf5:
+        pytest.importorskip("h5py")
+    write(states.State(7, "model", 2, [np.ones(3, np.float32)], (0.25, 5)), f"{tmp_path}/a")
+    found = states.read(f"{tmp_path}/a")
+    assert (found.iter, found.current_step, found.plateau) == (7, 2, (0.25, 5))

@@ -31,6 +31,10 @@ def sizes(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
             *rng.uniform(1, 2, (shape[1] - 2, shape[0])),
         ]
     )
+def priors_in_pixels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """1 x 1 x 5P: rows of image and box in pixels, some of them beyond 30 x 20."""
+    low = rng.uniform(-3, 20, (shape[2] // 5, 2))
+    return np.column_stack([np.zeros(len(low)), low, low + rng.uniform(2, 9, low.shape)]).reshape(shape)
 
 
 CASES = [
@@ -64,6 +68,21 @@ CASES = [
             "min_size: 6 aspect_ratio: 2 flip: false variance: 0.1 variance: 0.2 variance: 0.3 variance: 0.4",
             "min_size: 6 img_size: 40 step: 8 offset: 0.25 variance: 0.3",
             "min_size: 6 img_w: 40 img_h: 25 step_w: 8 step_h: 3",
+            "min_size: 6 max_size: 9 aspect_ratio: 2 offset: 0.25 denser_prior_boxes: true",
+        )
+    ),
+    *(
+        Case(
+            f'type: "PriorBoxClustered" prior_box_param {{ width: 9.5 width: 7 height: 3.25 height: 12 {params} }}',
+            [(2, 3, 4, 5), (2, 1, 30, 50)],
+            [(3, 2, 6, 1), (3, 4, 20, 70)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "offset: 0.25 clip: true variance: 0.3",
+            "img_size: 40 step: 8",
+            "img_w: 40 img_h: 25 step_w: 8 step_h: 3",
         )
     ),
     *(
@@ -85,6 +104,39 @@ CASES = [
             (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
             (1, "confidence_threshold: 1"),
         )
+    ),
+    Case(
+        'type: "DetectionOutput" detection_output_param { num_classes: 3 objectness_score: 0.4 }',
+        [(2, 4 * 9), (2, 3 * 9), (1, 2, 4 * 9), (2, 2 * 9)],
+        [(4, 4 * 5), (4, 3 * 5), (1, 2, 4 * 5), (4, 2 * 5)],
+        fills=[normal, unit, priors, unit],
+        gradient=False,
+        note="a choice of boxes of which nothing takes a gradient",
+    ),
+    Case(
+        'type: "DetectionOutput" detection_output_param { num_classes: 3 code_type: CENTER_SIZE }',
+        [(2, 4 * 9), (2, 3 * 9), (1, 2, 4 * 9), (2, 2 * 9), (2, 4 * 9)],
+        [(4, 4 * 5), (4, 3 * 5), (1, 2, 4 * 5), (4, 2 * 5), (4, 4 * 5)],
+        fills=[normal, unit, priors, unit, normal],
+        gradient=False,
+        note="a choice of boxes of which nothing takes a gradient",
+    ),
+    Case(
+        'type: "DetectionOutput" detection_output_param { num_classes: 2 code_type: CENTER_SIZE use_polygon: true }',
+        [(2, 12 * 9), (2, 2 * 9), (1, 2, 4 * 9)],
+        [(4, 12 * 5), (4, 2 * 5), (1, 2, 4 * 5)],
+        fills=[normal, unit, priors],
+        gradient=False,
+        note="a choice of boxes of which nothing takes a gradient",
+    ),
+    Case(
+        'type: "DetectionOutput" detection_output_param { num_classes: 3 share_location: false normalized: false '
+        "input_width: 30 input_height: 20 variance_encoded_in_target: true code_type: CENTER_SIZE }",
+        [(1, 4 * 9 * 3), (1, 3 * 9), (1, 1, 5 * 9)],
+        [(1, 4 * 5 * 3), (1, 3 * 5), (1, 1, 5 * 5)],
+        fills=[normal, unit, priors_in_pixels],
+        gradient=False,
+        note="a choice of boxes of which nothing takes a gradient",
     ),
     *(
         Case(
@@ -134,6 +186,22 @@ CASES = [
             (4, 3, "background_label_id: 3", "loss_param { normalization: FULL }"),
             (4, 4, "", "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 7 }"),
             (2, 4, "map_object_to_agnostic: true", "loss_param { normalize: false }"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: {classes} overlap_threshold: 0.2 {params} }}',
+            [(2, 4 * 13), (2, classes * 13), (1, 2, 4 * 13), (1, 1, 6, 8), (2, 2 * 13), (2, 4 * 13)][
+                :bottoms
+            ],
+            [(4, 4 * 9), (4, classes * 9), (1, 2, 4 * 9), (1, 1, 11, 8), (4, 2 * 9), (4, 4 * 9)][:bottoms],
+            fills=[normal, normal, priors, objects(2, 4), unit, normal][:bottoms],
+        )
+        for classes, bottoms, params in (
+            (2, 4, ""),
+            (4, 5, "objectness_score: 0.5"),
+            (4, 6, "objectness_score: 0.3 code_type: CENTER_SIZE mining_type: HARD_EXAMPLE sample_size: 5"),
+            (4, 6, "bp_inside: true code_type: CORNER_SIZE"),
         )
     ),
     Case(

@@ -40,11 +40,21 @@ def prior_box(given: Given) -> list[np.ndarray]:
                 sizes.append(sizes[-1][::-1])
     variance = tuple(param.variance) or (0.1,)
     variance = variance * 4 if len(variance) == 1 else variance
-    return [plain_ssd.priors(sizes, (height, width), image, step, param.offset, variance, param.clip)]
+    if given.param.type == "PriorBoxClustered":
+        sizes = list(zip(param.width, param.height, strict=True))
+    where = (height, width), image, step, param.offset, variance, param.clip, param.denser_prior_boxes
+    return [plain_ssd.priors(sizes, *where)]
 
 
 def detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.detection_output_param
+    more = {"least_object": param.objectness_score, "polygon": param.use_polygon}
+    if len(given.bottom) > 4 or (len(given.bottom) > 3 and param.HasField("objectness_score")):
+        more["objects"] = given.bottom[3]
+    if len(given.bottom) > 4:
+        more["moves"] = given.bottom[4]
+    if not param.normalized:
+        more["pixels"] = (param.input_width, param.input_height)
     found = plain_ssd.detections(
         *given.bottom[:3],
         classes=param.num_classes,
@@ -57,19 +67,24 @@ def detection_output(given: Given) -> list[np.ndarray]:
         thresh=param.nms_param.nms_threshold,
         eta=param.nms_param.eta,
         keep=param.keep_top_k,
+        **more,
     )
     return [
         found[None, None]
         if len(found)
-        else np.array([[[n] + [-1] * 6 for n in range(len(given.bottom[0]))]])[None]
+        else np.array([[[n] + [-1] * (14 if param.use_polygon else 6) for n in range(len(given.bottom[0]))]])[
+            None
+        ]
     ]
 
 
 def multibox_loss(given: Given) -> list[np.ndarray]:
     param, loss_param = given.param.multibox_loss_param, given.param.loss_param
+    if param.num_classes == 2 and not param.map_object_to_agnostic:
+        given.bottom[3][..., 1] = 1
     message = MultiBoxLossParameter
     place, score, matches, _ = plain_ssd.multibox_loss(
-        *given.bottom,
+        *given.bottom[:4],
         classes=param.num_classes,
         share=param.share_location,
         code=code(param),
@@ -91,6 +106,9 @@ def multibox_loss(given: Given) -> list[np.ndarray]:
         nms=(param.nms_param.nms_threshold, param.nms_param.top_k) if param.HasField("nms_param") else None,
         nms_priors=param.use_prior_for_nms,
         agnostic=param.map_object_to_agnostic,
+        objectness=given.bottom[4] if len(given.bottom) > 4 else None,
+        least_object=param.objectness_score,
+        moves=given.bottom[5] if len(given.bottom) > 5 else None,
     )
     images, priors = len(given.bottom[0]), given.bottom[2].shape[2] // 4
     return [divided(place + score, loss_param, images, priors, matches)]
@@ -193,4 +211,5 @@ NAIVE = {
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
     "Proposal": proposal,
+    "PriorBoxClustered": prior_box,
 }

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 
-def priors(sizes, pixels, image, step, offset=0.5, variance=(0.1,) * 4, clip=False):
-    """1 x 2 x 4HWP: boxes of these sizes (width, height) at each pixel of a map (height, width)."""
+def priors(sizes, pixels, image, step, offset=0.5, variance=(0.1,) * 4, clip=False, dense=False):
+    """1 x 2 x 4HWP: boxes of these sizes (width, height) at each pixel of a map (height, width); dense: each twice."""
     boxes, variances = [], []
     for y in range(pixels[0]):
         for x in range(pixels[1]):
-            for w, h in sizes:
-                cx, cy = (x + offset) * step[0], (y + offset) * step[1]
+            for (w, h), down in [(size, at) for size in sizes for at in ([offset, 1] if dense else [offset])]:
+                cx, cy = (x + offset) * step[0], (y + down) * step[1]
                 box = [
                     (cx - w / 2) / image[0],
                     (cy - h / 2) / image[1],
@@ -58,10 +58,21 @@ def detections(
     thresh=0.3,
     eta=1,
     keep=-1,
+    objects=None,
+    least_object=0,
+    moves=None,
+    pixels=None,
+    polygon=False,
 ):
-    """What DetectionOutput finds: rows of image, class, score, box. The arrays are its bottoms."""
+    """What DetectionOutput finds: rows of image, class, score, box (and corners). The arrays are its bottoms.
+
+    objects: that priors are background, and an object; least_object of the latter. moves: of the priors themselves.
+    """
+    if pixels:
+        rows = (priors[0, 0].reshape(-1, 5)[:, 1:] / [*pixels, *pixels]).ravel()
+        priors = np.array([[rows, np.ones_like(rows)]])
     steps, scores, (boxes, variances) = steps.tolist(), scores.tolist(), priors[0].tolist()
-    labels = 1 if share else classes
+    labels, numbers = 1 if share else classes, 12 if polygon else 4
     result = []
     for n in range(len(steps)):
         found = []
@@ -70,10 +81,19 @@ def detections(
                 continue
             candidates = []
             for p in range(len(boxes) // 4):
-                start = 4 * (p * labels + (0 if share else c))
+                start = numbers * (p * labels + (0 if share else c))
                 variance = [1] * 4 if in_target else variances[4 * p : 4 * p + 4]
-                box = decode(code, boxes[4 * p : 4 * p + 4], variance, steps[n][start : start + 4])
+                prior = boxes[4 * p : 4 * p + 4]
+                if moves is not None:
+                    prior = decode(code, prior, variance, moves[n, 4 * p : 4 * p + 4])
+                box = list(decode(code, prior, variance, steps[n][start : start + 4]))
+                for i in range(8 if polygon else 0):
+                    side = prior[2 + i % 2] - prior[i % 2]
+                    edge = prior[[0, 1, 2, 1, 2, 3, 0, 3][i]]
+                    box.append(edge + variance[i % 2] * side * steps[n][start + 4 + i])
                 score = scores[n][p * classes + c]
+                if objects is not None and objects[n, 2 * p + 1] < least_object:
+                    score = 1 if c == 0 else 0
                 if least is None or score > least:
                     candidates.append((score, box))
             candidates.sort(key=lambda item: -item[0])
@@ -153,6 +173,9 @@ def multibox_loss(
     nms=None,
     nms_priors=False,
     agnostic=False,
+    objectness=None,
+    least_object=0,
+    moves=None,
 ):
     """The two sums of MultiBoxLoss (times loc_weight), the number of matches, and which (image, prior) count."""
     steps, scores, (boxes, variances) = steps.tolist(), scores.tolist(), priors[0].tolist()
@@ -166,13 +189,17 @@ def multibox_loss(
         got = [[steps[n][4 * (p * labels + c) :][:4] for c in range(labels)] for p in range(count)]
         plain = [[1] * 4] * count if in_target else variances
         moved = [[decode(code, boxes[p], plain[p], got[p][c]) for p in range(count)] for c in range(labels)]
+        own = boxes
+        if moves is not None:
+            own = [decode(code, boxes[p], plain[p], moves[n, 4 * p : 4 * p + 4]) for p in range(count)]
+        hard = [objectness is None or objectness[n, 2 * p + 1] >= least_object for p in range(count)]
         pairs, most = [], [0] * count
         outside = [False] * count
         for c in range(labels):
             mine = things if share or by_prior else [row for row in things if row[1] == c]
             if not mine or (not share and c == background):
                 continue
-            tried = boxes if by_prior else moved[c]
+            tried = own if by_prior else moved[c]
             outside = [border and any(not 0 <= value <= 1 for value in box) for box in tried]
             found, most = stand_for(tried, [row[3:7] for row in mine], thresh, alone, outside)
             pairs += [
@@ -182,11 +209,12 @@ def multibox_loss(
         away = {}
         for p, c, row in pairs:
             wanted[p].append(background + 1 if agnostic else int(row[1]))
-            goal = encode(code, boxes[p], variances[p], row[3:7])
+            goal = encode(code, own[p], variances[p], row[3:7])
             away[p, c] = 0
             for i in range(4):
                 d = abs(got[p][c][i] / (variances[p][i] if in_target else 1) - goal[i])
-                if inside and not 0 <= (boxes[p] if by_prior else moved[c][p])[i] <= 1:
+                place_of = own[p] if by_prior else decode(code, own[p], plain[p], got[p][c])
+                if inside and not 0 <= place_of[i] <= 1:
                     d = 0
                 away[p, c] += d * d / 2 if l2 or d < 1 else d - 0.5
         cost = []
@@ -205,9 +233,13 @@ def multibox_loss(
             if mining == "HARD_EXAMPLE":
                 for (p, _), value in away.items():
                     loss[p] += value
-                pool, limit = list(range(count)), samples
+                pool, limit = [p for p in range(count) if hard[p]], samples
             else:
-                pool = [p for p in range(count) if not wanted[p] and not outside[p] and most[p] < below]
+                pool = [
+                    p
+                    for p in range(count)
+                    if not wanted[p] and not outside[p] and most[p] < below and hard[p]
+                ]
                 limit = int(len(pairs) * ratio)
             pool.sort(key=lambda p: -loss[p])
             if nms:
