@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.loss import LossLayer, loss_weight, normalization_mode, normalizer
+from caffe_compat.layers.common.loss import (
+    NO_CLASS_WEIGHTS,
+    LossLayer,
+    loss_weight,
+    normalization_mode,
+    normalizer,
+)
 from caffe_compat.layers.registry import register
 
 
@@ -28,6 +34,7 @@ class SmoothL1LossOHEM(LossLayer):
     top_count = (1, 2)
     no_gradient = (2,)
     allows_ignored_gradient = True
+    refused = NO_CLASS_WEIGHTS
     origin = "R-FCN"
     without_effect = ("loss_param.ignore_label",)  # there are no labels
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.loss import NO_CLASS_WEIGHTS
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.softmax_loss import LEAST_PROBABILITY, SoftmaxWithLoss
 
@@ -20,6 +21,7 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
     """
 
     top_count = (1, 3)
+    refused = NO_CLASS_WEIGHTS
     origin = "R-FCN"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

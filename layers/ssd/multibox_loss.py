@@ -8,7 +8,13 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
-from caffe_compat.layers.common.loss import LossLayer, loss_weight, normalization_mode, normalizer
+from caffe_compat.layers.common.loss import (
+    NO_CLASS_WEIGHTS,
+    LossLayer,
+    loss_weight,
+    normalization_mode,
+    normalizer,
+)
 from caffe_compat.layers.kernels import softmax as softmax_kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.softmax_loss import LEAST_PROBABILITY
@@ -46,6 +52,7 @@ class MultiBoxLoss(LossLayer):
     bottom_count = (4, 4)
     no_gradient = (2, 3)
     origin = "SSD"
+    refused = NO_CLASS_WEIGHTS
     without_effect = ("multibox_loss_param.do_neg_mining", "loss_param.ignore_label")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

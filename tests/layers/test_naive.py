@@ -18,6 +18,15 @@ SEED = 6
 
 # fields that change no top of a forward pass, each with a test of its own
 NO_TOP = {
+    "BN.bn_param.momentum": "changes the params; test_bn.py",
+    **{
+        f"MultiStageMeanfield.multi_stage_meanfield_param.{name}_filter_weight": "is what a param starts with"
+        for name in ("spatial", "bilateral")
+    },
+    "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
+    "SigmoidCrossEntropyBalanceLoss.sigmoid_cross_entropy_balance_loss_param.ignore_others": (
+        "is for backward; test_edge_losses.py"
+    ),
     "BatchNorm.batch_norm_param.moving_average_fraction": "changes the params; test_batch_norm.py",
     "DetectionOutput.detection_output_param.save_output_param": "names files; test_detection_files.py",
     "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",

@@ -17,6 +17,7 @@ from layers.cases import (
     reshaping,
     resizing,
     rois,
+    segmentation,
 )
 
 CASES = [
@@ -32,6 +33,7 @@ CASES = [
     *losses.CASES,
     *detection.CASES,
     *recurrent.CASES,
+    *segmentation.CASES,
     *data.CASES,
 ]
 

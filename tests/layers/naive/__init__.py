@@ -18,6 +18,7 @@ from layers.naive import (
     reshaping,
     resizing,
     rois,
+    segmentation,
 )
 from layers.naive.given import Given, given_to
 
@@ -34,6 +35,7 @@ NAIVE = {
     **losses.NAIVE,
     **detection.NAIVE,
     **recurrent.NAIVE,
+    **segmentation.NAIVE,
     **data.NAIVE,
 }
 
