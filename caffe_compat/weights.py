@@ -190,14 +190,19 @@ def _owned(net: HasParams, name: str) -> list[bool]:
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front."""
+    """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front.
+
+    Or the net's has ones behind, as those of PSPNet's BN, which are 1 x C in the files of the Caffe that it is from.
+    """
 
     def stripped(dims: tuple[int, ...]) -> tuple[int, ...]:
         while len(dims) > 1 and dims[0] == 1:
             dims = dims[1:]
         return dims
 
-    return stored == shape or (len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape))
+    if stored == shape or (len(stored) == 2 and stored[0] == 1 and shape == (*stored, 1, 1)):
+        return True
+    return len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape)
 
 
 def _report_rest(net: HasParams, report: Report) -> None:

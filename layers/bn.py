@@ -137,7 +137,7 @@ class BN(InPlaceLayer):
         if not self.frozen:
             x = self.kept_input(bottom, top).reshape(self.view)
             self._add_param_diffs(diff, x)
-        if not propagate_down[0]:
+        if not propagate_down[0] or not bottom[0].count:
             return
         x_diff = bottom[0].diff.reshape(self.view)
         if self.frozen or self.only_affine:

@@ -11,6 +11,7 @@ from caffe_compat.layers.base import canonical_axis
 from caffe_compat.layers.common.binaryproto import read_binaryproto
 from caffe_compat.layers.common.loss import (
     LEAST_PROBABILITY,
+    NO_CLASS_WEIGHTS,
     LossLayer,
     check_label_count,
     class_labels,
@@ -40,6 +41,7 @@ class InfogainLoss(LossLayer):
     """
 
     reads = ("loss_param", "infogain_loss_param")
+    refused = NO_CLASS_WEIGHTS
     bottom_count = (2, 3)
     top_count = (1, 2)
     no_gradient = (1, 2)

@@ -8,6 +8,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
 from caffe_compat.layers.common.loss import (
     BATCH_SIZE,
+    NO_CLASS_WEIGHTS,
     LossLayer,
     ignored_label,
     loss_weight,
@@ -29,6 +30,7 @@ class SigmoidCrossEntropyLoss(LossLayer):
     Source: BVLC's SigmoidCrossEntropyLossLayer; the Fast R-CNN fork's leaves loss_param out of account.
     """
 
+    refused = NO_CLASS_WEIGHTS
     reads = ("loss_param",)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -37,7 +37,8 @@ class Upsample(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.upsample_param
         given = {field.name for field, _ in param.ListFields()}
-        if len(bottom) == 1:
+        self.is_nearest = len(bottom) == 1
+        if self.is_nearest:
             self._set_up_nearest(given)
             return
         self.sized = {"upsample_h", "upsample_w"} <= given
@@ -70,7 +71,7 @@ class Upsample(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, param = bottom[0].shape, self.layer_param.upsample_param
-        if len(bottom) == 1:
+        if self.is_nearest:
             if len(shape) != 4:
                 raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
             top[0].reshape(*shape[:2], *(size * self.factor for size in shape[2:]))
@@ -86,7 +87,7 @@ class Upsample(Layer):
         top[0].reshape(*shape[:2], *sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if len(bottom) == 1:
+        if self.is_nearest:
             self._patches(top[0].data)[...] = bottom[0].data[:, :, :, None, :, None]
             return
         mask = bottom[1].data
@@ -96,7 +97,7 @@ class Upsample(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        if len(bottom) == 1:
+        if self.is_nearest:
             np.sum(self._patches(top[0].diff), axis=(3, 5), out=bottom[0].diff)
         else:
             mask, diff = planes(bottom[1].data), planes(bottom[0].diff)

@@ -9,6 +9,7 @@ import onnx
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.logexp import log_of_base
+from caffe_compat.layers.truncation import Truncation
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -70,6 +71,12 @@ def clip(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Clip", *bottoms, write.floats(param.min), write.floats(param.max))]
 
 
+@converts("Truncation")
+def truncation(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Truncation)
+    return [write("Clip", *bottoms, write.floats(layer.low), write.floats(layer.high))]
+
+
 @converts("Threshold")
 def threshold(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     above = write("Greater", *bottoms, write.floats(layer.layer_param.threshold_param.threshold))
@@ -109,6 +116,8 @@ def unchanged(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Dropout")
 def dropout(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.dropout_param
+    if param.sample_weights_test:
+        raise layer.error("draws in testing, which ONNX has no form of; remove sample_weights_test")
     return [affine(write, bottoms[0], scale=1 if param.scale_train else 1 - param.dropout_ratio)]
 
 

@@ -1,4 +1,4 @@
-"""Layers that normalise: LRN, BatchNorm, MVN, Normalize, Softmax."""
+"""Layers that normalise: LRN, BN, BatchNorm, MVN, Normalize, Softmax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.layers.bn import BN
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
@@ -44,6 +45,26 @@ def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     share = 1 / weight[0] if weight[0] else 0
     values = np.ones_like(mean), np.zeros_like(mean), mean * share, variance * share
     return [write("BatchNormalization", x, *map(write.floats, values), epsilon=layer.eps)]
+
+
+@converts("BN")
+def bn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, BN)
+    x, axes = bottoms[0], write.axes[bottoms[0]]
+    if axes < 2:
+        raise layer.error("cannot be exported to ONNX for a bottom without channels")
+    if len(layer.layer_param.top) > 1:
+        raise layer.error("cannot be exported to ONNX with tops for mean and variance; remove them")
+    scale, shift = layer.scale_and_shift()
+    if layer.use_averages:
+        averages = [blob.data.reshape(-1) for blob in layer.blobs[2:]]
+        params = map(write.floats, (scale, shift, *averages))
+        return [write("BatchNormalization", x, *params, epsilon=layer.eps)]
+    if not layer.only_affine:
+        centred, variance = _moments(write, x, [0, *range(2, axes)])
+        x = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
+    scale, shift = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, shift))
+    return [write("Add", write("Mul", x, scale), shift)]
 
 
 @converts("MVN")

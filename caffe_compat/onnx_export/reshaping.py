@@ -56,7 +56,7 @@ def shuffle_channel(write: Operators, layer: Layer, bottoms: list[str]) -> list[
     return [write("Reshape", mixed, shape)]
 
 
-@converts("Crop")
+@converts("Crop", "AutoCrop")
 def crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, axes = layer.layer_param.crop_param, write.axes[bottoms[0]]
     axis = param.axis % axes
@@ -64,6 +64,16 @@ def crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     starts = write.ints(offsets if len(offsets) == axes - axis else offsets * (axes - axis))
     ends = write("Add", starts, write.dims(bottoms[1], axis, axes))
     return [write("Slice", bottoms[0], starts, ends, write.ints(list(range(axis, axes))))]
+
+
+@converts("CropCenter")
+def crop_center(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    crops = list(layer.layer_param.crop_center_param.crop_size)
+    axes = [axis for axis, crop in enumerate(crops) if crop]
+    if not axes:
+        return [write("Identity", *bottoms)]
+    starts, ends = [crops[axis] for axis in axes], [-crops[axis] for axis in axes]
+    return [write("Slice", *bottoms, *map(write.ints, (starts, ends, axes)))]
 
 
 @converts("Tile")

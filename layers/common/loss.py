@@ -16,6 +16,12 @@ BATCH_SIZE = caffe_pb2.LossParameter.BATCH_SIZE
 NONE = caffe_pb2.LossParameter.NONE
 PRE_FIXED = caffe_pb2.LossParameter.PRE_FIXED
 
+# SegNet's weights of classes: only SoftmaxWithLoss has them
+NO_CLASS_WEIGHTS = dict.fromkeys(
+    ("loss_param.weight_by_label_freqs", "loss_param.class_weighting"),
+    "only SoftmaxWithLoss weighs its labels: remove it",
+)
+
 LEAST_PROBABILITY = np.float32(1e-20)  # the logarithm of a smaller one is that of this
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.loss import VALID, LossLayer, loss_weight
+from caffe_compat.layers.common.loss import NO_CLASS_WEIGHTS, VALID, LossLayer, loss_weight
 from caffe_compat.layers.fast_rcnn.row_losses import check_same_size, row_normalizer, row_shape, row_sums
 from caffe_compat.layers.registry import register
 
@@ -29,6 +29,7 @@ class SmoothL1LossOHEM(LossLayer):
     top_count = (1, 2)
     no_gradient = (2,)
     allows_ignored_gradient = True
+    refused = NO_CLASS_WEIGHTS
     origin = "R-FCN"
     without_effect = ("loss_param.ignore_label",)  # there are no labels
 

@@ -109,7 +109,7 @@ class MultiStageMeanfield(Layer):
         if self.spatial is None:
             self.spatial = Lattice(self, places / np.float32(param.theta_gamma))
         near = places / np.float32(param.theta_alpha)
-        colours = bottom[2].data.reshape(self.view[0], 3, -1) / np.float32(param.theta_beta)
+        colours = bottom[2].data.reshape(self.view[0], 3, self.view[2]) / np.float32(param.theta_beta)
         self.lattices = [
             (self.spatial, Lattice(self, np.concatenate([near, colour.T], axis=1))) for colour in colours
         ]
@@ -128,10 +128,10 @@ class MultiStageMeanfield(Layer):
     def _step(self, scores: np.ndarray) -> _Step:
         prob = np.empty_like(scores)
         softmax(np.ascontiguousarray(scores), prob)
-        filtered = [
-            np.stack([self.lattices[n][k].filter(prob[n]) * self.norms[n][k] for n in range(len(prob))])
-            for k in range(2)
-        ]
+        filtered = [np.empty_like(prob), np.empty_like(prob)]
+        for n, (pair, norms) in enumerate(zip(self.lattices, self.norms, strict=True)):
+            for out, lattice, norm in zip(filtered, pair, norms, strict=True):
+                out[n] = lattice.filter(prob[n]) * norm
         spatial, bilateral, _ = self._params()
         return _Step(prob, filtered, spatial @ filtered[0] + bilateral @ filtered[1])
 

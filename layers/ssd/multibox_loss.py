@@ -8,7 +8,13 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
-from caffe_compat.layers.common.loss import LossLayer, loss_weight, normalization_mode, normalizer
+from caffe_compat.layers.common.loss import (
+    NO_CLASS_WEIGHTS,
+    LossLayer,
+    loss_weight,
+    normalization_mode,
+    normalizer,
+)
 from caffe_compat.layers.kernels import softmax as softmax_kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.softmax_loss import LEAST_PROBABILITY
@@ -51,7 +57,8 @@ class MultiBoxLoss(LossLayer):
     no_gradient = (2, 3, 4, 5)
     origin = "SSD"
     refused = {
-        "multibox_loss_param.use_polygon": "polygons of TextBoxes++ are not learnt here; only detected"
+        **NO_CLASS_WEIGHTS,
+        "multibox_loss_param.use_polygon": "polygons of TextBoxes++ are not learnt here; only detected",
     }
     without_effect = (
         "multibox_loss_param.do_neg_mining",

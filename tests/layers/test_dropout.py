@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.harness import Runner
 
@@ -73,3 +73,13 @@ def test_ratio_zero_keeps_all_and_draws_all_the_same():
 def test_a_ratio_that_is_no_ratio_is_refused(ratio):
     with pytest.raises(LayerError, match=f"dropout_ratio is {ratio}; it must be at least 0 and below 1"):
         dropout(ratio, np.ones((2, 3)))
+
+
+def test_sampling_in_testing_is_that_of_training():
+    layer = 'type: "Dropout" dropout_param { sample_weights_test: true }'
+    tops = []
+    for phase in (TRAIN, TEST):
+        set_random_seed(3)
+        tops.append(Runner(layer, [np.ones((4, 25))], phase=phase).forward()[0])
+    assert set(tops[0].ravel().tolist()) == {0, 2}
+    np.testing.assert_array_equal(*tops)

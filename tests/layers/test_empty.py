@@ -8,6 +8,7 @@ from layers.cases import CASES
 from layers.harness import Runner
 
 REFUSED = {
+    "BN": "nothing to take the statistics of",
     "BatchNorm": "nothing to take the statistics of",
     "Bias": "does not fit",
     "DetectionOutput": "the top of PriorBox",

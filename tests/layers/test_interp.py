@@ -89,10 +89,23 @@ def test_the_same_size_copies_though_a_neighbour_is_no_number():
         ("height: 3 width: -2", (2, 3, 7, 5), "width is -2; it must be at least 1"),
         ("zoom_factor: 2 pad_end: 1", (2, 3, 7, 5), "pad_beg is 0 and pad_end 1; they can only cut off"),
         ("zoom_factor: 2 pad_beg: -5", (2, 3, 7, 5), "leave nothing of a bottom of (2, 3, 7, 5)"),
-        ("zoom_factor: 2", (2, 7, 5), "the bottom has the shape (2, 7, 5), expected 4 axes"),
+        ("zoom_factor: 2", (2, 7, 5), "a bottom has the shape (2, 7, 5), expected 4 axes"),
     ],
 )
 def test_errors(params, shape, message):
     with pytest.raises(LayerError) as error:
         Runner(layer(params), [np.zeros(shape)])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "params, bottoms", [("height: 3 width: 3", 2), ("use_blob_size: true", 1), ("zoom_factor: 2", 2)]
+)
+def test_a_second_bottom_and_use_blob_size_belong_together(params, bottoms):
+    with pytest.raises(LayerError, match="belong together"):
+        Runner(layer(params), [np.zeros((1, 1, 4, 4))] * bottoms)
+
+
+def test_a_second_bottom_of_other_axes():
+    with pytest.raises(LayerError, match=r"a bottom has the shape \(1, 4\)"):
+        Runner('type: "BilinearInterpolation"', [np.zeros((1, 1, 4, 4)), np.zeros((1, 4))])

@@ -19,6 +19,15 @@ SEED = 6
 # fields that change no top of a forward pass, each with a test of its own
 NO_TOP = {
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
+    "BN.bn_param.momentum": "changes the params; test_bn.py",
+    **{
+        f"MultiStageMeanfield.multi_stage_meanfield_param.{name}_filter_weight": "is what a param starts with"
+        for name in ("spatial", "bilateral")
+    },
+    "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
+    "SigmoidCrossEntropyBalanceLoss.sigmoid_cross_entropy_balance_loss_param.ignore_others": (
+        "is for backward; test_edge_losses.py"
+    ),
     "BatchNorm.batch_norm_param.moving_average_fraction": "changes the params; test_batch_norm.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "ChannelScale.channel_scale_param.do_backward_feature": "is for backward; test_channel_scale.py",

@@ -112,3 +112,11 @@ def test_wrong_shapes():
         with pytest.raises(LayerError) as error:
             Runner(LAYER, [np.zeros(x), np.zeros(labels)])
         assert message in str(error.value)
+
+
+def test_another_number_of_class_weights():
+    with pytest.raises(LayerError, match="class_weighting is given 1 times for 3 classes"):
+        Runner(
+            'type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true class_weighting: 2 }',
+            [np.zeros((4, 3)), np.zeros(4)],
+        )

@@ -102,3 +102,17 @@ def test_errors(params, shape, place, message):
     with pytest.raises(LayerError) as error:
         Runner(layer(params), [np.zeros(shape), mask]).forward()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "params, shape, message",
+    [
+        ("scale_h: 2", (1, 1, 4, 4), "scale_h is for two bottoms; give scale, or the mask of a pooling"),
+        ("scale: 0", (1, 1, 4, 4), "scale is 0; it must be at least 1"),
+        ("", (1, 4, 4), "expected 4 axes"),
+    ],
+)
+def test_errors_of_one_bottom(params, shape, message):
+    with pytest.raises(LayerError) as error:
+        Runner(layer(params), [np.zeros(shape)])
+    assert message in str(error.value)

@@ -10,6 +10,7 @@ import numpy as np
 from caffe_compat.engines.fast.base import Blobs, Fused
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.layers.bn import BN
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.kernels.channels import finish
 from caffe_compat.layers.relu import ReLU
@@ -21,8 +22,8 @@ class Chain(Fused):
     """Convolution -> BatchNorm with the params' statistics -> Scale -> ReLU or ReLU6 in place; all but the first are
     optional.
 
-    The bias of the convolution, BatchNorm and Scale become one factor and one term a channel; so the result differs
-    from that of the layers by rounding.
+    BN stands for the two in the middle. The bias of the convolution and these become one factor and one term a channel;
+    so the result differs from that of the layers by rounding.
     """
 
     def __init__(self, convolution: Convolution, followers: Sequence[Layer]):
@@ -35,6 +36,8 @@ class Chain(Fused):
             return True
         if type(layer) is BatchNorm:
             return layer.use_global_stats and not need_backward
+        if type(layer) is BN:
+            return (layer.use_averages or layer.only_affine) and not need_backward
         param, blobs = layer.layer_param.scale_param, len(layer.blobs)
         return (
             type(layer) is Scale
@@ -70,6 +73,10 @@ class Chain(Fused):
             if isinstance(layer, BatchNorm):
                 mean, factor = layer.global_stats()
                 scale, shift = scale * factor, (shift - mean) * factor
+            elif isinstance(layer, BN):
+                mean, factor = layer.fixed_stats()
+                factor, bias = factor * layer.scale_and_shift()[0], layer.scale_and_shift()[1]
+                scale, shift = scale * factor, (shift - mean) * factor + bias
             elif isinstance(layer, Scale):
                 factor = layer.blobs[0].data
                 scale, shift = scale * factor, shift * factor

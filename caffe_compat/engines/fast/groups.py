@@ -73,7 +73,7 @@ class _Finder:
                 )
 
     def chains(self) -> Iterator[FusedGroup]:
-        """Convolution -> BatchNorm -> Scale -> ReLU or ReLU6 in place, over one bottom."""
+        """Convolution -> BatchNorm -> Scale (or BN) -> ReLU or ReLU6 in place, over one bottom."""
         nodes = self.graph.nodes
         for first, layer in enumerate(self.layers):
             if type(layer) is not Convolution or len(nodes[first].tops) != 1 or layer.channel_axis != 1:

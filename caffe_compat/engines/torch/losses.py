@@ -34,9 +34,20 @@ def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tens
     chosen = logs.gather(1, labels.clamp(min=0)[:, None])[:, 0]
     # what is clamped keeps its gradient, as in Caffe
     costs = torch.where(labels >= 0, -(chosen + (chosen.clamp(min=LEAST_LOG) - chosen).detach()), 0)
+    if param.weight_by_label_freqs:
+        costs = costs * _label_weights(param, labels, classes)
     loss = costs.sum() / normalizer(normalization_mode(param), outer, inner, labels >= 0, param)
     each = costs.detach().reshape(bottoms[1].shape)
     return [loss, logs.detach().exp().reshape(x.shape), each][: len(this.shapes)]
+
+
+def _label_weights(param: LossParameter, labels: Tensor, classes: int) -> Tensor:
+    """What each label counts: its class's weight, or without weights one over how often it occurs."""
+    weights = torch.tensor(list(param.class_weighting), device=labels.device)
+    if not param.class_weighting:
+        counts = torch.bincount(labels[labels >= 0], minlength=classes)
+        weights = 1 / counts.clamp(min=1).float()
+    return weights[labels.clamp(min=0)]
 
 
 @converts("SmoothL1Loss")

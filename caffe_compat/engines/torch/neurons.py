@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
-from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.logexp import log_of_base
 
 
@@ -108,7 +108,11 @@ def log(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[T
     return [torch.log(bottoms[0] * param.scale + param.shift) / log_of_base(this.layer, param.base)]
 
 
-@converts("Dropout")
+def _draws_in_training_only(layer: Layer) -> bool:
+    return layer.phase == TRAIN or not layer.layer_param.dropout_param.sample_weights_test
+
+
+@converts("Dropout", fits=_draws_in_training_only)
 def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, (x,) = this.layer.layer_param.dropout_param, bottoms
     keep = 1 - param.dropout_ratio

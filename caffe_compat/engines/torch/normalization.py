@@ -1,4 +1,4 @@
-"""Layers that normalise: LRN, BatchNorm, MVN, Normalize, Softmax."""
+"""Layers that normalise: LRN, BN, BatchNorm, MVN, Normalize, Softmax."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.base import TEST
 from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.layers.bn import BN
 from caffe_compat.prototxt.caffe_pb2 import LRNParameter
 
 
@@ -89,6 +91,58 @@ def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Te
     values = mean, variance * (count / max(1, count - 1)), torch.ones_like(params[2])
     for param, value in zip(params, values, strict=True):
         param.data.mul_(float(layer.fraction)).add_(value)
+
+
+@converts("BN", own_memory=True)
+def bn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, (x,) = this.layer, bottoms
+    assert isinstance(layer, BN)
+    view = x.reshape(layer.view)
+    scale, shift, *averages = (param.reshape(-1) for param in params)
+    if layer.only_affine:
+        mean = variance = torch.zeros_like(shift)
+        y = view
+    else:
+        mean, variance = (average.detach() for average in averages) if layer.use_averages else _moments(view)
+        factor = 1 / (variance + float(layer.eps)).sqrt()
+        if layer.frozen:
+            scale, shift = scale.detach(), shift.detach()
+            y = (view - mean[:, None]) * factor[:, None]
+        else:
+            y = _Normalized.apply(view, mean[:, None], factor[:, None])
+        if averages and layer.phase != TEST and not layer.frozen:
+            _move(layer, params[2:], mean, variance)
+    y = y * scale[:, None] + shift[:, None]
+    stats = [value.detach().reshape(1, -1, 1, 1) for value in (mean, variance)]
+    return [y.reshape(x.shape), *stats][: len(this.shapes)]
+
+
+def _moments(view: Tensor) -> tuple[Tensor, Tensor]:
+    variance, mean = torch.var_mean(view.detach(), (0, 2), correction=0)
+    return mean, variance
+
+
+def _move(layer: BN, averages: list[Tensor], *values: Tensor) -> None:
+    """Move the averages towards the batch's values, in place: they are params, but no learnt ones."""
+    momentum = float(layer.momentum)
+    for average, value in zip(averages, values, strict=True):
+        average.data.mul_(momentum).add_(value.reshape(average.shape), alpha=1 - momentum)
+
+
+class _Normalized(torch.autograd.Function):
+    """(x - mean) * factor, with the gradient that it has where these are the batch's own statistics."""
+
+    @staticmethod
+    def forward(ctx, x, mean, factor):
+        y = (x - mean) * factor
+        ctx.save_for_backward(y, factor)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        y, factor = ctx.saved_tensors
+        mean, along = (value.mean((0, 2), keepdim=True)[0] for value in (dy, dy * y))
+        return (dy - mean - y * along) * factor, None, None
 
 
 @converts("MVN")

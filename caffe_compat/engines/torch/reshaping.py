@@ -8,6 +8,7 @@ from torch import Tensor
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.crop import Crop
+from caffe_compat.layers.crop_center import CropCenter
 from caffe_compat.layers.permute import Permute
 from caffe_compat.layers.shuffle_channel import ShuffleChannel
 
@@ -34,10 +35,16 @@ def shuffle_channel(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor
     return [bottoms[0].reshape(this.layer.groups).transpose(1, 2).reshape(bottoms[0].shape)]
 
 
-@converts("Crop")
+@converts("Crop", "AutoCrop")
 def crop(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     assert isinstance(this.layer, Crop)
     return [bottoms[0][this.layer._part].contiguous()]
+
+
+@converts("CropCenter")
+def crop_center(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    assert isinstance(this.layer, CropCenter)
+    return [bottoms[0][this.layer.part].contiguous()]
 
 
 @converts("Tile")

@@ -23,6 +23,7 @@ from layers.cases import (
     subcnn,
     sequences,
     volumes,
+    segmentation,
 )
 
 CASES = [
@@ -44,6 +45,7 @@ CASES = [
     *yolo.CASES,
     *sequences.CASES,
     *volumes.CASES,
+    *segmentation.CASES,
     *data.CASES,
 ]
 

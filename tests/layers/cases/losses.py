@@ -38,6 +38,7 @@ CASES = [
             "normalization: NONE",
             "normalization: FULL ignore_label: 1",
             "normalization: PRE_FIXED pre_fixed_normalizer: 7",
+            "weight_by_label_freqs: true ignore_label: 1",
         )
     ),
     Case(
@@ -47,6 +48,11 @@ CASES = [
         fills=[normal, labels(3)],
         tops=3,
         diff_tops=[0],
+        'type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true '
+        "class_weighting: 0.5 class_weighting: 2 class_weighting: 3 }",
+        [(2, 3, 4, 5), (2, 4, 5)],
+        [(4, 3, 5, 1), (4, 5, 1)],
+        fills=[normal, labels(3)],
     ),
     *(
         Case(

@@ -45,6 +45,21 @@ CASES = [
     Case('type: "Dropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
     Case('type: "SeLuDropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
     Case('type: "SpatialDropout"', [(2, 7)], [(5, 3)], phase=TEST),
+    Case('type: "Dropout" dropout_param { sample_weights_test: true }', [IMAGE], [OTHER_IMAGE], phase=TEST),
+    Case(
+        'type: "Truncation" truncation_param { truncation_min: -0.4 truncation_max: 0.7 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        fills=[apart],
+        gradient=False,
+        note="outside, the gradient passes where it leads back; test_truncation.py",
+    ),
+    Case(
+        'type: "Truncation" truncation_param { lower_bound: -0.4 upper_bound: 0.7 }',
+        [IMAGE],
+        [OTHER_IMAGE],
+        fills=[apart],
+    ),
     Case('type: "Dropout" dropout_param { scale_train: false }', [IMAGE], [OTHER_IMAGE], phase=TEST),
     Case(
         'type: "Power" power_param { power: 0 shift: 2 }',

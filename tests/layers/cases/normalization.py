@@ -1,8 +1,8 @@
-"""Layers that normalise: BatchNorm, LRN, MVN, Normalize, Softmax."""
+"""Layers that normalise: BN, BatchNorm, LRN, MVN, Normalize, Softmax."""
 
 from __future__ import annotations
 
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from layers.cases.shared import IMAGE, OTHER_IMAGE
 from layers.harness import Case, apart
 
@@ -21,6 +21,45 @@ CASES = [
         )
         for params in ("moving_average_fraction: 0.5", "use_global_stats: true")
     ),
+    *(
+        Case(
+            f'type: "BN" bn_param {{ {params} }}',
+            [(2, 3, 4, 5)],
+            [(4, 3, 2, 5)],
+            fills=[apart],
+            fixed_params=[2, 3],
+            phase=phase,
+        )
+        for phase, params in (
+            (TRAIN, "slope_filler { value: 2 } bias_filler { value: 1 } momentum: 0.6 eps: 0.1"),
+            (TEST, "moving_average: false eps: 0.1"),
+        )
+    ),
+    Case('type: "BN"', [(7, 3)], [(5, 3)], fixed_params=[2, 3]),
+    Case(
+        'type: "BN" bn_param { frozen: true eps: 0.1 slope_filler { value: 2 } bias_filler { value: 1 } }',
+        [IMAGE],
+        [(4, 3, 6, 8)],
+        fixed_params=[0, 1, 2, 3],
+    ),
+    Case(
+        'type: "BN"',
+        [IMAGE],
+        [(4, 3, 6, 8)],
+        fixed_params=[2, 3],
+        phase=TEST,
+        gradient=False,
+        note="the gradient in testing is that of training; test_bn.py",
+    ),
+    Case(
+        'type: "BN" bn_param { scale_filler { value: 2 } shift_filler { value: 1 } }',
+        [(2, 3, 4, 5)],
+        [(4, 3, 2, 5)],
+        fills=[apart],
+        tops=3,
+        diff_tops=[0],
+    ),
+    Case('type: "BN" bn_param { bn_mode: INFERENCE }', [IMAGE], [(4, 3, 6, 8)], tops=2, diff_tops=[0]),
     *(
         Case(f'type: "LRN" lrn_param {{ {params} }}', [(2, 7, 3, 5)], [(3, 2, 6, 8)])
         for params in (

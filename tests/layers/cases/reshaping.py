@@ -49,6 +49,16 @@ CASES = [
         [(2, 3, 7, 6), (5, 2, 4, 3)],
         [(3, 4, 5, 8), (1, 2, 3, 6)],
     ),
+    Case(
+        'type: "AutoCrop" crop_param { axis: 1 offset: 1 offset: 0 offset: 2 }',
+        [(2, 3, 7, 6), (5, 2, 4, 3)],
+        [(3, 4, 5, 8), (1, 2, 3, 6)],
+    ),
+    Case(
+        'type: "CropCenter" crop_center_param { crop_size: 0 crop_size: 1 crop_size: 2 crop_size: 0 }',
+        [(2, 3, 7, 5)],
+        [(3, 4, 5, 8)],
+    ),
     Case('type: "Tile" tile_param { tiles: 3 }', [(2, 3, 4)], [(5, 1, 6)]),
     Case('type: "Tile" tile_param { tiles: 2 axis: -1 }', [(2, 3, 4)], [(5, 1, 6)]),
     Case('type: "Tile" tile_param { axis: -3 tiles: 2 }', [(2, 3, 5)]),

@@ -1,4 +1,4 @@
-"""Layers that make maps larger or smaller: Interp, Upsample."""
+"""Layers that make maps larger or smaller: BilinearInterpolation, Duplicate, Interp, Upsample."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ CASES = [
             "height: 4 width: 2 pad_beg: -1 pad_end: -2",
         )
     ),
+    Case(
+        'type: "Interp" interp_param { use_blob_size: true pad_beg: -1 }',
+        [(2, 3, 7, 5), (1, 2, 4, 9)],
+        [(4, 1, 6, 8), (2, 3, 9, 2)],
+    ),
+    Case('type: "BilinearInterpolation"', [(2, 3, 7, 5), (1, 2, 4, 9)], [(4, 1, 6, 8), (2, 3, 1, 12)]),
+    Case('type: "Duplicate" duplicate_param { height: 4 width: 3 }', [(2, 5, 1, 1)], [(3, 2, 1, 1)]),
+    Case('type: "Upsample"', [(2, 3, 4, 5)], [(3, 2, 6, 7)]),
+    Case('type: "Upsample" upsample_param { scale: 3 }', [(2, 3, 4, 5)], [(3, 2, 6, 7)]),
     *(
         Case(
             f'type: "Upsample" upsample_param {{ {params} }}',

@@ -24,6 +24,7 @@ from layers.naive import (
     subcnn,
     sequences,
     volumes,
+    segmentation,
 )
 from layers.naive.given import Given, given_to
 
@@ -46,6 +47,7 @@ NAIVE = {
     **yolo.NAIVE,
     **sequences.NAIVE,
     **volumes.NAIVE,
+    **segmentation.NAIVE,
     **data.NAIVE,
 }
 

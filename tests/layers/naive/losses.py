@@ -151,7 +151,11 @@ def softmax_costs(given: Given) -> tuple[np.ndarray, list[float], np.ndarray]:
         np.ndindex(prob.shape[0], prob.shape[2]), labels.ravel().astype(int), strict=True
     ):
         counted += label != ignored(param)
-        costs.append(-math.log(prob[i, label, k]) if label != ignored(param) else 0.0)
+        cost = -math.log(prob[i, label, k]) if label != ignored(param) else 0.0
+        if param.weight_by_label_freqs:
+            often = int((labels.astype(int) == label).sum())
+            cost *= param.class_weighting[label] if param.class_weighting else 1 / often
+        costs.append(cost)
     return prob, costs, divided(sum(costs), param, prob.shape[0], prob.shape[2], counted)
 
 

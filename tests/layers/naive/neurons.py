@@ -41,7 +41,7 @@ def power(x: float, param: LayerParameter) -> float:
 def dropout(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.dropout_param
     keep = 1 - param.dropout_ratio
-    if given.phase == TEST:
+    if given.phase == TEST and not param.sample_weights_test:
         return [x if param.scale_train else x * keep]
     draws = np.random.RandomState(given.seed).randint(0, 2**32, x.size, dtype=np.uint64).tolist()
     scale = 1 / keep if param.scale_train else 1
@@ -80,6 +80,11 @@ def spatial_dropout(given: Given) -> list[np.ndarray]:
         n, c = divmod(i, x.shape[1])
         top[n, c] = x[n, c] / (1 - ratio) if stay else 0
     return [top]
+def truncation(x: float, param: LayerParameter) -> float:
+    p = param.truncation_param
+    first = p.HasField("truncation_min") or p.HasField("truncation_max")
+    low, high = (p.truncation_min, p.truncation_max) if first else (p.lower_bound, p.upper_bound)
+    return min(max(x, low), high)
 
 
 def prelu(given: Given) -> list[np.ndarray]:
@@ -110,5 +115,6 @@ NAIVE = {
     "Sigmoid": each(lambda x, _: sigmoid(x)),
     "Swish": each(lambda x, param: x * sigmoid(param.swish_param.beta * x)),
     "TanH": each(lambda x, _: math.tanh(x)),
+    "Truncation": each(truncation),
     "Threshold": each(lambda x, param: x > param.threshold_param.threshold),
 }

@@ -1,4 +1,4 @@
-"""Layers that normalise: BatchNorm, LRN, MVN, Normalize, Softmax."""
+"""Layers that normalise: BN, BatchNorm, LRN, MVN, Normalize, Softmax."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from caffe_compat.layers.base import TEST
+from caffe_compat.prototxt.caffe_pb2 import BNParameter
 from layers.naive.given import Given, lines
 from layers.test_lrn import naive as normalized_by_neighbours
 
@@ -24,6 +25,27 @@ def batch_norm(given: Given) -> list[np.ndarray]:
             mean, variance = total[c] / weight.item(), squares[c] / weight.item()
         rows[:, c] = (rows[:, c] - mean) / math.sqrt(variance + param.eps)
     return [rows.reshape(x.shape)]
+
+
+def bn(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.bn_param
+    scale, shift, *averages = (blob.ravel() for blob in given.blobs)
+    inference = param.bn_mode == BNParameter.INFERENCE
+    fixed = averages and (param.frozen or (given.phase == TEST and param.moving_average))
+    rows = lines(x, 1)
+    stats = np.zeros((2, rows.shape[1]))
+    for c in range(rows.shape[1]):
+        values = rows[:, c].ravel().tolist()
+        mean = sum(values) / len(values)
+        variance = sum((v - mean) ** 2 for v in values) / len(values)
+        if fixed:
+            mean, variance = averages[0][c], averages[1][c]
+        if not inference:
+            stats[:, c] = mean, variance
+            eps = param.eps if averages else 1e-9
+            rows[:, c] = (rows[:, c] - mean) / math.sqrt(variance + eps)
+        rows[:, c] = rows[:, c] * scale[c] + shift[c]
+    return [rows.reshape(x.shape), *stats.reshape(2, 1, -1, 1, 1)][: given.tops]
 
 
 def lrn(given: Given) -> list[np.ndarray]:
@@ -67,6 +89,7 @@ def softmax(given: Given) -> list[np.ndarray]:
 
 
 NAIVE = {
+    "BN": bn,
     "BatchNorm": batch_norm,
     "LRN": lrn,
     "MVN": mvn,

@@ -16,6 +16,12 @@ def crop(given: Given) -> list[np.ndarray]:
     return [taken(shape, lambda at: x[tuple(a + offset for a, offset in zip(at, offsets, strict=True))])]
 
 
+def crop_center(given: Given) -> list[np.ndarray]:
+    (x,), crops = given.bottom, given.param.crop_center_param.crop_size
+    shape = tuple(size - 2 * crop for size, crop in zip(x.shape, crops, strict=True))
+    return [taken(shape, lambda at: x[tuple(a + crop for a, crop in zip(at, crops, strict=True))])]
+
+
 def flatten(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.flatten_param
     first, last = range(x.ndim)[param.axis], range(x.ndim)[param.end_axis]
@@ -78,7 +84,9 @@ def one_process(given: Given) -> list[np.ndarray]:
 
 
 NAIVE = {
+    "AutoCrop": crop,
     "Crop": crop,
+    "CropCenter": crop_center,
     "Flatten": flatten,
     "Gather": one_process,
     "Permute": permute,

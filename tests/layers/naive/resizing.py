@@ -1,15 +1,15 @@
-"""Layers that make maps larger or smaller: Interp, Upsample."""
+"""Layers that make maps larger or smaller: BilinearInterpolation, Duplicate, Interp, Upsample."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from layers.naive.given import Given
+from layers.naive.given import Given, taken
 from layers.test_interp import naive as interpolated
 
 
 def interp(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.interp_param
+    (x, *others), param = given.bottom, given.param.interp_param
     kept = x[:, :, -param.pad_beg : x.shape[2] + param.pad_end, -param.pad_beg : x.shape[3] + param.pad_end]
     factors = [param.HasField(name) for name in ("shrink_factor", "zoom_factor")]
     sizes = []
@@ -19,11 +19,31 @@ def interp(given: Given) -> list[np.ndarray]:
         if factors[1]:
             size += (size - 1) * (param.zoom_factor - 1)
         sizes.append(given_size if param.HasField("height") and factors[0] == factors[1] else size)
+    if param.use_blob_size:
+        sizes = list(others[0].shape[2:])
     return [interpolated(kept, *sizes, np.zeros((*x.shape[:2], *sizes)))[0]]
 
 
+def bilinear_interpolation(given: Given) -> list[np.ndarray]:
+    x, other = given.bottom
+    return [interpolated(x, *other.shape[2:], np.zeros((*x.shape[:2], *other.shape[2:])))[0]]
+
+
+def duplicate(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.duplicate_param
+    return [taken((*x.shape[:2], int(param.height), int(param.width)), lambda at: x[(*at[:2], 0, 0)])]
+
+
+def nearest(x: np.ndarray, scale: int) -> np.ndarray:
+    shape = (*x.shape[:2], x.shape[2] * scale, x.shape[3] * scale)
+    return taken(shape, lambda at: x[(*at[:2], at[2] // scale, at[3] // scale)])
+
+
 def upsample(given: Given) -> list[np.ndarray]:
-    (x, mask), param = given.bottom, given.param.upsample_param
+    param = given.param.upsample_param
+    if len(given.bottom) == 1:
+        return [nearest(given.bottom[0], param.scale if param.HasField("scale") else 1)]
+    x, mask = given.bottom
     scale_h, scale_w = (param.scale_h, param.scale_w) if param.HasField("scale_h") else (param.scale,) * 2
     height, width = x.shape[2] * scale_h - param.pad_out_h, x.shape[3] * scale_w - param.pad_out_w
     if param.HasField("upsample_h"):
@@ -35,6 +55,8 @@ def upsample(given: Given) -> list[np.ndarray]:
 
 
 NAIVE = {
+    "BilinearInterpolation": bilinear_interpolation,
+    "Duplicate": duplicate,
     "Interp": interp,
     "Upsample": upsample,
 }

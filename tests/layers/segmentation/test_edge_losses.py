@@ -1,0 +1,66 @@
+"""SigmoidCrossEntropyBalanceLoss, Quantize and Rescale: what is special in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_compat.errors import LayerError
+from layers.harness import Runner
+
+LOSS = 'type: "SigmoidCrossEntropyBalanceLoss" sigmoid_cross_entropy_balance_loss_param { %s }'
+X = np.array([[0.5, -2.0, 1.0, 3.0], [1.0, 2.0, -1.0, 0.0]])
+TARGETS = np.array([[1, 0, 0, 0.5], [1, 1, 1, 1]])
+
+
+def gradient(fields: str) -> np.ndarray:
+    runner = Runner(LOSS % fields, [X, TARGETS], dtype=np.float64)
+    runner.forward()
+    return runner.backward([np.array(3.0)])[0]
+
+
+def test_other_targets_have_a_gradient_but_in_rcf():
+    slopes = 1 / (1 + np.exp(-X)) - TARGETS
+    weights = np.array([[2 / 3, 1 / 3, 1 / 3, 1], [0, 0, 0, 0]])
+    np.testing.assert_allclose(gradient(""), slopes * weights * 3 / 2, rtol=1e-6)
+    weights[0, 1:] = 1.1 / 3, 1.1 / 3, 0
+    want = slopes * weights * 3 / 2
+    np.testing.assert_allclose(gradient("negative_weight: 1.1 ignore_others: true"), want, rtol=1e-6)
+
+
+def test_an_image_without_targets_costs_nothing():
+    runner = Runner(LOSS % "ignore_others: true", [X, np.full(X.shape, 0.5)])
+    assert runner.forward()[0] == 0
+    assert not runner.backward([np.array(1.0)])[0].any()
+
+
+def test_large_scores():
+    (loss,) = Runner(LOSS % "", [np.array([[1000.0, -1000.0]]), np.array([[0.0, 1.0]])]).forward()
+    assert loss == 1000
+
+
+def test_bounds_of_the_classes_of_scales():
+    x = np.array([0, 0.99, 1, 11.9, 12, 35.9, 36, 79.9, 80, 199, 200, 500, -3])
+    (top,) = Runner('type: "Quantize"', [x]).forward()
+    assert top.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0, 0, 0]
+
+
+def test_bounds_of_rescaled_scales():
+    x = np.array([0, 1e-5, 0.5, 7, 13.5, 14, 99])
+    values, within = Runner('type: "Rescale" rescale_param { rf: 14 }', [x], tops=2).forward()
+    np.testing.assert_allclose(values, [0, 0, 1 / 14 - 1, 0, 27 / 14 - 1, 0, 0], rtol=1e-5)
+    assert within.tolist() == [0, 0, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "layer, bottoms, message",
+    [
+        (LOSS % "", [np.zeros((2, 3)), np.zeros((2, 4))], "bottom[0] has the shape (2, 3), bottom[1] (2, 4)"),
+        ('type: "Quantize"', [np.array([np.nan])], "the bottom holds NaN"),
+        ('type: "Rescale" rescale_param { rf: 0 }', [np.zeros(3)], "it must be at least 1"),
+    ],
+)
+def test_errors(layer, bottoms, message):
+    with pytest.raises(LayerError) as error:
+        Runner(layer, bottoms).forward()
+    assert message in str(error.value)
