@@ -29,6 +29,11 @@ NOT_BUILT = {
         "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
         "write them to files"
     ),
+    "FrcnnTrainData": (
+        "GBD-Net's files of RoIs are not read (its Caffe samples them by the time of day); put an Input layer for each "
+        "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
+        "x2, y2), box targets and their weights R x 4 classes"
+    ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 
