@@ -25,6 +25,11 @@ NOT_BUILT = {
         f"lists of images with lanes are not read; {INPUT_INSTEAD}: the images, objects as N x 1 x 300 x 5 rows of "
         "class, x, y, width, height, and the lanes' masks"
     ),
+    "FrcnnTrainData": (
+        "GBD-Net's files of RoIs are not read (its Caffe samples them by the time of day); put an Input layer for each "
+        "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
+        "x2, y2), box targets and their weights R x 4 classes"
+    ),
     "VideoData": f"videos are not read; {INPUT_INSTEAD}",
     "Atlas": (
         "Tengine's, it runs a compiled model on Huawei's Atlas; put Input layers in its place, one a top, of the "

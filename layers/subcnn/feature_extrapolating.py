@@ -21,7 +21,7 @@ class FeatureExtrapolating(Layer):
     scale_string lists, smallest first. top[0]: images * ((S - 1) * num_per_octave + 1) x C x H x W: each scale and, to
     the next one, num_per_octave - 1 in equal steps. Place (y, x) of a map in between is read bilinearly at (y, x) over
     its scale by the nearer base scale's (the larger one of two as near); what lies outside of that map is 0.
-    Raises LayerError for a scale_string without S numbers above 0, and for another number of maps.
+    Raises LayerError for a scale_string without S numbers above 0, and, with the maps, for another number of them.
 
     Source: FeatureExtrapolatingLayer of SubCNN's Caffe, whose gradient looks only 2 pixels around each place: some
     is missing where a map is more than twice as large as its base. Xiang et al., Subcategory-aware CNNs (2016).
@@ -56,16 +56,19 @@ class FeatureExtrapolating(Layer):
             return []
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if len(bottom[0].shape) != 4 or bottom[0].num % self.base:
-            raise self.error(
-                f"bottom[0] has the shape {bottom[0].shape}; expected {self.base} maps an image, one a scale: "
-                f"{self.base} * images x C x H x W"
-            )
+        """Shape the top; a net may be built for one map, and is then reshaped for those of all scales."""
+        if len(bottom[0].shape) != 4:
+            raise self.error(f"bottom[0] has the shape {bottom[0].shape}; expected maps N x C x H x W")
         images = bottom[0].num // self.base
         top[0].reshape(images * len(self.maps), *bottom[0].shape[1:])
         self.weights = [[_weights(size, factor) for size in bottom[0].shape[2:]] for _, factor in self.maps]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if bottom[0].num % self.base:
+            raise self.error(
+                f"bottom[0] has {bottom[0].num} maps; expected {self.base} an image, one a scale: reshape the net's "
+                f"input to {self.base} * images"
+            )
         below, above = self._by_image(bottom[0].data), self._by_image(top[0].data, len(self.maps))
         for i, ((nearer, _), (rows, columns)) in enumerate(zip(self.maps, self.weights, strict=True)):
             above[:, i] = rows @ below[:, nearer] @ columns.T

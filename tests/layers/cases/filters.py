@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layers.cases.shared import FILLERS, IMAGE, OTHER_IMAGE
-from layers.harness import Case, apart, labels
+from layers.harness import Case, apart, labels, normal, unit
 
 CASES = [
     *(
@@ -81,6 +81,25 @@ CASES = [
                 (4, 3, 5, 8),
             ),
             ("kernel_size: 2 axis: 2", (2, 5, 3, 4, 6), (4, 2, 3, 5, 3)),
+        )
+    ),
+    *(
+        Case(
+            f'type: "DeformableConvolution" deformable_convolution_param {{ num_output: 6 {params} }}',
+            [(2, 4, 7, 5), (2, *offsets)],
+            [(3, 4, 5, 8), (3, *others)],
+            fills=[normal, fill],
+        )
+        for fill, params, offsets, others in (
+            (unit, "kernel_size: 3 pad: 1 stride: 2 deformable_group: 1", (18, 4, 3), (18, 3, 4)),
+            (normal, "kernel_h: 2 kernel_w: 3 pad_h: 1 pad_w: 2 dilation: 2", (48, 7, 5), (48, 5, 8)),
+            (normal, "kernel_size: 2 group: 2 deformable_group: 2 bias_term: false", (16, 6, 4), (16, 4, 7)),
+            (
+                normal,
+                f"kernel_size: 1 stride_h: 3 stride_w: 2 deformable_group: 2 {FILLERS}",
+                (4, 3, 3),
+                (4, 2, 4),
+            ),
         )
     ),
     *(

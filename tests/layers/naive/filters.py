@@ -81,6 +81,35 @@ def in_three_dimensions(given: Given) -> Given:
     new.stride.extend([old.temporal_stride, old.stride, old.stride])
     new.pad.extend([old.temporal_pad, old.pad, old.pad])
     return replace(given, param=LayerParameter(convolution_param=new))
+def deformable_convolution(given: Given) -> list[np.ndarray]:
+    (x, offsets), param = given.bottom, given.param.deformable_convolution_param
+    slide = Slide(param, x)
+    weights, *bias = given.blobs
+    assert weights.shape[0] == param.num_output and len(bias) == param.bias_term
+    channels = x.shape[1] // param.group
+    top = np.zeros((len(x), param.num_output, *slide.pooled()))
+    for n, m, *place in np.ndindex(top.shape):
+        first = m // (param.num_output // param.group) * channels
+        total = bias[0][m] if bias else 0.0
+        for c, i, j in np.ndindex(channels, *slide.kernel):
+            group = (first + c) // (x.shape[1] // param.deformable_group)
+            k = 2 * ((group * slide.kernel[0] + i) * slide.kernel[1] + j)
+            y, z = (a + offsets[(n, k + d, *place)] for d, a in enumerate(slide.at(place, (i, j))))
+            total += weights[m, c, i, j] * between_pixels(x[n, first + c], y, z)
+        top[(n, m, *place)] = total
+    return [top]
+
+
+def between_pixels(plane: np.ndarray, y: float, x: float) -> float:
+    """A map read bilinearly; its last row and column go on for a pixel, beyond is 0."""
+    height, width = plane.shape
+    if not (0 <= y < height and 0 <= x < width):
+        return 0.0
+    total = 0.0
+    for h, v in ((math.floor(y), 1 - y % 1), (math.floor(y) + 1, y % 1)):
+        for w, u in ((math.floor(x), 1 - x % 1), (math.floor(x) + 1, x % 1)):
+            total += v * u * plane[min(h, height - 1), min(w, width - 1)]
+    return total
 
 
 def deconvolution(given: Given) -> list[np.ndarray]:
@@ -153,6 +182,7 @@ NAIVE = {
     "Convolution3D": lambda given: convolution(in_three_dimensions(given)),
     "Deconvolution": deconvolution,
     "Deconvolution3D": lambda given: deconvolution(in_three_dimensions(given)),
+    "DeformableConvolution": deformable_convolution,
     "DepthwiseConvolution": convolution,
     "Embed": embed,
     "Im2col": im2col,
