@@ -31,6 +31,12 @@ ELSEWHERE = {
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
+    "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": (
+        "ranks alike but for what rounds to the same; test_anchor_losses.py"
+    ),
+    "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
+    "FrcnnOutput.frcnn_output_param.save_output_param": "names the files it writes; test_frcnn_output.py",
     "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
 }
 

@@ -20,7 +20,11 @@ SEED = 6
 NO_TOP = {
     "BatchNorm.batch_norm_param.moving_average_fraction": "changes the params; test_batch_norm.py",
     "DetectionOutput.detection_output_param.save_output_param": "names files; test_detection_files.py",
+    "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": "ranks alike; test_anchor_losses.py",
+    "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
     "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",
+    "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
 }
 
