@@ -22,8 +22,8 @@ class Pooling(Layer):
 
     bottom: N x C x H x W. top[0]: N x C x H' x W' with H' = (H + 2 pad - kernel) / stride + 1, rounded up
     (round_mode: FLOOR, or forks' ceil_mode: false, rounds down); with padding, a last window that would start behind
-    the image is left out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the first of
-    equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
+    the image is left out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the
+    first of equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
     the maximum, and takes no gradient. Positions are not kept: backward finds them again.
 
     STOCHASTIC is for elements that are not negative, and without padding. In training an element x is drawn with

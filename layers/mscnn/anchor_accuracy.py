@@ -26,7 +26,7 @@ class AnchorAccuracy(Layer):
     clipped to a field / field_xyr and field_whr times smaller or larger. Nothing takes a gradient.
     """
 
-    without_effect = WITHOUT_EFFECT
+    without_effect = (*WITHOUT_EFFECT, "bbox_reg_param.cls_aware")
     top_count = (1, 2)
     has_backward = False
     pixel = 1  # see boxes.overlap

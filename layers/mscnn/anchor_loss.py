@@ -102,9 +102,9 @@ class AnchorLoss(LossLayer):
 
     def normalized_bounds(self, bounds: np.ndarray) -> np.ndarray:
         """The bounds of offsets that are normalized: by the means and stds of pairs, as in the original."""
-        mean, std = (values.reshape(2, 2) for values in (self.regression.mean, self.regression.std))
-        mean, std = (np.repeat(values, 2) for values in (mean.mean(axis=1), np.sqrt(std.prod(axis=1))))
-        return (bounds - mean) / std
+        means = self.regression.mean.reshape(2, 2).mean(axis=1)
+        stds = np.sqrt(self.regression.std.reshape(2, 2).prod(axis=1))
+        return (bounds - np.repeat(means, 2)) / np.repeat(stds, 2)
 
     def check_maps(self, bottom: Sequence[Blob], expected: Sequence[tuple[int, ...]]) -> None:
         """Raises LayerError unless the bottoms have these shapes."""

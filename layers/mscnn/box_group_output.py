@@ -31,6 +31,7 @@ class BoxGroupOutput(Proposals):
 
     reads = ("bbox_reg_param", "box_group_output_param")
     origin = "Cascade R-CNN"
+    without_effect = ("bbox_reg_param.cls_aware",)
     bottom_count = (2, None)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -64,10 +65,8 @@ class BoxGroupOutput(Proposals):
         return bottom[0].num // self.anchors[0].groups
 
     def candidates(self, bottom: Sequence[Blob], image: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        each = [
-            self._boxes(*bottom[2 * index : 2 * index + 2], anchors, image)
-            for index, anchors in enumerate(self.anchors)
-        ]
+        scales = zip(bottom[::2], bottom[1::2], self.anchors, strict=True)
+        each = [self._boxes(*scale, image) for scale in scales]
         boxes, scores = (np.concatenate(values) for values in zip(*each, strict=True))
         order = np.argsort(-scores, kind="stable")
         boxes, scores = boxes[order], scores[order]

@@ -30,6 +30,7 @@ class BoxOutput(Proposals):
 
     reads = ("bbox_reg_param", "box_output_param")
     origin = "MS-CNN"
+    without_effect = ("bbox_reg_param.cls_aware",)
     bottom_count = (1, None)
     pixel = 0
 

@@ -34,6 +34,18 @@ def overlap(a: np.ndarray, b: np.ndarray, pixel: int = 1) -> np.ndarray:
     return np.divide(both, union, out=np.zeros(union.shape, union.dtype), where=has_size)
 
 
+def overlaps_of_corners(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of each of N boxes x1 y1 x2 y2 with each of K: N x K.
+
+    0 where a box ends before it starts, and where both have but one row in common: JaccardOverlap of Cascade R-CNN.
+    """
+    size = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
+    both = np.where((size[..., 0] >= 0) & (size[..., 1] > 0), (size + ONE).prod(axis=-1), 0)
+    area_a, area_b = (np.maximum(sized(boxes)[:, 2:], 0).prod(axis=1) for boxes in (a, b))
+    union = area_a[:, None] + area_b - both
+    return np.divide(both, union, out=np.zeros_like(union), where=union > 0)
+
+
 def encoded(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The offsets (dx dy dw dh) that lead from boxes x y w h to the target boxes."""
     size, centre = boxes[..., 2:], boxes[..., :2] + HALF * boxes[..., 2:]

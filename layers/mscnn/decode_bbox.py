@@ -29,6 +29,7 @@ class DecodeBBox(Layer):
 
     reads = ("bbox_reg_param", "decode_bbox_param")
     origin = "MS-CNN"
+    without_effect = ("bbox_reg_param.cls_aware",)
     bottom_count = (2, 3)
     no_gradient = (0, 1, 2)
     has_backward = False
@@ -46,19 +47,19 @@ class DecodeBBox(Layer):
                 raise self.error(
                     f"bottom[{index}] has the shape {bottom[index].shape}; expected {(rows, width)}"
                 )
-        if len(bottom) == 3 and (bottom[2].num != rows or bottom[2].count == 0):
+        if len(bottom) == 3 and (bottom[2].num != rows or bottom[2].count != rows * bottom[2].channels):
             raise self.error(f"bottom[2] has the shape {bottom[2].shape}; expected {(rows, 6)}")
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         rois = bottom[1].data.reshape(-1, 5)
         offsets = self.regression.restored(bottom[0].data.reshape(-1, 8)[:, 4:])
         boxes = cornered(decoded(rois[:, 1:], offsets))
-        keep = np.ones(len(rois), bool)
+        keep: np.ndarray = np.ones(len(rois), bool)
         if self.phase == TRAIN:
-            keep = ~(boxes[:, :2] > boxes[:, 2:]).any(axis=1)
+            keep &= ~(boxes[:, :2] > boxes[:, 2:]).any(axis=1)
         if len(bottom) == 3:
             threshold = np.float32(self.layer_param.decode_bbox_param.gt_iou_thr)
-            keep &= ~(bottom[2].data.reshape(len(rois), -1)[:, -1] >= threshold)
+            keep &= ~(bottom[2].data.reshape(len(rois), bottom[2].channels)[:, -1] >= threshold)
         if not keep.any():
             raise self.error(
                 "no box is left: all end before they start, or overlap the ground truth by gt_iou_thr"

@@ -18,8 +18,8 @@ class DetectionAccuracy(AnchorAccuracy):
     """How well one scale of MS-CNN's proposal network does (detection_accuracy_param).
 
     bottom[0]: N x (cls_num + 4) x H x W, scores and offsets from boxes of field_w x field_h around places that are
-    downsample_rate pixels apart. bottom[1]: N x 6 x H x W, the ground truth, as DetectionLoss takes it. A class is right
-    where it is among the top_k best; of equal scores the last class is the better one. For the tops see
+    downsample_rate pixels apart. bottom[1]: N x 6 x H x W, the ground truth, as DetectionLoss takes it. A class is
+    right where it is among the top_k best; of equal scores the last class is the better one. For the tops see
     anchor_accuracy.py.
 
     Source: DetectionAccuracyLayer of zhaoweicai/mscnn.

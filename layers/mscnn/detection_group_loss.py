@@ -46,7 +46,7 @@ class DetectionGroupLoss(AnchorLoss):
 
     reads = ("loss_param", "bbox_reg_param", "detection_group_loss_param")
     origin = "Cascade R-CNN"
-    without_effect = WITHOUT_EFFECT
+    without_effect = (*WITHOUT_EFFECT, "bbox_reg_param.cls_aware")
     bottom_count = (3, 3)
     no_gradient = (2,)
 

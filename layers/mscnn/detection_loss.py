@@ -39,7 +39,7 @@ class DetectionLoss(AnchorLoss):
 
     reads = ("loss_param", "bbox_reg_param", "detection_loss_param")
     origin = "MS-CNN"
-    without_effect = WITHOUT_EFFECT
+    without_effect = (*WITHOUT_EFFECT, "bbox_reg_param.cls_aware")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.detection_loss_param

@@ -33,5 +33,6 @@ class GroundTruth:
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise layer.error(
-                f"the ground truth has class {self.raw[place]} at {place} (row, y, x); there are classes 0 to {classes - 1}"
+                f"the ground truth has class {self.raw[place]} at {place} (row, y, x); there are classes 0 to "
+                f"{classes - 1}"
             )

@@ -79,10 +79,10 @@ class ProposalTarget(Layer):
         rows, boxes = bottom[0].num, bottom[1].num
         if bottom[0].count != 5 * rows:
             raise self.error(f"bottom[0] has the shape {bottom[0].shape}; expected {(rows, 5)}")
-        if bottom[1].count not in (7 * boxes, 8 * boxes):
+        if bottom[1].channels not in (7, 8) or bottom[1].count != boxes * bottom[1].channels:
             raise self.error(
-                f"bottom[1] has the shape {bottom[1].shape}; expected {(boxes, 7)} or {(boxes, 8)}: image, x1, y1, x2, y2, "
-                "class, ignored, difficult"
+                f"bottom[1] has the shape {bottom[1].shape}; expected {(boxes, 7)} or {(boxes, 8)}: image, x1, y1, x2, "
+                "y2, class, ignored, difficult"
             )
 
     def get_state(self) -> dict[str, np.ndarray]:
@@ -92,7 +92,7 @@ class ProposalTarget(Layer):
         set_rng_state("sampling", self.rng, state)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        truth = bottom[1].data.reshape(bottom[1].num, -1)
+        truth = bottom[1].data.reshape(bottom[1].num, bottom[1].channels)
         truth = truth[(truth[:, 0] != -1) & (truth[:, 5] > 0)]
         self.fills_up = truth.shape[1] == 7
         self.pixel = 0 if self.fills_up else 1
@@ -116,8 +116,8 @@ class ProposalTarget(Layer):
         wrong = np.flatnonzero(~((rows[:, 0] > -1) & (rows[:, 0] < images)))
         if wrong.size:
             raise self.error(
-                f"{what} {wrong[0]} is of image {rows[wrong[0], 0]:g}; num_img_per_batch is {images}, so that there are "
-                f"images 0 to {images - 1}"
+                f"{what} {wrong[0]} is of image {rows[wrong[0], 0]:g}; num_img_per_batch is {images}, so that there "
+                f"are images 0 to {images - 1}"
             )
         return Boxes(rows[:, 0].astype(int), sized(rows[:, 1:5]))
 

@@ -23,8 +23,8 @@ class SelectedRows(Layer):
         self.no_gradient = tuple(range(len(bottom)))
         if len(top) != len(bottom) - self.first:
             raise self.error(
-                f"there are {len(bottom)} bottoms and {len(top)} tops; it needs {len(bottom) - self.first}, one for each "
-                f"bottom{' but the first' if self.first else ''}"
+                f"there are {len(bottom)} bottoms and {len(top)} tops; it needs {len(bottom) - self.first}, one for "
+                f"each bottom{' but the first' if self.first else ''}"
             )
         self._shape(bottom, top, 1)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.mscnn.boxes import overlaps_of_corners
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.ssd.detection_names import image_sizes
 from caffe_compat.layers.ssd.resized_boxes import boxes_in_pixels
@@ -16,6 +18,8 @@ IMAGE, LABEL = 0, 1
 NONE = -1  # as an image or a label: the row is none
 SCORE, DETECTED = 2, slice(3, 7)  # columns of bottom[0]
 OBJECT, DIFFICULT = slice(3, 7), 7  # columns of bottom[1]
+# where Cascade R-CNN has these columns
+OF_CASCADE = {7: [0, 5, 6, 1, 2, 3, 4], 8: [0, 5, 6, 1, 2, 3, 4, 7]}
 
 
 @register("DetectionEvaluate")
@@ -31,14 +35,20 @@ class DetectionEvaluate(Layer):
     no better one had it. Without evaluate_difficult_gt difficult objects do not count, and who finds one is neither
     right nor wrong. With name_size_file (lines of name, height and width) boxes are compared in pixels of the images,
     which come in that order; resize_param is what was made of them.
+
+    With a third bottom it is Cascade R-CNN's: D x 7 detections (image, x1 y1 x2 y2, class, score) of FrcnnOutput, G x
+    8 objects (image, x1 y1 x2 y2, class, ignored, difficult) of EvalData, of which those of class 0 are none, and N x
+    2, height and width to which each image was resized; boxes are in pixels of that. name_size_file has to be given,
+    and is read when first needed. top[0]: K x 5 x 1 x 1.
+
     Raises LayerError for params that do not fit, shapes that do not agree, and rows of the background.
-    Source: DetectionEvaluateLayer of the SSD fork of Caffe.
+    Source: DetectionEvaluateLayer of the SSD fork of Caffe, and of zhaoweicai/cascade-rcnn.
     """
 
     reads = ("detection_evaluate_param",)
     origin = "SSD"
-    bottom_count = (2, 2)
-    no_gradient = (0, 1)
+    bottom_count = (2, 3)
+    no_gradient = (0, 1, 2)
     has_backward = False
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -51,11 +61,27 @@ class DetectionEvaluate(Layer):
         if param.HasField("resize_param") and not (resize.height and resize.width):
             raise self.error("resize_param needs a height and a width")
         self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
-        self.sizes = image_sizes(self, param.name_size_file) if param.name_size_file else []
         self.image = 0  # of name_size_file
+        self.of_cascade = len(bottom) == 3
+        if not self.of_cascade:
+            self.sizes  # noqa: B018 - a file that is not right is an error at once
+        elif not param.name_size_file:
+            raise self.error("with three bottoms, name_size_file must be given")
+
+    @cached_property
+    def sizes(self) -> list[tuple[str, int, int]]:
+        """Name, height and width of the images of name_size_file."""
+        path = self.param.name_size_file
+        return image_sizes(self, path) if path else []
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the bottoms; how many detections there are is known after forward."""
+        if self.of_cascade:
+            for i, (blob, width) in enumerate(zip(bottom, (7, 8, 2), strict=True)):
+                if blob.count != blob.num * width:
+                    raise self.error(f"bottom[{i}] has the shape {blob.shape}; expected {(blob.num, width)}")
+            top[0].reshape(len(self.classes) + bottom[0].num, 5, 1, 1)
+            return
         for i, width in enumerate((7, 8)):
             if len(bottom[i].shape) != 4 or bottom[i].shape[:2] != (1, 1) or bottom[i].width != width:
                 raise self.error(
@@ -65,6 +91,8 @@ class DetectionEvaluate(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         detections, objects = self._rows(bottom[0], 7), self._rows(bottom[1], 8)
+        if self.of_cascade:
+            self.resized = bottom[2].data.reshape(-1, 2)
         ends = np.flatnonzero(objects[:, IMAGE] == NONE)
         objects = objects[: ends[0]] if ends.size else objects
         detections = detections[detections[:, IMAGE] != NONE]
@@ -72,20 +100,24 @@ class DetectionEvaluate(Layer):
         for image in np.unique(detections[:, IMAGE]):
             mine, things = (rows[rows[:, IMAGE] == image] for rows in (detections, objects))
             found += [self._judge(rows, things) for rows in _by_class(mine)]
-            self.image = (self.image + 1) % len(self.sizes) if self.sizes else 0
+            self.image += 1
         rows = np.concatenate(found)
-        top[0].reshape(1, 1, *rows.shape)
-        top[0].data[...] = rows
+        shape = (*rows.shape, 1, 1) if self.of_cascade else (1, 1, *rows.shape)
+        top[0].reshape(*shape)
+        top[0].data[...] = rows.reshape(shape)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        return {"image": np.array(self.image)} if self.sizes else {}
+        return {"image": np.array(self.image)} if self.param.name_size_file else {}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        self.image = int(state["image"]) % max(1, len(self.sizes))
+        self.image = int(state["image"])
 
     def _rows(self, blob: Blob, width: int) -> np.ndarray:
         """The rows of a bottom, its images and classes cut to whole numbers."""
         rows = blob.data.reshape(-1, width).copy()
+        if self.of_cascade:
+            rows = rows[:, OF_CASCADE[width]]
+            rows = rows if width == 7 else rows[rows[:, LABEL] > 0]
         if not np.isfinite(rows).all():
             raise self.error(f"the rows of {width} numbers are not finite")
         rows[:, [IMAGE, LABEL]] = np.trunc(rows[:, [IMAGE, LABEL]])
@@ -107,7 +139,10 @@ class DetectionEvaluate(Layer):
         if not len(objects):
             return np.column_stack([rows[:, : SCORE + 1], np.zeros(len(rows)), np.ones(len(rows))])
         rows = rows[np.argsort(-rows[:, SCORE], kind="stable")]
-        overlaps = self._overlaps(rows[:, DETECTED], objects[:, OBJECT])
+        if self.of_cascade:
+            overlaps = self._overlaps_in_pixels(rows, objects)
+        else:
+            overlaps = self._overlaps(rows[:, DETECTED], objects[:, OBJECT])
         best, most = overlaps.argmax(axis=1), overlaps.max(axis=1)
         taken, right, wrong = np.zeros(len(objects), bool), np.zeros(len(rows)), np.zeros(len(rows))
         for i, thing in enumerate(best):
@@ -122,7 +157,7 @@ class DetectionEvaluate(Layer):
         """IoU of each of the boxes with each of the things; in pixels, a width is x2 - x1 + 1."""
         more = 0
         if self.sizes:
-            _, height, width = self.sizes[self.image]
+            _, height, width = self.sizes[self.image % len(self.sizes)]
             boxes, things = (
                 boxes_in_pixels(b, height, width, self.param.resize_param) for b in (boxes, things)
             )
@@ -136,6 +171,16 @@ class DetectionEvaluate(Layer):
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = common / (_areas(boxes, more)[:, None] + _areas(things, more) - common)
         return np.where(common > 0, shares, 0)
+
+    def _overlaps_in_pixels(self, rows: np.ndarray, objects: np.ndarray) -> np.ndarray:
+        """IoU of each box with each object, after both have been brought to the size of their image."""
+        image = int(rows[0, IMAGE])
+        if not 0 <= image < len(self.resized):
+            raise self.error(f"a detection is of image {image}; bottom[2] has {len(self.resized)} sizes")
+        size = np.array(self.sizes[self.image % len(self.sizes)][1:], np.float32)
+        height, width = size / self.resized[image]
+        scale = np.array([width, height, width, height], np.float32)
+        return overlaps_of_corners(rows[:, DETECTED] * scale, objects[:, OBJECT] * scale)
 
 
 def _areas(boxes: np.ndarray, more: int) -> np.ndarray:

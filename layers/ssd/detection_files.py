@@ -32,7 +32,7 @@ def detection_files(
         return None
     if not param.label_map_file or not param.name_size_file:
         warnings.warn(
-            f"layer '{layer.name}' (DetectionOutput): no files are written to '{param.output_directory}'; that needs "
+            f"layer '{layer.name}' ({layer.type}): no files are written to '{param.output_directory}'; that needs "
             "both label_map_file and name_size_file",
             stacklevel=3,
         )

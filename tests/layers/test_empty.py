@@ -11,12 +11,17 @@ REFUSED = {
     "BN": "nothing to take the statistics of",
     "BatchNorm": "nothing to take the statistics of",
     "Bias": "does not fit",
+    "DecodeBBox": "no box is left",
     "DetectionOutput": "the top of PriorBox",
+    "FrcnnOutput": "expected (1, 2)",
+    "HardMining": "no RoIs to choose from",
     "HardRoIMining": "no RoIs to choose from",
     "LSTM": "T at least 1",
     "LSTMUnit": "expected 1 x N x D",
+    "ProposalTarget": "there are too few RoIs",
     "RNN": "T at least 1",
     "Scale": "does not fit",
+    "ScaleRoute": "no RoIs to choose from",
     "Slice": "do not cut axis 0",
 }
 

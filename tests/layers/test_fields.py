@@ -37,6 +37,12 @@ ELSEWHERE = {
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
+    "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": (
+        "ranks alike but for what rounds to the same; test_anchor_losses.py"
+    ),
+    "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
+    "FrcnnOutput.frcnn_output_param.save_output_param": "names the files it writes; test_frcnn_output.py",
     "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
 }
 

@@ -33,6 +33,9 @@ NO_TOP = {
     "ChannelScale.channel_scale_param.do_backward_feature": "is for backward; test_channel_scale.py",
     "ChannelScale.channel_scale_param.do_backward_scale": "is for backward; test_channel_scale.py",
     "DetectionOutput.detection_output_param.save_output_param": "names files; test_detection_files.py",
+    "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": "ranks alike; test_anchor_losses.py",
+    "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
     "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
     "Yolov3.yolov3_param.accumulate": "is for backward; layers/yolo/test_losses.py",
@@ -42,6 +45,7 @@ NO_TOP = {
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_gradient_scaler.py"
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
     },
+    "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_unit_normalize.py",

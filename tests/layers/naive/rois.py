@@ -50,9 +50,9 @@ def padded(rois: np.ndarray, ratio: float) -> np.ndarray:
     """Each side moved out by a part of the RoI's width or height."""
     return np.array(
         [
-            [n, x1 - (x2 - x1 + 1) * ratio, y1 - (y2 - y1 + 1) * ratio]
-            + [x2 + (x2 - x1 + 1) * ratio, y2 + (y2 - y1 + 1) * ratio]
+            [n, x1 - w * ratio, y1 - h * ratio, x2 + w * ratio, y2 + h * ratio]
             for n, x1, y1, x2, y2 in rois
+            for w, h in [(x2 - x1 + 1, y2 - y1 + 1)]
         ]
     )
 
