@@ -87,6 +87,11 @@ LAYERS = {
     ),
     "BatchNorm": ([IMAGE], 'type: "BatchNorm" batch_norm_param { eps: 0.1 }'),
     "BatchNorm flat": ([(3, 7)], 'type: "BatchNorm"'),
+    "BatchNorm scale": ([IMAGE], 'type: "BatchNorm" batch_norm_param { scale_bias: true }'),
+    "BatchNorm scale of the batch": (
+        [IMAGE],
+        'type: "BatchNorm" batch_norm_param { use_global_stats: false scale_bias: true }',
+    ),
     "BatchNorm of the batch": ([IMAGE], 'type: "BatchNorm" batch_norm_param { use_global_stats: false }'),
     "MVN": ([IMAGE], 'type: "MVN" mvn_param { eps: 0.1 }'),
     "MVN across": ([IMAGE], 'type: "MVN" mvn_param { across_channels: true normalize_variance: false }'),
