@@ -73,7 +73,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ROIPoolingParameter": "pooled_size",
         "ReLUParameter": "fuse",
         "SolverParameter": "disabled_update engine test_offset",
-        "TransformationParameter": "bgr2rgb flow pad random_aspect_ratio_param random_resize_param",
     },
     "MS-CNN": {
         "LayerParameter": (
@@ -99,12 +98,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         ),
         "PoolingParameter": "torch_pooling",
         "SolverParameter": "solver_data_type store_blobs_in_old_format test_and_snapshot_last_epochs",
-        "TransformationParameter": (
-            "allow_upscale display forward_packing horizontal_stretch_lower horizontal_stretch_upper "
-            "img_rand_resize_lower img_rand_resize_upper interpolation_algo_down "
-            "interpolation_algo_up num_labels rand_resize_ratio_lower rand_resize_ratio_upper "
-            "random_seed use_gpu_transform vertical_stretch_lower vertical_stretch_upper"
-        ),
+        "TransformationParameter": "display forward_packing num_labels random_seed use_gpu_transform",
     },
     "OpenPose": {
         "ConvolutionParameter": "binary",
