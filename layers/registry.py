@@ -29,11 +29,11 @@ NOT_BUILT = {
         "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
         "write them to files"
     ),
+    "VideoData": f"videos are not read; {INPUT_INSTEAD}",
     "LaneData": (
         f"lists of images with lanes are not read; {INPUT_INSTEAD}: the images, objects as N x 1 x 300 x 5 rows of "
         "class, x, y, width, height, and the lanes' masks"
     ),
-    "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 
 L = TypeVar("L", bound=type[Layer])
