@@ -15,7 +15,7 @@ from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 
-ZEROS = FillerParameter(type="constant")
+ZEROS, ONES = FillerParameter(type="constant"), FillerParameter(type="constant", value=1)
 
 
 @register("BatchNorm")
@@ -30,7 +30,12 @@ class BatchNorm(InPlaceLayer):
     moving_average_fraction and adds its own. They are not learned: their lr_mult is 0, and stating another
     one raises LayerError, as in BVLC's Caffe (the Fast R-CNN fork wants the zeros to be written out).
 
-    Source: Caffe's BatchNormLayer; Ioffe and Szegedy (2015).
+    With NVCaffe's scale_bias, scale_filler or bias_filler the layer learns the rest itself: two more params, scale
+    and bias (C each), whose lr_mult and decay_mult are always 1, those of the others 0. The statistics are then as
+    NVCaffe's: averages, which the first two forwards set and later ones move, with eps in the variance, and 1 for
+    their weight.
+
+    Source: Caffe's and NVCaffe's BatchNormLayer; Ioffe and Szegedy (2015).
     """
 
     reads = ("batch_norm_param",)
@@ -42,8 +47,24 @@ class BatchNorm(InPlaceLayer):
             self.use_global_stats = param.use_global_stats
         self.fraction, self.eps = map(bottom[0].dtype.type, (param.moving_average_fraction, param.eps))
         channel = (bottom[0].channels,)
-        set_up_params(self, (channel, ZEROS), (channel, ZEROS), ((1,), ZEROS))
-        self._fix_params()
+        self.has_scale_bias = (
+            param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
+        )
+        self.forwards = 0  # those that moved the statistics
+        if self.has_scale_bias:
+            scale = param.scale_filler if param.HasField("scale_filler") else ONES
+            statistics = (channel, ZEROS), (channel, ZEROS), ((1,), ONES)
+            set_up_params(self, *statistics, (channel, scale), (channel, param.bias_filler))
+            self._teach_scale_and_bias()
+        else:
+            set_up_params(self, (channel, ZEROS), (channel, ZEROS), ((1,), ZEROS))
+            self._fix_params()
+
+    def _teach_scale_and_bias(self) -> None:
+        specs = self.layer_param.param
+        for i in range(len(self.blobs)):
+            spec = specs[i] if i < len(specs) else specs.add()
+            spec.lr_mult = spec.decay_mult = float(i >= 3)
 
     def _fix_params(self) -> None:
         specs = self.layer_param.param
@@ -69,32 +90,63 @@ class BatchNorm(InPlaceLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.use_global_stats:
-            x = bottom[0].data.reshape(self.view)
+            x = bottom[0].data if not self.has_scale_bias else self.keep_input(bottom, top)
+            x = x.reshape(self.view)
             self.mean, self.factor = self.global_stats()
         else:
             x = self.keep_input(bottom, top).reshape(self.view)
             self.mean, variance = channels.moments(x)
             self._remember(variance, bottom[0].count // bottom[0].channels)
             self.factor = 1 / np.sqrt(variance + self.eps)
-        channels.affine(x, self.factor, top[0].data.reshape(self.view), centre=self.mean)
+        scale, bias = self.scale_and_bias()
+        factor = self.factor if scale is None else self.factor * scale
+        channels.affine(x, factor, top[0].data.reshape(self.view), centre=self.mean, bias=bias)
+
+    def scale_and_bias(self) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        """What is learned of each channel; None where a Scale layer does that."""
+        return (self.blobs[3].data, self.blobs[4].data) if self.has_scale_bias else (None, None)
 
     def global_stats(self) -> tuple[np.ndarray, np.ndarray]:
         """What the params say of each channel: its mean, and one over its standard deviation."""
-        mean, variance, weight = (blob.data for blob in self.blobs)
+        mean, variance, weight = (self.blobs[i].data for i in range(3))
         share = 1 / weight[0] if weight[0] else 0
         return mean * share, 1 / np.sqrt(variance * share + self.eps)
 
     def _remember(self, variance: np.ndarray, count: int) -> None:
+        if self.has_scale_bias:
+            kept = self.fraction if self.forwards > 1 else 0
+            for i, value in enumerate((self.mean, variance + self.eps)):
+                self.blobs[i].data[...] = self.blobs[i].data * kept + value * (1 - kept)
+            self.forwards += 1
+            return
         unbiased = variance * variance.dtype.type(count / max(1, count - 1))
         for blob, value in zip(self.blobs, (self.mean, unbiased, 1), strict=True):
             blob.data[...] = blob.data * self.fraction + value
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        diff, (scale, _) = top[0].diff.reshape(self.view), self.scale_and_bias()
+        if scale is not None:
+            self._add_param_gradients(self.kept_input(bottom, top).reshape(self.view), diff)
         if not propagate_down[0]:
             return
-        diff, x_diff = top[0].diff.reshape(self.view), bottom[0].diff.reshape(self.view)
+        x_diff = bottom[0].diff.reshape(self.view)
         if self.use_global_stats:
-            channels.affine(diff, self.factor, x_diff)
-        else:
-            x = self.kept_input(bottom, top).reshape(self.view)
-            channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
+            channels.affine(diff, self.factor if scale is None else self.factor * scale, x_diff)
+            return
+        x = self.kept_input(bottom, top).reshape(self.view)
+        channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
+        if scale is not None:
+            x_diff *= scale[:, None]
+
+    def _add_param_gradients(self, x: np.ndarray, diff: np.ndarray) -> None:
+        total, product = channels.sums(diff, x, self.mean)
+        if self.propagates_to(3):
+            self.blobs[3].diff[...] += product * self.factor
+        if self.propagates_to(4):
+            self.blobs[4].diff[...] += total
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return {"forwards": np.array(self.forwards)} if self.has_scale_bias and self.forwards else {}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        self.forwards = int(state["forwards"])

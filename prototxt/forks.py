@@ -80,6 +80,11 @@ _FIELDS: dict[str, dict[str, str]] = {
         "SolverParameter": (
             "disabled_update engine local_gw_ratio local_lr_auto stageiter stagelr test_offset "
             "warmup_iter warmup_start_lr"
+    },
+    "MS-CNN": {
+        "LayerParameter": (
+            "bbox_reg_param box_output_param decode_bbox_param detection_accuracy_param "
+            "detection_loss_param image_gt_data_param proposal_target_param"
         ),
         "TransformationParameter": "bgr2rgb pad random_aspect_ratio_param random_resize_param",
     },
@@ -98,12 +103,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         ),
         "PoolingParameter": "torch_pooling",
         "SolverParameter": "solver_data_type store_blobs_in_old_format test_and_snapshot_last_epochs",
-        "TransformationParameter": (
-            "allow_upscale display forward_packing horizontal_stretch_lower horizontal_stretch_upper "
-            "img_rand_resize_lower img_rand_resize_upper interpolation_algo_down "
-            "interpolation_algo_up num_labels rand_resize_ratio_lower rand_resize_ratio_upper "
-            "random_seed use_gpu_transform vertical_stretch_lower vertical_stretch_upper"
-        ),
+        "TransformationParameter": "display forward_packing num_labels random_seed use_gpu_transform",
     },
     "OpenPose": {
         "ConvolutionParameter": "binary",

@@ -33,5 +33,12 @@ class HostUpdates:
         """The arrays are the blob's own: there is nothing to do."""
 
     def sum_of_squares(self, blob: Blob) -> float:
-        flat = blob.diff.reshape(-1)
-        return rules.sum_of_squares(flat, np.empty(-(-flat.size // rules.BLOCK)))
+        return _sum_of_squares(blob.diff)
+
+    def sum_of_param_squares(self, blob: Blob) -> float:
+        return _sum_of_squares(blob.data)
+
+
+def _sum_of_squares(array: np.ndarray) -> float:
+    flat = array.reshape(-1)
+    return rules.sum_of_squares(flat, np.empty(-(-flat.size // rules.BLOCK)))

@@ -38,12 +38,18 @@ def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     x, axes = bottoms[0], write.axes[bottoms[0]]
     if axes < 2:
         raise layer.error("cannot be exported to ONNX for a bottom without channels")
+    scale, bias = layer.scale_and_bias()
     if not layer.use_global_stats:
         centred, variance = _moments(write, x, [0, *range(2, axes)])
-        return [write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))]
-    mean, variance, weight = (blob.data for blob in layer.blobs)
+        y = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
+        if scale is None:
+            return [y]
+        factor, term = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, bias))
+        return [write("Add", write("Mul", y, factor), term)]
+    mean, variance, weight = (layer.blobs[i].data for i in range(3))
     share = 1 / weight[0] if weight[0] else 0
-    values = np.ones_like(mean), np.zeros_like(mean), mean * share, variance * share
+    ones = (np.ones_like(mean), np.zeros_like(mean)) if scale is None else (scale, bias)
+    values = *ones, mean * share, variance * share
     return [write("BatchNormalization", x, *map(write.floats, values), epsilon=layer.eps)]
 
 

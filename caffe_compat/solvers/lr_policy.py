@@ -1,6 +1,7 @@
 """The learning rate of each iteration.
 
-Source: Caffe's SGDSolver::GetLearningRate; plateau is that of the SSD fork.
+Source: Caffe's SGDSolver::GetLearningRate; plateau is that of the SSD fork; multifixed: Intel's, and that of
+MobileNet-YOLO; min_lr: NVIDIA's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.source import Source
 from caffe_compat.solvers.errors import solver_error
+from caffe_compat.solvers.warm_up import warm_up_rate
 
 logger = logging.getLogger("caffe_compat.solver")
 
@@ -27,6 +29,7 @@ _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
     "multistep": lambda p, i, step: p.gamma**step,
     "plateau": lambda p, i, step: p.gamma**step,
     "poly": lambda p, i, step: (1 - i / p.max_iter) ** p.power if i < p.max_iter else float(p.power == 0),
+    "multifixed": lambda p, i, step: 1.0,  # of the stage's rate
     "sigmoid": lambda p, i, step: 1 / (1 + _exp(-p.gamma * (i - p.stepsize))),
 }
 
@@ -36,8 +39,10 @@ def _exp(x: float) -> float:
 
 
 class LearningRate:
-    """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, plateau_winsize, max_iter of a
+    """lr_policy with its numbers: base_lr, gamma, power, stepsize, stepvalue, plateau_winsize, max_iter, ... of a
     SolverParameter.
+
+    A warm-up comes first, and nothing is below min_lr.
 
     current_step: the number of steps that the policies step, multistep and plateau have taken. Of plateau,
     minimum_loss: the lowest smoothed loss; last_event: the iteration of it, or of the last step. A .solverstate holds
@@ -75,6 +80,12 @@ class LearningRate:
 
     def at(self, iteration: int) -> float:
         """The learning rate of an iteration, rounded to float32. Ask once for each iteration, in order."""
+        rate = warm_up_rate(self.param, iteration)
+        if rate is None:
+            rate = self._of_policy(iteration)
+        return float(np.float32(max(rate, self.param.min_lr)))
+
+    def _of_policy(self, iteration: int) -> float:
         param = self.param
         if param.lr_policy == "step":
             self.current_step = iteration // param.stepsize
@@ -83,10 +94,25 @@ class LearningRate:
             if ahead and iteration >= ahead[0]:
                 self.current_step += 1
                 logger.info("MultiStep Status: Iteration %d, step = %d", iteration, self.current_step)
-        return float(np.float32(param.base_lr * self._factor(param, iteration, self.current_step)))
+        factor = self._factor(param, iteration, self.current_step)
+        least = param.min_lr if param.lr_policy == "poly" else 0
+        return (self._base(iteration) - least) * factor + least
+
+    def _base(self, iteration: int) -> float:
+        """What the policy's factor is of: base_lr, or the rate of the stage that ends here or later, or of the last."""
+        param = self.param
+        if param.lr_policy != "multifixed":
+            return param.base_lr
+        stages = zip(param.stagelr, param.stageiter, strict=True)
+        return next((rate for rate, end in stages if iteration <= end), param.stagelr[-1])
 
     def _problem(self) -> str:
         param, policy = self.param, self.param.lr_policy
+        if policy == "stepearly":
+            return (
+                "lr_policy 'stepearly' is in examples, and computed by no Caffe that is public; "
+                "use 'step' or 'multistep'"
+            )
         if policy not in _FACTORS:
             near = difflib.get_close_matches(policy, _FACTORS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_FACTORS)}"
@@ -99,6 +125,11 @@ class LearningRate:
         if policy == "plateau" and not param.plateau_winsize:
             return (
                 "lr_policy 'plateau' falls after so many iterations without a lower loss; add plateau_winsize"
+            )
+        if policy == "multifixed" and not len(param.stagelr) == len(param.stageiter) > 0:
+            return (
+                f"lr_policy 'multifixed' has {len(param.stagelr)} stagelr and {len(param.stageiter)} stageiter; "
+                "give one of each a stage"
             )
         if policy == "poly" and param.max_iter <= 0:
             return "lr_policy 'poly' falls to 0 at max_iter; add max_iter"

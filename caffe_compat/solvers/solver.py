@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike, fspath
 from typing import Any
 
@@ -31,6 +32,7 @@ from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
+from caffe_compat.solvers import schedules
 from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
 from caffe_compat.solvers.detection_score import VERSIONS, DetectionScores
@@ -144,6 +146,7 @@ class Solver:
         for net in self.test_nets:
             net.share_with(self.net)
         self.iter = 0
+        self.momentum = param.momentum  # of the running update, where the type's momentum may change
         self.stopped = False
         self._history: list[Any] = [None] * (len(self.net.learnable) * self.histories)
         self._saved_iter = -1
@@ -173,6 +176,9 @@ class Solver:
                 raise self.error(
                     f"unknown {name} '{getattr(param, name)}'; known are {', '.join(known)}", name
                 )
+        found = schedules.fault(param, self.type)
+        if found:
+            raise self.error(*found)
         if param.snapshot:
             self._check_snapshots()
         self.check()
@@ -359,13 +365,21 @@ class Solver:
         rate = self.learning_rate.at(self.iter)
         if self._due(self.param.display):
             logger.info("Iteration %d, lr = %g", self.iter, rate)
+        self.momentum = schedules.momentum(self.param, self.iter, rate)
         clip = self._clip()
         for i, param in enumerate(self.net.learnable):
             if param.lr_mult.value == 0 and self._history[i] is None:
                 continue  # a frozen param: its update is 0
-            own_rate = float(np.float32(rate) * np.float32(param.lr_mult.value))
-            self._move(i, self.net.param_blob(param), self._terms(param, clip), own_rate)
+            blob, terms = self.net.param_blob(param), self._terms(param, clip)
+            norms = partial(self._norms, blob, float(terms[0] * terms[1]))
+            own_rate = schedules.own_rate(self.param, rate, param.lr_mult.value, norms)
+            self._move(i, blob, terms, float(np.float32(own_rate)))
         return rate
+
+    def _norms(self, blob: Blob, scale: float) -> tuple[float, float]:
+        """The L2 norms of a param, and of its diff times `scale`."""
+        updates = self.updates
+        return math.sqrt(updates.sum_of_param_squares(blob)), scale * math.sqrt(updates.sum_of_squares(blob))
 
     def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
         """Update one learnable param."""
@@ -404,7 +418,7 @@ class Solver:
         return limit / norm
 
     def _terms(self, param: Param, clip: float) -> Terms:
-        decay = np.float32(self.param.weight_decay) * np.float32(param.decay_mult.value)
+        decay = np.float32(schedules.weight_decay(self.param, self.iter)) * np.float32(param.decay_mult.value)
         l1 = self.param.regularization_type == "L1"
         share = np.float32(1) / np.float32(self.param.iter_size)
         if self.workers is not None:

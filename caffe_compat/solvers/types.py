@@ -29,7 +29,7 @@ class SGDSolver(Solver):
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        self.updates.sgd(terms, np.float32(rate), np.float32(self.param.momentum), history[0], diff, data)
+        self.updates.sgd(terms, np.float32(rate), np.float32(self.momentum), history[0], diff, data)
 
 
 class NesterovSolver(Solver):

@@ -29,10 +29,10 @@ class Convolution(Layer):
     """
 
     reads = ("convolution_param",)
-    bottom_count = (1, None)
-    top_count = (1, None)
+    bottom_count: tuple[int, int | None] = (1, None)
+    top_count: tuple[int, int | None] = (1, None)
     equal_bottom_top = True
-    without_effect = ("convolution_param.force_nd_im2col",)
+    without_effect: tuple[str, ...] = ("convolution_param.force_nd_im2col",)
     param_axes = (("output", "input", "row", "column"), ("output",))
     _algorithm_class = Im2colConvolution
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_compat.layers.kernels.nms import nms_of_middles
 from caffe_compat.prototxt.caffe_pb2 import Yolov3Parameter
 
 Array = np.ndarray
@@ -109,8 +110,6 @@ def best_similarity(boxes: Array, truths: Array, kind: int = Yolov3Parameter.IOU
 def suppress(boxes: Array, threshold: float) -> Array:
     """Which of D x 4 boxes, the best one first, stay: a box goes whose IoU with a better one that stays reaches the
     threshold."""
-    keep = np.ones(len(boxes), bool)
-    for i in range(len(boxes)):
-        if keep[i]:
-            keep[i + 1 :] &= ~(iou(boxes[i], boxes[i + 1 :]) >= threshold)
+    keep = np.empty(len(boxes), bool)
+    nms_of_middles(np.ascontiguousarray(boxes), boxes.dtype.type(threshold), keep)
     return keep

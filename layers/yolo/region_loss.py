@@ -97,7 +97,7 @@ class RegionLoss(LossLayer):
         size = self.rules.slope(x[2:4] - wanted)
         gradient[:4] = self.rules.weight(truth) * np.concatenate([place, size])
         score = self.score[image, best, row, column]
-        gradient[4] = self.rules.object_slope(score, iou(box, truth))
+        gradient[4] = self.rules.object_slope(score, float(iou(box, truth)))
         classes = self.classes[at]
         gradient[5:] = self.param.class_scale * (classes - (np.arange(len(classes)) == label))
 

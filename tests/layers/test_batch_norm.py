@@ -97,3 +97,44 @@ def test_statistics_that_should_be_learned():
 def test_other_channels_later():
     with pytest.raises(LayerError, match="has 4 channels, the params 3"):
         Runner('type: "BatchNorm"', [np.zeros((2, 3, 5))]).feed([np.zeros((2, 4, 5))])
+
+
+NV = 'type: "BatchNorm" batch_norm_param { scale_bias: true moving_average_fraction: 0.75 eps: 0.01 }'
+
+
+def test_averages_of_nvcaffe():
+    """The first two forwards set them, later ones move them; the variance is not unbiased, and has eps in it."""
+    rng = np.random.RandomState(3)
+    runner = Runner(NV, [np.zeros((4, 3, 5))])
+    mean = variance = 0
+    for i in range(4):
+        x = rng.standard_normal((4, 3, 5)).astype(np.float32)
+        runner.feed([x])
+        runner.forward()
+        kept, rows = (0.75 if i > 1 else 0), columns(x)
+        mean = mean * kept + rows.mean(1) * (1 - kept)
+        variance = variance * kept + (rows.var(1) + 0.01) * (1 - kept)
+        if i == 2:
+            state = runner.layer.get_state()
+    for blob, want in zip(runner.layer.blobs, (mean, variance, [1]), strict=False):
+        np.testing.assert_allclose(blob.data, want, rtol=1e-5, atol=1e-6)
+    assert state["forwards"] == 3
+    again = Runner(NV, [x])
+    again.layer.set_state(state)
+    again.forward()
+    assert not np.allclose(again.layer.blobs[0].data, columns(x).mean(1))
+
+
+def test_nvcaffe_teaches_scale_and_bias_whatever_the_file_says():
+    specs = Runner(NV + "param { lr_mult: 3 }" * 4, [np.zeros((2, 3))]).layer.layer_param.param
+    assert [(spec.lr_mult, spec.decay_mult) for spec in specs] == [(0, 0)] * 3 + [(1, 1)] * 2
+
+
+def test_fillers_of_scale_and_bias():
+    def values(fields):
+        runner = Runner(f'type: "BatchNorm" batch_norm_param {{ {fields} }}', [np.zeros((2, 3))])
+        return [float(blob.data[0]) for blob in list(runner.layer.blobs)[2:]]
+
+    assert values("scale_bias: true") == values("bias_filler { }") == [1, 1, 0]
+    assert values("scale_filler { value: 3 }") == [1, 3, 0]
+    assert values("bias_filler { value: 2 }") == [1, 1, 2]

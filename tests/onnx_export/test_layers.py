@@ -100,6 +100,11 @@ LAYERS = {
         [(3, 7)],
         'type: "BN" bn_param { bn_mode: INFERENCE scale_filler { value: 2 } shift_filler { value: 1 } }',
     ),
+    "BatchNorm scale": ([IMAGE], 'type: "BatchNorm" batch_norm_param { scale_bias: true }'),
+    "BatchNorm scale of the batch": (
+        [IMAGE],
+        'type: "BatchNorm" batch_norm_param { use_global_stats: false scale_bias: true }',
+    ),
     "BatchNorm of the batch": ([IMAGE], 'type: "BatchNorm" batch_norm_param { use_global_stats: false }'),
     "MVN": ([IMAGE], 'type: "MVN" mvn_param { eps: 0.1 }'),
     "MVN across": ([IMAGE], 'type: "MVN" mvn_param { across_channels: true normalize_variance: false }'),

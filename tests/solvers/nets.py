@@ -56,12 +56,12 @@ def minibatch(seed: int) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) for name, array in blobs.items()}
 
 
-def make(folder: Path, text: str, net: str = NET, data: bool = True) -> Solver:
+def make(folder: Path, text: str, net: str = NET, data: bool = True, engine: str | None = None) -> Solver:
     """The solver of this text, for `net`, whose first layer serves five minibatches."""
     folder.mkdir(exist_ok=True)
     (folder / "net.prototxt").write_text(net)
     (folder / "solver.prototxt").write_text(f'net: "net.prototxt"\n{text}\n')
-    solver = caffe.get_solver(folder / "solver.prototxt")
+    solver = caffe.get_solver(folder / "solver.prototxt", engine=engine)
     if data:
         for each in (solver.net, *solver.test_nets):
             each.layers[0].set_blobs([minibatch(i) for i in range(5)])

@@ -37,6 +37,33 @@ def test_formulas(text, want):
     np.testing.assert_allclose(rates(text, 12), [want(i) for i in range(12)], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "text, want",
+    [
+        (
+            'lr_policy: "multifixed" stagelr: 0.3 stagelr: 0.1 stagelr: 0.01 stageiter: 2 stageiter: 3 stageiter: 8',
+            [0.3, 0.3, 0.3, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01],
+        ),
+        (
+            'lr_policy: "step" gamma: 0.5 stepsize: 3 warmup_iter: 4 warmup_start_lr: 0.04',
+            [0.04, 0.08, 0.12, 0.16, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025],
+        ),
+        (
+            'lr_policy: "fixed" rampup_interval: 4 rampup_lr: 0.04',
+            [0.04, 0.05, 0.08, 0.13, 0.2, 0.2],
+        ),
+        ('lr_policy: "exp" gamma: 0.5 min_lr: 0.03', [0.2, 0.1, 0.05, 0.03, 0.03]),
+        ('lr_policy: "poly" power: 1 max_iter: 4 min_lr: 0.04', [0.2, 0.16, 0.12, 0.08, 0.04, 0.04]),
+        (
+            'lr_policy: "multistep" gamma: 0.5 stepvalue: 1 stepvalue: 4 warmup_iter: 2',
+            [0, 0.1, 0.1, 0.1, 0.05],
+        ),
+    ],
+)
+def test_schedules_of_other_caffes(text, want):
+    np.testing.assert_allclose(rates(text, len(want)), want, rtol=1e-6)
+
+
 def test_multistep_takes_one_step_an_iteration():
     text = 'lr_policy: "multistep" gamma: 0.5 stepvalue: 1 stepvalue: 1 stepvalue: 4'
     np.testing.assert_allclose(rates(text, 6), [0.2, 0.1, 0.05, 0.05, 0.025, 0.025], rtol=1e-6)
@@ -68,6 +95,12 @@ def test_extremes():
         ('lr_policy: "sigmoid" stepsize: -1', "'sigmoid' needs a stepsize above 0, found -1"),
         ('lr_policy: "exp" gamma: -1', "'exp' needs a gamma of at least 0, found -1"),
         ('lr_policy: "plateau"', "add plateau_winsize"),
+        ('lr_policy: "multifixed"', "has 0 stagelr and 0 stageiter; give one of each a stage"),
+        ('lr_policy: "multifixed" stagelr: 1', "has 1 stagelr and 0 stageiter"),
+        (
+            'lr_policy: "stepearly" stepearly: 1',
+            "computed by no Caffe that is public; use 'step' or 'multistep'",
+        ),
         ('lr_policy: "poly" power: 1', "'poly' falls to 0 at max_iter; add max_iter"),
     ],
 )

@@ -73,6 +73,9 @@ class Chain(Fused):
             if isinstance(layer, BatchNorm):
                 mean, factor = layer.global_stats()
                 scale, shift = scale * factor, (shift - mean) * factor
+                own, bias = layer.scale_and_bias()
+                if own is not None:
+                    scale, shift = scale * own, shift * own + bias
             elif isinstance(layer, BN):
                 mean, factor = layer.fixed_stats()
                 factor, bias = factor * layer.scale_and_shift()[0], layer.scale_and_shift()[1]

@@ -76,18 +76,26 @@ def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) ->
     assert isinstance(layer, BatchNorm)
     view = x.reshape(layer.view)
     if layer.use_global_stats:
-        mean, variance, weight = (param.detach() for param in params)  # not learnt
+        mean, variance, weight = (param.detach() for param in params[:3])  # not learnt
         share = torch.where(weight == 0, 0, 1 / weight)
         mean, variance = mean * share, variance * share
     else:
         variance, mean = torch.var_mean(view, (0, 2), correction=0)
         _remember(layer, params, mean.detach(), variance.detach(), x.numel() // layer.view[1])
     y = (view - mean[:, None]) / (variance[:, None] + float(layer.eps)).sqrt()
+    if layer.has_scale_bias:
+        y = y * params[3][:, None] + params[4][:, None]
     return [y.reshape(x.shape)]
 
 
 def _remember(layer: BatchNorm, params: list[Tensor], mean: Tensor, variance: Tensor, count: int) -> None:
     """Add to the moving sums, in place: they are params, but no learnt ones."""
+    if layer.has_scale_bias:  # NVCaffe's averages
+        kept = float(layer.fraction) if layer.forwards > 1 else 0.0
+        for param, value in zip(params, (mean, variance + float(layer.eps)), strict=False):
+            param.data.mul_(kept).add_(value, alpha=1 - kept)
+        layer.forwards += 1
+        return
     values = mean, variance * (count / max(1, count - 1)), torch.ones_like(params[2])
     for param, value in zip(params, values, strict=True):
         param.data.mul_(float(layer.fraction)).add_(value)

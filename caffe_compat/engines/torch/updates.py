@@ -117,5 +117,11 @@ class TorchUpdates:
         memory.wrote_param(blob, data)
 
     def sum_of_squares(self, blob: Blob) -> float:
-        diff = memory.diff_or_zeros(blob, self.device)
-        return float(torch.linalg.vector_norm(diff, dtype=torch.float64)) ** 2
+        return _sum_of_squares(memory.diff_or_zeros(blob, self.device))
+
+    def sum_of_param_squares(self, blob: Blob) -> float:
+        return _sum_of_squares(memory.param(blob, self.device))
+
+
+def _sum_of_squares(array: Tensor) -> float:
+    return float(torch.linalg.vector_norm(array, dtype=torch.float64)) ** 2

@@ -28,6 +28,10 @@ CHAINS = {
     "no-bias": (CONVOLUTION % "false" + RELU % 0, ["relu"]),
     "all": (CONVOLUTION % "true" + BATCH_NORM % "" + SCALE % "true" + RELU % 0, ["bn", "scale", "relu"]),
     "relu6": (LARGE % "true" + BATCH_NORM % "" + SCALE % "true" + RELU6 % 0, ["bn", "scale", "relu"]),
+    "scale and bias of its own": (
+        CONVOLUTION % "true" + BATCH_NORM % "batch_norm_param { scale_bias: true }" + RELU % 0.2,
+        ["bn", "relu"],
+    ),
     "relu6 with a slope": (LARGE % "false" + RELU6 % 0.2, ["relu"]),
     "scale": (CONVOLUTION % "false" + SCALE % "false", ["scale"]),
     "not behind a relu": (CONVOLUTION % "true" + RELU % 0 + SCALE % "true", ["relu"]),
@@ -44,7 +48,9 @@ def make(text, tmp_path, engine, phase=caffe.TEST):
     net = caffe.Net(tmp_path / "net.prototxt", phase, engine=engine)
     rng = np.random.RandomState(1)
     if "bn" in net.params:
-        mean, variance, weight = net.params["bn"]
+        mean, variance, weight, *learned = net.params["bn"]
+        for blob in learned:
+            blob.data[...] = rng.standard_normal(5)
         mean.data[...], variance.data[...] = rng.standard_normal(5), rng.uniform(1, 3, 5)
         weight.data[...] = 2
     net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)

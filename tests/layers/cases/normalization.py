@@ -21,6 +21,25 @@ CASES = [
         )
         for params in ("moving_average_fraction: 0.5", "use_global_stats: true")
     ),
+    Case(
+        'type: "BatchNorm" batch_norm_param { scale_bias: true moving_average_fraction: 0.5 }',
+        [(2, 3, 4, 5)],
+        [(4, 3, 2, 5)],
+        fixed_params=[0, 1, 2],
+    ),
+    Case(
+        'type: "BatchNorm" batch_norm_param { scale_filler { value: 3 } bias_filler { value: 2 } '
+        "use_global_stats: true scale_bias: true }",
+        [(2, 3, 4, 5)],
+        [(4, 3, 2, 5)],
+        fixed_params=[0, 1, 2],
+    ),
+    Case(
+        'type: "BatchNorm" batch_norm_param { scale_filler { value: 3 } }',
+        [(7, 3)],
+        [(5, 3)],
+        fixed_params=[0, 1, 2],
+    ),
     *(
         Case(
             f'type: "BN" bn_param {{ {params} }}',

@@ -14,7 +14,9 @@ from layers.test_lrn import naive as normalized_by_neighbours
 
 def batch_norm(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.batch_norm_param
-    total, squares, weight = given.blobs
+    total, squares, weight, *learned = given.blobs
+    learns = param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
+    assert len(learned) == 2 * learns
     fixed = param.use_global_stats if param.HasField("use_global_stats") else given.phase == TEST
     rows = lines(x, 1) if x.ndim > 1 else x.reshape(-1, 1, 1)
     for c in range(rows.shape[1]):
@@ -24,6 +26,8 @@ def batch_norm(given: Given) -> list[np.ndarray]:
         if fixed:
             mean, variance = total[c] / weight.item(), squares[c] / weight.item()
         rows[:, c] = (rows[:, c] - mean) / math.sqrt(variance + param.eps)
+        if learned:
+            rows[:, c] = rows[:, c] * learned[0][c] + learned[1][c]
     return [rows.reshape(x.shape)]
 
 
