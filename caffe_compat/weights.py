@@ -180,14 +180,15 @@ def _owned(net: HasParams, name: str) -> list[bool]:
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front."""
+    """Equal, or the stored one is an old shape, of 4 axes or C3D's of 5, that has the other's dims at its end and ones
+    in front."""
 
     def stripped(dims: tuple[int, ...]) -> tuple[int, ...]:
         while len(dims) > 1 and dims[0] == 1:
             dims = dims[1:]
         return dims
 
-    return stored == shape or (len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape))
+    return stored == shape or (len(stored) in (4, 5) and len(shape) <= 4 and stripped(stored) == stripped(shape))
 
 
 def _report_rest(net: HasParams, report: Report) -> None:

@@ -29,7 +29,6 @@ NOT_BUILT = {
         "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
         "write them to files"
     ),
-    "VideoData": f"videos are not read; {INPUT_INSTEAD}",
 }
 
 L = TypeVar("L", bound=type[Layer])

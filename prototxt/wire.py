@@ -7,7 +7,7 @@ Source: the protobuf encoding, and the field numbers of caffe.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ _NESTED = {
     "v0_layer": {50: "blob"},
 }
 _DATA, _DIFF, _DOUBLE_DATA, _DOUBLE_DIFF = 5, 6, 8, 9
+_C3D_DATA = 6
 _NUMBERS = {_DATA: "<f4", _DIFF: "<f4", _DOUBLE_DATA: "<f8", _DOUBLE_DIFF: "<f8"}
 
 
@@ -55,6 +56,8 @@ def _strip(data: memoryview, message: str, arrays: list[np.ndarray]) -> bytes:
 
 
 def _strip_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
+    if any((field, kind) == (_DATA, VARINT) for field, kind, *_ in _fields(data)):
+        return _strip_c3d_blob(data, arrays)
     kept: list[bytes] = []
     parts: list[np.ndarray] = []
     for field, kind, start, begin, end in _fields(data):
@@ -67,6 +70,20 @@ def _strip_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
     values = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
     arrays.append(values.astype(np.float32, copy=False))
     return b"".join(kept)
+
+
+def _strip_c3d_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
+    """Of C3D's first version: fields 1 to 5 are num, channels, length, height and width, and 6 has the numbers."""
+    dims, values = [0] * 5, np.empty(0, np.float32)
+    for field, kind, _, begin, end in _fields(data):
+        if field <= len(dims) and kind == VARINT:
+            dims[field - 1] = _varint(data, begin)[0]
+        elif (field, kind) == (_C3D_DATA, BYTES):
+            if (end - begin) % values.itemsize:
+                raise WireError("the numbers of a blob have a wrong length")
+            values = np.frombuffer(data[begin:end], _NUMBERS[_DATA])
+    arrays.append(values)
+    return _shape_bytes(dims)
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
@@ -122,14 +139,18 @@ def _encode(value: int) -> bytes:
 
 def blob_bytes(data: np.ndarray, diff: np.ndarray | None = None) -> list[bytes | memoryview]:
     """A BlobProto of float32 arrays, in pieces to be written one after the other (no copy of the numbers)."""
-    dims = b"".join(_encode(dim) for dim in data.shape)
-    shape = length_delimited(1, len(dims)) + dims
-    pieces: list[bytes | memoryview] = [length_delimited(7, len(shape)) + shape]
+    pieces: list[bytes | memoryview] = [_shape_bytes(data.shape)]
     for field, array in ((_DATA, data), (_DIFF, diff)):
         if array is not None:
             flat = np.ascontiguousarray(array, "<f4").reshape(-1)
             pieces += [length_delimited(field, flat.nbytes), flat.view(np.uint8).data]
     return pieces
+
+
+def _shape_bytes(dims: Sequence[int]) -> bytes:
+    packed = b"".join(map(_encode, dims))
+    shape = length_delimited(1, len(packed)) + packed
+    return length_delimited(7, len(shape)) + shape
 
 
 def size_of(pieces: list[bytes | memoryview]) -> int:

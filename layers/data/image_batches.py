@@ -22,12 +22,13 @@ class ImageBatches(Layer):
     bottom_count = (0, 0)
     has_backward = False
     batch_size: int
+    label_shape: tuple[int, ...] = ()  # of one image's
 
     def open(self) -> None:
         """Find the source and the first image; set batch_size."""
         raise NotImplementedError
 
-    def current(self) -> tuple[np.ndarray, int, str]:
+    def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
         """The image (channels x height x width), its label, and its name for errors."""
         raise NotImplementedError
 
@@ -43,15 +44,23 @@ class ImageBatches(Layer):
         raise NotImplementedError
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.transformer = DataTransformer(self)
+        self.transformer = self.make_transformer()
         self.open()
         if self.batch_size < 1:
             raise self.error("batch_size is 0; give a positive one")
-        self.transformer.init_rand()
-        caffe_rng().draw()  # Caffe seeds its prefetch thread
+        self.start()
         top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
         for labels in top[1:]:
-            labels.reshape(self.batch_size)
+            labels.reshape(self.batch_size, *self.label_shape)
+
+    def make_transformer(self) -> DataTransformer:
+        """What every image goes through."""
+        return DataTransformer(self)
+
+    def start(self) -> None:
+        """Draw what the prefetch thread starts from."""
+        self.transformer.init_rand()
+        caffe_rng().draw()  # Caffe seeds its prefetch thread
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for i in range(self.batch_size):

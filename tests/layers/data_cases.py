@@ -12,6 +12,7 @@ from caffe_compat.layers.data.memory_data import MemoryData
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, labels, unit
+from layers.video_cases import video_cases
 
 
 def data_cases(folder: Path) -> list[Case]:
@@ -24,6 +25,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_hdf5(folder),
         *_infogain(folder),
         *_arrays(),
+        *video_cases(folder),
     ]
 
 
