@@ -55,7 +55,32 @@ def video_cases(folder: Path) -> list[Case]:
         (f"{drawn} use_sampling_rate_jitter: true max_sampling_rate: 4 batch_size: 4", ""),
         (f"{drawn} shuffle: true", ""),
     ]
-    return [
+    return _seg_cases(folder) + [
         Case(f'type: "VideoData" video_data_param {{ {param} }} transform_param {{ {transform} }}', [], tops=2)
+        for param, transform in cases
+    ]
+
+
+def write_maps(folder: Path) -> None:
+    """Two images, the second with few pixels of another class, and a list of them."""
+    for i in range(2):
+        cv2.imwrite(f"{folder}/image{i}.png", frame(i, i))
+        labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+        labels[: 8 - 6 * i, ::2] = 3
+        cv2.imwrite(f"{folder}/labels{i}.png", labels)
+    (folder / "maps").write_text("".join(f"/image{i}.png /labels{i}.png\n" for i in (0, 1)))
+
+
+def _seg_cases(folder: Path) -> list[Case]:
+    write_maps(folder)
+    source = f'source: "{folder}/maps" root_dir: "{folder}"'
+    cases = [
+        (source, "scale: 0.5 mean_value: 3 mean_value: 5 mean_value: 7"),
+        (source, "mirror: true scale_ratios: 0.8 scale_ratios: 1.3 stride: 4"),
+        (f"{source} shuffle: true", "upper_size: 7"),
+        (f"{source} balance: true", "upper_height: 6 upper_width: 5"),
+    ]
+    return [
+        Case(f'type: "SegData" seg_data_param {{ {param} }} transform_param {{ {transform} }}', [], tops=2)
         for param, transform in cases
     ]
