@@ -190,9 +190,8 @@ def _owned(net: HasParams, name: str) -> list[bool]:
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Equal, or one of the two is an old 4-D shape that has the other's dims at its end and ones in front.
-
-    Or the net's has ones behind, as those of PSPNet's BN, which are 1 x C in the files of the Caffe that it is from.
+    """Equal, or one of the two is an old shape, of 4 axes or C3D's of 5, that has the other's dims at its end and ones
+    in front; or the net's has ones behind, as those of PSPNet's BN, which are 1 x C in the files of its Caffe.
     """
 
     def stripped(dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -202,7 +201,7 @@ def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
     if stored == shape or (len(stored) == 2 and stored[0] == 1 and shape == (*stored, 1, 1)):
         return True
-    return len(stored) == 4 and len(shape) <= 4 and stripped(stored) == stripped(shape)
+    return len(stored) in (4, 5) and len(shape) <= 4 and stripped(stored) == stripped(shape)
 
 
 def _report_rest(net: HasParams, report: Report) -> None:

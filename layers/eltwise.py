@@ -8,21 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.kernels import eltwise as kernels
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
+from caffe_compat.rng import caffe_rng
 
 
 @register("Eltwise")
 class Eltwise(Layer):
     """PROD, SUM (with one coeff a bottom) or MAX of two or more bottoms of one shape, element by element.
 
+    STOCHASTIC_SUM: in TRAIN each bottom is in the sum with the probability coeff, by one draw of the global stream each;
+    in TEST it is SUM.
     With stable_prod_grad: false the gradient of PROD is divided out of the product (NaN where a factor is 0).
     Where bottoms are equal, MAX passes the gradient to the second of the first two, else to the earlier one.
     Raises LayerError for bottoms of different shapes, a wrong number of coeffs, or coeffs of PROD; MAX has no use for
     them.
-    Source: Caffe's EltwiseLayer.
+    Source: Caffe's EltwiseLayer; STOCHASTIC_SUM: that of TSN's fork (yjxiong/caffe), whose backward stops on the CPU.
     """
 
     reads = ("eltwise_param",)
@@ -44,6 +47,9 @@ class Eltwise(Layer):
         self.operation = param.operation
         self.backward_reads_top = param.operation == EltwiseParameter.PROD and not param.stable_prod_grad
         self.coeffs = [bottom[0].dtype.type(c) for c in param.coeff or [1] * len(bottom)]
+        self.draws = self.operation == EltwiseParameter.STOCHASTIC_SUM and self.phase == TRAIN
+        if self.operation == EltwiseParameter.STOCHASTIC_SUM:
+            self.probabilities, self.operation = self.coeffs, EltwiseParameter.SUM
         self.winner = np.empty(0, np.int32)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -58,6 +64,10 @@ class Eltwise(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         y = top[0].data
+        if self.draws:
+            drawn = np.empty(len(bottom), np.float32)
+            caffe_rng().uniform(0, 1, drawn)
+            self.coeffs = [y.dtype.type(u <= p) for u, p in zip(drawn, self.probabilities, strict=True)]
         if self.operation == EltwiseParameter.PROD:
             _product([blob.data for blob in bottom], y)
         elif self.operation == EltwiseParameter.SUM:

@@ -22,9 +22,12 @@ class Reduction(Layer):
     """
 
     reads = ("reduction_param",)
+    refused = {"reduction_param.k": "it is for operation TOPK of type BatchReduction"}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.operation = self.layer_param.reduction_param.operation
+        if self.operation == ReductionParameter.TOPK:
+            raise self.error("operation TOPK is for type BatchReduction")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.reduction_param

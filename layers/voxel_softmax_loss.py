@@ -18,10 +18,10 @@ class VoxelSoftmaxLoss(LossLayer):
     """Multinomial logistic loss of the softmax over the channels, averaged over all places.
 
     bottom[0]: scores, N x C x L x H x W (or any other axes behind C); bottom[1]: one whole label for each place. A label
-    of C or more costs nothing, but counts in the average; as in the original its place has the gradient of a label that
-    is none of the classes, which lowers all scores. top[0]: the loss.
+    that is no class costs nothing, but counts in the average; as in the original its place has the gradient of a label
+    that is none of the classes, which lowers all scores (a negative one reads outside its memory there). top[0]: the
+    loss. Raises LayerError for shapes that do not fit.
 
-    Raises LayerError for a negative label, and for shapes that do not fit.
     Source: VoxelWiseSoftmaxWithLossLayer of C3D's first version (facebookarchive/C3D; VOXEL_SOFTMAX_LOSS there).
     """
 
@@ -37,9 +37,7 @@ class VoxelSoftmaxLoss(LossLayer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         outer, classes, inner = self.view
         values = bottom[1].data.reshape(outer, inner)
-        if not (values > -1).all():
-            raise self.error("a label is negative, or no number; labels are whole numbers from 0 on")
-        self.labels = np.minimum(values, classes).astype(np.int64)
+        self.labels = np.where((values > -1) & (values < classes), values, classes).astype(np.int64)
         self.prob = np.empty(self.view, bottom[0].dtype)
         kernels.softmax(bottom[0].data.reshape(self.view), self.prob)
         counting = np.where(self.labels < classes, self.labels, -1)

@@ -5,7 +5,6 @@ Pure functions from message to message. Source: Caffe's UpgradeNetAsNeeded and U
 
 from __future__ import annotations
 
-from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import (
     LayerParameter,
     NetParameter,
@@ -14,14 +13,8 @@ from caffe_compat.prototxt.caffe_pb2 import (
     V1LayerParameter,
 )
 from caffe_compat.prototxt.scanner import Path
-
-
-class UpgradeError(PrototxtError):
-    """An old form that cannot be turned into today's. `path` leads to the field that stops it."""
-
-    def __init__(self, message: str, path: Path):
-        super().__init__(message)
-        self.path = path
+from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
+from caffe_compat.prototxt.upgrade_error import UpgradeError
 
 
 def upgrade_net(net: NetParameter) -> NetParameter:
@@ -39,6 +32,8 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         _upgrade_v1(result)
     _upgrade_inputs(result)
     _upgrade_batch_norm(result)
+    for new, path in zip(result.layer, layer_origins(net), strict=True):
+        upgrade_c3d(new, path)
     return result
 
 
@@ -225,14 +220,18 @@ _V1_TYPES = {
     "ABSVAL": "AbsVal",
     "ARGMAX": "ArgMax",
     "BNLL": "BNLL",
+    "CONVOLUTION3D": "Convolution3D",
     "CROP": "AutoCrop",  # of longjon's Caffe, which finds the offset itself
+    "DECONVOLUTION3D": "Deconvolution3D",
     "HDF5_DATA": "HDF5Data",
     "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN",
     "MVN": "MVN",
+    "POOLING3D": "Pooling3D",
     "RELU": "ReLU",
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
+    "VOXEL_SOFTMAX": "Softmax",
 }
 
 

@@ -7,7 +7,7 @@ Source: the protobuf encoding, and the field numbers of caffe.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ _DATA, _DIFF, _DOUBLE_DATA = 5, 6, 8
 _NUMBERS = {_DATA: "<f4", _DOUBLE_DATA: "<f8"}
 _RAW_TYPE, _RAW = 10, 12  # NVCaffe's, and OpenCV's for half precision
 RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4")  # by the number in raw_data_type
+_C3D_DATA = 6
 
 
 class WireError(ValueError):
@@ -45,8 +46,9 @@ def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarra
 
 
 def _strip(data: memoryview, message: str, arrays: list[np.ndarray]) -> bytes:
+    if message == "blob":
+        return _strip_blob(data, arrays)
     kept = []
-    numbers: list[tuple[int, int, memoryview]] = []
     for field, kind, start, begin, end in _fields(data):
         nested = _READ[message].get(field)
         if nested and kind == BYTES:
@@ -54,31 +56,42 @@ def _strip(data: memoryview, message: str, arrays: list[np.ndarray]) -> bytes:
             kept.append(length_delimited(field, len(inner)) + inner)
         elif nested == "":
             kept.append(bytes(data[start:end]))
-        elif message == "blob":
-            numbers.append((field, kind, data[begin:end]))
-    if message == "blob":
-        arrays.append(_values(numbers))
     return b"".join(kept)
 
 
-def _values(fields: list[tuple[int, int, memoryview]]) -> np.ndarray:
-    """The numbers of a blob's fields (field, wire type, bytes)."""
-    form = 0
+def _strip_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
+    fields = list(_fields(data))
+    if any((field, kind) == (_DATA, VARINT) for field, kind, *_ in fields):
+        return _strip_c3d_blob(data, arrays)
     parts: list[np.ndarray] = []
-    for field, kind, data in fields:
+    raw_type = 0
+    for field, kind, _, begin, end in fields:
         if field == _RAW_TYPE and kind == VARINT:
-            form = _varint(data, 0)[0]
+            raw_type = _varint(data, begin)[0]
         elif field in _NUMBERS and kind in (BYTES, FIXED32, FIXED64):
-            parts.append(_array(data, _NUMBERS[field]))
+            parts.append(_array(data[begin:end], _NUMBERS[field]))
         elif field in _NUMBERS:
             raise WireError("the numbers of a blob have a wrong length")
-    for field, kind, data in fields:
+    for field, kind, _, begin, end in fields:
         if field == _RAW and kind == BYTES:
-            if form >= len(RAW_TYPES):
-                raise WireError(f"raw_data_type {form} is unknown")
-            parts.append(_array(data, RAW_TYPES[form]))
+            if raw_type >= len(RAW_TYPES):
+                raise WireError(f"raw_data_type {raw_type} is unknown")
+            parts.append(_array(data[begin:end], RAW_TYPES[raw_type]))
     values = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
-    return values.astype(np.float32, copy=False)
+    arrays.append(values.astype(np.float32, copy=False))
+    return b"".join(bytes(data[start:end]) for field, _, start, _, end in fields if field in _READ["blob"])
+
+
+def _strip_c3d_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
+    """Of C3D's first version: fields 1 to 5 are num, channels, length, height and width, and 6 has the numbers."""
+    dims, values = [0] * 5, np.empty(0, np.float32)
+    for field, kind, _, begin, end in _fields(data):
+        if field <= len(dims) and kind == VARINT:
+            dims[field - 1] = _varint(data, begin)[0]
+        elif (field, kind) == (_C3D_DATA, BYTES):
+            values = _array(data[begin:end], _NUMBERS[_DATA])
+    arrays.append(values)
+    return _shape_bytes(dims)
 
 
 def _array(data: memoryview, form: str) -> np.ndarray:
@@ -140,14 +153,18 @@ def _encode(value: int) -> bytes:
 
 def blob_bytes(data: np.ndarray, diff: np.ndarray | None = None) -> list[bytes | memoryview]:
     """A BlobProto of float32 arrays, in pieces to be written one after the other (no copy of the numbers)."""
-    dims = b"".join(_encode(dim) for dim in data.shape)
-    shape = length_delimited(1, len(dims)) + dims
-    pieces: list[bytes | memoryview] = [length_delimited(7, len(shape)) + shape]
+    pieces: list[bytes | memoryview] = [_shape_bytes(data.shape)]
     for field, array in ((_DATA, data), (_DIFF, diff)):
         if array is not None:
             flat = np.ascontiguousarray(array, "<f4").reshape(-1)
             pieces += [length_delimited(field, flat.nbytes), flat.view(np.uint8).data]
     return pieces
+
+
+def _shape_bytes(dims: Sequence[int]) -> bytes:
+    packed = b"".join(map(_encode, dims))
+    shape = length_delimited(1, len(packed)) + packed
+    return length_delimited(7, len(shape)) + shape
 
 
 def size_of(pieces: list[bytes | memoryview]) -> int:

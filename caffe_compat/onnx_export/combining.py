@@ -14,7 +14,12 @@ from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import END, Operators
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
-ELTWISE = {EltwiseParameter.PROD: "Mul", EltwiseParameter.SUM: "Add", EltwiseParameter.MAX: "Max"}
+ELTWISE = {
+    EltwiseParameter.PROD: "Mul",
+    EltwiseParameter.SUM: "Add",
+    EltwiseParameter.MAX: "Max",
+    EltwiseParameter.STOCHASTIC_SUM: "Add",  # in testing
+}
 
 
 @converts("Eltwise")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.convolution3d_param import NOT_READ, UNUSED, as_convolution
+from caffe_compat.layers.convolution.convolution3d_param import NOT_READ, UNUSED, as_convolution, check_axes
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
@@ -32,3 +35,7 @@ class Convolution3D(Convolution):
     @classmethod
     def create(cls, layer_param: LayerParameter, phase: int, dtype=np.float32) -> Convolution3D:
         return cls(as_convolution(layer_param), phase, dtype)
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        check_axes(self, bottom)
+        super().setup(bottom, top)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 UNUSED = ("convolution3d_param.group", "convolution3d_param.filter_group")
@@ -20,3 +24,11 @@ def as_convolution(layer_param: LayerParameter) -> LayerParameter:
     param.weight_filler.CopyFrom(given.weight_filler)
     param.bias_filler.CopyFrom(given.bias_filler)
     return result
+
+
+def check_axes(layer: Layer, bottom: Sequence[Blob]) -> None:
+    """Raise LayerError unless the bottoms are N x C x L x H x W."""
+    for blob in bottom:
+        if len(blob.shape) != 5:
+            example = f", such as {(*blob.shape[:2], 16, *blob.shape[2:])}" if len(blob.shape) == 4 else ""
+            raise layer.error(f"the bottom has the shape {blob.shape}, expected N x C x L x H x W{example}")

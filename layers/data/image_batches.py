@@ -21,12 +21,13 @@ class ImageBatches(Layer):
     bottom_count = (0, 0)
     has_backward = False
     batch_size: int
+    label_shape: tuple[int, ...] = ()  # of one image's
 
     def open(self) -> None:
         """Find the source and the first image; set batch_size."""
         raise NotImplementedError
 
-    def current(self) -> tuple[np.ndarray, int, str]:
+    def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
         """The image (channels x height x width), its label, and its name for errors."""
         raise NotImplementedError
 
@@ -42,19 +43,27 @@ class ImageBatches(Layer):
         raise NotImplementedError
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.transformer = ImageTransformer(self)
+        self.transformer = self.make_transformer()
         self.open()
         if self.batch_size < 1:
             raise self.error("batch_size is 0; give a positive one")
-        self.transformer.init_rand()
-        self.transformer.start_thread()
+        self.start()
         self.shape_tops(top)
 
     def shape_tops(self, top: Sequence[Blob]) -> None:
         """Shape the tops as the first image wants it."""
         top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
         for labels in top[1:]:
-            labels.reshape(self.batch_size)
+            labels.reshape(self.batch_size, *self.label_shape)
+
+    def make_transformer(self) -> DataTransformer:
+        """What every image goes through."""
+        return ImageTransformer(self)
+
+    def start(self) -> None:
+        """Draw what the layer's streams start from."""
+        self.transformer.init_rand()
+        self.transformer.start_thread()
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.transformer.new_batch()

@@ -69,6 +69,13 @@ class DataTransformer:
         """Height and width of a crop."""
         return (self.param.crop_size, self.param.crop_size) if self.param.crop_size else None
 
+    def start_thread(self) -> None:
+        """Draw the number that Caffe seeds its prefetch thread with."""
+        caffe_rng().draw()
+
+    def new_batch(self) -> None:
+        """A batch begins."""
+
     def init_rand(self) -> None:
         """Start the own stream of random numbers with one number of the global one, if any are needed."""
         crops = self.layer.phase == TRAIN and self.crop

@@ -16,6 +16,8 @@ WITHOUT_CASES = {
     "MemoryData": "needs arrays; test_memory_data.py",
     "Python": "runs users' classes; test_python.py",
     "RoIData": "needs minibatches; test_roi_data.py",
+    "SegData": "needs files; test_seg_data.py",
+    "VideoData": "needs files; test_video_data.py",
     "WindowData": "needs files; test_window_data.py",
 }
 

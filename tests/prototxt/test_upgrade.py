@@ -48,7 +48,8 @@ def test_every_type_of_the_second_generation() -> None:
     irregular = {
         "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CROP": "AutoCrop", "HDF5_DATA": "HDF5Data",
         "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU",
-        "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
+        "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH", "CONVOLUTION3D": "Convolution3D",
+        "DECONVOLUTION3D": "Deconvolution3D", "POOLING3D": "Pooling3D", "VOXEL_SOFTMAX": "Softmax",
     }  # fmt: skip
     for name, number in V1LayerParameter.LayerType.items():
         net = NetParameter()

@@ -9,15 +9,22 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
-@converts("Eltwise", own_memory=True)
+def _draws_nothing(layer: Layer) -> bool:
+    assert isinstance(layer, Eltwise)
+    return not layer.draws
+
+
+@converts("Eltwise", fits=_draws_nothing, own_memory=True)
 def eltwise(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param = this.layer.layer_param.eltwise_param
     if param.operation == EltwiseParameter.PROD:
         return [reduce(torch.mul, bottoms)]
-    if param.operation == EltwiseParameter.SUM:
+    if param.operation in (EltwiseParameter.SUM, EltwiseParameter.STOCHASTIC_SUM):
         coeffs = list(param.coeff) or [1] * len(bottoms)
         return [reduce(torch.add, (x if c == 1 else c * x for c, x in zip(coeffs, bottoms, strict=True)))]
     first, second, *others = bottoms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caffe_compat.layers.base import TEST, TRAIN
 from layers.cases.shared import IMAGE, OTHER_IMAGE
 from layers.harness import Case, apart, labels, normal
 
@@ -24,6 +25,15 @@ CASES = [
         )
     ),
     Case('type: "Eltwise" eltwise_param { coeff: 0 coeff: -1 coeff: 2.5 }', [(2, 3)] * 3),
+    *(
+        Case(
+            'type: "Eltwise" eltwise_param { operation: STOCHASTIC_SUM coeff: 0.9 coeff: 0.2 coeff: 0.6 coeff: 0.5 }',
+            [(2, 3)] * 4,
+            [(4, 2)] * 4,
+            phase=phase,
+        )
+        for phase in (TRAIN, TEST)
+    ),
     Case(
         'type: "Concat"',
         [(2, 3, 4, 5), (2, 1, 4, 5), (2, 6, 4, 5)],

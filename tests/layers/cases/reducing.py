@@ -1,4 +1,4 @@
-"""Layers that make one number of many, or a few: Reduction, ArgMax."""
+"""Layers that make one number of many, or a few: Reduction, BatchReduction, ArgMax."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ CASES = [
             "operation: ASUM axis: 1 coeff: 1.5",
             "operation: SUMSQ axis: 2",
             "operation: MEAN axis: 1 coeff: 3",
+        )
+    ),
+    *(
+        Case(f'type: "BatchReduction" batch_reduction_param {{ {params} }}', [shape], [other], fills=[apart])
+        for params, shape, other in (
+            ("reduction_param { axis: 1 }", (2, 3, 5), (4, 6, 2)),
+            ("reduction_param { operation: MEAN axis: -1 }", (2, 3, 5), (4, 6, 2)),
+            ("reduction_param { operation: TOPK axis: 1 k: 2 }", (2, 4, 3, 5), (3, 2, 1, 6)),
+            ("level: 1 level: 2 reduction_param { operation: MEAN axis: 1 }", (2, 5, 3), (3, 5, 4)),
+            ("level: 2 reduction_param { axis: 1 }", (2, 4, 3), (3, 4, 5)),
+            ("pos: true reduction_param { operation: MEAN axis: 1 }", (2, 3, 3, 5), (3, 4, 4, 2)),
         )
     ),
     *(

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
+from caffe_compat.layers.base import TRAIN
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
+from caffe_compat.rng import Rng
 from layers.naive.given import Given, taken, with_axis
 
 
@@ -64,6 +66,10 @@ def concat(given: Given) -> list[np.ndarray]:
 def eltwise(given: Given) -> list[np.ndarray]:
     param, top = given.param.eltwise_param, np.zeros(given.bottom[0].shape)
     coeffs = list(param.coeff) or [1] * len(given.bottom)
+    if param.operation == EltwiseParameter.STOCHASTIC_SUM and given.phase == TRAIN:
+        draws = np.zeros(len(coeffs), np.float32)
+        Rng(given.seed).uniform(0, 1, draws)
+        coeffs = [int(u <= c) for u, c in zip(draws, coeffs, strict=True)]
     for at in np.ndindex(top.shape):
         values = [x[at] for x in given.bottom]
         if param.operation == EltwiseParameter.PROD:

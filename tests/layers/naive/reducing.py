@@ -1,4 +1,4 @@
-"""Layers that make one number of many, or a few: Reduction, ArgMax."""
+"""Layers that make one number of many, or a few: Reduction, BatchReduction, ArgMax."""
 
 from __future__ import annotations
 
@@ -24,6 +24,26 @@ def arg_max(given: Given) -> list[np.ndarray]:
     return [np.stack([kind[:, :, 0] for kind in kinds], axis=1).reshape(len(x), len(kinds), param.top_k)]
 
 
+def batch_reduction(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.batch_reduction_param
+    operation, k, axis = param.reduction_param.operation, param.reduction_param.k, param.reduction_param.axis
+    x = np.moveaxis(x, axis, 0)
+    if param.pos:
+        x = np.stack([np.moveaxis(x[i], axis, 0)[i] for i in range(len(x))])
+    levels = [level * level for level in param.level] if list(param.level) not in ([], [1]) else [len(x)]
+    parts, rest = [], list(x)
+    assert sum(levels) == len(rest)
+    for level in levels:
+        part, rest = np.array(rest[:level]), rest[level:]
+        if operation == ReductionParameter.TOPK:
+            part = np.sort(part, axis=0)[-k:]
+        mean = operation != ReductionParameter.SUM
+        parts.append(sum(part) / (len(part) if mean else 1))
+    if list(param.level) in ([], [1]):
+        return [parts[0]]
+    return [np.stack(parts, axis=axis)]
+
+
 def reduction(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.reduction_param
     top = np.zeros(x.shape[: param.axis % x.ndim])
@@ -40,5 +60,6 @@ def reduction(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "ArgMax": arg_max,
+    "BatchReduction": batch_reduction,
     "Reduction": reduction,
 }
