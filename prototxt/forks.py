@@ -48,9 +48,7 @@ _FIELDS: dict[str, dict[str, str]] = {
             "soft_truncation_param sub_region_param truncation_param"
         ),
         "PoolingParameter": "blobs_a_min blobs_lr",
-        "SoftmaxParameter": (
-            "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"
-        ),
+        "SoftmaxParameter": ("class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"),
         "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
         "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
     },

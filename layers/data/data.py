@@ -34,6 +34,8 @@ class Data(ImageBatches):
     refused = {
         **FORKS_ONLY,
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "data_param.shuffle": "only Intel's and yjxiong's Caffe shuffle a database, in an order not known here; "
+        "write it in a random order (convert_imageset --shuffle)",
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 

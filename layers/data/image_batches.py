@@ -13,7 +13,7 @@ from caffe_compat.rng import caffe_rng
 
 
 class ImageBatches(Layer):
-    """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N.
+    """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N x label_shape.
 
     The first image of a batch says its size, and the others must be like it. Subclasses give the source.
     Source: Caffe's BasePrefetchingDataLayer, without its thread, but with the random number that starts it.
@@ -22,12 +22,13 @@ class ImageBatches(Layer):
     bottom_count = (0, 0)
     has_backward = False
     batch_size: int
+    label_shape: tuple[int, ...] = ()
 
     def open(self) -> None:
         """Find the source and the first image; set batch_size."""
         raise NotImplementedError
 
-    def current(self) -> tuple[np.ndarray, int, str]:
+    def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
         """The image (channels x height x width), its label, and its name for errors."""
         raise NotImplementedError
 
@@ -50,8 +51,17 @@ class ImageBatches(Layer):
         self.transformer.init_rand()
         caffe_rng().draw()  # Caffe seeds its prefetch thread
         top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
+        self.shape_labels(top)
+
+    def shape_labels(self, top: Sequence[Blob]) -> None:
+        """Shape the tops behind the first."""
         for labels in top[1:]:
-            labels.reshape(self.batch_size)
+            labels.reshape(self.batch_size, *self.label_shape)
+
+    def write_labels(self, top: Sequence[Blob], i: int, label: int | np.ndarray) -> None:
+        """Write what `current` gave for image i of the batch."""
+        for labels in top[1:]:
+            labels.data[i] = label
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for i in range(self.batch_size):
@@ -59,8 +69,7 @@ class ImageBatches(Layer):
             if i == 0:
                 top[0].reshape(self.batch_size, *self.transformer.shape(image))
             self.transformer.transform(image, top[0].data[i], name)
-            for labels in top[1:]:
-                labels.data[i] = label
+            self.write_labels(top, i, label)
             self.advance()
 
     def get_state(self) -> dict[str, np.ndarray]:

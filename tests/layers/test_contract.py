@@ -8,11 +8,16 @@ from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
     "Data": "needs a database; test_data.py",
+    "DenseImageData": "needs files; test_image_pairs.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
+    "ImageFloatData": "needs files; test_number_lists.py",
+    "ImageLabelmapData": "needs files; test_image_pairs.py",
+    "ImageSegData": "needs files; test_image_pairs.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
     "MemoryData": "needs arrays; test_memory_data.py",
+    "MultiLabelImageData": "needs files; test_number_lists.py",
     "Python": "runs users' classes; test_python.py",
     "RoIData": "needs minibatches; test_roi_data.py",
     "WindowData": "needs files; test_window_data.py",
