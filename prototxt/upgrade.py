@@ -192,8 +192,8 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:
     param = _V0_PARAMS.get(v0.type)
     renamed = _V0_RENAMED.get(name, name)
-    of_images = name == "shuffle_images" and v0.type != "images"  # `shuffle` of other messages is a fork's
-    if param is None or of_images or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
+    of_fork = name == "shuffle_images" and v0.type in ("data", "window_data")  # which have a fork's `shuffle`
+    if param is None or of_fork or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
         raise UpgradeError(
             f"layer '{v0.name}': a V0 layer of type '{v0.type}' has no field '{name}'; remove it", path
         )

@@ -28,10 +28,10 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
-    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
+    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_metric.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
-    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
+    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
 }

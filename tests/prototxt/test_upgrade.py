@@ -47,7 +47,8 @@ def test_every_type_of_the_second_generation() -> None:
     """All but the irregular names are the enum's words in capitals."""
     irregular = {
         "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data",
-        "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MCWINDOW_DATA": "MCWindowData", "MVN": "MVN", "RELU": "ReLU",
+        "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MCWINDOW_DATA": "MCWindowData",
+        "MVN": "MVN", "RELU": "ReLU",
         "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
     }  # fmt: skip
     for name, number in V1LayerParameter.LayerType.items():
