@@ -39,6 +39,7 @@ NOT_BUILT = {
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
+    "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

@@ -187,11 +187,8 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:
     param = _V0_PARAMS.get(v0.type)
     renamed = _V0_RENAMED.get(name, name)
-    is_forks = renamed == "shuffle" and v0.type in (
-        "data",
-        "window_data",
-    )  # of DataParameter and WindowDataParameter
-    if param is None or is_forks or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
+    of_fork = name == "shuffle_images" and v0.type in ("data", "window_data")  # which have a fork's `shuffle`
+    if param is None or of_fork or renamed not in getattr(new, param).DESCRIPTOR.fields_by_name:
         raise UpgradeError(
             f"layer '{v0.name}': a V0 layer of type '{v0.type}' has no field '{name}'; remove it", path
         )
@@ -226,6 +223,7 @@ _V1_TYPES = {
     "HDF5_DATA": "HDF5Data",
     "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN",
+    "MCWINDOW_DATA": "MCWindowData",
     "MVN": "MVN",
     "POOLING3D": "Pooling3D",
     "RELU": "ReLU",

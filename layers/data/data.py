@@ -35,6 +35,8 @@ class Data(ImageBatches):
     refused = {
         **REFUSED,
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "data_param.shuffle": "only Intel's and yjxiong's Caffe shuffle a database, in an order not known here; "
+        "write it in a random order (convert_imageset --shuffle)",
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 

@@ -12,7 +12,7 @@ from caffe_compat.layers.data.image_transformer import ImageTransformer
 
 
 class ImageBatches(Layer):
-    """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N.
+    """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N x label_shape.
 
     The first image of a batch says its size, and the others must be like it. Subclasses give the source.
     Source: Caffe's BasePrefetchingDataLayer, without its thread, but with the random number that starts it.
@@ -53,6 +53,10 @@ class ImageBatches(Layer):
     def shape_tops(self, top: Sequence[Blob]) -> None:
         """Shape the tops as the first image wants it."""
         top[0].reshape(self.batch_size, *self.transformer.shape(self.current()[0]))
+        self.shape_labels(top)
+
+    def shape_labels(self, top: Sequence[Blob]) -> None:
+        """Shape the tops behind the first."""
         for labels in top[1:]:
             labels.reshape(self.batch_size, *self.label_shape)
 
@@ -65,6 +69,11 @@ class ImageBatches(Layer):
         self.transformer.init_rand()
         self.transformer.start_thread()
 
+    def write_labels(self, top: Sequence[Blob], i: int, label: int | np.ndarray) -> None:
+        """Write what `current` gave for image i of the batch."""
+        for labels in top[1:]:
+            labels.data[i] = label
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.transformer.new_batch()
         for i in range(self.batch_size):
@@ -72,8 +81,7 @@ class ImageBatches(Layer):
             if i == 0:
                 top[0].reshape(self.batch_size, *self.transformer.shape(image))
             self.transformer.transform(image, top[0].data[i], name)
-            for labels in top[1:]:
-                labels.data[i] = label
+            self.write_labels(top, i, label)
             self.advance()
 
     def get_state(self) -> dict[str, np.ndarray]:

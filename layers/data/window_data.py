@@ -28,12 +28,14 @@ class WindowData(Layer):
     """Random windows of window_data_param.source (see window_file.py), warped to crop_size x crop_size.
 
     Of batch_size windows the share fg_fraction (rounded down) has an overlap of at least fg_threshold and the class
-    of the window; they stand behind the others, of overlaps below bg_threshold and class 0. context_pad adds
-    that many pixels (after warping) around a window, crop_mode "square" makes windows square first; what lies
-    outside of the image is 0. top[0]: N x channels x crop_size x crop_size, top[1]: classes, N. mirror, mean and
-    crop_size are transform_param's, scale is window_data_param's. The mean image is taken from its centre.
+    of the window; they stand behind the others, of overlaps below bg_threshold and class 0. With `shuffle: false` all
+    windows come in the order of the file instead. context_pad adds that many pixels (after warping) around a window,
+    crop_mode "square" makes windows square first; what lies outside of the image is 0. top[0]: N x channels x
+    crop_size x crop_size, top[1]: classes, N. mirror, mean and crop_size are transform_param's, scale is
+    window_data_param's. The mean image is taken from its centre.
     Raises LayerError, with the line of the file, for what cannot be read.
-    Source: Caffe's WindowDataLayer, with its random numbers; Girshick et al., "Rich feature hierarchies" (2014).
+    Source: Caffe's WindowDataLayer, with its random numbers; Girshick et al., "Rich feature hierarchies" (2014);
+    shuffle of deepsaldet's Caffe.
     """
 
     reads = ("transform_param", "window_data_param")
@@ -62,6 +64,9 @@ class WindowData(Layer):
         self.background = [
             w._replace(label=0) for w in windows if w.overlap < min(param.bg_threshold, param.fg_threshold)
         ]
+        limit = min(param.bg_threshold, param.fg_threshold)
+        self.windows = [w._replace(label=0) if w.overlap < limit else w for w in windows]
+        self.position = 0
         self._check_windows()
         self.mean = self._centre(transformer.mean)
         self.files: dict[str, bytes] = {}
@@ -71,20 +76,27 @@ class WindowData(Layer):
         top[1].reshape(param.batch_size)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        return rng_state("windows", self.rng)
+        return {**rng_state("windows", self.rng), "position": np.array(self.position)}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         set_rng_state("windows", self.rng, state)
+        self.position = int(state.get("position", 0))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count, share = self.window_param.batch_size, self.window_param.fg_fraction
         background = count - int(np.float32(count) * np.float32(share))
         for i, out in enumerate(top[0].data):
-            windows = self.background if i < background else self.foreground
-            window = windows[self.rng.draw() % len(windows)]
+            window = self._next(self.background if i < background else self.foreground)
             mirrored = self.mirror and self.rng.draw() % 2 == 1
             self._write(window, mirrored, out)
             top[1].data[i] = window.label
+
+    def _next(self, windows: list[Window]) -> Window:
+        if self.window_param.shuffle:
+            return windows[self.rng.draw() % len(windows)]
+        self.position %= len(self.windows)
+        self.position += 1
+        return self.windows[self.position - 1]
 
     def _write(self, window: Window, mirrored: bool, out: np.ndarray) -> None:
         image, param = self._image(window), self.window_param
@@ -142,7 +154,7 @@ class WindowData(Layer):
         source = self.window_param.source
         if self.channels != 3:
             raise self.error(f"'{source}' has images of {self.channels} channels; they are read in colour, 3")
-        if not self.foreground or not self.background:
+        if self.window_param.shuffle and not (self.foreground and self.background):
             raise self.error(
                 f"'{source}' has {len(self.foreground)} windows of fg_threshold and {len(self.background)} below "
                 "bg_threshold; there must be some of both"

@@ -22,6 +22,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_data(folder),
         *_annotated(folder),
         *_image_data(folder),
+        *_image_pairs(folder),
         *_window_data(folder),
         *_hdf5(folder),
         *_infogain(folder),
@@ -152,10 +153,76 @@ def _image_data(folder: Path) -> list[Case]:
         "rand_skip: 4",
         "new_height: 3 new_width: 4",
         "is_color: false",
+        "new_dim: 4",
+        "new_dim: 4 bicubic: true",
     )
+    (folder / "paths").write_text("".join(f"{i}.png\n" for i in range(5)))
+    (folder / "numbers").write_text("".join(f"{i}.png {0.5 * i} {-i} 3\n" for i in range(5)))
+    paths, numbers = (source.replace("/list", f"/{name}") for name in ("paths", "numbers"))
     return [
+        _case("ImageData", f"image_data_param {{ {paths} label: false }}", tops=1),
+        *_like_image_data("MultiLabelImageData", folder, numbers, more),
+        *_like_image_data("ImageFloatData", folder, numbers, more, "image_float_data_param { label_dim: 3 }"),
+        _case(
+            "ImageFloatData",
+            f"image_data_param {{ {numbers} }} image_float_data_param {{ label_dim: 2 hard_sample: true }}",
+            tops=3,
+        ),
         *(_case("ImageData", f"image_data_param {{ {source} {params} }}") for params in more),
         *_transformed(folder, "ImageData", f"image_data_param {{ {source} }}", (*TRANSFORMS, *OF_IMAGES)),
+    ]
+
+
+def _like_image_data(
+    type: str, folder: Path, source: str, more: tuple[str, ...], with_it: str = ""
+) -> list[Case]:
+    transforms = [
+        text
+        for text in TRANSFORMS
+        if type == "MultiLabelImageData" or ("mi" not in text and "cr" not in text)
+    ]
+    return [
+        *(_case(type, f"{with_it} image_data_param {{ {source} {params} }}") for params in more),
+        *_transformed(
+            folder, type, f"{with_it} image_data_param {{ {source} }}", (*transforms, "scale: 0.5")
+        ),
+    ]
+
+
+def _image_pairs(folder: Path) -> list[Case]:
+    maps = np.random.RandomState(8).randint(0, 256, (5, 6, 7)).astype(np.uint8)
+    for i, pixels in enumerate(maps):
+        cv2.imwrite(f"{folder}/map{i}.png", pixels)
+    (folder / "pairs").write_text("".join(f"{i}.png map{i}.png\n" for i in range(5)))
+    (folder / "classes").write_text("".join(f"{i}.png {i}\n" for i in range(5)))
+    source = f'source: "{folder}/pairs" root_folder: "{folder}/"'
+    more = (
+        "batch_size: 2 shuffle: true",
+        "rand_skip: 4 batch_size: 1",
+        "new_height: 3 new_width: 4 batch_size: 1",
+        "is_color: false batch_size: 1",
+    )
+    seg = ("label_type: NONE ignore_label: 7",)
+    classes = source.replace("/pairs", "/classes")
+    crops = ("scale_factors: 1.5 scale_factors: 0.5 crop_size: 5", "crop_height: 3 crop_width: 8")
+    return [
+        *(
+            _case(type, f"{message} {{ {source} {params} }}")
+            for type, message, params in (
+                *(("ImageLabelmapData", "image_data_param", text) for text in (*more, "normalize: false")),
+                *(("ImageSegData", "image_data_param", text) for text in (*more, *seg)),
+                *(("DenseImageData", "dense_image_data_param", text) for text in more),
+            )
+        ),
+        _case("ImageSegData", f"image_data_param {{ {classes} label_type: IMAGE }}"),
+        *_transformed(folder, "ImageLabelmapData", f"image_data_param {{ {source} }}"),
+        *_transformed(folder, "ImageSegData", f"image_data_param {{ {source} }}", (*TRANSFORMS[:3], *crops)),
+        *_transformed(
+            folder,
+            "DenseImageData",
+            f"dense_image_data_param {{ {source} batch_size: 1 }}",
+            ("scale: 0.5", *TRANSFORMS[2:]),
+        ),
     ]
 
 
@@ -167,6 +234,7 @@ def _window_data(folder: Path) -> list[Case]:
     more = (
         "scale: 0.5 fg_threshold: 0.4 bg_threshold: 0.3 fg_fraction: 0.6",
         "context_pad: 1 crop_mode: 'square' cache_images: true",
+        "shuffle: false",
     )
     crop = "transform_param { crop_size: 4 }"
     return [

@@ -29,9 +29,9 @@ NO_TOP = {
         "is for backward; test_edge_losses.py"
     ),
     "BatchNorm.batch_norm_param.moving_average_fraction": "changes the params; test_batch_norm.py",
-    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
-    "ChannelScale.channel_scale_param.do_backward_feature": "is for backward; test_channel_scale.py",
-    "ChannelScale.channel_scale_param.do_backward_scale": "is for backward; test_channel_scale.py",
+    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_metric.py",
+    "ChannelScale.channel_scale_param.do_backward_feature": "is for backward; test_long_tail.py",
+    "ChannelScale.channel_scale_param.do_backward_scale": "is for backward; test_long_tail.py",
     "DetectionOutput.detection_output_param.save_output_param": "names files; test_detection_files.py",
     "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
     "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": "ranks alike; test_anchor_losses.py",
@@ -42,13 +42,13 @@ NO_TOP = {
     "Yolov3.yolov3_param.max_delta": "is for backward; layers/yolo/test_losses.py",
     "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",
     **{
-        f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_gradient_scaler.py"
+        f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_long_tail.py"
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
     },
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
-    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
-    "UnitNormalize.normalize_param.bp_norm": "is for backward; test_unit_normalize.py",
+    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
 }
 
 

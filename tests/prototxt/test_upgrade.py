@@ -47,8 +47,8 @@ def test_every_type_of_the_second_generation() -> None:
     """All but the irregular names are the enum's words in capitals."""
     irregular = {
         "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CROP": "AutoCrop", "HDF5_DATA": "HDF5Data",
-        "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU",
-        "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH", "CONVOLUTION3D": "Convolution3D",
+        "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MCWINDOW_DATA": "MCWindowData", "MVN": "MVN",
+        "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH", "CONVOLUTION3D": "Convolution3D",
         "DECONVOLUTION3D": "Deconvolution3D", "POOLING3D": "Pooling3D", "VOXEL_SOFTMAX": "Softmax",
     }  # fmt: skip
     for name, number in V1LayerParameter.LayerType.items():

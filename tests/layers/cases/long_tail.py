@@ -53,9 +53,9 @@ CASES = [
         )
         for params, note in (
             ("", ""),
-            ("do_forward: false", "backward scales all the same, as the original; test_channel_scale.py"),
-            ("do_backward_feature: false", "what it switches off; test_channel_scale.py"),
-            ("do_backward_scale: false", "what it switches off; test_channel_scale.py"),
+            ("do_forward: false", "backward scales all the same, as the original; test_long_tail.py"),
+            ("do_backward_feature: false", "what it switches off; test_long_tail.py"),
+            ("do_backward_scale: false", "what it switches off; test_long_tail.py"),
         )
     ),
     Case('type: "Insanity"', [(4, 5)], [(2, 3, 6)]),
@@ -90,7 +90,7 @@ CASES = [
             [(2, 3), (4, 1)][:bottoms],
             tops=bottoms,
             gradient=False,
-            note="turns the gradient round; test_gradient_scaler.py",
+            note="turns the gradient round; test_long_tail.py",
         )
         for params, bottoms in (("lower_bound: 0.3 upper_bound: 2 alpha: 5 max_iter: 4", 2), ("", 1))
     ),
@@ -130,7 +130,7 @@ CASES = [
             [(4, 3), (5, 3)],
             [(3, 2, 1), (2, 2)],
             gradient=False,
-            note="the original's gradient is of the mean, and takes the width as a number; test_mmd_loss.py",
+            note="the original's gradient is of the mean, and takes the width as a number; test_long_tail.py",
         )
         for params in ("", "kernel_num: 2 kernel_mul: 3")
     ),

@@ -155,6 +155,9 @@ def inner_product(given: Given) -> list[np.ndarray]:
     weights, *shift = given.blobs
     assert len(shift) == param.bias_term
     first = param.axis % x.ndim
+    if param.normalize:
+        rows = weights.reshape(param.num_output, -1)
+        weights = (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True) + 1e-6)).reshape(weights.shape)
     top = np.zeros((*x.shape[:first], param.num_output))
     for at in np.ndindex(top.shape):
         *row, m = at

@@ -1,0 +1,40 @@
+"""DenseImageData: SegNet's images and classes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from caffe_compat.layers.data.image_pairs import BY_MESSAGE, ImagePairs, Pair
+from caffe_compat.layers.data.transformer import FORKS_ONLY
+from caffe_compat.layers.registry import register
+from caffe_compat.prototxt.caffe_pb2 import DenseImageDataParameter
+
+
+@register("DenseImageData")
+class DenseImageData(ImagePairs):
+    """Images and the classes of their pixels, of the files that dense_image_data_param.source lists, two to a line.
+
+    top[0]: the images, N x channels x height x width, their mean subtracted, times scale; top[1]: the grey values of
+    the maps, N x 1 x height x width. new_height and new_width resize both, the maps by the nearest pixel. Raises
+    LayerError, with the line of the list, for what cannot be read, and for a map of another size.
+    Source: DenseImageDataLayer of SegNet, which stops where there is a crop or a mirror.
+    """
+
+    reads = ("transform_param", "dense_image_data_param")
+    origin = "SegNet"
+    without_effect = tuple(
+        f"dense_image_data_param.{name}" for name in ("mean_file", "mirror", "crop_width", "crop_height")
+    )
+    refused = {
+        **FORKS_ONLY,
+        "transform_param.crop_size": "SegNet's stops there; use ImageSegData, which crops both alike",
+        "transform_param.mirror": "SegNet's stops there; use ImageSegData, which mirrors both alike",
+        **BY_MESSAGE,
+    }
+
+    def source(self) -> DenseImageDataParameter:
+        return self.layer_param.dense_image_data_param
+
+    def read_labels(self, pair: Pair, image: np.ndarray) -> np.ndarray:
+        return self.read_map(pair, cv2.INTER_NEAREST)

@@ -1,0 +1,32 @@
+"""To what size the layers bring an image that they have read."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from caffe_compat.layers.kernels.rounding import c_round
+from caffe_compat.prototxt.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
+
+
+def resized(
+    image: np.ndarray, param: ImageDataParameter | DenseImageDataParameter, how: int = cv2.INTER_LINEAR
+) -> np.ndarray:
+    """The image (height x width x channels) at new_height x new_width, or at new_dim along the shorter side, where the
+    message has these; else as it is. how: cv2's interpolation for new_height."""
+    height, width = param.new_height, param.new_width
+    if isinstance(param, ImageDataParameter) and param.new_dim:
+        height, width = _short_side(image, param.new_dim)
+        how = cv2.INTER_CUBIC if param.bicubic else cv2.INTER_LINEAR
+    if not height:
+        return image
+    return cv2.resize(image, (width, height), interpolation=how).reshape(height, width, image.shape[2])
+
+
+def _short_side(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Source: ReadImageToCVMat of yihui-he's Caffe."""
+    height, width = image.shape[:2]
+    scale = np.float32(size) / np.float32(min(height, width))
+    if height >= width:
+        return int(c_round(scale * np.float32(height))), size
+    return size, int(c_round(scale * np.float32(width)))
