@@ -1,136 +1,131 @@
-"""Fields that other forks of Caffe have and caffe.proto leaves out, so that an error can say whose they are.
+"""Fields of forks of Caffe that are not built: whose they are, what they do, and the way out, for the error.
 
-Most of them use a field number that another fork, or BVLC, gave another meaning.
+Those that only choose how a fork computes or logs are in set_aside.py.
 """
 
 from __future__ import annotations
 
-_FIELDS: dict[str, dict[str, str]] = {
+_DATA = "it belongs to a data layer of that fork; write the data into an LMDB or HDF5 file and read that"
+_AUGMENT = "it augments images at random; augment them before they go into the database, or in a Python layer"
+_OTHER = "what it does is not built here; remove it if you can do without"
+_LAYER = "it is of a layer type that is not built here; a Python layer can compute it"
+
+# fork -> message -> what its fields do, and what to do -> the fields
+_FIELDS: dict[str, dict[str, dict[str, str]]] = {
     "DeepLab v2": {
-        "BatchNormParameter": "update_global_stats",
-        "LayerParameter": (
-            "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
-            "mat_read_param mat_write_param unique_label_param"
-        ),
+        "BatchNormParameter": {
+            "with it the running statistics are kept in training too; it is what BatchNorm does here": "update_global_stats"
+        },
+        "LayerParameter": {
+            _LAYER: (
+                "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
+                "mat_read_param mat_write_param unique_label_param"
+            )
+        },
     },
     "FlowNet2": {
-        "DataParameter": (
-            "block_size disk_reader_threads encoding huge_video_dataset limit_samples "
-            "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
-            "rand_permute_seed range_end range_start slice_point subtract verbose"
-        ),
-        "LayerParameter": (
-            "accum_param augmentation_param black_augmentation_param coeff_schedule_param "
-            "correlation_param downsample_param flow_warp_param l1_loss_param lpq_loss_param "
-            "mean_param reader_param resample_param reshape_every_iter writer_param"
-        ),
+        "DataParameter": {
+            _DATA: (
+                "block_size disk_reader_threads encoding huge_video_dataset limit_samples permute_every_iter "
+                "preselection_file preselection_label rand_permute rand_permute_order rand_permute_seed range_end "
+                "range_start slice_point subtract verbose"
+            )
+        },
+        "LayerParameter": {
+            _AUGMENT: "augmentation_param black_augmentation_param coeff_schedule_param",
+            _DATA: "reader_param writer_param reshape_every_iter",
+            _LAYER: (
+                "accum_param correlation_param downsample_param flow_warp_param l1_loss_param lpq_loss_param "
+                "mean_param resample_param"
+            ),
+        },
     },
     "happynear's Caffe": {
-        "BatchNormParameter": "disable_mean disable_variance",
-        "ConvolutionParameter": "shape_offset",
-        "DropoutParameter": "sqrt_scale",
-        "ImageDataParameter": (
-            "balance_by balance_class face_mirror face_point_num face_transform label_cut_end "
-            "label_cut_start max_aspect_ratio max_random_scale max_random_shift max_rotate_angle "
-            "max_shear_ratio min_random_scale"
-        ),
-        "LayerParameter": (
-            "batch_contrastive_loss_param "
-            "confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-            "feature_decay_loss_param general_contrastive_loss_param "
-            "general_triplet_loss_param hotspot_param infimum_loss_param "
-            "label_specific_affine_param "
-            "label_specific_hard_margin_param label_specific_margin_param "
-            "label_specific_rescale_param largemargin_inner_product_param local_param "
-            "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
-            "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
-            "resize_param smoothl1_param soft_contrastive_loss_param "
-            "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
-            "label_specific_rescale_param "
-            "mil_data_param mil_param nca_param "
-            "ordinal_regression_loss_param pairwise_param predict_box_param "
-            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
-            "soft_truncation_param sub_region_param truncation_param"
-            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
-            "soft_truncation_param sub_region_param triplet_loss_param"
-        ),
-        "PoolingParameter": "blobs_a_min blobs_lr",
-        "SoftmaxParameter": ("class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"),
-        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
-        "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
+        "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},
+        "ConvolutionParameter": {_OTHER: "shape_offset"},
+        "DropoutParameter": {_OTHER: "sqrt_scale"},
+        "ImageDataParameter": {
+            _AUGMENT: (
+                "balance_by balance_class face_mirror face_point_num face_transform label_cut_end label_cut_start "
+                "max_aspect_ratio max_random_scale max_random_shift max_rotate_angle max_shear_ratio min_random_scale"
+            )
+        },
+        "LayerParameter": {
+            _LAYER: (
+                "batch_contrastive_loss_param confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
+                "feature_decay_loss_param general_contrastive_loss_param general_triplet_loss_param hotspot_param "
+                "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
+                "label_specific_margin_param label_specific_rescale_param mil_data_param mil_param nca_param "
+                "ordinal_regression_loss_param pairwise_param predict_box_param resize_param smoothl1_param "
+                "soft_contrastive_loss_param soft_truncation_param sub_region_param"
+            )
+        },
+        "PoolingParameter": {
+            "the pooling that learns how is not built; use MAX or AVE": "blobs_a_min blobs_lr"
+        },
+        "SoftmaxParameter": {
+            "it weighs or picks examples in the loss; a Python layer can": (
+                "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"
+            )
+        },
+        "SolverParameter": {
+            "it keeps params within bounds after each step; on_iteration of a solver in Python can": (
+                "clamp_weights_lower clamp_weights_upper clip_weights"
+            )
+        },
+        "TransformationParameter": {
+            _AUGMENT: "aspect_max aspect_min center_crop erase_ratio scale_max scale_min"
+        },
     },
     "Intel Caffe": {
-        "BatchNormParameter": "bias_term engine filler relu stats_batch_size use_weight_bias",
-        "ConvolutionParameter": "coeff conv_algorithm fusion_type negative_slope relu",
-        "DataParameter": "shuffle side",
-        "DataParameter": "side",
-        "ImageDataParameter": "min_height min_width",
-        "InnerProductParameter": "engine negative_slope relu",
-        "LayerParameter": (
-            "engine mn_activation_param mn_grad_compress_param multinode "
-            "quantization_param spatial_dropout_param split_param"
-        ),
-        "LossParameter": "label_smoothing",
-        "NetParameter": "bn_stats_batch_size compile_net_state engine multinode",
-        "PoolingParameter": "avg_include_pad axis kernel_size_3d pad_3d stride_3d",
-        "ROIPoolingParameter": "pooled_size",
-        "ReLUParameter": "fuse",
-        "SolverParameter": "disabled_update engine test_offset",
-        "TransformationParameter": "bgr2rgb flow pad random_aspect_ratio_param random_resize_param",
-        "SolverParameter": (
-            "disabled_update engine local_gw_ratio local_lr_auto stageiter stagelr test_offset "
-            "warmup_iter warmup_start_lr"
-    },
-    "MS-CNN": {
-        "LayerParameter": (
-            "bbox_reg_param box_output_param decode_bbox_param detection_accuracy_param "
-            "detection_loss_param image_gt_data_param proposal_target_param"
-        ),
-        "TransformationParameter": "bgr2rgb pad random_aspect_ratio_param random_resize_param",
+        "BatchNormParameter": {
+            "it makes the layer scale, shift or cut off as well; write Scale and ReLU layers behind": (
+                "bias_term filler relu use_weight_bias"
+            )
+        },
+        "ConvolutionParameter": {
+            "it fuses a sum or a ReLU into the layer; write Eltwise and ReLU layers behind": "coeff negative_slope relu"
+        },
+        "DataParameter": {_DATA: "side"},
+        "InnerProductParameter": {
+            "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
+        },
+        "LayerParameter": {"Split layers are inserted by the net; remove it": "split_param"},
+        "LossParameter": {"it smooths the labels; a Python layer can": "label_smoothing"},
+        "PoolingParameter": {
+            _OTHER: "avg_include_pad",
+            "pooling in three dimensions is type Pooling3D, or PoolingND, here": "axis kernel_size_3d pad_3d stride_3d",
+        },
+        "ROIPoolingParameter": {"write pooled_h and pooled_w": "pooled_size"},
     },
     "NVCaffe": {
-        "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",
-        "DataParameter": "cache parser_threads precache threads",
-        "DropoutParameter": "engine random_seed",
-        "ImageDataParameter": "cache dataset_share_per_node precache short_side threads",
-        "LayerParameter": (
-            "backward_math backward_type cudnn_math_override debug forward_math forward_type trt_param"
-        ),
-        "NetParameter": (
-            "default_backward_math default_backward_type default_conv_algos_override "
-            "default_cudnn_math_override default_forward_math default_forward_type "
-            "eltwise_mem_sharing global_grad_scale global_grad_scale_adaptive reduce_buckets"
-        ),
-        "PoolingParameter": "torch_pooling",
-        "SolverParameter": "solver_data_type store_blobs_in_old_format test_and_snapshot_last_epochs",
-        "TransformationParameter": "display forward_packing num_labels random_seed use_gpu_transform",
+        "ImageDataParameter": {"it is how long the shorter side becomes; resize the files": "short_side"},
+        "PoolingParameter": {_OTHER: "torch_pooling"},
+        "SolverParameter": {
+            "it tests only in the last epochs; choose test_interval and snapshot": "test_and_snapshot_last_epochs"
+        },
+        "TransformationParameter": {_DATA: "num_labels"},
     },
-    "OpenPose": {
-        "ConvolutionParameter": "binary",
-        "LayerParameter": "op_transform_param",
-    },
-    "SegNet": {
-        "DropoutParameter": "sample_weights_test",
-        "LossParameter": "class_weighting weight_by_label_freqs",
-        "LayerParameter": "dense_image_data_param",
-    },
-    "TSN": {
-        "ConvolutionParameter": "dilation_h dilation_w",
-        "NetParameter": "mem_param",
-        "SolverParameter": "group_id richness",
-    },
+    "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "TSN": {"ConvolutionParameter": {"write dilation twice, for height and width": "dilation_h dilation_w"}},
 }
 _ENUM_VALUES = {"DIV": "Synopsys' Caffe"}
 _FORKS = {
-    (message, field): fork
+    (message, field): f"{fork}: {told}"
     for fork, messages in _FIELDS.items()
-    for message, fields in messages.items()
+    for message, kinds in messages.items()
+    for told, fields in kinds.items()
     for field in fields.split()
 }
 
 
+def fields() -> list[tuple[str, str]]:
+    """All of them: message and field."""
+    return list(_FORKS)
+
+
 def fork_of(message: str, field: str) -> str | None:
-    """The fork that has this field in this message, if one is known to."""
+    """Whose field this is in this message, what it does and what to do instead, if a fork is known to have it."""
     return _FORKS.get((message, field))
 
 

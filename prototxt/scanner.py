@@ -288,7 +288,7 @@ class _Scanner:
         other_fields = schema.file.message_types_by_name[other_name].fields_by_name if other else {}
         near = (meant if name.text.endswith("_param") else nearest)(name.text, schema.fields_by_name)
         if fork:
-            hint = f"; it belongs to {fork}, a fork of Caffe that is not supported"
+            hint = f"; it is of {fork}"
         elif outer:
             hint = f"; {outer[-1]} has: is a '}}' missing above?"
         elif name.text in other_fields:
@@ -336,5 +336,5 @@ def _wrong_enum(field: FieldDescriptor, values: Collection[str], token: _Token) 
     if token.text in values or _INTEGER.fullmatch(token.text):
         return None
     fork = fork_of_value(token.text)
-    hint = f"; it belongs to {fork}, a fork of Caffe that is not supported" if fork else ""
+    hint = f"; {fork} has it, which is not built here" if fork else ""
     return f"'{field.name}' takes one of {', '.join(values)}, found {token}{hint}"

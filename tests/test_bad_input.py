@@ -21,8 +21,8 @@ TEXTS = {
     "a fork's field": (
         ("kernel_size: 3", "kernel_size: 3 shape_offset: 1"),
         3,
-        "net.prototxt:5:58: error: ConvolutionParameter has no field 'shape_offset'; "
-        "it belongs to happynear's Caffe, a fork of Caffe that is not supported",
+        "net.prototxt:5:58: error: ConvolutionParameter has no field 'shape_offset'; it is of happynear's Caffe: "
+        "what it does is not built here; remove it if you can do without",
     ),
     "unknown layer type": (
         ('"Convolution"', '"Convolutoin"'),

@@ -26,17 +26,19 @@ class PairTransformer(DataTransformer):
             raise layer.error("give crop_size, or both crop_height and crop_width")
         if any(not factor > 0 for factor in param.scale_factors):
             raise layer.error(f"scale_factors are {list(param.scale_factors)}; they must be above 0")
-        self.crop = param.crop_height or param.crop_size, param.crop_width or param.crop_size
         self.padding = padding
         super().__init__(layer)
 
+    @property
+    def crop(self) -> tuple[int, int] | None:
+        return super().crop or (
+            (self.param.crop_height, self.param.crop_width) if self.param.crop_height else None
+        )
+
     def init_rand(self) -> None:
-        crops = self.layer.phase == TRAIN and self.crop[0]
+        crops = self.layer.phase == TRAIN and self.crop
         draws = self.param.mirror or crops or self.param.scale_factors
         self.rng = Rng(caffe_rng().draw()) if draws else None
-
-    def shape(self, image: np.ndarray) -> tuple[int, ...]:
-        return (len(image), *self.crop) if self.crop[0] else image.shape
 
     def transform_pair(
         self, image: np.ndarray, labels: np.ndarray, out: np.ndarray, out_labels: np.ndarray, name: str
@@ -50,7 +52,7 @@ class PairTransformer(DataTransformer):
         pixels, labels = self._scaled(pixels, labels)
         pixels, labels = self._padded(pixels.astype(np.float64), labels, mean)
         fits = all(n >= size for n, size in zip(labels.shape, out_labels.shape, strict=True))
-        if not fits or out.shape[1:] != (self.crop if self.crop[0] else labels.shape):
+        if not fits or out.shape[1:] != (self.crop or labels.shape):
             raise self.layer.error(
                 f"{name} is {labels.shape} (height, width) where the batch has {out.shape[1:]}; make all images alike "
                 "(new_height and new_width), give a crop that fits, or set batch_size: 1"
@@ -61,7 +63,7 @@ class PairTransformer(DataTransformer):
         target = out[:, :, ::step]
         target[...] = pixels[window].transpose(2, 0, 1)
         if mean is not None:
-            target -= mean[(slice(None), *window)] if self.param.HasField("mean_file") else mean
+            target -= mean[:, window[0], window[1]] if self.param.HasField("mean_file") else mean
         target *= np.float32(self.param.scale)
         out_labels[:, ::step] = labels[window]
 
@@ -83,7 +85,7 @@ class PairTransformer(DataTransformer):
     def _padded(
         self, pixels: np.ndarray, labels: np.ndarray, mean: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        below, right = (max(crop - n, 0) for crop, n in zip(self.crop, labels.shape, strict=True))
+        below, right = (max(crop - n, 0) for crop, n in zip(self.crop or (0, 0), labels.shape, strict=True))
         if self.padding is None or not (below or right):
             return pixels, labels
         larger = np.zeros((pixels.shape[0] + below, pixels.shape[1] + right, pixels.shape[2]))
@@ -92,7 +94,7 @@ class PairTransformer(DataTransformer):
         return larger, np.pad(labels, ((0, below), (0, right)), constant_values=self.padding)
 
     def _place(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        if not self.crop[0]:
+        if self.crop is None:
             return 0, 0
         room = [n - crop for n, crop in zip(shape, self.crop, strict=True)]
         if self.layer.phase == TRAIN:

@@ -42,6 +42,9 @@ class VideoTransformer:
             self.mean_image = read_binaryproto(layer, self.param.mean_file)
         self.init_rand()
 
+    def new_batch(self) -> None:
+        """A batch begins."""
+
     def init_rand(self) -> None:
         """Start the own stream of random numbers with one number of the global one, if any are needed."""
         crops = self.layer.phase == TRAIN and self.param.crop_size

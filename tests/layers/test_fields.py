@@ -28,14 +28,10 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
-    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
-    "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
-    "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
-    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_metric.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",

@@ -58,14 +58,14 @@ ERRORS = {
     ),
     "another brace": ("layer { param < lr_mult: 1 } }", "net.prototxt:1:28: expected '>', found '}'"),
     "field of a fork": (
-        "layer { correlation_param { pad: 3 } }",
-        "net.prototxt:1:9: LayerParameter has no field 'correlation_param'; it belongs to FlowNet2, "
-        "a fork of Caffe that is not supported",
+        "layer { op_transform_param { stride: 3 } }",
+        "net.prototxt:1:9: LayerParameter has no field 'op_transform_param'; it is of OpenPose: it augments images at "
+        "random; augment them before they go into the database, or in a Python layer",
     ),
     "enum value of a fork": (
-        "layer { eltwise_param { operation: STOCHASTIC_SUM } }",
-        "net.prototxt:1:36: 'operation' takes one of PROD, SUM, MAX, found 'STOCHASTIC_SUM'; "
-        "it belongs to TSN, a fork of Caffe that is not supported",
+        "layer { eltwise_param { operation: DIV } }",
+        "net.prototxt:1:36: 'operation' takes one of PROD, SUM, MAX, STOCHASTIC_SUM, found 'DIV'; "
+        "Synopsys' Caffe has it, which is not built here",
     ),
     "string without quotes": (
         "layer { type: Convolution }",

@@ -3,7 +3,11 @@
 import pytest
 
 from caffe_compat.errors import PrototxtError
+from caffe_compat.prototxt import caffe_pb2, forks
 from caffe_compat.prototxt.reader import parse_net, read_net, read_solver
+from caffe_compat.prototxt.set_aside import set_aside_by
+
+MESSAGES = caffe_pb2.DESCRIPTOR.message_types_by_name
 
 LAYER = 'layer { name: "r" type: "ReLU" bottom: "x" top: "y" %s }'
 
@@ -78,3 +82,11 @@ def test_comments_may_be_in_any_encoding(tmp_path):
     path.write_bytes(b'name: "n"\n\xc8')
     with pytest.raises(PrototxtError, match="2:1: byte 0xc8 is not UTF-8"):
         read_net(path)
+
+
+def test_a_field_is_known_or_set_aside_or_refused_but_not_two_of_them():
+    known = {(name, field) for name, message in MESSAGES.items() for field in message.fields_by_name}
+    refused = {(name, field) for name, field in forks.fields() if field != "engine"}
+    assert not known & refused
+    assert not {place for place in refused if set_aside_by(*place)}
+    assert {name for name, _ in refused} <= set(MESSAGES)

@@ -20,11 +20,11 @@ from layers.cases import (
     reshaping,
     resizing,
     rois,
-    yolo,
-    subcnn,
-    sequences,
-    volumes,
     segmentation,
+    sequences,
+    subcnn,
+    volumes,
+    yolo,
 )
 
 CASES = [

@@ -15,9 +15,6 @@ def difficult_objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.
     return rows
 
 
-from layers.harness import Case, normal, objects, priors, unit
-
-
 def small_steps(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return 0.3 * rng.standard_normal(shape)
 
@@ -31,6 +28,8 @@ def sizes(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
             *rng.uniform(1, 2, (shape[1] - 2, shape[0])),
         ]
     )
+
+
 def priors_in_pixels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """1 x 1 x 5P: rows of image and box in pixels, some of them beyond 30 x 20."""
     low = rng.uniform(-3, 20, (shape[2] // 5, 2))

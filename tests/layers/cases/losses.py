@@ -48,6 +48,8 @@ CASES = [
         fills=[normal, labels(3)],
         tops=3,
         diff_tops=[0],
+    ),
+    Case(
         'type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true '
         "class_weighting: 0.5 class_weighting: 2 class_weighting: 3 }",
         [(2, 3, 4, 5), (2, 4, 5)],

@@ -21,11 +21,11 @@ from layers.naive import (
     reshaping,
     resizing,
     rois,
-    yolo,
-    subcnn,
-    sequences,
-    volumes,
     segmentation,
+    sequences,
+    subcnn,
+    volumes,
+    yolo,
 )
 from layers.naive.given import Given, given_to
 

@@ -124,7 +124,7 @@ def in_pixels(box, height, width, resize) -> list[float]:
     return [min(max(v, 0), 1) * side for v, side in zip(box, (width, height) * 2, strict=True)]
 
 
-def overlap(a, b, more: int) -> float:
+def share(a, b, more: int) -> float:
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     if width < 0 or height < 0:
         width = height = 0
@@ -158,7 +158,7 @@ def detection_evaluate(given: Given) -> list[np.ndarray]:
                 boxes = [row[3:7], *(t[3:7] for t in goals)]
                 if sizes:
                     boxes = [in_pixels(box, *sizes[number % len(sizes)], param.resize_param) for box in boxes]
-                shares = [overlap(boxes[0], box, bool(sizes)) for box in boxes[1:]]
+                shares = [share(boxes[0], box, bool(sizes)) for box in boxes[1:]]
                 best = max(shares, default=-1)
                 right, wrong = 0, 1
                 if best >= param.overlap_threshold:

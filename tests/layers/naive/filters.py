@@ -81,6 +81,8 @@ def in_three_dimensions(given: Given) -> Given:
     new.stride.extend([old.temporal_stride, old.stride, old.stride])
     new.pad.extend([old.temporal_pad, old.pad, old.pad])
     return replace(given, param=LayerParameter(convolution_param=new))
+
+
 def deformable_convolution(given: Given) -> list[np.ndarray]:
     (x, offsets), param = given.bottom, given.param.deformable_convolution_param
     slide = Slide(param, x)

@@ -80,6 +80,8 @@ def spatial_dropout(given: Given) -> list[np.ndarray]:
         n, c = divmod(i, x.shape[1])
         top[n, c] = x[n, c] / (1 - ratio) if stay else 0
     return [top]
+
+
 def truncation(x: float, param: LayerParameter) -> float:
     p = param.truncation_param
     first = p.HasField("truncation_min") or p.HasField("truncation_max")
