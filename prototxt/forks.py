@@ -40,7 +40,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": (
             "batch_contrastive_loss_param center_loss_param channel_scale_param "
             "confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-            "feature_decay_loss_param flip_param focal_loss_param general_contrastive_loss_param "
+            "feature_decay_loss_param flip_param general_contrastive_loss_param "
             "general_triplet_loss_param hotspot_param infimum_loss_param inner_distance_param "
             "insanity_param label_specific_add_param label_specific_affine_param "
             "label_specific_hard_margin_param label_specific_margin_param "

@@ -28,6 +28,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
