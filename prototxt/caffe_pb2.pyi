@@ -1561,7 +1561,7 @@ class NoiseParameter(_message.Message):
     def __init__(self, prob: _Optional[float] = ..., hist_eq: _Optional[bool] = ..., inverse: _Optional[bool] = ..., decolorize: _Optional[bool] = ..., gauss_blur: _Optional[bool] = ..., jpeg: _Optional[float] = ..., posterize: _Optional[bool] = ..., erode: _Optional[bool] = ..., saltpepper: _Optional[bool] = ..., saltpepper_param: _Optional[_Union[SaltPepperParameter, _Mapping]] = ..., clahe: _Optional[bool] = ..., convert_to_hsv: _Optional[bool] = ..., convert_to_lab: _Optional[bool] = ...) -> None: ...
 
 class DistortionParameter(_message.Message):
-    __slots__ = ("brightness_prob", "brightness_delta", "contrast_prob", "contrast_lower", "contrast_upper", "hue_prob", "hue_delta", "saturation_prob", "saturation_lower", "saturation_upper", "random_order_prob", "gaussian_prob", "gaussian_size_min", "gaussian_size_max", "gaussian_sigma")
+    __slots__ = ("brightness_prob", "brightness_delta", "contrast_prob", "contrast_lower", "contrast_upper", "hue_prob", "hue_delta", "saturation_prob", "saturation_lower", "saturation_upper", "random_order_prob", "gaussian_prob", "gaussian_size_min", "gaussian_size_max", "gaussian_sigma", "salt_prob", "salt_num")
     BRIGHTNESS_PROB_FIELD_NUMBER: _ClassVar[int]
     BRIGHTNESS_DELTA_FIELD_NUMBER: _ClassVar[int]
     CONTRAST_PROB_FIELD_NUMBER: _ClassVar[int]
@@ -1577,6 +1577,8 @@ class DistortionParameter(_message.Message):
     GAUSSIAN_SIZE_MIN_FIELD_NUMBER: _ClassVar[int]
     GAUSSIAN_SIZE_MAX_FIELD_NUMBER: _ClassVar[int]
     GAUSSIAN_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    SALT_PROB_FIELD_NUMBER: _ClassVar[int]
+    SALT_NUM_FIELD_NUMBER: _ClassVar[int]
     brightness_prob: float
     brightness_delta: float
     contrast_prob: float
@@ -1592,7 +1594,9 @@ class DistortionParameter(_message.Message):
     gaussian_size_min: float
     gaussian_size_max: float
     gaussian_sigma: float
-    def __init__(self, brightness_prob: _Optional[float] = ..., brightness_delta: _Optional[float] = ..., contrast_prob: _Optional[float] = ..., contrast_lower: _Optional[float] = ..., contrast_upper: _Optional[float] = ..., hue_prob: _Optional[float] = ..., hue_delta: _Optional[float] = ..., saturation_prob: _Optional[float] = ..., saturation_lower: _Optional[float] = ..., saturation_upper: _Optional[float] = ..., random_order_prob: _Optional[float] = ..., gaussian_prob: _Optional[float] = ..., gaussian_size_min: _Optional[float] = ..., gaussian_size_max: _Optional[float] = ..., gaussian_sigma: _Optional[float] = ...) -> None: ...
+    salt_prob: float
+    salt_num: float
+    def __init__(self, brightness_prob: _Optional[float] = ..., brightness_delta: _Optional[float] = ..., contrast_prob: _Optional[float] = ..., contrast_lower: _Optional[float] = ..., contrast_upper: _Optional[float] = ..., hue_prob: _Optional[float] = ..., hue_delta: _Optional[float] = ..., saturation_prob: _Optional[float] = ..., saturation_lower: _Optional[float] = ..., saturation_upper: _Optional[float] = ..., random_order_prob: _Optional[float] = ..., gaussian_prob: _Optional[float] = ..., gaussian_size_min: _Optional[float] = ..., gaussian_size_max: _Optional[float] = ..., gaussian_sigma: _Optional[float] = ..., salt_prob: _Optional[float] = ..., salt_num: _Optional[float] = ...) -> None: ...
 
 class ExpansionParameter(_message.Message):
     __slots__ = ("prob", "max_expand_ratio")

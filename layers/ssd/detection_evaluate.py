@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +33,7 @@ class DetectionEvaluate(Layer):
     no better one had it. Without evaluate_difficult_gt difficult objects do not count, and who finds one is neither
     right nor wrong. With name_size_file (lines of name, height and width) boxes are compared in pixels of the images,
     which come in that order; resize_param is what was made of them.
+    Where that file is not there, a warning says so, and they are compared in parts of the images.
     Raises LayerError for params that do not fit, shapes that do not agree, and rows of the background.
     Source: DetectionEvaluateLayer of the SSD fork of Caffe.
     """
@@ -51,8 +54,18 @@ class DetectionEvaluate(Layer):
         if param.HasField("resize_param") and not (resize.height and resize.width):
             raise self.error("resize_param needs a height and a width")
         self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
-        self.sizes = image_sizes(self, param.name_size_file) if param.name_size_file else []
+        self.sizes = self._read_sizes(param.name_size_file) if param.name_size_file else []
         self.image = 0  # of name_size_file
+
+    def _read_sizes(self, path: str) -> list[tuple[str, int, int]]:
+        if os.path.exists(path):
+            return image_sizes(self, path)
+        warnings.warn(
+            f"layer '{self.name}' ({self.type}): there is no name_size_file '{path}'; boxes are compared in parts of "
+            "the images, not in pixels, which may change the score a little",
+            stacklevel=3,
+        )
+        return []
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the bottoms; how many detections there are is known after forward."""
