@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.prototxt.caffe_pb2 import DistortionParameter as Param
 from caffe_compat.rng import Rng
+
+BLUR_AND_SALT = (
+    "gaussian_prob",
+    "gaussian_size_min",
+    "gaussian_size_max",
+    "gaussian_sigma",
+    "salt_prob",
+    "salt_num",
+)
+MOST_SIZE = 1000  # of a blur, in pixels
 
 
 def check_distortion(owner: ErrorFactory, param: Param) -> None:
@@ -18,6 +30,13 @@ def check_distortion(owner: ErrorFactory, param: Param) -> None:
             raise owner.error(
                 f"{name} goes from {low:g} to {high:g}; expected at least 0, from lower to upper"
             )
+    if param.gaussian_prob > 0 and not 0 <= param.gaussian_size_min <= param.gaussian_size_max < MOST_SIZE:
+        raise owner.error(
+            f"gaussian_size goes from {param.gaussian_size_min:g} to {param.gaussian_size_max:g}; expected at least 0, "
+            "from min to max"
+        )
+    if not 0 <= param.salt_num < np.inf:
+        raise owner.error(f"salt_num is {param.salt_num:g}; expected at least 0")
     for name in ("brightness", "hue"):
         if getattr(param, f"{name}_prob") > 0 and getattr(param, f"{name}_delta") < 0:
             raise owner.error(f"{name}_delta is {getattr(param, f'{name}_delta'):g}; expected at least 0")
@@ -26,8 +45,10 @@ def check_distortion(owner: ErrorFactory, param: Param) -> None:
 def distorted(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:
     """A BGR image (height x width x 3, uint8) with other brightness, contrast, saturation, hue, order of channels.
 
-    Each has its own prob; contrast comes second or, every second time, fourth.
-    Source: ApplyDistort of the SSD fork of Caffe, which shuffles channels by C's rand() where this draws from rng.
+    Each has its own prob; contrast comes second or, every second time, fourth. Where a field of weiSupreme's is
+    given, a blur and up to salt_num black pixels follow.
+    Source: ApplyDistort of the SSD fork of Caffe, and of weiSupreme's; these shuffle channels and choose pixels by C's
+    rand() where this draws from rng.
     """
     early = rng.number(0, 1) > 0.5
     steps = [_brightness, _saturation, _hue]
@@ -40,6 +61,26 @@ def distorted(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:
             j = rng.draw() % (i + 1)
             order[[i, j]] = order[[j, i]]
         image = np.ascontiguousarray(image[:, :, order])
+    if any(param.HasField(name) for name in BLUR_AND_SALT):
+        image = _salted(_blurred(image, param, rng), param, rng)
+    return image
+
+
+def _blurred(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:
+    if not rng.number(0, 1) < np.float32(param.gaussian_prob):
+        return image
+    size = int(rng.number(param.gaussian_size_min, param.gaussian_size_max)) | 1
+    return cv2.GaussianBlur(image, (size, size), param.gaussian_sigma, sigmaY=param.gaussian_sigma)
+
+
+def _salted(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:
+    if not rng.number(0, 1) < np.float32(param.salt_prob):
+        return image
+    count = math.ceil(np.float32(param.salt_num) * rng.number(0, 1))
+    draws = np.empty((count, 2), np.uint32)
+    rng.raw(draws)
+    image = image.copy()
+    image[draws[:, 1] % image.shape[0], draws[:, 0] % image.shape[1]] = 0
     return image
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -35,6 +37,7 @@ class DetectionEvaluate(Layer):
     no better one had it. Without evaluate_difficult_gt difficult objects do not count, and who finds one is neither
     right nor wrong. With name_size_file (lines of name, height and width) boxes are compared in pixels of the images,
     which come in that order; resize_param is what was made of them.
+    Where that file is not there, a warning says so, and they are compared in parts of the images.
 
     With a third bottom it is Cascade R-CNN's: D x 7 detections (image, x1 y1 x2 y2, class, score) of FrcnnOutput, G x
     8 objects (image, x1 y1 x2 y2, class, ignored, difficult) of EvalData, of which those of class 0 are none, and N x
@@ -72,7 +75,16 @@ class DetectionEvaluate(Layer):
     def sizes(self) -> list[tuple[str, int, int]]:
         """Name, height and width of the images of name_size_file."""
         path = self.param.name_size_file
-        return image_sizes(self, path) if path else []
+        if not path:
+            return []
+        if self.of_cascade or os.path.exists(path):
+            return image_sizes(self, path)
+        warnings.warn(
+            f"layer '{self.name}' ({self.type}): there is no name_size_file '{path}'; boxes are compared in parts of "
+            "the images, not in pixels, which may change the score a little",
+            stacklevel=3,
+        )
+        return []
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the bottoms; how many detections there are is known after forward."""

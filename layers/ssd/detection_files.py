@@ -26,14 +26,19 @@ def detection_files(
 ) -> DetectionFiles | None:
     """What writes the detections of these classes; None without output_directory.
 
-    Warns where label_map_file or name_size_file is missing, without which nothing is written, as in Caffe.
+    Warns where label_map_file or name_size_file is missing, without which nothing is written: not given, as in Caffe,
+    or not there, as on other machines than the author's.
     """
     if not param.output_directory:
         return None
-    if not param.label_map_file or not param.name_size_file:
+    needed = {name: getattr(param, name) for name in ("label_map_file", "name_size_file")}
+    gone = [
+        f"there is no {name} '{path}'" for name, path in needed.items() if path and not os.path.exists(path)
+    ]
+    if gone or not all(needed.values()):
         warnings.warn(
-            f"layer '{layer.name}' ({layer.type}): no files are written to '{param.output_directory}'; that needs "
-            "both label_map_file and name_size_file",
+            f"layer '{layer.name}' ({layer.type}): no files are written to '{param.output_directory}'; "
+            + (gone[0] if gone else "that needs both label_map_file and name_size_file"),
             stacklevel=3,
         )
         return None

@@ -115,8 +115,7 @@ class MultiBoxLoss(LossLayer):
         self.chosen = np.ones(cost.shape, bool)
         if self.mines:
             self._mine(deltas, matches, overlaps, cost)
-        if self.logistic:
-            cost += self._filled_as_in_caffe(scores)
+        cost = self.loss_of_scores(scores, cost)
         param = self.layer_param.loss_param
         counts = *self.shape[:2], len(self.localization.distance)
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
@@ -131,7 +130,15 @@ class MultiBoxLoss(LossLayer):
         if propagate_down[1]:
             diff = bottom[1].diff.reshape(self.target.shape)
             np.subtract(self.prob.data.reshape(diff.shape), self.target, out=diff)
-            diff *= self.chosen[..., None] * diff.dtype.type(weight)
+            diff *= (self.chosen * self.slope * diff.dtype.type(weight))[..., None]
+
+    def loss_of_scores(self, scores: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """The loss of each prior's scores, N x P. cost: what the hardest are found by.
+
+        Sets slope: what the gradient of the cost is multiplied by, for that of the loss.
+        """
+        self.slope = np.ones_like(cost)
+        return cost + self._filled_as_in_caffe(scores) if self.logistic else cost
 
     def _cost(self, scores: np.ndarray, matches: np.ndarray) -> np.ndarray:
         """The loss of each prior's scores, N x P; keeps its probabilities and what they should be."""

@@ -28,6 +28,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import cycle
+
 import numpy as np
 
 from layers.harness import Case, detections, normal, objects, priors, unit
@@ -211,4 +214,21 @@ CASES = [
         gradient=False,
         note="Caffe's gradient leaves out the division by the variances; test_multibox_loss.py",
     ),
+]
+# MultiBoxFocalLoss reads all that MultiBoxLoss does; its gradient is the same but for a factor
+CASES += [
+    replace(
+        case,
+        layer=case.layer.replace("MultiBoxLoss", "MultiBoxFocalLoss") + f" focal_loss_param {{ {params} }}",
+        gradient=i < 2,
+        note="the factor does not depend on what others say" if i >= 2 else "",
+        id="",
+    )
+    for i, (case, params) in enumerate(
+        zip(
+            [case for case in CASES if case.type == "MultiBoxLoss"],
+            cycle(["gamma: 3", "alpha: 0.5 gamma: 1"]),
+            strict=False,
+        )
+    )
 ]

@@ -101,6 +101,15 @@ def distort(image, p, rng):
             j = rng.draw() % (i + 1)
             order[i], order[j] = order[j], order[i]
         image = image[:, :, order].copy()
+    if p.HasField("gaussian_prob"):
+        if chance(p.gaussian_prob):
+            size = int(rng.number(p.gaussian_size_min, p.gaussian_size_max))
+            size += size % 2 == 0
+            image = cv2.GaussianBlur(image, (size, size), p.gaussian_sigma)
+        if chance(p.salt_prob):
+            for _ in range(math.ceil(F(p.salt_num) * rng.number(0, 1))):
+                x, y = rng.draw() % image.shape[1], rng.draw() % image.shape[0]
+                image[y, x] = 0
     return image
 
 

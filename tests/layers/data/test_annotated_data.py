@@ -103,6 +103,12 @@ MEANS = "mean_value: 104.4 mean_value: 117 mean_value: 122.6"
             3,
         ),
         (
+            "",
+            f"{WARP} distort_param {{ brightness_prob: 0.5 brightness_delta: 32 gaussian_prob: 0.6 "
+            "gaussian_size_min: 2 gaussian_size_max: 6 gaussian_sigma: 2 salt_prob: 0.5 salt_num: 90 }",
+            2,
+        ),
+        (
             SAMPLERS,
             f"{WARP} {MEANS} mirror: true distort_param {{ brightness_prob: 0.5 brightness_delta: 32 }} "
             "expand_param { prob: 0.5 max_expand_ratio: 4 } emit_constraint { emit_type: CENTER }",

@@ -83,6 +83,9 @@ def multibox_loss(given: Given) -> list[np.ndarray]:
     if param.num_classes == 2 and not param.map_object_to_agnostic:
         given.bottom[3][..., 1] = 1
     message = MultiBoxLossParameter
+    focal = None
+    if given.param.type == "MultiBoxFocalLoss":
+        focal = given.param.focal_loss_param.alpha, given.param.focal_loss_param.gamma
     place, score, matches, _ = plain_ssd.multibox_loss(
         *given.bottom[:4],
         classes=param.num_classes,
@@ -109,6 +112,7 @@ def multibox_loss(given: Given) -> list[np.ndarray]:
         objectness=given.bottom[4] if len(given.bottom) > 4 else None,
         least_object=param.objectness_score,
         moves=given.bottom[5] if len(given.bottom) > 5 else None,
+        focal=focal,
     )
     images, priors = len(given.bottom[0]), given.bottom[2].shape[2] // 4
     return [divided(place + score, loss_param, images, priors, matches)]
@@ -208,6 +212,7 @@ def proposal(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "DetectionEvaluate": detection_evaluate,
     "DetectionOutput": detection_output,
+    "MultiBoxFocalLoss": multibox_loss,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
     "Proposal": proposal,

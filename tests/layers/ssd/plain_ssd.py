@@ -176,6 +176,7 @@ def multibox_loss(
     objectness=None,
     least_object=0,
     moves=None,
+    focal=None,
 ):
     """The two sums of MultiBoxLoss (times loc_weight), the number of matches, and which (image, prior) count."""
     steps, scores, (boxes, variances) = steps.tolist(), scores.tolist(), priors[0].tolist()
@@ -259,7 +260,9 @@ def multibox_loss(
             for label in wanted[p] or ([] if mining == "NONE" else [background]):
                 at = n * count + p * classes if mining == "NONE" else (n * count + p) * classes
                 ones.add(at + label)  # without mining, one number a prior is the step from image to image
-        score += 0 if logistic else sum(cost[p] for p in chosen)
+        for p in chosen if not logistic else ():
+            right = math.exp(-cost[p])
+            score += cost[p] * (focal[0] * (1 - right) ** focal[1] if focal else 1)
         place += weight * sum(value for (p, _), value in away.items() if p in chosen)
         matches += sum(p in chosen for p, _ in away)
     if logistic:

@@ -35,7 +35,7 @@ def test_who_finds_a_difficult_object_is_neither_right_nor_wrong():
 
 
 def test_sizes_come_in_the_order_of_the_images_of_all_batches(tmp_path):
-    """In an image of a pixel, the box of its corner covers a quarter by 1.5 pixels in all; in a large one, none."""
+    """In an image of 2 x 2 the pixel more on each side makes the overlap larger than in a large one."""
     (tmp_path / "sizes").write_text("a 1000 1000\nb 2 2\nc 1000 1000\n")
     params = f'num_classes: 2 overlap_threshold: 0.5 name_size_file: "{tmp_path}/sizes"'
     found = [[n, 1, 0.9, 0, 0, 0.5, 0.5] for n in range(2)]
@@ -50,13 +50,19 @@ def test_sizes_come_in_the_order_of_the_images_of_all_batches(tmp_path):
     np.testing.assert_array_equal(again.top[0].data, runner.top[0].data)
 
 
+def test_where_the_sizes_are_not_there_boxes_are_compared_in_parts():
+    with pytest.warns(UserWarning, match="there is no name_size_file 'nowhere'; boxes are compared in parts"):
+        (top,) = evaluate(params='num_classes: 3 name_size_file: "nowhere"').forward()
+    np.testing.assert_array_equal(top, evaluate().forward()[0])
+
+
 @pytest.mark.parametrize(
     "kwargs, message",
     [
         ({"params": ""}, "names no num_classes"),
         ({"params": "num_classes: 3 overlap_threshold: 0"}, "overlap_threshold is 0; it must be above 0"),
         ({"params": "num_classes: 3 resize_param { height: 2 }"}, "resize_param needs a height and a width"),
-        ({"params": 'num_classes: 3 name_size_file: "nowhere"'}, "cannot read"),
+        ({"params": 'num_classes: 3 name_size_file: "."'}, "cannot read the name_size_file"),
         ({"found": [[0] * 6]}, r"bottom\[0\] has the shape \(1, 1, 1, 6\); expected 1 x 1 x rows x 7"),
         ({"objects": [[0] * 7]}, r"bottom\[1\] has the shape \(1, 1, 1, 7\); expected 1 x 1 x rows x 8"),
         ({"found": [[0] * 7]}, "the rows of 7 numbers have the background, 0"),

@@ -131,6 +131,13 @@ def test_without_both_lists_nothing_is_written(folder, missing):
     assert not (folder / "out").exists()
 
 
+@pytest.mark.parametrize("missing", ["label_map_file", "name_size_file"])
+def test_where_a_list_is_not_there_nothing_is_written(folder, missing):
+    with pytest.warns(UserWarning, match=f"no files are written .* there is no {missing} 'none'"):
+        layer(saving(folder, f'output_format: "VOC" {missing}: "none"')).forward()
+    assert not (folder / "out").exists()
+
+
 def test_without_a_folder_nothing_is_written(folder):
     layer(saving(folder, 'output_directory: ""')).forward()
     assert sorted(path.name for path in folder.iterdir()) == ["labels.prototxt", "sizes.txt"]
@@ -147,11 +154,8 @@ def test_without_a_folder_nothing_is_written(folder):
         ('output_format: "VOC" num_test_image: 5', "num_test_image is 5; expected 1 to 4"),
         ('output_format: "VOC" num_test_image: 0', "num_test_image is 0"),
         ('output_format: "VOC" resize_param { height: 5 }', "resize_param needs a height and a width"),
-        ('output_format: "VOC" label_map_file: "none"', "label_map_file: none: .*; correct it, or remove"),
-        (
-            'output_format: "VOC" name_size_file: "none"',
-            "cannot read the name_size_file 'none': No such file",
-        ),
+        ('output_format: "VOC" label_map_file: "."', "label_map_file: .*; correct it, or remove"),
+        ('output_format: "VOC" name_size_file: "."', "cannot read the name_size_file '.': Is a directory"),
         (
             'output_format: "VOC" output_directory: "/dev/null/a"',
             "output_directory '/dev/null/a' cannot be made",
