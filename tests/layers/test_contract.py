@@ -8,6 +8,7 @@ from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
     "Data": "needs a database; test_data.py",
+    "DetectNetTransformation": "draws random numbers of its own; test_detectnet.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
