@@ -63,14 +63,16 @@ class Python(Layer):
 
 
 def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
-    """Return the class python_param.layer of the module python_param.module; the ones built in come first.
+    """Return the class python_param.layer of the module python_param.module; the ones built in come first, where they
+    have as many bottoms and tops (a fork's layer of the same name may have others).
 
     Raises LayerError, with file and line where they are known, when there is no such module or class, when it
     is no caffe.Layer, and for Python 2 code. Whatever else the module raises when imported passes through.
     """
     param = layer_param.python_param
-    if (param.module, param.layer) in BUILT_IN:
-        return BUILT_IN[param.module, param.layer]
+    built_in = BUILT_IN.get((param.module, param.layer))
+    if built_in and _fits(built_in, layer_param):
+        return built_in
     if not param.module or not param.layer:
         raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
     module = _import(layer_param)
@@ -92,6 +94,14 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
             layer_param, f"'{param.module}.{param.layer}' is no caffe.Layer; {_way_out()}", file=file
         )
     return cls
+
+
+def _fits(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> bool:
+    """Whether the layer has as many bottoms and tops as the class may have; one that names none is not in a net."""
+    if not layer_param.bottom and not layer_param.top:
+        return True
+    counts = (layer_param.bottom, cls.bottom_count), (layer_param.top, cls.top_count)
+    return all(least <= len(names) <= (most or len(names)) for names, (least, most) in counts)
 
 
 def _warn_of_own_file(layer_param: caffe_pb2.LayerParameter) -> None:
@@ -133,8 +143,10 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
         ) from error
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            built_in = BUILT_IN.get((name, layer_param.python_param.layer))
+            why = f" (the {built_in.__name__} that is built in has other bottoms or tops)" if built_in else ""
             raise _error(
-                layer_param, f"there is no module '{name}'; put the folder that holds it on PYTHONPATH"
+                layer_param, f"there is no module '{name}'{why}; put the folder that holds it on PYTHONPATH"
             ) from error
         last = [
             frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.kernels.anchors import decode
 from caffe_compat.layers.kernels.nms import nms
 from caffe_compat.layers.rpn.anchors import anchors_on_map
+
+
+def check_finite(layer: Layer, bottom: Sequence[Blob]) -> None:
+    """Raises LayerError for numbers that are not finite: always where a net learns, and else for im_info, the last.
+
+    A net without its weights can be timed; its first probabilities and deltas of that kind are a warning.
+    """
+    for i, blob in enumerate(bottom):
+        if np.isfinite(blob.data).all():
+            continue
+        if layer.phase == TRAIN or i + 1 == len(bottom):
+            raise layer.error(f"bottom[{i}] is not finite; has the training diverged?")
+        if not layer.__dict__.setdefault("_warned", False):
+            layer.__dict__["_warned"] = True
+            warnings.warn(
+                f"layer '{layer.name}' ({layer.type}): bottom[{i}] is not finite; boxes without a probability are left "
+                "out. Has the net its weights?",
+                stacklevel=3,
+            )
+
+
+def check_proposal_shapes(layer: Layer, bottom: Sequence[Blob], anchors: int) -> None:
+    """Raises LayerError unless there are 2 probabilities and 4 deltas an anchor and place, and sizes of the images."""
+    images, spatial = bottom[0].num, tuple(bottom[0].shape[2:])
+    for i, each in enumerate((2, 4)):
+        if bottom[i].shape != (images, each * anchors, *spatial) or len(spatial) != 2:
+            raise layer.error(
+                f"bottom[{i}] has the shape {bottom[i].shape}; expected, for {anchors} anchors, (images, "
+                f"{each * anchors}, height, width)"
+            )
+    if bottom[2].num not in (1, images) or bottom[2].count < 3 * bottom[2].num:
+        raise layer.error(
+            f"the sizes of the images have the shape {bottom[2].shape}; expected (1, 3) or ({images}, 3), or more "
+            "columns: height, width, scale"
+        )
 
 
 def candidate_boxes(
@@ -41,6 +81,14 @@ def best_apart(
     keep = np.empty(order.size, bool)
     nms(boxes[order], boxes.dtype.type(threshold), keep)
     return _first(order[keep], after)
+
+
+def write_rois(top: Blob, boxes: Sequence[np.ndarray]) -> None:
+    """Shape and write R x 5 RoIs (image, x1, y1, x2, y2) from the boxes of each image."""
+    counts = [len(part) for part in boxes]
+    top.reshape(sum(counts), 5)
+    top.data[:, 0] = np.repeat(np.arange(len(boxes)), counts)
+    top.data[:, 1:] = np.concatenate(boxes)
 
 
 def _first(rows: np.ndarray, count: int) -> np.ndarray:

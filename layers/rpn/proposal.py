@@ -10,7 +10,13 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TEST, TRAIN, Layer
 from caffe_compat.layers.common.param_str import anchor_params
 from caffe_compat.layers.rpn.anchors import generate_anchors
-from caffe_compat.layers.rpn.candidates import are_large, best_apart, candidate_boxes, foreground
+from caffe_compat.layers.rpn.candidates import (
+    are_large,
+    best_apart,
+    candidate_boxes,
+    check_finite,
+    foreground,
+)
 
 
 class ProposalLayer(Layer):
@@ -22,7 +28,8 @@ class ProposalLayer(Layer):
     Boxes narrower or lower than min_size times the scale are left out, so that R may be 0; of the
     pre_nms_top_n best, those stay that overlap no better one above nms_thresh, up to post_nms_top_n (0 or
     less: all). These four are by phase, and a configuration may set them. param_str gives feat_stride,
-    ratios and scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite.
+    ratios and scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite (in phase
+    TEST: for im_info).
     Source: rpn.proposal_layer of py-faster-rcnn, with the ratios of PVANET; Ren et al., Faster R-CNN (2015), section 3.
     """
 
@@ -55,13 +62,12 @@ class ProposalLayer(Layer):
                 )
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for i, blob in enumerate(bottom):
-            if not np.isfinite(blob.data).all():
-                raise self.error(f"bottom[{i}] is not finite; has the training diverged?")
+        check_finite(self, bottom)
         height, width, scale = bottom[2].data[0]
         scores = foreground(bottom[0].data[0])
         boxes = candidate_boxes(self.anchors, self.stride, bottom[1].data[0], height, width)
-        rows = np.flatnonzero(are_large(boxes, self.min_size[self.phase] * scale))
+        large = are_large(boxes, self.min_size[self.phase] * scale)
+        rows = np.flatnonzero(large & np.isfinite(scores))
         limits = self.pre_nms_top_n[self.phase], self.post_nms_top_n[self.phase], self.nms_thresh[self.phase]
         chosen = rows[best_apart(boxes[rows], scores[rows], *limits)]
         top[0].reshape(chosen.size, 5)

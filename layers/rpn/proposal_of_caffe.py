@@ -10,7 +10,15 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchors import generate_anchors, half_up
-from caffe_compat.layers.rpn.candidates import are_large, best_apart, candidate_boxes, foreground
+from caffe_compat.layers.rpn.candidates import (
+    are_large,
+    best_apart,
+    candidate_boxes,
+    check_finite,
+    check_proposal_shapes,
+    foreground,
+    write_rois,
+)
 
 
 @register("Proposal")
@@ -24,7 +32,7 @@ class Proposal(Layer):
     a square of base_size. Boxes narrower or lower than min_size times the scale get the probability 0; of the
     pre_nms_topn best of an image, those stay that overlap no better one above nms_thresh, up to post_nms_topn. Before
     the first forward there are as many RoIs as there may be.
-    Raises LayerError for shapes that do not agree, and for bottoms that are not finite.
+    Raises LayerError for shapes that do not agree, and for bottoms that are not finite (in phase TEST: im_info).
 
     Source: ProposalLayer of sanghoon's Caffe (PVANET), for images one by one; which of equal probabilities is the best
     depends there on its sort. happynear's Caffe has the same fields, and anchors whose scale is in pixels.
@@ -53,38 +61,26 @@ class Proposal(Layer):
             )
         anchors = generate_anchors(self.param.base_size, self.param.ratio, self.param.scale, half_up)
         self.anchors = anchors.astype(bottom[1].dtype)
-        self._shape_tops(top, bottom[0].num * self.param.post_nms_topn)
+        rows = bottom[0].num * self.param.post_nms_topn
+        top[0].reshape(rows, 5)
+        for blob in top[1:]:
+            blob.reshape(rows)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the bottoms; how many RoIs there are is known after forward."""
-        count, (images, *_), spatial = len(self.anchors), bottom[0].shape, tuple(bottom[0].shape[2:])
-        for i, expected in enumerate(((images, 2 * count, *spatial), (images, 4 * count, *spatial))):
-            if bottom[i].shape != expected or len(spatial) != 2:
-                raise self.error(
-                    f"bottom[{i}] has the shape {bottom[i].shape}; expected, for {len(self.param.ratio)} ratios and "
-                    f"{len(self.param.scale)} scales, (images, {(2, 4)[i] * count}, height, width)"
-                )
-        if bottom[2].num not in (1, images) or bottom[2].count < 3 * bottom[2].num:
-            raise self.error(
-                f"bottom[2] has the shape {bottom[2].shape}; expected (1, 3) or ({images}, 3), or more columns: "
-                "height, width, scale"
-            )
+        check_proposal_shapes(self, bottom, len(self.anchors))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for i, blob in enumerate(bottom):
-            if not np.isfinite(blob.data).all():
-                raise self.error(f"bottom[{i}] is not finite; has the training diverged?")
+        check_finite(self, bottom)
         infos = bottom[2].data.reshape(bottom[2].num, -1)
         found = [
             self._propose(bottom[0].data[image], bottom[1].data[image], infos[min(image, len(infos) - 1)])
             for image in range(bottom[0].num)
         ]
-        boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        self._shape_tops(top, len(boxes))
-        top[0].data[:, 0] = np.repeat(np.arange(len(found)), [len(part) for part, _ in found])
-        top[0].data[:, 1:] = boxes
+        write_rois(top[0], [boxes for boxes, _ in found])
         for blob in top[1:]:
-            blob.data[...] = scores
+            blob.reshape(top[0].num)
+            blob.data[...] = np.concatenate([scores for _, scores in found])
 
     def _propose(
         self, probabilities: np.ndarray, deltas: np.ndarray, info: np.ndarray
@@ -94,12 +90,7 @@ class Proposal(Layer):
         boxes = candidate_boxes(self.anchors, self.param.feat_stride, deltas, height, width)
         least = self.param.min_size * np.array([scales[-1], scales[0]], boxes.dtype)  # of width and height
         scores = foreground(probabilities) * are_large(boxes, least)
-        rows = best_apart(
-            boxes, scores, self.param.pre_nms_topn, self.param.post_nms_topn, self.param.nms_thresh
-        )
+        rows = np.flatnonzero(np.isfinite(scores))
+        limits = self.param.pre_nms_topn, self.param.post_nms_topn, self.param.nms_thresh
+        rows = rows[best_apart(boxes[rows], scores[rows], *limits)]
         return boxes[rows], scores[rows]
-
-    def _shape_tops(self, top: Sequence[Blob], rows: int) -> None:
-        top[0].reshape(rows, 5)
-        for blob in top[1:]:
-            blob.reshape(rows)

@@ -27,6 +27,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_hdf5(folder),
         *_infogain(folder),
         *_evaluated(folder),
+        *_detectnet(folder),
         *_arrays(),
         *video_cases(folder),
     ]
@@ -245,6 +246,73 @@ def _window_data(folder: Path) -> list[Case]:
             f"window_data_param {{ {source} }}",
             [f"crop_size: 4 {text.replace('scale: 0.5 crop_size: 4', '')}" for text in TRANSFORMS],
         ),
+    ]
+
+
+def objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """DetectNet's: of images 24 x 20, the number of objects and 16, then boxes with classes from 1 to 3."""
+    label = np.zeros(shape)
+    label[:, 0, 0, :2] = shape[2] - 1, 16
+    n = shape[0], shape[2] - 1
+    label[:, 0, 1:, :6] = np.stack(
+        [
+            rng.uniform(-4, 14, n),
+            rng.uniform(-4, 10, n),
+            rng.uniform(3, 14, n),
+            rng.uniform(3, 14, n),
+            rng.uniform(0, 1, n),
+            rng.randint(1, 4, n),
+        ],
+        axis=-1,
+    )
+    label[:, 0, 1, 5] = 1
+    return label
+
+
+def pixels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.randint(0, 256, shape)
+
+
+def _detectnet(folder: Path) -> list[Case]:
+    size = "image_size_x: 22 image_size_y: 18"
+    never = " ".join(
+        f"{name}_prob: 0" for name in ("crop", "scale", "flip", "rotation", "hue_rotation", "desaturation")
+    )
+    return [
+        Case(
+            f'type: "DetectNetTransformation" detectnet_groundtruth_param {{ {size} {label} }} '
+            f"detectnet_augmentation_param {{ {drawn} }} transform_param {{ {transform} }}",
+            [(2, 3, 20, 24), (2, 1, 4, 16)],
+            fills=[pixels, objects],
+            tops=2,
+            phase=phase,
+            gradient=False,
+            note="nothing takes a gradient",
+        )
+        for phase, label, drawn, transform in (
+            (TEST, "stride: 3 scale_cvg: 0.9 max_cvg_len: 2", "", ""),
+            (TEST, "gridbox_type: GRIDBOX_MIN min_cvg_len: 9 obj_norm: true", "", "mean_value: 9"),
+            (
+                TEST,
+                "crop_bboxes: false object_class { src: 2 dst: 1 } object_class { src: 3 dst: 0 }",
+                "",
+                "",
+            ),
+            (TRAIN, "", never, f'mean_file: "{folder}/mean"'),
+            (
+                TRAIN,
+                "",
+                "shift_x: 7 shift_y: 5 crop_prob: 0.9 scale_prob: 0.7 scale_min: 0.6 scale_max: 1.4",
+                "",
+            ),
+            (
+                TRAIN,
+                "",
+                "flip_prob: 0.6 rotation_prob: 0.9 max_rotate_degree: 20 hue_rotation_prob: 0.8 hue_rotation: 40 "
+                "desaturation_prob: 0.9 desaturation_max: 0.8",
+                "",
+            ),
+        )
     ]
 
 

@@ -10,6 +10,7 @@ WITHOUT_CASES = {
     "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
     "DenseImageData": "needs files; test_image_pairs.py",
+    "DetectNetTransformation": "draws random numbers of its own; test_detectnet.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",

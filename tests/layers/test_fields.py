@@ -111,7 +111,8 @@ def set_other(message, field: str) -> None:
         (value.add() if descriptor.is_repeated else value).SetInParent()
         return
     if descriptor.enum_type:
-        value = next(v.number for v in descriptor.enum_type.values if v.number != descriptor.default_value)
+        values = [v.number for v in descriptor.enum_type.values]
+        value = next((v for v in values if v != descriptor.default_value), values[0])
     elif descriptor.type == descriptor.TYPE_STRING:
         value = "something"
     elif descriptor.type == descriptor.TYPE_BOOL:

@@ -129,6 +129,15 @@ def test_built_in_ones_win(write):
     assert type(create_layer(parse(layer("roi_data_layer.layer", "Other")), TEST)).__name__ == "Other"
 
 
+def test_one_with_other_bottoms_or_tops_is_a_forks(write):
+    text = 'bottom: "a" bottom: "b" top: "c" ' + layer("rpn.proposal_layer", "ProposalLayer")
+    why = "no module 'rpn.proposal_layer' (the ProposalLayer that is built in has other bottoms or tops); put"
+    assert why in error_of(text).message
+    write("rpn/__init__.py", "")
+    write("rpn/proposal_layer.py", "import caffe\nclass ProposalLayer(caffe.Layer): pass")
+    assert type(create_layer(parse(text), TEST)).__module__ == "rpn.proposal_layer"
+
+
 def test_the_type_is_the_prototxts_and_what_is_computed_the_classs(write):
     write(
         "of_mine.py",

@@ -42,6 +42,32 @@ def priors_in_pixels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.n
 CASES = [
     *(
         Case(
+            f'type: "RPROI" region_proposal_param {{ {params} }} roi_pooling_param {{ {pooling} }}',
+            [(2, 2 * anchors, 3, 5), (2, 4 * anchors, 3, 5), (2, 3, 4, 6), (images, 3)],
+            [(2, 2 * anchors, 4, 2), (2, 4 * anchors, 4, 2), (2, 1, 5, 4), (images, 3)],
+            fills=[unit, small_steps, normal, sizes],
+            tops=2,
+            gradient=False,
+            note="a choice of boxes of which nothing takes a gradient",
+        )
+        for images, anchors, params, pooling in (
+            (
+                2,
+                2,
+                "anchor_ratio: 0.7 anchor_ratio: 2 anchor_scale: 0.5 feature_stride: 9 min_box_size: 4 nms_max_out: 11",
+                "pooled_h: 2 pooled_w: 3 spatial_scale: 0.1",
+            ),
+            (
+                1,
+                3,
+                "anchor_ratio: 1 anchor_scale: 1 anchor_scale: 2 anchor_scale: 3 iou_threshold: 0.4 prenms_top: 19 "
+                "min_box_size: 5",
+                "pooled_h: 2 pooled_w: 1 spatial_scale: 0.11",
+            ),
+        )
+    ),
+    *(
+        Case(
             f'type: "Proposal" proposal_param {{ {params} }}',
             [(2, 2 * anchors, 3, 5), (2, 4 * anchors, 3, 5), (images, columns)],
             [(2, 2 * anchors, 4, 2), (2, 4 * anchors, 4, 2), (images, columns)],

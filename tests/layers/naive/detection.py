@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
+from caffe_compat.layers.rpn.anchors import generate_anchors
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter, PriorBoxParameter
+from layers.fast_rcnn.test_roi_pooling import naive as pooled
 from layers.naive.given import Given
 from layers.naive.losses import divided
+from layers.rpn.test_proposal import naive as proposed
 from layers.rpn.test_proposal import overlap
 from layers.ssd import plain_ssd
 
@@ -209,6 +212,23 @@ def proposal(given: Given) -> list[np.ndarray]:
     return [np.array(rois), np.array(scores)][: given.tops]
 
 
+def rproi(given: Given) -> list[np.ndarray]:
+    (prob, steps, maps, infos), param = given.bottom, given.param.region_proposal_param
+    anchors = generate_anchors(ratios=param.anchor_ratio, scales=param.anchor_scale)
+    assert prob.shape[1] == 2 * len(anchors)
+    limits = param.prenms_top, param.nms_max_out, param.iou_threshold, param.min_box_size
+    found = []
+    for n in range(len(prob)):
+        one = prob[n : n + 1], steps[n : n + 1], infos[n : n + 1] if len(infos) > 1 else infos
+        rois, _ = proposed(*one, anchors, param.feature_stride, *limits)
+        found.append(rois + np.array([n, 0, 0, 0, 0]))
+    rois = np.concatenate(found)
+    pooling = given.param.roi_pooling_param
+    sizes = pooling.pooled_h, pooling.pooled_w
+    seed = np.zeros((len(rois), maps.shape[1], *sizes))
+    return [rois, pooled(maps, rois, *sizes, pooling.spatial_scale, seed)[0]]
+
+
 NAIVE = {
     "DetectionEvaluate": detection_evaluate,
     "DetectionOutput": detection_output,
@@ -217,4 +237,5 @@ NAIVE = {
     "PriorBox": prior_box,
     "Proposal": proposal,
     "PriorBoxClustered": prior_box,
+    "RPROI": rproi,
 }

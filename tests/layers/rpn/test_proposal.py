@@ -133,6 +133,19 @@ def test_wrong_shapes(index, shape, message):
         Runner(TEXT, bottoms)
 
 
+def test_a_net_without_weights_can_be_timed():
+    bottoms = inputs(4)
+    bottoms[0][0, 6:] = np.nan
+    runner = Runner(TEXT, bottoms, phase=TEST)
+    with pytest.warns(
+        UserWarning, match=r"bottom\[0\] is not finite; boxes without a probability are left out"
+    ):
+        assert runner.forward()[0].shape == (0, 5)
+    bottoms[2][0, 0] = np.inf
+    with pytest.raises(LayerError, match=r"bottom\[2\] is not finite"):
+        Runner(TEXT, bottoms, phase=TEST).forward()
+
+
 def test_not_finite():
     bottoms = inputs(4)
     bottoms[1][0, 3, 2, 1] = np.nan

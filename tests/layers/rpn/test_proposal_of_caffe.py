@@ -39,11 +39,11 @@ def test_scales_of_height_and_width():
             GOOD,
             0,
             (2, 6, 3, 5),
-            r"bottom\[0\] has the shape \(2, 6, 3, 5\); .* 2 ratios and 1 scales, \(images, 4, h",
+            r"bottom\[0\] has the shape \(2, 6, 3, 5\); .* for 2 anchors, \(images, 4, h",
         ),
         (GOOD, 1, (2, 8, 5, 3), r"bottom\[1\] has the shape \(2, 8, 5, 3\)"),
-        (GOOD, 2, (3, 4), r"bottom\[2\] has the shape \(3, 4\); expected \(1, 3\) or \(2, 3\)"),
-        (GOOD, 2, (1, 2), r"bottom\[2\] has the shape \(1, 2\)"),
+        (GOOD, 2, (3, 4), r"sizes of the images have the shape \(3, 4\); expected \(1, 3\) or \(2, 3\)"),
+        (GOOD, 2, (1, 2), r"sizes of the images have the shape \(1, 2\)"),
     ],
 )
 def test_what_does_not_fit(params, index, shape, message):

@@ -1,0 +1,1 @@
+"""The layer that makes DetectNet's images and labels."""
