@@ -12,6 +12,7 @@ from caffe_compat.layers.data.memory_data import MemoryData
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, detections, labels, objects, unit
+from layers.mscnn.object_files import object_cases
 
 
 def data_cases(folder: Path) -> list[Case]:
@@ -26,6 +27,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_infogain(folder),
         *_evaluated(folder),
         *_arrays(),
+        *object_cases(folder),
     ]
 
 

@@ -9,9 +9,12 @@ from layers.contract import CLAUSES
 WITHOUT_CASES = {
     "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
+    "DetectionData": "needs files; test_object_data.py",
+    "EvalData": "needs files; test_eval_data.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
+    "ImageGtData": "needs files; test_object_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
     "MemoryData": "needs arrays; test_memory_data.py",
     "Python": "runs users' classes; test_python.py",

@@ -29,9 +29,11 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
+    "ImageGtData.image_gt_data_param.coord_num": "has to be 4; test_object_data.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionData.detection_data_param.coord_num": "has to be 4; test_object_data.py",
     "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": (
         "ranks alike but for what rounds to the same; test_anchor_losses.py"
     ),
