@@ -34,14 +34,22 @@ def overlap(a: np.ndarray, b: np.ndarray, pixel: int = 1) -> np.ndarray:
     return np.divide(both, union, out=np.zeros(union.shape, union.dtype), where=has_size)
 
 
-def overlaps_of_corners(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of each of N boxes x1 y1 x2 y2 with each of K: N x K.
+def common_areas(a: np.ndarray, b: np.ndarray, pixel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each of N boxes x1 y1 x2 y2 has in common with each of K, N x K, and the areas of the N and of the K.
 
-    0 where a box ends before it starts, and where both have but one row in common: JaccardOverlap of Cascade R-CNN.
+    pixel: how wide a box from x to x is, 1 (Cascade R-CNN) or 0 (MS-CNN). 0 where a box ends before it starts, and
+    where both have but one row in common. Source: JaccardOverlap of the one, BoxIOU of the other.
     """
+    more = np.float32(pixel)
     size = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
-    both = np.where((size[..., 0] >= 0) & (size[..., 1] > 0), (size + ONE).prod(axis=-1), 0)
-    area_a, area_b = (np.maximum(sized(boxes)[:, 2:], 0).prod(axis=1) for boxes in (a, b))
+    both = np.where((size[..., 0] >= 0) & (size[..., 1] > 0), (size + more).prod(axis=-1), 0)
+    area_a, area_b = (np.maximum(boxes[:, 2:] - boxes[:, :2] + more, 0).prod(axis=1) for boxes in (a, b))
+    return both, area_a, area_b
+
+
+def overlaps_of_corners(a: np.ndarray, b: np.ndarray, pixel: int = 1) -> np.ndarray:
+    """Intersection over union of each of N boxes x1 y1 x2 y2 with each of K: N x K."""
+    both, area_a, area_b = common_areas(a, b, pixel)
     union = area_a[:, None] + area_b - both
     return np.divide(both, union, out=np.zeros_like(union), where=union > 0)
 

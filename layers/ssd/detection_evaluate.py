@@ -41,8 +41,8 @@ class DetectionEvaluate(Layer):
 
     With a third bottom it is Cascade R-CNN's: D x 7 detections (image, x1 y1 x2 y2, class, score) of FrcnnOutput, G x
     8 objects (image, x1 y1 x2 y2, class, ignored, difficult) of EvalData, of which those of class 0 are none, and N x
-    2, height and width to which each image was resized; boxes are in pixels of that. name_size_file has to be given,
-    and is read when first needed. top[0]: K x 5 x 1 x 1.
+    2, height and width to which each image was resized; boxes are in pixels of that. name_size_file has to be given;
+    where it is not there, that is an error when it is first needed. top[0]: K x 5 x 1 x 1.
 
     Raises LayerError for params that do not fit, shapes that do not agree, and rows of the background.
     Source: DetectionEvaluateLayer of the SSD fork of Caffe, and of zhaoweicai/cascade-rcnn.
@@ -66,10 +66,10 @@ class DetectionEvaluate(Layer):
         self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
         self.image = 0  # of name_size_file
         self.of_cascade = len(bottom) == 3
-        if not self.of_cascade:
-            self.sizes  # noqa: B018 - a file that is not right is an error at once
-        elif not param.name_size_file:
+        if self.of_cascade and not param.name_size_file:
             raise self.error("with three bottoms, name_size_file must be given")
+        if not self.of_cascade or os.path.exists(param.name_size_file):
+            self.sizes  # noqa: B018 - a file that is not right is an error at once
 
     @cached_property
     def sizes(self) -> list[tuple[str, int, int]]:

@@ -35,10 +35,12 @@ ELSEWHERE = {
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_metric.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
+    "ImageGtData.image_gt_data_param.coord_num": "has to be 4; test_object_data.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
+    "DetectionData.detection_data_param.coord_num": "has to be 4; test_object_data.py",
     "DetectionGroupLoss.detection_group_loss_param.neg_ranking_type": (
         "ranks alike but for what rounds to the same; test_anchor_losses.py"
     ),
