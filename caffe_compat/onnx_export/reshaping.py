@@ -56,6 +56,20 @@ def shuffle_channel(write: Operators, layer: Layer, bottoms: list[str]) -> list[
     return [write("Reshape", mixed, shape)]
 
 
+@converts("Reorg")
+def reorg(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, (x,) = layer.layer_param.reorg_param, bottoms
+    stride, rest = write.ints([param.stride]), write.ints([-1])
+    n, rows, columns = (write.dims(x, axis, axis + 1) for axis in (0, 2, 3))
+    if param.reverse:
+        parts, order = (n, stride, stride, rest, rows, columns), [0, 3, 4, 1, 5, 2]
+    else:
+        parts, order = (n, rest, rows, stride, columns, stride), [0, 3, 5, 1, 2, 4]
+    y = write("Transpose", write("Reshape", x, write("Concat", *parts, axis=0)), perm=order)
+    scaled = (write("Mul" if param.reverse else "Div", size, stride) for size in (rows, columns))
+    return [write("Reshape", y, write("Concat", n, rest, *scaled, axis=0))]
+
+
 @converts("Crop", "AutoCrop")
 def crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, axes = layer.layer_param.crop_param, write.axes[bottoms[0]]

@@ -170,6 +170,8 @@ LAYERS = {
     "Gather": ([IMAGE], 'type: "Gather"'),
     "Scatter": ([IMAGE], 'type: "Scatter"'),
     "Clip": ([IMAGE], 'type: "Clip" clip_param { min: -0.4 max: 0.7 }'),
+    "Reorg": ([(2, 4, 6, 8)], 'type: "Reorg" reorg_param { stride: 2 }'),
+    "Reorg reverse": ([(2, 8, 3, 5)], 'type: "Reorg" reorg_param { stride: 2 reverse: true }'),
     "ReLU6": ([IMAGE], 'type: "ReLU6"'),
     "ReLU6 slope": ([IMAGE], 'type: "ReLU6" relu6_param { negative_slope: 0.3 }'),
     "MinReLU": ([IMAGE], 'type: "MinReLU"'),
