@@ -26,7 +26,7 @@ class ListedBatches(ImageBatches):
             self._order_rng.shuffle(self._order)
         self._position = caffe_rng().draw() % rand_skip if rand_skip else 0
         if self._position >= len(entries):
-            raise self.error(f"rand_skip skips {self._position} of the {len(entries)} lines of '{source}'")
+            raise self.error(f"rand_skip skips {self._position} of the {len(entries)} images in '{source}'")
 
     @property
     def entry(self) -> Any:

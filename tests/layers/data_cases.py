@@ -99,6 +99,7 @@ def _image_data(folder: Path) -> list[Case]:
         "rand_skip: 4",
         "new_height: 3 new_width: 4",
         "is_color: false",
+        "min_height: 8 min_width: 12",
     )
     return [
         *(_case("ImageData", f"image_data_param {{ {source} {params} }}") for params in more),
