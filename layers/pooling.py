@@ -11,8 +11,9 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.kernels import pooling as kernels
 from caffe_compat.layers.kernels.scratch import apart, scratch
+from caffe_compat.layers.pooling_nd import PoolingND
 from caffe_compat.layers.registry import register
-from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, PoolingParameter
 from caffe_compat.rng import caffe_rng
 
 
@@ -31,6 +32,9 @@ class Pooling(Layer):
     window of zeros. In testing the top is the mean with these probabilities as weights, sum(x^2) / sum(x), or 0
     where the sum is not positive.
 
+    MAX and AVE of a bottom of more axes, N x C x L x H x W, are PoolingND's, with one kernel_size, stride and pad for
+    all of them, as cuDNN and forks for volumes have it.
+
     Raises LayerError for params that contradict each other or do not fit.
 
     Source: Caffe's PoolingLayer; STOCHASTIC after its GPU kernels, since on the CPU it has none (and the gradient
@@ -39,9 +43,14 @@ class Pooling(Layer):
 
     reads = ("pooling_param",)
     top_count = (1, 2)
+    _over_more_axes: PoolingND | None = None
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.pooling_param
+        if len(bottom[0].shape) > 4:
+            self._over_more_axes = self._pooling_nd()
+            self._over_more_axes.setup(bottom, top)
+            return
         if param.HasField("round_mode") and rounds_up(param) != (param.round_mode == PoolingParameter.CEIL):
             raise self.error("round_mode and ceil_mode contradict each other; remove one")
         if len(top) > 1 and param.pool != PoolingParameter.MAX:
@@ -62,6 +71,21 @@ class Pooling(Layer):
         if not param.global_pooling and any(p >= k for p, k in zip(self._pad, self._kernel, strict=True)):
             raise self.error(f"pad {self._pad} must be less than the kernel {self._kernel}")
 
+    def _pooling_nd(self) -> PoolingND:
+        """The layer that does the same over more axes than two."""
+        names = {field.name for field, _ in self.layer_param.pooling_param.ListFields()} - {"engine", "round_mode"}
+        unfit = names - {"pool", "kernel_size", "stride", "pad", "global_pooling"}
+        if unfit or self.layer_param.pooling_param.round_mode == PoolingParameter.FLOOR:
+            raise self.error(f"over more than two axes there are kernel_size, stride and pad, rounded up; found {unfit}")
+        param = LayerParameter(name=self.name, type=self.type)
+        for name in names:
+            value = getattr(self.layer_param.pooling_param, name)
+            if name in ("kernel_size", "stride", "pad"):
+                getattr(param.pooling_nd_param, name).append(value)
+            else:
+                setattr(param.pooling_nd_param, name, value)
+        return PoolingND(param, self.phase, self.dtype)
+
     def _pair(self, field: str, prefix: str, least: int) -> tuple[int, int]:
         """(height, width) of a field that is given once, or as both prefix_h and prefix_w."""
         param = self.layer_param.pooling_param
@@ -76,6 +100,8 @@ class Pooling(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
+        if self._over_more_axes:
+            return self._over_more_axes.reshape(bottom, top)
         if len(shape) != 4:
             raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
         if self.layer_param.pooling_param.global_pooling:
@@ -104,6 +130,8 @@ class Pooling(Layer):
         return pooled - starts_behind
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if self._over_more_axes:
+            return self._over_more_axes.forward(bottom, top)
         x, y = _planes(bottom[0].data), _planes(top[0].data)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
@@ -128,6 +156,8 @@ class Pooling(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
+        if self._over_more_axes:
+            return self._over_more_axes.backward(top, propagate_down, bottom)
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:

@@ -20,6 +20,8 @@ LOWEST = np.finfo(np.float32).min  # the maximum of nothing, in Caffe
 @converts("Pooling")
 def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, x = layer.layer_param.pooling_param, bottoms[0]
+    if write.axes[x] != 4:
+        raise layer.error("cannot be exported to ONNX over other than two axes")
     if len(layer.layer_param.top) > 1:
         raise layer.error("its second top, the positions of the maxima, cannot be exported to ONNX")
     if param.pool == PoolingParameter.STOCHASTIC:

@@ -11,10 +11,9 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
-from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.image_size import resized
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
-from caffe_compat.layers.data.shuffled_list import ShuffledList
+from caffe_compat.layers.data.listed import ListedBatches
 from caffe_compat.layers.data.transformer import moved, read_image
 from caffe_compat.layers.registry import register
 
@@ -33,22 +32,24 @@ class Entry(NamedTuple):
 
 
 @register("ImageData")
-class ImageData(ImageBatches):
+class ImageData(ListedBatches):
     """Images of the files that image_data_param.source lists, a line each: a path, a blank, a whole number.
 
     Paths are relative to root_folder. Images are BGR (grey where is_color is false), resized to new_height x
-    new_width where these are given, or to new_dim pixels along the shorter side (bicubic: by cubes, for this alone).
-    shuffle brings the list into a new random order in every round; rand_skip starts up to that many images behind the
-    first. With `label: false` a line is a path, and there is one top. Raises LayerError, with the line of the list,
-    for a line that is none of these and for an image that cannot be read.
-    Source: Caffe's ImageDataLayer; new_dim and bicubic of yihui-he's, label of DeBlurNet's Caffe.
+    new_width where these are given, or to new_dim pixels along the shorter side (bicubic: by cubes, for this alone);
+    else, where one is smaller than min_height x min_width, in their ratio so that the side that lacks more is as long
+    as that. shuffle brings the list into a new random order in every round; rand_skip starts up to that many images
+    behind the first. With `label: false` a line is a path, and there is one top. Raises LayerError, with the line of
+    the list, for a line that is none of these and for an image that cannot be read.
+    Source: Caffe's ImageDataLayer; new_dim and bicubic of yihui-he's, label of DeBlurNet's, min_height and min_width
+    of LisaAnne's Caffe.
     """
 
     reads = ("transform_param", "image_data_param")
     top_count = (1, 2)
-    without_effect = WITHOUT_EFFECT
+    without_effect = (*WITHOUT_EFFECT, "transform_param.flow")  # LisaAnne's Caffe has it for other layers
     refused = {
-        **REFUSED,
+        **{name: way_out for name, way_out in REFUSED.items() if name != "transform_param.flow"},
         **moved("image_data_param", "scale", "mean_file", "crop_size", "mirror"),
         **OF_MAPS,
         "transform_param.force_color": "images are read in colour unless image_data_param { is_color: false }",
@@ -66,32 +67,23 @@ class ImageData(ImageBatches):
 
     def open(self) -> None:
         self.image_param = param = self.layer_param.image_data_param
-        if bool(param.new_height) != bool(param.new_width):
-            raise self.error("new_height and new_width go together; give both or none")
+        for size in ("new", "min"):
+            if bool(getattr(param, f"{size}_height")) != bool(getattr(param, f"{size}_width")):
+                raise self.error(f"{size}_height and {size}_width go together; give both or none")
         if param.new_height and param.new_dim:
             raise self.error("new_dim and new_height exclude each other; keep one")
         self.batch_size = param.batch_size
-        self.entries = self.read_entries()
-        self.list = ShuffledList(self, param.source, len(self.entries), param.shuffle, param.rand_skip)
+        self.start_list(self.read_entries(), param.source, param.shuffle, param.rand_skip)
 
     def read_entries(self) -> list[Entry]:
         """The lines of the list."""
         return read_list(self, self.image_param.source, self.image_param.label)
 
     def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
-        entry, param = self.entries[self.list.index], self.image_param
+        entry, param = self.entry, self.image_param
         flag = cv2.IMREAD_COLOR if param.is_color else cv2.IMREAD_GRAYSCALE
         image = resized(read_image(self, param.root_folder + entry.path, flag, entry.place), param)
         return image.transpose(2, 0, 1), entry.label, f"{entry.place}: '{entry.path}'"
-
-    def advance(self) -> None:
-        self.list.advance()
-
-    def place(self) -> dict[str, np.ndarray]:
-        return self.list.get_state()
-
-    def set_place(self, state: dict[str, np.ndarray]) -> None:
-        self.list.set_state(state)
 
 
 def read_list(owner: ErrorFactory, source: str, has_labels: bool = True) -> list[Entry]:

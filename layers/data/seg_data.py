@@ -46,8 +46,8 @@ class SegData(ListedBatches):
         param = self.layer_param.seg_data_param
         self.start_list(self._read_list(), param.source, shuffle=False)
         if param.shuffle:
-            self._shuffle, self._order_rng = True, Rng(MAGIC)
-            self._order_rng.shuffle(self._order)
+            self.list.shuffles, self.list.rng = True, Rng(MAGIC)
+            self.list.rng.shuffle(self.list.order)
         self.transformer.init_rand()
         image, labels, _ = self._read()
         self._reshape(top, self.transformer.crop_size(*labels.shape))

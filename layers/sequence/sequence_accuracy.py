@@ -9,20 +9,24 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
+from caffe_compat.layers.sequence.ctc import greedy
 
 
 @register("SequenceAccuracy")
 class SequenceAccuracy(Layer):
-    """Compares labels that were read with the right ones; a negative label ends a sequence.
+    """Compares labels that were read with the right ones.
 
-    bottom[0]: labels that were read, N x P; bottom[1]: the right ones, N x G. top[0]: the share of sequences that are
+    bottom[0]: labels that were read, N x P; bottom[1]: the right ones, N x G; a negative label ends a sequence. Or
+    bottom[0]: scores, N x T x C, which show the best class of each step, equal ones on end once; then the blank_label of
+    Sequence_accuracy_param does not count in either. top[0]: the share of sequences that are
     equal, a scalar. top[1], if wanted: the means of the edit distance, of the right length and of the length that was
     read, 3 numbers. top[2], if wanted: the mean of how many labels are right on the way of the fewest edits, a scalar.
     Forward only. Raises LayerError for shapes that do not fit.
-    Source: SequenceAccuracyLayer of hzli-ucas's fork of Caffe.
+    Source: SequenceAccuracyLayer of hzli-ucas's fork of Caffe; with scores, the one of that name that LPAIS's
+    HDSR-with-RNN uses, after LabelsequenceAccuracy.
     """
 
-    reads = ()
+    reads = ("Sequence_accuracy_param",)
     origin = "hzli-ucas's"
     bottom_count = (2, 2)
     top_count = (1, 3)
@@ -31,15 +35,25 @@ class SequenceAccuracy(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = [blob.shape for blob in bottom]
-        if any(len(shape) < 2 or shape[0] < 1 or set(shape[2:]) - {1} for shape in shapes) or (
-            shapes[0][0] != shapes[1][0]
+        self._has_scores = len(shapes[0]) == 3 and shapes[0][2] > 1
+        labels = shapes[1:] if self._has_scores else shapes
+        if (
+            any(len(shape) < 2 or set(shape[2:]) - {1} for shape in labels)
+            or shapes[0][0] != shapes[1][0]
+            or bottom[0].count == 0
         ):
-            raise self.error(f"the bottoms have the shapes {shapes}, expected N x P and N x G labels")
+            raise self.error(
+                f"the bottoms have the shapes {shapes}, expected N x P labels or N x T x C scores, and N x G labels"
+            )
         for blob, shape in zip(top, ((), (3,), ()), strict=False):
             blob.reshape(*shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         read, right = ([_until_negative(row.reshape(-1)) for row in blob.data] for blob in bottom)
+        if self._has_scores:
+            blank = self.layer_param.Sequence_accuracy_param.blank_label
+            read = [greedy(scores, blank) for scores in bottom[0].data]
+            right = [[label for label in row if label != blank] for row in right]
         pairs = list(zip(read, right, strict=True))
         top[0].data[...] = np.mean([a == b for a, b in pairs])
         if len(top) > 1:
@@ -50,12 +64,12 @@ class SequenceAccuracy(Layer):
             top[2].data[...] = np.mean([same for _, same in edits])
 
 
-def _until_negative(row: np.ndarray) -> list[float]:
+def _until_negative(row: np.ndarray) -> list:
     ends = np.flatnonzero(row < 0)
     return row[: ends[0] if len(ends) else None].tolist()
 
 
-def _edits(read: list[float], right: list[float]) -> tuple[int, int]:
+def _edits(read: list, right: list) -> tuple[int, int]:
     """The edit distance, and how many labels are equal on the way back that the original takes."""
     shorter = min(len(read), len(right))
     if read[:shorter] == right[:shorter]:

@@ -158,6 +158,7 @@ def _image_data(folder: Path) -> list[Case]:
         "is_color: false",
         "new_dim: 4",
         "new_dim: 4 bicubic: true",
+        "min_height: 8 min_width: 12",
     )
     (folder / "paths").write_text("".join(f"{i}.png\n" for i in range(5)))
     (folder / "numbers").write_text("".join(f"{i}.png {0.5 * i} {-i} 3\n" for i in range(5)))

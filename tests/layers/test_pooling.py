@@ -244,6 +244,9 @@ def test_global_pooling_follows_the_bottom():
         ("global_pooling: true stride: 2", SHAPE, 1, "pad 0 and stride 1 only"),
         ("kernel_size: 9", SHAPE, 1, r"a kernel of \(9, 9\).*\(2, 3, 7, 9\)"),
         ("kernel_size: 2", (2, 3, 7), 1, r"\(2, 3, 7\), expected 4 axes"),
+        ("kernel_h: 2 kernel_w: 2", (2, 3, 7, 6, 5), 1, "over more than two axes there are kernel_size"),
+        ("kernel_size: 2 round_mode: FLOOR", (2, 3, 7, 6, 5), 1, "rounded up"),
+        ("pool: STOCHASTIC kernel_size: 2", (2, 3, 7, 6, 5), 1, "use MAX or AVE"),
     ],
 )
 def test_wrong_params(params, shape, tops, message):

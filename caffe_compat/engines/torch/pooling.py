@@ -8,6 +8,7 @@ from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.layers.base import Layer
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 
@@ -15,7 +16,12 @@ LOWEST = torch.finfo(torch.float32).min  # the maximum of nothing, in Caffe
 METHODS = (PoolingParameter.MAX, PoolingParameter.AVE)
 
 
-@converts("Pooling", fits=lambda layer: layer.layer_param.pooling_param.pool in METHODS)
+def _fits(layer: Layer) -> bool:
+    assert isinstance(layer, Pooling)
+    return layer.layer_param.pooling_param.pool in METHODS and not layer._over_more_axes
+
+
+@converts("Pooling", fits=_fits)
 def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (x,) = this.layer, bottoms
     assert isinstance(layer, Pooling)

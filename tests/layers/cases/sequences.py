@@ -137,6 +137,18 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "SequenceAccuracy" Sequence_accuracy_param {{ {params} }}',
+            [(4, 5, 3), (4, 4)],
+            [(3, 6, 4), (3, 4)],
+            fills=[steps_of_three_classes, right_or_not],
+            tops=tops,
+            gradient=False,
+            note="choices, forward only",
+        )
+        for params, tops in (("", 1), ("blank_label: 2", 3))
+    ),
+    *(
+        Case(
             'type: "SequenceAccuracy"',
             [(7, 5), (7, 6)],
             [(4, 6), (4, 3)],

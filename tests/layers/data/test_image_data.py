@@ -149,3 +149,24 @@ def test_a_state_of_another_list(tmp_path, photos):
     (tmp_path / "list.txt").write_text("photo 0.png 1\n")
     with pytest.raises(LayerError, match="is not the list that the state was kept with"):
         data(tmp_path, "shuffle: true").layer.set_state(state)
+
+
+@pytest.mark.parametrize(
+    "sizes, want",
+    [
+        ("min_height: 40 min_width: 20", (40, 53)),
+        ("min_height: 31 min_width: 50", (38, 50)),
+        ("min_height: 20 min_width: 40", (30, 40)),
+    ],
+)
+def test_images_that_are_too_small(tmp_path, sizes, want):
+    cv2.imwrite(f"{tmp_path}/a.png", np.zeros((30, 40, 3), np.uint8))
+    (tmp_path / "small").write_text("a.png 1\n")
+    layer = f'source: "{tmp_path}/small" root_folder: "{tmp_path}/" {sizes}'
+    made = Runner(f'type: "ImageData" image_data_param {{ {layer} }}', [], tops=2)
+    assert made.forward()[0].shape == (1, 3, *want)
+
+
+def test_one_minimum_alone(tmp_path):
+    with pytest.raises(LayerError, match="min_height and min_width go together"):
+        Runner('type: "ImageData" image_data_param { source: "x" min_width: 3 }', [], tops=2)

@@ -133,7 +133,14 @@ def edits(a: list, b: list) -> tuple[int, int]:
 
 
 def sequence_accuracy(given: Given) -> list[np.ndarray]:
-    read, right = ([until(row, lambda value: value < 0) for row in blob.tolist()] for blob in given.bottom)
+    blank = given.param.Sequence_accuracy_param.blank_label
+    right = [until(row, lambda value: value < 0) for row in given.bottom[1].tolist()]
+    if given.bottom[0].ndim == 3:
+        paths = [[step.index(max(step)) for step in steps] for steps in given.bottom[0].tolist()]
+        read = [collapsed(path, blank, True) for path in paths]
+        right = [[label for label in row if label != blank] for row in right]
+    else:
+        read = [until(row, lambda value: value < 0) for row in given.bottom[0].tolist()]
     n, pairs = len(read), list(zip(read, right, strict=True))
     counts = [edits(a, b) for a, b in pairs]
     lengths = sum(len(b) for b in right) / n, sum(len(a) for a in read) / n

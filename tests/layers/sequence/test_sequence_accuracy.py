@@ -23,7 +23,7 @@ def test_labelsequence_accuracy():
 
 
 def test_errors():
-    with pytest.raises(LayerError, match="expected N x P and N x G"):
+    with pytest.raises(LayerError, match="expected N x P labels"):
         Runner('type: "SequenceAccuracy"', [np.zeros((2, 3)), np.zeros((3, 3))])
     with pytest.raises(LayerError, match="expected N x T x classes"):
         Runner('type: "LabelsequenceAccuracy"', [np.zeros((2, 3, 4)), np.zeros((3, 3))])
