@@ -8,10 +8,6 @@ from __future__ import annotations
 _FIELDS: dict[str, dict[str, str]] = {
     "DeepLab v2": {
         "BatchNormParameter": "update_global_stats",
-        "LayerParameter": (
-            "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
-            "mat_read_param mat_write_param unique_label_param"
-        ),
     },
     "FlowNet2": {
         "DataParameter": (
@@ -19,11 +15,7 @@ _FIELDS: dict[str, dict[str, str]] = {
             "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
             "rand_permute_seed range_end range_start slice_point subtract verbose"
         ),
-        "LayerParameter": (
-            "accum_param augmentation_param black_augmentation_param coeff_schedule_param "
-            "correlation_param downsample_param flow_warp_param l1_loss_param lpq_loss_param "
-            "mean_param reader_param resample_param reshape_every_iter writer_param"
-        ),
+        "LayerParameter": "reshape_every_iter",
     },
     "happynear's Caffe": {
         "BatchNormParameter": "disable_mean disable_variance",
