@@ -23,6 +23,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_image_data(folder),
         *_window_data(folder),
         *_hdf5(folder),
+        *_mat(folder),
         *_infogain(folder),
         *_evaluated(folder),
         *_arrays(),
@@ -196,6 +197,27 @@ def _hdf5(folder: Path) -> list[Case]:
             [(3, 2), (3,)],
             tops=0,
             gradient=False,
+        )
+    ]
+
+
+def _mat(folder: Path) -> list[Case]:
+    try:
+        from scipy.io import savemat
+    except ImportError:
+        return []
+    arrays = np.random.RandomState(7).standard_normal((4, 2, 3, 5)).astype(np.float32)
+    for name, array in zip(("iter_0", "iter_1", "iter_2", "a"), arrays, strict=True):
+        savemat(f"{folder}/{name}_blob_0.mat", {"data": array.T})
+    (folder / "mat_list").write_text("a.png 3\niter_1.png 0\n")
+    prefix = f'prefix: "{folder}/"'
+    listed = f'{prefix} source: "{folder}/mat_list" strip: 4'
+    return [
+        _case("MatRead", f"mat_read_param {{ {params} }}", tops=1)
+        for params in (prefix, listed, f"{listed} batch_size: 2")
+    ] + [
+        Case(
+            f'type: "MatWrite" mat_write_param {{ prefix: "{folder}/out" }}', [(3, 2)], tops=0, gradient=False
         )
     ]
 

@@ -13,6 +13,8 @@ WITHOUT_CASES = {
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
+    "MatRead": "needs files; test_mat_files.py",
+    "MatWrite": "writes files; test_mat_files.py",
     "MemoryData": "needs arrays; test_memory_data.py",
     "Python": "runs users' classes; test_python.py",
     "RoIData": "needs minibatches; test_roi_data.py",

@@ -33,6 +33,10 @@ ELSEWHERE = {
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
+    **{
+        f"MatWrite.mat_write_param.{name}": "is where it writes; test_mat_files.py"
+        for name in ("prefix", "source", "strip", "period")
+    },
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
 }

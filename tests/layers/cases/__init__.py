@@ -6,6 +6,7 @@ Each param that changes what a layer computes has a case; test_fields.py asks fo
 from layers.cases import (
     combining,
     data,
+    deeplab,
     detection,
     filters,
     long_tail,
@@ -44,6 +45,7 @@ CASES = [
     *yolo.CASES,
     *sequences.CASES,
     *volumes.CASES,
+    *deeplab.CASES,
     *data.CASES,
 ]
 

@@ -7,6 +7,7 @@ reference with the gradient too, it is taken from there.
 from layers.naive import (
     combining,
     data,
+    deeplab,
     detection,
     filters,
     long_tail,
@@ -46,6 +47,7 @@ NAIVE = {
     **yolo.NAIVE,
     **sequences.NAIVE,
     **volumes.NAIVE,
+    **deeplab.NAIVE,
     **data.NAIVE,
 }
 
