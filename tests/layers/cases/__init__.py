@@ -7,6 +7,7 @@ from layers.cases import (
     combining,
     data,
     deeplab,
+    mnc,
     detection,
     filters,
     long_tail,
@@ -46,6 +47,7 @@ CASES = [
     *sequences.CASES,
     *volumes.CASES,
     *deeplab.CASES,
+    *mnc.CASES,
     *data.CASES,
 ]
 

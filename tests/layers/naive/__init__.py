@@ -8,6 +8,7 @@ from layers.naive import (
     combining,
     data,
     deeplab,
+    mnc,
     detection,
     filters,
     long_tail,
@@ -48,6 +49,7 @@ NAIVE = {
     **sequences.NAIVE,
     **volumes.NAIVE,
     **deeplab.NAIVE,
+    **mnc.NAIVE,
     **data.NAIVE,
 }
 
