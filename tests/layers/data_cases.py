@@ -25,6 +25,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_hdf5(folder),
         *_mat(folder),
         *_infogain(folder),
+        *_shifted(folder),
         *_evaluated(folder),
         *_arrays(),
     ]
@@ -227,6 +228,11 @@ def _infogain(folder: Path) -> list[Case]:
     (folder / "gains").write_bytes(gains.SerializeToString())
     layer = f'type: "InfogainLoss" infogain_loss_param {{ source: "{folder}/gains" }}'
     return [Case(layer, [(4, 3, 2), (4, 2)], fills=[unit, labels(3)])]
+
+
+def _shifted(folder: Path) -> list[Case]:
+    (folder / "shifts").write_text("0.5 -2\n3e-1\n")
+    return [Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)])]
 
 
 def _evaluated(folder: Path) -> list[Case]:

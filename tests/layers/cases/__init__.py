@@ -7,6 +7,7 @@ from layers.cases import (
     combining,
     data,
     deeplab,
+    spatial_transformer,
     mnc,
     detection,
     filters,
@@ -48,6 +49,7 @@ CASES = [
     *volumes.CASES,
     *deeplab.CASES,
     *mnc.CASES,
+    *spatial_transformer.CASES,
     *data.CASES,
 ]
 

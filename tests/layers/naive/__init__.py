@@ -8,6 +8,7 @@ from layers.naive import (
     combining,
     data,
     deeplab,
+    spatial_transformer,
     mnc,
     detection,
     filters,
@@ -50,6 +51,7 @@ NAIVE = {
     **volumes.NAIVE,
     **deeplab.NAIVE,
     **mnc.NAIVE,
+    **spatial_transformer.NAIVE,
     **data.NAIVE,
 }
 
