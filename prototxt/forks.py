@@ -39,6 +39,15 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "mean_param resample_param"
             ),
         },
+        "BatchNormParameter": "update_global_stats",
+    },
+    "FlowNet2": {
+        "DataParameter": (
+            "block_size disk_reader_threads encoding huge_video_dataset limit_samples "
+            "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
+            "rand_permute_seed range_end range_start slice_point subtract verbose"
+        ),
+        "LayerParameter": "reshape_every_iter",
     },
     "happynear's Caffe": {
         "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.common.list_file import read_numbers
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 from caffe_compat.rng import caffe_rng
 from caffe_compat.text import nearest
@@ -19,6 +20,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
 
     For xavier and msra there are count / shape[0] inputs and count / shape[1] outputs (count when 1 axis).
     Raises CaffeCompatError for an unknown type, an empty blob, or params that the type cannot take.
+
+    Type "file" is daerduoCarey's: the numbers that `file` begins with.
 
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
     """
@@ -88,6 +91,21 @@ def _bilinear(blob: Blob, filler: FillerParameter) -> None:
     blob.data[...] = ramp[:, None] * ramp
 
 
+class _Filler:
+    """What an error about a filler's file is of: the layer names itself."""
+
+    error = CaffeCompatError
+
+
+def _file(blob: Blob, filler: FillerParameter) -> None:
+    if not filler.file:
+        raise CaffeCompatError("a filler of type 'file' names no file; give file")
+    numbers = read_numbers(_Filler(), filler.file, blob.count)
+    if len(numbers) < blob.count:
+        raise CaffeCompatError(f"'{filler.file}' has {len(numbers)} numbers; the param needs {blob.count}")
+    blob.data[...] = np.reshape(numbers, blob.shape)
+
+
 _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "constant": _constant,
     "uniform": _uniform,
@@ -96,4 +114,5 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "xavier": _xavier,
     "msra": _msra,
     "bilinear": _bilinear,
+    "file": _file,
 }

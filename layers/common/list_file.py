@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from caffe_compat.errors import ErrorFactory
 
 
@@ -19,3 +21,18 @@ def read_lines(owner: ErrorFactory, path: str, what: str) -> list[tuple[str, str
     if not any(text.strip() for text, _ in lines):
         raise owner.error(f"the {what} '{path}' is empty")
     return lines
+
+
+def read_numbers(owner: ErrorFactory, path: str, count: int) -> list[float]:
+    """The numbers that a text file begins with, `count` at most, between blanks and ends of lines.
+
+    Raises owner's error where the file cannot be read, and where something else than a finite number stands among them.
+    """
+    words = " ".join(line for line, _ in read_lines(owner, path, "numbers")).split()[:count]
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError as error:
+        raise owner.error(f"'{path}' has something else than numbers: {error}") from error
+    if not all(map(math.isfinite, numbers)):
+        raise owner.error(f"'{path}' has numbers that are not finite")
+    return numbers

@@ -27,7 +27,7 @@ class Lattice:
         elevated = _elevated(features.astype(F))
         if np.abs(elevated).max(initial=0) > 2**30:
             raise owner.error(
-                "the image's values are too far apart for theta_alpha, theta_beta and theta_gamma"
+                "the image's values are too far apart for the filters' deviations; make these larger"
             )
         origins, ranks = _simplices(elevated)
         self.weights = _barycentric(elevated, origins, ranks)
@@ -47,7 +47,7 @@ class Lattice:
             places.append(places[-1] * base)
         if places.pop() > MOST_CODES:
             raise owner.error(
-                "the image's values are too far apart for theta_alpha, theta_beta and theta_gamma"
+                "the image's values are too far apart for the filters' deviations; make these larger"
             )
         steps = np.array(places, np.int64)
         codes, vertices = np.unique((flat - low) @ steps, return_inverse=True)

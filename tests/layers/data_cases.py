@@ -26,7 +26,9 @@ def data_cases(folder: Path) -> list[Case]:
         *_image_pairs(folder),
         *_window_data(folder),
         *_hdf5(folder),
+        *_mat(folder),
         *_infogain(folder),
+        *_shifted(folder),
         *_evaluated(folder),
         *_detectnet(folder),
         *_arrays(),
@@ -341,11 +343,37 @@ def _hdf5(folder: Path) -> list[Case]:
     ]
 
 
+def _mat(folder: Path) -> list[Case]:
+    try:
+        from scipy.io import savemat
+    except ImportError:
+        return []
+    arrays = np.random.RandomState(7).standard_normal((4, 2, 3, 5)).astype(np.float32)
+    for name, array in zip(("iter_0", "iter_1", "iter_2", "a"), arrays, strict=True):
+        savemat(f"{folder}/{name}_blob_0.mat", {"data": array.T})
+    (folder / "mat_list").write_text("a.png 3\niter_1.png 0\n")
+    prefix = f'prefix: "{folder}/"'
+    listed = f'{prefix} source: "{folder}/mat_list" strip: 4'
+    return [
+        _case("MatRead", f"mat_read_param {{ {params} }}", tops=1)
+        for params in (prefix, listed, f"{listed} batch_size: 2")
+    ] + [
+        Case(
+            f'type: "MatWrite" mat_write_param {{ prefix: "{folder}/out" }}', [(3, 2)], tops=0, gradient=False
+        )
+    ]
+
+
 def _infogain(folder: Path) -> list[Case]:
     gains = BlobProto(shape=BlobShape(dim=[3, 3]), data=np.random.RandomState(7).standard_normal(9).tolist())
     (folder / "gains").write_bytes(gains.SerializeToString())
     layer = f'type: "InfogainLoss" infogain_loss_param {{ source: "{folder}/gains" }}'
     return [Case(layer, [(4, 3, 2), (4, 2)], fills=[unit, labels(3)])]
+
+
+def _shifted(folder: Path) -> list[Case]:
+    (folder / "shifts").write_text("0.5 -2\n3e-1\n")
+    return [Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)])]
 
 
 def _evaluated(folder: Path) -> list[Case]:

@@ -24,6 +24,8 @@ WITHOUT_CASES = {
     "ImageData": "needs files; test_image_data.py",
     "ImageGtData": "needs files; test_object_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
+    "MatRead": "needs files; test_mat_files.py",
+    "MatWrite": "writes files; test_mat_files.py",
     "MemoryData": "needs arrays; test_memory_data.py",
     "MultiLabelImageData": "needs files; test_number_lists.py",
     "Python": "runs users' classes; test_python.py",

@@ -38,6 +38,11 @@ ELSEWHERE = {
     "ImageGtData.image_gt_data_param.coord_num": "has to be 4; test_object_data.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
+    **{
+        f"MatWrite.mat_write_param.{name}": "is where it writes; test_mat_files.py"
+        for name in ("prefix", "source", "strip", "period")
+    },
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
     "DetectionData.detection_data_param.coord_num": "has to be 4; test_object_data.py",

@@ -50,6 +50,9 @@ NO_TOP = {
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
+    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
+    "SpatialTransformer.st_param.to_compute_dU": "is for backward; test_spatial_transformer.py",
+    "UnitNormalize.normalize_param.bp_norm": "is for backward; test_unit_normalize.py",
 }
 
 

@@ -6,6 +6,9 @@ Each param that changes what a layer computes has a case; test_fields.py asks fo
 from layers.cases import (
     combining,
     data,
+    deeplab,
+    spatial_transformer,
+    mnc,
     detection,
     filters,
     long_tail,
@@ -48,6 +51,9 @@ CASES = [
     *sequences.CASES,
     *volumes.CASES,
     *segmentation.CASES,
+    *deeplab.CASES,
+    *mnc.CASES,
+    *spatial_transformer.CASES,
     *data.CASES,
 ]
 

@@ -56,7 +56,7 @@ def test_bilinear_of_an_odd_kernel_is_centred():
     ("text", "shape", "message"),
     [
         ('type: "xavir"', (2, 3), "unknown filler type 'xavir'; did you mean 'xavier'?"),
-        ('type: "?"', (2, 3), "known types: bilinear, constant, gaussian"),
+        ('type: "?"', (2, 3), "known types: bilinear, constant, file, gaussian"),
         ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
         ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
         ('type: "gaussian" std: 0', (2, 3), "std must be above 0"),
@@ -69,3 +69,17 @@ def test_bilinear_of_an_odd_kernel_is_centred():
 def test_bad_params_say_what_is_wrong(text, shape, message):
     with pytest.raises(CaffeCompatError, match=message):
         fill(Blob(shape), filler(text))
+
+
+def test_numbers_of_a_file(tmp_path):
+    (tmp_path / "numbers").write_text("1 2.5\n-3 4 5")
+    param, blob = filler(f'type: "file" file: "{tmp_path}/numbers"'), Blob((2, 2))
+    fill(blob, param)
+    assert blob.data.tolist() == [[1, 2.5], [-3, 4]]
+    with pytest.raises(CaffeCompatError, match="numbers' has 5 numbers; the param needs 6"):
+        fill(Blob((6,)), param)
+    (tmp_path / "numbers").write_text("1 two")
+    with pytest.raises(CaffeCompatError, match="something else than numbers"):
+        fill(blob, param)
+    with pytest.raises(CaffeCompatError, match="names no file"):
+        fill(blob, filler('type: "file"'))

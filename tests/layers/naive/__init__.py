@@ -7,6 +7,9 @@ reference with the gradient too, it is taken from there.
 from layers.naive import (
     combining,
     data,
+    deeplab,
+    spatial_transformer,
+    mnc,
     detection,
     filters,
     long_tail,
@@ -50,6 +53,9 @@ NAIVE = {
     **sequences.NAIVE,
     **volumes.NAIVE,
     **segmentation.NAIVE,
+    **deeplab.NAIVE,
+    **mnc.NAIVE,
+    **spatial_transformer.NAIVE,
     **data.NAIVE,
 }
 

@@ -1,0 +1,1 @@
+"""Layers of multi-task network cascades: RoIs and masks that take a gradient."""

@@ -1,0 +1,41 @@
+"""SpatialProduct."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.registry import register
+
+
+@register("SpatialProduct")
+class SpatialProduct(Layer):
+    """Multiplies all channels of each pixel by one number.
+
+    bottom[0]: N x C x H x W; bottom[1]: the numbers, N x 1 x H x W; top: like bottom[0]. Raises LayerError for other
+    shapes. Source: SpatialProductLayer of PSPNet's fork of Caffe.
+    """
+
+    reads = ()
+    bottom_count = (2, 2)
+    origin = "PSPNet"
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape, factors = bottom[0].shape, bottom[1].shape
+        if len(shape) != 4 or factors != (shape[0], 1, *shape[2:]):
+            raise self.error(
+                f"the bottoms have the shapes {shape} and {factors}; expected N x C x H x W and N x 1 x H x W"
+            )
+        top[0].reshape(*shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        np.multiply(bottom[0].data, bottom[1].data, out=top[0].data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            np.multiply(top[0].diff, bottom[1].data, out=bottom[0].diff)
+        if propagate_down[1]:
+            bottom[1].diff[:, 0] = np.einsum("nchw,nchw->nhw", top[0].diff, bottom[0].data)

@@ -1,0 +1,44 @@
+"""PowerFile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.list_file import read_numbers
+from caffe_compat.layers.registry import register
+
+
+@register("PowerFile")
+class PowerFile(Layer):
+    """Adds numbers of a file to each image (power_file_param).
+
+    bottom and top: N x ..., of the shape of each other. shift_file: numbers, of which the first counts for the first
+    element of each image, and so on; where there are less than elements the others count 0, and without a file all.
+    Raises LayerError where the file cannot be read. Source: PowerFileLayer of daerduoCarey's Caffe, its GPU kernel:
+    there is none for the CPU; a file that is not there counts 0 there.
+    """
+
+    reads = ("power_file_param",)
+    in_place = True
+    origin = "daerduoCarey"
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        path = self.layer_param.power_file_param.shift_file
+        self.numbers = read_numbers(self, path, bottom[0].count // max(bottom[0].num, 1)) if path else []
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.shift = np.zeros(bottom[0].shape[1:], self.dtype)
+        numbers = self.numbers[: self.shift.size]
+        self.shift.reshape(-1)[: len(numbers)] = numbers
+        top[0].reshape(*bottom[0].shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        np.add(bottom[0].data, self.shift, out=top[0].data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            bottom[0].diff[...] = top[0].diff

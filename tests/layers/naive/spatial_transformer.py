@@ -1,0 +1,77 @@
+"""Spatial transformers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from layers.naive.given import Given, taken
+
+
+def transformed(theta, i: int, j: int, height: int, width: int) -> tuple[float, float]:
+    """Where pixel (i, j) of height x width comes from, -1 to 1 in the map: row and column."""
+    s, t = 2 * i / height - 1, 2 * j / width - 1
+    return theta[0] * s + theta[1] * t + theta[2], theta[3] * s + theta[4] * t + theta[5]
+
+
+def spatial_transformer(given: Given) -> list[np.ndarray]:
+    (x, numbers), param = given.bottom, given.param.st_param
+    height, width = (
+        getattr(param, name) if param.HasField(name) else size
+        for name, size in (("output_H", x.shape[2]), ("output_W", x.shape[3]))
+    )
+
+    def value(at):
+        n, c, i, j = at
+        learned = list(numbers[n].ravel())
+        names = [f"theta_{row}_{column}" for row in (1, 2) for column in (1, 2, 3)]
+        theta = [getattr(param, name) if param.HasField(name) else learned.pop(0) for name in names]
+        p, q = transformed(theta, i, j, height, width)
+        row, column = (p + 1) / 2 * x.shape[2], (q + 1) / 2 * x.shape[3]
+        return sum(
+            x[n, c, r, k] * (1 - abs(row - r)) * (1 - abs(column - k))
+            for r in (math.floor(row), math.floor(row) + 1)
+            for k in (math.floor(column), math.floor(column) + 1)
+            if 0 <= r < x.shape[2] and 0 <= k < x.shape[3]
+        )
+
+    return [taken((*x.shape[:2], height, width), value)]
+
+
+def st_loss(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.st_loss_param
+    height, width = param.output_H, param.output_W
+    losses = [
+        max(abs(v) - 1, 0) ** 2 / 2
+        for theta in x.reshape(len(x), 6)
+        for i in range(height)
+        for j in range(width)
+        for v in transformed(theta, i, j, height, width)
+    ]
+    return [np.array(sum(losses) / (len(x) * height * width))]
+
+
+def loc_loss(given: Given) -> list[np.ndarray]:
+    (x,), bound = given.bottom, given.param.loc_loss_param.threshold
+    assert bound > 0
+    return [np.array(sum(max(abs(v) - bound, 0) ** 2 / 2 for v in x.flat) / x.size)]
+
+
+def power_file(given: Given) -> list[np.ndarray]:
+    (x,), path = given.bottom, given.param.power_file_param.shift_file
+    numbers = []
+    if path:
+        with open(path) as file:
+            numbers = [float(word) for word in file.read().split()]
+    size = x.size // len(x)
+    shift = [*numbers, *[0.0] * size][:size]
+    return [x + np.array(shift).reshape(x.shape[1:])]
+
+
+NAIVE = {
+    "LocLoss": loc_loss,
+    "PowerFile": power_file,
+    "STLoss": st_loss,
+    "SpatialTransformer": spatial_transformer,
+}
