@@ -36,8 +36,8 @@ def shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
 def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
     """Return the data, or the diff, in the blob's shape: float32, or float64 where such were written.
 
-    Raises ValueError where the shape does not fit, or raw data of an unknown type stand in it. C3D's first version has a
-    length between channels and height, and its numbers where all others have the diff.
+    Raises ValueError where the shape does not fit, or raw data of an unknown type stand in it. C3D's first version has
+    a length between channels and height, and its numbers where all others have the diff.
     """
     if not diff and blob.diff and not blob.data and not blob.double_data and blob.HasField("width"):
         known = blob.num, blob.channels, blob.height, blob.width  # the last two are length and height there

@@ -2537,7 +2537,7 @@ class NoiseParameter(_message.Message):
     def __init__(self, prob: _Optional[float] = ..., hist_eq: _Optional[bool] = ..., inverse: _Optional[bool] = ..., decolorize: _Optional[bool] = ..., gauss_blur: _Optional[bool] = ..., jpeg: _Optional[float] = ..., posterize: _Optional[bool] = ..., erode: _Optional[bool] = ..., saltpepper: _Optional[bool] = ..., saltpepper_param: _Optional[_Union[SaltPepperParameter, _Mapping]] = ..., clahe: _Optional[bool] = ..., convert_to_hsv: _Optional[bool] = ..., convert_to_lab: _Optional[bool] = ...) -> None: ...
 
 class DistortionParameter(_message.Message):
-    __slots__ = ("brightness_prob", "brightness_delta", "contrast_prob", "contrast_lower", "contrast_upper", "hue_prob", "hue_delta", "saturation_prob", "saturation_lower", "saturation_upper", "random_order_prob", "gaussian_prob", "gaussian_size_min", "gaussian_size_max", "gaussian_sigma")
+    __slots__ = ("brightness_prob", "brightness_delta", "contrast_prob", "contrast_lower", "contrast_upper", "hue_prob", "hue_delta", "saturation_prob", "saturation_lower", "saturation_upper", "random_order_prob", "gaussian_prob", "gaussian_size_min", "gaussian_size_max", "gaussian_sigma", "salt_prob", "salt_num")
     BRIGHTNESS_PROB_FIELD_NUMBER: _ClassVar[int]
     BRIGHTNESS_DELTA_FIELD_NUMBER: _ClassVar[int]
     CONTRAST_PROB_FIELD_NUMBER: _ClassVar[int]
@@ -2553,6 +2553,8 @@ class DistortionParameter(_message.Message):
     GAUSSIAN_SIZE_MIN_FIELD_NUMBER: _ClassVar[int]
     GAUSSIAN_SIZE_MAX_FIELD_NUMBER: _ClassVar[int]
     GAUSSIAN_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    SALT_PROB_FIELD_NUMBER: _ClassVar[int]
+    SALT_NUM_FIELD_NUMBER: _ClassVar[int]
     brightness_prob: float
     brightness_delta: float
     contrast_prob: float
@@ -2568,7 +2570,9 @@ class DistortionParameter(_message.Message):
     gaussian_size_min: float
     gaussian_size_max: float
     gaussian_sigma: float
-    def __init__(self, brightness_prob: _Optional[float] = ..., brightness_delta: _Optional[float] = ..., contrast_prob: _Optional[float] = ..., contrast_lower: _Optional[float] = ..., contrast_upper: _Optional[float] = ..., hue_prob: _Optional[float] = ..., hue_delta: _Optional[float] = ..., saturation_prob: _Optional[float] = ..., saturation_lower: _Optional[float] = ..., saturation_upper: _Optional[float] = ..., random_order_prob: _Optional[float] = ..., gaussian_prob: _Optional[float] = ..., gaussian_size_min: _Optional[float] = ..., gaussian_size_max: _Optional[float] = ..., gaussian_sigma: _Optional[float] = ...) -> None: ...
+    salt_prob: float
+    salt_num: float
+    def __init__(self, brightness_prob: _Optional[float] = ..., brightness_delta: _Optional[float] = ..., contrast_prob: _Optional[float] = ..., contrast_lower: _Optional[float] = ..., contrast_upper: _Optional[float] = ..., hue_prob: _Optional[float] = ..., hue_delta: _Optional[float] = ..., saturation_prob: _Optional[float] = ..., saturation_lower: _Optional[float] = ..., saturation_upper: _Optional[float] = ..., random_order_prob: _Optional[float] = ..., gaussian_prob: _Optional[float] = ..., gaussian_size_min: _Optional[float] = ..., gaussian_size_max: _Optional[float] = ..., gaussian_sigma: _Optional[float] = ..., salt_prob: _Optional[float] = ..., salt_num: _Optional[float] = ...) -> None: ...
 
 class ExpansionParameter(_message.Message):
     __slots__ = ("prob", "max_expand_ratio")
@@ -2765,6 +2769,28 @@ class MultiBoxLossParameter(_message.Message):
     use_polygon: bool
     ignore_difficult_gt: bool
     def __init__(self, loc_loss_type: _Optional[_Union[MultiBoxLossParameter.LocLossType, str]] = ..., conf_loss_type: _Optional[_Union[MultiBoxLossParameter.ConfLossType, str]] = ..., loc_weight: _Optional[float] = ..., num_classes: _Optional[int] = ..., share_location: _Optional[bool] = ..., match_type: _Optional[_Union[MultiBoxLossParameter.MatchType, str]] = ..., overlap_threshold: _Optional[float] = ..., use_prior_for_matching: _Optional[bool] = ..., background_label_id: _Optional[int] = ..., use_difficult_gt: _Optional[bool] = ..., do_neg_mining: _Optional[bool] = ..., neg_pos_ratio: _Optional[float] = ..., neg_overlap: _Optional[float] = ..., code_type: _Optional[_Union[PriorBoxParameter.CodeType, str]] = ..., encode_variance_in_target: _Optional[bool] = ..., map_object_to_agnostic: _Optional[bool] = ..., ignore_cross_boundary_bbox: _Optional[bool] = ..., bp_inside: _Optional[bool] = ..., mining_type: _Optional[_Union[MultiBoxLossParameter.MiningType, str]] = ..., nms_param: _Optional[_Union[NonMaximumSuppressionParameter, _Mapping]] = ..., sample_size: _Optional[int] = ..., use_prior_for_nms: _Optional[bool] = ..., objectness_score: _Optional[float] = ..., use_polygon: _Optional[bool] = ..., ignore_difficult_gt: _Optional[bool] = ...) -> None: ...
+
+class FocalLossParameter(_message.Message):
+    __slots__ = ("type", "gamma", "alpha", "beta", "axis")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ORIGIN: _ClassVar[FocalLossParameter.Type]
+        LINEAR: _ClassVar[FocalLossParameter.Type]
+        ONEADDP: _ClassVar[FocalLossParameter.Type]
+    ORIGIN: FocalLossParameter.Type
+    LINEAR: FocalLossParameter.Type
+    ONEADDP: FocalLossParameter.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    BETA_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    type: FocalLossParameter.Type
+    gamma: float
+    alpha: float
+    beta: float
+    axis: int
+    def __init__(self, type: _Optional[_Union[FocalLossParameter.Type, str]] = ..., gamma: _Optional[float] = ..., alpha: _Optional[float] = ..., beta: _Optional[float] = ..., axis: _Optional[int] = ...) -> None: ...
 
 class NormalizeParameter(_message.Message):
     __slots__ = ("across_spatial", "scale_filler", "channel_shared", "eps")
@@ -3881,26 +3907,6 @@ class CombinedMarginParameter(_message.Message):
     m3: float
     transform_test: bool
     def __init__(self, m1: _Optional[float] = ..., m2: _Optional[float] = ..., m3: _Optional[float] = ..., transform_test: _Optional[bool] = ...) -> None: ...
-
-class FocalLossParameter(_message.Message):
-    __slots__ = ("type", "gamma", "alpha", "beta")
-    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        ORIGIN: _ClassVar[FocalLossParameter.Type]
-        LINEAR: _ClassVar[FocalLossParameter.Type]
-        ONEADDP: _ClassVar[FocalLossParameter.Type]
-    ORIGIN: FocalLossParameter.Type
-    LINEAR: FocalLossParameter.Type
-    ONEADDP: FocalLossParameter.Type
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    GAMMA_FIELD_NUMBER: _ClassVar[int]
-    ALPHA_FIELD_NUMBER: _ClassVar[int]
-    BETA_FIELD_NUMBER: _ClassVar[int]
-    type: FocalLossParameter.Type
-    gamma: float
-    alpha: float
-    beta: float
-    def __init__(self, type: _Optional[_Union[FocalLossParameter.Type, str]] = ..., gamma: _Optional[float] = ..., alpha: _Optional[float] = ..., beta: _Optional[float] = ...) -> None: ...
 
 class WeightEuclideanLossParameter(_message.Message):
     __slots__ = ("contour_weight", "main_weight", "coarse_weight", "normalized", "normalized_type")

@@ -49,7 +49,7 @@ class SegData(ListedBatches):
             self.list.shuffles, self.list.rng = True, Rng(MAGIC)
             self.list.rng.shuffle(self.list.order)
         self.transformer.init_rand()
-        image, labels, _ = self._read()
+        labels = self._read()[1]
         self._reshape(top, self.transformer.crop_size(*labels.shape))
 
     def _read_list(self) -> list[tuple[str, str, str]]:

@@ -38,7 +38,7 @@ class FocalLoss(LossLayer):
     reads = ("loss_param", "softmax_param", "focal_loss_param")
     origin = "zimenglan"
     top_count = (1, 2)
-    without_effect = ("softmax_param.normalize_type", "focal_loss_param.beta")
+    without_effect = ("softmax_param.normalize_type", "focal_loss_param.beta", "focal_loss_param.axis")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.focal_loss_param

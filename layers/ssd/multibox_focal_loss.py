@@ -20,7 +20,12 @@ class MultiBoxFocalLoss(MultiBoxLoss):
 
     reads = ("loss_param", "multibox_loss_param", "focal_loss_param")
     origin = "jiachen0212"
-    without_effect = (*MultiBoxLoss.without_effect, "focal_loss_param.axis")
+    without_effect = (
+        *MultiBoxLoss.without_effect,
+        "focal_loss_param.axis",
+        "focal_loss_param.type",
+        "focal_loss_param.beta",
+    )
 
     def loss_of_scores(self, scores: np.ndarray, cost: np.ndarray) -> np.ndarray:
         cost = super().loss_of_scores(scores, cost)

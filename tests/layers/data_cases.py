@@ -12,8 +12,8 @@ from caffe_compat.layers.data.memory_data import MemoryData
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, detections, labels, objects, unit
-from layers.video_cases import video_cases
 from layers.mscnn.object_files import object_cases
+from layers.video_cases import video_cases
 
 
 def data_cases(folder: Path) -> list[Case]:
@@ -254,7 +254,7 @@ def _window_data(folder: Path) -> list[Case]:
     ]
 
 
-def objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+def of_detectnet(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """DetectNet's: of images 24 x 20, the number of objects and 16, then boxes with classes from 1 to 3."""
     label = np.zeros(shape)
     label[:, 0, 0, :2] = shape[2] - 1, 16
@@ -288,7 +288,7 @@ def _detectnet(folder: Path) -> list[Case]:
             f'type: "DetectNetTransformation" detectnet_groundtruth_param {{ {size} {label} }} '
             f"detectnet_augmentation_param {{ {drawn} }} transform_param {{ {transform} }}",
             [(2, 3, 20, 24), (2, 1, 4, 16)],
-            fills=[pixels, objects],
+            fills=[pixels, of_detectnet],
             tops=2,
             phase=phase,
             gradient=False,
