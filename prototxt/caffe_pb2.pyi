@@ -1913,16 +1913,22 @@ class VideoDataParameter(_message.Message):
     def __init__(self, video_type: _Optional[_Union[VideoDataParameter.VideoType, str]] = ..., device_id: _Optional[int] = ..., video_file: _Optional[str] = ..., skip_frames: _Optional[int] = ...) -> None: ...
 
 class CenterLossParameter(_message.Message):
-    __slots__ = ("num_output", "center_filler", "axis", "distance_type")
+    __slots__ = ("num_output", "center_filler", "axis", "distance_type", "alpha", "loss_weight", "cluster_num")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     CENTER_FILLER_FIELD_NUMBER: _ClassVar[int]
     AXIS_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    LOSS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_NUM_FIELD_NUMBER: _ClassVar[int]
     num_output: int
     center_filler: FillerParameter
     axis: int
     distance_type: str
-    def __init__(self, num_output: _Optional[int] = ..., center_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., distance_type: _Optional[str] = ...) -> None: ...
+    alpha: float
+    loss_weight: float
+    cluster_num: int
+    def __init__(self, num_output: _Optional[int] = ..., center_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., distance_type: _Optional[str] = ..., alpha: _Optional[float] = ..., loss_weight: _Optional[float] = ..., cluster_num: _Optional[int] = ...) -> None: ...
 
 class FlipParameter(_message.Message):
     __slots__ = ("flip_width", "flip_height")

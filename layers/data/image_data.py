@@ -43,7 +43,7 @@ class ImageData(ImageBatches):
     Source: Caffe's ImageDataLayer; new_dim and bicubic of yihui-he's, label of DeBlurNet's Caffe.
     """
 
-    reads = ("transform_param", "image_data_param")
+    reads: tuple[str, ...] = ("transform_param", "image_data_param")
     top_count = (1, 2)
     refused = {
         **FORKS_ONLY,

@@ -56,14 +56,14 @@ class PairTransformer(DataTransformer):
                 "(new_height and new_width), give a crop that fits, or set batch_size: 1"
             )
         y, x = self._place(labels.shape)
-        window = np.s_[y : y + out.shape[1], x : x + out.shape[2]]
+        rows, columns = slice(y, y + out.shape[1]), slice(x, x + out.shape[2])
         step = -1 if mirror else 1
         target = out[:, :, ::step]
-        target[...] = pixels[window].transpose(2, 0, 1)
+        target[...] = pixels[rows, columns].transpose(2, 0, 1)
         if mean is not None:
-            target -= mean[(slice(None), *window)] if self.param.HasField("mean_file") else mean
+            target -= mean[:, rows, columns] if self.param.HasField("mean_file") else mean
         target *= np.float32(self.param.scale)
-        out_labels[:, ::step] = labels[window]
+        out_labels[:, ::step] = labels[rows, columns]
 
     def _scaled(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         factors = self.param.scale_factors

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "HDF5Output.hdf5_output_param.file_name": "is where it writes; test_hdf5_output.py",
 }

@@ -45,6 +45,17 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "{type}" center_loss_param {{ cluster_num: 3 loss_weight: 0.5 alpha: 0.7 }}',
+            [(4, 5), (4,)],
+            [(6, 5), (6,)],
+            fills=[normal, labels(3)],
+            gradient=False,
+            note=NOT_TRUE,
+        )
+        for type in ("MovingCenterLoss", "CenterLoss")
+    ),
+    *(
+        Case(
             f'type: "CosinAddm" cosin_add_m_param {{ {params} }}',
             [(7, 3), (7,)],
             [(4, 5, 1), (4,)],
