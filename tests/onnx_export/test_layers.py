@@ -129,7 +129,7 @@ LAYERS = {
     "NormL2": ([IMAGE], 'type: "NormL2"'),
     "NormL2 flat": ([(3, 7)], 'type: "NormL2"'),
     "UnitNormalize": ([IMAGE], 'type: "UnitNormalize" top: "norms"'),
-    "UnitNormalize L1": ([(3, 7)], 'type: "UnitNormalize" normalize_param { normalize_type: 'L1' }'),
+    "UnitNormalize L1": ([(3, 7)], "type: \"UnitNormalize\" normalize_param { normalize_type: 'L1' }"),
     "Insanity": ([IMAGE], 'type: "Insanity"'),
     "ReLU": ([IMAGE], 'type: "ReLU"'),
     "ReLU slope": ([IMAGE], 'type: "ReLU" relu_param { negative_slope: 0.3 }'),
