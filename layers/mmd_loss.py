@@ -40,8 +40,9 @@ class MMDLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = [blob.shape for blob in bottom]
-        sizes = {blob.count // max(blob.num, 1) for blob in bottom}
-        if len(sizes) > 1 or not all(blob.count for blob in bottom):
+        if not all(blob.count for blob in bottom):
+            raise self.error(f"the bottoms have the shapes {shapes}: there is nothing to take a loss of")
+        if len({blob.count // blob.num for blob in bottom}) > 1:
             raise self.error(f"the bottoms have the shapes {shapes}; expected examples of one size in both")
         top[0].reshape()
 

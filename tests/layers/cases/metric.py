@@ -140,26 +140,17 @@ CASES = [
     Case('type: "NormL2"', [(4, 3, 2)], [(2, 5)]),
     *(
         Case(
-            f'type: "{type}" inner_product_param {{ num_output: 4 {params} }}',
+            f'type: "NormalizedInnerProduct" inner_product_param {{ num_output: 4 {params} }}',
             [(3, *shape)],
             [(2, *shape)],
             fixed_params=[0],
             gradient=False,
             note="of the weights " + NOT_TRUE,
         )
-        for type, params, shape in (
-            (
-                "NormalizedInnerProduct",
-                "weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }",
-                (2, 3),
-            ),
-            (
-                "NormalizedInnerProduct",
-                "weight_filler { type: 'gaussian' } transpose: true bias_term: false",
-                (5,),
-            ),
-            ("NormalizedInnerProduct", "weight_filler { type: 'gaussian' } axis: 2", (2, 7)),
-            ("InnerProduct", "weight_filler { type: 'gaussian' } normalize: true", (5,)),
+        for params, shape in (
+            ("weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }", (2, 3)),
+            ("weight_filler { type: 'gaussian' } transpose: true bias_term: false", (5,)),
+            ("weight_filler { type: 'gaussian' } axis: 2", (2, 7)),
         )
     ),
     *(
