@@ -20,7 +20,8 @@ class Mixup(Layer):
     bottom[0]: N x ...; bottom[1]: N whole labels, or N x classes shares. top[0]: w x + (1 - w) y, where y are the
     examples in a random order; top[1]: the labels' shares mixed so, N x classes (mixup_param.cls_num of labels that are
     numbers). w is drawn once a batch, after the order, from the beta distribution of mixup_param.alpha twice.
-    There is no backward. Raises LayerError for alpha not above 0, fewer than two classes, and labels that do not fit.
+    There is no backward. Raises LayerError for alpha not above 0 or above 1e6, fewer than two classes, and labels that
+    do not fit.
     Source: MixupLayer of Wheatly2's bag of tricks; Zhang et al., mixup (2018).
     """
 
@@ -31,10 +32,9 @@ class Mixup(Layer):
     has_backward = False
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if not self.layer_param.mixup_param.alpha > 0:
-            raise self.error(
-                f"mixup_param.alpha is {self.layer_param.mixup_param.alpha:g}; it must be above 0"
-            )
+        alpha = self.layer_param.mixup_param.alpha
+        if not 0 < alpha <= 1e6:
+            raise self.error(f"mixup_param.alpha is {alpha:g}; it must be above 0, 1e6 at most")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, labels = bottom[0].shape, bottom[1].shape

@@ -22,7 +22,7 @@ class MMDLoss(LossLayer):
     mean squared distance of all pairs (of the first batch, with fix_gamma). The gradient is that of the sum over the
     number of draws, g taken as a number, and 0 where a domain has one example. Four draws of the global stream each.
     The fork computes it on the GPU alone, with the C library's random numbers, and draws anew for the gradient.
-    Raises LayerError for features of other sizes, for kernel_num below 1 or kernel_mul not above 0.
+    Raises LayerError for features of other sizes, for kernel_num not from 1 to 1000 or kernel_mul not above 0.
     Source: MMDLossLayer of thuml's Caffe; Long et al., Deep Adaptation Networks (2015).
     """
 
@@ -33,9 +33,9 @@ class MMDLoss(LossLayer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.gamma: float | None = None
         param = self.layer_param.mmd_param
-        if param.kernel_num < 1 or not param.kernel_mul > 0:
+        if not 1 <= param.kernel_num <= 1000 or not param.kernel_mul > 0:
             raise self.error(
-                f"kernel_num is {param.kernel_num}, kernel_mul {param.kernel_mul:g}; expected 1 at least, and above 0"
+                f"kernel_num is {param.kernel_num}, kernel_mul {param.kernel_mul:g}; expected 1 to 1000, and above 0"
             )
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

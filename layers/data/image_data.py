@@ -79,7 +79,7 @@ class ImageData(ImageBatches):
     def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
         entry, param = self.entries[self.list.index], self.image_param
         flag = cv2.IMREAD_COLOR if param.is_color else cv2.IMREAD_GRAYSCALE
-        image = resized(read_image(self, param.root_folder + entry.path, flag, entry.place), param)
+        image = resized(self, read_image(self, param.root_folder + entry.path, flag, entry.place), param)
         return image.transpose(2, 0, 1), entry.label, f"{entry.place}: '{entry.path}'"
 
     def advance(self) -> None:

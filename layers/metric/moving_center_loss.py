@@ -39,7 +39,7 @@ class MovingCenterLoss(LossLayer):
         param = self.layer_param.center_loss_param
         if param.cluster_num < 1:
             raise self.error(f"cluster_num is {param.cluster_num}; it must be at least 1")
-        self.centres = np.zeros((param.cluster_num, check_one_label_each(self, bottom)[1]), bottom[0].dtype)
+        self.centres = Blob((param.cluster_num, check_one_label_each(self, bottom)[1]), bottom[0].dtype).data
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
