@@ -256,6 +256,37 @@ class Rng:
         limit = bisect.bisect_right(range(2**32), p * kind(2**32 - 1), key=kind) - 1
         _at_most(*self._stream, np.uint32(limit), out.reshape(-1))
 
+    def beta(self, alpha: float, beta: float) -> float:
+        """A number of the beta distribution. Raises CaffeCompatError unless both params are above 0, 1e6 at most."""
+        if not (0 < alpha <= 1e6 and 0 < beta <= 1e6):  # float32 finds none beyond
+            raise CaffeCompatError(
+                f"a beta distribution of {alpha} and {beta}: both must be above 0, 1e6 at most"
+            )
+        first, second = self._gamma(np.float32(alpha)), self._gamma(np.float32(beta))
+        return float(first / (first + second))
+
+    def _gamma(self, alpha: np.float32) -> np.float32:
+        """A number of the gamma distribution. Source: boost's gamma_distribution; Knuth, 3.4.1."""
+        one = np.float32(1)
+        if alpha == one:
+            return np.float32(_exponential(*self._stream))
+        if alpha < one:
+            part = np.float32(math.e) / (alpha + np.float32(math.e))
+            while True:
+                u, y = np.float32(_unit(*self._stream)), np.float32(_exponential(*self._stream))
+                x = np.exp(-y / alpha) if u < part else one + y
+                limit = part * np.exp(-x) if u < part else part + (one - part) * x ** (alpha - one)
+                if u < limit:
+                    return x
+        root = np.sqrt(2 * alpha - one)
+        while True:
+            y = np.tan(np.float32(math.pi) * np.float32(_unit(*self._stream)))
+            x = root * y + alpha - one
+            if x > 0:
+                limit = (one + y * y) * np.exp((alpha - one) * np.log(x / (alpha - one)) - root * y)
+                if _unit(*self._stream) <= limit:
+                    return x
+
     def get_state(self) -> tuple[np.ndarray, int]:
         """The 624 words (uint32) and how many draws of the present twist are used up: for an exact resume."""
         words, _, position = self._stream

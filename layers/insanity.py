@@ -33,6 +33,7 @@ class Insanity(InPlaceLayer):
             raise self.error(
                 f"lb is {self.low:g}, ub {self.high:g}; lb must be below ub, neither be 0, and their sum not be 0"
             )
+        self.mean_slope = (self.high - self.low) / (math.log(abs(self.high)) - math.log(abs(self.low)))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
@@ -41,7 +42,7 @@ class Insanity(InPlaceLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = bottom[0].data
-        slopes = np.float32((self.high - self.low) / (math.log(abs(self.high)) - math.log(abs(self.low))))
+        slopes = np.float32(self.mean_slope)
         if self.phase == TRAIN:
             slopes = np.empty(x.shape, np.float32)
             caffe_rng().uniform(self.low, self.high, slopes)

@@ -22,7 +22,7 @@ class MMDLoss(LossLayer):
     mean squared distance of all pairs (of the first batch, with fix_gamma). The gradient is that of the sum over the
     number of draws, g taken as a number, and 0 where a domain has one example. Four draws of the global stream each.
     The fork computes it on the GPU alone, with the C library's random numbers, and draws anew for the gradient.
-    Raises LayerError for features of other sizes, and for kernel_num below 1.
+    Raises LayerError for features of other sizes, for kernel_num not from 1 to 1000 or kernel_mul not above 0.
     Source: MMDLossLayer of thuml's Caffe; Long et al., Deep Adaptation Networks (2015).
     """
 
@@ -32,13 +32,17 @@ class MMDLoss(LossLayer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.gamma: float | None = None
-        if self.layer_param.mmd_param.kernel_num < 1:
-            raise self.error(f"kernel_num is {self.layer_param.mmd_param.kernel_num}; it must be at least 1")
+        param = self.layer_param.mmd_param
+        if not 1 <= param.kernel_num <= 1000 or not param.kernel_mul > 0:
+            raise self.error(
+                f"kernel_num is {param.kernel_num}, kernel_mul {param.kernel_mul:g}; expected 1 to 1000, and above 0"
+            )
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = [blob.shape for blob in bottom]
-        sizes = {blob.count // max(blob.num, 1) for blob in bottom}
-        if len(sizes) > 1 or not all(blob.count for blob in bottom):
+        if not all(blob.count for blob in bottom):
+            raise self.error(f"the bottoms have the shapes {shapes}: there is nothing to take a loss of")
+        if len({blob.count // blob.num for blob in bottom}) > 1:
             raise self.error(f"the bottoms have the shapes {shapes}; expected examples of one size in both")
         top[0].reshape()
 
@@ -82,10 +86,9 @@ class MMDLoss(LossLayer):
     def _kernel(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The kernel of squared distances, and its slope by the difference, over the difference."""
         param = self.layer_param.mmd_param
-        gammas = (
-            self.gamma
-            / param.kernel_mul ** (param.kernel_num // 2)
-            * param.kernel_mul ** np.arange(param.kernel_num)
+        assert self.gamma is not None
+        gammas = self.gamma * np.float64(param.kernel_mul) ** (
+            np.arange(param.kernel_num) - param.kernel_num // 2
         )
         values = np.exp(-gammas[:, None] * square)
         return values.sum(axis=0), (-2 * gammas[:, None] * values).sum(axis=0).astype(square.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class SelectChannels(Layer):
             above.data[...] = np.take(below.data, self.kept, axis=self.axis)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        places = (*[slice(None)] * self.axis, self.kept)
+        places: Any = (*[slice(None)] * self.axis, self.kept)
         for below, above, wanted in zip(bottom, top, propagate_down, strict=True):
             if wanted:
                 below.diff[...] = 0

@@ -150,3 +150,13 @@ def test_the_global_stream_starts_anew_with_a_seed_and_differs_without(monkeypat
 def test_bad_params_are_refused(call, message):
     with pytest.raises(CaffeCompatError, match=message):
         call(Rng(0), np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.2, 0.2), (1, 1), (1, 3), (2.5, 0.7)])
+def test_beta_has_the_moments(alpha, beta):
+    rng = Rng(5)
+    values = np.array([rng.beta(alpha, beta) for _ in range(4000)])
+    assert ((values >= 0) & (values <= 1)).all()
+    total = alpha + beta
+    assert values.mean() == pytest.approx(alpha / total, abs=0.03)
+    assert values.var() == pytest.approx(alpha * beta / total**2 / (total + 1), abs=0.01)

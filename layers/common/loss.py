@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -131,4 +132,4 @@ def check_one_label_each(layer: Layer, bottom: Sequence[Blob]) -> tuple[int, int
             f"bottom[1] has {bottom[1].count} labels (shape {bottom[1].shape}); bottom[0] {bottom[0].shape} "
             f"needs {examples}, one an example"
         )
-    return examples, bottom[0].count // examples
+    return examples, math.prod(bottom[0].shape[1:])

@@ -61,7 +61,7 @@ class Local(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0].data.reshape(-1, *self.size)
-        seeds = top[0].diff.reshape(len(top[0].diff), -1, self.size[1])
+        seeds = top[0].diff.reshape(*top[0].shape[:2], self.size[1])
         if len(self.blobs) > 1 and self.propagates_to(1):
             self.blobs[1].diff[0, 0] += seeds.sum(axis=0)
         for i, seed in enumerate(seeds):

@@ -45,7 +45,7 @@ class ImageData(ListedBatches):
     of LisaAnne's Caffe.
     """
 
-    reads = ("transform_param", "image_data_param")
+    reads: tuple[str, ...] = ("transform_param", "image_data_param")
     top_count = (1, 2)
     without_effect = (*WITHOUT_EFFECT, "transform_param.flow")  # LisaAnne's Caffe has it for other layers
     refused = {
@@ -82,7 +82,7 @@ class ImageData(ListedBatches):
     def current(self) -> tuple[np.ndarray, int | np.ndarray, str]:
         entry, param = self.entry, self.image_param
         flag = cv2.IMREAD_COLOR if param.is_color else cv2.IMREAD_GRAYSCALE
-        image = resized(read_image(self, param.root_folder + entry.path, flag, entry.place), param)
+        image = resized(self, read_image(self, param.root_folder + entry.path, flag, entry.place), param)
         return image.transpose(2, 0, 1), entry.label, f"{entry.place}: '{entry.path}'"
 
 

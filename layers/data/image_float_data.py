@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from typing import Any
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.data.image_data import Entry, ImageData, read_number_list
@@ -54,7 +53,7 @@ class ImageFloatData(ImageData):
         for weights in top[2:]:
             weights.reshape(self.batch_size)
 
-    def write_labels(self, top: Sequence[Blob], i: int, label: np.ndarray) -> None:
+    def write_labels(self, top: Sequence[Blob], i: int, label: Any) -> None:
         top[1].data[i] = label[: self.label_shape[0]]
         for weights in top[2:]:
             weights.data[i] = label[-1]

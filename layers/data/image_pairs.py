@@ -55,7 +55,9 @@ class ImagePairs(Layer):
     def read_map(self, pair: Pair, how: int = cv2.INTER_LINEAR) -> np.ndarray:
         """A grey image of the list's second column, resized as the first; how: cv2's interpolation."""
         path = self.source().root_folder + pair.labels
-        return resized(read_image(self, path, cv2.IMREAD_GRAYSCALE, pair.place), self.source(), how)[:, :, 0]
+        return resized(self, read_image(self, path, cv2.IMREAD_GRAYSCALE, pair.place), self.source(), how)[
+            :, :, 0
+        ]
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.source()
@@ -96,7 +98,7 @@ class ImagePairs(Layer):
         """The image (channels x height x width), its labels (height x width), and its name for errors."""
         pair, param = self.pairs[self.list.index], self.source()
         flag = cv2.IMREAD_COLOR if param.is_color else cv2.IMREAD_GRAYSCALE
-        image = resized(read_image(self, param.root_folder + pair.path, flag, pair.place), param)
+        image = resized(self, read_image(self, param.root_folder + pair.path, flag, pair.place), param)
         return image.transpose(2, 0, 1), self.read_labels(pair, image), f"{pair.place}: '{pair.path}'"
 
     def _shape_tops(self, top: Sequence[Blob], image: np.ndarray) -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.kernels.rounding import c_round
 from caffe_compat.prototxt.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 
+MOST_ALONG = 2**15 - 1  # of what OpenCV takes everywhere
+
 
 def resized(
-    image: np.ndarray, param: ImageDataParameter | DenseImageDataParameter, how: int = cv2.INTER_LINEAR
+    owner: ErrorFactory,
+    image: np.ndarray,
+    param: ImageDataParameter | DenseImageDataParameter,
+    how: int = cv2.INTER_LINEAR,
 ) -> np.ndarray:
     """The image (height x width x channels) at new_height x new_width, at new_dim along the shorter side, or at least
-    min_height x min_width, where the message has these; else as it is. how: cv2's interpolation for new_height."""
+    min_height x min_width, where the message has these; else as it is. how: cv2's interpolation for new_height.
+
+    Raises owner's error for sizes that are too large.
+    """
     height, width = param.new_height, param.new_width
     if isinstance(param, ImageDataParameter) and param.new_dim:
         height, width = _short_side(image, param.new_dim)
@@ -22,6 +31,16 @@ def resized(
         height, width = _at_least(image, param.min_height, param.min_width)
     if not height:
         return image
+    return resize(owner, image, height, width, how)
+
+
+def resize(owner: ErrorFactory, image: np.ndarray, height: int, width: int, how: int) -> np.ndarray:
+    """cv2's resize, of height x width x channels. Raises owner's error for sizes that it does not take."""
+    if not (0 < height <= MOST_ALONG and 0 < width <= MOST_ALONG):
+        raise owner.error(
+            f"an image cannot be resized to {height} x {width}; both must be from 1 to {MOST_ALONG}: check new_height, "
+            "new_width, new_dim and scale_factors"
+        )
     return cv2.resize(image, (width, height), interpolation=how).reshape(height, width, image.shape[2])
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.data.image_size import resize
 from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.rng import Rng, caffe_rng
 
@@ -24,8 +25,10 @@ class PairTransformer(DataTransformer):
         param = layer.layer_param.transform_param
         if bool(param.crop_height) != bool(param.crop_width) or (param.crop_size and param.crop_height):
             raise layer.error("give crop_size, or both crop_height and crop_width")
-        if any(not factor > 0 for factor in param.scale_factors):
-            raise layer.error(f"scale_factors are {list(param.scale_factors)}; they must be above 0")
+        if any(not 0 < factor < 2**15 for factor in param.scale_factors):
+            raise layer.error(
+                f"scale_factors are {list(param.scale_factors)}; they must be above 0, and below 2^15"
+            )
         self.padding = padding
         super().__init__(layer)
 
@@ -58,14 +61,14 @@ class PairTransformer(DataTransformer):
                 "(new_height and new_width), give a crop that fits, or set batch_size: 1"
             )
         y, x = self._place(labels.shape)
-        window = np.s_[y : y + out.shape[1], x : x + out.shape[2]]
+        rows, columns = slice(y, y + out.shape[1]), slice(x, x + out.shape[2])
         step = -1 if mirror else 1
         target = out[:, :, ::step]
-        target[...] = pixels[window].transpose(2, 0, 1)
+        target[...] = pixels[rows, columns].transpose(2, 0, 1)
         if mean is not None:
-            target -= mean[:, window[0], window[1]] if self.param.HasField("mean_file") else mean
+            target -= mean[:, rows, columns] if self.param.HasField("mean_file") else mean
         target *= np.float32(self.param.scale)
-        out_labels[:, ::step] = labels[window]
+        out_labels[:, ::step] = labels[rows, columns]
 
     def _scaled(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         factors = self.param.scale_factors
@@ -73,14 +76,8 @@ class PairTransformer(DataTransformer):
         if factor == 1:
             return pixels, labels
         height, width = (int(np.float32(n) * factor) for n in labels.shape)
-        if not height or not width:
-            raise self.layer.error(
-                f"the scale factor {factor:g} leaves nothing of an image of {labels.shape}"
-            )
-        scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-        return scaled.reshape(height, width, pixels.shape[2]), cv2.resize(
-            labels, (width, height), interpolation=cv2.INTER_NEAREST
-        )
+        scaled = resize(self.layer, pixels, height, width, cv2.INTER_LINEAR)
+        return scaled, resize(self.layer, labels[:, :, None], height, width, cv2.INTER_NEAREST)[:, :, 0]
 
     def _padded(
         self, pixels: np.ndarray, labels: np.ndarray, mean: np.ndarray | None

@@ -39,6 +39,8 @@ class AdaCosAddmScale(AngularMargin):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().forward(bottom, top)
+        if not bottom[0].count:
+            return
         cosines = bottom[0].data.reshape(self.view)
         angle = min(float(np.arccos(np.clip(cosines, -1, 1)).mean()), math.pi / 4)
         others = cosines.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ class AngularMargin(Layer):
 
 def own_classes(layer: Layer, bottom: Sequence[Blob]) -> tuple[np.ndarray, np.ndarray]:
     """The examples that have a class, and which. Raises LayerError for a label that is neither a class nor -1."""
-    labels = class_labels(layer, bottom[1], bottom[0].count // max(bottom[0].num, 1), ignore=-1)
+    labels = class_labels(layer, bottom[1], math.prod(bottom[0].shape[1:]), ignore=-1)
     examples = np.flatnonzero(labels >= 0)
     return examples, labels[examples]
 

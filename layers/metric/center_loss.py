@@ -28,6 +28,7 @@ class CenterLoss(LossLayer):
     reads = ("center_loss_param",)
     origin = "caffe-face"
     param_axes = (("class", "input"),)
+    without_effect = tuple(f"center_loss_param.{name}" for name in ("alpha", "loss_weight"))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.center_loss_param

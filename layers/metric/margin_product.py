@@ -30,6 +30,7 @@ class MarginProduct(Layer):
     top_count = (1, 2)
     no_gradient = (1,)
     param_axes = (("output", "input"),)
+    size: np.ndarray
 
     def param(self) -> MarginInnerProductParameter | LargeMarginInnerProductParameter:
         """The layer's message."""

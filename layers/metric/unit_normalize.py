@@ -40,7 +40,8 @@ class UnitNormalize(InPlaceLayer):
         self.norm_type = param.normalize_type if of_param else older.normalize_type
         if self.norm_type not in ("L1", "L2"):
             raise self.error(f"normalize_type is '{self.norm_type}'; expected L1 or L2")
-        self.takes_norms = param.bp_norm and len(top) > 1
+        self.tops = len(top)
+        self.takes_norms = param.bp_norm and self.tops > 1
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape

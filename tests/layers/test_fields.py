@@ -43,6 +43,7 @@ ELSEWHERE = {
         f"MatWrite.mat_write_param.{name}": "is where it writes; test_mat_files.py"
         for name in ("prefix", "source", "strip", "period")
     },
+    "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MemoryData.transform_param.mean_file": "is read, and then not used; test_memory_data.py",
     "DetectionAccuracy.detection_accuracy_param.coord_num": "has to be 4; test_anchor_accuracies.py",
     "DetectionData.detection_data_param.coord_num": "has to be 4; test_object_data.py",

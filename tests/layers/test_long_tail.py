@@ -111,6 +111,9 @@ def test_what_is_not_there_says_the_way_out(name):
 @pytest.mark.parametrize(
     ("text", "bottoms", "message"),
     [
+        ("'Mixup' mixup_param { alpha: 0 }", [X, X], "alpha is 0"),
+        ("'Mixup'", [X, np.ones(3)], "there are 0 classes"),
+        ("'Mixup'", [X, np.ones(2)], "a label for each example"),
         ("'Flip'", [np.ones((1, 1, 1, 2, 2))], "at most 4 axes"),
         ("'SelectChannels' filter_param { num_output: 5 }", [X], "num_output is 5"),
         ("'ChannelScale'", [X, X], "one number for each pixel"),
@@ -130,7 +133,7 @@ def test_what_is_not_there_says_the_way_out(name):
 )
 def test_what_is_wrong(text, bottoms, message):
     with pytest.raises(LayerError, match=message):
-        Runner(f"type: {text}", bottoms)
+        Runner(f"type: {text}", bottoms, tops=2)
 
 
 def test_places_in_a_local_layer_are_fixed():

@@ -48,6 +48,8 @@ NO_TOP = {
     },
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
+    "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
+    "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",

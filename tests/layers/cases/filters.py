@@ -142,6 +142,14 @@ CASES = [
         [(4, 3, 2, 5)],
         fills=[apart],
     ),
+    Case(
+        f'type: "InnerProduct" inner_product_param {{ num_output: 4 normalize: true {FILLERS} }}',
+        [(3, 5)],
+        [(2, 5)],
+        fixed_params=[0, 1],
+        gradient=False,
+        note="of the weights the original's gradient is not the true one; test_metric.py",
+    ),
     Case('type: "Embed" embed_param { num_output: 5 input_dim: 7 }', [(2, 3)], [(6, 1)], fills=[labels(7)]),
     Case(
         'type: "Embed" embed_param { num_output: 3 input_dim: 4 bias_term: false }',

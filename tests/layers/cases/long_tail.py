@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import TEST
-from layers.harness import Case, normal, unit
+from layers.harness import Case, labels, normal, unit
 
 
 def large(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
@@ -123,6 +123,18 @@ CASES = [
             ("normalized: 1 coarse_weight: 0", 2, "takes the size of the face as a number, as the original"),
             ("normalized: 1 normalized_type: 1", 3, "leaves the factors out, as the original"),
         )
+    ),
+    *(
+        Case(
+            f'type: "Mixup" mixup_param {{ {params} }}',
+            [(6, 3, 2), label],
+            [(4, 5), (4, *label[1:])],
+            fills=[normal, fill],
+            tops=2,
+            gradient=False,
+            note="has no backward",
+        )
+        for params, label, fill in (("cls_num: 4", (6,), labels(4)), ("alpha: 0.4", (6, 3), shares))
     ),
     *(
         Case(

@@ -45,6 +45,17 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "{type}" center_loss_param {{ cluster_num: 3 loss_weight: 0.5 alpha: 0.7 }}',
+            [(4, 5), (4,)],
+            [(6, 5), (6,)],
+            fills=[normal, labels(3)],
+            gradient=False,
+            note=NOT_TRUE,
+        )
+        for type in ("MovingCenterLoss", "CenterLoss")
+    ),
+    *(
+        Case(
             f'type: "CosinAddm" cosin_add_m_param {{ {params} }}',
             [(7, 3), (7,)],
             [(4, 5, 1), (4,)],
@@ -129,26 +140,17 @@ CASES = [
     Case('type: "NormL2"', [(4, 3, 2)], [(2, 5)]),
     *(
         Case(
-            f'type: "{type}" inner_product_param {{ num_output: 4 {params} }}',
+            f'type: "NormalizedInnerProduct" inner_product_param {{ num_output: 4 {params} }}',
             [(3, *shape)],
             [(2, *shape)],
             fixed_params=[0],
             gradient=False,
             note="of the weights " + NOT_TRUE,
         )
-        for type, params, shape in (
-            (
-                "NormalizedInnerProduct",
-                "weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }",
-                (2, 3),
-            ),
-            (
-                "NormalizedInnerProduct",
-                "weight_filler { type: 'gaussian' } transpose: true bias_term: false",
-                (5,),
-            ),
-            ("NormalizedInnerProduct", "weight_filler { type: 'gaussian' } axis: 2", (2, 7)),
-            ("InnerProduct", "weight_filler { type: 'gaussian' } normalize: true", (5,)),
+        for params, shape in (
+            ("weight_filler { type: 'gaussian' } bias_filler { type: 'gaussian' }", (2, 3)),
+            ("weight_filler { type: 'gaussian' } transpose: true bias_term: false", (5,)),
+            ("weight_filler { type: 'gaussian' } axis: 2", (2, 7)),
         )
     ),
     *(

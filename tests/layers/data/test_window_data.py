@@ -187,6 +187,13 @@ def test_windows_without_a_pixel(folder, box, params):
             runner.forward()
 
 
+def test_in_the_order_of_the_file(folder):
+    runner = data(folder, "shuffle: false")
+    labels = [label if overlap >= 0.4 else 0 for _, label, overlap, _ in WINDOWS]
+    got = np.concatenate([runner.forward()[1] for _ in range(2)])
+    assert got.tolist() == [labels[i % len(labels)] for i in range(14)]
+
+
 def test_no_files(folder):
     (folder / "windows.txt").write_text("")
     with pytest.raises(LayerError, match=r"the window file '.*' is empty"):

@@ -27,6 +27,19 @@ def test_the_gradient_of_centres():
     np.testing.assert_allclose(x_diff, 0.5 * (X - centres.data[LABELS]) / 5)
 
 
+def test_centres_that_move():
+    text = "type: 'CenterLoss' center_loss_param { cluster_num: 4 loss_weight: 0.5 alpha: 0.7 }"
+    runner, centres = Runner(text, [X, LABELS], dtype=np.float64), np.zeros((4, 4))
+    for _ in range(3):
+        differences = X - centres[LABELS]
+        np.testing.assert_allclose(runner.forward()[0], 0.5 * (differences**2).sum() / 10)
+        np.testing.assert_allclose(runner.backward([np.array(3.0)], [True, False])[0], 0.5 * differences)
+        for c in range(4):
+            mine = differences[c == LABELS]
+            centres[c] += 0.7 * 0.5 * mine.sum(axis=0) / (1 + len(mine))
+    np.testing.assert_allclose(runner.layer.get_state()["centres"], centres)
+
+
 def test_features_begin_at_the_axis():
     with pytest.raises(LayerError, match="expected a label for each example, and 3 features"):
         Runner("type: 'CenterLoss' center_loss_param { num_output: 4 axis: 2 }", [np.ones((5, 2, 3)), LABELS])

@@ -161,6 +161,25 @@ def mmd_loss(given: Given) -> list[np.ndarray]:
     return [np.array(loss)]
 
 
+def mixup(given: Given) -> list[np.ndarray]:
+    (x, labels), param, rng = given.bottom, given.param.mixup_param, Rng(given.seed)
+    order = np.arange(len(x))
+    rng.shuffle(order)
+    own = rng.beta(param.alpha, param.alpha)
+    mixed, shares = (
+        np.zeros(x.shape),
+        np.zeros((len(x), labels.shape[1] if labels.ndim == 2 else param.cls_num)),
+    )
+    for i in range(len(x)):
+        for j, weight in ((i, own), (order[i], 1 - own)):
+            mixed[i] += weight * x[j]
+            if labels.ndim == 2:
+                shares[i] += weight * labels[j]
+            else:
+                shares[i, int(labels[j])] += weight
+    return [mixed, shares]
+
+
 NAIVE = {
     "ChannelScale": channel_scale,
     "ConsistencyLoss": consistency_loss,
@@ -170,6 +189,7 @@ NAIVE = {
     "Local": local,
     "MMDLoss": mmd_loss,
     "ManhattanLoss": manhattan_loss,
+    "Mixup": mixup,
     "Noise": noise,
     "SelectChannels": select_channels,
     "SoftmaxCrossEntropyLoss": softmax_cross_entropy_loss,

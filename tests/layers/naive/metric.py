@@ -28,6 +28,8 @@ def with_own(given: Given, change) -> np.ndarray:
 
 
 def center_loss(given: Given) -> list[np.ndarray]:
+    if given.param.center_loss_param.HasField("cluster_num"):
+        return moving_center_loss(given)
     (x, labels), (centres,), param = given.bottom, given.blobs, given.param.center_loss_param
     total = 0.0
     for row, label in zip(rows_of(x, 1), labels.ravel().astype(int), strict=True):
@@ -35,6 +37,12 @@ def center_loss(given: Given) -> list[np.ndarray]:
             total += abs(value - centre) if param.distance_type == "L1" else (value - centre) ** 2 / 2
     assert centres.shape == (param.num_output, math.prod(x.shape[range(x.ndim)[param.axis] :]))
     return [np.array(total / len(x))]
+
+
+def moving_center_loss(given: Given) -> list[np.ndarray]:
+    param = given.param.center_loss_param
+    assert param.cluster_num > given.bottom[1].max()
+    return [np.array(param.loss_weight * (given.bottom[0] ** 2).sum() / len(given.bottom[0]) / 2)]
 
 
 def shifted(cosine: float, m: float) -> float:
@@ -197,6 +205,7 @@ NAIVE = {
     "LabelSpecificAdd": label_specific_add,
     "LargeMarginInnerProduct": large_margin_inner_product,
     "MarginInnerProduct": margin_inner_product,
+    "MovingCenterLoss": moving_center_loss,
     "NormL2": norm_l2,
     "NormalizedInnerProduct": normalized_inner_product,
     "TripletLoss": triplet_loss,
