@@ -15,7 +15,7 @@ def check_rows(layer: Layer, labels: Blob, images: int) -> None:
     if labels.num != images or labels.count % (images * ROW) or not labels.count:
         raise layer.error(
             f"the labels have the shape {labels.shape}; expected rows of class, x, y, width and height for each of "
-            f"{images} images, {images} x 1 x T x {ROW}"
+            f"{images} images, as {(images, 1, 300, ROW)}"
         )
 
 
