@@ -70,9 +70,9 @@ class Chain(Fused):
             if isinstance(layer, BatchNorm):
                 mean, factor = layer.global_stats()
                 scale, shift = scale * factor, (shift - mean) * factor
-                own, bias = layer.scale_and_bias()
-                if own is not None:
-                    scale, shift = scale * own, shift * own + bias
+                if layer.has_scale_bias:
+                    factor, term = layer.scale_and_bias()
+                    scale, shift = scale * factor, shift * factor + term
             elif isinstance(layer, Scale):
                 factor = layer.blobs[0].data
                 scale, shift = scale * factor, shift * factor
