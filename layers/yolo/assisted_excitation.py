@@ -23,7 +23,8 @@ class AssistedExcitation(FollowsTraining):
     at the first row of zeros. bottom[2]: N x H x W, as a rule the mean over the channels. alpha falls from 1 to 0
     with a cosine over the first three quarters of the training. The other images stay as they are, and bottom[2] gets
     the gradient 0: both are the original's, which leaves that diff unwritten. Raises LayerError for shapes that do
-    not fit. Source: AssistedExcitationLayer of the Caffe of MobileNet-YOLO; Derakhshani and others (2019).
+    not fit.
+    Source: AssistedExcitationLayer of the Caffe of MobileNet-YOLO; Derakhshani and others (2019).
     """
 
     reads = ()

@@ -36,7 +36,7 @@ class RegionLoss(LossLayer):
     reads = ("region_loss_param",)
     origin = "Intel's Caffe"
     without_effect = tuple(
-        f"region_loss_param.{name}" for name in ("softmax", "jitter", "absolute", "random")
+        f"region_loss_param.{name}" for name in ("side", "softmax", "jitter", "absolute", "random")
     )
     refused = {
         "region_loss_param.coords": "a box has 4 numbers; remove it",

@@ -19,8 +19,8 @@ class SegmentationEvaluate(Layer):
     bottom[0]: N x C x H x W, from 0 to 1; bottom[1]: N x C x H' x W' labels. top[0]: 1 x 1 x 1 x C; 0 where nothing
     agrees. Of other sizes, bottom[0] is rounded down to whole 255ths and scaled (cv2's INTER_AREA), and a class that
     has no labels and no agreement is -1. Raises LayerError without segmentation_evaluate_param.num_classes, which
-    counts no further, and for shapes that do not fit. Source: SegmentationEvaluateLayer of the Caffe of
-    MobileNet-YOLO.
+    counts no further, and for shapes that do not fit.
+    Source: SegmentationEvaluateLayer of the Caffe of MobileNet-YOLO.
     """
 
     reads = ("segmentation_evaluate_param",)

@@ -26,8 +26,8 @@ class Yolov3DetectionOutput(Layer):
     box's is above confidence_threshold. With gaussian_box each of a box's four numbers has its uncertainty behind it
     (9 + classes channels), and the score is multiplied by one less their mean; the original's CPU code reads the
     score from memory that was never written. top[0]: 1 x 1 x D x 7, see detections.py. Raises LayerError for params
-    and shapes that do not fit. Source: Yolov3DetectionOutputLayer of the Caffe of MobileNet-YOLO; Choi and others,
-    Gaussian YOLOv3 (2019).
+    and shapes that do not fit.
+    Source: Yolov3DetectionOutputLayer of the Caffe of MobileNet-YOLO; Choi and others, Gaussian YOLOv3 (2019).
     """
 
     reads = ("yolov3_detection_output_param",)
