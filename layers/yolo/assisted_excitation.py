@@ -46,7 +46,7 @@ class AssistedExcitation(FollowsTraining):
         top[0].data[...] = bottom[0].data
         height, width = bottom[0].shape[2:]
         mask = np.zeros((height, width), bool)
-        for _, x, y, w, h in truths.until(truths.read_rows(bottom[1])[0], 1).tolist():
+        for _, x, y, w, h in truths.until(truths.read_rows(self, bottom[1])[0], 1).tolist():
             columns = _pixels(x - w / 2, x + w / 2, width)
             mask[_pixels(y - h / 2, y + h / 2, height), columns] = True
         alpha = max(0.0, math.cos(min(self.progress / OVER, 2) * math.pi / 2))

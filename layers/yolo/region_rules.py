@@ -27,7 +27,9 @@ class MobileNetYoloRules:
 
     def objects(self, labels: Blob, images: int) -> Objects:
         """Rows of class, x, y, w, h; the list to compare with ends where x is 0, the list to match where w is 0."""
-        return [(truths.until(rows, 1), truths.until(rows, 3)) for rows in truths.read_rows(labels)]
+        return [
+            (truths.until(rows, 1), truths.until(rows, 3)) for rows in truths.read_rows(self.layer, labels)
+        ]
 
     def class_of(self, label: float) -> int:
         """The class that a row's number means."""

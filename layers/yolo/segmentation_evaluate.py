@@ -55,6 +55,7 @@ class SegmentationEvaluate(Layer):
 
     def _scaled(self, found: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         """Which pixels count, of another size."""
-        whole = (found * 255).astype(np.int64).astype(np.uint8)
+        with np.errstate(invalid="ignore"):
+            whole = (found * 255).astype(np.int64).astype(np.uint8)
         limit = int(np.float32(self.param.threshold) * np.float32(255))
         return np.stack([cv2.resize(c, size[::-1], interpolation=cv2.INTER_AREA) > limit for c in whole])

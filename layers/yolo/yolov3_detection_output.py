@@ -45,6 +45,8 @@ class Yolov3DetectionOutput(Layer):
                 f"there are {len(bottom)} bottoms, mask_group_num is {groups} and there are {len(param.anchors_scale)} "
                 "of anchors_scale; give one of these a bottom"
             )
+        if min(param.anchors_scale) < 1:
+            raise self.error("an anchors_scale is 0; it is how many pixels wide a cell is")
         anchors, share = anchors_of(list(param.biases), bottom[0].dtype), len(param.mask) // groups
         if share < param.num_box or not param.num_box or max(param.mask) >= len(anchors):
             raise self.error(

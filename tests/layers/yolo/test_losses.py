@@ -82,6 +82,11 @@ LABELS = (2, 1, 6, 5)
             [(2, 25, 5, 5), LABELS],
             "those of 4 anchors",
         ),
+        (
+            ("Yolov3", "yolov3_param", f"num: 1 mask: 0 anchors_scale: 0 {PIXELS}"),
+            [(2, 25, 5, 5), LABELS],
+            "anchors_scale is 0",
+        ),
         (YOLO, [(2, 26, 5, 4), LABELS], "expected N x 27 x H x W"),
         (YOLO, [(2, 27, 5, 4), (2, 1, 6, 4)], "the labels have the shape"),
         (
@@ -123,3 +128,13 @@ def test_a_row_of_no_image():
     text = f'type: "RegionLoss" region_loss_param {{ {REGION[2]} }}'
     with pytest.raises(LayerError, match="a row of the labels names image 3; there are 2, counted from 0"):
         Runner(text, [np.zeros((2, 27, 5, 5)), rows]).forward()
+
+
+@pytest.mark.parametrize("layer", [REGION, YOLO])
+def test_labels_that_are_not_finite(layer):
+    type, name, params = layer
+    rows = centred(4)(np.random.RandomState(1), LABELS)
+    rows[1, 0, 2, 0] = np.nan
+    runner = Runner(f'type: "{type}" {name} {{ {params} }}', [np.zeros((2, 27, 5, 5)), rows])
+    with pytest.raises(LayerError, match="a number of the labels is not finite: correct the labels"):
+        runner.forward()
