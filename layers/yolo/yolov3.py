@@ -53,7 +53,6 @@ class Yolov3(LossLayer):
                 f"num is {param.num}, mask {list(param.mask)} and the biases are those of {len(self.anchors)} anchors; "
                 "mask needs num numbers of anchors, counted from 0"
             )
-
         if param.anchors_scale < 1:
             raise self.error("anchors_scale is 0; it is how many pixels wide a cell is")
 
