@@ -61,8 +61,7 @@ def layer_class(name: str) -> type[Layer]:
         raise GraphError(f"layer type '{name}': {NOT_BUILT[name]}")
     found = _classes.get(name)
     if found is None:
-        near = [known for known in layer_type_list() if known.lower() == name.lower()]
-        near = near or difflib.get_close_matches(name, layer_type_list(), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, layer_type_list(), n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(layer_type_list())}"
         raise GraphError(f"unknown layer type '{name}'; {hint}")
     return found
