@@ -98,13 +98,15 @@ class BatchNorm(InPlaceLayer):
             self.mean, variance = channels.moments(x)
             self._remember(variance, bottom[0].count // bottom[0].channels)
             self.factor = 1 / np.sqrt(variance + self.eps)
-        scale, bias = self.scale_and_bias()
-        factor = self.factor if scale is None else self.factor * scale
+        factor, bias = self.factor, None
+        if self.has_scale_bias:
+            scale, bias = self.scale_and_bias()
+            factor = factor * scale
         channels.affine(x, factor, top[0].data.reshape(self.view), centre=self.mean, bias=bias)
 
-    def scale_and_bias(self) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        """What is learned of each channel; None where a Scale layer does that."""
-        return (self.blobs[3].data, self.blobs[4].data) if self.has_scale_bias else (None, None)
+    def scale_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is learned of each channel, of a layer that has it."""
+        return self.blobs[3].data, self.blobs[4].data
 
     def global_stats(self) -> tuple[np.ndarray, np.ndarray]:
         """What the params say of each channel: its mean, and one over its standard deviation."""
@@ -124,19 +126,19 @@ class BatchNorm(InPlaceLayer):
             blob.data[...] = blob.data * self.fraction + value
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        diff, (scale, _) = top[0].diff.reshape(self.view), self.scale_and_bias()
-        if scale is not None:
+        diff = top[0].diff.reshape(self.view)
+        if self.has_scale_bias:
             self._add_param_gradients(self.kept_input(bottom, top).reshape(self.view), diff)
         if not propagate_down[0]:
             return
         x_diff = bottom[0].diff.reshape(self.view)
         if self.use_global_stats:
-            channels.affine(diff, self.factor if scale is None else self.factor * scale, x_diff)
-            return
-        x = self.kept_input(bottom, top).reshape(self.view)
-        channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
-        if scale is not None:
-            x_diff *= scale[:, None]
+            channels.affine(diff, self.factor, x_diff)
+        else:
+            x = self.kept_input(bottom, top).reshape(self.view)
+            channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
+        if self.has_scale_bias:
+            x_diff *= self.scale_and_bias()[0][:, None]
 
     def _add_param_gradients(self, x: np.ndarray, diff: np.ndarray) -> None:
         total, product = channels.sums(diff, x, self.mean)

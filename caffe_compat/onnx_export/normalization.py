@@ -38,18 +38,18 @@ def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     x, axes = bottoms[0], write.axes[bottoms[0]]
     if axes < 2:
         raise layer.error("cannot be exported to ONNX for a bottom without channels")
-    scale, bias = layer.scale_and_bias()
     if not layer.use_global_stats:
         centred, variance = _moments(write, x, [0, *range(2, axes)])
         y = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
-        if scale is None:
+        if not layer.has_scale_bias:
             return [y]
-        factor, term = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, bias))
+        learned = (values.reshape(-1, *[1] * (axes - 2)) for values in layer.scale_and_bias())
+        factor, term = map(write.floats, learned)
         return [write("Add", write("Mul", y, factor), term)]
     mean, variance, weight = (layer.blobs[i].data for i in range(3))
     share = 1 / weight[0] if weight[0] else 0
-    ones = (np.ones_like(mean), np.zeros_like(mean)) if scale is None else (scale, bias)
-    values = *ones, mean * share, variance * share
+    own = layer.scale_and_bias() if layer.has_scale_bias else (np.ones_like(mean), np.zeros_like(mean))
+    values = *own, mean * share, variance * share
     return [write("BatchNormalization", x, *map(write.floats, values), epsilon=layer.eps)]
 
 

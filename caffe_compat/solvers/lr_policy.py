@@ -113,6 +113,11 @@ class LearningRate:
                 "lr_policy 'stepearly' is in examples, and computed by no Caffe that is public; "
                 "use 'step' or 'multistep'"
             )
+        if param.monitor_test and not policy:
+            return (
+                "monitor_test, a learning rate that follows the test loss, is not done; "
+                "give an lr_policy, such as 'multistep'"
+            )
         if policy not in _FACTORS:
             near = difflib.get_close_matches(policy, _FACTORS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_FACTORS)}"

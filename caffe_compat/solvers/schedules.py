@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.solvers.warm_up import warm_up_rate
 
@@ -46,10 +48,10 @@ def momentum(param: SolverParameter, iteration: int, rate: float) -> float:
         before = warm_up_rate(param, iteration - 1)
         return param.momentum * (rate / before if before else 1)
     if param.momentum_policy == "poly":
-        part = (iteration / param.max_iter) ** param.momentum_power
+        part = _part(iteration, param.max_iter, param.momentum_power)
         return param.momentum + (param.max_momentum - param.momentum) * part
     if param.momentum_policy == "opt":
-        best = (1 - 0.5 * math.sqrt(rate)) ** 2
+        best = (1 - 0.5 * math.sqrt(max(rate, 0))) ** 2
         return min(param.max_momentum, best) if param.HasField("max_momentum") else best
     return param.momentum
 
@@ -57,9 +59,14 @@ def momentum(param: SolverParameter, iteration: int, rate: float) -> float:
 def weight_decay(param: SolverParameter, iteration: int) -> float:
     """The weight decay of an iteration, before a param's own decay_mult."""
     if param.weight_decay_policy == "poly":
-        part = (iteration / param.max_iter) ** param.weight_decay_power
+        part = _part(iteration, param.max_iter, param.weight_decay_power)
         return param.weight_decay + (param.max_weight_decay - param.weight_decay) * part
     return param.weight_decay
+
+
+def _part(iteration: int, iterations: int, power: float) -> float:
+    with np.errstate(all="ignore"):  # 0 to a power below 0 is infinite, as in C
+        return float(np.float64(iteration / iterations) ** power)
 
 
 def own_rate(

@@ -23,7 +23,8 @@ class AssistedExcitation(FollowsTraining):
     at the first row of zeros. bottom[2]: N x H x W, as a rule the mean over the channels. alpha falls from 1 to 0
     with a cosine over the first three quarters of the training. The other images stay as they are, and bottom[2] gets
     the gradient 0: both are the original's, which leaves that diff unwritten. Raises LayerError for shapes that do
-    not fit. Source: AssistedExcitationLayer of the Caffe of MobileNet-YOLO; Derakhshani and others (2019).
+    not fit.
+    Source: AssistedExcitationLayer of the Caffe of MobileNet-YOLO; Derakhshani and others (2019).
     """
 
     reads = ()
@@ -45,7 +46,7 @@ class AssistedExcitation(FollowsTraining):
         top[0].data[...] = bottom[0].data
         height, width = bottom[0].shape[2:]
         mask = np.zeros((height, width), bool)
-        for _, x, y, w, h in truths.until(truths.read_rows(bottom[1])[0], 1).tolist():
+        for _, x, y, w, h in truths.until(truths.read_rows(self, bottom[1])[0], 1).tolist():
             columns = _pixels(x - w / 2, x + w / 2, width)
             mask[_pixels(y - h / 2, y + h / 2, height), columns] = True
         alpha = max(0.0, math.cos(min(self.progress / OVER, 2) * math.pi / 2))

@@ -18,8 +18,9 @@ def sigmoid(x: Array) -> Array:
 
 def softmax(x: Array, axis: int) -> Array:
     """The softmax along an axis."""
-    powers = np.exp(x - x.max(axis, keepdims=True))
-    return powers / powers.sum(axis, keepdims=True)
+    with np.errstate(invalid="ignore"):  # of numbers that are not finite, the softmax is neither
+        powers = np.exp(x - x.max(axis, keepdims=True))
+        return powers / powers.sum(axis, keepdims=True)
 
 
 def decode(middle: Array, size: Array, anchors: Array, size_grid: tuple[int, int] | None = None) -> Array:
@@ -50,7 +51,8 @@ def anchors_of(biases: list[float], dtype: np.dtype) -> Array:
 
 def corners(boxes: Array) -> tuple[Array, Array]:
     """x and y of each box's upper left corner, and of its lower right one."""
-    return boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
+    with np.errstate(invalid="ignore"):
+        return boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
 
 
 def areas(a: Array, b: Array) -> tuple[Array, Array]:

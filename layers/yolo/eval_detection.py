@@ -21,22 +21,23 @@ class EvalDetection(Layer):
     """The numbers from which average precision is computed, for each image.
 
     bottom[0]: N x A (5 + classes) x S x S predictions of eval_detection_param.num_object (A) anchors, whose widths
-    and heights in cells are the biases. bottom[1]: the objects, SSD's rows: image (-1: no object), class from 1,
-    instance, x1, y1, x2, y2, difficult. Others are not read. top[0]: N x (classes + S S A 4): how many objects of
-    each class there are, then four numbers a detection: class, score, true positive, false positive; classes in
-    order, best scores first; zeros behind them. A box is of its best class; score_type says whether its own score
-    counts, that class's, or their product. Boxes go that overlap a better one, of any class, by at least `nms`; a
-    negative one leaves no detections. A detection is right that overlaps an object of its class, not found before, by
-    at least `threshold`; where it overlaps none so much, it is neither right nor wrong: both are the original's.
-    Raises LayerError for params and shapes that do not fit, and for objects of no image or class. Source:
-    EvalDetectionLayer of Intel's Caffe.
+    and heights in cells are the biases; `side` is not read, S is theirs. bottom[1]: the objects, SSD's rows: image
+    (-1: no object), class from 1, instance, x1, y1, x2, y2, difficult. Others are not read.
+    top[0]: N x (classes + S S A 4): how many objects of each class there are, then four numbers a detection: class,
+    score, true positive, false positive; classes in order, best scores first; zeros behind them. A box is of its best
+    class; score_type says whether its own score counts, that class's, or their product. Boxes go that overlap a
+    better one, of any class, by at least `nms`; a negative one leaves no detections. A detection is right that
+    overlaps an object of its class, not found before, by at least `threshold`. One that overlaps no object of its
+    class so much is neither right nor wrong, as in the original.
+    Raises LayerError for params and shapes that do not fit, and for objects of no image or class.
+    Source: EvalDetectionLayer of Intel's Caffe.
     """
 
     reads = ("eval_detection_param",)
     origin = "Intel's Caffe"
     bottom_count = (2, None)
     has_backward = False
-    without_effect = ("eval_detection_param.sqrt", "eval_detection_param.constriant")
+    without_effect = tuple(f"eval_detection_param.{name}" for name in ("side", "sqrt", "constriant"))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.eval_detection_param
@@ -49,16 +50,22 @@ class EvalDetection(Layer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.param, bottom[0].shape
         channels = param.num_object * (5 + param.num_class)
-        if shape[1:] != (channels, param.side, param.side) or not channels or not param.num_class:
+        if (
+            len(shape) != 4
+            or shape[1] != channels
+            or shape[2] != shape[3]
+            or not channels
+            or not param.num_class
+        ):
             raise self.error(
-                f"the predictions have the shape {shape}; expected N x {channels} x {param.side} x {param.side}: "
-                f"num_object {param.num_object} times 5 + num_class {param.num_class}, and side"
+                f"the predictions have the shape {shape}; expected N x {channels} x S x S: num_object "
+                f"{param.num_object} times 5 + num_class {param.num_class}"
             )
         if bottom[1].shape[-1:] != (8,):
             raise self.error(
                 f"the labels have the shape {bottom[1].shape}; expected rows of 8, 1 x 1 x G x 8"
             )
-        top[0].reshape(shape[0], param.num_class + param.side**2 * param.num_object * 4)
+        top[0].reshape(shape[0], param.num_class + shape[2] ** 2 * param.num_object * 4)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         n, _, height, width = bottom[0].shape

@@ -36,7 +36,7 @@ class RegionLoss(LossLayer):
     reads = ("region_loss_param",)
     origin = "Intel's Caffe"
     without_effect = tuple(
-        f"region_loss_param.{name}" for name in ("softmax", "jitter", "absolute", "random")
+        f"region_loss_param.{name}" for name in ("side", "softmax", "jitter", "absolute", "random")
     )
     refused = {
         "region_loss_param.coords": "a box has 4 numbers; remove it",
@@ -69,6 +69,7 @@ class RegionLoss(LossLayer):
         self.cells = shape[0], len(self.anchors), numbers, *shape[2:]
         top[0].reshape()
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite says so
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = bottom[0].data.reshape(self.cells)
         self.x, self.score = x, sigmoid(x[:, :, 4])
@@ -109,6 +110,7 @@ class RegionLoss(LossLayer):
         around = np.hstack([np.zeros_like(sizes), sizes])
         return int(np.argmax(np.nan_to_num(iou(around, np.array([0, 0, *size], size.dtype)))))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             scale = self.gradient.dtype.type(loss_weight(top) / bottom[0].num)

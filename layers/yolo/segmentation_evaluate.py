@@ -19,8 +19,8 @@ class SegmentationEvaluate(Layer):
     bottom[0]: N x C x H x W, from 0 to 1; bottom[1]: N x C x H' x W' labels. top[0]: 1 x 1 x 1 x C; 0 where nothing
     agrees. Of other sizes, bottom[0] is rounded down to whole 255ths and scaled (cv2's INTER_AREA), and a class that
     has no labels and no agreement is -1. Raises LayerError without segmentation_evaluate_param.num_classes, which
-    counts no further, and for shapes that do not fit. Source: SegmentationEvaluateLayer of the Caffe of
-    MobileNet-YOLO.
+    counts no further, and for shapes that do not fit.
+    Source: SegmentationEvaluateLayer of the Caffe of MobileNet-YOLO.
     """
 
     reads = ("segmentation_evaluate_param",)
@@ -55,6 +55,7 @@ class SegmentationEvaluate(Layer):
 
     def _scaled(self, found: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         """Which pixels count, of another size."""
-        whole = (found * 255).astype(np.int64).astype(np.uint8)
+        with np.errstate(invalid="ignore"):
+            whole = (found * 255).astype(np.int64).astype(np.uint8)
         limit = int(np.float32(self.param.threshold) * np.float32(255))
         return np.stack([cv2.resize(c, size[::-1], interpolation=cv2.INTER_AREA) > limit for c in whole])

@@ -15,13 +15,19 @@ def check_rows(layer: Layer, labels: Blob, images: int) -> None:
     if labels.num != images or labels.count % (images * ROW) or not labels.count:
         raise layer.error(
             f"the labels have the shape {labels.shape}; expected rows of class, x, y, width and height for each of "
-            f"{images} images, {images} x 1 x T x {ROW}"
+            f"{images} images, as {(images, 1, 300, ROW)}"
         )
 
 
-def read_rows(labels: Blob) -> np.ndarray:
-    """N x T x 5."""
+def read_rows(layer: Layer, labels: Blob) -> np.ndarray:
+    """N x T x 5. Raises LayerError where a number is not finite."""
+    _check_finite(layer, labels)
     return labels.data.reshape(labels.num, -1, ROW)
+
+
+def _check_finite(layer: Layer, labels: Blob) -> None:
+    if not np.isfinite(labels.data).all():
+        raise layer.error("a number of the labels is not finite: correct the labels")
 
 
 def until(rows: np.ndarray, column: int) -> np.ndarray:
@@ -47,13 +53,14 @@ def by_image(layer: Layer, labels: Blob, images: int) -> list[np.ndarray]:
     A row of image -1 is none; one of the image after the last, as in dummy data, counts for nothing.
     Raises LayerError where a row names another one.
     """
+    _check_finite(layer, labels)
     rows = labels.data.reshape(-1, 8)
-    image = rows[:, 0].astype(np.int64)
-    wrong = (image < -1) | (image > images)
+    wrong = (rows[:, 0] <= -2) | (rows[:, 0] >= images + 1)
     if wrong.any():
         raise layer.error(
-            f"a row of the labels names image {image[wrong][0]}; there are {images}, counted from 0"
+            f"a row of the labels names image {rows[wrong][0, 0]:g}; there are {images}, counted from 0"
         )
+    image = rows[:, 0].astype(np.int64)
     low, high = rows[:, 3:5], rows[:, 5:7]
     found = np.column_stack([rows[:, 1] - 1, (low + high) / 2, high - low]).astype(rows.dtype)
     return [found[image == i] for i in range(images + 1)]

@@ -44,6 +44,7 @@ class YoloSeg(LossLayer):
                 f"the bottoms have the shapes {shapes}; expected N x C numbers of pixels in the third"
             )
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite says so
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         labels = bottom[1].data.reshape(bottom[0].shape)
         weight = np.full(labels.shape, self.layer_param.yolo_seg_param.object_scale, labels.dtype)
@@ -60,6 +61,7 @@ class YoloSeg(LossLayer):
             share = pixels / (height * width * n - pixels)
         return (2 - share)[:, None, None]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             scale = bottom[0].dtype.type(loss_weight(top) / bottom[0].num)

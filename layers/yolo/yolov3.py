@@ -53,6 +53,8 @@ class Yolov3(LossLayer):
                 f"num is {param.num}, mask {list(param.mask)} and the biases are those of {len(self.anchors)} anchors; "
                 "mask needs num numbers of anchors, counted from 0"
             )
+        if param.anchors_scale < 1:
+            raise self.error("anchors_scale is 0; it is how many pixels wide a cell is")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, numbers, num = bottom[0].shape, 5 + self.param.num_class, self.param.num
@@ -67,6 +69,7 @@ class Yolov3(LossLayer):
         self.image_size = shape[3] * scale, shape[2] * scale
         top[0].reshape()
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite says so
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = self.x = bottom[0].data.reshape(self.cells)
         self.p = sigmoid(x)
@@ -76,7 +79,7 @@ class Yolov3(LossLayer):
         self.gradient = np.zeros_like(x)
         self.gradient[:, :, 4] = self.p[:, :, 4]
         self.losses: list[float] = []
-        for image, rows in enumerate(truths.read_rows(bottom[1])):
+        for image, rows in enumerate(truths.read_rows(self, bottom[1])):
             objects = truths.until(rows, 1)[:, 1:]
             near = best_similarity(self.boxes[image], objects, self.param.iou_loss) > self.param.thresh
             self.gradient[image, :, 4][near] = 0
@@ -153,6 +156,7 @@ class Yolov3(LossLayer):
         else:
             gradient[...] = scale * (p - smoothed)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return

@@ -26,8 +26,8 @@ class Yolov3DetectionOutput(Layer):
     box's is above confidence_threshold. With gaussian_box each of a box's four numbers has its uncertainty behind it
     (9 + classes channels), and the score is multiplied by one less their mean; the original's CPU code reads the
     score from memory that was never written. top[0]: 1 x 1 x D x 7, see detections.py. Raises LayerError for params
-    and shapes that do not fit. Source: Yolov3DetectionOutputLayer of the Caffe of MobileNet-YOLO; Choi and others,
-    Gaussian YOLOv3 (2019).
+    and shapes that do not fit.
+    Source: Yolov3DetectionOutputLayer of the Caffe of MobileNet-YOLO; Choi and others, Gaussian YOLOv3 (2019).
     """
 
     reads = ("yolov3_detection_output_param",)
@@ -45,6 +45,8 @@ class Yolov3DetectionOutput(Layer):
                 f"there are {len(bottom)} bottoms, mask_group_num is {groups} and there are {len(param.anchors_scale)} "
                 "of anchors_scale; give one of these a bottom"
             )
+        if min(param.anchors_scale) < 1:
+            raise self.error("an anchors_scale is 0; it is how many pixels wide a cell is")
         anchors, share = anchors_of(list(param.biases), bottom[0].dtype), len(param.mask) // groups
         if share < param.num_box or not param.num_box or max(param.mask) >= len(anchors):
             raise self.error(

@@ -89,6 +89,7 @@ def test_extremes():
     "text, message",
     [
         ("", "there is no lr_policy; known are fixed, step"),
+        ("monitor_test: true", "monitor_test, a learning rate that follows the test loss, is not done"),
         ('lr_policy: "multistp"', "unknown lr_policy 'multistp'; did you mean 'multistep'?"),
         ('lr_policy: "zzz"', "unknown lr_policy 'zzz'; known are fixed"),
         ('lr_policy: "step" gamma: 0.1', "'step' needs a stepsize above 0, found 0"),

@@ -106,3 +106,22 @@ def test_a_step(engine, tmp_path):
 def test_errors(text, message, tmp_path):
     with pytest.raises(SolverError, match=message):
         make(tmp_path, f'base_lr: 0.1 lr_policy: "fixed" {text}', NET, data=False)
+
+
+EXCITED = """\
+layer { name: "in" type: "DummyData" top: "x" top: "rows" top: "more" dummy_data_param {
+        shape { dim: 1 dim: 2 dim: 3 dim: 4 } shape { dim: 1 dim: 1 dim: 2 dim: 5 } shape { dim: 1 dim: 3 dim: 4 } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 1 } }
+layer { name: "excited" type: "AssistedExcitation" bottom: "y" bottom: "rows" bottom: "more" top: "z" }
+layer { name: "loss" type: "Reduction" bottom: "z" top: "loss" loss_weight: 1 }
+"""
+
+
+def test_layers_that_follow_the_training_know_how_far_it_is(tmp_path):
+    solver = make(tmp_path, 'base_lr: 0.1 lr_policy: "fixed" max_iter: 8', EXCITED, data=False)
+    layer = solver.net.layer_dict["excited"]
+    assert layer.progress == 0
+    seen = []
+    solver.on_iteration(lambda _: seen.append(layer.progress))
+    solver.step(3)
+    assert seen == [0, 1 / 8, 2 / 8]

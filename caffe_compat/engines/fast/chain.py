@@ -73,13 +73,13 @@ class Chain(Fused):
             if isinstance(layer, BatchNorm):
                 mean, factor = layer.global_stats()
                 scale, shift = scale * factor, (shift - mean) * factor
-                own, bias = layer.scale_and_bias()
-                if own is not None:
-                    scale, shift = scale * own, shift * own + bias
+                if layer.has_scale_bias:
+                    factor, term = layer.scale_and_bias()
+                    scale, shift = scale * factor, shift * factor + term
             elif isinstance(layer, BN):
                 mean, factor = layer.fixed_stats()
-                factor, bias = factor * layer.scale_and_shift()[0], layer.scale_and_shift()[1]
-                scale, shift = scale * factor, (shift - mean) * factor + bias
+                own, term = layer.scale_and_shift()
+                scale, shift = scale * factor * own, (shift - mean) * factor * own + term
             elif isinstance(layer, Scale):
                 factor = layer.blobs[0].data
                 scale, shift = scale * factor, shift * factor

@@ -41,9 +41,9 @@ CASES = [
         )
     ),
     Case(
-        f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 side: 5 object_scale: 2 {ANCHORS} }}',
+        f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 object_scale: 2 {ANCHORS} }}',
         [(2, 27, 5, 5), (1, 1, 6, 8)],
-        [(3, 27, 5, 5), (1, 1, 9, 8)],
+        [(3, 27, 4, 4), (1, 1, 9, 8)],
         fills=[normal, objects(2, 5)],
         gradient=False,
         note=NOT_ITS_LOSS,
@@ -142,9 +142,9 @@ CASES = [
     ),
     *(
         Case(
-            f'type: "EvalDetection" eval_detection_param {{ side: 5 num_class: 4 num_object: 3 {ANCHORS} {params} }}',
+            f'type: "EvalDetection" eval_detection_param {{ num_class: 4 num_object: 3 {ANCHORS} {params} }}',
             [(2, 27, 5, 5), (1, 1, 7, 8)],
-            [(3, 27, 5, 5), (1, 1, 9, 8)],
+            [(3, 27, 4, 4), (1, 1, 9, 8)],
             fills=[normal, objects(2, 5)],
             gradient=False,
             note="a choice of boxes",

@@ -101,7 +101,6 @@ def segmentation_evaluate(given: Given) -> list[np.ndarray]:
 def eval_detection(given: Given) -> list[np.ndarray]:
     param = given.param.eval_detection_param
     x, labels = given.bottom[:2]
-    assert x.shape[2] == x.shape[3] == param.side
     tops = []
     predicted = plain_yolo.yolo_candidates(x, pairs(param.biases)[: param.num_object], param.num_class)
     for image, found in enumerate(predicted):
@@ -123,7 +122,7 @@ def eval_detection(given: Given) -> list[np.ndarray]:
             if overlap >= param.threshold:
                 top[-1 if k in taken else -2] = 1
                 taken.add(k)
-        tops.append(top + [0] * (param.num_class + param.side**2 * param.num_object * 4 - len(top)))
+        tops.append(top + [0] * (param.num_class + x.shape[2] ** 2 * param.num_object * 4 - len(top)))
     return [np.array(tops, float)]
 
 

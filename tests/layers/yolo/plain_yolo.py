@@ -98,7 +98,6 @@ def region_loss(x, labels, param):
     for image, of_image in enumerate(x):
         grid = Grid(of_image, param.num, 5 + param.num_class)
         side = grid.width
-        assert not intel or side == param.side
         seen, matched = objects_of(labels, image, len(x))
 
         def box(n, j, i, grid=grid, side=side):

@@ -8,7 +8,9 @@ from layers.cases.yolo import ANCHORS, PIXELS
 from layers.harness import Runner
 
 OUTPUT = 'type: "YoloDetectionOutput" yolo_detection_output_param { num_classes: 2 num_box: 1 biases: 1 biases: 2 %s }'
-EVAL = 'type: "EvalDetection" eval_detection_param { side: 2 num_class: 2 num_object: 1 biases: 1 biases: 1 nms: 0.5 }'
+EVAL = (
+    'type: "EvalDetection" eval_detection_param { num_class: 2 num_object: 1 biases: 1 biases: 1 nms: 0.5 }'
+)
 
 
 def predictions() -> np.ndarray:
@@ -64,11 +66,11 @@ def test_an_object_of_no_class(label):
             "num_box is 3, mask .* for 1 bottoms, and the biases are those of 4 anchors",
         ),
         (
-            f'type: "EvalDetection" eval_detection_param {{ side: 3 num_object: 4 {ANCHORS} }}',
+            f'type: "EvalDetection" eval_detection_param {{ num_object: 4 {ANCHORS} }}',
             [(1, 100, 3, 3), (1, 1, 1, 8)],
             r"there are 6 biases; 4 anchors \(num_object\) need two each",
         ),
-        (EVAL, [(1, 7, 3, 3), (1, 1, 1, 8)], "expected N x 7 x 2 x 2: num_object 1 times 5"),
+        (EVAL, [(1, 7, 3, 2), (1, 1, 1, 8)], "expected N x 7 x S x S: num_object 1 times 5"),
         (EVAL, [(1, 7, 2, 2), (1, 1, 1, 5)], "the labels have the shape"),
         ('type: "SegmentationEvaluate"', [(1, 1, 2, 2)] * 2, "names no num_classes"),
         (

@@ -43,7 +43,7 @@ def test_a_class_map(tmp_path):
     rng = np.random.RandomState(2)
     x, rows = normal(rng, (2, 27, 5, 5)), objects(2, 4)(rng, (1, 1, 7, 8))
     (tmp_path / "map").write_text("2\n0\n3\n")
-    text = f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 side: 5 {ANCHORS} %s }}'
+    text = f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 {ANCHORS} %s }}'
     mapped = rows.copy()
     mapped[..., 1] = np.array([2, 0, 3])[rows[..., 1].astype(int) - 1] + 1
     named = Runner(text % f'class_map: "{tmp_path}/map"', [x, rows])
@@ -72,7 +72,6 @@ LABELS = (2, 1, 6, 5)
         (REGION, [(2, 26, 5, 5), LABELS], "expected N x 27 x S x S"),
         (REGION, [(2, 27, 5, 4), LABELS], "expected N x 27 x S x S"),
         (REGION, [(3, 27, 5, 5), LABELS], "rows of class, x, y, width and height for each of 3 images"),
-        (REGION, [(2, 27, 5, 5), (1, 1, 6, 8)], "side is 13 and the predictions have the shape"),
         (
             ("Yolov3", "yolov3_param", f"num: 3 mask: 1 mask: 2 {PIXELS}"),
             [(2, 75, 5, 5), LABELS],
@@ -82,6 +81,11 @@ LABELS = (2, 1, 6, 5)
             ("Yolov3", "yolov3_param", f"num: 1 mask: 4 {PIXELS}"),
             [(2, 25, 5, 5), LABELS],
             "those of 4 anchors",
+        ),
+        (
+            ("Yolov3", "yolov3_param", f"num: 1 mask: 0 anchors_scale: 0 {PIXELS}"),
+            [(2, 25, 5, 5), LABELS],
+            "anchors_scale is 0",
         ),
         (YOLO, [(2, 26, 5, 4), LABELS], "expected N x 27 x H x W"),
         (YOLO, [(2, 27, 5, 4), (2, 1, 6, 4)], "the labels have the shape"),
@@ -121,6 +125,16 @@ def test_an_object_of_no_class():
 def test_a_row_of_no_image():
     rows = np.zeros((1, 1, 2, 8))
     rows[0, 0, 1, 0] = 3
-    text = f'type: "RegionLoss" region_loss_param {{ side: 5 {REGION[2]} }}'
+    text = f'type: "RegionLoss" region_loss_param {{ {REGION[2]} }}'
     with pytest.raises(LayerError, match="a row of the labels names image 3; there are 2, counted from 0"):
         Runner(text, [np.zeros((2, 27, 5, 5)), rows]).forward()
+
+
+@pytest.mark.parametrize("layer", [REGION, YOLO])
+def test_labels_that_are_not_finite(layer):
+    type, name, params = layer
+    rows = centred(4)(np.random.RandomState(1), LABELS)
+    rows[1, 0, 2, 0] = np.nan
+    runner = Runner(f'type: "{type}" {name} {{ {params} }}', [np.zeros((2, 27, 5, 5)), rows])
+    with pytest.raises(LayerError, match="a number of the labels is not finite: correct the labels"):
+        runner.forward()
