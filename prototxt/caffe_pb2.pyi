@@ -1938,6 +1938,14 @@ class PSROIAlignParameter(_message.Message):
     sample_num: int
     def __init__(self, spatial_scale: _Optional[float] = ..., output_dim: _Optional[int] = ..., group_size: _Optional[int] = ..., sample_num: _Optional[int] = ...) -> None: ...
 
+class DetectNetClassMapping(_message.Message):
+    __slots__ = ("src", "dst")
+    SRC_FIELD_NUMBER: _ClassVar[int]
+    DST_FIELD_NUMBER: _ClassVar[int]
+    src: int
+    dst: int
+    def __init__(self, src: _Optional[int] = ..., dst: _Optional[int] = ...) -> None: ...
+
 class DetectNetGroundTruthParameter(_message.Message):
     __slots__ = ("stride", "scale_cvg", "gridbox_type", "max_cvg_len", "min_cvg_len", "coverage_type", "image_size_x", "image_size_y", "obj_norm", "crop_bboxes", "object_class")
     class GridboxType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -1950,13 +1958,6 @@ class DetectNetGroundTruthParameter(_message.Message):
         __slots__ = ()
         RECTANGULAR: _ClassVar[DetectNetGroundTruthParameter.CoverageType]
     RECTANGULAR: DetectNetGroundTruthParameter.CoverageType
-    class ClassMapping(_message.Message):
-        __slots__ = ("src", "dst")
-        SRC_FIELD_NUMBER: _ClassVar[int]
-        DST_FIELD_NUMBER: _ClassVar[int]
-        src: int
-        dst: int
-        def __init__(self, src: _Optional[int] = ..., dst: _Optional[int] = ...) -> None: ...
     STRIDE_FIELD_NUMBER: _ClassVar[int]
     SCALE_CVG_FIELD_NUMBER: _ClassVar[int]
     GRIDBOX_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -1978,8 +1979,8 @@ class DetectNetGroundTruthParameter(_message.Message):
     image_size_y: int
     obj_norm: bool
     crop_bboxes: bool
-    object_class: _containers.RepeatedCompositeFieldContainer[DetectNetGroundTruthParameter.ClassMapping]
-    def __init__(self, stride: _Optional[int] = ..., scale_cvg: _Optional[float] = ..., gridbox_type: _Optional[_Union[DetectNetGroundTruthParameter.GridboxType, str]] = ..., max_cvg_len: _Optional[int] = ..., min_cvg_len: _Optional[int] = ..., coverage_type: _Optional[_Union[DetectNetGroundTruthParameter.CoverageType, str]] = ..., image_size_x: _Optional[int] = ..., image_size_y: _Optional[int] = ..., obj_norm: _Optional[bool] = ..., crop_bboxes: _Optional[bool] = ..., object_class: _Optional[_Iterable[_Union[DetectNetGroundTruthParameter.ClassMapping, _Mapping]]] = ...) -> None: ...
+    object_class: _containers.RepeatedCompositeFieldContainer[DetectNetClassMapping]
+    def __init__(self, stride: _Optional[int] = ..., scale_cvg: _Optional[float] = ..., gridbox_type: _Optional[_Union[DetectNetGroundTruthParameter.GridboxType, str]] = ..., max_cvg_len: _Optional[int] = ..., min_cvg_len: _Optional[int] = ..., coverage_type: _Optional[_Union[DetectNetGroundTruthParameter.CoverageType, str]] = ..., image_size_x: _Optional[int] = ..., image_size_y: _Optional[int] = ..., obj_norm: _Optional[bool] = ..., crop_bboxes: _Optional[bool] = ..., object_class: _Optional[_Iterable[_Union[DetectNetClassMapping, _Mapping]]] = ...) -> None: ...
 
 class DetectNetAugmentationParameter(_message.Message):
     __slots__ = ("crop_prob", "shift_x", "shift_y", "scale_prob", "scale_min", "scale_max", "flip_prob", "rotation_prob", "max_rotate_degree", "hue_rotation_prob", "hue_rotation", "desaturation_prob", "desaturation_max")

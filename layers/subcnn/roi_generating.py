@@ -57,7 +57,8 @@ class ROIGenerating(Layer):
             blob.reshape(rows, width, 1, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        heat, boxes = bottom[0].data.reshape(bottom[0].num, -1).copy(), self._boxes(bottom)
+        boxes = self._boxes(bottom)
+        heat = bottom[0].data.reshape(bottom[0].num, -1).copy()
         self._read(bottom)
         images = len(heat) // len(self.scales)
         each = self.param.batch_size // images
@@ -82,6 +83,8 @@ class ROIGenerating(Layer):
             bottom[0].diff.fill(0)
 
     def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
+        if not bottom[0].count:
+            raise self.error("there are no heatmaps to take RoIs from")
         if bottom[1].count != INFO * bottom[1].num:
             raise self.error(
                 f"bottom[1] has the shape {bottom[1].shape}; expected G x {INFO}: place, RoIs, classes, targets"

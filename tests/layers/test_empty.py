@@ -14,7 +14,10 @@ REFUSED = {
     "HardRoIMining": "no RoIs to choose from",
     "LSTM": "T at least 1",
     "LSTMUnit": "expected 1 x N x D",
+    "Proposal": "no images to propose RoIs in",
     "RNN": "T at least 1",
+    "ROIGenerating": "no heatmaps to take RoIs from",
+    "RPROI": "no images to propose RoIs in",
     "Scale": "does not fit",
     "Slice": "do not cut axis 0",
 }
