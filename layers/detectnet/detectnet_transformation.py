@@ -90,7 +90,7 @@ class DetectNetTransformation(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         images, labels = bottom[0].shape, bottom[1].shape
-        if len(images) != 4 or images[1] != 3:
+        if len(images) != 4 or images[1] != 3 or not all(images[2:]):
             raise self.error(f"bottom[0] has the shape {images}; expected images N x 3 x height x width")
         if len(labels) != 4 or labels[:2] != (images[0], 1) or labels[3] != ROW:
             raise self.error(

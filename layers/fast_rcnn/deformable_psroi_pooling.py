@@ -79,9 +79,12 @@ class DeformablePSROIPooling(Layer):
             if any(propagate_down[index : index + 1]):
                 bottom[index].diff.fill(0)
                 diffs[i] = bottom[index].diff
-        kernels.deformable_psroi_pooling_backward(*self._inputs(bottom), top[0].diff, *diffs)
+        kernels.deformable_psroi_pooling_backward(*self._inputs(bottom), top[0].diff, diffs[0], diffs[1])
 
-    def _inputs(self, bottom: Sequence[Blob]) -> tuple:
+    def _inputs(
+        self, bottom: Sequence[Blob]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32, np.float32, int]:
+        """Maps, RoIs, offsets (without elements where there are none), and what they are multiplied with."""
         rois = bottom[1].data.reshape(-1, 5)
         offsets = bottom[2].data if len(bottom) > 2 else np.empty((len(rois), 0, 1, 1), bottom[0].dtype)
         if not np.isfinite(offsets).all():
