@@ -90,7 +90,7 @@ class DetectNetTransformation(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         images, labels = bottom[0].shape, bottom[1].shape
-        if len(images) != 4 or images[1] != 3:
+        if len(images) != 4 or images[1] != 3 or not all(images[2:]):
             raise self.error(f"bottom[0] has the shape {images}; expected images N x 3 x height x width")
         if len(labels) != 4 or labels[:2] != (images[0], 1) or labels[3] != ROW:
             raise self.error(
@@ -101,7 +101,7 @@ class DetectNetTransformation(Layer):
         top[1].reshape(images[0], *self.coverage.shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        size = bottom[0].shape[:1:-1]
+        size = bottom[0].shape[3], bottom[0].shape[2]
         for n, planes in enumerate(bottom[0].data):
             objects = self._objects(bottom[1].data[n, 0], n)
             chosen = self._augmentation(size)
@@ -118,11 +118,11 @@ class DetectNetTransformation(Layer):
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         set_rng_state("augment", self.rng, state)
 
-    def _augmentation(self, size: tuple[int, ...]) -> Augmentation:
+    def _augmentation(self, size: tuple[int, int]) -> Augmentation:
         if self.phase != TRAIN:
             return Augmentation(self.size)
         param = self.layer_param.detectnet_augmentation_param
-        chosen = draw(param, (size[0], size[1]), self.size, self._unit)
+        chosen = draw(param, size, self.size, self._unit)
         if not all(0 < side <= MOST for side in chosen.scale):
             raise self.error(
                 f"an image of {size[0]} x {size[1]} is scaled to {chosen.scale[0]} x {chosen.scale[1]}; correct "
@@ -134,10 +134,11 @@ class DetectNetTransformation(Layer):
         return np.float32(self.rng.draw()) / np.float32(2**32 - 1)
 
     def _less_mean(self, image: np.ndarray) -> np.ndarray:
-        mean = self.mean
-        if mean.ndim == 3:
-            mean = cv2.resize(mean, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        return image - mean / np.float32(255)
+        if self.mean.ndim != 3:
+            return image - self.mean / np.float32(255)
+        return image - cv2.resize(self.mean, image.shape[1::-1], interpolation=cv2.INTER_CUBIC) / np.float32(
+            255
+        )
 
     def _objects(self, rows: np.ndarray, n: int) -> np.ndarray:
         count, width = rows[0, :2]

@@ -36,6 +36,8 @@ def check_finite(layer: Layer, bottom: Sequence[Blob]) -> None:
 def check_proposal_shapes(layer: Layer, bottom: Sequence[Blob], anchors: int) -> None:
     """Raises LayerError unless there are 2 probabilities and 4 deltas an anchor and place, and sizes of the images."""
     images, spatial = bottom[0].num, tuple(bottom[0].shape[2:])
+    if not images:
+        raise layer.error("there are no images to propose RoIs in")
     for i, each in enumerate((2, 4)):
         if bottom[i].shape != (images, each * anchors, *spatial) or len(spatial) != 2:
             raise layer.error(

@@ -49,15 +49,20 @@ class ROIGenerating(Layer):
                 f"{self.param.spatial_scale:g}; with flag_proposal_only: {self.param.flag_proposal_only} there are "
                 f"{wanted} tops, the others must be above 0"
             )
+        if not 0 <= self.param.fg_fraction <= 1:
+            raise self.error(f"fg_fraction is {self.param.fg_fraction:g}; it must be from 0 to 1")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Shape the tops. What the bottoms must have is known with their values."""
+        """Shape the tops. What the other bottoms must have is known with their values."""
+        if len(bottom[0].shape) != 4 or bottom[0].channels != 1:
+            raise self.error(f"bottom[0] has the shape {bottom[0].shape}; expected heatmaps N x 1 x H x W")
         rows, boxes = self.param.batch_size, 4 * self.param.num_classes
         for blob, width in zip(top, (5, 1, boxes, boxes, boxes, 5, 1), strict=False):
             blob.reshape(rows, width, 1, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        heat, boxes = bottom[0].data.reshape(bottom[0].num, -1).copy(), self._boxes(bottom)
+        boxes = self._boxes(bottom)
+        heat = bottom[0].data.reshape(bottom[0].num, -1).copy()
         self._read(bottom)
         images = len(heat) // len(self.scales)
         each = self.param.batch_size // images
@@ -82,6 +87,8 @@ class ROIGenerating(Layer):
             bottom[0].diff.fill(0)
 
     def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
+        if not bottom[0].count:
+            raise self.error("there are no heatmaps to take RoIs from")
         if bottom[1].count != INFO * bottom[1].num:
             raise self.error(
                 f"bottom[1] has the shape {bottom[1].shape}; expected G x {INFO}: place, RoIs, classes, targets"
@@ -104,6 +111,7 @@ class ROIGenerating(Layer):
         counts = values[:2]
         if not (
             counts.size == 2
+            and np.isfinite(values).all()
             and (counts >= 1).all()
             and values.size >= 2 + 2 * int(counts[0]) + 2 * int(counts[1])
         ):

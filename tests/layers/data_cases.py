@@ -299,7 +299,7 @@ def _detectnet(folder: Path) -> list[Case]:
             (TEST, "gridbox_type: GRIDBOX_MIN min_cvg_len: 9 obj_norm: true", "", "mean_value: 9"),
             (
                 TEST,
-                "crop_bboxes: false object_class { src: 2 dst: 1 } object_class { src: 3 dst: 0 }",
+                "crop_bboxes: false scale_cvg: 0.2 object_class { src: 2 dst: 1 } object_class { src: 3 dst: 0 }",
                 "",
                 "",
             ),

@@ -67,6 +67,22 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "DeformablePSROIPooling" deformable_psroi_pooling_param {{ {params} }}',
+            [(2, 16, 7, 9), (6, 5), *offsets],
+            [(3, 16, 10, 4), (4, 5), *((4, *shape[1:]) for shape in offsets)],
+            fills=[normal, rois(2, 80, 110), normal][: 2 + len(offsets)],
+        )
+        for offsets, params in (
+            ([(6, 4, 3, 3)], "spatial_scale: 0.1 output_dim: 4 group_size: 2 part_size: 3 trans_std: 0.1"),
+            (
+                [(6, 2, 2, 2)],
+                "spatial_scale: 0.0625 output_dim: 4 group_size: 2 sample_per_part: 3 trans_std: 0.3",
+            ),
+            ([], "spatial_scale: 0.1 output_dim: 1 group_size: 4 sample_per_part: 2 no_trans: true"),
+        )
+    ),
+    *(
+        Case(
             f'type: "HardRoIMining" hard_roi_mining_param {{ {params} }}',
             [(count, 3), (count, 12), (count, 5), (count,), *[(count, 12)] * 3],
             [(11, 3), (11, 12), (11, 5), (11,), *[(11, 12)] * 3],

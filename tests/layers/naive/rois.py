@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from layers.fast_rcnn.test_box_annotator_ohem import naive as annotated
@@ -55,6 +57,39 @@ def padded(rois: np.ndarray, ratio: float) -> np.ndarray:
             for w, h in [(x2 - x1 + 1, y2 - y1 + 1)]
         ]
     )
+def deformable_psroi_pooling(given: Given) -> list[np.ndarray]:
+    (x, rois, *offsets), param = given.bottom, given.param.deformable_psroi_pooling_param
+    assert len(offsets) == (not param.no_trans)
+    assert all(values.shape[2] == (param.part_size or param.group_size) for values in offsets)
+    group, count, parts = param.group_size, param.sample_per_part, param.part_size or param.group_size
+    height, width = x.shape[2:]
+    top = np.zeros((len(rois), param.output_dim, group, group))
+    for r, c, i, j in np.ndindex(top.shape):
+        lines = []
+        for axis, (low, high), index, limit in (
+            (0, rois[r, [1, 3]], j, width),
+            (1, rois[r, [2, 4]], i, height),
+        ):
+            start = round_away(low) * param.spatial_scale - 0.5
+            size = max((round_away(high) + 1) * param.spatial_scale - 0.5 - start, 0.1)
+            moved = 0.0
+            if offsets:
+                k = c // (param.output_dim // (offsets[0].shape[1] // 2))
+                moved = offsets[0][r, 2 * k + axis, i * parts // group, j * parts // group] * param.trans_std
+            first = start + index * size / group + moved * size
+            places = [first + s * size / group / count for s in range(count)]
+            lines.append([min(max(p, 0), limit - 1) for p in places if -0.5 <= p <= limit - 0.5])
+        plane = x[int(rois[r, 0]), (c * group + i) * group + j]
+        values = [between(plane, v, u) for v in lines[1] for u in lines[0]]
+        top[r, c, i, j] = np.mean(values) if values else 0
+    return [top]
+
+
+def between(plane: np.ndarray, y: float, x: float) -> float:
+    total = 0.0
+    for h, v in ((math.floor(y), 1 - y % 1), (math.ceil(y), y % 1)):
+        total += v * ((1 - x % 1) * plane[h, math.floor(x)] + x % 1 * plane[h, math.ceil(x)])
+    return total
 
 
 def roi_align(given: Given) -> list[np.ndarray]:
@@ -87,6 +122,7 @@ def box_annotator_ohem(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "BoxAnnotatorOHEM": box_annotator_ohem,
+    "DeformablePSROIPooling": deformable_psroi_pooling,
     "HardRoIMining": hard_roi_mining,
     "PSROIPooling": psroi_pooling,
     "ROIAlign": roi_align,

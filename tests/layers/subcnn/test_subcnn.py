@@ -62,6 +62,7 @@ def rois(boxes=None, values=PARAMETERS, params="flag_proposal_only: 1 batch_size
     [
         ({"tops": 7}, "there are 7 tops, .* there are 5 tops"),
         ({"params": "flag_proposal_only: 1 batch_size: 0"}, "batch_size is 0"),
+        ({"params": "flag_proposal_only: 1 fg_fraction: 2"}, "fg_fraction is 2; it must be from 0 to 1"),
         ({"boxes": np.zeros((2, 17))}, r"bottom\[1\] has the shape \(2, 17\); expected G x 18"),
         (
             {"boxes": np.full((1, 18), 4.0)},
@@ -69,6 +70,7 @@ def rois(boxes=None, values=PARAMETERS, params="flag_proposal_only: 1 batch_size
         ),
         ({"boxes": np.full((1, 18), np.nan)}, "box 0 is at x nan"),
         ({"values": PARAMETERS[:-1]}, r"bottom\[2\] has 7 numbers, \[2.0, 1.0\] first"),
+        ({"values": np.full(8, np.inf)}, r"\[inf, inf\] first"),
         ({"values": np.zeros(1)}, r"bottom\[2\] has 1 numbers"),
         ({"values": np.array([3, 1, *range(8)])}, r"bottom\[2\] has 3 scales .* bottom\[0\] 2 heatmaps"),
         ({"values": np.array([2, 1, 1, 2, 0, 2, 2, 3])}, r"mapped to \[0, 2\]"),
