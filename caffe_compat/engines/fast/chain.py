@@ -61,8 +61,8 @@ class Chain(Fused):
                 scale, shift = scale * factor, (shift - mean) * factor
             elif isinstance(layer, BN):
                 mean, factor = layer.fixed_stats()
-                factor, bias = factor * layer.scale_and_shift()[0], layer.scale_and_shift()[1]
-                scale, shift = scale * factor, (shift - mean) * factor + bias
+                learned, term = layer.scale_and_shift()
+                scale, shift = scale * factor * learned, (shift - mean) * factor * learned + term
             elif isinstance(layer, Scale):
                 factor = layer.blobs[0].data
                 scale, shift = scale * factor, shift * factor
