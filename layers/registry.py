@@ -26,8 +26,8 @@ NOT_BUILT = {
         "class, instance, x1, y1, x2, y2 (normalized: parts of the image), difficult, 1 x 1 x G x 8"
     ),
     "DenseCRF": (
-        "DeepLab's dense CRF is not computed inside a net; remove the layer and refine its bottom outside, or train with "
-        "CRF-RNN's MultiStageMeanfield"
+        "DeepLab's dense CRF is not computed inside a net; remove the layer and refine its bottom outside, or train "
+        "with CRF-RNN's MultiStageMeanfield"
     ),
     "DetectionEvaluate": (
         "detections are not evaluated inside a net; remove the layer, and let save_output_param of DetectionOutput "
