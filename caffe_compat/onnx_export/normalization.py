@@ -69,8 +69,8 @@ def bn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     if not layer.only_affine:
         centred, variance = _moments(write, x, [0, *range(2, axes)])
         x = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
-    scale, shift = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, shift))
-    return [write("Add", write("Mul", x, scale), shift)]
+    factor, term = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, shift))
+    return [write("Add", write("Mul", x, factor), term)]
 
 
 @converts("MVN")
