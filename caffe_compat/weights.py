@@ -188,7 +188,9 @@ def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
             dims = dims[1:]
         return dims
 
-    return stored == shape or (len(stored) in (4, 5) and len(shape) <= 4 and stripped(stored) == stripped(shape))
+    return stored == shape or (
+        len(stored) in (4, 5) and len(shape) <= 4 and stripped(stored) == stripped(shape)
+    )
 
 
 def _report_rest(net: HasParams, report: Report) -> None:

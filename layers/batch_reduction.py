@@ -55,7 +55,9 @@ class BatchReduction(Layer):
                 f"axis {axis} of a bottom of shape {shape} needs {sum(self._parts)} elements for level {self._levels}"
             )
         if param.pos and shape[axis + 1 : axis + 2] != shape[axis : axis + 1]:
-            raise self.error(f"pos needs two axes of one size, {axis} and the next; the bottom has the shape {shape}")
+            raise self.error(
+                f"pos needs two axes of one size, {axis} and the next; the bottom has the shape {shape}"
+            )
         if self.operation == ReductionParameter.TOPK and not 1 <= self.k <= shape[axis]:
             raise self.error(f"k is {self.k}; it must be from 1 to the {shape[axis]} elements of axis {axis}")
         rest = shape[axis + 1 + param.pos :]
@@ -71,7 +73,10 @@ class BatchReduction(Layer):
         return places[:, :: size + 1]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y = self._taken(bottom[0].data), top[0].data.reshape(self._view[0], len(self._parts), self._view[2])
+        x, y = (
+            self._taken(bottom[0].data),
+            top[0].data.reshape(self._view[0], len(self._parts), self._view[2]),
+        )
         if self.operation == ReductionParameter.TOPK:
             order = np.argsort(-x, axis=1, kind="stable")[:, : self.k]
             self._greatest = np.zeros(x.shape, bool)

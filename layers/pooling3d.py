@@ -52,7 +52,9 @@ class Pooling3D(Layer):
             for (kernel, stride, pad), size in zip(self._windows, shape[2:], strict=True)
         ]
         if min(counts) < 1:
-            raise self.error(f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}")
+            raise self.error(
+                f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}"
+            )
         top[0].reshape(*shape[:2], *counts)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -63,13 +63,17 @@ class PoolingND(Layer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
         if len(shape) != self._axis + 1 + len(self._windows):
-            raise self.error(f"the bottom has the shape {shape}, expected {self._axis + 1 + len(self._windows)} axes")
+            raise self.error(
+                f"the bottom has the shape {shape}, expected {self._axis + 1 + len(self._windows)} axes"
+            )
         inside = shape[self._axis + 1 :]
         if self.layer_param.pooling_nd_param.global_pooling:
             self._windows = [(size, 1, 0) for size in inside]
         counts = [self._count(*window, size) for window, size in zip(self._windows, inside, strict=True)]
         if min(counts) < 1 or bottom[0].count == 0:
-            raise self.error(f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}")
+            raise self.error(
+                f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}"
+            )
         for blob in top:
             blob.reshape(*shape[: self._axis + 1], *counts)
 

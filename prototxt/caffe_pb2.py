@@ -94,7 +94,7 @@ _pool.AddSerializedFile(
     b'ffe.CTCDecoderParameter\x12M\n\x1clabelsequence_accuracy_param\x18\x81\xa1\x01 '
     b'\x01(\x0b2%.caffe.LabelsequenceAccuracyParameter\x12C\n\x17Sequence_accur'
     b'acy_param\x18\x87\xa1\x01 \x01(\x0b2 .caffe.SequenceAccuracyParameter\x12:\n\x0flstm_'
-    b'conv_param\x18\x82\xa1\x01 \x03(\x0b2\x1f.caffe.LSTMConvolutionParameter\x125\n\x10lstm_'
+    b'conv_param\x18\x82\xa1\x01 \x01(\x0b2\x1f.caffe.LSTMConvolutionParameter\x125\n\x10lstm_'
     b'debug_param\x18\x83\xa1\x01 \x01(\x0b2\x19.caffe.LSTMDebugParameter\x12C\n\x18box_annota'
     b'tor_ohem_param\x18\x90N \x01(\x0b2 .caffe.BoxAnnotatorOHEMParameter\x12:\n\x13p'
     b'sroi_pooling_param\x18\x91N \x01(\x0b2\x1c.caffe.PSROIPoolingParameter\x126\n\x11r'

@@ -27,7 +27,14 @@ UPGRADED = {
     "convolution_param": {"kernel_depth", "temporal_stride", "temporal_pad", "filter_group"},
     "pooling_param": {"kernel_depth", "temporal_stride"},
     "image_data_param": {
-        *("new_length", "use_image", "sampling_rate", "use_temporal_jitter", "mean_value", "num_truth_channels"),
+        *(
+            "new_length",
+            "use_image",
+            "sampling_rate",
+            "use_temporal_jitter",
+            "mean_value",
+            "num_truth_channels",
+        ),
         *("use_byte_input", "is_flow", "truth_scale", "clip_min", "clip_max", "show_data", "use_label"),
     },
 }

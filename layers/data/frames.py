@@ -34,9 +34,7 @@ def count_frames(owner: ErrorFactory, path: str, place: str) -> int:
     return int(_opened(owner, path, place).get(cv2.CAP_PROP_FRAME_COUNT))
 
 
-def read_video(
-    owner: ErrorFactory, path: str, indices: Sequence[int], size: Size, place: str
-) -> np.ndarray:
+def read_video(owner: ErrorFactory, path: str, indices: Sequence[int], size: Size, place: str) -> np.ndarray:
     """Frames of a video file, from 0, in ascending order: frames x height x width x 3 (BGR).
 
     Raises owner's error where the file cannot be read or has fewer.

@@ -39,7 +39,9 @@ class ListedBatches(ImageBatches):
 
     def place(self) -> dict[str, np.ndarray]:
         place = {"position": np.array(self._position)}
-        return place | ({"order": self._order.copy(), **rng_state("shuffle", self._order_rng)} if self._shuffle else {})
+        return place | (
+            {"order": self._order.copy(), **rng_state("shuffle", self._order_rng)} if self._shuffle else {}
+        )
 
     def set_place(self, state: dict[str, np.ndarray]) -> None:
         order = state.get("order", self._order)

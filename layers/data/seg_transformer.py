@@ -31,7 +31,9 @@ class SegTransformer:
             raise layer.error("transform_param needs a stride of at least 1, and two scale_ratios or none")
         ratios = [np.float32(ratio) for ratio in param.scale_ratios] or [np.float32(1)] * 2
         if not 0 < ratios[0] <= ratios[1] <= 100:
-            raise layer.error(f"scale_ratios are {param.scale_ratios}; the first must be positive, the second not less")
+            raise layer.error(
+                f"scale_ratios are {param.scale_ratios}; the first must be positive, the second not less"
+            )
         self.lowest, self.ratios = ratios[0], int(float(ratios[1] - ratios[0]) * 1000) + 1
         self.init_rand()
 
@@ -48,7 +50,9 @@ class SegTransformer:
         elif param.HasField("upper_height") and param.HasField("upper_width"):
             crop = min(crop[0], param.upper_height), min(crop[1], param.upper_width)
         if min(crop) < 1:
-            raise self.layer.error(f"an image of {height} x {width} has no crop of {crop}, with stride {stride}")
+            raise self.layer.error(
+                f"an image of {height} x {width} has no crop of {crop}, with stride {stride}"
+            )
         return crop
 
     def transform(self, image: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -72,7 +72,9 @@ class VideoClips(VideoData):
         """The first frame of a clip, from 0, of a video of so many frames."""
         needed = self.video_param.new_length * rate
         if count < needed:
-            raise self.error(f"{video.place}: the video has {count} frames, {needed} are needed; remove the line")
+            raise self.error(
+                f"{video.place}: the video has {count} frames, {needed} are needed; remove the line"
+            )
         return self.rng.draw() % (count - needed + 1)
 
     def _label(self, video: Video) -> int | np.ndarray:

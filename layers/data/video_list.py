@@ -22,13 +22,15 @@ def read_videos(owner: ErrorFactory, source: str, with_number: bool = True) -> l
 
     Raises owner's error that names the file and the line.
     """
-    return [_video(owner, line, place, with_number) for line, place in read_lines(owner, source, "list of videos")]
+    return [
+        _video(owner, line, place, with_number) for line, place in read_lines(owner, source, "list of videos")
+    ]
 
 
 def _video(owner: ErrorFactory, line: str, place: str, with_number: bool) -> Video:
     path, *numbers = line.strip().rsplit(maxsplit=1 + with_number) or [""]
     try:
-        number, labels = (numbers if with_number else ["0", *numbers])
+        number, labels = numbers if with_number else ["0", *numbers]
         return Video(path, int(number), [int(label) for label in labels.split(",")], place)
     except ValueError:
         expected = "a path, a whole number and a label" if with_number else "a path and a label"

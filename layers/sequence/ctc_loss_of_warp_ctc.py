@@ -47,10 +47,14 @@ class CtcLoss(LossLayer):
             raise self.error(f"bottom[1] has the shape {bottom[1].shape}, expected {shape[1]} x L labels")
         given = self.layer_param.HasField("ctc_loss_param")
         if given and param.alphabet_size != shape[2]:
-            raise self.error(f"alphabet_size is {param.alphabet_size}, bottom[0] {shape} has {shape[2]} classes")
+            raise self.error(
+                f"alphabet_size is {param.alphabet_size}, bottom[0] {shape} has {shape[2]} classes"
+            )
         self.steps = param.time_step if given else shape[0]
         if not 1 <= self.steps <= shape[0]:
-            raise self.error(f"time_step is {self.steps}; it must be from 1 to the {shape[0]} steps of bottom[0]")
+            raise self.error(
+                f"time_step is {self.steps}; it must be from 1 to the {shape[0]} steps of bottom[0]"
+            )
         top[0].reshape()
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

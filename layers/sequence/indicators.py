@@ -17,7 +17,9 @@ def check_sequences(layer: Layer, bottom: Sequence[Blob]) -> None:
         raise layer.error(f"bottom[0] has the shape {shape}, expected T x N x classes")
     for i, blob in enumerate(bottom[1:], 1):
         if blob.shape[:2] != shape[:2] or set(blob.shape[2:]) - {1}:
-            raise layer.error(f"bottom[{i}] has the shape {blob.shape}, expected {shape[:2]} as bottom[0] has it")
+            raise layer.error(
+                f"bottom[{i}] has the shape {blob.shape}, expected {shape[:2]} as bottom[0] has it"
+            )
 
 
 def lengths(indicators: np.ndarray) -> list[int]:

@@ -52,7 +52,10 @@ class Lstm(Layer):
         set_up_params(
             self, *((shape, param.weight_filler) for shape in weights), ((rows,), param.bias_filler)
         )
-        self._gates, self._c = Blob((), self.dtype), Blob((), self.dtype)  # c: before the first step, and after each
+        self._gates, self._c = (
+            Blob((), self.dtype),
+            Blob((), self.dtype),
+        )  # c: before the first step, and after each
         self._first = Blob((), self.dtype)  # h before the first step
         self._last = np.zeros((2, 0, self._size), self.dtype)  # h and c after the last forward
 
@@ -71,7 +74,9 @@ class Lstm(Layer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         steps, streams, inputs = self._shape(bottom[0])
         if inputs != self._inputs:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, expected {self._inputs} inputs a step")
+            raise self.error(
+                f"bottom[0] has the shape {bottom[0].shape}, expected {self._inputs} inputs a step"
+            )
         if len(bottom) > 1 and bottom[1].count != steps * streams:
             raise self.error(f"clip has the shape {bottom[1].shape}, expected {steps} x {streams}")
         self._gates.reshape(steps, streams, 4 * self._size)

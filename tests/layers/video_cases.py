@@ -41,13 +41,22 @@ def video_cases(folder: Path) -> list[Case]:
     write_videos(folder)
     flow = f'source: "{folder}/lengths" batch_size: 3 name_pattern: "%c_%02d.png"'
     clips = f'source: "{folder}/clips" root_folder: "{folder}/" use_image: true new_length: 2'
-    drawn = clips.replace("/clips", "/many") + " use_temporal_jitter: true use_multiple_label: true num_of_labels: 6"
+    drawn = (
+        clips.replace("/clips", "/many")
+        + " use_temporal_jitter: true use_multiple_label: true num_of_labels: 6"
+    )
     crop = "crop_size: 6 mirror: true"
     cases = [
-        (f"{flow} num_segments: 2 new_length: 2", "is_flow: true mirror: true mean_value: 100 mean_value: 90"),
+        (
+            f"{flow} num_segments: 2 new_length: 2",
+            "is_flow: true mirror: true mean_value: 100 mean_value: 90",
+        ),
         (f"{flow} shuffle: true", f"{crop} fix_crop: true scale: 0.5"),
         (flow, f"{crop} fix_crop: true more_fix_crop: true"),
-        (flow, f"{crop} multi_scale: true scale_ratios: 1 scale_ratios: 0.75 scale_ratios: 0.5 max_distort: 2"),
+        (
+            flow,
+            f"{crop} multi_scale: true scale_ratios: 1 scale_ratios: 0.75 scale_ratios: 0.5 max_distort: 2",
+        ),
         (f"{flow.replace('%c_', '')} modality: RGB grayscale: true", ""),
         (clips, f"{crop} mean_value: 3 mean_value: 50 mean_value: 9"),
         (f"{clips} sampling_rate: 3 new_height: 9 new_width: 8 rand_skip: 4", ""),
@@ -56,7 +65,9 @@ def video_cases(folder: Path) -> list[Case]:
         (f"{drawn} shuffle: true", ""),
     ]
     return _seg_cases(folder) + [
-        Case(f'type: "VideoData" video_data_param {{ {param} }} transform_param {{ {transform} }}', [], tops=2)
+        Case(
+            f'type: "VideoData" video_data_param {{ {param} }} transform_param {{ {transform} }}', [], tops=2
+        )
         for param, transform in cases
     ]
 

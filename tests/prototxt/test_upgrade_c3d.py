@@ -54,9 +54,18 @@ def test_a_mean_file_is_before_a_mean_value():
 @pytest.mark.parametrize(
     "layer, message",
     [
-        ("type: CONVOLUTION convolution_param { num_output: 1 kernel_depth: 3 }", "kernel_depth is for layers of C3D"),
-        ("type: POOLING pooling_param { kernel_size: 2 temporal_stride: 1 }", r"temporal_stride is for .*Pooling3D"),
-        ("type: IMAGE_DATA image_data_param { new_length: 3 }", r"image_data_param.new_length is for .*VideoData"),
+        (
+            "type: CONVOLUTION convolution_param { num_output: 1 kernel_depth: 3 }",
+            "kernel_depth is for layers of C3D",
+        ),
+        (
+            "type: POOLING pooling_param { kernel_size: 2 temporal_stride: 1 }",
+            r"temporal_stride is for .*Pooling3D",
+        ),
+        (
+            "type: IMAGE_DATA image_data_param { new_length: 3 }",
+            r"image_data_param.new_length is for .*VideoData",
+        ),
         ("type: POOLING3D pooling_param { kernel_h: 3 }", "Pooling3D has no field 'kernel_h'"),
         ("type: CONVOLUTION3D convolution_param { pad: 1 pad: 2 }", "pad is given 2 times"),
         ("type: VIDEO_DATA image_data_param { is_color: false truth_scale: 2 }", "no field 'truth_scale'"),

@@ -23,7 +23,9 @@ def _fits(layer: Layer) -> bool:
     return len(layer.geometry.kernel) in CONVOLUTIONS
 
 
-@converts("Convolution", "Convolution3D", "DepthwiseConvolution", fits=_fits, own_memory=True, is_product=True)
+@converts(
+    "Convolution", "Convolution3D", "DepthwiseConvolution", fits=_fits, own_memory=True, is_product=True
+)
 def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, bias = this.layer, params[1] if len(params) > 1 else None
     assert isinstance(layer, Convolution)

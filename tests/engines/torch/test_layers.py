@@ -109,5 +109,11 @@ def test_bf16_takes_products_in_bf16_and_leaves_the_rest():
             )
         if not all(torch.equal(a, b) for a, b in zip(*tops, strict=True)):
             lossy.add(case.type)
-    convolutions = {"Convolution", "Convolution3D", "Deconvolution", "Deconvolution3D", "DepthwiseConvolution"}
+    convolutions = {
+        "Convolution",
+        "Convolution3D",
+        "Deconvolution",
+        "Deconvolution3D",
+        "DepthwiseConvolution",
+    }
     assert lossy == {*convolutions, "InnerProduct"}

@@ -42,7 +42,7 @@ CASES = [
     *(
         Case(
             'type: "PoolingND" pooling_nd_param { axis: -3 kernel_h: 3 kernel_w: 4 stride_h: 1 stride_w: 3 '
-            f'pad_h: 2 pad_w: 1 pool: {pool} }}',
+            f"pad_h: 2 pad_w: 1 pool: {pool} }}",
             [(2, 3, 5, 7)],
             fills=[apart],
         )

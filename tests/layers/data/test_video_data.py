@@ -119,7 +119,9 @@ def test_segments_of_rgb_are_drawn_in_train(folder):
     param = f'source: "{folder}/lengths" name_pattern: "%02d.png" modality: RGB num_segments: 2'
     made = run(param, phase=TRAIN)
     draws = Rng(Rng(3).draw())
-    starts = [[draws.draw() % 6, 6 + draws.draw() % 6] for _ in range(3)]  # the first clip says the size alone
+    starts = [
+        [draws.draw() % 6, 6 + draws.draw() % 6] for _ in range(3)
+    ]  # the first clip says the size alone
     for video in range(2):
         want = np.concatenate([frame(video, i).transpose(2, 0, 1) for i in starts[1 + video]])
         np.testing.assert_array_equal(made.forward()[0][0], want)

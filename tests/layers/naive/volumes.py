@@ -22,7 +22,9 @@ def pooled(x: np.ndarray, kernel, stride, pad, counts, average: bool) -> list[np
             range(max(start, 0), min(end, size)) for start, end, size in zip(starts, ends, sizes, strict=True)
         ]
         for at in np.ndindex(*lead):
-            values = [(x[(*at, *pixel)], np.ravel_multi_index(pixel, sizes)) for pixel in itertools.product(*inside)]
+            values = [
+                (x[(*at, *pixel)], np.ravel_multi_index(pixel, sizes)) for pixel in itertools.product(*inside)
+            ]
             if average:
                 top[(*at, *place)] = sum(value for value, _ in values) / elements
             else:
