@@ -19,8 +19,8 @@ from caffe_compat.rng import caffe_rng
 class Eltwise(Layer):
     """PROD, SUM (with one coeff a bottom) or MAX of two or more bottoms of one shape, element by element.
 
-    STOCHASTIC_SUM: in TRAIN each bottom is in the sum with the probability coeff, by one draw of the global stream each;
-    in TEST it is SUM.
+    STOCHASTIC_SUM: in TRAIN each bottom is in the sum with the probability coeff, by one draw of the global stream
+    each; in TEST it is SUM.
     With stable_prod_grad: false the gradient of PROD is divided out of the product (NaN where a factor is 0).
     Where bottoms are equal, MAX passes the gradient to the second of the first two, else to the earlier one.
     Raises LayerError for bottoms of different shapes, a wrong number of coeffs, or coeffs of PROD; MAX has no use for

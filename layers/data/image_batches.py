@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class ImageBatches(Layer):
     bottom_count = (0, 0)
     has_backward = False
     batch_size: int
+    transformer: Any
     label_shape: tuple[int, ...] = ()  # of one image's
 
     def open(self) -> None:
@@ -53,7 +55,7 @@ class ImageBatches(Layer):
         for labels in top[1:]:
             labels.reshape(self.batch_size, *self.label_shape)
 
-    def make_transformer(self) -> DataTransformer:
+    def make_transformer(self) -> Any:
         """What every image goes through."""
         return DataTransformer(self)
 

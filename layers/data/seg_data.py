@@ -49,7 +49,7 @@ class SegData(ListedBatches):
             self._shuffle, self._order_rng = True, Rng(MAGIC)
             self._order_rng.shuffle(self._order)
         self.transformer.init_rand()
-        image, labels, _ = self._read()
+        _, labels, _ = self._read()
         self._reshape(top, self.transformer.crop_size(*labels.shape))
 
     def _read_list(self) -> list[tuple[str, str, str]]:

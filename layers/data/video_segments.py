@@ -25,8 +25,8 @@ class VideoSegments(VideoData):
     A line of the list is a folder, the number of its frames and a label. A video has num_segments parts of equal
     length; of each new_length frames on end are taken, in TRAIN from a random place, in TEST from the middle, or its
     first ones where the part has too few. The channels are those of all frames: of modality RGB three each (one with
-    grayscale), of FLOW two, x and y. Files have the names of name_pattern with the number of the frame, from 1, for FLOW
-    behind 'x' or 'y'.
+    grayscale), of FLOW two, x and y. Files have the names of name_pattern with the number of the frame, from 1, for
+    FLOW behind 'x' or 'y'.
 
     Source: VideoDataLayer of TSN's fork of Caffe; Wang et al. (2016), "Temporal segment networks".
     """

@@ -80,7 +80,8 @@ class ConvLSTM(Layer):
         self._channels, self._size = shape[2], param.num_output
         if min(self._size, param.group) < 1 or self._size % param.group or self._channels % param.group:
             raise self.error(
-                f"num_output {self._size} and the {self._channels} channels of x must be multiples of group {param.group}"
+                f"num_output {self._size} and the {self._channels} channels of x must be multiples of "
+                f"group {param.group}"
             )
         self._convolution = Im2colConvolution(self._geometry(), param.group)
         self._states = np.zeros((2, 0, 0, 0, 0), self.dtype)

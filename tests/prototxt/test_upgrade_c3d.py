@@ -26,7 +26,8 @@ layers { name: "loss" type: VOXEL_SOFTMAX_LOSS bottom: "up" bottom: "truth" }
 """
 
 UPGRADED = """
-layer { name: "data" type: "VideoData" top: "data" top: "label" transform_param { mirror: true crop_size: 12 mean_value: 128 }
+layer { name: "data" type: "VideoData" top: "data" top: "label"
+  transform_param { mirror: true crop_size: 12 mean_value: 128 }
   video_data_param { source: "s" batch_size: 3 shuffle: true new_length: 4 new_height: 16 new_width: 18 use_image: true
     show_data: false } }
 layer { name: "conv" type: "Convolution3D" bottom: "data" top: "conv" param { lr_mult: 1 } param { lr_mult: 2 }
