@@ -24,8 +24,8 @@ class VideoTransformer:
     A clip is an array of ... x height x width, uint8; all that stands before the last two axes goes through the same.
     In phase TRAIN a crop lies anywhere or, with fix_crop, in one of five places (more_fix_crop: thirteen); in TEST in
     the centre. multi_scale crops another size in TRAIN, height and width each a scale_ratio of the shorter side, at
-    most max_distort ratios apart, and resizes it to crop_size. is_flow: in a mirrored clip every second image, the first
-    among them, shows the opposite direction, 255 - x. There is one mean_value, or one for each channel; they are
+    most max_distort ratios apart, and resizes it to crop_size. is_flow: in a mirrored clip every second image, the
+    first among them, shows the opposite direction, 255 - x. There is one mean_value, or one for each channel; they are
     repeated as often as it takes, each for the frames of its channel in a clip of channels x frames x height x width.
 
     Raises the layer's error for a clip that is smaller than crop_size, and for a mean that does not fit.

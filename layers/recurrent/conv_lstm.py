@@ -38,8 +38,8 @@ class ConvLSTM(Layer):
     for each of them filters on h, K x K x kernel_h x kernel_w, and a bias K, unless bias_term is false; then three of
     the shape H x W. Raises LayerError for shapes that do not fit.
 
-    Source: ConvLSTMLayer of agethen/ConvLSTM-for-Caffe, as loops over the steps in place of its unrolled net; Shi et al.
-    (2015), "Convolutional LSTM network".
+    Source: ConvLSTMLayer of agethen/ConvLSTM-for-Caffe, as loops over the steps in place of its unrolled net; Shi et
+    al. (2015), "Convolutional LSTM network".
     """
 
     reads = ("convolution_param", "recurrent_param", "lstm_conv_param", "lstm_debug_param")
@@ -172,8 +172,8 @@ class ConvLSTM(Layer):
         for t, cont in enumerate(bottom[1].data):
             self._held[t] = before * cont[:, None, None, None]
             for gate in range(GATES):
-                filters, *bias = (blob.data for blob in self._on_h(gate))
-                self._convolution.forward(self._held[t], filters, *(bias or [None]), seen)
+                filters, *biases = (blob.data for blob in self._on_h(gate))
+                self._convolution.forward(self._held[t], filters, biases[0] if biases else None, seen)
                 self._gate(z[t], gate)[...] += seen
             for gate, hadamard in enumerate(self._peepholes()):
                 self._gate(z[t], gate)[...] += self._c[t] * hadamard.data.reshape(self._broadcast)[0]
