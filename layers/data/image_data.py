@@ -27,8 +27,8 @@ class ImageData(ListedBatches):
     Paths are relative to root_folder. Images are BGR (grey where is_color is false), resized to new_height x
     new_width where these are given; else, where one is smaller than min_height x min_width (of LisaAnne's fork), in
     their ratio so that the side that lacks more is as long as that. shuffle brings the list into a new random order in
-    every round; rand_skip starts up to that many images behind the first. Raises LayerError, with the line of the list, for a line that
-    is none of these and for an image that cannot be read.
+    every round; rand_skip starts up to that many images behind the first. Raises LayerError, with the line of the
+    list, for a line that is none of these and for an image that cannot be read.
     Source: Caffe's ImageDataLayer.
     """
 
