@@ -73,10 +73,15 @@ class Pooling(Layer):
 
     def _pooling_nd(self) -> PoolingND:
         """The layer that does the same over more axes than two."""
-        names = {field.name for field, _ in self.layer_param.pooling_param.ListFields()} - {"engine", "round_mode"}
+        names = {field.name for field, _ in self.layer_param.pooling_param.ListFields()} - {
+            "engine",
+            "round_mode",
+        }
         unfit = names - {"pool", "kernel_size", "stride", "pad", "global_pooling"}
         if unfit or self.layer_param.pooling_param.round_mode == PoolingParameter.FLOOR:
-            raise self.error(f"over more than two axes there are kernel_size, stride and pad, rounded up; found {unfit}")
+            raise self.error(
+                f"over more than two axes there are kernel_size, stride and pad, rounded up; found {unfit}"
+            )
         param = LayerParameter(name=self.name, type=self.type)
         for name in names:
             value = getattr(self.layer_param.pooling_param, name)

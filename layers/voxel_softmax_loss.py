@@ -19,8 +19,8 @@ class VoxelSoftmaxLoss(LossLayer):
 
     bottom[0]: scores, N x C x L x H x W (or any other axes behind C); bottom[1]: one whole label for each place. A
     label that is no class costs nothing, but counts in the average; as in the original its place has the gradient of a
-    label that is none of the classes, which lowers all scores (a negative one reads outside its memory there). top[0]: the
-    loss. Raises LayerError for shapes that do not fit.
+    label that is none of the classes, which lowers all scores (a negative one reads outside its memory there).
+    top[0]: the loss. Raises LayerError for shapes that do not fit.
 
     Source: VoxelWiseSoftmaxWithLossLayer of C3D's first version (facebookarchive/C3D; VOXEL_SOFTMAX_LOSS there).
     """

@@ -28,12 +28,12 @@ class Convolution(Layer):
     Source: Caffe's BaseConvolutionLayer and ConvolutionLayer.
     """
 
-    reads = ("convolution_param",)
+    reads: tuple[str, ...] | None = ("convolution_param",)
     bottom_count: tuple[int, int | None] = (1, None)
     top_count: tuple[int, int | None] = (1, None)
     equal_bottom_top = True
     without_effect: tuple[str, ...] = ("convolution_param.force_nd_im2col",)
-    param_axes = (("output", "input", "row", "column"), ("output",))
+    param_axes: tuple[tuple[str, ...], ...] = (("output", "input", "row", "column"), ("output",))
     _algorithm_class = Im2colConvolution
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

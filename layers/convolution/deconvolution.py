@@ -40,7 +40,7 @@ class Deconvolution(Convolution):
     Source: Caffe's DeconvolutionLayer.
     """
 
-    param_axes = (("input", "output", "row", "column"), ("output",))
+    param_axes: tuple[tuple[str, ...], ...] = (("input", "output", "row", "column"), ("output",))
     _algorithm_class = _Transposed
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:

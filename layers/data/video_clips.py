@@ -13,7 +13,7 @@ from caffe_compat.layers.data.video_list import Video, read_videos
 from caffe_compat.rng import Rng, caffe_rng
 
 
-class VideoClips(VideoData):
+class VideoClips(VideoData, form="C3D"):
     """top[0]: clips of new_length frames, N x 3 x L x H x W; top[1]: their labels, N, or N x num_of_labels.
 
     A line of the list is a video's path (behind root_folder), a first frame and a label; with use_image the path is a

@@ -46,17 +46,19 @@ class VideoData(ListedBatches):
         },
     }
 
+    forms: dict[str, type[VideoData]] = {}  # subclasses enter themselves
+
+    def __init_subclass__(cls, form: str) -> None:
+        VideoData.forms[form] = cls
+
     @classmethod
     def create(cls, layer_param: LayerParameter, phase: int, dtype=np.float32) -> VideoData:
-        from caffe_compat.layers.data.video_clips import VideoClips
-        from caffe_compat.layers.data.video_segments import VideoSegments
-
         fields = [
             *(descriptor.name for descriptor, _ in layer_param.video_data_param.ListFields()),
             *(descriptor.name for descriptor, _ in layer_param.transform_param.ListFields()),
         ]
         of_tsn = {*OF_TSN, *HONOURED} - {*BOTH}
-        return (VideoSegments if of_tsn & {*fields} else VideoClips)(layer_param, phase, dtype)
+        return cls.forms["TSN" if of_tsn & {*fields} else "C3D"](layer_param, phase, dtype)
 
     def make_transformer(self) -> VideoTransformer:
         return VideoTransformer(self)

@@ -19,7 +19,7 @@ from caffe_compat.rng import Rng, caffe_rng
 DEFAULT_PATTERNS = {VideoDataParameter.RGB: "image_%04d.jpg", VideoDataParameter.FLOW: "flow_%c_%04d.jpg"}
 
 
-class VideoSegments(VideoData):
+class VideoSegments(VideoData, form="TSN"):
     """top[0]: clips, N x channels x H x W; top[1]: their labels, N x 1 x 1 x 1.
 
     A line of the list is a folder, the number of its frames and a label. A video has num_segments parts of equal

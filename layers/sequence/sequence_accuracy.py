@@ -17,8 +17,8 @@ class SequenceAccuracy(Layer):
     """Compares labels that were read with the right ones.
 
     bottom[0]: labels that were read, N x P; bottom[1]: the right ones, N x G; a negative label ends a sequence. Or
-    bottom[0]: scores, N x T x C, which show the best class of each step, equal ones on end once; then the blank_label of
-    Sequence_accuracy_param does not count in either. top[0]: the share of sequences that are
+    bottom[0]: scores, N x T x C, which show the best class of each step, equal ones on end once; then the blank_label
+    of Sequence_accuracy_param does not count in either. top[0]: the share of sequences that are
     equal, a scalar. top[1], if wanted: the means of the edit distance, of the right length and of the length that was
     read, 3 numbers. top[2], if wanted: the mean of how many labels are right on the way of the fewest edits, a scalar.
     Forward only. Raises LayerError for shapes that do not fit.

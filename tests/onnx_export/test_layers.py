@@ -67,6 +67,13 @@ LAYERS = {
         [IMAGE],
         INNER % "axis: -1 transpose: true bias_term: false",
     ),
+    **{
+        name: (
+            [(2, 3, 6, 8, 7)],
+            f'type: "{name}" convolution3d_param {{ num_output: 4 kernel_size: 3 kernel_depth: 2 pad: 1 stride: 2 }}',
+        )
+        for name in ("Convolution3D", "Deconvolution3D")
+    },
     "Pooling MAX 3/2": ([IMAGE], POOL % ("MAX", "kernel_size: 3 stride: 2")),
     "Pooling MAX 3/2 even": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2")),
     "Pooling MAX 2/2 pad 1": ([(2, 3, 8, 11)], POOL % ("MAX", "kernel_size: 2 stride: 2 pad: 1")),

@@ -28,8 +28,17 @@ CASES = [
         )
     ),
     *(
-        Case(f'type: "Pooling" pooling_param {{ {params} }}', [(2, 3, 4, 5, 7)], [(3, 2, 5, 4, 3)], fills=[apart])
-        for params in ("kernel_size: 2 stride: 2 pad: 1", "pool: AVE kernel_size: 3 stride: 2", "pool: AVE global_pooling: true")
+        Case(
+            f'type: "Pooling" pooling_param {{ {params} }}',
+            [(2, 3, 4, 5, 7)],
+            [(3, 2, 5, 4, 3)],
+            fills=[apart],
+        )
+        for params in (
+            "kernel_size: 2 stride: 2 pad: 1",
+            "pool: AVE kernel_size: 3 stride: 2",
+            "pool: AVE global_pooling: true",
+        )
     ),
     # windows in the padding
     Case('type: "Pooling" pooling_param { pool: AVE kernel_size: 4 stride: 3 pad: 3 }', [(2, 3, 7, 5)]),

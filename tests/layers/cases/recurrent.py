@@ -42,4 +42,25 @@ CASES = [
         for type, states in (("LSTM", 2), ("RNN", 1))
         for static, other_static, cont in (([], [], labels(2)), ([(3, 7)], [(6, 7)], unit))
     ),
+    *(
+        Case(
+            f'type: "ConvLSTM" lstm_conv_param {{ num_output: 2 {conv} }} lstm_debug_param {{ {debug} }} {exposed}',
+            [(3, 2, c, 4, 5), (3, 2), *[(1, 2, 2, 4, 5)] * states],
+            [(2, 2, c, 4, 5), (2, 2), *[(1, 2, 2, 4, 5)] * states],
+            fills=[normal, starts],
+            tops=1 + states,
+            diff_tops=[0],
+        )
+        for conv, debug, c, states, exposed in (
+            (f"kernel_size: 3 pad: 1 {FILLERS}", "", 3, 2, "recurrent_param { expose_hidden: true }"),
+            (
+                "kernel_size: 3 kernel_size: 1 pad: 2 pad: 0 dilation: 2 dilation: 1 bias_term: false",
+                "axis_hadamard: 2 num_axes_hadamard: 1",
+                3,
+                2,
+                "recurrent_param { expose_hidden: true }",
+            ),
+            ("kernel_size: 1 stride: 2 pad: 2 group: 2", "disable_hadamard: true", 4, 0, ""),
+        )
+    ),
 ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from layers.naive import filters
 from layers.naive.given import Given
 from layers.recurrent import recurrence
 
@@ -31,7 +35,46 @@ def lstm_unit(given: Given) -> list[np.ndarray]:
     return [c[None], h[None]]
 
 
+def conv_lstm(given: Given) -> list[np.ndarray]:
+    x, cont, *states = given.bottom
+    debug, exposes = given.param.lstm_debug_param, given.param.recurrent_param.expose_hidden
+    assert exposes == bool(states)
+    steps, streams, _, height, width = x.shape
+    per_gate = 1 + given.param.lstm_conv_param.bias_term
+    peepholes = given.blobs[4 + 4 * per_gate :]
+    assert len(peepholes) == (0 if debug.disable_hadamard else 3)
+    h, c = (state[0] for state in states or np.zeros((2, 1, streams, given.blobs[0].shape[0], height, width)))
+    shown = []
+
+    def seen(images: np.ndarray, *blobs: np.ndarray) -> np.ndarray:
+        param = LayerParameter()
+        for field in ("num_output", "group"):
+            setattr(param.convolution_param, field, getattr(given.param.lstm_conv_param, field))
+        for field in ("kernel_size", "pad", "stride", "dilation"):
+            getattr(param.convolution_param, field).extend(getattr(given.param.lstm_conv_param, field))
+        param.convolution_param.bias_term = len(blobs) > 1
+        return filters.convolution(replace(given, param=param, bottom=[images], blobs=list(blobs)))[0]
+
+    for t in range(steps):
+        held = h * cont[t][:, None, None, None]
+        z = []
+        for gate in range(4):
+            z.append(
+                seen(x[t], given.blobs[gate]) + seen(held, *given.blobs[4 + gate * per_gate :][:per_gate])
+            )
+            if gate < len(peepholes):
+                assert peepholes[gate].ndim == debug.num_axes_hadamard
+                behind = 5 - debug.axis_hadamard - peepholes[gate].ndim
+                z[gate] = z[gate] + c * peepholes[gate].reshape(*peepholes[gate].shape, *[1] * behind)
+        i, f, o = (1 / (1 + np.exp(-part)) for part in z[:3])
+        c = cont[t][:, None, None, None] * f * c + i * np.tanh(z[3])
+        h = o * np.tanh(c)
+        shown.append(h)
+    return [np.stack(shown), *([h[None], c[None]] if exposes else [])]
+
+
 NAIVE = {
+    "ConvLSTM": conv_lstm,
     "LSTM": unrolled(recurrence.lstm, 2),
     "LSTMUnit": lstm_unit,
     "RNN": unrolled(recurrence.rnn, 1),
