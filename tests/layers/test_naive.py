@@ -32,6 +32,7 @@ NO_TOP = {
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_gradient_scaler.py"
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
     },
+    "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     "SpatialTransformer.st_param.to_compute_dU": "is for backward; test_spatial_transformer.py",

@@ -7,6 +7,7 @@ from layers.cases import (
     combining,
     data,
     deeplab,
+    flow,
     spatial_transformer,
     mnc,
     detection,
@@ -50,6 +51,7 @@ CASES = [
     *deeplab.CASES,
     *mnc.CASES,
     *spatial_transformer.CASES,
+    *flow.CASES,
     *data.CASES,
 ]
 

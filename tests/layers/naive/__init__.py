@@ -8,6 +8,7 @@ from layers.naive import (
     combining,
     data,
     deeplab,
+    flow,
     spatial_transformer,
     mnc,
     detection,
@@ -52,6 +53,7 @@ NAIVE = {
     **deeplab.NAIVE,
     **mnc.NAIVE,
     **spatial_transformer.NAIVE,
+    **flow.NAIVE,
     **data.NAIVE,
 }
 
