@@ -7,6 +7,7 @@ from layers.cases import (
     combining,
     data,
     deeplab,
+    pose,
     flow,
     spatial_transformer,
     mnc,
@@ -52,6 +53,7 @@ CASES = [
     *mnc.CASES,
     *spatial_transformer.CASES,
     *flow.CASES,
+    *pose.CASES,
     *data.CASES,
 ]
 

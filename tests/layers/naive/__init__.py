@@ -8,6 +8,7 @@ from layers.naive import (
     combining,
     data,
     deeplab,
+    pose,
     flow,
     spatial_transformer,
     mnc,
@@ -54,6 +55,7 @@ NAIVE = {
     **mnc.NAIVE,
     **spatial_transformer.NAIVE,
     **flow.NAIVE,
+    **pose.NAIVE,
     **data.NAIVE,
 }
 
