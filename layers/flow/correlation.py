@@ -51,7 +51,7 @@ class Correlation(Layer):
 
     def steps(self) -> list[Shift]:
         """How far the second map is displaced, down and right, in units of stride_2: one pair a channel of the top."""
-        return list(itertools.product(self._range(), repeat=2))
+        return list(itertools.product(self._range(), self._range()))
 
     def margins(self) -> tuple[Shift, Shift]:
         """The padding of rows and of columns, and the largest displacement of each."""
@@ -140,7 +140,9 @@ class Correlation(Layer):
         """For each pixel of a patch, where it is of all of them in the part that `_pixels` cuts out."""
         param = self.layer_param.correlation_param
         for at in itertools.product(range(param.kernel_size), repeat=2):
-            ends = (start + (count - 1) * param.stride_1 + 1 for start, count in zip(at, self.counts, strict=True))
+            ends = (
+                start + (count - 1) * param.stride_1 + 1 for start, count in zip(at, self.counts, strict=True)
+            )
             yield (slice(None), *(slice(s, e, param.stride_1) for s, e in zip(at, ends, strict=True)))
 
     def _spread(self, diff: np.ndarray) -> np.ndarray:
@@ -168,9 +170,7 @@ class Correlation1D(Correlation):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         direction = self.layer_param.correlation_param.single_direction
         if direction not in (-1, 0, 1):
-            raise self.error(
-                f"single_direction is {direction}; it must be -1 (left), 0 (both) or 1 (right)"
-            )
+            raise self.error(f"single_direction is {direction}; it must be -1 (left), 0 (both) or 1 (right)")
         super().setup(bottom, top)
 
     def steps(self) -> list[Shift]:

@@ -21,11 +21,12 @@ def is_flownets(layer_param: LayerParameter) -> bool:
 class FlowL1Loss(MissingLoss):
     """Sum of distances, over the number of images, with missing targets (l1_loss_param).
 
-    A layer of type L1Loss with an l1_loss_param, or with one bottom, is this one. bottoms: N x C x H x W, the second, if
-    there is one, subtracted from the first; NaN, which is a missing target, counts 0. A distance below plateau counts
-    0. With l2_per_location the distance is that of the pixels' vectors: sqrt(sum of squares + epsilon), the sum over
-    the channels their mean with l2_prescale_by_channels; a plateau leaves sqrt(epsilon). normalize_by_num_entries
-    divides by the number of distances that are not missing, over C, instead. Raises LayerError for shapes that differ.
+    A layer of type L1Loss with an l1_loss_param, or with one bottom, is this one. bottoms: N x C x H x W, the
+    second, if there is one, subtracted from the first; NaN, which is a missing target, counts 0. A distance below
+    plateau counts 0. With l2_per_location the distance is that of the pixels' vectors: sqrt(sum of squares +
+    epsilon), the sum over the channels their mean with l2_prescale_by_channels; a plateau leaves sqrt(epsilon).
+    normalize_by_num_entries divides by the number of distances that are not missing, over C, instead. Raises
+    LayerError for shapes that differ.
 
     Source: L1LossLayer of lmb-freiburg/flownet2, its GPU kernels: there are none for the CPU. The gradient of a
     distance of 0 is that of a negative one, as there. Without any target it divides by 0; here by 1.

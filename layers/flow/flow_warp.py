@@ -61,5 +61,8 @@ class FlowWarp(Layer):
         rows, columns = np.divmod(np.arange(height * width), max(width, 1))
         for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, -1):
             yield Corners(
-                rows.astype(down.dtype) + down, columns.astype(right.dtype) + right, (height, width), kept=True
+                rows.astype(down.dtype) + down,
+                columns.astype(right.dtype) + right,
+                (height, width),
+                kept=True,
             )

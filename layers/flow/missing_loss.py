@@ -39,7 +39,11 @@ class MissingLoss(LossLayer):
         return max(known.sum() / known.shape[1], 1) if by_entries else len(known)
 
     def write_gradient(
-        self, gradient: np.ndarray, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]
+        self,
+        gradient: np.ndarray,
+        top: Sequence[Blob],
+        propagate_down: Sequence[bool],
+        bottom: Sequence[Blob],
     ) -> None:
         """Write the gradient at the differences, times the loss's weight, into the bottoms' diffs."""
         for blob, wanted, sign in zip(bottom, propagate_down, (1, -1), strict=False):

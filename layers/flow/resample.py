@@ -23,8 +23,8 @@ class Resample(Layer):
     shape counts. type LINEAR or CUBIC: a weighted mean of the pixels around, with the triangle or the cubic of -1/2,
     widened when shrinking, unless antialias is false. type NEAREST: the pixel there. Forward only.
 
-    With fx = W / width and fy = H / height, column i lies at i fx + fy / 2 - 1/2 and row j at j fy + fx / 2 - 1/2: where
-    fx and fy differ it is moved, as there. antialias widens both axes when either shrinks. Raises LayerError for
+    With fx = W / width and fy = H / height, column i lies at i fx + fy / 2 - 1/2 and row j at j fy + fx / 2 - 1/2:
+    where fx and fy differ it is moved, as there. antialias widens both axes when either shrinks. Raises LayerError for
     type AREA, which is not built there either, and where no size is given.
 
     Source: ResampleLayer of lmb-freiburg/flownet2, its GPU kernel: there is none for the CPU. NEAREST reads outside of
@@ -39,7 +39,9 @@ class Resample(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.layer_param.resample_param.type == ResampleParameter.AREA:
-            raise self.error("type AREA is not built, there neither; take LINEAR, which smooths when shrinking")
+            raise self.error(
+                "type AREA is not built, there neither; take LINEAR, which smooths when shrinking"
+            )
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.resample_param, bottom[0].shape
@@ -49,7 +51,9 @@ class Resample(Layer):
             )
         sizes = bottom[1].shape[2:] if len(bottom) > 1 else (param.height, param.width)
         if min(sizes) < 1:
-            raise self.error(f"the size is {sizes[0]} x {sizes[1]}; give height and width, or a second bottom")
+            raise self.error(
+                f"the size is {sizes[0]} x {sizes[1]}; give height and width, or a second bottom"
+            )
         top[0].reshape(*shape[:2], *sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -59,7 +63,8 @@ class Resample(Layer):
         columns = np.arange(y.shape[3], dtype=F) * fx + fy / F(2) - F(0.5)
         if self.layer_param.resample_param.type == ResampleParameter.NEAREST:
             i, j = (
-                _round(places).clip(0, size - 1) for places, size in zip((rows, columns), x.shape[2:], strict=True)
+                _round(places).clip(0, size - 1)
+                for places, size in zip((rows, columns), x.shape[2:], strict=True)
             )
             y[...] = x[:, :, i[:, None], j]
             return
@@ -74,10 +79,13 @@ class Resample(Layer):
         weigh = _cubic if kind == ResampleParameter.CUBIC else _triangle
         side = [1] * x.ndim
         side[axis] = -1
-        total, weights = 0, np.zeros(len(places), F)
+        shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+        total, weights = np.zeros(shape, x.dtype), np.zeros(len(places), F)
         for step in range(-reach, reach + 1):
             pixels = _round(places) + step
-            weight = np.where((pixels >= 0) & (pixels < size), scale * weigh(scale * (places - pixels.astype(F))), 0)
+            weight = np.where(
+                (pixels >= 0) & (pixels < size), scale * weigh(scale * (places - pixels.astype(F))), 0
+            )
             weights += weight
             part = x.take(pixels.clip(0, size - 1), axis)
             # a pixel that does not count may be NaN, as missing flow is

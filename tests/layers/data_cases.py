@@ -235,7 +235,9 @@ def _shifted(folder: Path) -> list[Case]:
     return [
         Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)]),
         Case(
-            f'type: "Mean" mean_param {{ operation: ADD file: "{folder}/mean" }}', [(2, 6, 6, 7)], gradient=False
+            f'type: "Mean" mean_param {{ operation: ADD file: "{folder}/mean" }}',
+            [(2, 6, 6, 7)],
+            gradient=False,
         ),
     ]
 

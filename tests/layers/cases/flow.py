@@ -13,8 +13,6 @@ def flow(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return rng.randint(-3, 3, shape) + rng.uniform(0.1, 0.9, shape)
 
 
-
-
 def far(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Far from those of `apart`."""
     return 10 + rng.standard_normal(shape)
@@ -29,7 +27,9 @@ CASES = [
             [MAPS, MAPS],
             [OTHERS, OTHERS],
             gradient="SUBTRACT" not in params,
-            note="compares the wrong pixels, as the original; flow/test_correlation.py" if "SUB" in params else "",
+            note="compares the wrong pixels, as the original; flow/test_correlation.py"
+            if "SUB" in params
+            else "",
         )
         for name, params in (
             ("Correlation", "kernel_size: 1 max_displacement: 2 pad: 2"),
@@ -64,7 +64,11 @@ CASES = [
         )
     ),
     *(
-        Case(f'type: "Accum" accum_param {{ {params} }}', [(2, 3, 4, 5), (2, 1, 7, 3)], [(3, 2, 6, 2), (3, 4, 3, 4)])
+        Case(
+            f'type: "Accum" accum_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 7, 3)],
+            [(3, 2, 6, 2), (3, 4, 3, 4)],
+        )
         for params in (
             "",
             "top_height: 9 top_width: 8",
@@ -133,5 +137,22 @@ CASES = [
         "pq_episode_starts_at_iter: 0 pq_episode_starts_at_iter: 2 }",
         [LOSS],
         fills=[apart],
+    ),
+    *(
+        Case(
+            f'type: "DataAugmentation" augmentation_param {{ {params} }}',
+            [(2, 3, 7, 6)],
+            [(3, 3, 9, 8)] if "height" in params else (),
+            phase=TEST,
+            gradient=False,
+            note="forward only",
+            fixed_params=[0, 1, 2] if "recompute" in params else [0],
+        )
+        for params in (
+            "crop_height: 4 crop_width: 6",
+            "crop_height: 4 crop_width: 6 recompute_mean: 3",
+            "recompute_mean: 1 mean_per_pixel: false",
+            "mean: 1 mean: 2 mean: 4 mean_per_pixel: false",
+        )
     ),
 ]

@@ -34,5 +34,10 @@ CASES = [
             (20, 11, "leaves out places, as the original; mnc/test_mask_resize.py"),
         )
     ),
-    Case('type: "MaskPooling"', [(2, 3, 5, 4), (2, 1, 5, 4)], [(3, 2, 4, 6), (3, 1, 4, 6)], fills=[normal, unit]),
+    Case(
+        'type: "MaskPooling"',
+        [(2, 3, 5, 4), (2, 1, 5, 4)],
+        [(3, 2, 4, 6), (3, 1, 4, 6)],
+        fills=[normal, unit],
+    ),
 ]

@@ -50,7 +50,11 @@ def test_to_the_left_of_the_padding_there_is_0():
     "layer, shapes, message",
     [
         ('"Correlation"', [(1, 2, 3, 4)] * 2, "kernel_size is missing"),
-        ('"Correlation" correlation_param { kernel_size: 1 }', [(1, 2, 3, 4)] * 2, "max_displacement is missing"),
+        (
+            '"Correlation" correlation_param { kernel_size: 1 }',
+            [(1, 2, 3, 4)] * 2,
+            "max_displacement is missing",
+        ),
         (
             '"Correlation" correlation_param { kernel_size: 2 max_displacement: 1 }',
             [(1, 2, 3, 4)] * 2,

@@ -33,7 +33,9 @@ def _correlation(given: Given, rows: bool) -> list[np.ndarray]:
     if rows:
         shifts = [(down, right) for down in steps for right in steps]
     elif param.single_direction:
-        shifts = [(0, i) for i in (range(-radius - 1, 0) if param.single_direction < 0 else range(radius + 1))]
+        shifts = [
+            (0, i) for i in (range(-radius - 1, 0) if param.single_direction < 0 else range(radius + 1))
+        ]
     else:
         shifts = [(0, i) for i in steps]
     reach = param.max_displacement
@@ -55,7 +57,9 @@ def _correlation(given: Given, rows: bool) -> list[np.ndarray]:
         for c, di, dj in itertools.product(range(a.shape[1]), range(size), range(size)):
             y, x = i * param.stride_1 + first[0] + di, j * param.stride_1 + first[1] + dj
             one, other = pixel(a, n, c, y, x), pixel(b, n, c, y + down, x + right)
-            total += abs(one - other) if param.correlation_type == CorrelationParameter.SUBTRACT else one * other
+            total += (
+                abs(one - other) if param.correlation_type == CorrelationParameter.SUBTRACT else one * other
+            )
         return total / (size * size * a.shape[1])
 
     return [taken((len(a), len(shifts), *counts), value)]
@@ -124,7 +128,9 @@ def accum(given: Given) -> list[np.ndarray]:
     height, width = (max(x.shape[axis] for x in bottoms) for axis in (2, 3))
     wanted = param.top_height, param.top_width
     if param.HasField("size_divisible_by"):
-        wanted = tuple(math.ceil(n / param.size_divisible_by) * param.size_divisible_by for n in (height, width))
+        wanted = tuple(
+            math.ceil(n / param.size_divisible_by) * param.size_divisible_by for n in (height, width)
+        )
     if wanted[0] > height and wanted[1] > width:
         height, width = wanted
     if param.have_reference:
@@ -132,7 +138,10 @@ def accum(given: Given) -> list[np.ndarray]:
         height, width = reference.shape[2:]
 
     def resized(x):
-        steps = [np.float32(n - 1) / np.float32(count - 1) for n, count in zip(x.shape[2:], (height, width), strict=True)]
+        steps = [
+            np.float32(n - 1) / np.float32(count - 1)
+            for n, count in zip(x.shape[2:], (height, width), strict=True)
+        ]
 
         def value(at):
             row, column = (float(step * np.float32(i)) for step, i in zip(steps, at[2:], strict=True))
@@ -156,7 +165,9 @@ def resample(given: Given) -> list[np.ndarray]:
         d = abs(d)
         if param.type == ResampleParameter.LINEAR:
             return max(0.0, 1 - d)
-        return 1.5 * d**3 - 2.5 * d**2 + 1 if d <= 1 else -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2 if d < 2 else 0.0
+        return (
+            1.5 * d**3 - 2.5 * d**2 + 1 if d <= 1 else -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2 if d < 2 else 0.0
+        )
 
     def line(place, factor, size):
         scale = factor if widened else 1
@@ -232,11 +243,39 @@ def lpq_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / divisor)]
 
 
+def data_augmentation(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.augmentation_param
+    crops = param.HasField("crop_height") and param.HasField("crop_width")
+    height, width = (param.crop_height, param.crop_width) if crops else x.shape[2:]
+
+    def value(at):
+        if not crops:
+            return x[at]
+        row, column = (
+            min(i + size / 2 - count / 2, size - 1.05)
+            for i, size, count in zip(at[2:], x.shape[2:], (height, width), strict=True)
+        )
+        return between(x[at[:2]], row, column)
+
+    top = taken((*x.shape[:2], height, width), value)
+    if param.recompute_mean:
+        count, image, channels = given.blobs
+        forwards = int(count.item()) + 1
+        if forwards <= param.recompute_mean:
+            image = (image * (forwards - 1) + sum(top) / len(top)) / forwards
+            channels = np.array([plane.sum() / plane.size for plane in image[0]])
+        top = top - (image if param.mean_per_pixel else channels.reshape(-1, 1, 1))
+    elif len(param.mean) == 3 and not param.mean_per_pixel:
+        top = top - np.array(param.mean).reshape(3, 1, 1)
+    return [top]
+
+
 NAIVE = {
     "Accum": accum,
     "ChannelNorm": channel_norm,
     "Correlation": correlation,
     "Correlation1D": correlation_1d,
+    "DataAugmentation": data_augmentation,
     "Downsample": downsample,
     "FlowL1Loss": l1_loss,
     "FlowWarp": flow_warp,

@@ -42,7 +42,11 @@ def test_a_peak_below_0_lies_where_it_is():
     [
         ('"ImResize" imresize_param { factor: 0.1 }', [(1, 1, 4, 5)], "becomes 0 x 0"),
         ('"ImResize" imresize_param { factor: -1 }', [(1, 1, 4, 5)], "becomes 0 x 0"),
-        ('"ImResize" imresize_param { factor: 2 scale_gap: 1 }', [(2, 1, 4, 5)], "leave 0 of 4 pixels of maps 1"),
+        (
+            '"ImResize" imresize_param { factor: 2 scale_gap: 1 }',
+            [(2, 1, 4, 5)],
+            "leave 0 of 4 pixels of maps 1",
+        ),
         ('"ImResize" imresize_param { factor: 2 start_scale: 2 }', [(1, 1, 4, 5)], "leave 8 of 4 pixels"),
         ('"ImResize"', [(4, 5)], "expected N x C x H x W"),
         ('"Nms"', [(1, 2, 4, 5)], "at least num_parts, 15, maps"),

@@ -54,7 +54,11 @@ def test_a_file_of_less_numbers_than_elements(tmp_path):
             [(2, 1, 3, 4), (2, 6)],
             "expected 5 numbers .* less the 1 that st_param fixes",
         ),
-        ('"SpatialTransformer" st_param { transform_type: "tps" }', [(2, 1, 3, 4), (2, 6)], "there is only affine"),
+        (
+            '"SpatialTransformer" st_param { transform_type: "tps" }',
+            [(2, 1, 3, 4), (2, 6)],
+            "there is only affine",
+        ),
         ('"SpatialTransformer" st_param { output_H: -1 }', [(2, 1, 3, 4), (2, 6)], "output_H is -1"),
         ('"SpatialTransformer"', [(2, 3), (2, 6)], "expected N x C x H x W"),
         ('"STLoss" st_loss_param { output_H: 0 output_W: 3 }', [(2, 6)], "both must be above 0"),
