@@ -39,7 +39,7 @@ NOT_BUILT = {
         "FlowNet2's databases of image pairs and flow, cut into several tops, are not read; "
         f"{INPUT_INSTEAD}, one for each top"
     ),
-    "DisparityData": f"FlowNet2's lists of stereo pairs and disparities are not read; {INPUT_INSTEAD}, one for each top",
+    "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
@@ -47,8 +47,8 @@ NOT_BUILT = {
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
     "PFMWriter": f"FlowNet2's, it writes .pfm files; {READ_INSTEAD}",
     "FlowAugmentation": (
-        "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and put "
-        "an Input layer in the place of what draws them"
+        "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and "
+        "put an Input layer in the place of what draws them"
     ),
     "GenerateAugmentationParameters": (
         "FlowNet2's, it draws random transformations for other layers; transform the data before, and put Input layers "

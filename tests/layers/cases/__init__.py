@@ -7,6 +7,8 @@ from layers.cases import (
     combining,
     data,
     deeplab,
+    activations,
+    retrieval,
     detection,
     filters,
     flow,
@@ -54,6 +56,8 @@ CASES = [
     *spatial_transformer.CASES,
     *flow.CASES,
     *pose.CASES,
+    *retrieval.CASES,
+    *activations.CASES,
     *data.CASES,
 ]
 

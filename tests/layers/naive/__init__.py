@@ -8,6 +8,8 @@ from layers.naive import (
     combining,
     data,
     deeplab,
+    activations,
+    retrieval,
     detection,
     filters,
     flow,
@@ -56,6 +58,8 @@ NAIVE = {
     **spatial_transformer.NAIVE,
     **flow.NAIVE,
     **pose.NAIVE,
+    **retrieval.NAIVE,
+    **activations.NAIVE,
     **data.NAIVE,
 }
 
