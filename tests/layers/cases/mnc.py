@@ -40,4 +40,10 @@ CASES = [
         [(3, 2, 4, 6), (3, 1, 4, 6)],
         fills=[normal, unit],
     ),
+    Case(
+        'type: "WeightedSigmoidCrossEntropyLoss"',
+        [(3, 4), (3, 2, 2), (3, 4)],
+        [(2, 5)] * 3,
+        fills=[normal, unit, unit],
+    ),
 ]
