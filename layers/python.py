@@ -22,6 +22,7 @@ from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.segmentation.spatial_dropout_layer import SpatialDropoutLayer
 from caffe_compat.prototxt import caffe_pb2
 
 BUILT_IN: dict[tuple[str, str], type[Layer]] = {
@@ -30,6 +31,7 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("rpn.anchor_target_layer", "AnchorTargetLayer"): AnchorTargetLayer,
     ("rpn.proposal_layer", "ProposalLayer"): ProposalLayer,
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
+    ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
 }
 
 

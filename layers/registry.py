@@ -20,6 +20,7 @@ _classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
 
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
+READ_INSTEAD = "remove it, and read its bottom's data after forward"
 NOT_BUILT = {
     "LaneData": (
         f"lists of images with lanes are not read; {INPUT_INSTEAD}: the images, objects as N x 1 x 300 x 5 rows of "
@@ -36,6 +37,32 @@ NOT_BUILT = {
     ),
     "CPMData": (
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
+        f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
+    ),
+    "CustomData": (
+        "FlowNet2's databases of image pairs and flow, cut into several tops, are not read; "
+        f"{INPUT_INSTEAD}, one for each top"
+    ),
+    "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
+    "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
+    "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
+    "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
+    "FLOWriter": f"FlowNet2's, it writes .flo files; {READ_INSTEAD}",
+    "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
+    "PFMWriter": f"FlowNet2's, it writes .pfm files; {READ_INSTEAD}",
+    "FlowAugmentation": (
+        "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and "
+        "put an Input layer in the place of what draws them"
+    ),
+    "GenerateAugmentationParameters": (
+        "FlowNet2's, it draws random transformations for other layers; transform the data before, and put Input layers "
+        "in the place of the layers that take them"
+    ),
+    "BlackAugmentation": (
+        "FlowNet2's, it blackens images and their borders at random; do so before, and put an Input layer in its place"
+    ),
+    "OPData": (
+        "OpenPose's databases of people's joints are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",

@@ -32,16 +32,17 @@ class Corners:
         with np.errstate(invalid="ignore"):
             self.all = list(self._corners(y, x, size, kept))
 
-    def _corners(
-        self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool
-    ) -> Iterator[Corner]:
+    def _corners(self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool) -> Iterator[Corner]:
         height, width = size
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         top, left = np.floor(y), np.floor(x)
         for below, right in ((0, 0), (1, 0), (0, 1), (1, 1)):
             i, j = top + below, left + right
             outside = (i < 0) | (i >= height) | (j < 0) | (j >= width)
-            row, column = np.nan_to_num(i, nan=0).clip(0, height - 1), np.nan_to_num(j, nan=0).clip(0, width - 1)
+            row, column = (
+                np.nan_to_num(i, nan=0).clip(0, height - 1),
+                np.nan_to_num(j, nan=0).clip(0, width - 1),
+            )
             yield Corner(
                 index=row.astype(np.int64) * width + column.astype(np.int64),
                 counts=inside if kept else ~outside,

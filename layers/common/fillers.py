@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +23,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
     For xavier and msra there are count / shape[0] inputs and count / shape[1] outputs (count when 1 axis).
     Raises CaffeCompatError for an unknown type, an empty blob, or params that the type cannot take.
 
-    Type "file" is daerduoCarey's: the numbers that `file` begins with.
+    Type "file" is daerduoCarey's: the numbers that `file` begins with, 0 and a warning where there
+    is no such file.
 
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
     """
@@ -100,6 +103,10 @@ class _Filler:
 def _file(blob: Blob, filler: FillerParameter) -> None:
     if not filler.file:
         raise CaffeCompatError("a filler of type 'file' names no file; give file")
+    if not os.path.exists(filler.file):
+        warnings.warn(f"there is no file '{filler.file}' to fill a param from; it is 0", stacklevel=2)
+        blob.data[...] = 0
+        return
     numbers = read_numbers(_Filler(), filler.file, blob.count)
     if len(numbers) < blob.count:
         raise CaffeCompatError(f"'{filler.file}' has {len(numbers)} numbers; the param needs {blob.count}")

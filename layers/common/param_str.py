@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import yaml
@@ -31,6 +32,19 @@ def num_classes(layer: Layer) -> int:
             "\"'num_classes': 21\""
         )
     return value["num_classes"]
+
+
+def dropout_params(layer: Layer) -> tuple[float, bool]:
+    """Return p, between 0 and 1, and whether phase is TRAIN, of ENet's dropout. Raises LayerError for other values."""
+    value = _read(layer)
+    with suppress(TypeError, ValueError, KeyError):
+        p, phase = float(value["p"]), value["phase"]
+        if 0 < p < 1 and phase in ("TRAIN", "TEST"):
+            return p, phase == "TRAIN"
+    raise layer.error(
+        f"param_str is {layer.param_str!r}; expected p, between 0 and 1, and the phase: "
+        "\"{'phase': 'TRAIN', 'p': '0.1'}\""
+    )
 
 
 def anchor_params(layer: Layer) -> AnchorParams:

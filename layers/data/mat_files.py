@@ -26,7 +26,9 @@ def stems(owner: ErrorFactory, param: MatReadParameter | MatWriteParameter) -> l
         return None
     if param.strip < 0:
         raise owner.error(f"strip is {param.strip}; it must be at least 0")
-    words = [(line.split()[0], place) for line, place in read_lines(owner, param.source, "list") if line.strip()]
+    words = [
+        (line.split()[0], place) for line, place in read_lines(owner, param.source, "list") if line.strip()
+    ]
     for word, place in words:
         if len(word) <= param.strip:
             raise owner.error(f"{place}: strip {param.strip} leaves nothing of '{word}'")
@@ -45,5 +47,7 @@ def read_blob(owner: ErrorFactory, path: str) -> np.ndarray:
         raise owner.error(f"'{path}' cannot be read as .mat: {error}") from error
     array = file.get("data")
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim > 4:
-        raise owner.error(f"'{path}' has no array of numbers 'data' with up to 4 axes, as a blob is written there")
+        raise owner.error(
+            f"'{path}' has no array of numbers 'data' with up to 4 axes, as a blob is written there"
+        )
     return array.T.reshape((1,) * (4 - array.ndim) + array.T.shape)

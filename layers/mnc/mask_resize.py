@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.mnc.samples import Line, sampled
+from caffe_compat.layers.common.lines import Line, sampled
 from caffe_compat.layers.registry import register
 
 
@@ -39,7 +39,9 @@ class MaskResize(Layer):
         shape = bottom[0].shape
         if len(shape) != 4 or 0 in shape[2:]:
             raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
-        self.ratios = [self.dtype(size) / self.dtype(count) for size, count in zip(shape[2:], self.sizes, strict=True)]
+        self.ratios = [
+            self.dtype(size) / self.dtype(count) for size, count in zip(shape[2:], self.sizes, strict=True)
+        ]
         self.lines = [
             Line(np.arange(count, dtype=self.dtype) * ratio, size)
             for size, count, ratio in zip(shape[2:], self.sizes, self.ratios, strict=True)
@@ -51,7 +53,9 @@ class MaskResize(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            rows, columns = (_nearest(line, ratio) for line, ratio in zip(self.lines, self.ratios, strict=True))
+            rows, columns = (
+                _nearest(line, ratio) for line, ratio in zip(self.lines, self.ratios, strict=True)
+            )
             np.matmul(rows.T @ top[0].diff, columns, out=bottom[0].diff)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.lines import Line, between, sampled
 from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_rois
-from caffe_compat.layers.mnc.samples import Line, between, sampled
 from caffe_compat.layers.registry import register
 
 
@@ -39,13 +39,17 @@ class ROIWarping(Layer):
         param = self.layer_param.roi_warping_param
         self.sizes = param.pooled_h, param.pooled_w
         if min(self.sizes) < 1:
-            raise self.error(f"pooled_h is {self.sizes[0]} and pooled_w {self.sizes[1]}; both must be above 0")
+            raise self.error(
+                f"pooled_h is {self.sizes[0]} and pooled_w {self.sizes[1]}; both must be above 0"
+            )
         self.scale = np.float32(param.spatial_scale)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         check_shapes(self, bottom)
         if 0 in bottom[0].shape[2:]:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}: there is nothing to take samples of")
+            raise self.error(
+                f"bottom[0] has the shape {bottom[0].shape}: there is nothing to take samples of"
+            )
         top[0].reshape(bottom[1].num, bottom[0].channels, *self.sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

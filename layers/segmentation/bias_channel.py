@@ -69,9 +69,7 @@ class BiasChannel(Layer):
             return
         if self.background is not None:
             scores[images, self.background, places] += scores.dtype.type(param.bg_bias)
-            images, classes, places = (
-                part[classes != self.background] for part in (images, classes, places)
-            )
+            images, classes, places = (part[classes != self.background] for part in (images, classes, places))
         scores[images, classes, places] += scores.dtype.type(param.fg_bias)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

@@ -49,7 +49,9 @@ class DenseCRF(Layer):
                 if not all(value > 0 for value in getattr(param, name)):
                     raise self.error(f"{name} is {list(getattr(param, name))}; it must be above 0")
         if len(bottom) == 3 and not param.bi_w:
-            raise self.error("there is an image, but no bi_w, bi_xy_std and bi_rgb_std; give them, or remove it")
+            raise self.error(
+                "there is an image, but no bi_w, bi_xy_std and bi_rgb_std; give them, or remove it"
+            )
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, image = bottom[0].shape, bottom[-1].shape

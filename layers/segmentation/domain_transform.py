@@ -64,7 +64,9 @@ class DomainTransformForward(Layer):
     def _rate(self, iteration: int) -> float:
         param = self.layer_param.domain_transform_param
         count = param.num_iter
-        sigma = param.spatial_sigma * math.sqrt(3) * 2.0 ** (count - iteration - 1) / math.sqrt(4.0**count - 1)
+        sigma = (
+            param.spatial_sigma * math.sqrt(3) * 2.0 ** (count - iteration - 1) / math.sqrt(4.0**count - 1)
+        )
         return -math.sqrt(2) / sigma
 
     def _ratio(self) -> float:
@@ -99,7 +101,9 @@ class DomainTransform(DomainTransformForward):
             diff = diffs[n, :, :height, :width]
             for i, (weight, differences) in reversed(list(enumerate(steps))):
                 of_weight = np.zeros_like(weight)
-                passes = zip(_directions(diff), _between(weight), _between(of_weight), differences, strict=True)
+                passes = zip(
+                    _directions(diff), _between(weight), _between(of_weight), differences, strict=True
+                )
                 for line, part, of_part, difference in reversed(list(passes)):
                     _filter_backward(line, part, of_part, difference)
                 scale = of_edges.dtype.type(self._rate(i) * self._ratio())

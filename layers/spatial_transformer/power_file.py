@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +19,9 @@ class PowerFile(Layer):
     """Adds numbers of a file to each image (power_file_param).
 
     bottom and top: N x ..., of the shape of each other. shift_file: numbers, of which the first counts for the first
-    element of each image, and so on; where there are less than elements the others count 0, and without a file all.
-    Raises LayerError where the file cannot be read. Source: PowerFileLayer of daerduoCarey's Caffe, its GPU kernel:
-    there is none for the CPU; a file that is not there counts 0 there.
+    element of each image, and so on; where there are less than elements the others count 0, and without a file all;
+    a file that is not there is a warning. Raises LayerError where it cannot be read. Source: PowerFileLayer of
+    daerduoCarey's Caffe, its GPU kernel: there is none for the CPU.
     """
 
     reads = ("power_file_param",)
@@ -28,7 +30,14 @@ class PowerFile(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         path = self.layer_param.power_file_param.shift_file
-        self.numbers = read_numbers(self, path, bottom[0].count // max(bottom[0].num, 1)) if path else []
+        self.numbers: list[float] = []
+        if path and not os.path.exists(path):
+            warnings.warn(
+                f"layer '{self.name}' ({self.type}): there is no file '{path}'; its numbers count 0, as in its Caffe",
+                stacklevel=2,
+            )
+        elif path:
+            self.numbers = read_numbers(self, path, bottom[0].count // max(bottom[0].num, 1))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.shift = np.zeros(bottom[0].shape[1:], self.dtype)

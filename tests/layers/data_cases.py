@@ -373,7 +373,14 @@ def _infogain(folder: Path) -> list[Case]:
 
 def _shifted(folder: Path) -> list[Case]:
     (folder / "shifts").write_text("0.5 -2\n3e-1\n")
-    return [Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)])]
+    return [
+        Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)]),
+        Case(
+            f'type: "Mean" mean_param {{ operation: ADD file: "{folder}/mean" }}',
+            [(2, 6, 6, 7)],
+            gradient=False,
+        ),
+    ]
 
 
 def _evaluated(folder: Path) -> list[Case]:

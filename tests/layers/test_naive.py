@@ -47,6 +47,7 @@ NO_TOP = {
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
     },
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
+    "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",

@@ -206,4 +206,5 @@ CASES = [
     ),
     Case('type: "TripletLoss"', [(4, 5)] * 3, [(3, 2, 1, 1)] * 3),
     Case('type: "TripletLoss" triplet_loss_param { margin: 6 }', [(4, 5)] * 3),
+    Case('type: "TripletLoss" triplet_loss_param { margin: 6 }', [*[(4, 5)] * 3, (4,)]),
 ]

@@ -34,5 +34,16 @@ CASES = [
             (20, 11, "leaves out places, as the original; mnc/test_mask_resize.py"),
         )
     ),
-    Case('type: "MaskPooling"', [(2, 3, 5, 4), (2, 1, 5, 4)], [(3, 2, 4, 6), (3, 1, 4, 6)], fills=[normal, unit]),
+    Case(
+        'type: "MaskPooling"',
+        [(2, 3, 5, 4), (2, 1, 5, 4)],
+        [(3, 2, 4, 6), (3, 1, 4, 6)],
+        fills=[normal, unit],
+    ),
+    Case(
+        'type: "WeightedSigmoidCrossEntropyLoss"',
+        [(3, 4), (3, 2, 2), (3, 4)],
+        [(2, 5)] * 3,
+        fills=[normal, unit, unit],
+    ),
 ]

@@ -81,5 +81,9 @@ def test_numbers_of_a_file(tmp_path):
     (tmp_path / "numbers").write_text("1 two")
     with pytest.raises(CaffeCompatError, match="something else than numbers"):
         fill(blob, param)
+    (tmp_path / "numbers").unlink()
+    with pytest.warns(UserWarning, match="there is no file"):
+        fill(blob, param)
+    assert not blob.data.any()
     with pytest.raises(CaffeCompatError, match="names no file"):
         fill(blob, filler('type: "file"'))

@@ -7,7 +7,9 @@ from caffe_compat.errors import LayerError
 from layers.harness import Runner
 
 io = pytest.importorskip("scipy.io")
-BLOBS = [np.random.RandomState(1).standard_normal(shape).astype(np.float32) for shape in ((1, 2, 3, 4), (1, 5))]
+BLOBS = [
+    np.random.RandomState(1).standard_normal(shape).astype(np.float32) for shape in ((1, 2, 3, 4), (1, 5))
+]
 
 
 def write(folder, params="", blobs=BLOBS) -> Runner:
@@ -91,5 +93,7 @@ def test_an_image_of_another_shape(tmp_path):
         io.savemat(tmp_path / f"x_iter_{i}_blob_0.mat", {"data": np.ones((4, side, 2))})
     runner = read(tmp_path, tops=1)
     runner.forward()
-    with pytest.raises(LayerError, match=r"iter_1_blob_0.mat' holds the shape \(2, 4, 4\), the first one \(2, 3, 4\)"):
+    with pytest.raises(
+        LayerError, match=r"iter_1_blob_0.mat' holds the shape \(2, 4, 4\), the first one \(2, 3, 4\)"
+    ):
         runner.forward()

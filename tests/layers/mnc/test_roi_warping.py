@@ -68,7 +68,9 @@ def test_the_gradient_at_the_rois(runner):
             down = (1 - b) * (plane[h + 1, w] - plane[h, w]) + b * (plane[h + 1, w + 1] - plane[h, w + 1])
             x = (columns[j] - x1) / max(x2 - x1 + 1, 1)
             y = (rows[i] - y1) / max(y2 - y1 + 1, 1)
-            want[r, 1:] += 0.5 * seed[r, c, i, j] * np.array([across * (1 - x), down * (1 - y), across * x, down * y])
+            want[r, 1:] += (
+                0.5 * seed[r, c, i, j] * np.array([across * (1 - x), down * (1 - y), across * x, down * y])
+            )
     got = runner.backward([seed], [False, True])[1]
     np.testing.assert_allclose(got, want, atol=1e-4)
     assert got[0].any() and not got[3].any()

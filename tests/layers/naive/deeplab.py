@@ -107,7 +107,9 @@ def dense_crf(given: Given) -> list[np.ndarray]:
     (x, sizes, *images), param = given.bottom, given.param.dense_crf_param
     top = np.zeros(x.shape)
     for n, scores in enumerate(x):
-        height, width = (min(int(v), end) for v, end in zip(sizes.reshape(-1, 2)[n], x.shape[2:], strict=True))
+        height, width = (
+            min(int(v), end) for v, end in zip(sizes.reshape(-1, 2)[n], x.shape[2:], strict=True)
+        )
         pixels = [(i, j) for i in range(height) for j in range(width)]
         filters = [
             (w, Lattice(CaffeCompatError, np.array([(F(j) / F(std), F(i) / F(std)) for i, j in pixels])))
@@ -115,7 +117,8 @@ def dense_crf(given: Given) -> list[np.ndarray]:
         ]
         for w, std, rgb in zip(param.bi_w, param.bi_xy_std, param.bi_rgb_std, strict=True):
             rows = [
-                [F(j) / F(std), F(i) / F(std), *(F(v) / F(rgb) for v in images[0][n, :, i, j])] for i, j in pixels
+                [F(j) / F(std), F(i) / F(std), *(F(v) / F(rgb) for v in images[0][n, :, i, j])]
+                for i, j in pixels
             ]
             filters.append((w, Lattice(CaffeCompatError, np.array(rows))))
         unary = np.array([scores[:, i, j] for i, j in pixels]).T

@@ -189,9 +189,9 @@ def focal_loss(given: Given) -> list[np.ndarray]:
 
 def triplet_loss(given: Given) -> list[np.ndarray]:
     total = 0.0
-    for a, p, n in zip(*given.bottom, strict=True):
+    for a, p, n, *weight in zip(*given.bottom, strict=True):
         gap = ((a - p) ** 2).sum() - ((a - n) ** 2).sum()
-        total += max(0, given.param.triplet_loss_param.margin + gap)
+        total += max(0, given.param.triplet_loss_param.margin + gap) * (weight[0] if weight else 1)
     return [np.array(total / len(given.bottom[0]) / 2)]
 
 

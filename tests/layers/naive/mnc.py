@@ -54,4 +54,17 @@ def mask_resize(given: Given) -> list[np.ndarray]:
     return [taken((*x.shape[:2], height, width), value)]
 
 
-NAIVE = {"MaskPooling": spatial_product, "MaskResize": mask_resize, "ROIWarping": roi_warping}
+def weighted_sigmoid_loss(given: Given) -> list[np.ndarray]:
+    total = 0.0
+    for x, target, weight in zip(*(blob.flat for blob in given.bottom), strict=True):
+        share = 1 / (1 + math.exp(-x))
+        total -= weight * (target * math.log(share) + (1 - target) * math.log(1 - share))
+    return [np.array(total / given.bottom[2].sum())]
+
+
+NAIVE = {
+    "MaskPooling": spatial_product,
+    "MaskResize": mask_resize,
+    "ROIWarping": roi_warping,
+    "WeightedSigmoidCrossEntropyLoss": weighted_sigmoid_loss,
+}

@@ -45,6 +45,15 @@ def test_a_file_of_less_numbers_than_elements(tmp_path):
     assert Runner(layer, [np.zeros((2, 3))]).forward()[0].tolist() == [[1, 2, 0]] * 2
 
 
+def test_a_file_that_is_not_there_counts_0(tmp_path):
+    layer = f'type: "PowerFile" power_file_param {{ shift_file: "{tmp_path}/none" }}'
+    with pytest.warns(UserWarning, match="there is no file"):
+        runner = Runner(layer, [np.ones((2, 3))])
+    assert (runner.forward()[0] == 1).all()
+    with pytest.raises(LayerError, match="cannot read the numbers"):
+        Runner(layer.replace("/none", ""), [np.ones((2, 3))])
+
+
 @pytest.mark.parametrize(
     "layer, shapes, message",
     [
@@ -54,13 +63,16 @@ def test_a_file_of_less_numbers_than_elements(tmp_path):
             [(2, 1, 3, 4), (2, 6)],
             "expected 5 numbers .* less the 1 that st_param fixes",
         ),
-        ('"SpatialTransformer" st_param { transform_type: "tps" }', [(2, 1, 3, 4), (2, 6)], "there is only affine"),
+        (
+            '"SpatialTransformer" st_param { transform_type: "tps" }',
+            [(2, 1, 3, 4), (2, 6)],
+            "there is only affine",
+        ),
         ('"SpatialTransformer" st_param { output_H: -1 }', [(2, 1, 3, 4), (2, 6)], "output_H is -1"),
         ('"SpatialTransformer"', [(2, 3), (2, 6)], "expected N x C x H x W"),
         ('"STLoss" st_loss_param { output_H: 0 output_W: 3 }', [(2, 6)], "both must be above 0"),
         ('"STLoss" st_loss_param { output_H: 2 output_W: 3 }', [(2, 5)], "expected six numbers"),
         ('"LocLoss" loc_loss_param { threshold: 0 }', [(2, 5)], "must be above 0"),
-        ('"PowerFile" power_file_param { shift_file: "none" }', [(2, 5)], "cannot read the numbers 'none'"),
     ],
 )
 def test_what_is_wrong(layer, shapes, message):

@@ -1,0 +1,68 @@
+"""FlowWarp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.corners import Corners
+from caffe_compat.layers.registry import register
+from caffe_compat.prototxt.caffe_pb2 import FlowWarpParameter
+
+
+@register("FlowWarp")
+class FlowWarp(Layer):
+    """Maps sampled where a flow says (flow_warp_param).
+
+    bottom[0]: N x C x H x W; bottom[1]: the flow, N x 2 x H x W, how far right and how far down. top: like bottom[0],
+    the bilinear sample at (x + right, y + down), the last row and column going on to their ends; outside of the map 0,
+    or NaN with fill_value NOT_A_NUMBER, without a gradient. Raises LayerError for other shapes.
+
+    Source: FlowWarpLayer of lmb-freiburg/flownet2; its GPU leaves rubbish where this has NaN.
+    """
+
+    reads = ("flow_warp_param",)
+    bottom_count = (2, 2)
+    origin = "FlowNet2"
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape, flow = bottom[0].shape, bottom[1].shape
+        if len(shape) != 4 or flow != (shape[0], 2, *shape[2:]):
+            raise self.error(
+                f"the bottoms have the shapes {shape} and {flow}; expected N x C x H x W and N x 2 x H x W"
+            )
+        top[0].reshape(*shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        with_nan = self.layer_param.flow_warp_param.fill_value == FlowWarpParameter.NOT_A_NUMBER
+        for corners, maps, out in zip(self._corners(bottom), bottom[0].data, top[0].data, strict=True):
+            out[...] = corners.sample(maps.reshape(len(maps), -1)).reshape(out.shape)
+            if with_nan:
+                out[:, ~corners.all[0].counts.reshape(out.shape[1:])] = np.nan
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        shape = bottom[0].shape
+        maps, seeds = (array.reshape(*shape[:2], -1) for array in (bottom[0].data, top[0].diff))
+        if propagate_down[0]:
+            bottom[0].diff[...] = 0
+        for n, corners in enumerate(self._corners(bottom)):
+            if propagate_down[0]:
+                corners.spread(seeds[n], bottom[0].diff[n].reshape(shape[1], -1))
+            if propagate_down[1]:
+                down, right = corners.slopes(maps[n], seeds[n])
+                bottom[1].diff[n] = np.stack([right, down]).reshape(bottom[1].shape[1:])
+
+    def _corners(self, bottom: Sequence[Blob]) -> Iterator[Corners]:
+        """Of each image the pixels around its places."""
+        height, width = bottom[0].shape[2:]
+        rows, columns = np.divmod(np.arange(height * width), max(width, 1))
+        for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, -1):
+            yield Corners(
+                rows.astype(down.dtype) + down,
+                columns.astype(right.dtype) + right,
+                (height, width),
+                kept=True,
+            )

@@ -1,0 +1,1 @@
+"""Layers of OpenPose: what follows the heat maps of joints."""
