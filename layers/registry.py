@@ -71,10 +71,6 @@ NOT_BUILT = {
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"
     ),
-    "DenseCRF": (
-        "DeepLab's dense CRF is not computed inside a net; remove the layer and refine its bottom outside, or train "
-        "with CRF-RNN's MultiStageMeanfield"
-    ),
 }
 
 L = TypeVar("L", bound=type[Layer])

@@ -14,14 +14,8 @@ _LAYER = "it is of a layer type that is not built here; a Python layer can compu
 _FIELDS: dict[str, dict[str, dict[str, str]]] = {
     "DeepLab v2": {
         "BatchNormParameter": {
-            "with it the running statistics are kept in training too; it is what BatchNorm does here": "update_global_stats"
-        },
-        "LayerParameter": {
-            _LAYER: (
-                "adaptive_bias_channel_param bias_channel_param dense_crf_param domain_transform_param "
-                "mat_read_param mat_write_param unique_label_param"
-            )
-        },
+            "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
+        }
     },
     "FlowNet2": {
         "DataParameter": {
@@ -31,23 +25,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "range_start slice_point subtract verbose"
             )
         },
-        "LayerParameter": {
-            _AUGMENT: "augmentation_param black_augmentation_param coeff_schedule_param",
-            _DATA: "reader_param writer_param reshape_every_iter",
-            _LAYER: (
-                "accum_param correlation_param downsample_param flow_warp_param l1_loss_param lpq_loss_param "
-                "mean_param resample_param"
-            ),
-        },
-        "BatchNormParameter": "update_global_stats",
-    },
-    "FlowNet2": {
-        "DataParameter": (
-            "block_size disk_reader_threads encoding huge_video_dataset limit_samples "
-            "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
-            "rand_permute_seed range_end range_start slice_point subtract verbose"
-        ),
-        "LayerParameter": "reshape_every_iter",
+        "LayerParameter": {_DATA: "reshape_every_iter"},
     },
     "happynear's Caffe": {
         "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},
@@ -85,34 +63,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {
             _AUGMENT: "aspect_max aspect_min center_crop erase_ratio scale_max scale_min"
         },
-        "BatchNormParameter": "disable_mean disable_variance",
-        "ConvolutionParameter": "shape_offset",
-        "DropoutParameter": "sqrt_scale",
-        "ImageDataParameter": (
-            "balance_by balance_class face_mirror face_point_num face_transform label_cut_end "
-            "label_cut_start max_aspect_ratio max_random_scale max_random_shift max_rotate_angle "
-            "max_shear_ratio min_random_scale"
-        ),
-        "InnerProductParameter": "normalize",
-        "LayerParameter": (
-            "batch_contrastive_loss_param center_loss_param channel_scale_param "
-            "confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-            "feature_decay_loss_param flip_param general_contrastive_loss_param "
-            "general_triplet_loss_param hotspot_param infimum_loss_param inner_distance_param "
-            "insanity_param label_specific_add_param label_specific_affine_param "
-            "label_specific_hard_margin_param label_specific_margin_param "
-            "label_specific_rescale_param largemargin_inner_product_param local_param "
-            "margin_inner_product_param mil_data_param mil_param nca_param noise_param "
-            "normalize_param ordinal_regression_loss_param pairwise_param predict_box_param "
-            "proposal_param resize_param smoothl1_param soft_contrastive_loss_param "
-            "soft_truncation_param sub_region_param triplet_loss_param truncation_param"
-        ),
-        "PoolingParameter": "blobs_a_min blobs_lr",
-        "SoftmaxParameter": (
-            "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor normalize_type"
-        ),
-        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
-        "TransformationParameter": "aspect_max aspect_min center_crop erase_ratio scale_max scale_min",
     },
     "Intel Caffe": {
         "BatchNormParameter": {

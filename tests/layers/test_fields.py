@@ -37,12 +37,8 @@ ELSEWHERE = {
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
-    "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_metric.py",
-    "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     "ImageGtData.image_gt_data_param.coord_num": "has to be 4; test_object_data.py",
-    "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
-    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     **{
         f"MatWrite.mat_write_param.{name}": "is where it writes; test_mat_files.py"
         for name in ("prefix", "source", "strip", "period")

@@ -53,9 +53,7 @@ NO_TOP = {
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
-    "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_mmd_loss.py",
     "SpatialTransformer.st_param.to_compute_dU": "is for backward; test_spatial_transformer.py",
-    "UnitNormalize.normalize_param.bp_norm": "is for backward; test_unit_normalize.py",
 }
 
 

@@ -57,6 +57,8 @@ def padded(rois: np.ndarray, ratio: float) -> np.ndarray:
             for w, h in [(x2 - x1 + 1, y2 - y1 + 1)]
         ]
     )
+
+
 def deformable_psroi_pooling(given: Given) -> list[np.ndarray]:
     (x, rois, *offsets), param = given.bottom, given.param.deformable_psroi_pooling_param
     assert len(offsets) == (not param.no_trans)
