@@ -99,8 +99,8 @@ class DetectionEvaluate(Layer):
     def _rows(self, blob: Blob, width: int) -> np.ndarray:
         """The rows of a bottom, its images and classes cut to whole numbers."""
         rows = blob.data.reshape(-1, width).copy()
-        if not np.isfinite(rows).all():
-            raise self.error(f"the rows of {width} numbers are not finite")
+        if not np.isfinite(rows[:, [IMAGE, LABEL]]).all():
+            raise self.error(f"images and classes in the rows of {width} numbers are not finite")
         rows[:, [IMAGE, LABEL]] = np.trunc(rows[:, [IMAGE, LABEL]])
         if (rows[rows[:, IMAGE] != NONE, LABEL] == self.param.background_label_id).any():
             raise self.error(
@@ -146,9 +146,9 @@ class DetectionEvaluate(Layer):
         )
         sides = np.where((high >= low).all(axis=2, keepdims=True), high - low, 0) + bool(self.sizes)
         common = np.where((sides > 0).all(axis=2), sides.prod(axis=2), 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             shares = common / (_areas(boxes, more)[:, None] + _areas(things, more) - common)
-        return np.where(common > 0, shares, 0)
+        return np.where((common > 0) & np.isfinite(shares), shares, 0)
 
 
 def _areas(boxes: np.ndarray, more: int) -> np.ndarray:

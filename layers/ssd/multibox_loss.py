@@ -46,14 +46,14 @@ class MultiBoxLoss(LossLayer):
     bottom[5] are those of RefineDet's.
     """
 
-    reads = ("loss_param", "multibox_loss_param")
+    reads: tuple[str, ...] = ("loss_param", "multibox_loss_param")
     bottom_count = (4, 6)
     no_gradient = (2, 3, 4, 5)
     origin = "SSD"
     refused = {
         "multibox_loss_param.use_polygon": "polygons of TextBoxes++ are not learnt here; only detected"
     }
-    without_effect = (
+    without_effect: tuple[str, ...] = (
         "multibox_loss_param.do_neg_mining",
         "multibox_loss_param.ignore_difficult_gt",  # nor in NVCaffe
         "loss_param.ignore_label",
