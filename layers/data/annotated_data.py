@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.annotations import (
     BOX,
     CLASS,
@@ -22,7 +23,7 @@ from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_annotated
 from caffe_compat.layers.data.distortion import check_distortion, distorted
 from caffe_compat.layers.data.image_transformer import OF_ANNOTATED, OF_IMAGES
-from caffe_compat.layers.data.transformer import decode, moved, others, rng_state, set_rng_state
+from caffe_compat.layers.data.transformer import decode, moved, others
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, ResizeParameter

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.rng import Rng, caffe_rng
 
 HONOURED = (

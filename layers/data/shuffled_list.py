@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.rng import Rng, caffe_rng
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.frames import count_frames, new_size, read_frames, read_video
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
 from caffe_compat.layers.data.video_data import VideoData
 from caffe_compat.layers.data.video_list import Video, read_videos
 from caffe_compat.rng import Rng, caffe_rng

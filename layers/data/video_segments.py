@@ -9,8 +9,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.frames import new_size, read_frames
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
 from caffe_compat.layers.data.video_data import VideoData
 from caffe_compat.layers.data.video_list import Video, read_videos
 from caffe_compat.prototxt.caffe_pb2 import VideoDataParameter

@@ -7,7 +7,7 @@ import numpy as np
 
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.binaryproto import read_binaryproto
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.rng import Rng, caffe_rng
 
 DEFAULT_RATIOS = (1.0, 0.875, 0.75, 0.66)

@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.binaryproto import read_binaryproto
-from caffe_compat.layers.data.transformer import rng_state, set_rng_state
+from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.detectnet.augmentation import Augmentation, draw
 from caffe_compat.layers.detectnet.coverage import Coverage
 from caffe_compat.layers.registry import register

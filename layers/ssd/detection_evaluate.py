@@ -130,8 +130,8 @@ class DetectionEvaluate(Layer):
         if self.of_cascade:
             rows = rows[:, OF_CASCADE[width]]
             rows = rows if width == 7 else rows[rows[:, LABEL] > 0]
-        if not np.isfinite(rows).all():
-            raise self.error(f"the rows of {width} numbers are not finite")
+        if not np.isfinite(rows[:, [IMAGE, LABEL]]).all():
+            raise self.error(f"images and classes in the rows of {width} numbers are not finite")
         rows[:, [IMAGE, LABEL]] = np.trunc(rows[:, [IMAGE, LABEL]])
         if (rows[rows[:, IMAGE] != NONE, LABEL] == self.param.background_label_id).any():
             raise self.error(
@@ -180,9 +180,9 @@ class DetectionEvaluate(Layer):
         )
         sides = np.where((high >= low).all(axis=2, keepdims=True), high - low, 0) + bool(self.sizes)
         common = np.where((sides > 0).all(axis=2), sides.prod(axis=2), 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             shares = common / (_areas(boxes, more)[:, None] + _areas(things, more) - common)
-        return np.where(common > 0, shares, 0)
+        return np.where((common > 0) & np.isfinite(shares), shares, 0)
 
     def _overlaps_in_pixels(self, rows: np.ndarray, objects: np.ndarray) -> np.ndarray:
         """IoU of each box with each object, after both have been brought to the size of their image."""

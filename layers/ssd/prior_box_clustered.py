@@ -21,8 +21,9 @@ class PriorBoxClustered(PriorBox):
     origin = "OpenVINO"
     refused = {
         f"prior_box_param.{name}": "the boxes are those of width and height"
-        for name in ("min_size", "max_size", "aspect_ratio", "flip", "denser_prior_boxes")
+        for name in ("min_size", "max_size", "aspect_ratio", "denser_prior_boxes")
     }
+    without_effect = ("prior_box_param.flip",)
 
     def _sizes(self) -> np.ndarray:
         param = self.layer_param.prior_box_param

@@ -212,7 +212,8 @@ class Runner:
 
     def restore_state(self) -> None:
         """Give the layer the state that it had at first."""
-        if self.state:
+        now = self.layer.get_state()
+        if self.state and all(now[name].shape == kept.shape for name, kept in self.state.items()):
             self.layer.set_state(self.state)
 
     def feed(self, bottoms: Sequence[np.ndarray]) -> None:

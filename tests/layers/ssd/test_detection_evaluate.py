@@ -50,6 +50,11 @@ def test_sizes_come_in_the_order_of_the_images_of_all_batches(tmp_path):
     np.testing.assert_array_equal(again.top[0].data, runner.top[0].data)
 
 
+def test_boxes_that_are_not_finite_are_wrong():
+    (top,) = evaluate([[0, 1, 0.9, -np.inf, 0, np.inf, 1], [0, 1, 0.8, np.nan, 0, 1, 1]]).forward()
+    assert top[0, 0, 2:, 3:].tolist() == [[0, 1], [0, 1]]
+
+
 def test_where_the_sizes_are_not_there_boxes_are_compared_in_parts():
     with pytest.warns(UserWarning, match="there is no name_size_file 'nowhere'; boxes are compared in parts"):
         (top,) = evaluate(params='num_classes: 3 name_size_file: "nowhere"').forward()
@@ -67,7 +72,10 @@ def test_where_the_sizes_are_not_there_boxes_are_compared_in_parts():
         ({"objects": [[0] * 7]}, r"bottom\[1\] has the shape \(1, 1, 1, 7\); expected 1 x 1 x rows x 8"),
         ({"found": [[0] * 7]}, "the rows of 7 numbers have the background, 0"),
         ({"objects": [[0] * 8]}, "the rows of 8 numbers have the background, 0"),
-        ({"found": [[0, 1, np.nan, 0, 0, 1, 1]]}, "the rows of 7 numbers are not finite"),
+        (
+            {"found": [[np.nan, 1, 1, 0, 0, 1, 1]]},
+            "images and classes in the rows of 7 numbers are not finite",
+        ),
     ],
 )
 def test_what_does_not_fit(kwargs, message):
