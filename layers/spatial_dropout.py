@@ -24,7 +24,7 @@ class SpatialDropout(InPlaceLayer):
     """
 
     reads = ("dropout_param",)
-    without_effect = ("dropout_param.scale_train",)
+    without_effect = ("dropout_param.scale_train", "dropout_param.sample_weights_test")
     origin = "Intel's Caffe"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -67,6 +67,7 @@ class AnnotatedData(Data):
     refused = {
         **others(*OF_IMAGES, *OF_ANNOTATED),
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        "data_param.shuffle": Data.refused["data_param.shuffle"],
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
         "annotated_data_param.difficult_label_warmup": "it follows the solver's iterations; set train_diffcult instead",
     }

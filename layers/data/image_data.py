@@ -23,6 +23,7 @@ OF_MAPS = {
     "image_data_param.normalize": "it is for ImageLabelmapData",
 }
 ONLY_THERE = "it is for ImageData"
+OF_IMAGE_DATA = ("new_dim", "bicubic", "label", "min_height", "min_width")
 
 
 class Entry(NamedTuple):

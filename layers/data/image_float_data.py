@@ -24,12 +24,18 @@ class ImageFloatData(ImageData):
     reads = ("transform_param", "image_data_param", "image_float_data_param")
     origin = "goodluckcwl"
     top_count = (2, 3)
-    without_effect = ("image_float_data_param.is_regression", "image_float_data_param.heatmap_dir")
+    without_effect = (
+        *ImageData.without_effect,
+        "image_float_data_param.is_regression",
+        "image_float_data_param.heatmap_dir",
+    )
     refused = {
         **ImageData.refused,
+        **{
+            f"transform_param.{name}": NOT_KNOWN
+            for name in ("resize_param", "noise_param", "crop_h", "crop_w", "crop_size", "mirror")
+        },
         "image_data_param.label": "every line has numbers",
-        "transform_param.crop_size": NOT_KNOWN,
-        "transform_param.mirror": NOT_KNOWN,
         "image_float_data_param.with_heatmap": "concatenate an ImageData of the heat maps",
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.data.image_data import ONLY_THERE
+from caffe_compat.layers.data.image_data import OF_IMAGE_DATA, ONLY_THERE
 from caffe_compat.layers.data.image_pairs import BY_MESSAGE, ImagePairs, Pair
 from caffe_compat.layers.data.transformer import FORKS_ONLY, moved
 from caffe_compat.layers.registry import register
@@ -26,7 +26,7 @@ class ImageLabelmapData(ImagePairs):
     refused = {
         **FORKS_ONLY,
         **moved("image_data_param", "scale", "mean_file", "crop_size", "mirror"),
-        **{f"image_data_param.{name}": ONLY_THERE for name in ("new_dim", "bicubic", "label")},
+        **{f"image_data_param.{name}": ONLY_THERE for name in OF_IMAGE_DATA},
         "image_data_param.label_type": "it is for ImageSegData",
         "image_data_param.ignore_label": "it is for ImageSegData",
         **BY_MESSAGE,

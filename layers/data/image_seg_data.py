@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.data.image_data import ONLY_THERE
+from caffe_compat.layers.data.image_data import OF_IMAGE_DATA, ONLY_THERE
 from caffe_compat.layers.data.image_pairs import BY_MESSAGE, ImagePairs, Pair
 from caffe_compat.layers.data.transformer import FORKS_ONLY, moved
 from caffe_compat.layers.registry import register
@@ -35,7 +35,7 @@ class ImageSegData(ImagePairs):
     refused = {
         **{name: text for name, text in FORKS_ONLY.items() if name.partition(".")[2] not in TRANSFORMS},
         **moved("image_data_param", "scale", "mean_file", "crop_size", "mirror"),
-        **{f"image_data_param.{name}": ONLY_THERE for name in ("new_dim", "bicubic", "label")},
+        **{f"image_data_param.{name}": ONLY_THERE for name in OF_IMAGE_DATA},
         "image_data_param.normalize": "it is for ImageLabelmapData",
         "transform_param.mean_file": "give mean_value, one or one a channel",
         **BY_MESSAGE,

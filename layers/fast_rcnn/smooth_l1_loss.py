@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.loss import BATCH_SIZE, LossLayer, loss_weight
+from caffe_compat.layers.common.loss import BATCH_SIZE, NO_CLASS_WEIGHTS, LossLayer, loss_weight
 from caffe_compat.layers.fast_rcnn.row_losses import check_same_size, row_normalizer, row_shape, row_sums
 from caffe_compat.layers.kernels import smooth_l1 as kernels
 from caffe_compat.layers.registry import register
@@ -33,6 +33,7 @@ class SmoothL1Loss(LossLayer):
     top_count = (1, 2)
     no_gradient = (2, 3)
     allows_ignored_gradient = True
+    refused = NO_CLASS_WEIGHTS
     without_effect = ("loss_param.ignore_label",)  # there are no labels
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -190,7 +190,10 @@ def _like_image_data(
     return [
         *(_case(type, f"{with_it} image_data_param {{ {source} {params} }}") for params in more),
         *_transformed(
-            folder, type, f"{with_it} image_data_param {{ {source} }}", (*transforms, "scale: 0.5")
+            folder,
+            type,
+            f"{with_it} image_data_param {{ {source} }}",
+            (*transforms, "scale: 0.5", *(OF_IMAGES if type == "MultiLabelImageData" else ())),
         ),
     ]
 
