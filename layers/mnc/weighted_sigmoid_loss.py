@@ -36,7 +36,9 @@ class WeightedSigmoidCrossEntropyLoss(LossLayer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         if not bottom[0].count == bottom[1].count == bottom[2].count:
-            raise self.error(f"the bottoms have the shapes {[blob.shape for blob in bottom]}; expected as many numbers")
+            raise self.error(
+                f"the bottoms have the shapes {[blob.shape for blob in bottom]}; expected as many numbers"
+            )
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, target, weights = (blob.data.ravel() for blob in bottom)

@@ -4,11 +4,10 @@ Each param that changes what a layer computes has a case; test_fields.py asks fo
 """
 
 from layers.cases import (
+    activations,
     combining,
     data,
     deeplab,
-    activations,
-    retrieval,
     detection,
     filters,
     flow,
@@ -24,6 +23,7 @@ from layers.cases import (
     reducing,
     reshaping,
     resizing,
+    retrieval,
     rois,
     sequences,
     spatial_transformer,

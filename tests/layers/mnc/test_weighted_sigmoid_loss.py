@@ -17,7 +17,9 @@ def test_three_bottoms_say_which_it_is():
 
 
 def test_without_weights_the_loss_is_0():
-    runner = Runner('type: "WeightedSigmoidCrossEntropyLoss"', [np.ones((2, 3)), np.ones((2, 3)), np.zeros((2, 3))])
+    runner = Runner(
+        'type: "WeightedSigmoidCrossEntropyLoss"', [np.ones((2, 3)), np.ones((2, 3)), np.zeros((2, 3))]
+    )
     assert runner.forward()[0] == 0
     assert not runner.backward([np.float32(1)])[0].any()
 

@@ -5,11 +5,10 @@ reference with the gradient too, it is taken from there.
 """
 
 from layers.naive import (
+    activations,
     combining,
     data,
     deeplab,
-    activations,
-    retrieval,
     detection,
     filters,
     flow,
@@ -25,6 +24,7 @@ from layers.naive import (
     reducing,
     reshaping,
     resizing,
+    retrieval,
     rois,
     sequences,
     spatial_transformer,

@@ -29,7 +29,9 @@ def test_testing_scales_too():
     np.testing.assert_allclose(dropout("{'phase': 'TEST', 'p': '0.2'}").forward()[0], X / 0.8, rtol=1e-6)
 
 
-@pytest.mark.parametrize("wrong", ["{'phase': 'TEST'}", "{'phase': 'TEST', 'p': '1'}", "{'p': 0.1, 'phase': 2}", "3"])
+@pytest.mark.parametrize(
+    "wrong", ["{'phase': 'TEST'}", "{'phase': 'TEST', 'p': '1'}", "{'p': 0.1, 'phase': 2}", "3"]
+)
 def test_what_is_wrong(wrong):
     with pytest.raises(LayerError, match="expected p, between 0 and 1, and the phase"):
         dropout(wrong)
