@@ -18,10 +18,10 @@ class Nms(Layer):
     """The peaks of heat maps (nms_param).
 
     bottom: N x C x H x W, of which the first num_parts maps count. top: N x num_parts x max_peaks + 1 x 3. Its first
-    row has how many peaks there are, and 0, 0; the others their x, y and score, row by row of the map, as many as there
-    is room for, then 0. A peak is a pixel, not at the border, above threshold and above its eight neighbours; its place is
-    the mean of the pixels up to 3 away, but for the first row and column, weighted by their scores where these are
-    above 0. Forward only. Raises LayerError for less maps than num_parts.
+    row has how many peaks there are, and 0, 0; the others their x, y and score, row by row of the map, as many as
+    there is room for, then 0. A peak is a pixel, not at the border, above threshold and above its eight neighbours;
+    its place is the mean of the pixels up to 3 away, but for the first row and column, weighted by their scores where
+    these are above 0. Forward only. Raises LayerError for less maps than num_parts.
 
     Source: NmsLayer of CMU's caffe_rtpose, its GPU kernel: the CPU's writes rows of 2. There y is held against the
     width, so that it reads behind maps that are wider than high, and divides by 0 in others; and the 0s are

@@ -15,9 +15,9 @@ class SpatialDropoutLayer(Layer):
     """`python_param { module: "spatial_dropout" layer: "SpatialDropoutLayer" }`: dropout of whole channels.
 
     bottom and top: N x C x ... With p and phase of param_str: in phase TRAIN each channel of each image is 0 with
-    probability p, and is divided by 1 - p otherwise; in phase TEST, too, all is divided by 1 - p, as there. The phase is
-    that of param_str, not the net's. Draws from numpy's global random numbers. Raises LayerError for a p that is not
-    between 0 and 1, and for less than two axes. Source: spatial_dropout of TimoSaemann's ENet.
+    probability p, and is divided by 1 - p otherwise; in phase TEST, too, all is divided by 1 - p, as there. The phase
+    is that of param_str, not the net's. Draws from numpy's global random numbers. Raises LayerError for a p that is
+    not between 0 and 1, and for less than two axes. Source: spatial_dropout of TimoSaemann's ENet.
     """
 
     origin = "ENet"

@@ -55,8 +55,8 @@ class SpatialTransformer(Layer):
             raise self.error(f"bottom[0] has the shape {shape}, expected N x C x H x W")
         if bottom[1].num != shape[0] or bottom[1].count != self.learned * shape[0]:
             raise self.error(
-                f"bottom[1] has the shape {bottom[1].shape}; expected {self.learned} numbers for each of {shape[0]} images: "
-                f"six, less the {6 - self.learned} that st_param fixes"
+                f"bottom[1] has the shape {bottom[1].shape}; expected {self.learned} numbers for each of {shape[0]} "
+                f"images: six, less the {6 - self.learned} that st_param fixes"
             )
         self.sizes = (
             param.output_H if param.HasField("output_H") else shape[2],
