@@ -43,7 +43,6 @@ NOT_BUILT = {
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
-    "FLOWriter": f"FlowNet2's, it writes .flo files; {READ_INSTEAD}",
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
     "PFMWriter": f"FlowNet2's, it writes .pfm files; {READ_INSTEAD}",
     "FlowAugmentation": (

@@ -235,6 +235,12 @@ def _shifted(folder: Path) -> list[Case]:
     return [
         Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)]),
         Case(
+            f'type: "FLOWriter" writer_param {{ folder: "{folder}/flow" }}',
+            [(2, 2, 3, 4)],
+            tops=0,
+            gradient=False,
+        ),
+        Case(
             f'type: "Mean" mean_param {{ operation: ADD file: "{folder}/mean" }}',
             [(2, 6, 6, 7)],
             gradient=False,

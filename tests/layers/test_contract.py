@@ -9,6 +9,7 @@ from layers.contract import CLAUSES
 WITHOUT_CASES = {
     "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
+    "FLOWriter": "writes files; test_flo_writer.py",
     "HDF5Data": "needs files; test_hdf5_data.py",
     "HDF5Output": "writes its file once; test_hdf5_output.py",
     "ImageData": "needs files; test_image_data.py",
