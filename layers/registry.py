@@ -44,7 +44,6 @@ NOT_BUILT = {
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
-    "PFMWriter": f"FlowNet2's, it writes .pfm files; {READ_INSTEAD}",
     "FlowAugmentation": (
         "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and "
         "put an Input layer in the place of what draws them"

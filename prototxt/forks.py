@@ -10,11 +10,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "BatchNormParameter": "update_global_stats",
     },
     "FlowNet2": {
-        "DataParameter": (
-            "block_size disk_reader_threads encoding huge_video_dataset limit_samples "
-            "permute_every_iter preselection_file preselection_label rand_permute rand_permute_order "
-            "rand_permute_seed range_end range_start slice_point subtract verbose"
-        ),
         "LayerParameter": "reshape_every_iter",
     },
     "happynear's Caffe": {

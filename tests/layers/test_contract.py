@@ -17,6 +17,7 @@ WITHOUT_CASES = {
     "MatRead": "needs files; test_mat_files.py",
     "MatWrite": "writes files; test_mat_files.py",
     "MemoryData": "needs arrays; test_memory_data.py",
+    "PFMWriter": "writes files; test_flo_writer.py",
     "Python": "runs users' classes; test_python.py",
     "RoIData": "needs minibatches; test_roi_data.py",
     "WindowData": "needs files; test_window_data.py",

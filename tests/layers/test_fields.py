@@ -31,7 +31,8 @@ ELSEWHERE = {
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
     **{
-        f"FLOWriter.writer_param.{name}": "is where it writes; flow/test_flo_writer.py"
+        f"{type}.writer_param.{name}": "is where it writes; flow/test_flo_writer.py"
+        for type in ("FLOWriter", "PFMWriter")
         for name in ("file", "folder", "prefix", "suffix")
     },
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",

@@ -58,8 +58,8 @@ ERRORS = {
     ),
     "another brace": ("layer { param < lr_mult: 1 } }", "net.prototxt:1:28: expected '>', found '}'"),
     "field of a fork": (
-        "layer { correlation_param { pad: 3 } }",
-        "net.prototxt:1:9: LayerParameter has no field 'correlation_param'; it belongs to FlowNet2, "
+        "layer { hotspot_param { } }",
+        "net.prototxt:1:9: LayerParameter has no field 'hotspot_param'; it belongs to happynear's Caffe, "
         "a fork of Caffe that is not supported",
     ),
     "enum value of a fork": (
