@@ -47,9 +47,7 @@ NOT_BUILT = {
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
-    "FLOWriter": f"FlowNet2's, it writes .flo files; {READ_INSTEAD}",
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
-    "PFMWriter": f"FlowNet2's, it writes .pfm files; {READ_INSTEAD}",
     "FlowAugmentation": (
         "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and "
         "put an Input layer in the place of what draws them"

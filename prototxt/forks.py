@@ -17,16 +17,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
         }
     },
-    "FlowNet2": {
-        "DataParameter": {
-            _DATA: (
-                "block_size disk_reader_threads encoding huge_video_dataset limit_samples permute_every_iter "
-                "preselection_file preselection_label rand_permute rand_permute_order rand_permute_seed range_end "
-                "range_start slice_point subtract verbose"
-            )
-        },
-        "LayerParameter": {_DATA: "reshape_every_iter"},
-    },
+    "FlowNet2": {"LayerParameter": {_DATA: "reshape_every_iter"}},
     "happynear's Caffe": {
         "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},
         "ConvolutionParameter": {_OTHER: "shape_offset"},

@@ -1,16 +1,11 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
-Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, weiliu89/caffe (ssd), happynear/caffe-windows,
-tianzhi0549/CTPN and facebook/C3D.
+Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, and of OpenPose's.
 """
 
 from __future__ import annotations
 
 _FIELDS: dict[str, dict[str, str]] = {
-    "C3D": {
-        "ImageDataParameter": "show_data",
-        "VideoDataParameter": "show_data",
-    },
     "Intel Caffe": {
         "BatchNormParameter": "engine stats_batch_size",
         "ConcatParameter": "per_fla_fuse",
@@ -20,7 +15,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "engine mn_activation_param mn_grad_compress_param multinode quantization_param",
         "NetParameter": "bn_stats_batch_size compile_net_state engine multinode",
         "ReLUParameter": "fuse",
-        "SolverParameter": "disabled_update engine local_gw_ratio local_lr_auto test_offset",
+        "SolverParameter": "disabled_update engine test_offset",
     },
     "NVCaffe": {
         "ConvolutionParameter": "conv_algos_override cudnn_convolution_algo_seeker",

@@ -33,7 +33,9 @@ def run(path: Path, phase: int, engine: str) -> dict[str, np.ndarray]:
     if phase == caffe.TRAIN:
         net.backward()
         found |= {
-            f"{name} {i}": blob.diff.copy() for name, blobs in net.params.items() for i, blob in enumerate(blobs)
+            f"{name} {i}": blob.diff.copy()
+            for name, blobs in net.params.items()
+            for i, blob in enumerate(blobs)
         }
     return found
 

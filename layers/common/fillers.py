@@ -26,6 +26,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
     Type "file" is daerduoCarey's: the numbers that `file` begins with, 0 and a warning where there
     is no such file.
 
+    Type "diagonal" is FlowNet2's: output n is diag_val[n], or 1, of the mean of input n.
+
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
     """
     if filler.type not in _FILLERS:
@@ -94,6 +96,14 @@ def _bilinear(blob: Blob, filler: FillerParameter) -> None:
     blob.data[...] = ramp[:, None] * ramp
 
 
+def _diagonal(blob: Blob, filler: FillerParameter) -> None:
+    values = blob.data.reshape(blob.num, blob.channels, -1)
+    values[...] = 0
+    for n in range(min(blob.num, blob.channels)):
+        value = filler.diag_val[n] if n < len(filler.diag_val) else 1
+        values[n, n] = blob.dtype.type(value) / blob.dtype.type(values.shape[2])
+
+
 class _Filler:
     """What an error about a filler's file is of: the layer names itself."""
 
@@ -121,5 +131,6 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "xavier": _xavier,
     "msra": _msra,
     "bilinear": _bilinear,
+    "diagonal": _diagonal,
     "file": _file,
 }

@@ -23,7 +23,7 @@ from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_annotated
 from caffe_compat.layers.data.distortion import check_distortion, distorted
 from caffe_compat.layers.data.image_transformer import OF_ANNOTATED, OF_IMAGES
-from caffe_compat.layers.data.transformer import decode, moved, others
+from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, decode, moved, others
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, ResizeParameter
@@ -67,6 +67,7 @@ class AnnotatedData(Data):
     refused = {
         **others(*OF_IMAGES, *OF_ANNOTATED),
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
+        **OF_CUSTOM_DATA,
         "data_param.shuffle": Data.refused["data_param.shuffle"],
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
         "annotated_data_param.difficult_label_warmup": "it follows the solver's iterations; set train_diffcult instead",

@@ -12,7 +12,7 @@ import numpy as np
 from caffe_compat.layers.data.datums import open_database, pixels, read_datum
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
-from caffe_compat.layers.data.transformer import moved
+from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 from caffe_compat.rng import caffe_rng
@@ -37,6 +37,7 @@ class Data(ImageBatches):
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
         "data_param.shuffle": "only Intel's and yjxiong's Caffe shuffle a database, in an order not known here; "
         "write it in a random order (convert_imageset --shuffle)",
+        **OF_CUSTOM_DATA,
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 

@@ -34,6 +34,32 @@ def moved(message: str, *fields: str) -> dict[str, str]:
     return {f"{message}.{field}": f"write it as transform_param {{ {field}: ... }}" for field in fields}
 
 
+# fields of data_param that FlowNet2's CustomData reads
+OF_CUSTOM_DATA = {
+    f"data_param.{field}": "it is for FlowNet2's CustomData: remove it"
+    for field in (
+        *(
+            "preselection_file",
+            "preselection_label",
+            "range_start",
+            "range_end",
+            "rand_permute",
+            "rand_permute_order",
+        ),
+        *(
+            "rand_permute_seed",
+            "slice_point",
+            "encoding",
+            "verbose",
+            "subtract",
+            "permute_every_iter",
+            "block_size",
+        ),
+        *("disk_reader_threads", "huge_video_dataset", "limit_samples"),
+    )
+}
+
+
 class Placed(NamedTuple):
     """Where a transformed image lies in the resized one, whose size is height x width: what its objects need."""
 

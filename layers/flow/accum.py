@@ -32,7 +32,7 @@ class Accum(Layer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.accum_param
         shapes = [blob.shape for blob in bottom]
-        if any(len(shape) != 4 or shape[0] != shapes[0][0] for shape in shapes):
+        if any(len(shape) != 4 or shape[0] != shapes[0][0] or 0 in shape[2:] for shape in shapes):
             raise self.error(f"the bottoms have the shapes {shapes}; expected N x C x H x W, with one N")
         if param.have_reference and len(bottom) < 2:
             raise self.error("have_reference needs a second bottom, which says the size; give it")
@@ -78,4 +78,4 @@ class Accum(Layer):
 
 
 def _planes(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1, *array.shape[2:])
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])

@@ -47,11 +47,10 @@ class Correlation(Layer):
             raise self.error(
                 f"stride_1 is {param.stride_1} and stride_2 {param.stride_2}; both must be above 0"
             )
-        self.shifts = [(down * param.stride_2, right * param.stride_2) for down, right in self.steps()]
 
-    def steps(self) -> list[Shift]:
-        """How far the second map is displaced, down and right, in units of stride_2: one pair a channel of the top."""
-        return list(itertools.product(self._range(), self._range()))
+    def steps(self) -> tuple[range, range]:
+        """How far the second map is displaced, down and right, in units of stride_2: a channel of the top for each."""
+        return self._range(), self._range()
 
     def margins(self) -> tuple[Shift, Shift]:
         """The padding of rows and of columns, and the largest displacement of each."""
@@ -79,7 +78,9 @@ class Correlation(Layer):
                 f"patches of {param.kernel_size} x {param.kernel_size} and displacements of up to "
                 f"{param.max_displacement} do not fit into a bottom of {shape}; raise pad"
             )
-        top[0].reshape(shape[0], len(self.shifts), *self.counts)
+        down, right = self.steps()
+        top[0].reshape(shape[0], len(down) * len(right), *self.counts)
+        self.shifts = [(i * param.stride_2, j * param.stride_2) for i in down for j in right]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         subtracts = self.layer_param.correlation_param.correlation_type == CorrelationParameter.SUBTRACT
@@ -173,11 +174,11 @@ class Correlation1D(Correlation):
             raise self.error(f"single_direction is {direction}; it must be -1 (left), 0 (both) or 1 (right)")
         super().setup(bottom, top)
 
-    def steps(self) -> list[Shift]:
+    def steps(self) -> tuple[range, range]:
         direction, both = self.layer_param.correlation_param.single_direction, self._range()
         count = len(both) // 2 + 1
         ranges = {-1: range(-count, 0), 0: both, 1: range(count)}
-        return [(0, step) for step in ranges[direction]]
+        return range(1), ranges[direction]
 
     def margins(self) -> tuple[Shift, Shift]:
         param = self.layer_param.correlation_param

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,28 +51,20 @@ class Downsample(Layer):
         if x.shape == y.shape:
             y[...] = x
             return
-        taps = (_taps(size, count) for size, count in zip(x.shape[2:], y.shape[2:], strict=True))
-        total, weights, missing = np.zeros((3, *y.shape), y.dtype)
-        for (i, of_row), (j, of_column) in itertools.product(*taps):
-            part = x[:, :, i[:, None], j]
-            is_missing = np.isnan(part)
-            weight = (of_row[:, None] * of_column).astype(y.dtype)
-            missing += np.where(is_missing, weight, 0)
-            weights += np.where(is_missing, 0, weight)
-            total += np.where(is_missing, 0, weight * part)
+        rows, columns = (
+            _weights(size, count).astype(x.dtype)
+            for size, count in zip(x.shape[2:], y.shape[2:], strict=True)
+        )
+        is_missing = np.isnan(x)
+        total = rows @ np.where(is_missing, 0, x) @ columns.T
+        weights = rows @ (~is_missing).astype(x.dtype) @ columns.T
+        missing = rows @ is_missing.astype(x.dtype) @ columns.T
         with np.errstate(divide="ignore", invalid="ignore"):
             y[...] = np.where(missing / weights > 0.5, np.nan, total / weights)
 
 
-def _taps(size: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each step from a place of the top: the pixels of the bottom there, and what they weigh along this axis."""
-    places = np.arange(count, dtype=F) / F(count - 1) * F(size - 1)
+def _weights(size: int, count: int) -> np.ndarray:
+    """What each of `size` pixels weighs in each of `count`."""
     step = F(size - 1) / F(count - 1)
-    nearest = np.trunc(places + F(0.5)).astype(np.int64)
-    result = []
-    for offset in range(-int(np.ceil(step)), int(np.ceil(step)) + 1):
-        pixels = nearest + offset
-        weight = np.maximum(0, 1 - np.abs(pixels.astype(F) - places) / step)
-        inside = (pixels >= 0) & (pixels < size)
-        result.append((pixels.clip(0, size - 1), np.where(inside, weight, 0)))
-    return result
+    places = np.arange(count, dtype=F) / F(count - 1) * F(size - 1)
+    return np.maximum(0, 1 - np.abs(np.arange(size, dtype=F) - places[:, None]) / step)

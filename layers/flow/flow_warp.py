@@ -30,27 +30,30 @@ class FlowWarp(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, flow = bottom[0].shape, bottom[1].shape
-        if len(shape) != 4 or flow != (shape[0], 2, *shape[2:]):
+        if len(shape) != 4 or flow != (shape[0], 2, *shape[2:]) or 0 in shape[2:]:
             raise self.error(
                 f"the bottoms have the shapes {shape} and {flow}; expected N x C x H x W and N x 2 x H x W"
             )
         top[0].reshape(*shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        height, width = bottom[0].shape[2:]
         with_nan = self.layer_param.flow_warp_param.fill_value == FlowWarpParameter.NOT_A_NUMBER
         for corners, maps, out in zip(self._corners(bottom), bottom[0].data, top[0].data, strict=True):
-            out[...] = corners.sample(maps.reshape(len(maps), -1)).reshape(out.shape)
+            out[...] = corners.sample(maps.reshape(len(maps), height * width)).reshape(out.shape)
             if with_nan:
                 out[:, ~corners.all[0].counts.reshape(out.shape[1:])] = np.nan
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        maps, seeds = (array.reshape(*shape[:2], -1) for array in (bottom[0].data, top[0].diff))
+        maps, seeds = (
+            array.reshape(*shape[:2], shape[2] * shape[3]) for array in (bottom[0].data, top[0].diff)
+        )
         if propagate_down[0]:
             bottom[0].diff[...] = 0
         for n, corners in enumerate(self._corners(bottom)):
             if propagate_down[0]:
-                corners.spread(seeds[n], bottom[0].diff[n].reshape(shape[1], -1))
+                corners.spread(seeds[n], bottom[0].diff[n].reshape(maps.shape[1:]))
             if propagate_down[1]:
                 down, right = corners.slopes(maps[n], seeds[n])
                 bottom[1].diff[n] = np.stack([right, down]).reshape(bottom[1].shape[1:])
@@ -58,8 +61,8 @@ class FlowWarp(Layer):
     def _corners(self, bottom: Sequence[Blob]) -> Iterator[Corners]:
         """Of each image the pixels around its places."""
         height, width = bottom[0].shape[2:]
-        rows, columns = np.divmod(np.arange(height * width), max(width, 1))
-        for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, -1):
+        rows, columns = np.divmod(np.arange(height * width), width)
+        for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, height * width):
             yield Corners(
                 rows.astype(down.dtype) + down,
                 columns.astype(right.dtype) + right,

@@ -39,6 +39,7 @@ class MaskResize(Layer):
         shape = bottom[0].shape
         if len(shape) != 4 or 0 in shape[2:]:
             raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
+        top[0].reshape(*shape[:2], *self.sizes)
         self.ratios = [
             self.dtype(size) / self.dtype(count) for size, count in zip(shape[2:], self.sizes, strict=True)
         ]
@@ -46,7 +47,6 @@ class MaskResize(Layer):
             Line(np.arange(count, dtype=self.dtype) * ratio, size)
             for size, count, ratio in zip(shape[2:], self.sizes, self.ratios, strict=True)
         ]
-        top[0].reshape(*shape[:2], *self.sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].data[...] = sampled(bottom[0].data, *self.lines)

@@ -36,7 +36,8 @@ class ImResize(Layer):
         if len(shape) != 4 or 0 in shape:
             raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
         if param.factor:
-            sizes = [int(F(size) * F(param.factor)) if param.factor > 0 else 0 for size in shape[2:]]
+            factor = F(param.factor) if 0 < param.factor < np.inf else F(0)
+            sizes = [int(F(size) * factor) for size in shape[2:]]
         else:
             sizes = [param.target_spatial_height, param.target_spatial_width]
         if min(sizes) < 1:

@@ -76,7 +76,8 @@ class CompactBilinear(Layer):
         """The Fourier transform of the sketch at each pixel."""
         places, signs = self.sketches[index]
         sketch = np.zeros((len(maps), self.size, *maps.shape[2:]), maps.dtype)
-        np.add.at(sketch, (slice(None), places), maps * signs[:, None, None])
+        for channel, place, sign in zip(np.moveaxis(maps, 1, 0), places, signs, strict=True):
+            sketch[:, place] += sign * channel
         return np.fft.rfft(sketch, axis=1)
 
 

@@ -26,16 +26,17 @@ class L2Normalize(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].reshape(*bottom[0].shape)
+        self.view = bottom[0].num, bottom[0].count // max(bottom[0].num, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y = (blob.data.reshape(blob.num, -1) for blob in (bottom[0], top[0]))
+        x, y = (blob.data.reshape(self.view) for blob in (bottom[0], top[0]))
         np.multiply(x, self._scales(x), out=y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        x, x_diff = (array.reshape(bottom[0].num, -1) for array in (bottom[0].data, bottom[0].diff))
-        y, y_diff = (array.reshape(bottom[0].num, -1) for array in (top[0].data, top[0].diff))
+        x, x_diff = (array.reshape(self.view) for array in (bottom[0].data, bottom[0].diff))
+        y, y_diff = (array.reshape(self.view) for array in (top[0].data, top[0].diff))
         along = np.einsum("nc,nc->n", y, y_diff)[:, None]
         np.multiply(y_diff - along * y, self._scales(x), out=x_diff)
 

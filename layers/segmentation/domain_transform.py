@@ -11,6 +11,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
 
+MOST_ITERATIONS = 500  # of more, 4^num_iter is no number
+
 
 class DomainTransformForward(Layer):
     """The forward pass of DomainTransform, with what it says of bottoms and params."""
@@ -25,6 +27,8 @@ class DomainTransformForward(Layer):
         for name in ("spatial_sigma", "range_sigma", "num_iter"):
             if not getattr(param, name) > 0:
                 raise self.error(f"{name} is {getattr(param, name):g}; it must be above 0")
+        if param.num_iter > MOST_ITERATIONS:
+            raise self.error(f"num_iter is {param.num_iter}; it must be at most {MOST_ITERATIONS}")
         if not param.min_weight >= 0:
             raise self.error(f"min_weight is {param.min_weight:g}; it must be at least 0")
 

@@ -46,24 +46,24 @@ class SpatialTransformer(Layer):
             if param.HasField(name) and getattr(param, name) < 1:
                 raise self.error(f"{name} is {getattr(param, name)}; it must be at least 1")
         self.fixed = np.array([param.HasField(name) for name in THETAS])
+        self.learned = 6 - int(self.fixed.sum())
         self.theta = np.array([getattr(param, name) for name in THETAS], self.dtype)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.st_param, bottom[0].shape
         if len(shape) != 4 or 0 in shape[2:]:
             raise self.error(f"bottom[0] has the shape {shape}, expected N x C x H x W")
-        learned = 6 - int(self.fixed.sum())
-        if bottom[1].num != shape[0] or bottom[1].count != learned * shape[0]:
+        if bottom[1].num != shape[0] or bottom[1].count != self.learned * shape[0]:
             raise self.error(
-                f"bottom[1] has the shape {bottom[1].shape}; expected {learned} numbers for each of {shape[0]} images: "
-                f"six, less the {6 - learned} that st_param fixes"
+                f"bottom[1] has the shape {bottom[1].shape}; expected {self.learned} numbers for each of {shape[0]} "
+                f"images: six, less the {6 - self.learned} that st_param fixes"
             )
         self.sizes = (
             param.output_H if param.HasField("output_H") else shape[2],
             param.output_W if param.HasField("output_W") else shape[3],
         )
-        self.grid = grid(*self.sizes, self.dtype)
         top[0].reshape(*shape[:2], *self.sizes)
+        self.grid = grid(*self.sizes, self.dtype)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for corners, maps, out in zip(self._corners(bottom), bottom[0].data, top[0].data, strict=True):
@@ -71,7 +71,8 @@ class SpatialTransformer(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         param, shape = self.layer_param.st_param, bottom[0].shape
-        maps, seeds = bottom[0].data.reshape(*shape[:2], -1), top[0].diff.reshape(*shape[:2], -1)
+        maps = bottom[0].data.reshape(*shape[:2], shape[2] * shape[3])
+        seeds = top[0].diff.reshape(*shape[:2], len(self.grid))
         if propagate_down[0]:
             bottom[0].diff[...] = 0
         for n, corners in enumerate(self._corners(bottom)):
@@ -80,13 +81,13 @@ class SpatialTransformer(Layer):
             if propagate_down[1]:
                 of_y, of_x = corners.slopes(maps[n], seeds[n])
                 of_theta = np.stack([of_y * (shape[2] / 2), of_x * (shape[3] / 2)]) @ self.grid
-                bottom[1].diff.reshape(shape[0], -1)[n] = of_theta.ravel()[~self.fixed]
+                bottom[1].diff.reshape(shape[0], self.learned)[n] = of_theta.ravel()[~self.fixed]
 
     def _corners(self, bottom: Sequence[Blob]) -> Iterator[Corners]:
         """Of each image the pixels around its places."""
         height, width = bottom[0].shape[2:]
         theta = self.theta.copy()
-        for learned in bottom[1].data.reshape(bottom[0].num, -1):
+        for learned in bottom[1].data.reshape(bottom[0].num, self.learned):
             theta[~self.fixed] = learned
             p, q = theta.reshape(2, 3) @ self.grid.T
             yield Corners((p + 1) / 2 * height, (q + 1) / 2 * width, (height, width))

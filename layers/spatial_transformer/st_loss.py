@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import MAX_COUNT, Blob
 from caffe_compat.layers.common.loss import loss_weight
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.spatial_transformer.beyond_loss import BeyondLoss, beyond
@@ -30,6 +30,8 @@ class STLoss(BeyondLoss):
             raise self.error(
                 f"output_H is {param.output_H} and output_W {param.output_W}; both must be above 0"
             )
+        if param.output_H * param.output_W > MAX_COUNT:
+            raise self.error(f"{param.output_H} x {param.output_W} places are more than {MAX_COUNT}")
         self.grid = grid(param.output_H, param.output_W, self.dtype)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -378,6 +378,15 @@ def _shifted(folder: Path) -> list[Case]:
     (folder / "shifts").write_text("0.5 -2\n3e-1\n")
     return [
         Case(f'type: "PowerFile" power_file_param {{ shift_file: "{folder}/shifts" }}', [(3, 2, 2)]),
+        *(
+            Case(
+                f'type: "{name}Writer" writer_param {{ folder: "{folder}/flow" }}',
+                [(2, channels, 3, 4)],
+                tops=0,
+                gradient=False,
+            )
+            for name, channels in (("FLO", 2), ("PFM", 1))
+        ),
         Case(
             f'type: "Mean" mean_param {{ operation: ADD file: "{folder}/mean" }}',
             [(2, 6, 6, 7)],

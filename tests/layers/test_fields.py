@@ -34,6 +34,11 @@ ELSEWHERE = {
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",
+    **{
+        f"{type}.writer_param.{name}": "is where it writes; flow/test_flo_writer.py"
+        for type in ("FLOWriter", "PFMWriter")
+        for name in ("file", "folder", "prefix", "suffix")
+    },
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",

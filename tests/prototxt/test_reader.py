@@ -58,9 +58,9 @@ ERRORS = {
     ),
     "another brace": ("layer { param < lr_mult: 1 } }", "net.prototxt:1:28: expected '>', found '}'"),
     "field of a fork": (
-        "layer { op_transform_param { stride: 3 } }",
-        "net.prototxt:1:9: LayerParameter has no field 'op_transform_param'; it is of OpenPose: it augments images at "
-        "random; augment them before they go into the database, or in a Python layer",
+        "layer { mil_param { } }",
+        "net.prototxt:1:9: LayerParameter has no field 'mil_param'; it is of happynear's Caffe: it is of a layer type "
+        "that is not built here; a Python layer can compute it",
     ),
     "enum value of a fork": (
         "layer { eltwise_param { operation: DIV } }",

@@ -88,5 +88,8 @@ def test_a_field_is_known_or_set_aside_or_refused_but_not_two_of_them():
     known = {(name, field) for name, message in MESSAGES.items() for field in message.fields_by_name}
     refused = {(name, field) for name, field in forks.fields() if field != "engine"}
     assert not known & refused
+    assert {place for place in known if set_aside_by(*place) and place[1] != "engine"} == {
+        ("SolverParameter", "device_id")  # as a list
+    }
     assert not {place for place in refused if set_aside_by(*place)}
     assert {name for name, _ in refused} <= set(MESSAGES)

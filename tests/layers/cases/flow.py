@@ -155,4 +155,5 @@ CASES = [
             "mean: 1 mean: 2 mean: 4 mean_per_pixel: false",
         )
     ),
+    Case('type: "FlowEltwise" eltwise_param { coeff: 0.3 }', [(4, 5)], [(2, 3, 4)]),
 ]

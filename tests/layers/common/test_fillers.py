@@ -56,7 +56,7 @@ def test_bilinear_of_an_odd_kernel_is_centred():
     ("text", "shape", "message"),
     [
         ('type: "xavir"', (2, 3), "unknown filler type 'xavir'; did you mean 'xavier'?"),
-        ('type: "?"', (2, 3), "known types: bilinear, constant, file, gaussian"),
+        ('type: "?"', (2, 3), "known types: bilinear, constant, diagonal, file"),
         ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
         ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
         ('type: "gaussian" std: 0', (2, 3), "std must be above 0"),
@@ -87,3 +87,11 @@ def test_numbers_of_a_file(tmp_path):
     assert not blob.data.any()
     with pytest.raises(CaffeCompatError, match="names no file"):
         fill(blob, filler('type: "file"'))
+
+
+def test_the_diagonal_of_inputs_and_outputs():
+    blob = Blob((3, 2, 1, 2))
+    fill(blob, filler('type: "diagonal" diag_val: 3'))
+    want = np.zeros((3, 2, 1, 2))
+    want[0, 0], want[1, 1] = 1.5, 0.5
+    np.testing.assert_array_equal(blob.data, want)

@@ -270,6 +270,11 @@ def data_augmentation(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def flow_eltwise(given: Given) -> list[np.ndarray]:
+    (x,), (coeff,) = given.bottom, given.param.eltwise_param.coeff
+    return [taken(x.shape, lambda at: coeff * x[at])]
+
+
 NAIVE = {
     "Accum": accum,
     "ChannelNorm": channel_norm,
@@ -277,6 +282,7 @@ NAIVE = {
     "Correlation1D": correlation_1d,
     "DataAugmentation": data_augmentation,
     "Downsample": downsample,
+    "FlowEltwise": flow_eltwise,
     "FlowL1Loss": l1_loss,
     "FlowWarp": flow_warp,
     "LpqLoss": lpq_loss,

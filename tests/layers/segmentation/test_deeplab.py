@@ -68,6 +68,11 @@ def test_a_crf_without_filters_is_a_softmax():
             [(1, 2, 3, 4), (1, 1, 3, 4), (1, 2)],
             "above 0",
         ),
+        (
+            '"DomainTransform" domain_transform_param { num_iter: 2000000000 }',
+            [(1, 2, 3, 4), (1, 1, 3, 4), (1, 2)],
+            "it must be at most 500",
+        ),
         ('"SpatialProduct"', [(1, 2, 3, 4), (1, 2, 3, 4)], "N x 1 x H x W"),
         ('"DenseCRF"', [(1, 2, 3, 4), (1, 2)], "must be at least 1"),
         ('"DenseCRF"', [(1, 2, 3, 4), (1, 2), (1, 3, 3, 4)], "there is an image, but no bi_w"),

@@ -72,6 +72,11 @@ def test_a_file_that_is_not_there_counts_0(tmp_path):
         ('"SpatialTransformer"', [(2, 3), (2, 6)], "expected N x C x H x W"),
         ('"STLoss" st_loss_param { output_H: 0 output_W: 3 }', [(2, 6)], "both must be above 0"),
         ('"STLoss" st_loss_param { output_H: 2 output_W: 3 }', [(2, 5)], "expected six numbers"),
+        (
+            '"STLoss" st_loss_param { output_H: 2000000000 output_W: 2000000000 }',
+            [(2, 6)],
+            "places are more than",
+        ),
         ('"LocLoss" loc_loss_param { threshold: 0 }', [(2, 5)], "must be above 0"),
     ],
 )
