@@ -31,10 +31,6 @@ NOT_BUILT = {
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
         "x2, y2), box targets and their weights R x 4 classes"
     ),
-    "Atlas": (
-        "Tengine's, it runs a compiled model on Huawei's Atlas; put Input layers in its place, one a top, of the "
-        "shapes of its output_shape, and write what the model gives"
-    ),
     "CPMData": (
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"

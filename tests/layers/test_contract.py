@@ -7,6 +7,7 @@ from layers.cases import CASES
 from layers.contract import CLAUSES
 
 WITHOUT_CASES = {
+    "Atlas": "writes nothing; test_atlas.py",
     "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
     "DenseImageData": "needs files; test_image_pairs.py",
