@@ -32,8 +32,8 @@ class Atlas(Layer):
         if len(shapes) != len(top):
             raise self.error(f"has {len(top)} tops and {len(shapes)} output_shape; give one for each")
         warnings.warn(
-            f"layer '{self.name}' (Atlas): the model '{self.layer_param.atlas_param.model_name}' runs on Huawei's Atlas "
-            "only; write what it gives into the tops before each forward",
+            f"layer '{self.name}' (Atlas): the model '{self.layer_param.atlas_param.model_name}' runs on Huawei's "
+            "Atlas only; write what it gives into the tops before each forward",
             stacklevel=3,
         )
         for blob, shape in zip(top, shapes, strict=True):

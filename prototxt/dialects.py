@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from caffe_compat.errors import CaffeCompatError, GraphError
 from caffe_compat.prototxt.caffe_pb2 import BNParameter, LayerParameter, NetParameter
@@ -25,15 +26,15 @@ class Dialect:
     """How one family of Caffes reads what others read in another way. None: it says nothing of it.
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
-    finds its offset itself. balanced: whether SigmoidCrossEntropyLoss weighs the classes. propagate_down: what its
-    flags mean.
+    finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
+    sigmoid_cross_entropy_balance_loss_param. propagate_down: what its flags mean.
     """
 
     name: str
     caffe: str
     bn: str | None = None
     crops: bool | None = None
-    balanced: bool = False
+    balance: dict[str, Any] | None = None
     propagate_down: str = REPLACES
 
 
@@ -47,9 +48,10 @@ DIALECTS = {
             crops=False,
             propagate_down=RESTRICTS,
         ),
-        Dialect("hed", "HED's, RCF's, DeepSkeleton's", crops=True, balanced=True, propagate_down=RESTRICTS),
+        Dialect("hed", "HED's, DeepSkeleton's", crops=True, balance={}, propagate_down=RESTRICTS),
         Dialect("osvos", "OSVOS'", crops=False),
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
+        Dialect("rcf", "RCF's", crops=False, balance={"negative_weight": 1.1, "ignore_others": True}),
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
     )
 }
@@ -71,7 +73,7 @@ def _is(*types: str) -> Callable[[LayerParameter], bool]:
     return lambda layer: layer.type in types
 
 
-# what only one dialect has, the first that is found in a net counts
+# what only one dialect has; the first that is found in a net counts
 _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("segnet", _has("bn_param", "scale_filler shift_filler bn_mode")),
     ("segnet", _is("DenseImageData")),
@@ -79,15 +81,18 @@ _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("segnet", _has("dropout_param", "sample_weights_test")),
     ("pspnet", _has("bn_param", "slope_filler bias_filler frozen momentum eps moving_average")),
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
-    ("hed", _is("ImageLabelmapData")),
+    ("rcf", _is("AutoCrop")),
 )
 
 
 def find(net: NetParameter) -> Dialect | None:
     """The dialect that a net's fields and types tell; None where they tell none."""
     for name, has_mark in _MARKS:
-        if any(has_mark(layer) for layer in net.layer):
+        if any(map(has_mark, net.layer)):
             return DIALECTS[name]
+    if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
+        says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
+        return DIALECTS["rcf" if says_offset else "hed"]
     return None
 
 
@@ -114,8 +119,10 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_form(layer, dialect, unsure)
         elif layer.type in ("AutoCrop", "Crop") and not layer.HasField("crop_param"):
             _say_offset(result, i, dialect, unsure)
-        elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balanced:
+        elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
+            for name, value in dialect.balance.items():
+                setattr(layer.sigmoid_cross_entropy_balance_loss_param, name, value)
     for told in dict.fromkeys(unsure):
         warnings.warn(told, stacklevel=2)
     return result

@@ -40,6 +40,11 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
         ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
+        ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "AutoCrop" }', "rcf"),
+        (
+            'layer { name: "d" type: "ImageLabelmapData" } layer { type: "Crop" crop_param { offset: 2 } }',
+            "rcf",
+        ),
         ('layer { name: "n" type: "BN" }', None),
         ('layer { name: "n" type: "ReLU" }', None),
     ],
@@ -104,6 +109,10 @@ def test_crop_that_finds_no_offset(between, told):
 def test_the_balanced_loss_has_a_type_of_its_own():
     assert explicit(LOSS, "hed").layer[0].type == "SigmoidCrossEntropyBalanceLoss"
     assert explicit(LOSS).layer[0].type == "SigmoidCrossEntropyLoss"
+    rcf = explicit(LOSS, "rcf").layer[0]
+    assert rcf.type == "SigmoidCrossEntropyBalanceLoss"
+    param = rcf.sigmoid_cross_entropy_balance_loss_param
+    assert (round(param.negative_weight, 6), param.ignore_others) == (1.1, True)
 
 
 def test_a_net_runs_as_its_dialect_has_it(tmp_path):
