@@ -74,9 +74,8 @@ def _needs(graph: Graph, layers: Sequence[Layer], meaning: str) -> list[LayerPla
         params = [_param_flag(node, j, flag) for j, flag in enumerate(learns)]
         reason = FLOWS if needs else NOTHING_LEARNS
         plans.append(LayerPlan(needs, _flagged(node, derived, meaning), params, reason, derived))
-        if needs:
-            for blob in node.tops:
-                blob_needs[blob] = True
+        for j, blob in enumerate(node.tops):
+            blob_needs[blob] = derived[j] if layer.one_to_one else needs or blob_needs[blob]
     return plans
 
 

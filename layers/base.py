@@ -34,6 +34,7 @@ class Layer:
     bottom_count: tuple[int, int | None] = (1, 1)  # fewest and most; None: no limit
     top_count: tuple[int, int | None] = (1, 1)
     equal_bottom_top = False  # as many tops as bottoms
+    one_to_one = False  # each top comes from the bottom of its number alone, and nothing learns here
     in_place = False  # top[0] may be the same blob as bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
     allows_ignored_gradient = (

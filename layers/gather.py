@@ -22,6 +22,7 @@ class Gather(Layer):
     bottom_count = (1, None)
     top_count = (1, None)
     equal_bottom_top = True
+    one_to_one = True
     origin = "TSN"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
