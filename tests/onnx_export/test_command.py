@@ -1,7 +1,6 @@
 """caffe-compat export, run as a process."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,7 +11,6 @@ from runtimes import add_noise, differences, onnxruntimes, ours
 
 import caffe_compat as caffe
 from caffe_compat.errors import CaffeCompatError, LayerError
-from caffe_compat.onnx_export.converters import converted_types
 from caffe_compat.onnx_export.model import to_onnx
 from caffe_compat.prototxt import zoo
 
@@ -220,9 +218,3 @@ def test_the_same_model_each_time():
     assert to_onnx(net).SerializeToString(deterministic=True) == to_onnx(net).SerializeToString(
         deterministic=True
     )
-
-
-def test_the_page_lists_the_types():
-    text = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
-    listed = text.split("## Layer types")[1].split(".")[0]
-    assert [name.strip() for name in listed.split(",")] == converted_types()
