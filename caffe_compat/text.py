@@ -39,7 +39,7 @@ def meant(name: str, known: Iterable[str]) -> str | None:
 
     A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU).
     """
-    near = nearest(name, known, cutoff=0.82)
+    near = nearest(name, known, cutoff=0.9)
     if near is None or _plain(near) == _plain(name):
         return near
     short, long = sorted((_plain(name), _plain(near)), key=len)

@@ -26,6 +26,7 @@ from caffe_compat.text import meant, nearest
         ("ReLU7", None),
         ("BatchNormalization", None),
         ("Pool", None),
+        ("MaxPooling", None),
     ],
 )
 def test_a_type_is_meant_only_where_it_is_misspelt(name, found):
