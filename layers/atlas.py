@@ -25,7 +25,6 @@ class Atlas(Layer):
     bottom_count = (0, None)
     top_count = (1, None)
     has_backward = False
-    without_effect = ("atlas_param.model_name", "atlas_param.total_output_layer_nums")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = self.layer_param.atlas_param.output_shape

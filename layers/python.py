@@ -15,9 +15,9 @@ from caffe_compat.alias import importable_as_caffe
 from caffe_compat.blob import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.originals import own_file
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
-from caffe_compat.layers.common.originals import own_file
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer

@@ -215,6 +215,8 @@ def _no_field(name: str, *messages: Message) -> str:
     hint = f"; did you mean '{near}'?" if near else ""
     if isinstance(messages[0], LayerParameter):
         owners = [field.name for field in LayerParameter.DESCRIPTOR.fields if _has(field.message_type, name)]
+        own = messages[0].type.lower()  # Deconvolution takes convolution_param
+        owners = [one for one in owners if one.removesuffix("_param").replace("_", "") in own] or owners
         hint = f"; give it within {' or '.join(owners)}: dict({name}=...)" if 0 < len(owners) < 9 else hint
     return f"{' and '.join(m.DESCRIPTOR.name for m in messages)}: there is no field '{name}'{hint}"
 

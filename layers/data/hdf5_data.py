@@ -27,7 +27,7 @@ class HDF5Data(Layer):
     starts from the global one, so that a seed tells the order.
     """
 
-    reads = ("transform_param", "hdf5_data_param")
+    reads = ("hdf5_data_param",)
     bottom_count = (0, 0)
     top_count = (1, None)
     has_backward = False

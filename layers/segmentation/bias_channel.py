@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,9 +59,10 @@ class BiasChannel(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.bias_channel_param
         shape = top[0].shape
-        scores = top[0].data.reshape(*shape[:2], -1)
+        scores = top[0].data.reshape(*shape[:2], math.prod(shape[2:]))
         scores[...] = bottom[0].data.reshape(scores.shape)
-        labels = self._labels(bottom[1].data, shape[1]).reshape(shape[0], -1)
+        found = self._labels(bottom[1].data, shape[1])
+        labels = found.reshape(shape[0], math.prod(found.shape[1:]))
         images, places = np.nonzero(labels >= 0)
         classes = labels[images, places]
         if not self.by_pixel:

@@ -69,7 +69,9 @@ class EvalDetection(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         n, _, height, width = bottom[0].shape
-        x = bottom[0].data.reshape(n, len(self.anchors), -1, height, width)
+        x = bottom[0].data.reshape(
+            n, len(self.anchors), bottom[0].shape[1] // len(self.anchors), height, width
+        )
         boxes = decode(sigmoid(x[:, :, :2]), x[:, :, 2:4], self.anchors)
         classes = softmax(x[:, :, 5:], axis=2)
         best, scores = classes.argmax(axis=2), self._scores(sigmoid(x[:, :, 4]), classes.max(axis=2))

@@ -59,7 +59,7 @@ class YoloDetectionOutput(Layer):
     def _candidates(self, blob: Blob) -> Candidates:
         """In the order of images, rows, columns, anchors."""
         n, _, height, width = blob.shape
-        x = blob.data.reshape(n, len(self.anchors), -1, height, width)
+        x = blob.data.reshape(n, len(self.anchors), blob.shape[1] // len(self.anchors), height, width)
         boxes = decode(sigmoid(x[:, :, :2]), x[:, :, 2:4], self.anchors)
         classes = softmax(x[:, :, 5:], axis=2)
         scores = sigmoid(x[:, :, 4]) * classes.max(axis=2)
