@@ -17,20 +17,22 @@ class ContrastiveLoss(LossLayer):
 
     bottom[0], bottom[1]: the pairs, each N x C (axes behind are 1); d is their distance. bottom[2]: N numbers,
     0 where a pair is not similar. top[0]: a scalar. With contrastive_loss_param.legacy_version pairs that are
-    not similar cost max(0, margin - d^2). The gradient divides by d + 1e-4 instead of d, which may be 0.
-    Raises LayerError for shapes that do not fit.
-    Source: Caffe's ContrastiveLossLayer; Hadsell, Chopra and LeCun (2006).
+    not similar cost max(0, margin - d^2). The gradient divides by d + 1e-4 instead of d, which may be 0. With four
+    bottoms it is happynear's: bottom[2] and bottom[3] are N classes each, a pair of one class is similar, and others
+    cost as with legacy_version. Raises LayerError for shapes that do not fit.
+    Source: Caffe's ContrastiveLossLayer, and happynear's; Hadsell, Chopra and LeCun (2006).
     """
 
     reads = ("contrastive_loss_param",)
-    bottom_count = (3, 3)
-    no_gradient = (2,)
+    bottom_count = (3, 4)
+    no_gradient = (2, 3)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         shapes = [blob.shape for blob in bottom]
         n, c = bottom[0].num, bottom[0].channels
-        if [blob.count for blob in bottom] != [n * c, n * c, n] or bottom[1].channels != c:
+        counts = [n * c, n * c, *[n] * (len(bottom) - 2)]
+        if [blob.count for blob in bottom] != counts or bottom[1].channels != c:
             raise self.error(f"the bottoms have the shapes {shapes}; expected N x C, N x C and N")
         if not hasattr(self, "difference"):
             self.difference = Blob((), bottom[0].dtype)
@@ -41,8 +43,9 @@ class ContrastiveLoss(LossLayer):
         a, b = (blob.data.reshape(difference.shape) for blob in bottom[:2])
         np.subtract(a, b, out=difference)
         square = np.einsum("ij,ij->i", difference, difference)
-        similar = bottom[2].data.reshape(-1).astype(np.int64) != 0
-        if param.legacy_version:
+        labels = [blob.data.reshape(-1).astype(np.int64) for blob in bottom[2:]]
+        similar = labels[0] != 0 if len(labels) == 1 else labels[0] == labels[1]
+        if param.legacy_version or len(labels) == 2:
             gap = np.maximum(param.margin - square, 0)
             cost, slope = gap, gap > 0
         else:

@@ -56,13 +56,9 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         },
     },
     "Intel Caffe": {
-        "BatchNormParameter": {
-            "it makes the layer scale, shift or cut off as well; write Scale and ReLU layers behind": (
-                "bias_term filler relu use_weight_bias"
-            )
-        },
+        "BatchNormParameter": {"it makes the layer cut off as well; write a ReLU layer behind": ("relu")},
         "ConvolutionParameter": {
-            "it fuses a sum or a ReLU into the layer; write Eltwise and ReLU layers behind": "coeff negative_slope relu"
+            "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
         },
         "DataParameter": {_DATA: "side"},
         "InnerProductParameter": {

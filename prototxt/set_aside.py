@@ -7,9 +7,9 @@ from __future__ import annotations
 
 _FIELDS: dict[str, dict[str, str]] = {
     "Intel Caffe": {
-        "BatchNormParameter": "engine stats_batch_size",
+        "BatchNormParameter": "bias_term engine filler stats_batch_size use_weight_bias",
         "ConcatParameter": "per_fla_fuse",
-        "ConvolutionParameter": "conv_algorithm fusion_type",
+        "ConvolutionParameter": "coeff conv_algorithm fusion_type",
         "EltwiseParameter": "engine",
         "InnerProductParameter": "engine",
         "LayerParameter": "engine mn_activation_param mn_grad_compress_param multinode quantization_param",

@@ -39,14 +39,18 @@ class DepthwiseConvolution(Convolution):
     """A Convolution of two spatial axes in which every channel has one filter of its own.
 
     All is as in Convolution, with its convolution_param, for num_output = group = C, and the numbers are its; params:
-    filters C x 1 x kernel_h x kernel_w; bias C, unless bias_term is false. Raises LayerError where num_output or
-    group is not the number of channels.
+    filters C x 1 x kernel_h x kernel_w; bias C, unless bias_term is false. A group that is not given is C. Raises
+    LayerError where num_output or group is not the number of channels.
 
     Source: DepthwiseConvolutionLayer of yonghenglh6 for MobileNets; Howard and others, MobileNets (2017), section 3.1.
     """
 
     origin = "MobileNet"
     _algorithm_class = _Depthwise
+
+    def _outputs_and_groups(self) -> tuple[int, int]:
+        outputs, group = super()._outputs_and_groups()
+        return outputs, group if self.layer_param.convolution_param.HasField("group") else self._channels
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().setup(bottom, top)

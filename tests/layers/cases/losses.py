@@ -138,6 +138,12 @@ CASES = [
         )
         for params in ("margin: 40", "margin: 800 legacy_version: true")
     ),
+    Case(
+        'type: "ContrastiveLoss" contrastive_loss_param { margin: 800 }',
+        [(6, 3), (6, 3), (6,), (6,)],
+        [(4, 5), (4, 5), (4,), (4,)],
+        fills=[far, far, labels(2), labels(3)],
+    ),
     *(
         Case(
             f'type: "InfogainLoss" {params}',

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from caffe_compat.rng import set_random_seed
 from layers.harness import Runner
 
 
@@ -58,7 +59,12 @@ def test_plain_loops_and_convolution(params, stride, pad, dilation, bias):
 @pytest.mark.parametrize(
     "params, shape, message",
     [
-        ("num_output: 6", (2, 6, 5, 4), "num_output is 6 and group 1, with 6 channels in the bottom"),
+        (
+            "num_output: 6 group: 1",
+            (2, 6, 5, 4),
+            "num_output is 6 and group 1, with 6 channels in the bottom",
+        ),
+        ("num_output: 12", (2, 6, 5, 4), "num_output is 12 and group 6"),
         ("num_output: 12 group: 6", (2, 6, 5, 4), "num_output is 12 and group 6"),
         ("num_output: 6 group: 4", (2, 6, 5, 4), "must be multiples of group 4"),
         (
@@ -74,3 +80,15 @@ def test_errors(params, shape, message):
             f'type: "DepthwiseConvolution" convolution_param {{ kernel_size: 3 {params} }}', [np.zeros(shape)]
         )
     assert message in str(error.value)
+
+
+def test_a_group_that_is_not_given_is_the_number_of_channels():
+    """As copies of ConvolutionDepthwise under this name have it."""
+    x = np.random.RandomState(1).standard_normal((2, 6, 5, 4))
+    params = "kernel_size: 3 num_output: 6 weight_filler { type: 'xavier' }"
+    tops = []
+    for group in ("", " group: 6"):
+        set_random_seed(4)
+        runner = Runner(f'type: "DepthwiseConvolution" convolution_param {{ {params}{group} }}', [x])
+        tops.append(runner.forward()[0])
+    np.testing.assert_array_equal(*tops)

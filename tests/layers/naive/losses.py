@@ -55,13 +55,14 @@ def accuracy(given: Given) -> list[np.ndarray]:
 
 
 def contrastive(given: Given) -> list[np.ndarray]:
-    (a, b, similar), param = given.bottom, given.param.contrastive_loss_param
+    (a, b, *labels), param = given.bottom, given.param.contrastive_loss_param
+    similar = labels[0] if len(labels) == 1 else labels[0] == labels[1]
     total = 0.0
     for i in range(len(a)):
         square = sum((v - w) ** 2 for v, w in zip(a[i].flat, b[i].flat, strict=True))
         if similar.flat[i]:
             total += square
-        elif param.legacy_version:
+        elif param.legacy_version or len(labels) == 2:
             total += max(param.margin - square, 0)
         else:
             total += max(param.margin - math.sqrt(square), 0) ** 2
