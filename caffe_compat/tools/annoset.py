@@ -22,13 +22,12 @@ from caffe_compat.tools.images import Reading
 from caffe_compat.tools.imageset import Converted, Storing, read_datum, store
 
 logger = logging.getLogger("caffe_compat.tools")
-LABEL_TYPES = ("xml", "json", "txt")
 NO_LABEL = -1  # of an image with objects
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """How annotation files are read: as one of LABEL_TYPES; `labels` has the label of each name (txt has labels)."""
+    """How annotation files are read: as xml, json or txt; `labels` has the label of each name (txt has labels)."""
 
     label_type: str = "xml"
     labels: Mapping[str, int] = field(default_factory=dict)

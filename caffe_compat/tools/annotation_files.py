@@ -104,7 +104,7 @@ def add_text(path: Path, size: Size, record: AnnotatedDatum) -> None:
 def _words(path: Path) -> Iterator[tuple[list[str], int]]:
     """The words of each line that has some, and its number."""
     try:
-        text = path.read_text(encoding="utf-8", errors="backslashreplace")
+        text = path.read_text(encoding="utf-8-sig", errors="backslashreplace")
     except (OSError, ValueError) as error:
         raise _error(path, f"cannot read the annotation: {error}") from error
     for number, line in enumerate(text.split("\n"), 1):

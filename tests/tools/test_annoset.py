@@ -249,6 +249,13 @@ def test_texts_that_cannot_be_read(folder, kind, text, message):
     assert message in last
 
 
+@pytest.mark.parametrize("bound", ["-min_dim=2000000000", "-max_dim=1"])
+def test_sizes_that_no_image_can_have(folder, bound):
+    cv2.imwrite(str(folder / "photos/a.png"), np.zeros((2, 9, 3), np.uint8))
+    done = detection(folder, bound)
+    assert done.returncode == 7 and "list.txt:1: an image of 9 x 2 cannot be resized so" in done.stderr
+
+
 def test_images_without_annotation_have_no_objects(folder):
     (folder / "notes/a.xml").unlink()
     done = detection(folder)
