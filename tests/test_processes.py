@@ -69,6 +69,7 @@ ARGUMENTS = {
     "upgrade": [LEGACY / "v1_small.prototxt", "new.prototxt"],
     "mean": ["list.txt", "--quiet"],
     "convert-imageset": ["./", "list.txt", "db"],
+    "convert-annoset": ["./", "list.txt", "annotated"],
     "extract": ["data.caffemodel", "data.prototxt", "ip", "features.npz", "2", "npz"],
     "parse-log": ["caffe.log", "."],
     "layers": ["ReLU", "LRN"],

@@ -21,7 +21,17 @@ from caffe_compat.cli import (
     run_prototxt,
     warm,
 )
-from caffe_compat.cli.caffe import convert_imageset, extract, mean, parse_log, test, time, train, upgrade
+from caffe_compat.cli.caffe import (
+    convert_annoset,
+    convert_imageset,
+    extract,
+    mean,
+    parse_log,
+    test,
+    time,
+    train,
+    upgrade,
+)
 from caffe_compat.cli.parser import Parser
 from caffe_compat.version import __version__
 
@@ -43,6 +53,7 @@ COMMANDS = {  # in the order of the help
     "upgrade": (upgrade, "write an old net, solver or .caffemodel in today's form"),
     "mean": (mean, "compute the mean of images"),
     "convert-imageset": (convert_imageset, "make an LMDB of image files"),
+    "convert-annoset": (convert_annoset, "make an LMDB of image files with their objects, for SSD"),
     "extract": (extract, "write what blobs hold: features of images"),
     "parse-log": (parse_log, "make tables of a training log"),
     "warm": (warm, "compile the kernels ahead"),

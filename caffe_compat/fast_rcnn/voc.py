@@ -102,17 +102,11 @@ class Devkit:
     def _objects(self, image_id: str) -> Iterator[list[ElementTree.Element]]:
         """The object elements of an annotation; errors in the block name its file."""
         path = self.folder / "Annotations" / f"{image_id}.xml"
+        root = read_annotation(path)
         try:
-            yield ElementTree.fromstring(path.read_bytes()).findall("object")
-        except ElementTree.ParseError as error:
-            line, column = error.position
-            raise DataError(f"malformed XML: {error}; mend it", str(path), line, column + 1) from error
-        except (OSError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise DataError(
-                f"cannot read the annotation: {reason}; mend it, or leave {image_id} out of the image set",
-                file=str(path),
-            ) from error
+            yield root.findall("object")
+        except ValueError as error:
+            raise _unreadable(path, str(error)) from error
         except DataError as error:
             raise error.at(str(path)) from None
 
@@ -130,6 +124,24 @@ class Devkit:
         if not image_ids:
             raise DataError("the image set is empty; it should have an image id a line", file=str(path))
         return image_ids
+
+
+def read_annotation(path: Path) -> ElementTree.Element:
+    """The root of an annotation. Raises DataError, which names the file, where it is missing or malformed."""
+    try:
+        return ElementTree.fromstring(path.read_bytes())
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        raise DataError(f"malformed XML: {error}; mend it", str(path), line, column + 1) from error
+    except (OSError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
+        raise _unreadable(path, error.strerror if isinstance(error, OSError) else str(error)) from error
+
+
+def _unreadable(path: Path, reason: str | None) -> DataError:
+    return DataError(
+        f"cannot read the annotation: {reason}; mend it, or leave {path.stem} out of the image set",
+        file=str(path),
+    )
 
 
 def _there_are(folder: Path, pattern: str) -> str:

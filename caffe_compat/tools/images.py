@@ -17,18 +17,50 @@ from caffe_compat.tools.file_errors import FileErrors
 
 @dataclass(frozen=True)
 class Reading:
-    """How image files are read: in colour (BGR) or grey, resized to height x width where both are positive."""
+    """How image files are read: in colour (BGR) or grey, resized to height x width where both are positive.
+
+    min_dim and max_dim, where one is positive, stand instead of these: the image keeps its ratio, its shorter side is
+    at least min_dim, and its longer one, which counts more, at most max_dim.
+    Source: ReadImageToCVMat of the SSD fork of Caffe.
+    """
 
     color: bool = True
     height: int = 0
     width: int = 0
+    min_dim: int = 0
+    max_dim: int = 0
+
+    @property
+    def keeps_size(self) -> bool:
+        return not (self.height or self.width or self.min_dim or self.max_dim)
 
     def read(self, owner: FileErrors, path: str, place: str) -> np.ndarray:
         """Height x width x channels, uint8. Raises DataError that names the place where the file is listed."""
-        image = read_image(owner, path, cv2.IMREAD_COLOR if self.color else cv2.IMREAD_GRAYSCALE, place)
-        if self.height > 0 and self.width > 0:
-            image = cv2.resize(image, (self.width, self.height)).reshape(self.height, self.width, -1)
-        return image
+        return self.resized(owner, self.load(owner, path, place), place)
+
+    def load(self, owner: FileErrors, path: str, place: str) -> np.ndarray:
+        """As `read`, before it is resized."""
+        return read_image(owner, path, cv2.IMREAD_COLOR if self.color else cv2.IMREAD_GRAYSCALE, place)
+
+    def resized(self, owner: FileErrors, image: np.ndarray, place: str) -> np.ndarray:
+        height, width, channels = image.shape
+        try:
+            if self.min_dim > 0 or self.max_dim > 0:
+                scale = self._scale(min(height, width), max(height, width))
+                image = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale)
+            elif self.height > 0 and self.width > 0:
+                image = cv2.resize(image, (self.width, self.height))
+        except cv2.error as error:
+            raise owner.error(f"{place}: an image of {width} x {height} cannot be resized so") from error
+        return image.reshape(*image.shape[:2], channels)
+
+    def _scale(self, shorter: int, longer: int) -> float:
+        scale = np.float32(1)
+        if self.min_dim > 0 and shorter < self.min_dim:
+            scale = np.float32(self.min_dim) / np.float32(shorter)
+        if 0 < self.max_dim < int(scale * np.float32(longer)):
+            scale = np.float32(self.max_dim) / np.float32(longer)
+        return float(scale)
 
 
 def images(source: str, root: str = "", reading: Reading | None = None) -> Iterator[tuple[np.ndarray, str]]:

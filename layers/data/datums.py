@@ -69,7 +69,8 @@ def read_annotated(owner: ErrorFactory, source: str, key: bytes, value: bytes) -
         raise owner.error(f"{name}: this is no AnnotatedDatum") from error
     if not record.HasField("datum"):
         raise owner.error(
-            f"{name}: this is no AnnotatedDatum; make the database by convert_annoset, or take a Data layer for it"
+            f"{name}: this is no AnnotatedDatum; make the database by caffe-compat convert-annoset, or take a Data "
+            "layer for it"
         )
     return record, name
 

@@ -259,7 +259,18 @@ def test_inputs_that_nothing_feeds(photos):
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "test", "time", "upgrade", "mean", "convert-imageset", "extract", "parse-log"]
+    "name",
+    [
+        "train",
+        "test",
+        "time",
+        "upgrade",
+        "mean",
+        "convert-imageset",
+        "convert-annoset",
+        "extract",
+        "parse-log",
+    ],
 )
 def test_help(name, tmp_path):
     assert f"caffe-compat {name} " in tool(tmp_path, name, "--help").stdout.split("examples:")[1]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from caffe_compat.cli import options
 from caffe_compat.cli.caffe.flags import add_flag, add_switch, help_of
 from caffe_compat.cli.caffe.mean import add_backend, add_reading, check_backend
+
+if TYPE_CHECKING:
+    from caffe_compat.tools.imageset import Converted
 
 HELP = help_of(
     """\
@@ -22,6 +26,11 @@ of the list. An image that cannot be read is left out and reported; the exit cod
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_convert)
+    add_set(result)
+
+
+def add_set(result: argparse.ArgumentParser) -> None:
+    """Add a list, the LMDB, and how images are read and stored."""
     result.add_argument("root", metavar="ROOT", help="the images' folder")
     result.add_argument("list", metavar="LIST", help="the list")
     result.add_argument("output", metavar="DB", help="the LMDB to make")
@@ -37,7 +46,6 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 def _convert(args: argparse.Namespace) -> None:
     from caffe_compat.cli.stderr_log import log
-    from caffe_compat.errors import DataError
     from caffe_compat.rng import set_random_seed
     from caffe_compat.tools.images import Reading
     from caffe_compat.tools.imageset import Storing, convert
@@ -45,9 +53,16 @@ def _convert(args: argparse.Namespace) -> None:
     check_backend(args.backend)
     set_random_seed(args.seed)
     reading = Reading(not args.gray, args.resize_height, args.resize_width)
-    storing = Storing(args.encoded, args.encode_type, args.check_size)
+    storing = Storing(args.encoded, args.encode_type, args.check_size, args.shuffle)
     with log(args.quiet or args.json):
-        done = convert(args.root, args.list, args.output, reading, storing, args.shuffle)
+        done = convert(args.root, args.list, args.output, reading, storing)
+    tell(args, done)
+
+
+def tell(args: argparse.Namespace, done: Converted) -> None:
+    """Print what --json wants. Raises DataError where images were left out."""
+    from caffe_compat.errors import DataError
+
     if args.json:
         print(json.dumps({"written": args.output, "images": done.count, "left_out": done.left_out}))
     if done.left_out:

@@ -22,6 +22,9 @@ def help_of(description: str, examples: str) -> dict[str, Any]:
 
 def add_flag(parser: Any, name: str, **options: Any) -> None:
     parser.add_argument(f"-{name}", f"--{name}", **options)
+    if "_" in name:  # Caffe's scripts around its tools spell flags with hyphens
+        hidden = {"dest": name, **options, "help": argparse.SUPPRESS}
+        parser.add_argument(f"--{name.replace('_', '-')}", **hidden)
 
 
 def add_switch(parser: Any, name: str, help: str) -> None:

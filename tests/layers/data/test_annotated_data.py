@@ -254,7 +254,7 @@ def test_a_crop_lies_in_the_centre_in_phase_test(folder):
             "",
             "",
             1,
-            "this is no AnnotatedDatum; make the database by convert_annoset, or take a Data",
+            "this is no AnnotatedDatum; make the database by caffe-compat convert-annoset, or take a Data",
         ),
         (
             [AnnotatedDatum(datum=Datum(encoded=True, data=b"x"))],
