@@ -41,6 +41,9 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "PoolingParameter": {
             "the pooling that learns how is not built; use MAX or AVE": "blobs_a_min blobs_lr"
         },
+        "ScaleParameter": {
+            "it keeps the scale within bounds, which is not built here; remove it": "max_value min_value"
+        },
         "SoftmaxParameter": {
             "it weighs or picks examples in the loss; a Python layer can": (
                 "class_weight cutting_point hard_mining_label hard_ratio label_smooth_factor"
