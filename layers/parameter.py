@@ -10,12 +10,12 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.registry import register
-from caffe_compat.prototxt.caffe_pb2 import FillerParameter
 
 
 @register("Parameter")
 class Parameter(Layer):
-    """The top is the layer's only param, of parameter_param.shape; zeros until weights are loaded.
+    """The top is the layer's only param, of parameter_param.shape; zeros until weights are loaded, or
+    what its blob_filler says, which is of happynear's Caffe.
 
     Source: ParameterLayer of BVLC's Caffe. There top and param are one memory, so that a second backward
     replaces the param's gradient; here it adds to it, as for all params.
@@ -25,8 +25,8 @@ class Parameter(Layer):
     bottom_count = (0, 0)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        shape = tuple(self.layer_param.parameter_param.shape.dim)
-        set_up_params(self, (shape, FillerParameter(type="constant")))
+        param = self.layer_param.parameter_param
+        set_up_params(self, (tuple(param.shape.dim), param.blob_filler))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].reshape(*self.blobs[0].shape)

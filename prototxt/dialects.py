@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffe_compat.errors import CaffeCompatError, GraphError
-from caffe_compat.prototxt.caffe_pb2 import BNParameter, LayerParameter, NetParameter
+from caffe_compat.prototxt.caffe_pb2 import BNParameter, LayerParameter, NetParameter, PriorBoxParameter
 from caffe_compat.prototxt.coordinates import crop_offsets
 
 # The two meanings of propagate_down. Until April 2016, and so in the fork that OHEM pins, a flag can only switch a
@@ -27,7 +27,8 @@ class Dialect:
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
-    sigmoid_cross_entropy_balance_loss_param. propagate_down: what its flags mean.
+    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each.
+    propagate_down: what its flags mean.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Dialect:
     bn: str | None = None
     crops: bool | None = None
     balance: dict[str, Any] | None = None
+    doubles_boxes: bool = False
     propagate_down: str = REPLACES
 
 
@@ -53,6 +55,7 @@ DIALECTS = {
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
         Dialect("rcf", "RCF's", crops=False, balance={"negative_weight": 1.1, "ignore_others": True}),
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
+        Dialect("textboxes", "TextBoxes'", doubles_boxes=True),
     )
 }
 
@@ -93,7 +96,27 @@ def find(net: NetParameter) -> Dialect | None:
     if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
         says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
         return DIALECTS["rcf" if says_offset else "hed"]
-    return None
+    return DIALECTS["textboxes"] if _predicts_twice_the_boxes(net) else None
+
+
+def _predicts_twice_the_boxes(net: NetParameter) -> bool:
+    """Whether the convolution of a PriorBox's map has twice the outputs, 4 a box, that SSD's would have."""
+    outputs: dict[str, set[int]] = {}
+    for layer in net.layer:
+        if layer.type == "Convolution" and layer.bottom:
+            outputs.setdefault(layer.bottom[0], set()).add(layer.convolution_param.num_output)
+    for layer in net.layer:
+        if layer.type == "PriorBox" and layer.bottom and not layer.prior_box_param.denser_prior_boxes:
+            boxes, found = _boxes_a_pixel(layer.prior_box_param), outputs.get(layer.bottom[0], set())
+            if 8 * boxes in found and 4 * boxes not in found:
+                return True
+    return False
+
+
+def _boxes_a_pixel(param: PriorBoxParameter) -> int:
+    """How many boxes SSD's PriorBox has."""
+    ratios = len({*param.aspect_ratio} - {1})
+    return len(param.min_size) * (1 + ratios * (1 + param.flip)) + len(param.max_size)
 
 
 def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
@@ -106,7 +129,8 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
-    """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own.
+    """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own,
+    and PriorBox says whether its boxes are doubled.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -119,6 +143,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_form(layer, dialect, unsure)
         elif layer.type in ("AutoCrop", "Crop") and not layer.HasField("crop_param"):
             _say_offset(result, i, dialect, unsure)
+        elif layer.type == "PriorBox" and dialect and dialect.doubles_boxes:
+            layer.prior_box_param.denser_prior_boxes = True
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
             for name, value in dialect.balance.items():

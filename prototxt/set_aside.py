@@ -35,7 +35,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "OpenPose": {"ConvolutionParameter": "binary"},
     "TSN": {
-        "NetParameter": "mem_param",
+        "NetParameter": "mem_param richness",
         "SolverParameter": "device_id group_id richness",
     },
 }

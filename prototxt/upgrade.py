@@ -32,6 +32,7 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         _upgrade_v1(result)
     _upgrade_inputs(result)
     _upgrade_batch_norm(result)
+    _upgrade_softmax_loss(result)
     for new, path in zip(result.layer, layer_origins(net), strict=True):
         upgrade_c3d(new, path)
     return result
@@ -220,6 +221,7 @@ _V1_TYPES = {
     "CONVOLUTION3D": "Convolution3D",
     "CROP": "AutoCrop",  # of longjon's Caffe, which finds the offset itself
     "DECONVOLUTION3D": "Deconvolution3D",
+    "DENSE_CRF": "DenseCRF",
     "HDF5_DATA": "HDF5Data",
     "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN",
@@ -267,6 +269,15 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
                 setattr(new.param[i], _V1_SPECS[field.name], number)
         else:
             _set(new, field.name, value)
+
+
+def _upgrade_softmax_loss(net: NetParameter) -> None:
+    """DeepLab v1 had the label that does not count, one or more, in a message of its own."""
+    for layer in net.layer:
+        ignored = layer.softmaxloss_param.ignore_label
+        if len(ignored) == 1 and not layer.loss_param.HasField("ignore_label"):
+            layer.loss_param.ignore_label = ignored[0]
+            layer.softmaxloss_param.ClearField("ignore_label")
 
 
 def _camel_case(name: str) -> str:

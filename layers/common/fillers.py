@@ -23,6 +23,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
     For xavier and msra there are count / shape[0] inputs and count / shape[1] outputs (count when 1 axis).
     Raises CaffeCompatError for an unknown type, an empty blob, or params that the type cannot take.
 
+    Type "gaussian_unitball" is happynear's: gaussian rows of length 1.
+
     Type "file" is daerduoCarey's: the numbers that `file` begins with, 0 and a warning where there
     is no such file.
 
@@ -66,6 +68,12 @@ def _positive_unitball(blob: Blob, filler: FillerParameter) -> None:
     caffe_rng().uniform(0, 1, blob.data)
     rows = blob.data.reshape(blob.num, -1)
     rows /= rows.sum(axis=1, keepdims=True)
+
+
+def _gaussian_unitball(blob: Blob, filler: FillerParameter) -> None:
+    caffe_rng().gaussian(0, 1, blob.data)
+    rows = blob.data.reshape(blob.num, -1)
+    rows /= np.sqrt((rows * rows).sum(axis=1, keepdims=True) + np.float32(1e-12))
 
 
 def _nodes(blob: Blob, filler: FillerParameter) -> float:
@@ -128,6 +136,7 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "uniform": _uniform,
     "gaussian": _gaussian,
     "positive_unitball": _positive_unitball,
+    "gaussian_unitball": _gaussian_unitball,
     "xavier": _xavier,
     "msra": _msra,
     "bilinear": _bilinear,

@@ -43,6 +43,7 @@ class ImagePairs(Layer):
     has_backward = False
     padding: int | None = None  # the label of what a crop exceeds; None: that is an error
     columns = 2  # of the list
+    label_step = 1  # every so many rows and columns of the labels are taken
 
     def source(self) -> ImageDataParameter | DenseImageDataParameter:
         """The layer's message."""
@@ -77,7 +78,9 @@ class ImagePairs(Layer):
             image, labels, name = self._current()
             if i == 0:
                 self._shape_tops(top, image)
-            self.transformer.transform_pair(image, labels, top[0].data[i], top[1].data[i, 0], name)
+            whole = np.empty(top[0].shape[2:], top[1].dtype)
+            self.transformer.transform_pair(image, labels, top[0].data[i], whole, name)
+            top[1].data[i, 0] = whole[:: self.label_step, :: self.label_step]
             self.write_more(top[2:], i, image)
             self.list.advance()
 
@@ -104,7 +107,7 @@ class ImagePairs(Layer):
     def _shape_tops(self, top: Sequence[Blob], image: np.ndarray) -> None:
         channels, *size = self.transformer.shape(image)
         top[0].reshape(self.source().batch_size, channels, *size)
-        top[1].reshape(self.source().batch_size, 1, *size)
+        top[1].reshape(self.source().batch_size, 1, *(n // self.label_step for n in size))
         self.shape_more(top[2:])
 
 

@@ -21,6 +21,12 @@ CONV = (
 CROP = 'layer { name: "crop" type: "Crop" bottom: "c" bottom: "x" top: "y" }\n'
 LOSS = 'layer { name: "l" type: "SigmoidCrossEntropyLoss" bottom: "y" bottom: "t" top: "l" }\n'
 
+MAP_WITH_BOXES = (
+    'layer { name: "loc" type: "Convolution" bottom: "m" top: "loc" convolution_param { num_output: OUTPUTS } }\n'
+    'layer { name: "prior" type: "PriorBox" bottom: "m" bottom: "x" top: "prior" '
+    "prior_box_param { min_size: 30 max_size: 60 aspect_ratio: 2 aspect_ratio: 3 } }\n"
+)
+
 
 def explicit(text, name=None):
     net, _ = parse_net(text)
@@ -45,6 +51,8 @@ def test_the_command_line_knows_all_dialects():
             'layer { name: "d" type: "ImageLabelmapData" } layer { type: "Crop" crop_param { offset: 2 } }',
             "rcf",
         ),
+        (MAP_WITH_BOXES.replace("OUTPUTS", "24"), None),
+        (MAP_WITH_BOXES.replace("OUTPUTS", "48"), "textboxes"),
         ('layer { name: "n" type: "BN" }', None),
         ('layer { name: "n" type: "ReLU" }', None),
     ],
@@ -148,3 +156,13 @@ def test_crop_of_blobs_that_have_nothing_in_common():
     other = 'layer { name: "o" type: "Input" top: "c" input_param { shape { dim: 1 } } }'
     with pytest.warns(UserWarning, match="layer 'crop' .* no blob in common, so the offset is taken as 0"):
         assert list(explicit(INPUT + other + CROP, "hed").layer[-1].crop_param.offset) == [0, 0]
+
+
+def test_textboxes_doubles_the_boxes():
+    assert explicit(MAP_WITH_BOXES.replace("OUTPUTS", "48")).layer[1].prior_box_param.denser_prior_boxes
+    assert not explicit(MAP_WITH_BOXES.replace("OUTPUTS", "24")).layer[1].prior_box_param.denser_prior_boxes
+    assert (
+        explicit(MAP_WITH_BOXES.replace("OUTPUTS", "24"), "textboxes")
+        .layer[1]
+        .prior_box_param.denser_prior_boxes
+    )

@@ -46,7 +46,8 @@ def test_the_argument_is_left_alone() -> None:
 def test_every_type_of_the_second_generation() -> None:
     """All but the irregular names are the enum's words in capitals."""
     irregular = {
-        "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CROP": "AutoCrop", "HDF5_DATA": "HDF5Data",
+        "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CROP": "AutoCrop", "DENSE_CRF": "DenseCRF",
+        "HDF5_DATA": "HDF5Data",
         "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MCWINDOW_DATA": "MCWindowData", "MVN": "MVN",
         "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH", "CONVOLUTION3D": "Convolution3D",
         "DECONVOLUTION3D": "Deconvolution3D", "POOLING3D": "Pooling3D", "VOXEL_SOFTMAX": "Softmax",
@@ -65,6 +66,16 @@ def test_every_param_of_the_second_generation_has_a_place() -> None:
             net = NetParameter()
             getattr(net.layers.add(), field.name).SetInParent()
             assert upgrade_net(net).layer[0].HasField(field.name)
+
+
+def test_the_ignored_label_of_deeplab_v1() -> None:
+    net, _ = parse_net("""
+        layers { name: "l" type: SOFTMAX_LOSS softmaxloss_param { ignore_label: 255 } }
+        layers { name: "m" type: SOFTMAX_LOSS softmaxloss_param { ignore_label: 0 ignore_label: 255 } }
+        """)
+    assert net.layer[0].loss_param.ignore_label == 255
+    assert not net.layer[0].softmaxloss_param.ignore_label
+    assert list(net.layer[1].softmaxloss_param.ignore_label) == [0, 255]  # which the layer refuses
 
 
 def test_params_of_the_second_generation() -> None:

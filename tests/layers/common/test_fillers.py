@@ -39,6 +39,17 @@ def test_gives_what_the_original_recorded(path):
         np.testing.assert_allclose(blob.data, want, rtol=0, atol=1e-6)
 
 
+def test_rows_of_length_1():
+    set_random_seed(3)
+    gaussian, ball = Blob((4, 3, 5)), Blob((4, 3, 5))
+    fill(gaussian, filler('type: "gaussian"'))
+    set_random_seed(3)
+    fill(ball, filler('type: "gaussian_unitball"'))
+    rows = gaussian.data.reshape(4, 15)
+    want = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(ball.data.reshape(4, 15), want, rtol=1e-6)
+
+
 def test_fan_out_of_a_single_axis_is_all_of_it():
     set_random_seed(5)
     blob = Blob((30_000,))

@@ -42,6 +42,17 @@ def test_in_the_order_of_the_list(tmp_path, pairs, type):
         np.testing.assert_array_equal(labels, want[:, None])
 
 
+def test_labels_of_every_second_row_and_column(tmp_path, pairs):
+    _, maps = pairs
+    size = "new_height: 6 new_width: 8 label_divide_factor: 2"
+    images, labels = data(tmp_path, "DenseImageData", f"batch_size: 3 {size}").forward()
+    assert images.shape == (3, 3, 6, 8)
+    want = [cv2.resize(m, (4, 3), interpolation=cv2.INTER_NEAREST) for m in maps[:3]]
+    np.testing.assert_array_equal(labels[:, 0], want)
+    with pytest.raises(LayerError, match="label_divide_factor: 4 has to divide new_height and new_width"):
+        data(tmp_path, "DenseImageData", "batch_size: 1 new_height: 6 new_width: 8 label_divide_factor: 4")
+
+
 def test_both_are_cropped_and_mirrored_alike(tmp_path, pairs):
     pixels, maps = pairs
     set_random_seed(8)
