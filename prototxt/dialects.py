@@ -101,6 +101,11 @@ def find(net: NetParameter) -> Dialect | None:
 
 def _predicts_twice_the_boxes(net: NetParameter) -> bool:
     """Whether the convolution of a PriorBox's map has twice the outputs, 4 a box, that SSD's would have."""
+    params = [
+        param for layer in net.layer for param in (layer.multibox_loss_param, layer.detection_output_param)
+    ]
+    if not all(param.share_location for param in params):
+        return False  # there are as many for each class
     outputs: dict[str, set[int]] = {}
     for layer in net.layer:
         if layer.type == "Convolution" and layer.bottom:
