@@ -97,6 +97,8 @@ CASES = [
             "min_size: 6 img_size: 40 step: 8 offset: 0.25 variance: 0.3",
             "min_size: 6 img_w: 40 img_h: 25 step_w: 8 step_h: 3",
             "min_size: 6 max_size: 9 aspect_ratio: 2 offset: 0.25 denser_prior_boxes: true",
+            "fixed_size: 8 fixed_size: 13 density: 3 density: 2 aspect_ratio: 2 step: 7",
+            "fixed_size: 9 density: 2 fixed_ratio: 0.5 fixed_ratio: 3",
         )
     ),
     *(
