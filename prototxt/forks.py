@@ -17,6 +17,10 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
         }
     },
+    "Coldmooon's Caffe (MPELU)": {
+        "FillerParameter": {"a filler of that fork; use msra": "beta"},
+        "LayerParameter": {_LAYER: "m2pelu_param mpelu_param"},
+    },
     "FlowNet2": {"LayerParameter": {_DATA: "reshape_every_iter"}},
     "happynear's Caffe": {
         "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},
@@ -88,7 +92,26 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {_DATA: "num_labels"},
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "OpenVINO's Caffe": {"LayerParameter": {_LAYER: "grn_param scale_filter_param"}},
+    "person search's Caffe": {"LayerParameter": {_LAYER: "labeled_matching_param unlabeled_matching_param"}},
+    "Shao's Caffe (ARL, JAA-Net)": {
+        "DataParameter": {_DATA: "get_mirror_crop"},
+        "LayerParameter": {
+            "it cuts a map into windows; Slice along both axes does the same": "division_param"
+        },
+    },
     "TSN": {"ConvolutionParameter": {"write dilation twice, for height and width": "dilation_h dilation_w"}},
+    "Up-Down Captioner's Caffe": {
+        "LSTMParameter": {
+            "LSTMNode is one step of an LSTM; LSTMUnit and InnerProduct compute it": (
+                "cell_weight_filler forget_gate_bias_filler forget_gate_weight_filler input_bias_filler "
+                "input_gate_bias_filler input_gate_weight_filler input_weight_filler num_cells "
+                "output_gate_bias_filler output_gate_weight_filler"
+            )
+        },
+        "LayerParameter": {_LAYER: "beam_search_param"},
+    },
+    "Xlearn": {"LayerParameter": {_LAYER: "entropy_param jmmd_param"}},
 }
 _ENUM_VALUES = {"DIV": "Synopsys' Caffe"}
 _FORKS = {
