@@ -38,6 +38,7 @@ class PriorBox(Layer):
     refused = {
         "prior_box_param.width": "it is for PriorBoxClustered",
         "prior_box_param.height": "it is for PriorBoxClustered",
+        "prior_box_param.fixed_size": "the boxes are those of prior_box_param.fixed_size",
         "prior_box_param.fixed_ratio": "it goes with fixed_size",
         "prior_box_param.density": "it goes with fixed_size",
     }

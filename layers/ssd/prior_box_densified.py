@@ -31,7 +31,7 @@ class PriorBoxDensified(PriorBox):
     reads = ("prior_box_param",)
     origin = "FaceBoxes"
     refused = {
-        f"prior_box_param.{name}": "the boxes are those of fixed_size"
+        f"prior_box_param.{name}": "the boxes are those of prior_box_param.fixed_size"
         for name in ("min_size", "max_size", "denser_prior_boxes", "width", "height")
     }
 

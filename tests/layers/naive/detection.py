@@ -23,7 +23,10 @@ def code(param) -> str:
 
 def densified(param, pixels, image, step) -> np.ndarray:
     boxes = []
-    ratios = list(param.fixed_ratio) or [1, *(r for a in param.aspect_ratio for r in (a, 1 / a))]
+    ratios = list(param.fixed_ratio) or [
+        1,
+        *(r for a in param.aspect_ratio for r in ((a, 1 / a) if param.flip else (a,))),
+    ]
     for y, x in np.ndindex(*pixels):
         middle = (x + param.offset) * step[0], (y + param.offset) * step[1]
         for size, density in zip(param.fixed_size, param.density, strict=True):
@@ -34,7 +37,9 @@ def densified(param, pixels, image, step) -> np.ndarray:
                 w, h = size * math.sqrt(ratio), size / math.sqrt(ratio)
                 boxes += [max((cx - w / 2) / image[0], 0), max((cy - h / 2) / image[1], 0)]
                 boxes += [min((cx + w / 2) / image[0], 1), min((cy + h / 2) / image[1], 1)]
-    return np.array([[boxes, [0.1] * len(boxes)]])
+    if param.clip:
+        boxes = [min(max(value, 0), 1) for value in boxes]
+    return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
 
 
 def prior_box(given: Given) -> list[np.ndarray]:
@@ -254,6 +259,7 @@ NAIVE = {
     "MultiBoxFocalLoss": multibox_loss,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
+    "PriorBoxDensified": prior_box,
     "Proposal": proposal,
     "PriorBoxClustered": prior_box,
     "RPROI": rproi,
