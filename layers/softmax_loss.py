@@ -37,11 +37,7 @@ class SoftmaxWithLoss(LossLayer):
     Source: Caffe's SoftmaxWithLossLayer; top[2] of MS-CNN's fork, and of R-FCN's first one; the weights SegNet's.
     """
 
-    reads = ("loss_param", "softmax_param", "softmaxloss_param")
-    refused = {
-        "softmaxloss_param.weight_source": "DeepLab v1's file of weights is not read; InfogainLoss can weigh classes",
-        "softmaxloss_param.ignore_label": "give one, and that number to all such labels",
-    }
+    reads = ("loss_param", "softmax_param")
     without_effect = ("softmax_param.normalize_type",)
     top_count = (1, 3)
 

@@ -32,9 +32,10 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         _upgrade_v1(result)
     _upgrade_inputs(result)
     _upgrade_batch_norm(result)
-    _upgrade_softmax_loss(result)
     for new, path in zip(result.layer, layer_origins(net), strict=True):
         upgrade_c3d(new, path)
+        _upgrade_softmax_loss(new, path)
+        _upgrade_holes(new)
     return result
 
 
@@ -271,13 +272,31 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
             _set(new, field.name, value)
 
 
-def _upgrade_softmax_loss(net: NetParameter) -> None:
-    """DeepLab v1 had the label that does not count, one or more, in a message of its own."""
-    for layer in net.layer:
-        ignored = layer.softmaxloss_param.ignore_label
-        if len(ignored) == 1 and not layer.loss_param.HasField("ignore_label"):
-            layer.loss_param.ignore_label = ignored[0]
-            layer.softmaxloss_param.ClearField("ignore_label")
+def _upgrade_softmax_loss(layer: LayerParameter, path: Path) -> None:
+    """DeepLab v1 had the label that does not count, and a file of weights, in a message of its own."""
+    param = layer.softmaxloss_param
+    if param.weight_source or len(param.ignore_label) > 1:
+        raise UpgradeError(
+            f"layer '{layer.name}': of softmaxloss_param only one ignore_label is taken; give all such labels one "
+            "number, and weigh classes by InfogainLoss",
+            path,
+        )
+    if param.ignore_label:
+        layer.loss_param.ignore_label = param.ignore_label[0]
+    layer.ClearField("softmaxloss_param")
+
+
+def _upgrade_holes(layer: LayerParameter) -> None:
+    """DeepLab v1 called a dilation holes, and ImageData's label has_label."""
+    param, holes = layer.convolution_param, ("hole", "hole_h", "hole_w")
+    if any(map(param.HasField, holes)):
+        hole = param.hole or 1
+        param.dilation[:] = [param.hole_h or hole, param.hole_w or hole]
+        for name in holes:
+            param.ClearField(name)
+    if layer.image_data_param.HasField("has_label"):
+        layer.image_data_param.label = layer.image_data_param.has_label
+        layer.image_data_param.ClearField("has_label")
 
 
 def _camel_case(name: str) -> str:

@@ -24,7 +24,15 @@ MESSAGES = {
 }
 # fields of older forms that the upgrade turns into others: no layer ever sees them
 UPGRADED = {
-    "convolution_param": {"kernel_depth", "temporal_stride", "temporal_pad", "filter_group"},
+    "convolution_param": {
+        "kernel_depth",
+        "temporal_stride",
+        "temporal_pad",
+        "filter_group",
+        "hole",
+        "hole_h",
+        "hole_w",
+    },
     "pooling_param": {"kernel_depth", "temporal_stride"},
     "image_data_param": {
         *(
@@ -36,6 +44,7 @@ UPGRADED = {
             "num_truth_channels",
         ),
         *("use_byte_input", "is_flow", "truth_scale", "clip_min", "clip_max", "show_data", "use_label"),
+        "has_label",
     },
 }
 

@@ -35,7 +35,15 @@ class PriorBox(Layer):
     bottom_count = (2, 2)
     no_gradient = (0, 1)
     has_backward = False
-    refused = {f"prior_box_param.{name}": "it is for PriorBoxClustered" for name in ("width", "height")}
+    refused = {
+        "prior_box_param.width": "it is for PriorBoxClustered",
+        "prior_box_param.height": "it is for PriorBoxClustered",
+        "prior_box_param.fixed_size": "the boxes are those of prior_box_param.fixed_size",
+        "prior_box_param.fixed_ratio": "it goes with fixed_size",
+        "prior_box_param.density": "it goes with fixed_size",
+    }
+
+    moves = np.zeros((1, 2))  # of the boxes, in pixels of the image
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.sizes = self._sizes()
@@ -67,6 +75,7 @@ class PriorBox(Layer):
             start = np.arange(size[i], dtype=np.float32)[:, None] + np.array(offsets, np.float32)
             centre = (start * np.float32(step[i]))[:, None]
             centre = centre[None] if i == 0 else centre[:, None]
+            centre = centre + self.moves[:, None, i]
             half = self.sizes[:, None, i].astype(np.float64) / 2
             boxes[..., i] = (centre - half) / image[i]
             boxes[..., i + 2] = (centre + half) / image[i]

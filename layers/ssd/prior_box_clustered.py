@@ -21,7 +21,15 @@ class PriorBoxClustered(PriorBox):
     origin = "OpenVINO"
     refused = {
         f"prior_box_param.{name}": "the boxes are those of width and height"
-        for name in ("min_size", "max_size", "aspect_ratio", "denser_prior_boxes")
+        for name in (
+            "min_size",
+            "max_size",
+            "aspect_ratio",
+            "denser_prior_boxes",
+            "fixed_size",
+            "fixed_ratio",
+            "density",
+        )
     }
     without_effect = ("prior_box_param.flip",)
 

@@ -62,7 +62,7 @@ def test_every_type_of_the_second_generation() -> None:
 def test_every_param_of_the_second_generation_has_a_place() -> None:
     """A field of V1LayerParameter that is not upgraded would be lost silently."""
     for field in V1LayerParameter.DESCRIPTOR.fields:
-        if field.name.endswith("_param"):
+        if field.name.endswith("_param") and field.name != "softmaxloss_param":
             net = NetParameter()
             getattr(net.layers.add(), field.name).SetInParent()
             assert upgrade_net(net).layer[0].HasField(field.name)
@@ -71,11 +71,11 @@ def test_every_param_of_the_second_generation_has_a_place() -> None:
 def test_the_ignored_label_of_deeplab_v1() -> None:
     net, _ = parse_net("""
         layers { name: "l" type: SOFTMAX_LOSS softmaxloss_param { ignore_label: 255 } }
-        layers { name: "m" type: SOFTMAX_LOSS softmaxloss_param { ignore_label: 0 ignore_label: 255 } }
         """)
     assert net.layer[0].loss_param.ignore_label == 255
-    assert not net.layer[0].softmaxloss_param.ignore_label
-    assert list(net.layer[1].softmaxloss_param.ignore_label) == [0, 255]  # which the layer refuses
+    assert not net.layer[0].HasField("softmaxloss_param")
+    with pytest.raises(PrototxtError, match="only one ignore_label"):
+        parse_net('layers { name: "m" type: SOFTMAX_LOSS softmaxloss_param { ignore_label: [0, 255] } }')
 
 
 def test_params_of_the_second_generation() -> None:
@@ -247,3 +247,20 @@ def test_solver_type_and_type(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{file}:2:1: found solver_type and type; remove solver_type, its older form"
     )
+
+
+def test_holes_and_has_label() -> None:
+    """DeepLab v1's names of a dilation, and of ImageData's label."""
+    net, _ = parse_net(
+        'layer { name: "a" type: "Convolution" convolution_param { hole: 3 } }'
+        'layer { name: "b" type: "Convolution" convolution_param { hole_h: 2 hole_w: 4 } }'
+        'layer { name: "c" type: "ImageData" image_data_param { has_label: false } }'
+        'layer { name: "d" type: "Convolution" convolution_param { dilation: 5 } }'
+    )
+    assert [list(layer.convolution_param.dilation) for layer in net.layer] == [[3, 3], [2, 4], [], [5]]
+    assert not any(
+        layer.convolution_param.HasField(name) for layer in net.layer for name in ("hole", "hole_h", "hole_w")
+    )
+    param = net.layer[2].image_data_param
+    assert (param.HasField("has_label"), param.label) == (False, False)
+    assert not net.layer[3].HasField("image_data_param")

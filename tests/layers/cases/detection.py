@@ -84,6 +84,21 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "PriorBoxDensified" prior_box_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 30, 50)],
+            [(3, 2, 6, 1), (3, 4, 20, 70)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "fixed_size: 8 fixed_size: 13 density: 3 density: 2 aspect_ratio: 2 step: 7 variance: 0.3",
+            "fixed_size: 9 density: 2 fixed_ratio: 0.5 fixed_ratio: 3 img_size: 40",
+            "fixed_size: 9 density: 3 fixed_ratio: 0.1 offset: 0 clip: true",
+            "fixed_size: 7 density: 2 aspect_ratio: 3 flip: false img_w: 40 img_h: 25 step_w: 8 step_h: 3",
+        )
+    ),
+    *(
+        Case(
             f'type: "PriorBox" prior_box_param {{ {params} }}',
             [(2, 3, 4, 5), (2, 1, 30, 50)],
             [(3, 2, 6, 1), (3, 4, 20, 70)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -20,6 +21,27 @@ def code(param) -> str:
     return PriorBoxParameter.CodeType.Name(param.code_type)
 
 
+def densified(param, pixels, image, step) -> np.ndarray:
+    boxes = []
+    ratios = list(param.fixed_ratio) or [
+        1,
+        *(r for a in param.aspect_ratio for r in ((a, 1 / a) if param.flip else (a,))),
+    ]
+    for y, x in np.ndindex(*pixels):
+        middle = (x + param.offset) * step[0], (y + param.offset) * step[1]
+        for size, density in zip(param.fixed_size, param.density, strict=True):
+            shift = size // density
+            for ratio, (row, column) in itertools.product(ratios, np.ndindex(int(density), int(density))):
+                cx = middle[0] - size // 2 + (column + 0.5) * shift
+                cy = middle[1] - size // 2 + (row + 0.5) * shift
+                w, h = size * math.sqrt(ratio), size / math.sqrt(ratio)
+                boxes += [max((cx - w / 2) / image[0], 0), max((cy - h / 2) / image[1], 0)]
+                boxes += [min((cx + w / 2) / image[0], 1), min((cy + h / 2) / image[1], 1)]
+    if param.clip:
+        boxes = [min(max(value, 0), 1) for value in boxes]
+    return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
+
+
 def prior_box(given: Given) -> list[np.ndarray]:
     param = given.param.prior_box_param
     (height, width), image = given.bottom[0].shape[2:], given.bottom[1].shape[:1:-1]
@@ -32,6 +54,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
         step = (param.step, param.step)
     elif param.HasField("step_w"):
         step = (param.step_w, param.step_h)
+    if param.fixed_size:
+        return [densified(param, (height, width), image, step)]
     sizes = []
     for i, low in enumerate(map(int, param.min_size)):
         sizes.append((low, low))
@@ -235,6 +259,7 @@ NAIVE = {
     "MultiBoxFocalLoss": multibox_loss,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
+    "PriorBoxDensified": prior_box,
     "Proposal": proposal,
     "PriorBoxClustered": prior_box,
     "RPROI": rproi,
