@@ -141,7 +141,7 @@ def test_dropout_keeps_its_mask(tmp_path):
         'layer { name: "drop/2" type: "Dropout" bottom: "y" top: "y" }'
     )
     save(tmp_path / "in.npz", {"x": x_with((), 1) * np.float32(1e38)})
-    found = check(tmp_path, "net.prototxt", "--inputs", "in.npz")
+    found = check(tmp_path, "net.prototxt", "--inputs", "in.npz", "--phase", "train")
     assert found["layer"] == "drop/2" and found["replay"] == "replay_drop_2.npz"
     assert 20 < found["found"]["inf"] < 90
 

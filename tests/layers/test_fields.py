@@ -28,6 +28,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "DepthwiseConvolution.convolution_param.group": "is what it is anyway; test_depthwise_convolution.py",
     **{
         f"Atlas.atlas_param.{name}": "it writes nothing; test_atlas.py"
         for name in ("model_name", "total_output_layer_nums", "output_shape")

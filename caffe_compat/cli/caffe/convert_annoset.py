@@ -21,7 +21,7 @@ read, or whose annotation cannot, is left out and reported; the exit code is 7 t
     """\
   caffe-compat convert-annoset VOCdevkit/ trainval.txt trainval_lmdb -anno_type detection \\
       -label_map_file labelmap_voc.prototxt -check_label -encoded -encode_type jpg
-  caffe-compat convert-annoset photos/ train.txt train_lmdb -anno_type detection -label_type txt -redo""",
+  caffe-compat convert-annoset photos/ list.txt lmdb -anno_type detection -label_type txt -redo""",
 )
 
 

@@ -76,7 +76,7 @@ def test_balance_looks_for_another_crop(folder):
 
 def test_the_order_and_the_state(folder):
     (folder / "six").write_text((folder / "maps").read_text() * 3)
-    one, other = (run(folder, "shuffle: true", seed=s, name="six").layer._order for s in (1, 2))
+    one, other = (run(folder, "shuffle: true", seed=s, name="six").layer.list.order for s in (1, 2))
     assert list(one) == list(other) != list(range(6))  # the seed does not matter
     made = run(folder, "shuffle: true", "mirror: true upper_size: 5")
     made.forward()

@@ -14,7 +14,7 @@ from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.detectnet.augmentation import Augmentation, draw
 from caffe_compat.prototxt.caffe_pb2 import DetectNetAugmentationParameter
 from caffe_compat.rng import Rng, set_random_seed
-from layers.data_cases import data_cases, objects, pixels
+from layers.data_cases import data_cases, of_detectnet, pixels
 from layers.harness import Runner, parse
 
 TEXT = (
@@ -25,7 +25,7 @@ NEVER = "crop_prob: 0 scale_prob: 0 flip_prob: 0 rotation_prob: 0 hue_rotation_p
 
 def inputs(seed: int = 3) -> list[np.ndarray]:
     rng = np.random.RandomState(seed)
-    return [pixels(rng, (2, 3, 20, 24)), objects(rng, (2, 1, 4, 16))]
+    return [pixels(rng, (2, 3, 20, 24)), of_detectnet(rng, (2, 1, 4, 16))]
 
 
 def naive_label(param, boxes, classes) -> np.ndarray:
