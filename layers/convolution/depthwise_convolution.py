@@ -4,34 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
-from caffe_compat.layers.kernels import depthwise as kernels
+from caffe_compat.layers.convolution.depthwise import Depthwise
 from caffe_compat.layers.registry import register
-
-
-class _Depthwise(Im2colConvolution):
-    """One filter a channel: without laying out windows, and without a matrix product of one row for each channel."""
-
-    def forward(
-        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
-    ) -> None:
-        outs[...] = 0 if bias is None else bias[:, None, None]
-        for image, out in zip(images, outs, strict=True):
-            kernels.add_filtered(image, filters[:, 0], self._geometry.array, out)
-
-    def add_filters_gradient(
-        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
-    ) -> None:
-        for image, out_diff in zip(images, out_diffs, strict=True):
-            kernels.add_filters_gradient(image, out_diff, self._geometry.array, filters_diff[:, 0])
-
-    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        for out_diff, image_diff in zip(out_diffs, image_diffs, strict=True):
-            kernels.image_gradient(out_diff, filters[:, 0], self._geometry.array, image_diff)
 
 
 @register("DepthwiseConvolution")
@@ -46,7 +22,7 @@ class DepthwiseConvolution(Convolution):
     """
 
     origin = "MobileNet"
-    _algorithm_class = _Depthwise
+    _algorithm_class = Depthwise
 
     def _outputs_and_groups(self) -> tuple[int, int]:
         outputs, group = super()._outputs_and_groups()

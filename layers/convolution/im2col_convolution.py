@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.bias import fill_rows
-from caffe_compat.layers.kernels.blas import gemm
+from caffe_compat.layers.kernels.blas import gemm_groups
 from caffe_compat.layers.kernels.scratch import scratch
 
 # An image's windows are laid out for as many output rows at a time as fit into this many elements (16 MB)
@@ -39,8 +39,7 @@ class Im2colConvolution:
                 if bias is not None:
                     fill_rows(bias, block.start, block.stop, matrix)
                 columns = self._columns(image, out, row, block)
-                for f, c, o in self._by_group(_matrix(filters), columns, matrix[:, block]):
-                    gemm(f, c, o, beta=0 if bias is None else 1)
+                self._multiply(_matrix(filters), columns, matrix[:, block], beta=0 if bias is None else 1)
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
@@ -49,8 +48,8 @@ class Im2colConvolution:
         for image, out_diff in zip(images, out_diffs, strict=True):
             for row, block in self._blocks(image, out_diff):
                 columns = self._columns(image, out_diff, row, block)
-                for d, c, f in self._by_group(_matrix(out_diff)[:, block], columns, _matrix(filters_diff)):
-                    gemm(d, c, f, trans_b=True, beta=1)
+                d = _matrix(out_diff)[:, block]
+                self._multiply(d, columns, _matrix(filters_diff), trans_b=True, beta=1)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
         """image_diffs = the gradient."""
@@ -58,8 +57,7 @@ class Im2colConvolution:
         for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
             for row, block in self._blocks(image_diff, out_diff):
                 columns = self._column_buffer(image_diff, block)
-                for f, d, c in self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns):
-                    gemm(f, d, c, trans_a=True)
+                self._multiply(_matrix(filters), _matrix(out_diff)[:, block], columns, trans_a=True)
                 if not self._geometry.are_pixels:
                     self._geometry.add_columns(columns, row, out_diff.shape[1:], image_diff)
 
@@ -87,10 +85,9 @@ class Im2colConvolution:
             self._geometry.to_columns(image, row, out.shape[1:], columns)
         return columns
 
-    def _by_group(self, *matrices: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        if self._group == 1:
-            return iter([matrices])
-        return zip(*(np.split(matrix, self._group) for matrix in matrices), strict=True)
+    def _multiply(self, *matrices: np.ndarray, **kind: float) -> None:
+        """`gemm` of the three matrices, whose rows belong to the groups one after the other."""
+        gemm_groups(*(x.reshape(self._group, len(x) // self._group, x.shape[1]) for x in matrices), **kind)
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:

@@ -188,13 +188,44 @@ def gemm(
         )
 
 
+@njit(cache=True, error_model="numpy", parallel=True)
+def _sgemm_groups(trans_a, trans_b, m, n, k, a, lda, step_a, b, ldb, step_b, beta, c, ldc, step_c, groups):
+    item = 4
+    for g in prange(groups):
+        a_block, b_block, c_block = a + item * step_a * g, b + item * step_b * g, c + item * step_c * g
+        sgemm(trans_a, trans_b, m, n, k, a_block, lda, b_block, ldb, beta, c_block, ldc)
+
+
+def gemm_groups(
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    trans_a: bool = False,
+    trans_b: bool = False,
+    beta: float = 0.0,
+) -> None:
+    """out[g] = op(a[g]) @ op(b[g]) + beta * out[g] for each g. The threads share the products, not their blocks.
+
+    a, b, out: 3-D; each of their matrices as `gemm` takes it.
+    """
+    if len(out) == 1 or _blas is None or not (_fits(a) and _fits(b) and _fits(out)):
+        for left, right, result in zip(a, b, out, strict=True):
+            gemm(left, right, result, trans_a, trans_b, beta)
+        return
+    groups, m, n = out.shape
+    k = a.shape[1] if trans_a else a.shape[2]
+    left, right, result = ((*_address(x), x.strides[0] // 4) for x in (a, b, out))
+    with one_thread_blas():
+        _sgemm_groups(trans_a, trans_b, m, n, k, *left, *right, np.float32(beta), *result, groups)
+
+
 def _fits(x: np.ndarray) -> bool:
-    return x.dtype == np.float32 and x.size > 0 and x.strides[1] == 4
+    return x.dtype == np.float32 and x.size > 0 and x.strides[-1] == 4
 
 
 def _address(x: np.ndarray) -> tuple[int, int]:
     """The address, and the stride of the rows in elements (numpy leaves that of a single row undefined)."""
-    return x.ctypes.data, max(x.strides[0] // 4, x.shape[1])
+    return x.ctypes.data, max(x.strides[-2] // 4, x.shape[-1])
 
 
 def _matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray, beta: float) -> None:

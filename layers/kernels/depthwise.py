@@ -1,7 +1,7 @@
 """Convolution of each channel with one filter of its own.
 
-Arrays: image C x H x W, filters C x kernel_h x kernel_w, out C x H' x W'; window int64 4 x 2, the kernel, stride, pad
-and dilation of height and width.
+Arrays: images N x C x H x W, filters C x kernel_h x kernel_w, outs N x C x H' x W'; window int64 4 x 2, the kernel,
+stride, pad and dilation of height and width.
 """
 
 from __future__ import annotations
@@ -13,50 +13,68 @@ from caffe_compat.layers.kernels.im2col import place
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def add_filtered(image, filters, window, out):
-    """out += filters * image."""
-    channels, height, width = image.shape
-    for c in prange(channels):
+def filter_planes(images, filters, bias, window, outs):
+    """outs = filters * images + bias."""
+    channels, height, width = images.shape[1:]
+    stride_h, stride_w = window[1]
+    for plane in prange(len(images) * channels):
+        n, c = plane // channels, plane % channels
+        image, out = images[n, c], outs[n, c]
+        out[:] = bias[c]
         for i in range(window[0, 0]):
-            top, bottom, y = place(window, 0, 0, i, height, out.shape[1])
+            top, bottom, y = place(window, 0, 0, i, height, out.shape[0])
             for j in range(window[0, 1]):
-                left, right, x = place(window, 1, 0, j, width, out.shape[2])
+                left, right, x = place(window, 1, 0, j, width, out.shape[1])
                 weight = filters[c, i, j]
                 for h in range(top, bottom):
-                    pixels, row = image[c, y + (h - top) * window[1, 0]], out[c, h]
-                    for w in range(left, right):
-                        row[w] += weight * pixels[x + (w - left) * window[1, 1]]
+                    row, pixels = out[h, left:right], image[y + (h - top) * stride_h, x:]
+                    if stride_w == 1:  # a loop of its own, which vectorises
+                        for w in range(len(row)):
+                            row[w] += weight * pixels[w]
+                    else:
+                        for w in range(len(row)):
+                            row[w] += weight * pixels[w * stride_w]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def add_filters_gradient(image, out_diff, window, filters_diff):
+def add_filters_gradient(images, out_diffs, window, filters_diff):
     """filters_diff += the gradient."""
-    channels, height, width = image.shape
+    channels, height, width = images.shape[1:]
+    stride_h, stride_w = window[1]
     for c in prange(channels):
-        for i in range(window[0, 0]):
-            top, bottom, y = place(window, 0, 0, i, height, out_diff.shape[1])
-            for j in range(window[0, 1]):
-                left, right, x = place(window, 1, 0, j, width, out_diff.shape[2])
-                total = np.float32(0)
-                for h in range(top, bottom):
-                    pixels, row = image[c, y + (h - top) * window[1, 0]], out_diff[c, h]
-                    for w in range(left, right):
-                        total += row[w] * pixels[x + (w - left) * window[1, 1]]
-                filters_diff[c, i, j] += total
+        for n in range(len(images)):
+            image, out_diff = images[n, c], out_diffs[n, c]
+            for i in range(window[0, 0]):
+                top, bottom, y = place(window, 0, 0, i, height, out_diff.shape[0])
+                for j in range(window[0, 1]):
+                    left, right, x = place(window, 1, 0, j, width, out_diff.shape[1])
+                    total = np.float32(0)
+                    for h in range(top, bottom):
+                        row, pixels = out_diff[h, left:right], image[y + (h - top) * stride_h, x:]
+                        for w in range(len(row)):
+                            total += row[w] * pixels[w * stride_w]
+                    filters_diff[c, i, j] += total
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def image_gradient(out_diff, filters, window, image_diff):
-    """image_diff = the gradient."""
-    channels, height, width = image_diff.shape
-    for c in prange(channels):
-        image_diff[c] = np.float32(0)
+def image_gradient(out_diffs, filters, window, image_diffs):
+    """image_diffs = the gradient."""
+    channels, height, width = image_diffs.shape[1:]
+    stride_h, stride_w = window[1]
+    for plane in prange(len(image_diffs) * channels):
+        n, c = plane // channels, plane % channels
+        image_diff, out_diff = image_diffs[n, c], out_diffs[n, c]
+        image_diff[:] = 0
         for i in range(window[0, 0]):
-            top, bottom, y = place(window, 0, 0, i, height, out_diff.shape[1])
+            top, bottom, y = place(window, 0, 0, i, height, out_diff.shape[0])
             for j in range(window[0, 1]):
-                left, right, x = place(window, 1, 0, j, width, out_diff.shape[2])
+                left, right, x = place(window, 1, 0, j, width, out_diff.shape[1])
                 weight = filters[c, i, j]
                 for h in range(top, bottom):
-                    pixels, row = image_diff[c, y + (h - top) * window[1, 0]], out_diff[c, h]
-                    for w in range(left, right):
-                        pixels[x + (w - left) * window[1, 1]] += weight * row[w]
+                    row, pixels = out_diff[h, left:right], image_diff[y + (h - top) * stride_h, x:]
+                    if stride_w == 1:  # a loop of its own, which vectorises
+                        for w in range(len(row)):
+                            pixels[w] += weight * row[w]
+                    else:
+                        for w in range(len(row)):
+                            pixels[w * stride_w] += weight * row[w]

@@ -16,6 +16,7 @@ from caffe_compat.engines.fast.groups import FusedGroup, find_groups
 from caffe_compat.engines.fast.winograd import PhasedWinograd, Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.convolution.depthwise import Depthwise
 from caffe_compat.net import Net
 
 
@@ -95,6 +96,8 @@ class FastEngine(StrictEngine):
 
 def _choose_algorithm(layer: Convolution) -> None:
     """Let a convolution take its products in the fastest way that fits it."""
-    for kind in (Winograd, PhasedWinograd):
-        if kind.fits(layer.geometry, layer.group, layer.dtype):
+    filters = layer.blobs[0].shape
+    for kind in (Depthwise, Winograd, PhasedWinograd):
+        if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)
+            return

@@ -26,8 +26,8 @@ class Winograd(Im2colConvolution):
     """
 
     @staticmethod
-    def fits(geometry: ConvGeometry, group: int, dtype: np.dtype) -> bool:
-        """Whether it can take the place of an Im2colConvolution."""
+    def fits(geometry: ConvGeometry, group: int, filters: tuple[int, ...], dtype: np.dtype) -> bool:
+        """Whether it can take the place of an Im2colConvolution with filters of this shape."""
         one = (1, 1)
         return (
             dtype == np.float32
@@ -126,8 +126,8 @@ class PhasedWinograd(Im2colConvolution):
     """
 
     @staticmethod
-    def fits(geometry: ConvGeometry, group: int, dtype: np.dtype) -> bool:
-        """Whether it can take the place of an Im2colConvolution."""
+    def fits(geometry: ConvGeometry, group: int, filters: tuple[int, ...], dtype: np.dtype) -> bool:
+        """Whether it can take the place of an Im2colConvolution with filters of this shape."""
         return (
             dtype == np.float32
             and group == 1

@@ -33,10 +33,10 @@ CASES = [
 
 def make(kind, size, stride, pad, shape, outputs):
     geometry = ConvGeometry((size, size), (stride, stride), (pad, pad), (1, 1))
-    assert kind.fits(geometry, 1, np.dtype(np.float32))
     rng = np.random.RandomState(size + pad)
     images = rng.standard_normal(shape).astype(np.float32)
     filters = rng.standard_normal((outputs, shape[1], size, size)).astype(np.float32)
+    assert kind.fits(geometry, 1, filters.shape, filters.dtype)
     out_shape = (shape[0], outputs, *geometry.output_shape(shape[2:]))
     out_diffs = rng.standard_normal(out_shape).astype(np.float32)
     return kind(geometry, 1), Im2colConvolution(geometry, 1), images, filters, out_diffs

@@ -51,6 +51,23 @@ def test_against_numpy(backend, trans_a, trans_b, beta, dtype, rtol):
         np.testing.assert_allclose(out, want, rtol=0, atol=rtol * max(abs(want).max(), np.sqrt(k)))
 
 
+@pytest.mark.parametrize("trans_a, trans_b, beta", [(False, False, 0), (False, True, 1), (True, False, 0)])
+def test_groups_against_one_by_one(backend, trans_a, trans_b, beta):
+    groups = [matrices(6, 9, 5, trans_a, trans_b) for _ in range(3)]
+    for i, (a, b, out) in enumerate(groups):
+        a += i
+        b -= i
+        out[...] = out if beta else np.nan
+    want = [wanted(*group, trans_a, trans_b, beta) for group in groups]
+    a, b, out = (np.stack(arrays) for arrays in zip(*groups, strict=True))
+    wide = np.full((18, 30), 7, np.float32)  # the groups' rows one after the other, as images have them
+    block = wide[:, 4:13]
+    block[...] = out.reshape(18, 9)
+    blas.gemm_groups(a, b, block.reshape(3, 6, 9), trans_a, trans_b, beta)
+    np.testing.assert_allclose(block.reshape(3, 6, 9), want, rtol=0, atol=2e-5)
+    assert (wide[:, :4] == 7).all() and (wide[:, 13:] == 7).all()
+
+
 def test_blocks_of_columns(backend):
     a, b, _ = matrices(6, 20, 9, False, False)
     wide = np.full((6, 50), 7, np.float32)
