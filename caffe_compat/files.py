@@ -1,12 +1,15 @@
-"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading .npz."""
+"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading text and
+.npz."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -56,6 +59,31 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text in UTF-8, as `replacing` does."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_text(path: str | os.PathLike[str], what: str) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its mark; other bytes are taken for Latin-1.
+
+    what: what is read, in words. Raises DataError, which names the file.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero in it
+        raise DataError(
+            f"cannot read {what}: {getattr(error, 'strerror', None) or error}", file=os.fspath(path)
+        ) from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def read_npz(path: str | os.PathLike[str], what: str = ".npz of number arrays") -> dict[str, np.ndarray]:

@@ -50,8 +50,10 @@ def _compress(args: argparse.Namespace) -> None:
         print(f"caffe-compat compress: {args.net}; the decomposition may take a minute", flush=True)
     from caffe_compat.cli import show
     from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.fast_rcnn.classes import as_text, beside, classes_beside
     from caffe_compat.fast_rcnn.compress import compress
     from caffe_compat.files import check_writable
+    from caffe_compat.files import write_text as write_file
     from caffe_compat.prototxt.writer import write_text
 
     files = [f"{args.output}.prototxt", f"{args.output}.caffemodel"]
@@ -64,6 +66,10 @@ def _compress(args: argparse.Namespace) -> None:
         raise CaffeCompatError(f"these ranks save nothing: {sizes} weights; give lower ones", file=args.net)
     write_text(param, files[0])
     net.save(files[1])
+    classes = classes_beside(args.weights)
+    if classes is not None:
+        files.append(str(beside(files[1])))
+        write_file(files[-1], as_text(classes))
     if args.json:
         print(json.dumps(_as_json(args, layers, files), indent=2))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.fast_rcnn.evaluate import Evaluation
+from caffe_compat.fast_rcnn.evaluate import Evaluation, file_name
 from caffe_compat.files import replacing
 
 
@@ -35,5 +35,5 @@ def plot(evaluation: Evaluation, folder: str) -> None:
         axes.set_ylabel("precision")
         axes.set_title(f"{one.name}: AP {one.ap_07:.3f} (VOC07), {one.ap_area:.3f} (area)")
         axes.spines[["top", "right"]].set_visible(False)
-        with replacing(Path(folder) / f"{one.name}.png") as temporary:
+        with replacing(Path(folder) / f"{file_name(one.name)}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=120)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,15 @@ Find objects in photos with a Fast R-CNN test net (inputs data and rois) or a Fa
 im_info, proposes boxes itself), and print their classes, scores and boxes (x1 y1 x2 y2 in pixels from 0, both corners
 inside).
 
+The classes are those of --classes, or those that the net was trained on (F.classes.txt, beside F.caffemodel).
+
 A photo that cannot be read is reported, the others are done, and the exit code is 7."""
 
 EXAMPLES = """\
 examples:
   caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
   caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.1 --output f.json
+  caffe-compat detect test.prototxt --weights F.caffemodel photos/ --classes bolt,gear
   caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600)'"""
 
 HELP: dict[str, Any] = {
@@ -41,6 +45,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("net", metavar="NET", help="a test.prototxt of Fast or Faster R-CNN")
     result.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder or a glob pattern")
     options.add_weights(result, required=True)
+    options.add_classes(result, "those beside the weights (F.classes.txt), or VOC's")
     options.add_detector(result, threshold=0.8)
     output = result.add_argument_group("output")
     output.add_argument("--output", metavar="F.json", help="write the detections in COCO's result format")
@@ -73,21 +78,25 @@ def _detect(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat detect: {args.net}", flush=True)
+    from caffe_compat.cli.dataset import net_classes
     from caffe_compat.errors import DataError
+    from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
     from caffe_compat.fast_rcnn.detections import write_coco
     from caffe_compat.fast_rcnn.images import photo_paths
 
     paths = photo_paths(args.photos)
     _check_places(args, paths)
     detector = make_detector(args, configuration.read(args), quiet)
+    classes = net_classes(args, detector.num_classes, args.weights)
     with check_finite.checking(args, detector.net):
-        results, errors = _run(args, detector, paths, quiet)
+        results, errors = _run(args, detector, classes, paths, quiet)
     if args.output:
-        write_coco({Path(one["photo"]).stem: one["found"] for one in results}, args.output)
+        found = {Path(one["photo"]).stem: one["found"] for one in results}
+        write_coco(found, args.output, CocoNumbers(classes), named=True)
     if args.json:
-        print(json.dumps(_as_json(args, detector, results, errors), indent=2))
+        print(json.dumps(_as_json(args, classes, results, errors), indent=2))
     else:
-        _print(args, detector, results)
+        _print(args, classes, results)
     if errors:
         raise DataError(f"{len(errors)} of {len(paths)} photos could not be done, see above")
 
@@ -111,14 +120,12 @@ def _check_places(args: argparse.Namespace, paths: list[str]) -> None:
 
 
 def _run(
-    args: argparse.Namespace, detector: Detector, paths: list[str], quiet: bool
+    args: argparse.Namespace, detector: Detector, classes: Sequence[str], paths: list[str], quiet: bool
 ) -> tuple[list[dict], list[DataError]]:
     from caffe_compat.errors import DataError
     from caffe_compat.fast_rcnn.draw import draw, write_photo
     from caffe_compat.fast_rcnn.read_ahead import read_ahead
-    from caffe_compat.fast_rcnn.voc import class_names
 
-    classes = class_names(detector.num_classes)
     results, errors = [], []
     with console.progress(len(paths), quiet) as bar:
         photos = read_ahead(paths, args.proposals, has_rpn=detector.has_rpn)
@@ -145,11 +152,8 @@ def _run(
 
 
 def _as_json(
-    args: argparse.Namespace, detector: Detector, results: list[dict], errors: list[DataError]
+    args: argparse.Namespace, classes: Sequence[str], results: list[dict], errors: list[DataError]
 ) -> dict[str, Any]:
-    from caffe_compat.fast_rcnn.voc import class_names
-
-    classes = class_names(detector.num_classes)
     photos = [
         {
             **{key: value for key, value in one.items() if key != "found"},
@@ -171,12 +175,10 @@ def _as_json(
     }
 
 
-def _print(args: argparse.Namespace, detector: Detector, results: list[dict]) -> None:
+def _print(args: argparse.Namespace, classes: Sequence[str], results: list[dict]) -> None:
     from rich.table import Table
 
-    from caffe_compat.fast_rcnn.voc import class_names
-
-    out, classes = console.out(), class_names(detector.num_classes)
+    out = console.out()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("photo", overflow="fold")
     table.add_column("class", no_wrap=True)

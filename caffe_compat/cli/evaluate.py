@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,15 @@ from caffe_compat.cli.detect import make_detector
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
+    from caffe_compat.fast_rcnn.dataset import Dataset
     from caffe_compat.fast_rcnn.evaluate import Evaluation, Found
-    from caffe_compat.fast_rcnn.voc import Devkit
 
 DESCRIPTION = """\
-Find the objects in all photos of an image set of a VOC devkit, and print the average precision of each class
-under both of VOC's metrics: of 11 recalls (VOC07, until 2009) and the area under the curve (since 2010).
+Find the objects in all photos of a data set, and print the average precision of each class under both of VOC's
+metrics: of 11 recalls (VOC07, until 2009) and the area under the curve (since 2010); for COCO's data, or with --coco,
+by COCO's own measure too (needs the extra 'coco').
+
+The classes are those of --classes, or those that the net was trained on (WEIGHTS.classes.txt, beside the weights).
 
 The detections of each photo are kept in OUTPUT/detections.jsonl at once: run again, an interrupted run goes on.
 VOC's result files are written beside it."""
@@ -26,7 +31,8 @@ VOC's result files are written beside it."""
 EXAMPLES = """\
 examples:
   caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007 --image-set test
-  caffe-compat evaluate --detections found.json --devkit VOCdevkit2007 --plot curves"""
+  caffe-compat evaluate --detections found.json --devkit VOCdevkit2007 --plot curves
+  caffe-compat evaluate test.prototxt --weights F.caffemodel --data coco:annotations.json:photos"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -42,12 +48,13 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--detections", metavar="FILE", help="evaluate what an earlier run found, or detect --output wrote"
     )
-    options.add_devkit(result, image_set="test", required=True)
+    options.add_dataset(result.add_argument_group("data"), image_set="test")
     options.add_detector(result, threshold=0.05)
     output = result.add_argument_group("output")
     output.add_argument(
         "--output", metavar="FOLDER", help="for detections and result files, default: WEIGHTS_VOCyear_set"
     )
+    output.add_argument("--coco", action="store_true", help="by COCO's measure too, whatever the data's form")
     output.add_argument(
         "--plot", metavar="FOLDER", help="draw precision-recall curves there (needs the extra 'plot')"
     )
@@ -62,43 +69,70 @@ def _evaluate(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat evaluate: {args.detections or args.net}", flush=True)
-    from caffe_compat.fast_rcnn.detections import read_detections
+    from caffe_compat.cli.dataset import image_set, label, open_dataset
+    from caffe_compat.fast_rcnn.coco_measure import coco_measure
+    from caffe_compat.fast_rcnn.detections import coco_numbers, read_detections, write_coco
     from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
-    from caffe_compat.fast_rcnn.voc import Devkit
 
     if args.plot:
         from caffe_compat.cli.curves import check_plot
 
         check_plot(args.plot)
-    kit = Devkit(args.devkit, args.year, args.image_set)
+    dataset = open_dataset(args, args.weights or args.detections)
+    if dataset is None:
+        raise CaffeCompatError("give the data set: --devkit, or --data")
+    by_coco = _is_coco_wanted(args, dataset)
     folder = args.output
     if args.detections:
-        found: Found = read_detections(args.detections, kit)
+        found: Found = read_detections(args.detections, dataset)
     else:
-        folder = folder or f"{Path(args.weights).stem}_VOC{args.year}_{args.image_set}"
-        found = _find(args, kit, folder, quiet)
+        folder = folder or f"{Path(args.weights).stem}_{label(dataset)}"
+        found = _find(args, dataset, folder, quiet)
     if folder:
-        write_results(found, folder, args.image_set, kit.classes)
-    with console.progress(len(kit.image_ids), quiet) as bar:
-        evaluation = evaluate(found, kit, on_image=bar)
+        write_results(found, folder, image_set(dataset), dataset.classes)
+        if by_coco:
+            write_coco(found, Path(folder) / "coco_results.json", coco_numbers(dataset))
+    with console.progress(len(dataset.image_ids), quiet) as bar:
+        evaluation = evaluate(found, dataset, on_image=bar)
     if args.plot:
         from caffe_compat.cli.curves import plot
 
         plot(evaluation, args.plot)
-    _report(args, kit, found, evaluation, [place for place in (folder, args.plot) if place])
+    numbers = coco_measure(found, dataset) if by_coco else None
+    _report(args, dataset, found, evaluation, numbers, [place for place in (folder, args.plot) if place])
 
 
-def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Found:
+def _is_coco_wanted(args: argparse.Namespace, dataset: Dataset) -> bool:
+    """Whether COCO's measure is computed: where it is asked for, and for COCO's data where its program is there."""
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.detections import DetectionsFile, detect_all, digest
+    from caffe_compat.fast_rcnn.coco import CocoFile
+    from caffe_compat.fast_rcnn.coco_measure import MISSING, is_there
+
+    if is_there():
+        return args.coco or isinstance(dataset, CocoFile)
+    if args.coco:
+        raise CaffeCompatError(MISSING)
+    if isinstance(dataset, CocoFile):
+        print(f"VOC's measures only: {MISSING}", file=sys.stderr)
+    return False
+
+
+def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool) -> Found:
+    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.fast_rcnn.dataset import class_counts
+    from caffe_compat.fast_rcnn.detections import DetectionsFile, check_classes, detect_all, digest
 
     cfg = configuration.read(args)
     detector = make_detector(args, cfg, quiet)
+    check_classes(detector.num_classes, dataset)
+    with console.progress(len(dataset.image_ids), quiet) as bar:
+        class_counts(dataset, bar)  # whatever is wrong with an annotation is said before the work
     searched = "RPN" if detector.has_rpn else "selective search"
     run = {
         "net": digest(args.net),
         "weights": digest(args.weights),
-        "photos": str(kit.folder.resolve()),
+        "photos": str(dataset.photo(dataset.image_ids[0]).resolve().parent),
+        "classes": list(dataset.classes[1:]),
         "proposals": digest(args.proposals) if args.proposals else searched,
         "configuration": json.loads(
             json.dumps([asdict(cfg.TEST), cfg.DEDUP_BOXES, cfg.PIXEL_MEANS])  # tuples become lists
@@ -113,22 +147,27 @@ def _find(args: argparse.Namespace, kit: Devkit, folder: str, quiet: bool) -> Fo
     except OSError as error:
         raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=folder) from error
     with DetectionsFile(Path(folder) / "detections.jsonl", run) as file:
-        before = sum(image_id in file.found for image_id in kit.image_ids)
+        before = sum(image_id in file.found for image_id in dataset.image_ids)
         if before and not quiet:
-            print(f"{before} of {len(kit.image_ids)} photos are done already, by an earlier run")
+            print(f"{before} of {len(dataset.image_ids)} photos are done already, by an earlier run")
         with (
             check_finite.checking(args, detector.net),
-            console.progress(len(kit.image_ids) - before, quiet) as bar,
+            console.progress(len(dataset.image_ids) - before, quiet) as bar,
         ):
-            return detect_all(detector, kit, file, args.proposals, bar)
+            return detect_all(detector, dataset, file, args.proposals, bar)
 
 
 def _report(
-    args: argparse.Namespace, kit: Devkit, found: Found, evaluation: Evaluation, written: list[str]
+    args: argparse.Namespace,
+    dataset: Dataset,
+    found: Found,
+    evaluation: Evaluation,
+    by_coco: dict[str, float] | None,
+    written: list[str],
 ) -> None:
     some = evaluation.with_objects
     if args.json:
-        print(json.dumps(finite(_as_json(args, found, evaluation)), indent=2))
+        print(json.dumps(finite(_as_json(args, dataset, found, evaluation, by_coco)), indent=2))
         return
     from rich.table import Table
 
@@ -152,15 +191,27 @@ def _report(
         )
     if len(some.classes) < len(evaluation.classes):
         out.print(f"of all classes, those without objects as 0: VOC07 {evaluation.mean_ap_07:.4f}")
+    if by_coco is not None:
+        numbers = [
+            f"{name} {'-' if math.isnan(value) else f'{value:.4f}'}" for name, value in by_coco.items()
+        ]
+        out.print(f"COCO: {', '.join(numbers[:6])}", markup=False, soft_wrap=True)
+        out.print(f"      {', '.join(numbers[6:])}", markup=False, soft_wrap=True)
     if not args.quiet:
-        out.print(
-            f"{len(kit.image_ids)} photos of VOC{args.year} {args.image_set}", markup=False, soft_wrap=True
-        )
+        out.print(f"{len(dataset.image_ids)} photos of {dataset.name}", markup=False, soft_wrap=True)
         for place in written:
             out.print(f"wrote {place}", markup=False, soft_wrap=True)
 
 
-def _as_json(args: argparse.Namespace, found: Found, evaluation: Evaluation) -> dict[str, Any]:
+def _as_json(
+    args: argparse.Namespace,
+    dataset: Dataset,
+    found: Found,
+    evaluation: Evaluation,
+    by_coco: dict[str, float] | None,
+) -> dict[str, Any]:
+    from caffe_compat.cli.dataset import image_set
+
     some = evaluation.with_objects
     classes = [
         {
@@ -173,13 +224,13 @@ def _as_json(args: argparse.Namespace, found: Found, evaluation: Evaluation) -> 
         for one in evaluation.classes
     ]
     return {
-        "devkit": args.devkit,
-        "year": args.year,
-        "image_set": args.image_set,
+        "data": dataset.name,
+        "image_set": image_set(dataset),
         "images": len(found),
         "classes": classes,
         "mean_ap_07": evaluation.mean_ap_07,
         "mean_ap_area": evaluation.mean_ap_area,
         "mean_ap_07_of_classes_with_objects": some.mean_ap_07 if some.classes else None,
         "mean_ap_area_of_classes_with_objects": some.mean_ap_area if some.classes else None,
+        "coco": by_coco,
     }

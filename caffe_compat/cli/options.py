@@ -138,19 +138,53 @@ def add_inputs(result: Any, told: str) -> None:
     result.add_argument("--inputs", metavar="F.npz", help=help)
 
 
-def add_devkit(result: Any, image_set: str, required: bool = False) -> None:
-    """Add --devkit, --year and --image-set, with this image set for a default."""
+def add_dataset(result: Any, image_set: str) -> None:
+    """Add --devkit, --data, --classes and what belongs to them; `dataset.open_dataset` reads them.
+
+    image_set: of a devkit, where no other one is asked for.
+    """
+    result.set_defaults(default_image_set=image_set)
     result.add_argument(
-        "--devkit", metavar="DIR", required=required, help="a VOC devkit (holds VOC2007/JPEGImages ...)"
+        "--devkit",
+        metavar="DIR",
+        help="photos and annotations in VOC's form: a devkit (holds VOC2007/JPEGImages ...), or the folder with "
+        "Annotations and JPEGImages",
     )
-    result.add_argument("--year", default="2007", help="of the devkit, default: 2007")
-    result.add_argument("--image-set", default=image_set, help=f"of the devkit, default: {image_set}")
+    result.add_argument(
+        "--year", metavar="Y", help="of the devkit, its folder VOCY; default: 2007, or the only one"
+    )
+    result.add_argument(
+        "--image-set",
+        metavar="SET",
+        help=f"of the devkit; default: {image_set}, or all photos where there are no image sets",
+    )
+    result.add_argument(
+        "--data",
+        metavar="KIND:...",
+        help="other data: coco:ANNOTATIONS.json:FOLDER (of the photos), or MODULE:CLASS:ARGUMENT, a reader of your own "
+        "(docs/your_own_data.md)",
+    )
+    add_classes(result, "VOC's, or those of COCO's file")
+    result.add_argument(
+        "--skip-other-classes",
+        action="store_true",
+        help="leave out the objects of classes that --classes does not name",
+    )
+
+
+def add_classes(result: Any, told: str) -> None:
+    """Add --classes. told: what stands for it, in words."""
+    result.add_argument(
+        "--classes",
+        metavar="A,B,...|FILE",
+        help=f"names of the classes without the background, or a file with one a line; default: {told}",
+    )
 
 
 def add_data(result: Any) -> None:
     """Add where the data of a run comes from."""
     add_inputs(result, told="a drawn sample")
-    add_devkit(result, image_set="trainval")
+    add_dataset(result, image_set="trainval")
 
 
 def add_proposals(result: Any) -> None:

@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Run a Caffe net, forward and backward, on the CPU, and print for each layer its shapes, its time and whether
 gradient flows through it (and if not, why not), then the losses. Given a solver, train its net.
 
-A net with a RoI data layer takes its data from --devkit, --photo or --inputs; without, from a drawn sample."""
+A net with a RoI data layer takes its data from --devkit, --data, --photo or --inputs; without, from a drawn sample."""
 
 EXAMPLES = """\
 examples:
@@ -29,7 +29,9 @@ examples:
   run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json
   run-prototxt train.prototxt --photo dog.jpg --html page.html
   run-prototxt solver.prototxt --cfg fast_rcnn_ohem.yml --devkit VOCdevkit2007 --metrics loss.csv
-  run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate"""
+  run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate
+  run-prototxt solver.prototxt --devkit screws --classes bolt,gear
+  run-prototxt solver.prototxt --data coco:annotations.json:photos"""
 
 
 HELP: dict[str, Any] = {
@@ -76,7 +78,7 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
     """Raise CaffeCompatError for arguments that do not go together, or not with the file."""
     from caffe_compat.errors import CaffeCompatError
 
-    sources = [f"--{name}" for name in ("inputs", "devkit", "photo") if getattr(args, name)]
+    sources = [f"--{name}" for name in ("inputs", "devkit", "data", "photo") if getattr(args, name)]
     if len(sources) > 1:
         raise CaffeCompatError(f"data can come from one place only, not from {' and '.join(sources)}")
     for name in OF_A_NET if is_solver else OF_A_SOLVER:
@@ -133,7 +135,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
 
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.fast_rcnn.voc import Devkit
+    from caffe_compat.cli.dataset import open_dataset
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -147,9 +149,9 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     net = _net(args)
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
-    kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None
-    classes = kit.classes if kit else None
-    notes = _feed(net, args, kit)
+    dataset = open_dataset(args, args.weights)
+    classes = dataset.classes if dataset else _classes(net, args)
+    notes = _feed(net, args, dataset)
     if verbose:
         show.notes(notes)
     iterations = args.iterations or 1
@@ -166,11 +168,21 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
         json.dump(show.as_json(args.net, notes, params, report), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        show.report(report, classes or Devkit.classes, table=not args.quiet)
+        show.report(report, classes, table=not args.quiet)
         if args.dump and verbose:
             print(f"wrote {args.dump}")
     if look is not None:
-        html.write_run(args, net, report, look, notes, classes)
+        html.write_run(args, net, report, look, notes, classes or None)
+
+
+def _classes(net: Net, args: argparse.Namespace) -> Sequence[str]:
+    """The names of the net's classes where no data set gives them."""
+    from caffe_compat.cli.dataset import net_classes
+    from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
+    from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
+
+    numbers = [layer.num_classes for layer in net.layers if isinstance(layer, RoIDataLayer | HardRoIMining)]
+    return net_classes(args, numbers[0], args.weights) if numbers else ()
 
 
 def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[str]:

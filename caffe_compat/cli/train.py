@@ -38,8 +38,8 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     import numpy as np
 
     import caffe_compat as caffe
+    from caffe_compat.cli.dataset import open_dataset
     from caffe_compat.fast_rcnn.config import Config
-    from caffe_compat.fast_rcnn.voc import Devkit
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
@@ -71,8 +71,8 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
         )
         for path in args.weights.split(",") if args.weights else ():
             show.weights(solver.net.copy_from(path), quiet)
-        kit = Devkit(args.devkit, args.year, args.image_set) if args.devkit else None
-        notes = _feed(solver, args, cfg, kit)
+        dataset = open_dataset(args, args.resume)
+        notes = _feed(solver, args, cfg, dataset)
         if not quiet:
             show.notes(notes)
         done: list[Iteration] = []
@@ -90,7 +90,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
         metrics.plot(done, args.plot)
     _report(args, solver, notes, done)
     if args.html:
-        pixel_means, classes = (cfg or Config()).PIXEL_MEANS, kit.classes if kit else None
+        pixel_means, classes = (cfg or Config()).PIXEL_MEANS, dataset.classes if dataset else None
         html.write_training(args, solver.net, done, notes, pixel_means, classes)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.dataset import Annotation, Dataset
+from caffe_compat.fast_rcnn.dataset import Dataset, Objects, objects_of
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import Proposals, proposals_from
-from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
+from caffe_compat.fast_rcnn.roidb import Roidb, check_objects, photo_rois
 
 OnPhoto = Callable[[str, int], None]  # is told the name of each photo done, and how many there are in all
 
@@ -56,7 +56,8 @@ def dataset_roidb(
                 raise
             return error
         height, width = image.shape[:2]
-        objects = dataset.annotation(image_id, width, height)
+        objects = objects_of(dataset, image_id)
+        check_objects(objects, width, height)
         try:
             return photo_rois(str(path), width, height, objects, find(image_id, image))
         except DataError as error:
@@ -77,7 +78,7 @@ def photos_roidb(
     on_photo: OnPhoto = silent,
 ) -> Roidb:
     """The roidb of photos without annotations: searched proposals only, all background. Raises DataError."""
-    nothing = Annotation(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    nothing = Objects([], [])
     find = proposals_from(None, ())
 
     def read(path: str | os.PathLike[str]) -> Photo:

@@ -1,38 +1,67 @@
-"""What a data set is: photos, and what is annotated in them. voc.Devkit is one."""
+"""What a data set is: photos, and the objects that are annotated in them. voc.Devkit and coco.CocoFile are two.
+
+docs/your_own_data.md has a reader of one's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Annotation:
-    """The objects of a photo that a net learns from, without difficult ones.
-
-    boxes: G x 4 float32, x1 y1 x2 y2 in pixels, 0-based, both corners inside. classes: G int32, indices into the data
-    set's classes.
-    """
-
-    boxes: np.ndarray
-    classes: np.ndarray
+from caffe_compat.errors import DataError
 
 
 @dataclass(frozen=True)
-class GroundTruth:
-    """All objects of a photo, as the evaluation takes them.
+class Objects:
+    """The G objects annotated in a photo. Lists are taken too, and are made arrays.
 
-    boxes: G x 4 float64, x1 y1 x2 y2 in pixels that count from 1, both corners inside. classes: G int32, indices into
-    the data set's classes. difficult: G bool.
+    boxes: G x 4 float64, x1 y1 x2 y2 in pixels that count from 0, both corners inside; as they are annotated, be they
+    in the photo or not. classes: G int32, indices into the data set's classes, 1 or more. difficult: G bool, by default
+    none; these are not learned from, and finding them is neither right nor wrong. crowd: G bool, by default none; as
+    difficult, and RoIs that lie in them are no background either.
+
+    For messages and checks: `file`, where they are annotated; `counts_from`, the number of the first pixel there;
+    `size`, the width and height that the annotation says the photo has.
+
+    Raises DataError where the shapes do not fit.
     """
 
-    boxes: np.ndarray
-    classes: np.ndarray
-    difficult: np.ndarray
+    boxes: Any
+    classes: Any
+    difficult: Any = None
+    crowd: Any = None
+    file: str | None = None
+    counts_from: int = 0
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        boxes, classes = np.asarray(self.boxes, np.float64), np.asarray(self.classes, np.int32)
+        count = len(classes) if classes.ndim == 1 else -1
+        arrays: dict[str, np.ndarray] = {
+            "boxes": boxes if boxes.size else boxes.reshape(0, 4),
+            "classes": classes,
+        }
+        for name in ("difficult", "crowd"):
+            given = getattr(self, name)
+            arrays[name] = np.zeros(max(0, count), bool) if given is None else np.asarray(given, bool)
+        for name, array in arrays.items():
+            if array.shape != ((count, 4) if name == "boxes" else (count,)):
+                raise DataError(
+                    f"{name} has the shape {array.shape}; expected G x 4 boxes, and G of classes, difficult and "
+                    "crowd",
+                    file=self.file,
+                )
+            object.__setattr__(self, name, array)
+
+    @property
+    def ignored(self) -> np.ndarray:
+        """G bool: difficult, or a crowd."""
+        return self.difficult | self.crowd
 
 
 class Dataset(Protocol):
@@ -52,8 +81,30 @@ class Dataset(Protocol):
     def photo(self, image_id: str) -> Path:
         """The path of the photo; the file may be missing."""
 
-    def annotation(self, image_id: str, width: int, height: int) -> Annotation:
-        """The objects of a photo of width x height pixels. Raises DataError, which names the file."""
+    def objects(self, image_id: str) -> Objects:
+        """The objects of a photo. Raises DataError, which names the file."""
 
-    def truth(self, image_id: str) -> GroundTruth:
-        """The objects of a photo, difficult ones too. Raises DataError, which names the file."""
+
+def objects_of(dataset: Dataset, image_id: str) -> Objects:
+    """The objects of a photo. Raises DataError where `Dataset.objects` does, and for a class that is none."""
+    found, classes = dataset.objects(image_id), dataset.classes
+    wrong = (found.classes < 1) | (found.classes >= len(classes))
+    if wrong.any():
+        raise DataError(
+            f"an object of {image_id} has the class {found.classes[wrong][0]}; the {len(classes) - 1} classes of "
+            f"{dataset.name} count from 1, as 0 is the background",
+            file=found.file,
+        )
+    return found
+
+
+def class_counts(dataset: Dataset, on_image: Callable[[str], None] = lambda name: None) -> dict[str, int]:
+    """How many objects there are of each class, by its name, 0 too, in the order of the classes; reads all annotations.
+
+    `on_image` is told the id of each image. Raises DataError where `objects_of` does.
+    """
+    counts: Counter[int] = Counter()
+    for image_id in dataset.image_ids:
+        counts.update(objects_of(dataset, image_id).classes.tolist())
+        on_image(image_id)
+    return {name: counts[label] for label, name in enumerate(dataset.classes) if label}

@@ -17,6 +17,8 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
+from caffe_compat.fast_rcnn.coco import CocoFile
+from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.nms import CLASS, SCORE
@@ -77,20 +79,25 @@ def detect_all(
     Raises DataError, which names the file, for a photo or proposals that cannot be read, and for a net with another
     number of classes.
     """
-    if detector.num_classes != len(dataset.classes):
-        raise DataError(
-            f"the net has {detector.num_classes} classes, the data set {len(dataset.classes)} with the background; "
-            "only a net for its classes can be evaluated on it"
-        )
+    check_classes(detector.num_classes, dataset)
     todo = [image_id for image_id in dataset.image_ids if image_id not in file.found]
     paths = [str(dataset.photo(image_id)) for image_id in todo]
-    photos = read_ahead(paths, proposals, dataset.image_ids, detector.has_rpn)
+    photos = read_ahead(paths, proposals, todo, dataset.image_ids, detector.has_rpn)
     for image_id, photo in zip(todo, photos, strict=True):
         if isinstance(photo, DataError):
             raise photo
         file.add(image_id, detector(photo.image, photo.proposals))
         on_photo(image_id, len(todo))
     return {image_id: file.found[image_id] for image_id in dataset.image_ids}
+
+
+def check_classes(num_classes: int, dataset: Dataset) -> None:
+    """Raise DataError where a net of so many classes, with the background, cannot be evaluated on a data set."""
+    if num_classes != len(dataset.classes):
+        raise DataError(
+            f"the net has {num_classes} classes, {dataset.name} has {len(dataset.classes)}, both with the background; "
+            f"give the names of the net's {num_classes - 1} with --classes, in the order of its training"
+        )
 
 
 def digest(path: str | os.PathLike[str]) -> str:
@@ -120,16 +127,18 @@ def read_detections(path: str | os.PathLike[str], dataset: Dataset) -> dict[str,
     return {image_id: found[image_id] for image_id in image_ids}
 
 
-def coco_results(image_id: str, dets: np.ndarray) -> list[dict[str, Any]]:
+def coco_results(
+    image_id: str, dets: np.ndarray, numbers: CocoNumbers, named: bool = False
+) -> list[dict[str, Any]]:
     """Detections (M x 6) in COCO's result format: image_id, category_id, bbox (x y width height), score.
 
-    Image ids of digits only become numbers, as in COCO; category ids are the indices of the classes, with 0 for the
-    background. Pixels count from 0.
+    Pixels count from 0. named: with category_name too, which COCO's tools pass over.
     """
     return [
         {
-            "image_id": _coco_id(image_id),
-            "category_id": int(row[CLASS]),
+            "image_id": numbers.image(image_id),
+            "category_id": numbers.category(int(row[CLASS])),
+            **({"category_name": numbers.classes[int(row[CLASS])]} if named else {}),
             "bbox": [_short(v) for v in (row[1], row[2], row[3] - row[1] + 1, row[4] - row[2] + 1)],
             "score": _short(row[SCORE]),
         }
@@ -137,15 +146,23 @@ def coco_results(image_id: str, dets: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def write_coco(found: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> None:
-    """Write the detections of all images as one file of COCO's result format."""
-    results = [one for image_id, dets in found.items() for one in coco_results(image_id, dets)]
+def write_coco(
+    found: Mapping[str, np.ndarray],
+    path: str | os.PathLike[str],
+    numbers: CocoNumbers,
+    named: bool = False,
+) -> None:
+    """Write the detections of all images as one file of COCO's result format (`coco_results`)."""
+    results = [
+        one for image_id, dets in found.items() for one in coco_results(image_id, dets, numbers, named)
+    ]
     with replacing(path) as temporary, open(temporary, "w") as file:
         json.dump(results, file)
 
 
-def _coco_id(image_id: str) -> int | str:
-    return int(image_id) if image_id.isdecimal() else image_id
+def coco_numbers(dataset: Dataset) -> CocoNumbers:
+    """The numbers of a data set's images and classes in COCO's files."""
+    return dataset.numbers if isinstance(dataset, CocoFile) else CocoNumbers(dataset.classes)
 
 
 def _short(value: np.float32) -> float:
@@ -182,24 +199,33 @@ def _read(path: str | os.PathLike[str]) -> tuple[Run, dict[str, np.ndarray]]:
 
 
 def _read_coco(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, np.ndarray]:
-    image_ids, most = dataset.image_ids, len(dataset.classes) - 1
-    rows: dict[int | str, list[list[float]]] = {_coco_id(image_id): [] for image_id in image_ids}
+    numbers = coco_numbers(dataset)
+    images: dict[Any, str] = dict(numbers.stems)
+    images.update({numbers.image(image_id): image_id for image_id in dataset.image_ids})
+    labels: dict[Any, int] = {numbers.category(label): label for label in range(1, len(dataset.classes))}
+    names = {name: label for label, name in enumerate(dataset.classes) if label}
+    rows: dict[str, list[list[float]]] = {image_id: [] for image_id in dataset.image_ids}
     try:
         for one in json.loads(_text(path)):
             x, y, width, height = one["bbox"]
-            if not 1 <= one["category_id"] <= most:
-                raise ValueError(f"category {one['category_id']} is none of the data set's 1 to {most}")
-            if one["image_id"] in rows:
-                row = [one["category_id"], x, y, x + width - 1, y + height - 1, one["score"]]
-                rows[one["image_id"]].append(row)
-        arrays = {key: np.array(those, np.float32).reshape(-1, 6) for key, those in rows.items()}
+            label = (
+                names.get(one["category_name"]) if "category_name" in one else labels.get(one["category_id"])
+            )
+            if label is None:
+                raise ValueError(
+                    f"category {one.get('category_name', one['category_id'])} is none of the data set's: "
+                    + ", ".join(f"{number} {dataset.classes[label]}" for number, label in labels.items())
+                )
+            if one["image_id"] in images:
+                row = [label, x, y, x + width - 1, y + height - 1, one["score"]]
+                rows[images[one["image_id"]]].append(row)
+        return {image_id: np.array(those, np.float32).reshape(-1, 6) for image_id, those in rows.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"this is no COCO result file ({type(error).__name__}: {error}): a list of objects with image_id, "
             "category_id, bbox and score",
             file=os.fspath(path),
         ) from error
-    return {image_id: arrays[_coco_id(image_id)] for image_id in image_ids}
 
 
 def _text(path: str | os.PathLike[str]) -> str:

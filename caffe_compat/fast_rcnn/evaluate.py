@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.fast_rcnn.dataset import Dataset
+from caffe_compat.fast_rcnn.dataset import Dataset, objects_of
 from caffe_compat.fast_rcnn.nms import BOX, CLASS, SCORE
 from caffe_compat.files import replacing
 from caffe_compat.layers.kernels.detection_matches import RIGHT, WRONG, match
@@ -65,7 +65,7 @@ class Evaluation:
 def result_lines(found: Found, label: int) -> list[str]:
     """The lines of a class's result file: image id, score with 3 decimals, x1 y1 x2 y2 with one, counted from 1.
 
-    In the order of the images, then of their detections.
+    In the order of the images, then of their detections. Image ids may have blanks.
     """
     return [
         f"{image_id} {row[SCORE]:.3f} " + " ".join(f"{corner + 1:.1f}" for corner in row[BOX])
@@ -77,7 +77,8 @@ def result_lines(found: Found, label: int) -> list[str]:
 def write_results(
     found: Found, folder: str | os.PathLike[str], image_set: str, classes: Sequence[str]
 ) -> list[Path]:
-    """Write VOC's result files, comp4_det_IMAGESET_CLASS.txt, into a folder, which is made; returns their paths.
+    """Write VOC's result files, comp4_det_IMAGESET_CLASS.txt, into a folder, which is made; returns their paths. A /
+    in a class's name is a _ there.
 
     Raises CaffeCompatError where they cannot be written.
     """
@@ -87,11 +88,16 @@ def write_results(
     except OSError as error:
         raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=os.fspath(folder)) from error
     for label, name in enumerate(classes[1:], 1):
-        path = Path(folder) / f"comp4_det_{image_set}_{name}.txt"
+        path = Path(folder) / f"comp4_det_{image_set}_{file_name(name)}.txt"
         with replacing(path) as temporary, open(temporary, "w") as file:
             file.writelines(f"{line}\n" for line in result_lines(found, label))
         paths.append(path)
     return paths
+
+
+def file_name(name: str) -> str:
+    """A class's name as a part of a file's."""
+    return name.replace("/", "_")
 
 
 def evaluate(
@@ -128,13 +134,13 @@ class _GroundTruths:
     def __init__(self, dataset: Dataset, on_image: Callable[[str], None]):
         found = []
         for image_id in dataset.image_ids:
-            found.append(dataset.truth(image_id))
+            found.append(objects_of(dataset, image_id))
             on_image(image_id)
         classes = np.concatenate([one.classes for one in found])
         images = np.repeat(np.arange(len(found)), [len(one.classes) for one in found])
         order = np.lexsort((images, classes))
-        self.boxes = np.concatenate([one.boxes for one in found])[order]
-        self.difficult = np.concatenate([one.difficult for one in found])[order]
+        self.boxes = np.concatenate([one.boxes for one in found])[order] + 1  # result files count from 1
+        self.difficult = np.concatenate([one.ignored for one in found])[order]
         self._classes = classes[order]
         cells = (self._classes - 1).astype(np.int64) * len(found) + images[order]
         count = len(dataset.classes) - 1
@@ -150,7 +156,7 @@ class _GroundTruths:
 def _from_lines(lines: Sequence[str], image_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image numbers, scores and boxes of result lines, by descending score."""
     number = {image_id: i for i, image_id in enumerate(image_ids)}
-    words = [line.split(" ") for line in lines if line.split(" ", 1)[0] in number]
+    words = [row for row in (line.rsplit(" ", 5) for line in lines) if row[0] in number]
     values = np.array([[float(word) for word in row[1:]] for row in words]).reshape(-1, 5)
     order = np.argsort(-values[:, 0], kind="stable")
     images = np.array([number[row[0]] for row in words], np.int64)

@@ -9,13 +9,14 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
+from caffe_compat.fast_rcnn.classes import option
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
-from caffe_compat.fast_rcnn.dataset import Dataset
+from caffe_compat.fast_rcnn.dataset import Dataset, class_counts
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
 from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.source import SequentialSource
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
-from caffe_compat.fast_rcnn.voc import Devkit, class_names
+from caffe_compat.fast_rcnn.voc import CLASSES, class_names
 from caffe_compat.files import read_npz
 from caffe_compat.layers.common.settings import set_attributes
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
@@ -66,6 +67,7 @@ def feed_dataset(
     configuration is that of `configuration_for`; the net's layers get their settings from it. Returns lines that say
     what was fed. Raises DataError.
     """
+    check_num_classes(net, dataset)
     cfg = configuration_for(net, cfg)
     configure(net, cfg)
     cfg = in_order(cfg)
@@ -187,7 +189,36 @@ def configure(net: Net, cfg: Config) -> None:
 def _num_classes(net: Net) -> int:
     """The number of classes of a net's minibatches; without a RoI data layer it takes no array that depends on it."""
     layer = data_layer(net)
-    return layer.num_classes if layer is not None else len(Devkit.classes)
+    return layer.num_classes if layer is not None else len(CLASSES)
+
+
+def check_num_classes(net: Net, dataset: Dataset) -> None:
+    """Raise DataError where the net's RoI data layer is for another number of classes than the data set has.
+
+    Its message says what to change.
+    """
+    layer, wanted = data_layer(net), len(dataset.classes)
+    if layer is None or layer.num_classes == wanted:
+        return
+    ways = [f"set num_classes of layer '{layer.name}' to {wanted}{_outputs(net, layer.num_classes, wanted)}"]
+    found = [name for name, count in class_counts(dataset).items() if count]
+    if len(found) + 1 == layer.num_classes:
+        ways.insert(0, f"the annotations have objects of {len(found)} classes only: give {option(found)}")
+    raise DataError(
+        f"the net is for {layer.num_classes} classes (num_classes of layer '{layer.name}'), {dataset.name} has "
+        f"{wanted}, both with the background; {', or '.join(ways)}"
+    )
+
+
+def _outputs(net: Net, found: int, wanted: int) -> str:
+    """Which layers have to give another number of outputs for another number of classes, in words."""
+    times = {found: wanted, 4 * found: 4 * wanted}
+    texts = []
+    for name, layer in zip(net.layer_names, net.layers, strict=True):
+        outputs = layer.layer_param.inner_product_param.num_output
+        if outputs in times:
+            texts.append(f"of '{name}' to {times[outputs]}")
+    return f", and num_output {', '.join(texts)}" if texts else ""
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:

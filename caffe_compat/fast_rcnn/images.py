@@ -12,7 +12,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")  # of photos, in small letters
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
@@ -53,13 +53,13 @@ def photo_paths(names: Sequence[str]) -> list[str]:
     paths: list[str] = []
     for name in names:
         if os.path.isdir(name):
-            found = sorted(str(path) for path in Path(name).iterdir() if path.suffix.lower() in _SUFFIXES)
+            found = sorted(str(path) for path in Path(name).iterdir() if path.suffix.lower() in SUFFIXES)
         elif os.path.exists(name) or not glob.has_magic(name):
             found = [name]
         else:
             found = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
         if not found:
-            raise DataError(f"no photos there; photos end in {' '.join(_SUFFIXES)}", file=name)
+            raise DataError(f"no photos there; photos end in {' '.join(SUFFIXES)}", file=name)
         paths += found
     return paths
 

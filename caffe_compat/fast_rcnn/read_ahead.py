@@ -28,19 +28,20 @@ class ReadPhoto:
 def read_ahead(
     paths: Sequence[str],
     proposals: str | os.PathLike[str] | None = None,
+    names: Sequence[str] | None = None,
     image_ids: Sequence[str] | None = None,
     has_rpn: bool = False,
 ) -> Iterator[ReadPhoto | DataError]:
     """The photos in their order; in place of one that cannot be read, the error.
 
     A thread reads the next photo, since most of the time goes into OpenCV's search. proposals: a file, see
-    proposals.proposals_from; the image id of a photo is its file name without the suffix. image_ids: the ids of all
-    images of a .mat file that does not name them. has_rpn: the net proposes boxes, so nothing is searched. Raises
-    DataError where the file cannot be read, or is given with has_rpn.
+    proposals.proposals_from. names: the photos' image ids; default: their file names without the suffix. image_ids: the
+    ids of all images of a .mat file that does not name them. has_rpn: the net proposes boxes, so nothing is searched.
+    Raises DataError where the file cannot be read, or is given with has_rpn.
     """
     if has_rpn and proposals is not None:
         raise DataError("the net proposes boxes itself; leave these proposals out", file=str(proposals))
-    names = [Path(path).stem for path in paths]
+    names = [Path(path).stem for path in paths] if names is None else names
     find = proposals_from(proposals, names if image_ids is None else image_ids)
 
     def read(path: str, name: str) -> ReadPhoto | DataError:

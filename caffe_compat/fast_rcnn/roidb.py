@@ -12,28 +12,37 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform
 from caffe_compat.fast_rcnn.config import Config, TrainConfig
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo, RoidbEntry
 
+CROWD_THRESH = 0.7  # of a proposal's area, in a crowd, from which it is no RoI
 
-def photo_rois(path: str, width: int, height: int, objects: Annotation, proposals: np.ndarray) -> Photo:
+
+def photo_rois(path: str, width: int, height: int, objects: Objects, proposals: np.ndarray) -> Photo:
     """A photo's objects (there may be none) and P x 4 proposals, with their overlaps.
 
+    Difficult objects and crowds are left out, and proposals that lie in crowds (CROWD_THRESH).
     Raises DataError for a proposal that is not inside the photo.
+
+    Source: the reference's datasets/imdb.py; datasets/coco.py of py-faster-rcnn for crowds.
     """
     _check_inside(proposals, width, height)
-    boxes = np.concatenate((objects.boxes, proposals)).astype(np.float32)
+    learned = objects.boxes[~objects.ignored].astype(np.float32)
+    if objects.crowd.any():
+        proposals = proposals[_within(proposals, objects.boxes[objects.crowd]) <= CROWD_THRESH]
+    boxes = np.concatenate((learned, proposals)).astype(np.float32)
     max_overlaps = np.zeros(len(boxes), np.float32)
     matched = np.zeros(len(boxes), np.int16)
-    if len(objects.boxes) > 0:
-        overlaps = bbox_overlaps(boxes, objects.boxes)
+    if len(learned) > 0:
+        overlaps = bbox_overlaps(boxes, learned)
         max_overlaps[:] = overlaps.max(axis=1)
         matched[:] = overlaps.argmax(axis=1)
         # each object is its own match, though another one may have the same box
-        matched[: len(objects.boxes)] = np.arange(len(objects.boxes))
+        matched[: len(learned)] = np.arange(len(learned))
     whole = (boxes == boxes.astype(np.uint16)).all()
     stored = boxes.astype(np.uint16) if whole else boxes
-    return Photo(path, width, height, stored, objects.classes, max_overlaps, matched)
+    classes = objects.classes[~objects.ignored]
+    return Photo(path, width, height, stored, classes, max_overlaps, matched)
 
 
 class Roidb(Sequence[RoidbEntry]):
@@ -159,9 +168,38 @@ def _nothing_usable(train: TrainConfig) -> str:
     )
 
 
-def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
+def _within(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
+    """The greatest part of each box that lies in one crowd."""
+    low = np.maximum(boxes[:, None, :2], crowds[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], crowds[None, :, 2:])
+    shared = np.maximum(high - low + 1, 0).prod(axis=2)
+    return shared.max(axis=1) / (boxes[:, 2:] - boxes[:, :2] + 1.0).prod(axis=1)
+
+
+def check_objects(objects: Objects, width: int, height: int) -> None:
+    """Raise DataError, which names the file, for an object that is not inside a photo of width x height pixels."""
+    inside = inside_photo(objects.boxes, width, height)
+    if not inside.all():
+        first = objects.counts_from
+        corners = objects.boxes[np.argmin(inside)] + first
+        box = " ".join(
+            f"{name}={value:g}" for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
+        )
+        raise DataError(
+            f"an object's box {box} is not inside the photo of {width} x {height} pixels; pixels count from {first}, "
+            "and xmin is at most xmax; mend it",
+            file=objects.file,
+        )
+
+
+def inside_photo(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which of N x 4 boxes (x1 y1 x2 y2, 0-based, both corners inside) lie in a photo, and have a size: N bool."""
     x1, y1, x2, y2 = boxes.T
-    inside = (x1 >= 0) & (x1 <= x2) & (x2 < width) & (y1 >= 0) & (y1 <= y2) & (y2 < height)
+    return (x1 >= 0) & (x1 <= x2) & (x2 < width) & (y1 >= 0) & (y1 <= y2) & (y2 < height)
+
+
+def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
+    inside = inside_photo(boxes, width, height)
     if not inside.all():
         box = boxes[np.argmin(inside)].tolist()
         raise DataError(

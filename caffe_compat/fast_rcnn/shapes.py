@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.fast_rcnn.voc import CLASSES
 
 SHAPES = ("disc", "square", "triangle", "star", "ring")
 COLOURS = {"red": (45, 40, 205), "green": (55, 165, 60), "blue": (200, 85, 45), "yellow": (45, 200, 220)}
@@ -34,11 +34,11 @@ _CORNERS = {  # in the square from -1 to 1
 def class_name(shape: str, colour: str) -> str:
     """The class of a shape in a colour: one of VOC's 20 names, so that VOC's tools work without changes.
 
-    In the order of `Devkit.classes`: aeroplane is a red disc, bicycle a green one, bird a blue one and boat a yellow
+    In the order of `voc.CLASSES`: aeroplane is a red disc, bicycle a green one, bird a blue one and boat a yellow
     one. The squares follow from bottle to cat, the triangles from chair to dog, the stars from horse to pottedplant
     and the rings from sheep to tvmonitor, each in red, green, blue, yellow.
     """
-    return Devkit.classes[1 + len(COLOURS) * SHAPES.index(shape) + list(COLOURS).index(colour)]
+    return CLASSES[1 + len(COLOURS) * SHAPES.index(shape) + list(COLOURS).index(colour)]
 
 
 def make_shapes(

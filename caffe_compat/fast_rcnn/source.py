@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.classes import option
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
 from caffe_compat.fast_rcnn.prefetch import Prefetcher
@@ -60,6 +61,7 @@ class RoidbSource:
             "permutation": self.permutation.copy(),
             "bbox_means": self.roidb.means.copy(),
             "bbox_stds": self.roidb.stds.copy(),
+            "classes": np.array(self.roidb.classes, np.str_),
         }
 
     def set_state(self, state: State) -> None:
@@ -68,6 +70,12 @@ class RoidbSource:
             raise DataError(
                 f"the state is of {len(state['permutation'])} images, but there are {len(self.roidb)}; go on with "
                 "the same photos, proposals and configuration"
+            )
+        classes = state["classes"].tolist() if "classes" in state else list(self.roidb.classes)
+        if classes != list(self.roidb.classes):
+            raise DataError(
+                f"the state is of the classes {', '.join(classes[1:])}, but here they are "
+                f"{', '.join(self.roidb.classes[1:])}; go on with {option(classes[1:])}"
             )
         for name, ours in (("means", self.roidb.means), ("stds", self.roidb.stds)):
             if not np.array_equal(state[f"bbox_{name}"], ours):

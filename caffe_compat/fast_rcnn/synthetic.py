@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, in_order
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
@@ -40,7 +40,7 @@ def _sample(rng: np.random.RandomState, num_classes: int, rois: int) -> tuple[np
     jittered = round(_JITTERED * (rois - len(boxes))) if len(boxes) else 0
     around = _jitter(rng, boxes, jittered)
     anywhere = _random_boxes(rng, rois - len(boxes) - jittered)
-    objects = Annotation(boxes, classes)
+    objects = Objects(boxes, classes)
     return picture, photo_rois("", _WIDTH, _HEIGHT, objects, np.concatenate((around, anywhere)))
 
 

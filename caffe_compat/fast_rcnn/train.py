@@ -7,9 +7,10 @@ import os
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.bbox_pred import store_unnormalized
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, silent
+from caffe_compat.fast_rcnn.classes import SUFFIX, as_text
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.dataset import Dataset
-from caffe_compat.fast_rcnn.feed import configuration_for, configure, data_layer
+from caffe_compat.fast_rcnn.feed import check_num_classes, configuration_for, configure, data_layer
 from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.fast_rcnn.source import minibatches
 from caffe_compat.solvers import Solver
@@ -23,7 +24,8 @@ def train_on_dataset(
     on_photo: OnPhoto = silent,
     skip_bad_images: bool = False,
 ) -> Roidb:
-    """Let the solver's nets learn from a data set; its snapshots hold un-normalised weights of bbox_pred.
+    """Let the solver's nets learn from a data set; its snapshots hold un-normalised weights of bbox_pred, and the names
+    of the classes lie beside them (classes.py).
 
     The RoI data layers of all nets, test nets too, serve minibatches of the roidb, each in an order of its own. The
     configuration is that of `feed.configuration_for`; the layers of all nets get their settings from it.
@@ -34,6 +36,8 @@ def train_on_dataset(
         raise DataError(
             "the solver's net has no RoI data layer, so a devkit is nothing to it; leave --devkit out"
         )
+    for net in (solver.net, *solver.test_nets):
+        check_num_classes(net, dataset)
     cfg = configuration_for(solver.net, cfg)
     roidb = dataset_roidb(dataset, cfg, proposals, on_photo, skip_bad_images)
     for net in (solver.net, *solver.test_nets):
@@ -42,4 +46,5 @@ def train_on_dataset(
         if layer is not None:
             layer.set_source(minibatches(roidb, layer.num_classes))
     store_unnormalized(solver, roidb)
+    solver.side_files[SUFFIX] = as_text(dataset.classes)
     return roidb

@@ -1,8 +1,8 @@
 """Snapshots of a solver: the weights, Caffe's state, and what else an exact resume needs.
 
-They are three files: PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate (both with .h5 in HDF5) as Caffe writes
-them, and PREFIX_iter_N.extra.npz (see sidecar.py). Each file appears only when it is complete, and the state last: if
-there is a state, the others are there.
+They are PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate (both with .h5 in HDF5) as Caffe writes them,
+PREFIX_iter_N.extra.npz (see sidecar.py), and the solver's side_files, PREFIX_iter_N.ENDING. Each file appears only when
+it is complete, and the state last: if there is a state, the others are there.
 Source: Caffe's Solver::Snapshot and Solver::Restore.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from caffe_compat import weights
 from caffe_compat.engine import ENGINES
 from caffe_compat.errors import SolverError
+from caffe_compat.files import write_text
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.solvers import sidecar, state
@@ -51,6 +52,7 @@ class Trains(Protocol):
     window: deque[float]
     smoothed_loss: float
     weight_exports: dict[str, WeightExport]
+    side_files: dict[str, str]
     extra_state: dict[str, HasState]
 
     def snapshot_prefix(self) -> str: ...
@@ -77,13 +79,16 @@ def write(solver: Trains) -> str:
         name: export([blob.data for blob in solver.net.params[name]])
         for name, export in solver.weight_exports.items()
     }
-    for name in (model, extra, path):
+    texts = {f"{prefix}.{end}": text for end, text in solver.side_files.items()}
+    for name in (model, extra, path, *texts):
         _remove_leftovers(name)
     logger.info("Snapshotting to %s file %s", kind, model)
     (weights.write_hdf5 if hdf5 else weights.write_binary)(
         solver.net, model, solver.param.snapshot_diff, stored
     )
     sidecar.write(_extra(solver), extra)
+    for name, text in texts.items():
+        write_text(name, text)
     logger.info("Snapshotting solver state to %s file %s", kind, path)
     rate = solver.learning_rate
     plateau = (rate.minimum_loss, rate.last_event) if solver.param.lr_policy == "plateau" else None

@@ -92,6 +92,7 @@ class Solver:
         param            the SolverParameter
         stopped          whether the last `step` or `solve` ended because of `request_stop`
         weight_exports   layer name -> function from its params (arrays) to those that a .caffemodel gets instead
+        side_files       ending -> text that snapshots get as PREFIX_iter_N.ENDING
         extra_state      name -> object whose state (get_state, set_state) snapshots keep, besides that of layers
 
     Raises PrototxtError, SolverError, or what Net raises.
@@ -152,6 +153,7 @@ class Solver:
         self._saved_iter = -1
         self._requests, self._wishes = Requests(), Requests()
         self.weight_exports: dict[str, WeightExport] = {}
+        self.side_files: dict[str, str] = {}
         self.extra_state: dict[str, HasState] = {}
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self._on_iteration: list[Callable[[Iteration], None]] = []

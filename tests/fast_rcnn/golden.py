@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
-from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.fast_rcnn.voc import CLASSES
 
 PIPELINE = Path(__file__).parents[1] / "golden" / "pipeline"
 
@@ -27,11 +27,11 @@ def recorded_photos(folder: Path | str = "") -> list[Photo]:
     for i in range(5):
         boxes, classes = roidb[f"e{i}/boxes"], roidb[f"e{i}/gt_classes"]
         count = np.count_nonzero(classes)
-        objects = Annotation(boxes[:count], classes[:count])
+        objects = Objects(boxes[:count], classes[:count])
         path = f"{folder}/{roidb['image_id'][i]}.jpg"
         photos.append(photo_rois(path, 500, 375, objects, boxes[count:]))
     return photos
 
 
 def recorded_roidb(cfg: Config, folder: Path | str = "") -> Roidb:
-    return Roidb(recorded_photos(folder), cfg, Devkit.classes)
+    return Roidb(recorded_photos(folder), cfg, CLASSES)

@@ -11,8 +11,9 @@ import pytest
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import dataset_roidb
 from caffe_compat.fast_rcnn.config import OHEM, cfg_from_list
-from caffe_compat.fast_rcnn.dataset import Annotation, Dataset, GroundTruth
+from caffe_compat.fast_rcnn.dataset import Dataset, Objects, class_counts
 from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
+from caffe_compat.fast_rcnn.roidb import photo_rois
 from caffe_compat.fast_rcnn.source import SequentialSource
 from fast_rcnn.drawn import picture
 
@@ -35,11 +36,8 @@ class Cars:
     def photo(self, image_id: str) -> Path:
         return self.folder / f"{image_id}.jpg"
 
-    def annotation(self, image_id: str, width: int, height: int) -> Annotation:
-        return Annotation(np.array([BOX], np.float32), np.array([2], np.int32))
-
-    def truth(self, image_id: str) -> GroundTruth:
-        return GroundTruth(np.array([BOX]) + 1.0, np.array([2], np.int32), np.array([False]))
+    def objects(self, image_id: str) -> Objects:
+        return Objects([BOX], [2])
 
 
 @pytest.fixture
@@ -62,3 +60,35 @@ def test_its_evaluation(cars, tmp_path):
     assert result.classes[1].recall.tolist() == [0.5]
     paths = write_results(found, tmp_path, "test", cars.classes)
     assert [path.name for path in paths] == ["comp4_det_test_lorry.txt", "comp4_det_test_car.txt"]
+
+
+def test_objects_take_lists_and_fit_each_other():
+    found = Objects([(1, 2, 3, 4), (5, 6, 7, 8)], [3, 1], crowd=[False, True])
+    assert (found.boxes.shape, found.boxes.dtype, found.classes.dtype) == ((2, 4), np.float64, np.int32)
+    assert found.ignored.tolist() == [False, True] and found.difficult.tolist() == [False, False]
+    nothing = Objects([], [])
+    assert (nothing.boxes.shape, nothing.crowd.shape) == ((0, 4), (0,))
+    for wrong in (([BOX], [1, 2]), ([BOX[:3]], [1]), ([BOX], [1], [True, False]), (BOX, [1]), ([BOX], 1)):
+        with pytest.raises(DataError, match="expected G x 4 boxes") as caught:
+            Objects(*wrong, file="a.csv")
+        assert caught.value.file == "a.csv"
+
+
+def test_classes_count_from_one(cars, monkeypatch):
+    assert class_counts(cars) == {"lorry": 0, "car": 2}
+    for label in (0, 3):
+        monkeypatch.setattr(cars, "objects", lambda image_id, label=label: Objects([BOX], [label]))
+        with pytest.raises(
+            DataError, match=f"of a has the class {label}; the 2 classes of two cars count from 1"
+        ):
+            dataset_roidb(cars, ANNOTATED)
+
+
+def test_rois_in_a_crowd_are_neither_foreground_nor_background():
+    crowd, dog = [100, 100, 199, 149], [10, 20, 59, 79]
+    proposals = np.array([[110, 100, 119, 169], [110, 100, 119, 171], [0, 0, 30, 30], [100, 149, 199, 149]])
+    objects = Objects([crowd, dog, [5, 5, 9, 9]], [1, 2, 1], difficult=[0, 0, 1], crowd=[1, 0, 0])
+    photo = photo_rois("", 300, 300, objects, proposals)
+    # the first lies in the crowd by 50 / 70, the second by 50 / 72, the last one whole
+    assert photo.boxes.tolist() == [dog, [110, 100, 119, 171], [0, 0, 30, 30]]
+    assert photo.gt_classes.tolist() == [2]

@@ -7,6 +7,7 @@ from recordings import net_of
 
 import caffe_compat as caffe
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.detect import Detector
 from caffe_compat.fast_rcnn.detections import (
     DetectionsFile,
@@ -73,9 +74,10 @@ def test_other_files_are_refused(tmp_path, text):
 def test_coco_results(tmp_path):
     dets = np.array([[15, 10, 20, 19.5, 20, 0.1]], np.float32)
     want = {"image_id": 456, "category_id": 15, "bbox": [10, 20, 10.5, 1], "score": 0.1}
-    assert coco_results("000456", dets) == [want]
-    assert coco_results("2008_000001", dets)[0]["image_id"] == "2008_000001"
-    write_coco({"000456": DETS, "000542": EMPTY, "9": dets}, tmp_path / "coco.json")
+    numbers = CocoNumbers(CLASSES)
+    assert coco_results("000456", dets, numbers) == [want]
+    assert coco_results("2008_000001", dets, numbers)[0]["image_id"] == "2008_000001"
+    write_coco({"000456": DETS, "000542": EMPTY, "9": dets}, tmp_path / "coco.json", numbers)
     assert len(json.loads((tmp_path / "coco.json").read_text())) == 8
     found = read_detections(tmp_path / "coco.json", set_of("000542", "000456"))
     assert found["000542"].shape == (0, 6)
@@ -97,6 +99,6 @@ def test_only_nets_for_voc_are_evaluated(devkit, tmp_path):
     detector = Detector(net_of(text, caffe.TEST))
     with (
         DetectionsFile(tmp_path / "found.jsonl", RUN) as file,
-        pytest.raises(DataError, match="the net has 3 classes, the data set 21"),
+        pytest.raises(DataError, match=r"the net has 3 classes, VOC2007 trainval of .* has 21, both with"),
     ):
         detect_all(detector, Devkit(devkit), file)

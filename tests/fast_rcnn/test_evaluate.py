@@ -10,6 +10,7 @@ import pytest
 from reference import reference
 
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.evaluate import evaluate, result_lines, write_results
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 from fast_rcnn.drawn import annotation
@@ -97,8 +98,18 @@ def test_result_files(tmp_path):
         write_results({}, tmp_path / "file", "test", CLASSES)
 
 
-def test_truth_has_difficult_objects_and_counts_from_one(tmp_path):
-    kit = kit_of(tmp_path, {"a": [("dog", (3.7, 1, 9, 12), 1), ("cat", (1, 2, 3, 4), 0)]})
-    truth = kit.truth("a")
-    assert truth.boxes.tolist() == [[3, 1, 9, 12], [1, 2, 3, 4]]
-    assert truth.classes.tolist() == [12, 8] and truth.difficult.tolist() == [True, False]
+def test_image_ids_have_blanks_and_class_names_a_slash(tmp_path):
+    found = {"my cat 1": np.array([[1, 2, 3, 8, 9, 0.5]], np.float32), "my": np.zeros((0, 6), np.float32)}
+    assert result_lines(found, 1) == ["my cat 1 0.500 3.0 4.0 9.0 10.0"]
+    data = Boxes({"my cat 1": Objects([[2, 3, 8, 9]], [1]), "my": Objects([[2, 3, 8, 9]], [1])})
+    assert evaluate(found, data).classes[0].recall.tolist() == [0.5]
+    assert write_results(found, tmp_path, "all", data.classes)[0].name == "comp4_det_all_cat_dog.txt"
+
+
+class Boxes:
+    """A data set of objects alone."""
+
+    name, classes = "boxes", ("__background__", "cat/dog")
+
+    def __init__(self, boxes: dict[str, Objects]):
+        self.image_ids, self.objects = list(boxes), boxes.__getitem__

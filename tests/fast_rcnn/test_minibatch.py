@@ -6,7 +6,7 @@ from recordings import GOLDEN, load
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, cfg_from_list
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import RoidbEntry
 from caffe_compat.fast_rcnn.minibatch import minibatch
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
@@ -96,7 +96,7 @@ def rpn_entry(boxes, classes, flipped):
 
 
 def test_annotated_boxes_that_do_not_fit_are_refused():
-    photo = photo_rois("", 500, 375, Annotation(np.array([[5, 6, 70, 80]]), np.array([12])), np.zeros((0, 4)))
+    photo = photo_rois("", 500, 375, Objects(np.array([[5, 6, 70, 80]]), np.array([12])), np.zeros((0, 4)))
     entry = Roidb([photo], FASTER_RCNN, CLASSES)[0]
     assert minibatch([BLANK], [entry], 13, FASTER_RCNN)["gt_boxes"][0, 4] == 12
     with pytest.raises(DataError, match="class 12, but the net has classes 0 to 11"):

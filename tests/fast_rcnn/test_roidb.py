@@ -6,16 +6,16 @@ import pytest
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, cfg_from_list
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
 from caffe_compat.fast_rcnn.voc import CLASSES
 from fast_rcnn.golden import recorded, recorded_roidb
 
 
-def objects(*boxes_and_classes: tuple[list[float], int]) -> Annotation:
+def objects(*boxes_and_classes: tuple[list[float], int]) -> Objects:
     boxes = np.array([box for box, _ in boxes_and_classes], np.float32).reshape(-1, 4)
-    return Annotation(boxes, np.array([one for _, one in boxes_and_classes], np.int32))
+    return Objects(boxes, np.array([one for _, one in boxes_and_classes], np.int32))
 
 
 @pytest.mark.parametrize("i", range(10))

@@ -28,7 +28,7 @@ def pictures(folder: Path):
         kit = Devkit(folder, image_set=image_set)
         for image_id in kit.image_ids:
             image = read_photo(kit.photo(image_id))
-            yield image_id, image, kit.annotation(image_id, image.shape[1], image.shape[0])
+            yield image_id, image, kit.objects(image_id)
 
 
 def test_every_class_is_a_shape_in_a_colour():

@@ -8,7 +8,7 @@ from reference import reference
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import dataset_roidb, photos_roidb
 from caffe_compat.fast_rcnn.config import OHEM, Config, cfg_from_list, in_order
-from caffe_compat.fast_rcnn.dataset import Annotation
+from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import propose
 from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
@@ -95,7 +95,7 @@ def test_the_image_blobs_are_the_recorded_ones(name, cfg, batches):
 def test_the_order_of_upright_lying_and_square_photos_is_the_recorded_one(name, cfg):
     record = recorded(name)
     cfg = cfg_from_list(["TRAIN.USE_FLIPPED", "False"], cfg)
-    one = Annotation(np.array([[2, 2, 9, 9]], np.float32), np.array([1], np.int32))
+    one = Objects(np.array([[2, 2, 9, 9]], np.float32), np.array([1], np.int32))
     photos = [
         photo_rois("", width, height, one, np.zeros((0, 4)))
         for width, height in zip(record["shuffle/width"], record["shuffle/height"], strict=True)
