@@ -14,34 +14,39 @@ if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.voc import Devkit
 
 
-def open_dataset(args: argparse.Namespace, trained: str | None = None) -> Dataset | None:
+def open_dataset(args: argparse.Namespace, known: Sequence[str] | None = None) -> Dataset | None:
     """The data set that the arguments name; None where they name none. Raises CaffeCompatError.
 
-    trained: weights, or a solver's state, that will be used on it; without --classes the classes are those beside it.
+    known: the classes, the background's first, where --classes does not give them: those that a net was trained on.
     """
     from caffe_compat.errors import CaffeCompatError
 
     if args.devkit and args.data:
         raise CaffeCompatError("data can come from one place only, not from --devkit and --data")
-    given = given_classes(args, trained)
-    if args.skip_other_classes and given is None:
+    classes = given_classes(args) or known
+    if args.skip_other_classes and classes is None:
         raise CaffeCompatError("--skip-other-classes leaves out what --classes does not name; give --classes")
     if args.devkit:
-        return _devkit(args, given)
-    return _other(args, given) if args.data else None
+        return _devkit(args, classes)
+    return _other(args, classes) if args.data else None
 
 
-def given_classes(args: argparse.Namespace, trained: str | None = None) -> Sequence[str] | None:
-    """The classes of --classes, the background's first, or else those beside weights or a state; None without both."""
-    from caffe_compat.fast_rcnn.classes import classes_beside, read_classes
+def given_classes(args: argparse.Namespace) -> Sequence[str] | None:
+    """The classes of --classes, the background's first; None without it. Raises DataError."""
+    from caffe_compat.fast_rcnn.classes import read_classes
 
-    if args.classes is not None:
-        return read_classes(args.classes)
-    return classes_beside(trained) if trained else None
+    return None if args.classes is None else read_classes(args.classes)
 
 
-def net_classes(args: argparse.Namespace, num_classes: int, weights: str | None = None) -> Sequence[str]:
-    """The names of a net's classes: those of `given_classes`, or else those that its number of classes stands for.
+def trained_classes(weights: str | None) -> Sequence[str] | None:
+    """The classes beside weights or a solver's state; None where there are none. Raises DataError."""
+    from caffe_compat.fast_rcnn.classes import classes_beside
+
+    return classes_beside(weights) if weights else None
+
+
+def net_classes(args: argparse.Namespace, num_classes: int) -> Sequence[str]:
+    """The names of a net's classes: of --classes, else beside its weights, else what their number stands for.
 
     Raises DataError where there are more or fewer.
     """
@@ -49,14 +54,14 @@ def net_classes(args: argparse.Namespace, num_classes: int, weights: str | None 
     from caffe_compat.fast_rcnn.classes import beside
     from caffe_compat.fast_rcnn.voc import class_names
 
-    names = given_classes(args, weights)
+    names = given_classes(args) or trained_classes(args.weights)
     if names is None:
         return class_names(num_classes)
     if len(names) != num_classes:
-        source = "--classes names" if args.classes is not None else f"{beside(weights or '')} has"
+        source = "--classes" if args.classes is not None else str(beside(args.weights))
         raise DataError(
-            f"{source} {len(names) - 1} classes, the net has {num_classes - 1} besides the background; give the "
-            "names of all of them with --classes, in the order of its training"
+            f"{source} names {len(names) - 1} class(es), the net has {num_classes - 1} besides the background; name "
+            "all of them with --classes, in the order of its training"
         )
     return names
 

@@ -87,7 +87,7 @@ def _detect(args: argparse.Namespace) -> None:
     paths = photo_paths(args.photos)
     _check_places(args, paths)
     detector = make_detector(args, configuration.read(args), quiet)
-    classes = net_classes(args, detector.num_classes, args.weights)
+    classes = net_classes(args, detector.num_classes)
     with check_finite.checking(args, detector.net):
         results, errors = _run(args, detector, classes, paths, quiet)
     if args.output:

@@ -69,16 +69,22 @@ def _evaluate(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat evaluate: {args.detections or args.net}", flush=True)
-    from caffe_compat.cli.dataset import image_set, label, open_dataset
+    from caffe_compat.cli.dataset import image_set, label, open_dataset, trained_classes
     from caffe_compat.fast_rcnn.coco_measure import coco_measure
-    from caffe_compat.fast_rcnn.detections import coco_numbers, read_detections, write_coco
+    from caffe_compat.fast_rcnn.detections import (
+        coco_numbers,
+        read_classes_of_run,
+        read_detections,
+        write_coco,
+    )
     from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
 
     if args.plot:
         from caffe_compat.cli.curves import check_plot
 
         check_plot(args.plot)
-    dataset = open_dataset(args, args.weights or args.detections)
+    known = read_classes_of_run(args.detections) if args.detections else trained_classes(args.weights)
+    dataset = open_dataset(args, known)
     if dataset is None:
         raise CaffeCompatError("give the data set: --devkit, or --data")
     by_coco = _is_coco_wanted(args, dataset)

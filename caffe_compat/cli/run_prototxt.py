@@ -135,7 +135,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
 
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.cli.dataset import open_dataset
+    from caffe_compat.cli.dataset import open_dataset, trained_classes
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -149,7 +149,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     net = _net(args)
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
-    dataset = open_dataset(args, args.weights)
+    dataset = open_dataset(args, trained_classes(args.weights))
     classes = dataset.classes if dataset else _classes(net, args)
     notes = _feed(net, args, dataset)
     if verbose:
@@ -182,7 +182,7 @@ def _classes(net: Net, args: argparse.Namespace) -> Sequence[str]:
     from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 
     numbers = [layer.num_classes for layer in net.layers if isinstance(layer, RoIDataLayer | HardRoIMining)]
-    return net_classes(args, numbers[0], args.weights) if numbers else ()
+    return net_classes(args, numbers[0]) if numbers else ()
 
 
 def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[str]:

@@ -38,7 +38,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     import numpy as np
 
     import caffe_compat as caffe
-    from caffe_compat.cli.dataset import open_dataset
+    from caffe_compat.cli.dataset import given_classes, open_dataset, trained_classes
     from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
@@ -71,7 +71,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
         )
         for path in args.weights.split(",") if args.weights else ():
             show.weights(solver.net.copy_from(path), quiet)
-        dataset = open_dataset(args, args.resume)
+        dataset = open_dataset(args, trained_classes(args.resume))
         notes = _feed(solver, args, cfg, dataset)
         if not quiet:
             show.notes(notes)
@@ -90,7 +90,10 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
         metrics.plot(done, args.plot)
     _report(args, solver, notes, done)
     if args.html:
-        pixel_means, classes = (cfg or Config()).PIXEL_MEANS, dataset.classes if dataset else None
+        pixel_means, classes = (
+            (cfg or Config()).PIXEL_MEANS,
+            dataset.classes if dataset else given_classes(args),
+        )
         html.write_training(args, solver.net, done, notes, pixel_means, classes)
 
 
@@ -121,7 +124,7 @@ def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset:
     with console.progress(0, args.quiet or args.json) as bar:
         roidb = train_on_dataset(solver, dataset, cfg, args.proposals, bar, args.skip_bad_images)
     return [
-        f"data: {dataset.name}, {len(dataset.image_ids)} photo(s), {len(roidb)} entries with those flipped",
+        f"data: {feed.described(dataset)}; {len(roidb)} entries with those flipped",
         *(f"skipped: {message}" for message in roidb.skipped),
     ]
 

@@ -105,6 +105,11 @@ def _spelt_once(counts: Mapping[str, int]) -> dict[str, int]:
     return result
 
 
+def listed(classes: Sequence[str]) -> str:
+    """The names of classes, without the background's."""
+    return _some(classes[1:])
+
+
 def counted(counts: Mapping[str, int]) -> str:
     """Names of classes with how many objects they have."""
     return _some([f"{name} ({counts[name]})" for name in sorted(counts)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
+from caffe_compat.fast_rcnn.classes import BACKGROUND
 from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset
@@ -116,7 +117,14 @@ def read_detections(path: str | os.PathLike[str], dataset: Dataset) -> dict[str,
     """
     if Path(path).suffix == ".json":
         return _read_coco(path, dataset)
-    found, image_ids = _read(path)[1], dataset.image_ids
+    run, found = _read(path)
+    classes, image_ids = run.get("classes", dataset.classes[1:]), dataset.image_ids
+    if list(classes) != list(dataset.classes[1:]):
+        raise DataError(
+            f"has detections of the classes {', '.join(classes)}, and those of the data set are "
+            f"{', '.join(dataset.classes[1:])}; give --classes as that run did",
+            file=os.fspath(path),
+        )
     missing = [image_id for image_id in image_ids if image_id not in found]
     if missing:
         raise DataError(
@@ -125,6 +133,14 @@ def read_detections(path: str | os.PathLike[str], dataset: Dataset) -> dict[str,
             file=os.fspath(path),
         )
     return {image_id: found[image_id] for image_id in image_ids}
+
+
+def read_classes_of_run(path: str | os.PathLike[str]) -> Sequence[str] | None:
+    """The classes of a run, the background's first, from its file; None where it does not tell. Raises DataError."""
+    if Path(path).suffix == ".json":
+        return None
+    classes = _read(path)[0].get("classes")
+    return None if classes is None else (BACKGROUND, *classes)
 
 
 def coco_results(

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
-from caffe_compat.fast_rcnn.classes import option
+from caffe_compat.fast_rcnn.classes import listed, option
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
 from caffe_compat.fast_rcnn.dataset import Dataset, class_counts
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
@@ -78,10 +78,15 @@ def feed_dataset(
     per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
     per = "its annotated boxes" if train.HAS_RPN else per
     return [
-        f"data: {dataset.name}, {len(dataset.image_ids)} photo(s); an iteration has "
-        f"{train.IMS_PER_BATCH} photo(s) with {per}",
+        f"data: {described(dataset)}; an iteration has {train.IMS_PER_BATCH} photo(s) with {per}",
         *(f"skipped: {message}" for message in roidb.skipped),
     ]
+
+
+def described(dataset: Dataset) -> str:
+    """A data set in words: its name, its size, and its classes where they are not VOC's."""
+    own = "" if tuple(dataset.classes) == CLASSES else f", classes: {listed(dataset.classes)}"
+    return f"{dataset.name}, {len(dataset.image_ids)} photo(s){own}"
 
 
 def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> list[str]:

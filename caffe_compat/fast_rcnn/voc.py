@@ -80,7 +80,8 @@ class Devkit:
     ):
         self.folder = find_folder(Path(path), year)
         self.image_set = image_set or "all"
-        self.name = f"{self.folder.name} {self.image_set} of {path}"
+        here = "" if self.folder == Path(path) else f"{self.folder.name} "
+        self.name = f"{here}{image_set or 'all photos'} of {path}"
         self.classes = CLASSES if classes is None else tuple(classes)
         self.skip_other_classes = skip_other_classes
         self._given, self._index = classes is not None, ClassIndex(self.classes)

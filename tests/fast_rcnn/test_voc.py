@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ from reference import reference
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import dataset_roidb
 from caffe_compat.fast_rcnn.config import OHEM, cfg_from_list
-from caffe_compat.fast_rcnn.voc import CLASSES, Devkit, class_names
-from fast_rcnn.drawn import annotation, write_devkit
+from caffe_compat.fast_rcnn.images import read_photo
+from caffe_compat.fast_rcnn.voc import CLASSES, Devkit, class_names, has_image_sets
+from fast_rcnn.drawn import SIZES, annotation, write_devkit
 from fast_rcnn.golden import recorded
 
 ANNOTATED = cfg_from_list(["TRAIN.PROPOSAL_METHOD", "gt"], OHEM)
@@ -60,6 +62,108 @@ def test_an_annotation_without_objects_and_one_without_the_difficult_field(devki
         path.write_text(text)
         found = Devkit(devkit).objects("000007")
         assert (found.classes.tolist(), found.difficult.tolist()) == ([12], [False])
+
+
+@pytest.mark.parametrize("place", ["VOCdevkit/VOC2007", "plain", "parent/whatever", "flat", "small letters"])
+def test_folders_as_people_have_them(devkit, place):
+    """The photos are png, JPG and jpeg, there are no image sets."""
+    data = devkit / "VOC2007"
+    shutil.rmtree(data / "ImageSets")
+    for name, suffix in (("000007", ".png"), ("000012", ".JPG"), ("000031", ".jpeg")):
+        (data / f"JPEGImages/{name}.jpg").rename(data / f"JPEGImages/{name}{suffix}")
+    root = devkit.parent / place
+    if place == "flat":
+        root.mkdir()
+        for path in [*data.glob("*/*.*")]:
+            path.rename(root / path.name)
+    elif root != data:
+        root.parent.mkdir(exist_ok=True)
+        data.rename(root)
+    if place == "small letters":
+        (root / "Annotations").rename(root / "annotations")
+        (root / "JPEGImages").rename(root / "images")
+    path = root.parent if place == "parent/whatever" else root
+    kit = Devkit(path, image_set=None)
+    assert kit.image_ids == ["000007", "000012", "000031"] and kit.folder == root
+    suffixes = [read_photo(kit.photo(image_id)).shape[:2] for image_id in kit.image_ids]
+    assert suffixes == list(SIZES.values())
+    assert kit.objects("000012").classes.tolist() == [8]
+    here = "whatever " if path != root else ""
+    assert kit.name == f"{here}all photos of {path}" and kit.image_set == "all"
+    assert not has_image_sets(kit.folder)
+
+
+def test_of_photos_of_one_id_the_jpg_is_taken(devkit):
+    photos = devkit / "VOC2007/JPEGImages"
+    for suffix in (".png", ".JPG"):
+        shutil.copy(photos / "000007.jpg", photos / f"000007{suffix}")
+    kit = Devkit(devkit)
+    assert kit.photo("000007").name == "000007.jpg"
+    (photos / "000007.jpg").unlink()
+    assert kit.photo("000007").name == "000007.JPG"
+    assert Devkit(devkit).photo("gone") == photos / "gone.jpg"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"000031\r\n\r\n000007\r\n",
+        b"\xef\xbb\xbf000031.jpg\n000007.JPG",
+        "000031\n000007\n".encode("utf-16"),
+        b"000031  1\n000007 -1\n",
+        b"VOC2007/JPEGImages/000031.jpg VOC2007/Annotations/000031.xml\n000007.jpg 0 3\n",
+        b"/data/JPEGImages/000031.jpg\nAnnotations/000007.xml\n",
+    ],
+)
+def test_image_sets_as_people_have_them(devkit, content):
+    sets = devkit / "VOC2007/ImageSets"
+    (sets / "own.txt").write_bytes(content)
+    assert Devkit(devkit, image_set="own").image_ids == ["000031", "000007"]
+    (sets / "own.txt").rename(devkit / "VOC2007/other.txt")
+    assert Devkit(devkit, image_set="other").image_ids == ["000031", "000007"]
+
+
+def test_an_id_may_have_blanks_points_and_folders(devkit):
+    data = devkit / "VOC2007"
+    names = ["IMG 1", "IMG 1 2", "a.v2", "cam/7"]
+    for folder, suffix, source in (("Annotations", ".xml", "000007"), ("JPEGImages", ".png", "000007")):
+        (data / folder / "cam").mkdir()
+        for name in names:
+            old = ".jpg" if suffix == ".png" else suffix
+            shutil.copy(data / folder / f"{source}{old}", data / folder / f"{name}{suffix}")
+    (data / "ImageSets/Main/own.txt").write_text("IMG 1.png\nIMG 1 2\na.v2 1\ncam/7.png\nnew 5\n")
+    kit = Devkit(devkit, image_set="own")
+    assert kit.image_ids == [*names, "new"]
+    assert [kit.photo(name) for name in names] == [data / f"JPEGImages/{name}.png" for name in names]
+
+
+def test_an_xml_with_a_byte_order_mark_and_the_size_it_tells(devkit):
+    path = devkit / "VOC2007/Annotations/000007.xml"
+    text = path.read_text().replace(
+        "<annotation>", "<annotation><size><width>120</width><height>90</height></size>"
+    )
+    for content in (b"\xef\xbb\xbf" + text.encode(), text.encode("utf-16")):
+        path.write_bytes(content)
+        found = Devkit(devkit).objects("000007")
+        assert (len(found.classes), found.size, found.counts_from) == (3, (120, 90), 1)
+    path.write_text(text.replace("120", "0"))
+    assert Devkit(devkit).objects("000007").size is None
+
+
+def test_classes_of_ones_own(devkit):
+    own = ("__background__", "Tvmonitor", "CAT", "dog", "person", "car")
+    kit = Devkit(devkit, classes=own)
+    assert [kit.objects(image_id).classes.tolist() for image_id in kit.image_ids] == [[3, 4, 5], [2], [4, 1]]
+    some = Devkit(devkit, classes=("__background__", "car", "cat"), skip_other_classes=True)
+    assert [some.objects(image_id).classes.tolist() for image_id in some.image_ids] == [[1], [2], []]
+    assert some.names == {"dog": 1, "person": 2, "car": 1, "Cat": 1, "tvmonitor": 1}
+    file, message = error_of(lambda: Devkit(devkit, classes=own[:4]).objects("000007"))
+    assert file == str(devkit / "VOC2007/Annotations/000007.xml")
+    assert (
+        "'person', which is none of those given (Tvmonitor, CAT, dog); the annotations have Cat (1), car"
+        in message
+    )
+    assert "--classes Tvmonitor,CAT,dog,car,person, or leave such objects out" in message
 
 
 def error_of(call) -> tuple[str, str]:
