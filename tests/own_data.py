@@ -49,7 +49,7 @@ input: "rois" input_shape {{ dim: 1 dim: 5 }}
 layer {{ name: "cls_prob" type: "Softmax" bottom: "cls_score" top: "cls_prob" }}
 """
 SOLVER = """\
-train_net: "train.prototxt" type: "Adam" base_lr: 0.003 lr_policy: "fixed" max_iter: 60 snapshot: 30
+train_net: "train.prototxt" type: "Adam" base_lr: 0.003 lr_policy: "fixed" max_iter: 60 snapshot: 20
 momentum: 0.9 momentum2: 0.999 display: 0 snapshot_prefix: "own" random_seed: 5
 """
 
