@@ -151,9 +151,9 @@ def test_what_is_wrong_is_told_with_what_to_do(folder):
     assert "have bolt (6), gear (6): give --classes bolt,gear (a net for these has num_classes 3)" in text
     text = error("--devkit", "screws", "--classes", "bolt,gear,nut")
     assert text == (
-        "error: the net is for 3 classes (num_classes of layer 'data'), all photos of screws has 4, both with the "
+        "error: the net is for 3 classes (num_classes of 'data'), all photos of screws has 4, both with the "
         "background; the annotations have objects of 2 classes only: give --classes bolt,gear, or set num_classes of "
-        "layer 'data' to 4, and num_output of 'cls_score' to 4, of 'bbox_pred' to 16"
+        "'data' to 4, num_output of 'cls_score' to 4, num_output of 'bbox_pred' to 16"
     )
     assert "'gear', which is none of those given (bolt)" in error("--devkit", "screws", "--classes", "bolt")
     assert "give --classes" in error("--devkit", "screws", "--skip-other-classes")

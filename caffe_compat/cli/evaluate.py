@@ -52,7 +52,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_detector(result, threshold=0.05)
     output = result.add_argument_group("output")
     output.add_argument(
-        "--output", metavar="FOLDER", help="for detections and result files, default: WEIGHTS_VOCyear_set"
+        "--output",
+        metavar="FOLDER",
+        help="for detections and result files, default: WEIGHTS_VOC2007_test and so on",
     )
     output.add_argument("--coco", action="store_true", help="by COCO's measure too, whatever the data's form")
     output.add_argument(

@@ -18,6 +18,8 @@ from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.files import read_text
 
+_KEPT = ("image_id", "category_id", "bbox", "area", "iscrowd")  # of an annotation
+
 
 class CocoFile:
     """The photos of a file of COCO's instances, as a Dataset; `image_ids` are its images' ids, in its order, as text.
@@ -104,7 +106,8 @@ class CocoFile:
             if wrong:
                 raise DataError(f"annotation {one.get('id', '')} {wrong}", file=str(self.path))
             if min(one["bbox"][2:]) > 0:
-                self.annotations[str(one["image_id"])].append(one)
+                kept = {key: one[key] for key in _KEPT if key in one}  # outlines take most of the memory
+                self.annotations[str(one["image_id"])].append(kept)
             else:
                 empty.append(one.get("id"))
         if empty:

@@ -9,11 +9,12 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
-from caffe_compat.fast_rcnn.classes import listed, option
+from caffe_compat.fast_rcnn.classes import listed
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
-from caffe_compat.fast_rcnn.dataset import Dataset, class_counts
+from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
 from caffe_compat.fast_rcnn.minibatch import im_info
+from caffe_compat.fast_rcnn.num_classes import check_num_classes
 from caffe_compat.fast_rcnn.source import SequentialSource
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, class_names
@@ -74,7 +75,8 @@ def feed_dataset(
     train = cfg.TRAIN
     first = dataset.image_ids[: iterations * train.IMS_PER_BATCH]
     roidb = dataset_roidb(dataset, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
-    _serve(net, SequentialSource(roidb, _num_classes(net)))
+    layer = data_layer(net)
+    _serve(net, SequentialSource(roidb, layer.num_classes if layer else len(dataset.classes)))
     per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
     per = "its annotated boxes" if train.HAS_RPN else per
     return [
@@ -195,35 +197,6 @@ def _num_classes(net: Net) -> int:
     """The number of classes of a net's minibatches; without a RoI data layer it takes no array that depends on it."""
     layer = data_layer(net)
     return layer.num_classes if layer is not None else len(CLASSES)
-
-
-def check_num_classes(net: Net, dataset: Dataset) -> None:
-    """Raise DataError where the net's RoI data layer is for another number of classes than the data set has.
-
-    Its message says what to change.
-    """
-    layer, wanted = data_layer(net), len(dataset.classes)
-    if layer is None or layer.num_classes == wanted:
-        return
-    ways = [f"set num_classes of layer '{layer.name}' to {wanted}{_outputs(net, layer.num_classes, wanted)}"]
-    found = [name for name, count in class_counts(dataset).items() if count]
-    if len(found) + 1 == layer.num_classes:
-        ways.insert(0, f"the annotations have objects of {len(found)} classes only: give {option(found)}")
-    raise DataError(
-        f"the net is for {layer.num_classes} classes (num_classes of layer '{layer.name}'), {dataset.name} has "
-        f"{wanted}, both with the background; {', or '.join(ways)}"
-    )
-
-
-def _outputs(net: Net, found: int, wanted: int) -> str:
-    """Which layers have to give another number of outputs for another number of classes, in words."""
-    times = {found: wanted, 4 * found: 4 * wanted}
-    texts = []
-    for name, layer in zip(net.layer_names, net.layers, strict=True):
-        outputs = layer.layer_param.inner_product_param.num_output
-        if outputs in times:
-            texts.append(f"of '{name}' to {times[outputs]}")
-    return f", and num_output {', '.join(texts)}" if texts else ""
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:

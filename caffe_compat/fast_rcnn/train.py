@@ -10,7 +10,8 @@ from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, silent
 from caffe_compat.fast_rcnn.classes import SUFFIX, as_text
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.dataset import Dataset
-from caffe_compat.fast_rcnn.feed import check_num_classes, configuration_for, configure, data_layer
+from caffe_compat.fast_rcnn.feed import configuration_for, configure, data_layer
+from caffe_compat.fast_rcnn.num_classes import check_num_classes
 from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.fast_rcnn.source import minibatches
 from caffe_compat.solvers import Solver

@@ -240,12 +240,22 @@ def _without_suffix(name: str) -> str:
 def read_annotation(path: Path) -> ElementTree.Element:
     """The root of an annotation. Raises DataError, which names the file, where it is missing or malformed."""
     try:
-        return ElementTree.fromstring(path.read_bytes())
+        return _parsed(path.read_bytes())
     except ElementTree.ParseError as error:
         line, column = error.position
         raise DataError(f"malformed XML: {error}; mend it", str(path), line, column + 1) from error
     except (OSError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise _unreadable(path, error.strerror if isinstance(error, OSError) else str(error)) from error
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(content)
+    except ValueError:  # the parser knows no encoding of several bytes a letter, such as GBK, but takes text
+        encoding = re.match(rb"<\?xml[^>]+encoding=[\"']([\w.-]+)", content)
+        if not encoding:
+            raise
+        return ElementTree.fromstring(content.decode(encoding[1].decode()))
 
 
 def _unreadable(path: Path, reason: str | None) -> DataError:

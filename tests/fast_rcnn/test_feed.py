@@ -9,6 +9,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn import feed
 from caffe_compat.fast_rcnn.config import OHEM, cfg_from_list
 from caffe_compat.fast_rcnn.voc import Devkit
+from caffe_compat.prototxt import zoo
 from fast_rcnn.drawn import SIZES
 
 TOPS = 'top: "data" top: "rois" top: "labels" top: "t" top: "i" top: "o"'
@@ -65,6 +66,28 @@ def test_a_configuration_counts_and_bad_photos_are_told(devkit):
     lines = feed.feed_dataset(net, Devkit(devkit), 2, cfg=cfg, skip_bad_images=True)
     assert served(net)["data"].shape == (1, 3, 94, 60)
     assert len(lines) == 2 and lines[1].startswith("skipped: ") and "000007.jpg" in lines[1]
+
+
+def test_a_net_for_other_classes_is_told_what_to_change(devkit):
+    """In a net of RPN, two layers are told of the classes; in R-FCN, filters are counted by bins."""
+    own = ("__background__", "dog", "car", "cat", "person", "tvmonitor", "none")
+    kit = Devkit(devkit, classes=own)
+    net = caffe.Net(zoo.path("shapes_rpn_train"), caffe.TRAIN)
+    with pytest.raises(DataError) as caught:
+        feed.feed_dataset(net, kit)
+    assert caught.value.message == (
+        f"the net is for 21 classes (num_classes of 'data' and 'roi_data'), {kit.name} has 7, both with the "
+        "background; set num_classes of 'data' and 'roi_data' to 7, num_output of 'cls_score' to 7, num_output "
+        "of 'bbox_pred' to 28"
+    )
+    text = f"""{DATA.replace("num_classes: 21", "num_classes: 5")}
+        layer {{ name: "maps" type: "Convolution" bottom: "data" top: "maps"
+                convolution_param {{ num_output: 45 kernel_size: 1 }} }}
+        layer {{ name: "ps" type: "PSROIPooling" bottom: "maps" bottom: "rois" top: "ps"
+                psroi_pooling_param {{ output_dim: 5 group_size: 3 spatial_scale: 1 }} }}"""
+    with pytest.raises(DataError, match="num_output of 'maps' to 63, output_dim of 'ps' to 7") as caught:
+        feed.feed_dataset(net_of(text, caffe.TRAIN), kit)
+    assert "5 classes only: give --classes" not in caught.value.message
 
 
 def test_photos_without_annotation(devkit, told):

@@ -146,6 +146,10 @@ def test_an_xml_with_a_byte_order_mark_and_the_size_it_tells(devkit):
         path.write_bytes(content)
         found = Devkit(devkit).objects("000007")
         assert (len(found.classes), found.size, found.counts_from) == (3, (120, 90), 1)
+    path.write_bytes(f"<?xml version='1.0' encoding='gbk'?>{text.replace('dog', '螺栓')}".encode("gbk"))
+    assert (
+        Devkit(devkit, classes=("__background__", "螺栓", "car", "person")).objects("000007").classes[0] == 1
+    )
     path.write_text(text.replace("120", "0"))
     assert Devkit(devkit).objects("000007").size is None
 
