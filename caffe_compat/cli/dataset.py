@@ -89,7 +89,9 @@ def _devkit(args: argparse.Namespace, classes: Sequence[str] | None) -> Devkit:
 
     there = has_image_sets(find_folder(Path(args.devkit), args.year))
     image_set = args.image_set or (args.default_image_set if there else None)
-    return Devkit(args.devkit, args.year, image_set, classes, args.skip_other_classes)
+    return Devkit(
+        args.devkit, args.year, image_set, classes, args.skip_other_classes, 0 if args.zero_based else 1
+    )
 
 
 def _other(args: argparse.Namespace, classes: Sequence[str] | None) -> Dataset:

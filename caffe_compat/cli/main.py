@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from caffe_compat.cli import (
+    check_data,
     compress,
     console,
     detect,
@@ -40,6 +41,7 @@ COMMANDS = {  # in the order of the help
     "detect": (detect, "find objects in photos"),
     "evaluate": (evaluate, "find objects in a data set, and how well"),
     "compress": (compress, "make fc6 and fc7 of a net thin"),
+    "check-data": (check_data, "look for all faults of a data set"),
     "make-shapes": (make_shapes, "draw a data set to train on"),
     "diff": (diff, "compare with the original Caffe, layer by layer"),
     "replay": (replay, "run the layer again that --check-finite stopped at"),

@@ -159,6 +159,11 @@ def add_dataset(result: Any, image_set: str) -> None:
         help=f"of the devkit; default: {image_set}, or all photos where there are no image sets",
     )
     result.add_argument(
+        "--zero-based",
+        action="store_true",
+        help="the devkit's annotations count pixels from 0, as those of many tools; VOC's own count from 1",
+    )
+    result.add_argument(
         "--data",
         metavar="KIND:...",
         help="other data: coco:ANNOTATIONS.json:FOLDER (of the photos), or MODULE:CLASS:ARGUMENT, a reader of your own "
@@ -222,7 +227,11 @@ def add_training(result: Any) -> None:
     result.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
     add_configuration(result)
     add_proposals(result)
-    result.add_argument("--skip-bad-images", action="store_true", help="leave out photos that cannot be read")
+    result.add_argument(
+        "--skip-bad-images",
+        action="store_true",
+        help="leave out photos and annotations that cannot be used; caffe-compat check-data lists them",
+    )
 
 
 def add_detector(result: Any, threshold: float) -> None:

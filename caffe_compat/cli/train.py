@@ -125,7 +125,7 @@ def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset:
         roidb = train_on_dataset(solver, dataset, cfg, args.proposals, bar, args.skip_bad_images)
     return [
         f"data: {feed.described(dataset)}; {len(roidb)} entries with those flipped",
-        *(f"skipped: {message}" for message in roidb.skipped),
+        *feed.skipped_notes(roidb),
     ]
 
 

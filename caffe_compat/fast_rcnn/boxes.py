@@ -55,3 +55,9 @@ def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
 def _sizes_and_centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sizes = boxes[:, 2:4] - boxes[:, 0:2] + 1.0
     return sizes, boxes[:, 0:2] + 0.5 * sizes
+
+
+def inside_photo(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which of N x 4 boxes (x1 y1 x2 y2, 0-based, both corners inside) lie in a photo, and have a size: N bool."""
+    x1, y1, x2, y2 = boxes.T
+    return (x1 >= 0) & (x1 <= x2) & (x2 < width) & (y1 >= 0) & (y1 <= y2) & (y2 < height)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.dataset import Dataset, Objects, objects_of
+from caffe_compat.fast_rcnn.dataset import Dataset, Objects
 from caffe_compat.fast_rcnn.entries import Photo
+from caffe_compat.fast_rcnn.faults import Inspected, error_of, inspect, named
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import Proposals, proposals_from
-from caffe_compat.fast_rcnn.roidb import Roidb, check_objects, photo_rois
+from caffe_compat.fast_rcnn.roidb import Roidb, photo_rois
 
 OnPhoto = Callable[[str, int], None]  # is told the name of each photo done, and how many there are in all
 
@@ -34,11 +36,12 @@ def dataset_roidb(
     """The roidb of a data set, or of some of its image ids.
 
     `proposals`: a .mat or .npz file. Without one, proposals are searched (`proposals.propose`), which takes each core
-    about a second a photo, and kept for the next time. PROPOSAL_METHOD gt needs none. With `skip_bad_images`, photos
-    that cannot be read are left out; the roidb's `skipped` has a message for each.
+    about a second a photo, and kept for the next time. PROPOSAL_METHOD gt needs none. All annotations are read before:
+    images with an error (see faults.KINDS) are left out with `skip_bad_images`; the roidb's `skipped` has a message for
+    each.
 
-    Raises DataError, which names the file, where a photo, its annotation or its proposals cannot be read or do not
-    fit each other, and where Roidb does.
+    Raises DataError, which names the files, for such images, where the proposals cannot be read or do not fit, and
+    where Roidb does.
     """
     image_ids = dataset.image_ids if image_ids is None else image_ids
     find = (
@@ -47,28 +50,47 @@ def dataset_roidb(
         else proposals_from(proposals, dataset.image_ids)
     )
 
-    def read(image_id: str) -> Photo | DataError:
-        path = dataset.photo(image_id)
+    inspected = on_all_cores(lambda image_id: inspect(dataset, image_id), image_ids)
+    bad = [one for one in inspected if one.errors]
+    unknown = [one for one in bad if one.errors[0].kind == "class"]
+    if bad and not skip_bad_images:
+        raise error_of(bad, len(image_ids))
+    if unknown:  # no bad image, but a wrong list of classes
+        raise error_of(unknown, len(image_ids))
+    good = [one for one in inspected if not one.errors]
+    _warn_of_turned(good)
+
+    def read(one: Inspected) -> Photo | DataError:
         try:
-            image = read_photo(path)
+            image = read_photo(one.path)
         except DataError as error:
             if not skip_bad_images:
                 raise
             return error
         height, width = image.shape[:2]
-        objects = objects_of(dataset, image_id)
-        check_objects(objects, width, height)
+        assert one.objects is not None
         try:
-            return photo_rois(str(path), width, height, objects, find(image_id, image))
+            return photo_rois(one.path, width, height, one.objects, find(one.image_id, image))
         except DataError as error:
-            raise error.at(str(path)) from None
+            raise error.at(one.path) from None
 
-    found = _on_all_cores(read, image_ids, lambda i: on_photo(image_ids[i], len(image_ids)))
-    bad = [str(one) for one in found if isinstance(one, DataError)]
+    found = on_all_cores(read, good, lambda i: on_photo(good[i].image_id, len(good)))
+    unread = [one for one in found if isinstance(one, DataError)]
+    skipped = [*(str(one.errors[0].error) for one in bad), *map(str, unread)]
     photos = [one for one in found if isinstance(one, Photo)]
     if not photos:
-        raise DataError(f"none of the {len(bad)} photos of the image set can be read; the first: {bad[0]}")
-    return Roidb(photos, cfg, dataset.classes, bad)
+        raise DataError(f"none of the {len(skipped)} images of the image set can be used: {named(skipped)}")
+    return Roidb(photos, cfg, dataset.classes, skipped)
+
+
+def _warn_of_turned(images: Sequence[Inspected]) -> None:
+    turned = [one for one in images if one.objects is not None and one.objects.turned]
+    if turned:
+        warnings.warn(
+            f"{len(turned)} photo(s) are turned upright, as EXIF says, and with them the boxes, which are annotated in "
+            f"the photos as they are stored; the first is {turned[0].path}",
+            stacklevel=3,
+        )
 
 
 def photos_roidb(
@@ -86,7 +108,7 @@ def photos_roidb(
         return photo_rois(str(path), image.shape[1], image.shape[0], nothing, find("", image))
 
     return Roidb(
-        _on_all_cores(read, paths, lambda i: on_photo(os.path.basename(paths[i]), len(paths))),
+        on_all_cores(read, paths, lambda i: on_photo(os.path.basename(paths[i]), len(paths))),
         cfg,
         classes,
     )
@@ -101,7 +123,7 @@ def _annotated_only(proposals: str | os.PathLike[str] | None) -> Proposals:
     return lambda image_id, image: np.zeros((0, 4), np.float32)
 
 
-def _on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None]) -> list:
+def on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None] = lambda i: None) -> list:
     """read(item) for each item, in their order, by threads: most of the time goes into OpenCV, which lets them run."""
     found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -80,7 +80,7 @@ def unknown_class(name: str, known: Sequence[str], given: bool, counts: Mapping[
 
     counts: how often each name stands in the annotations.
     """
-    counts = _spelt_once(counts)
+    counts = spelt_once(counts)
     there = f"the annotations have {counted(counts)}"
     if not given:
         return (
@@ -95,7 +95,7 @@ def unknown_class(name: str, known: Sequence[str], given: bool, counts: Mapping[
     )
 
 
-def _spelt_once(counts: Mapping[str, int]) -> dict[str, int]:
+def spelt_once(counts: Mapping[str, int]) -> dict[str, int]:
     """The counts of names that differ by case alone added up, under the most frequent spelling."""
     result: dict[str, int] = {}
     spelling: dict[str, str] = {}

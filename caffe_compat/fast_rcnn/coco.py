@@ -15,7 +15,7 @@ from typing import Any
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, unknown_class
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
-from caffe_compat.fast_rcnn.dataset import Objects
+from caffe_compat.fast_rcnn.dataset import Objects, UnknownClass
 from caffe_compat.files import read_text
 
 _KEPT = ("image_id", "category_id", "bbox", "area", "iscrowd")  # of an annotation
@@ -57,6 +57,13 @@ class CocoFile:
         self._take(content["annotations"])
 
     @cached_property
+    def names(self) -> Counter[str]:
+        """How often each name of a category stands in the annotations, be it one of `classes` or not."""
+        return Counter(
+            self._names[one["category_id"]] for those in self.annotations.values() for one in those
+        )
+
+    @cached_property
     def numbers(self) -> CocoNumbers:
         """The file's ids of images and categories."""
         categories = {label: key for key, label in self._labels.items() if label is not None}
@@ -91,11 +98,8 @@ class CocoFile:
         """The class of an annotation; None where it is left out. Raises DataError for a class that is none."""
         label = self._labels[annotation["category_id"]]
         if label is None and not self.skip_other_classes:
-            counts = Counter(
-                self._names[one["category_id"]] for those in self.annotations.values() for one in those
-            )
             name = self._names[annotation["category_id"]]
-            raise DataError(unknown_class(name, self.classes, True, counts), file=str(self.path))
+            raise UnknownClass(unknown_class(name, self.classes, True, self.names), file=str(self.path))
         return label
 
     def _take(self, annotations: Sequence[Mapping[str, Any]]) -> None:

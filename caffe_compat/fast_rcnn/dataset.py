@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.photo_header import read_header
+
+
+class UnknownClass(DataError):  # noqa: N818
+    """An object has a class that is none of the data set's."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class Objects:
     difficult, and RoIs that lie in them are no background either.
 
     For messages and checks: `file`, where they are annotated; `counts_from`, the number of the first pixel there;
-    `size`, the width and height that the annotation says the photo has.
+    `size`, the width and height that the annotation says the photo has; `turned`, whether the boxes were turned with
+    the photo (`objects_of`).
 
     Raises DataError where the shapes do not fit.
     """
@@ -38,6 +44,7 @@ class Objects:
     file: str | None = None
     counts_from: int = 0
     size: tuple[int, int] | None = None
+    turned: bool = False
 
     def __post_init__(self) -> None:
         boxes, classes = np.asarray(self.boxes, np.float64), np.asarray(self.classes, np.int32)
@@ -86,16 +93,35 @@ class Dataset(Protocol):
 
 
 def objects_of(dataset: Dataset, image_id: str) -> Objects:
-    """The objects of a photo. Raises DataError where `Dataset.objects` does, and for a class that is none."""
+    """The objects of a photo as `images.read_photo` gives it: turned upright, as EXIF says.
+
+    Labelling tools, and the OpenCV of the reference's days, take photos as they are stored: where the annotation says
+    that its photo is of that size, its boxes are turned. Raises DataError where `Dataset.objects` does, and for a class
+    that is none.
+    """
     found, classes = dataset.objects(image_id), dataset.classes
     wrong = (found.classes < 1) | (found.classes >= len(classes))
     if wrong.any():
-        raise DataError(
+        raise UnknownClass(
             f"an object of {image_id} has the class {found.classes[wrong][0]}; the {len(classes) - 1} classes of "
             f"{dataset.name} count from 1, as 0 is the background",
             file=found.file,
         )
-    return found
+    return _turned(found, dataset.photo(image_id)) if found.size else found
+
+
+def _turned(objects: Objects, photo: Path) -> Objects:
+    try:
+        header = read_header(photo)
+    except DataError:  # whoever reads the photo says what is wrong with it
+        return objects
+    if (
+        not header.is_turned
+        or objects.size != (header.width, header.height)
+        or objects.size == header.upright
+    ):
+        return objects
+    return replace(objects, boxes=header.turn(objects.boxes), size=header.upright, turned=True)
 
 
 def class_counts(dataset: Dataset, on_image: Callable[[str], None] = lambda name: None) -> dict[str, int]:

@@ -12,9 +12,11 @@ from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, s
 from caffe_compat.fast_rcnn.classes import listed
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
 from caffe_compat.fast_rcnn.dataset import Dataset
+from caffe_compat.fast_rcnn.faults import named
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
 from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.num_classes import check_num_classes
+from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.fast_rcnn.source import SequentialSource
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
 from caffe_compat.fast_rcnn.voc import CLASSES, class_names
@@ -81,8 +83,14 @@ def feed_dataset(
     per = "its annotated boxes" if train.HAS_RPN else per
     return [
         f"data: {described(dataset)}; an iteration has {train.IMS_PER_BATCH} photo(s) with {per}",
-        *(f"skipped: {message}" for message in roidb.skipped),
+        *skipped_notes(roidb),
     ]
+
+
+def skipped_notes(roidb: Roidb) -> list[str]:
+    """A line that says how many images were left out, and names the first few; none where all are there."""
+    bad = roidb.skipped
+    return [f"skipped {len(bad)} bad image(s): {named(bad)}"] if bad else []
 
 
 def described(dataset: Dataset) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -22,13 +24,8 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
     Raises DataError where there is no such file, where OpenCV cannot decode it, and where a JPEG is truncated (OpenCV
     would fill the missing part with grey).
     """
-    try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(
-            f"cannot read the photo: {reason}; check its name and place", file=str(path)
-        ) from error
+    with open_photo(path) as file:
+        content = file.read()
     if content.startswith(_JPEG) and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
         raise DataError(
             f"the JPEG is cut off after {len(content)} bytes; copy it again or leave it out", file=str(path)
@@ -43,6 +40,19 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
             file=str(path),
         )
     return image
+
+
+@contextmanager
+def open_photo(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file of a photo. Raises DataError, inside too, where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(
+            f"cannot read the photo: {reason}; check its name and place", file=str(path)
+        ) from error
 
 
 def photo_paths(names: Sequence[str]) -> list[str]:
@@ -78,7 +88,10 @@ def image_blob(
 
     Source: the reference's utils/blob.py.
     """
-    scales = [_scale(image, size, max_size) for image, size in zip(images, sizes, strict=True)]
+    scales = [
+        scale_of(image.shape[1], image.shape[0], size, max_size)
+        for image, size in zip(images, sizes, strict=True)
+    ]
     scaled = [_subtract_and_resize(*pair, pixel_means) for pair in zip(images, scales, strict=True)]
     height, width = (max(image.shape[axis] for image in scaled) for axis in (0, 1))
     blob = np.zeros((len(images), 3, height, width), np.float32)
@@ -87,8 +100,8 @@ def image_blob(
     return blob, scales
 
 
-def _scale(image: np.ndarray, size: int, max_size: int) -> float:
-    height, width = image.shape[:2]
+def scale_of(width: int, height: int, size: int, max_size: int) -> float:
+    """Pixels in the net for one of a photo of width x height pixels, as `image_blob` scales it. Raises DataError."""
     shorter, longer = min(height, width), max(height, width)
     scale = size / shorter
     if round(scale * longer) > max_size:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform
+from caffe_compat.fast_rcnn.boxes import bbox_overlaps, bbox_transform, inside_photo
 from caffe_compat.fast_rcnn.config import Config, TrainConfig
 from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo, RoidbEntry
@@ -174,28 +174,6 @@ def _within(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
     high = np.minimum(boxes[:, None, 2:], crowds[None, :, 2:])
     shared = np.maximum(high - low + 1, 0).prod(axis=2)
     return shared.max(axis=1) / (boxes[:, 2:] - boxes[:, :2] + 1.0).prod(axis=1)
-
-
-def check_objects(objects: Objects, width: int, height: int) -> None:
-    """Raise DataError, which names the file, for an object that is not inside a photo of width x height pixels."""
-    inside = inside_photo(objects.boxes, width, height)
-    if not inside.all():
-        first = objects.counts_from
-        corners = objects.boxes[np.argmin(inside)] + first
-        box = " ".join(
-            f"{name}={value:g}" for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
-        )
-        raise DataError(
-            f"an object's box {box} is not inside the photo of {width} x {height} pixels; pixels count from {first}, "
-            "and xmin is at most xmax; mend it",
-            file=objects.file,
-        )
-
-
-def inside_photo(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Which of N x 4 boxes (x1 y1 x2 y2, 0-based, both corners inside) lie in a photo, and have a size: N bool."""
-    x1, y1, x2, y2 = boxes.T
-    return (x1 >= 0) & (x1 <= x2) & (x2 < width) & (y1 >= 0) & (y1 <= y2) & (y2 < height)
 
 
 def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, unknown_class
-from caffe_compat.fast_rcnn.dataset import Objects
+from caffe_compat.fast_rcnn.dataset import Objects, UnknownClass
 from caffe_compat.fast_rcnn.images import SUFFIXES
 from caffe_compat.files import read_text
 
@@ -62,6 +62,7 @@ class Devkit:
     path: the folder, or one that holds it: as VOC`year`, or, without a year, as VOC2007 or under whatever name is the
     only one. image_set: None takes all photos that have an annotation, sorted. classes: their names, the background's
     first; default: VOC's. skip_other_classes: leave out the objects of all other classes.
+    counts_from: the number of the first pixel in the annotations: 1 in VOC's own, 0 in those of many tools.
 
     Attributes: `folder`; `image_set`, "all" for None.
 
@@ -77,13 +78,14 @@ class Devkit:
         image_set: str | None = "trainval",
         classes: Sequence[str] | None = None,
         skip_other_classes: bool = False,
+        counts_from: int = 1,
     ):
         self.folder = find_folder(Path(path), year)
         self.image_set = image_set or "all"
         here = "" if self.folder == Path(path) else f"{self.folder.name} "
         self.name = f"{here}{image_set or 'all photos'} of {path}"
         self.classes = CLASSES if classes is None else tuple(classes)
-        self.skip_other_classes = skip_other_classes
+        self.skip_other_classes, self.counts_from = skip_other_classes, counts_from
         self._given, self._index = classes is not None, ClassIndex(self.classes)
         self._annotations = _subfolder(self.folder, _ANNOTATIONS) or self.folder
         self._photos = _subfolder(self.folder, _PHOTOS) or self.folder
@@ -95,7 +97,7 @@ class Devkit:
         return path if path.is_file() else self._other_photos.get(image_id, path)
 
     def objects(self, image_id: str) -> Objects:
-        """The objects of a photo, in the order of the file, which counts pixels from 1; fractions are cut off.
+        """The objects of a photo, in the order of the file; fractions of pixels are cut off.
 
         Raises DataError, which names the file, where it is missing or malformed, and for a class that is none.
         """
@@ -105,11 +107,11 @@ class Devkit:
             found = [(self._class(one), one) for one in root.findall("object")]
             kept = [(label, one) for label, one in found if label is not None]
             return Objects(
-                [[math.trunc(corner - 1) for corner in _corners_of(one)] for _, one in kept],
+                [[math.trunc(corner - self.counts_from) for corner in _corners_of(one)] for _, one in kept],
                 [label for label, _ in kept],
                 [_is_difficult(one) for _, one in kept],
                 file=str(path),
-                counts_from=1,
+                counts_from=self.counts_from,
                 size=_size(root),
             )
         except ValueError as error:
@@ -140,7 +142,7 @@ class Devkit:
             raise DataError("an object has no name; mend it")
         label = self._index.get(name)
         if label is None and not self.skip_other_classes:
-            raise DataError(unknown_class(name, self.classes, self._given, self.names))
+            raise UnknownClass(unknown_class(name, self.classes, self._given, self.names))
         return label
 
     @cached_property

@@ -6,40 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from html import escape
-from pathlib import Path
 
 from caffe_compat.files import replacing
 from caffe_compat.report import curve, differences, rois
-from caffe_compat.report.html import json_text, table
+from caffe_compat.report.html import document, table
 from caffe_compat.report.numbers import LayerNumbers, Report
 from caffe_compat.text import dims, finite
-from caffe_compat.version import __version__
 
 KINDS = {"net": "The net", "run": "A run of", "training": "A training with", "diff": "A comparison of"}
-FOLDER = Path(__file__).parent
-
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1><p>{kind} <code>{file}</code>, caffe-compat {version}</p></header>
-<main>
-{sections}
-</main>
-<script type="application/json" id="numbers">{numbers}</script>
-<script>
-{program}</script>
-</body>
-</html>
-"""
 
 
 def write(report: Report, path: str | os.PathLike[str]) -> None:
@@ -58,15 +32,8 @@ def page(report: Report) -> str:
         _net(report),
         *(rois.section(i, one) for i, one in enumerate(report.mined)),
     ]
-    return PAGE.format(
-        title=escape(report.title),
-        kind=KINDS[report.kind],
-        file=escape(report.file),
-        version=__version__,
-        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        sections="\n".join(sections),
-        numbers=json_text(_numbers(report)),
-        program=(FOLDER / "page.js").read_text(encoding="utf-8"),
+    return document(
+        report.title, f"{KINDS[report.kind]} <code>{escape(report.file)}</code>", sections, _numbers(report)
     )
 
 

@@ -63,9 +63,7 @@ def test_a_bad_photo_ends_it_or_is_left_out_and_counted(devkit):
     assert message.startswith(f"{kit.photo('000012')}: the JPEG is cut off after 900 bytes")
     for image_id in SIZES:
         kit.photo(image_id).unlink(missing_ok=True)
-    with pytest.raises(
-        DataError, match=r"none of the 3 photos of the image set can be read; the first: .*000007"
-    ):
+    with pytest.raises(DataError, match=r"none of the 3 images of the image set can be used: .*000007"):
         dataset_roidb(kit, OHEM, skip_bad_images=True)
 
 

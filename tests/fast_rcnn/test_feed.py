@@ -65,7 +65,7 @@ def test_a_configuration_counts_and_bad_photos_are_told(devkit):
     assert error.value.file.endswith("000007.jpg")
     lines = feed.feed_dataset(net, Devkit(devkit), 2, cfg=cfg, skip_bad_images=True)
     assert served(net)["data"].shape == (1, 3, 94, 60)
-    assert len(lines) == 2 and lines[1].startswith("skipped: ") and "000007.jpg" in lines[1]
+    assert len(lines) == 2 and lines[1].startswith("skipped 1 bad image(s): ") and "000007.jpg" in lines[1]
 
 
 def test_a_net_for_other_classes_is_told_what_to_change(devkit):

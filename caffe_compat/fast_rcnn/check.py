@@ -1,0 +1,160 @@
+"""All that is wrong with a data set, and what is in it, found in one pass over its photos and annotations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.boxes import bbox_overlaps
+from caffe_compat.fast_rcnn.build import OnPhoto, on_all_cores, silent
+from caffe_compat.fast_rcnn.classes import ClassIndex
+from caffe_compat.fast_rcnn.coco import CocoFile
+from caffe_compat.fast_rcnn.dataset import Dataset
+from caffe_compat.fast_rcnn.faults import Fault, Inspected, inspect
+from caffe_compat.fast_rcnn.images import read_photo, scale_of
+from caffe_compat.fast_rcnn.voc import Devkit
+
+OVERLAP = 0.5  # of a proposal that covers an object, as detections are judged
+Find = Callable[[str, np.ndarray], np.ndarray]
+
+
+@dataclass
+class ClassOfObjects:
+    """What there is of a class. sides: the shorter sides of its objects, in pixels of the photo.
+
+    objects: without the difficult ones and crowds, which `ignored` counts. images: that have one. small: how many are
+    less than a stride of the net wide or high. covered: how many some proposal overlaps by OVERLAP, or None.
+    """
+
+    name: str
+    objects: int = 0
+    ignored: int = 0
+    images: int = 0
+    small: int = 0
+    covered: int | None = None
+    sides: list[float] = field(default_factory=list)
+
+    @property
+    def median_side(self) -> float | None:
+        """The median of the shorter sides; None without objects."""
+        return float(np.median(self.sides)) if self.sides else None
+
+    @property
+    def recall(self) -> float | None:
+        """The part of the objects that proposals cover; None without objects or proposals."""
+        return self.covered / self.objects if self.covered is not None and self.objects else None
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """A photo with a fault, and all boxes that are annotated in it: N x 4."""
+
+    path: str
+    boxes: np.ndarray
+
+
+@dataclass
+class Checked:
+    """What `check` found. unknown: names of classes that the data set does not have, with how many objects each.
+
+    repeated: the ids that stand more than once in the image set, with how often. pictured: the images with faults whose
+    photo and annotation can be read, by id.
+    """
+
+    name: str
+    images: int
+    faults: list[Fault]
+    classes: list[ClassOfObjects]
+    unknown: dict[str, int]
+    repeated: dict[str, int]
+    pictured: dict[str, Pictured]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether training on the data set would end with an error."""
+        return bool(self.unknown) or any(fault.is_error for fault in self.faults)
+
+
+def check(
+    dataset: Dataset,
+    stride: int = 16,
+    sizes: Sequence[int] = (600, 1000),
+    find: Find | None = None,
+    on_photo: OnPhoto = silent,
+) -> Checked:
+    """Look for all faults of a data set; none ends the search.
+
+    stride: of the net, in its pixels. sizes: the shorter side that it gives photos, and the most for the longer one.
+    find: the proposals of an image id and its photo, P x 4; their errors are faults of kind "photo".
+    """
+    image_ids = list(dict.fromkeys(dataset.image_ids))
+    classes = [ClassOfObjects(name, covered=None if find is None else 0) for name in dataset.classes]
+    faults: list[Fault] = []
+
+    def look(image_id: str) -> tuple[Inspected, Fault | None, np.ndarray | None]:
+        found = inspect(dataset, image_id)
+        if found.header is None:
+            return found, None, None
+        try:
+            image = read_photo(found.path)
+            return found, None, None if find is None else find(image_id, image)
+        except DataError as error:
+            error.at(found.path)
+            return found, Fault("photo", image_id, error), None
+
+    def done(i: int) -> None:
+        on_photo(image_ids[i], len(image_ids))
+
+    pictured: dict[str, Pictured] = {}
+    for found, unreadable, proposals in on_all_cores(look, image_ids, done):
+        faults += [*found.faults, *([unreadable] if unreadable else [])]
+        if found.faults and found.objects is not None and found.header is not None:
+            pictured[found.image_id] = Pictured(found.path, found.objects.boxes)
+        _count(classes, found, stride, sizes, proposals)
+    return Checked(
+        dataset.name,
+        len(image_ids),
+        faults,
+        classes[1:],
+        _unknown(dataset),
+        {one: count for one, count in Counter(dataset.image_ids).items() if count > 1},
+        pictured,
+    )
+
+
+def _count(
+    classes: Sequence[ClassOfObjects],
+    found: Inspected,
+    stride: int,
+    sizes: Sequence[int],
+    proposals: np.ndarray | None,
+) -> None:
+    objects, header = found.objects, found.header
+    if objects is None:
+        return
+    scale = scale_of(*header.upright, *sizes) if header is not None else 1.0
+    sides = (objects.boxes[:, 2:] - objects.boxes[:, :2] + 1).min(axis=1, initial=np.inf)
+    covered = np.zeros(len(sides), bool)
+    if proposals is not None and len(proposals) and len(sides):
+        covered = bbox_overlaps(proposals, objects.boxes).max(axis=0) >= OVERLAP
+    for label in np.unique(objects.classes):
+        one, of_class = classes[label], objects.classes == label
+        learned = of_class & ~objects.ignored
+        one.images += 1
+        one.objects += int(learned.sum())
+        one.ignored += int((of_class & objects.ignored).sum())
+        one.small += int((learned & (sides > 0) & (sides * scale < stride)).sum())
+        one.sides += sides[learned & (sides > 0)].tolist()
+        if one.covered is not None:
+            one.covered += int((covered & learned).sum())
+
+
+def _unknown(dataset: Dataset) -> dict[str, int]:
+    if not isinstance(dataset, Devkit | CocoFile):
+        return {}
+    index = ClassIndex(dataset.classes)
+    return {name: count for name, count in sorted(dataset.names.items()) if index.get(name) is None}

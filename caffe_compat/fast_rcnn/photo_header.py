@@ -1,0 +1,111 @@
+"""The size of a photo, and how EXIF says to turn it, from the first bytes of its file."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from caffe_compat.fast_rcnn.images import open_photo, read_photo
+
+UPRIGHT = 1  # EXIF's orientation of a photo that is not turned; of 5 to 8 width and height change places
+_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG's frames, which say the size
+_APP1, _SCAN, _END, _ORIENTATION = 0xE1, 0xDA, 0xD9, 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """width, height: in pixels, as the photo is stored. orientation: EXIF's, 1 to 8."""
+
+    width: int
+    height: int
+    orientation: int = UPRIGHT
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether width and height change places where the photo is turned upright."""
+        return self.orientation > 4
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as `images.read_photo` has them."""
+        return (self.height, self.width) if self.is_turned else (self.width, self.height)
+
+    def turn(self, boxes: np.ndarray) -> np.ndarray:
+        """N x 4 boxes (x1 y1 x2 y2, 0-based, both corners inside) of the stored photo in the upright one."""
+        across, down = self.width - 1 - boxes[:, [2, 0]], self.height - 1 - boxes[:, [3, 1]]
+        x, y = boxes[:, [0, 2]], boxes[:, [1, 3]]
+        new_x, new_y = {
+            1: (x, y),
+            2: (across, y),
+            3: (across, down),
+            4: (x, down),
+            5: (y, x),
+            6: (down, x),
+            7: (down, across),
+            8: (y, across),
+        }[self.orientation]
+        return np.stack((new_x[:, 0], new_y[:, 0], new_x[:, 1], new_y[:, 1]), axis=1)
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """The header of a photo; files that are neither JPEG nor PNG are decoded for it.
+
+    Raises DataError as `images.read_photo` does, but does not see what is wrong behind the header.
+    Source: ITU-T T.81 (JPEG), annex B; EXIF 2.3, section 4.5; the PNG specification, section 11.2.
+    """
+    with open_photo(path) as file:
+        begin = file.read(24)
+        try:
+            if begin.startswith(b"\xff\xd8"):
+                found = _jpeg(file)
+                if found is not None:
+                    return found
+            elif begin.startswith(b"\x89PNG\r\n\x1a\n"):
+                return Header(*struct.unpack(">II", begin[16:24]))
+        except (struct.error, IndexError):  # damaged: decoding says in which way
+            pass
+    height, width = read_photo(path).shape[:2]
+    return Header(width, height)
+
+
+def _jpeg(file: BinaryIO) -> Header | None:
+    orientation = UPRIGHT
+    for marker, length in _segments(file):
+        if marker in _SIZES:
+            height, width = struct.unpack(">xHH", file.read(5))
+            return Header(width, height, orientation)
+        if marker == _APP1 and file.read(6) == b"Exif\0\0":
+            orientation = _orientation(file.read(length - 6))
+    return None
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """The marker and the length of each segment; the file stands at its first byte meanwhile."""
+    place = 2
+    while True:
+        file.seek(place)
+        start, marker, length = struct.unpack(">BBH", file.read(4))
+        if start != 0xFF or marker in (_SCAN, _END):
+            return
+        if marker == 0xFF:  # a filling byte
+            place += 1
+            continue
+        yield marker, length - 2
+        place += 2 + length
+
+
+def _orientation(exif: bytes) -> int:
+    order = "<" if exif.startswith(b"II") else ">"
+    (first,) = struct.unpack(f"{order}I", exif[4:8])
+    (count,) = struct.unpack(f"{order}H", exif[first : first + 2])
+    for i in range(count):
+        entry = exif[first + 2 + 12 * i : first + 14 + 12 * i]
+        tag, kind, _, value = struct.unpack(f"{order}HHIH", entry[:10])
+        if tag == _ORIENTATION and kind == 3 and 1 <= value <= 8:
+            return value
+    return UPRIGHT
