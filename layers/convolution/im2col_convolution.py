@@ -85,9 +85,18 @@ class Im2colConvolution:
             self._geometry.to_columns(image, row, out.shape[1:], columns)
         return columns
 
-    def _multiply(self, *matrices: np.ndarray, **kind: float) -> None:
+    def _multiply(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        out: np.ndarray,
+        trans_a: bool = False,
+        trans_b: bool = False,
+        beta: float = 0.0,
+    ) -> None:
         """`gemm` of the three matrices, whose rows belong to the groups one after the other."""
-        gemm_groups(*(x.reshape(self._group, len(x) // self._group, x.shape[1]) for x in matrices), **kind)
+        a, b, out = (x.reshape(self._group, len(x) // self._group, x.shape[1]) for x in (a, b, out))
+        gemm_groups(a, b, out, trans_a, trans_b, beta)
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:
