@@ -32,9 +32,12 @@ def add_weights(result: Any, required: bool = False, told: str = "") -> None:
     result.add_argument("--weights", metavar="F", required=required, help=help)
 
 
-def add_phase(result: Any, default: str | None = "train", told: str = "train") -> None:
-    """Add --phase. told: what stands for it, in words."""
-    result.add_argument("--phase", choices=["train", "test"], default=default, help=f"default: {told}")
+USUAL_PHASE = "train where the net has a loss, else test"  # as phases.phase has it
+
+
+def add_phase(result: Any, told: str = USUAL_PHASE) -> None:
+    """Add --phase, which `phases.phase` reads. told: what stands for it, in words."""
+    result.add_argument("--phase", choices=["train", "test"], help=f"default: {told}")
 
 
 def add_state(result: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import check_finite, console, html, options
 from caffe_compat.cli.parser import Parser, positive
+from caffe_compat.cli.phases import phase
 from caffe_compat.version import __version__
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_state(result)
     options.add_run(result)
     net = result.add_argument_group("of a net")
-    options.add_phase(net, None, "train where the net has a loss, else test")
+    options.add_phase(net)
     net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
     net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
     solver = result.add_argument_group("of a solver")
@@ -112,24 +113,6 @@ def _run(args: argparse.Namespace) -> None:
             _run_net(args, verbose)
 
 
-def _net(args: argparse.Namespace) -> Net:
-    """The net, in the phase that was asked for: else TRAIN where it has a loss there, and TEST where it has none."""
-    from caffe_compat.graph import has_loss, with_state
-    from caffe_compat.net import Net
-    from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN
-    from caffe_compat.prototxt.reader import read_net
-
-    param, source = read_net(args.net)
-    in_train = with_state(param, TRAIN, args.level, args.stage)
-    train = args.phase == "train" or (args.phase is None and has_loss(in_train))
-    return Net.from_param(
-        in_train if train else with_state(param, TEST, args.level, args.stage),
-        source,
-        args.propagate_down,
-        dialect=args.dialect,
-    )
-
-
 def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import numpy as np
 
@@ -146,7 +129,14 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     if args.seed is not None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
-    net = _net(args)
+    net = caffe.Net(
+        args.net,
+        phase(args.net, args.phase, args.level, args.stage),
+        args.level,
+        args.stage,
+        propagate_down=args.propagate_down,
+        dialect=args.dialect,
+    )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     dataset = open_dataset(args, trained_classes(args.weights))
