@@ -39,8 +39,7 @@ def test_detect(folder, kind):
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[1] == (
-        "photos: stretched to 64 x 32, blue green red, minus 0, times 1, as given (see --mean, --scale, --swap, "
-        "--letterbox)"
+        "photos: stretched to 64 x 32, BGR, minus 0, times 1, as given (--mean, --scale, --swap)"
     )
     rows = [line.split() for line in lines if line.startswith(("000007", "nothing"))]
     assert [row[-4:] for row in sorted(rows[:3])] == [
@@ -64,9 +63,9 @@ def test_detect(folder, kind):
 def test_what_is_said_of_the_preprocessing(folder):
     ssd = ("detect", "ssd.prototxt", "--weights", "ssd.caffemodel", "photos/000007.png")
     told = command(folder, *ssd).stdout.splitlines()[1]
-    assert "blue green red, minus 104 117 123, times 1, as SSD's (see" in told
+    assert "BGR, minus 104 117 123, times 1, as SSD's (--mean" in told
     told = command(folder, *ssd, "--swap", "0,1,2", "--letterbox").stdout.splitlines()[1]
-    assert "letterboxed to 64 x 32, red green blue, minus 104 117 123, times 1, the rest as SSD's" in told
+    assert "letterboxed to 64 x 32, RGB, minus 104 117 123, times 1, the rest as SSD's" in told
     np.save(folder / "mean.npy", np.full((3, 32, 64), 20, np.float32))
     done = command(folder, *ssd, "--mean", "mean.npy")
     assert "minus a mean image of 64 x 32, times 1, the rest as SSD's" in done.stdout

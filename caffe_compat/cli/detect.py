@@ -36,7 +36,7 @@ examples:
   caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.1 --output f.json
   caffe-compat detect test.prototxt --weights F.caffemodel photos/ --classes bolt,gear
   caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600)'
-  caffe-compat detect ssd_deploy.prototxt --weights F.caffemodel photos/ --mean 104,117,123 --draw found"""
+  caffe-compat detect ssd_deploy.prototxt --weights F.caffemodel photos/ --mean 104,117,123"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -115,20 +115,13 @@ def _fast_rcnn(args: argparse.Namespace, net: Net, cfg: Config) -> Detector:
 
 def _single_shot(args: argparse.Namespace, net: Net, quiet: bool) -> SingleShotDetector:
     """Says how photos are fed to the net, unless quiet."""
-    from dataclasses import replace
+    from caffe_compat.cli import photos, show
+    from caffe_compat.fast_rcnn.single_shot import SingleShotDetector
 
-    from caffe_compat.cli import photos
-    from caffe_compat.fast_rcnn.single_shot import SingleShotDetector, usual_preprocessing
-
-    usual, whose = usual_preprocessing(net)
-    given = {name: getattr(args, name) for name in OF_SINGLE_SHOT if getattr(args, name) not in (None, False)}
-    if "mean" in given:
-        given["mean"] = photos.read_mean(args.mean)
-    preprocessing = replace(usual, **given)
+    preprocessing, whose = photos.preprocessing_of(args, net)
     detector = SingleShotDetector(net, preprocessing, args.threshold, args.max_per_image)
     if not quiet:
-        rest = "the rest " if given else ""
-        print(photos.told(detector, "as given" if {"mean", "scale"} <= set(given) else f"{rest}as {whose}"))
+        show.notes([photos.detector_told(detector, whose)])
     return detector
 
 

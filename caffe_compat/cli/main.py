@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from caffe_compat.cli import (
+    classify,
     compress,
     console,
     detect,
@@ -37,6 +38,7 @@ from caffe_compat.version import __version__
 
 COMMANDS = {  # in the order of the help
     "run": (run_prototxt, "run a net, forward and backward (also: run-prototxt)"),
+    "classify": (classify, "say of what class photos are"),
     "detect": (detect, "find objects in photos"),
     "evaluate": (evaluate, "find objects in a data set, and how well"),
     "compress": (compress, "make fc6 and fc7 of a net thin"),

@@ -199,8 +199,8 @@ def add_proposals(result: Any) -> None:
     )
 
 
-def add_preprocessing(result: Any, told: str) -> None:
-    """Add --mean, --scale and --swap; `photos.read_mean` reads the first. told: what stands for them, in words."""
+def add_preprocessing(result: Any, told: str = "none") -> None:
+    """Add --mean, --scale and --swap, of photos.py. told: what stands for the first, in words."""
     result.add_argument(
         "--mean",
         metavar="M",
@@ -208,7 +208,7 @@ def add_preprocessing(result: Any, told: str) -> None:
         f"(104,117,123), a .npy or a .binaryproto; default: {told}",
     )
     result.add_argument(
-        "--scale", type=float, metavar="X", help="what to multiply by then, as transform_param's scale"
+        "--scale", type=float, metavar="X", help="what to multiply by then, as the scale of transform_param"
     )
     result.add_argument(
         "--swap",

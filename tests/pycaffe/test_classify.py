@@ -151,9 +151,9 @@ def test_crops_larger_than_the_images(model):
             small.predict([image(9, 9, 3)], oversample)
     with pytest.raises(ValueError, match="the crop of 5 x 2 is larger than the images of 4 x 9"):
         caffe.io.oversample([image(4, 9, 3)], (5, 2))
-    with pytest.raises(ValueError, match=r"oversample takes a list of images.*shape \\(9, 3\\)"):
+    with pytest.raises(ValueError, match=r"oversample takes a list of images.*shape \(9, 3\)"):
         caffe.io.oversample(image(4, 9, 3), (2, 2))
-    with pytest.raises(ValueError, match=r"images of one size; these are \\(4, 9, 3\\), \\(4, 8, 3\\)"):
+    with pytest.raises(ValueError, match=r"images of one size; these are \(4, 9, 3\), \(4, 8, 3\)"):
         caffe.io.oversample([image(4, 9, 3), image(4, 8, 3)], (2, 2))
     with pytest.raises(ValueError, match="crop_dims is 3; expected"):
         caffe.io.oversample([image(4, 9, 3)], 3)
