@@ -140,6 +140,10 @@ def test_a_table_with_names_from_a_folder_with_a_photo_that_is_none(folder):
     best = int(want[0].argmax())
     (found,) = json.loads(done.stdout)["photos"][0]["classes"]
     assert (found["label"], found["class"]) == (best, NAMES[best]) and "synset" not in found
+    for wrong in ("a,b", "none.txt"):
+        assert command(folder, *NET, "photos/0.png", "--labels", wrong).returncode == 7
+    done = command(folder, *NET, "photos/0.png", "--labels", "a, b,c,d,e,f,g", "--top", 1, "--quiet")
+    assert done.stdout.splitlines()[1].split()[:3] == ["0.png", str(best), "abcdefg"[best]]
     named = json.loads(command(folder, *NET, "photos/0.png", "--labels", "synsets.txt", "--json").stdout)
     assert named["photos"][0]["classes"][0]["synset"] == f"n0144000{best}"
 

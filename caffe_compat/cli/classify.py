@@ -49,8 +49,8 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--labels",
         metavar="F",
-        help="the names of the classes, one a line; a word such as n01440764 before it, as in synset_words.txt, is "
-        "left out; default: their numbers, from 0",
+        help="the names of the classes: a file with one a line (words such as n01440764 before them, as in "
+        "synset_words.txt, are left out), or names with commas between; default: their numbers, from 0",
     )
     result.add_argument("--top", type=positive, default=5, metavar="N", help="how many classes, default: 5")
     options.add_preprocessing(result)
@@ -145,8 +145,8 @@ class PhotoClassifier:
         shape = self.net.blobs[self.output].shape
         if len(shape) < 2 or shape[0] != self.shape[0] or int(np.prod(shape[2:])) != 1:
             raise DataError(
-                f"output '{self.output}' has the shape {dims(shape)} for {self.shape[0]} photo(s); expected one a "
-                "class: another --blob? (what any blob holds, `extract --photo` writes)"
+                f"output '{self.output}' has the shape {dims(shape)} for {self.shape[0]} photo(s), no score for each "
+                "class; give another --blob (`detect` finds objects, `extract --photo` writes what blobs hold)"
             )
         return shape[1]
 

@@ -1,7 +1,8 @@
-"""Names of classes from a file: one a line, as in ImageNet's synset_words.txt or plainly."""
+"""Names of classes, which may be alike: of a file, such as ImageNet's synset_words.txt, or with commas between."""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -23,11 +24,13 @@ class Label:
 
 
 def read_labels(path: str) -> list[Label]:
-    """The names in the order of the lines; empty lines at the end are none.
+    """The names in the order of the lines of a file; or names with commas between, where there is no such file.
 
-    Where every line begins with a synset's number, that is not part of the name.
+    Empty lines at the end are none. Where every line begins with a synset's number, that is not part of the name.
     Raises DataError where the file cannot be read, is empty, or has an empty line between others.
     """
+    if "," in path and not os.path.exists(path):
+        return [Label(name.strip()) for name in path.split(",")]
     owner = FileErrors(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
