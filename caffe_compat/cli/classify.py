@@ -28,7 +28,7 @@ A photo that cannot be read is reported, the others are done, and the exit code 
 EXAMPLES = """\
 examples:
   caffe-compat classify deploy.prototxt --weights F.caffemodel cat.jpg --mean 104,117,123
-  caffe-compat classify deploy.prototxt --weights F.caffemodel photos/ --labels synset_words.txt --top 3
+  caffe-compat classify deploy.prototxt --weights F.caffemodel photos/ --labels words.txt --top 3
   caffe-compat classify deploy.prototxt --weights F.caffemodel photos/ --mean mean.binaryproto \\
                         --image-dims 256,256 --oversample --json"""
 
@@ -68,7 +68,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--batch", type=positive, metavar="N", help="photos at once; default: as the net says"
     )
-    result.add_argument("--blob", metavar="NAME", help="whose scores; default: the only output, or Softmax's")
+    result.add_argument(
+        "--blob", metavar="NAME", help="the blob with the scores; default: the only output, or Softmax's"
+    )
     options.add_dialect(result)
     options.add_check_finite(result)
     options.add_computing(result)

@@ -199,6 +199,13 @@ def add_proposals(result: Any) -> None:
     )
 
 
+def add_photo(result: Any) -> None:
+    """Add --photo, of nets with one image for their input, with --mean, --scale and --swap."""
+    help = "a photo, a folder or a glob pattern; may be repeated"
+    result.add_argument("--photo", action="append", default=[], metavar="F", help=help)
+    add_preprocessing(result, told="none; of SSD and YOLO nets as their kind has it")
+
+
 def add_preprocessing(result: Any, told: str = "none") -> None:
     """Add --mean, --scale and --swap, of photos.py. told: what stands for the first, in words."""
     result.add_argument(

@@ -30,7 +30,7 @@ examples:
   run-prototxt train.prototxt --devkit VOCdevkit2007 --weights VGG_CNN_M_1024.v2.caffemodel
   run-prototxt train.prototxt --photo dog.jpg --iterations 3 --seed 1
   run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json
-  run-prototxt deploy.prototxt --weights F.caffemodel --photo cat.jpg --mean 104,117,123 --dump blobs.npz
+  run-prototxt deploy.prototxt --weights F.caffemodel --photo photos/ --mean 104,117,123
   run-prototxt train.prototxt --photo dog.jpg --html page.html
   run-prototxt solver.prototxt --cfg fast_rcnn_ohem.yml --devkit VOCdevkit2007 --metrics loss.csv
   run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate
@@ -64,15 +64,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     net = result.add_argument_group("of a net")
     options.add_phase(net)
     net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
-    net.add_argument(
-        "--photo",
-        action="append",
-        default=[],
-        metavar="F",
-        help="a photo, a folder or a glob pattern; may be repeated. A RoI data layer takes one an iteration, a net "
-        "with one image for its input all as one batch",
-    )
-    options.add_preprocessing(net)
+    options.add_photo(net)
     solver = result.add_argument_group("of a solver")
     solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
     options.add_training(solver)

@@ -48,15 +48,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     )
     result.add_argument("mode", metavar="CPU|GPU", nargs="?", default="CPU", help="taken; the CPU computes")
     result.add_argument("device", metavar="ID", nargs="?", help="of a GPU; taken")
-    photo = result.add_argument_group("of a net with one image for its input")
-    photo.add_argument(
-        "--photo",
-        action="append",
-        default=[],
-        metavar="F",
-        help="a photo, a folder or a glob pattern; may be repeated",
-    )
-    options.add_preprocessing(photo)
+    options.add_photo(result.add_argument_group("of a net with one image for its input"))
     options.add_dialect(result)
     options.add_output(result)
 
