@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from commands import run
 from fast_rcnn.cell_nets import CELL_NETS, cell_net
+from fast_rcnn.drawn import Object, annotation
 from fast_rcnn.test_single_shot import photo
 
 PLAIN = ("--mean", 0, "--scale", 1, "--threads", 1)
@@ -94,3 +95,37 @@ def test_options_of_the_other_kind_of_net(folder):
     )
     done = command(folder, *ssd, "--swap", "2,1")
     assert done.returncode == 2 and "must be 0, 1 and 2 in some order" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["ssd", "yolo v3"])
+def test_evaluate_own_classes(folder, kind):
+    """All objects are found but one bolt, which has no colour."""
+    data = folder / f"{kind} kit/VOC2007"
+    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (data / part).mkdir(parents=True)
+    objects: dict[str, list[Object]] = {
+        "a": [("bolt", (33, 25, 48, 48), 0), ("bolt", (97, 49, 112, 72), 0), ("gear", (113, 73, 128, 96), 0)],
+        "b": [("bolt", (1, 1, 16, 24), 0)],
+    }
+    for image_id, image in (("a", photo()), ("b", np.full((96, 128, 3), 90, np.uint8))):
+        cv2.imwrite(str(data / f"JPEGImages/{image_id}.png"), image)
+        (data / f"Annotations/{image_id}.xml").write_text(annotation(objects[image_id]))
+    (data / "ImageSets/Main/test.txt").write_text("a\nb\n")
+    net = ("evaluate", f"{kind}.prototxt", "--weights", f"{kind}.caffemodel", "--devkit", f"{kind} kit")
+    options = ("--classes", "bolt,gear", "--output", f"{kind} out", *PLAIN)
+    done = command(folder, *net, *options, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    bolt, gear = report["classes"]
+    assert (bolt["class"], bolt["objects"], gear["class"], gear["objects"]) == ("bolt", 3, "gear", 1)
+    assert bolt["ap_area"] == pytest.approx(2 / 3) and gear["ap_area"] == pytest.approx(1)
+    lines = (folder / f"{kind} out/comp4_det_test_gear.txt").read_text().splitlines()
+    assert lines[0].split()[0] == "a" and lines[0].split()[2:] == ["113.0", "73.0", "128.0", "96.0"]
+    again = command(folder, *net, *options)
+    assert "2 of 2 photos are done already" in again.stdout
+    other = command(folder, *net, *options, "--letterbox")
+    assert other.returncode == 7 and "another run, with another preprocessing" in other.stderr
+    wrong = command(folder, *net, "--classes", "bolt,gear,nut", "--output", "wrong", *PLAIN)
+    assert wrong.returncode == 7 and "the net has 3 classes" in wrong.stderr
+    drawn = command(folder, "detect", *net[1:4], "photos", "--classes", "bolt,gear", *PLAIN).stdout
+    assert sum(" bolt " in line for line in drawn.splitlines()) == 2

@@ -74,5 +74,5 @@ def cell_net(kind: str, scale: float = 1.0) -> caffe.Net:
     if kind == "ssd":
         bias[0] = 10
     else:
-        bias[4] = 3
+        bias[4:] = 3, -6, -6
     return net
