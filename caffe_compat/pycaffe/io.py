@@ -170,8 +170,9 @@ class Transformer:
         Raises ValueError where it is no image, or its channels are not those of the input.
         """
         shape = self._shape(in_)
-        if in_ in self.channel_swap or in_ in self.mean:
-            check_image(data, "the image", shape[1] if in_ in self.transpose else None)
+        if in_ in self.transpose and len(shape) == 4:
+            by_channel = in_ in self.channel_swap or in_ in self.mean
+            check_image(data, "the image", shape[1] if by_channel else None)
         image = np.array(data, np.float32)
         if image.shape[:2] != shape[2:]:
             image = resize_image(image, shape[2:])
@@ -188,9 +189,19 @@ class Transformer:
         return image
 
     def deprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
-        """The image of an input: `preprocess` backwards, without the resizing, and without dims of 1."""
-        self._shape(in_)
+        """The image of an input: `preprocess` backwards, without the resizing.
+
+        data: channels x height x width, or with a batch of one. Raises ValueError for more images.
+        """
+        shape = self._shape(in_)
         image = data.copy().squeeze()
+        if len(shape) == 4 and image.ndim == 2 and shape[1] == 1:
+            image = image[None]  # one channel is one, too
+        if in_ in self.transpose and image.ndim != len(self.transpose[in_]):
+            raise ValueError(
+                f"deprocess takes one image, {' x '.join(map(str, shape[1:]))}, not an array of {data.shape}; of a "
+                "batch, give one: data[i]"
+            )
         if self.input_scale.get(in_) is not None:
             image /= self.input_scale[in_]
         if in_ in self.mean:
@@ -241,8 +252,14 @@ class Transformer:
             if mean.ndim == 2:
                 mean = mean[None]
             if mean.ndim != 3:
+                hint = ": give mean[0]" if mean.ndim == 4 and len(mean) == 1 else ""
                 raise ValueError(
-                    f"the mean has the shape {mean.shape}; it is one number a channel, or an image"
+                    f"the mean has the shape {mean.shape}; it is one number a channel, or an image{hint}"
+                )
+            if len(mean) not in (1, shape[1]):
+                hint = "; channels stand first in it" if mean.shape[2] == shape[1] else ""
+                raise ValueError(
+                    f"the mean has the shape {mean.shape}, and input '{in_}' {shape[1]} channels{hint}"
                 )
             if mean.shape != shape[1:]:
                 mean = _resize_mean(mean, shape[2:])

@@ -166,6 +166,7 @@ def test_crops_larger_than_the_images(model):
 def test_preprocess_wants_the_channels_of_the_input(model):
     net = caffe.Net(model(4, 5), caffe.TEST)
     transformer = caffe.io.Transformer({"data": net.blobs["data"].data.shape})
+    assert transformer.preprocess("data", image(4, 5)).shape == (4, 5)  # a blob takes it, too
     transformer.set_transpose("data", (2, 0, 1))
     assert transformer.preprocess("data", image(4, 5, 1)).shape == (
         1,
@@ -175,8 +176,31 @@ def test_preprocess_wants_the_channels_of_the_input(model):
     transformer.set_mean("data", np.ones(3))
     with pytest.raises(ValueError, match=r"the image has 1 channel, the net's input 3"):
         transformer.preprocess("data", image(4, 5, 1))
+    with pytest.raises(ValueError, match=r"the image has the shape \(4, 5\)"):
+        transformer.preprocess("data", image(4, 5))
+    for mean, message in [
+        (image(1, 3, 9, 9), r"\(1, 3, 9, 9\); .* or an image: give mean\[0\]"),
+        (image(9, 9, 3), r"\(9, 9, 3\), and input 'data' 3 channels; channels stand first"),
+        (image(2, 9, 9), r"\(2, 9, 9\), and input 'data' 3 channels$"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            transformer.set_mean("data", mean)
+    with pytest.raises(
+        ValueError, match=r"one image, 3 x 4 x 5, not an array of \(2, 3, 4, 5\); .* data\[i\]"
+    ):
+        transformer.deprocess("data", image(2, 3, 4, 5))
     with pytest.raises(ValueError, match=r"input 'data' has shape \(2, 3, 4, 5\), got .* \(2, 3, 4, 6\)"):
         net.forward(data=image(2, 3, 4, 6))
+
+
+def test_deprocess_gives_a_grey_image_its_channel():
+    transformer = caffe.io.Transformer({"data": (2, 1, 4, 5)})
+    transformer.set_transpose("data", (2, 0, 1))
+    transformer.set_raw_scale("data", 255)
+    grey = RNG.rand(4, 5, 1).astype(np.float32)
+    back = transformer.deprocess("data", transformer.preprocess("data", grey)[None])
+    assert back.shape == (4, 5, 1)
+    np.testing.assert_allclose(back, grey, rtol=1e-6)
 
 
 def test_nets_without_an_image_input(tmp_path):
