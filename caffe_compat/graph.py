@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import layer_class, layer_type_list
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter, NetState, NetStateRule, Phase
+from caffe_compat.prototxt.caffe_pb2 import (
+    TEST,
+    TRAIN,
+    LayerParameter,
+    NetParameter,
+    NetState,
+    NetStateRule,
+    Phase,
+)
 from caffe_compat.text import nearest
 
 AUTOMATIC = "(automatic)"  # Caffe's name for the tops that a loss layer gets unasked
@@ -69,6 +77,11 @@ def has_loss(net: NetParameter) -> bool:
         and (any(layer.loss_weight) or (layer.type in layer_type_list() and layer_class(layer.type).is_loss))
         for layer in net.layer
     )
+
+
+def usual_phase(net: NetParameter, level: int = 0, stages: Iterable[str] = ()) -> Phase:
+    """The phase of a net where nobody says one: TRAIN where it has a loss then, else TEST, as of a deploy net."""
+    return TRAIN if has_loss(with_state(net, TRAIN, level, stages)) else TEST
 
 
 # ---- splits ---------------------------------------------------------------------------------------------------

@@ -129,10 +129,11 @@ class PycaffeNet:
         for name, array in arrays.items():
             blob = self.blobs[name]
             if np.shape(array)[:1] != blob.shape[:1]:
-                raise ValueError(
-                    f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}"
-                )
-            getattr(blob, what)[...] = array
+                raise _misfit(kind, name, blob, array)
+            try:
+                getattr(blob, what)[...] = array
+            except ValueError as error:
+                raise _misfit(kind, name, blob, array) from error
 
     def _index(self, layer: str) -> int:
         if layer not in self.layer_names:
@@ -168,3 +169,7 @@ class PycaffeNet:
     _inputs = property(lambda self: self.graph.inputs)
     _outputs = property(lambda self: self.graph.outputs)
     _blob_loss_weights = property(lambda self: self.graph.loss_weights)
+
+
+def _misfit(kind: str, name: str, blob: Blob, array: np.ndarray) -> ValueError:
+    return ValueError(f"{kind} '{name}' has shape {blob.shape}, got an array of shape {np.shape(array)}")

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from caffe_compat.errors import DataError
     from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.fast_rcnn.detect import Detector
+    from caffe_compat.fast_rcnn.detector import PhotoDetector
+    from caffe_compat.fast_rcnn.single_shot import SingleShotDetector
+    from caffe_compat.net import Net
 
 DESCRIPTION = """\
-Find objects in photos with a Fast R-CNN test net (inputs data and rois) or a Faster R-CNN one (inputs data and
-im_info, proposes boxes itself), and print their classes, scores and boxes (x1 y1 x2 y2 in pixels from 0, both corners
-inside).
+Find objects in photos, and print their classes, scores and boxes (x1 y1 x2 y2 in pixels from 0, both corners inside).
+The net is a test net of Fast R-CNN (inputs data and rois) or Faster R-CNN (inputs data and im_info, proposes boxes
+itself), or one of SSD or YOLO (its input is a photo, its last layer a DetectionOutput, YoloDetectionOutput or
+Yolov3DetectionOutput).
 
 The classes are those of --classes, or those that the net was trained on (F.classes.txt, beside F.caffemodel).
 
@@ -31,7 +35,8 @@ examples:
   caffe-compat detect test.prototxt --weights F.caffemodel dog.jpg --draw found
   caffe-compat detect test.prototxt --weights F.caffemodel photos/ --threshold 0.1 --output f.json
   caffe-compat detect test.prototxt --weights F.caffemodel photos/ --classes bolt,gear
-  caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600)'"""
+  caffe-compat detect test.prototxt --weights F.caffemodel '*.jpg' --set TEST.SCALES '(480, 600)'
+  caffe-compat detect ssd_deploy.prototxt --weights F.caffemodel photos/ --mean 104,117,123"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -42,11 +47,13 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_detect)
-    result.add_argument("net", metavar="NET", help="a test.prototxt of Fast or Faster R-CNN")
+    result.add_argument(
+        "net", metavar="NET", help="a test.prototxt of Fast or Faster R-CNN, a deploy.prototxt of SSD or YOLO"
+    )
     result.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder or a glob pattern")
     options.add_weights(result, required=True)
     options.add_classes(result, "those beside the weights (F.classes.txt), or VOC's")
-    options.add_detector(result, threshold=0.8)
+    options.add_detector(result, threshold=0.8, single_shot=0.5)
     output = result.add_argument_group("output")
     output.add_argument("--output", metavar="F.json", help="write the detections in COCO's result format")
     output.add_argument(
@@ -55,22 +62,66 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_output(output)
 
 
-def make_detector(args: argparse.Namespace, cfg: Config, quiet: bool) -> Detector:
+def make_detector(args: argparse.Namespace, quiet: bool) -> PhotoDetector:
     """The net with its weights, and how it is used; prints which params were loaded unless quiet."""
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.detect import Detector
+    from caffe_compat.fast_rcnn.single_shot import detection_layer
 
+    console.set_computing(args)
+    console.import_from_here()
+    cfg = configuration.read(args)
+    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
+    single_shot = detection_layer(net) is not None
+    _settle(args, single_shot)
+    detector = _single_shot(args, net, quiet) if single_shot else _fast_rcnn(args, net, cfg)
+    show.weights(net.copy_from(args.weights), quiet)
+    return detector
+
+
+OF_SINGLE_SHOT = ("mean", "scale", "swap", "letterbox")
+OF_FAST_RCNN = ("proposals", "stages", "nms_rule", "cfg", "set")
+
+
+def _settle(args: argparse.Namespace, single_shot: bool) -> None:
+    """Give what is not said the default of nets of this kind. Raises CaffeCompatError for what does not go with it."""
+    from caffe_compat.errors import CaffeCompatError
+
+    for name in OF_FAST_RCNN if single_shot else OF_SINGLE_SHOT:
+        if getattr(args, name) not in (None, False, []):
+            kinds = ("Fast R-CNN", "SSD or YOLO") if single_shot else ("SSD and YOLO", "Fast R-CNN")
+            raise CaffeCompatError(
+                f"--{name.replace('_', '-')} is for {kinds[0]} nets, and this is one of {kinds[1]}"
+                + ("" if single_shot else ", whose mean is --set PIXEL_MEANS"),
+                file=args.net,
+            )
+    if args.threshold is None:
+        args.threshold = args.thresholds[single_shot]
+    if args.max_per_image is None:
+        args.max_per_image = 0 if single_shot else 100
+    args.stages = 1 if args.stages is None else args.stages
+    args.nms_rule = args.nms_rule or "gpu"
     if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
         raise CaffeCompatError(
             "--stages is 1 or more, --max-per-image 0 or more, --threshold from 0 to below 1"
         )
-    console.set_computing(args)
-    console.import_from_here()
-    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
-    detector = Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
-    show.weights(net.copy_from(args.weights), quiet)
+
+
+def _fast_rcnn(args: argparse.Namespace, net: Net, cfg: Config) -> Detector:
+    from caffe_compat.fast_rcnn.detect import Detector
+
+    return Detector(net, cfg, args.threshold, args.max_per_image, args.nms_rule, args.stages)
+
+
+def _single_shot(args: argparse.Namespace, net: Net, quiet: bool) -> SingleShotDetector:
+    """Says how photos are fed to the net, unless quiet."""
+    from caffe_compat.cli import photos, show
+    from caffe_compat.fast_rcnn.single_shot import SingleShotDetector
+
+    preprocessing, whose = photos.preprocessing_of(args, net)
+    detector = SingleShotDetector(net, preprocessing, args.threshold, args.max_per_image)
+    if not quiet:
+        show.notes([photos.detector_told(detector, whose)])
     return detector
 
 
@@ -86,7 +137,7 @@ def _detect(args: argparse.Namespace) -> None:
 
     paths = photo_paths(args.photos)
     _check_places(args, paths)
-    detector = make_detector(args, configuration.read(args), quiet)
+    detector = make_detector(args, quiet)
     classes = net_classes(args, detector.num_classes)
     with check_finite.checking(args, detector.net):
         results, errors = _run(args, detector, classes, paths, quiet)
@@ -120,7 +171,7 @@ def _check_places(args: argparse.Namespace, paths: list[str]) -> None:
 
 
 def _run(
-    args: argparse.Namespace, detector: Detector, classes: Sequence[str], paths: list[str], quiet: bool
+    args: argparse.Namespace, detector: PhotoDetector, classes: Sequence[str], paths: list[str], quiet: bool
 ) -> tuple[list[dict], list[DataError]]:
     from caffe_compat.errors import DataError
     from caffe_compat.fast_rcnn.draw import draw, write_photo
@@ -128,18 +179,18 @@ def _run(
 
     results, errors = [], []
     with console.progress(len(paths), quiet) as bar:
-        photos = read_ahead(paths, args.proposals, has_rpn=detector.has_rpn)
+        photos = read_ahead(paths, args.proposals, takes_proposals=detector.takes_proposals)
         for path, photo in zip(paths, photos, strict=True):
             if isinstance(photo, DataError):
                 errors.append(photo)
                 print(f"{photo.file}: error: {photo.message}", file=sys.stderr)
             else:
                 found = detector(photo.image, photo.proposals)
-                searched = {} if detector.has_rpn else {"proposals": photo.seconds}
+                searched = {"proposals": photo.seconds} if detector.takes_proposals else {}
                 results.append(
                     {
                         "photo": path,
-                        "proposals": detector.proposals,
+                        **({} if detector.proposals is None else {"proposals": detector.proposals}),
                         "seconds": {**searched, **detector.seconds},
                         "found": found,
                     }
@@ -197,14 +248,14 @@ def _print(args: argparse.Namespace, classes: Sequence[str], results: list[dict]
         out.print(table)
     if args.quiet or not results:
         return
-    rois = sum(one["proposals"] for one in results) / len(results)
+    rois = ""
+    if "proposals" in results[0]:
+        rois = f", {sum(one['proposals'] for one in results) / len(results):.0f} proposals and"
     mean = {
         stage: sum(one["seconds"][stage] for one in results) / len(results) for stage in results[0]["seconds"]
     }
     times = ", ".join(f"{stage} {1000 * seconds:.0f} ms" for stage, seconds in mean.items())
-    out.print(
-        f"{len(results)} photo(s), {rois:.0f} proposals and on average {times}", markup=False, soft_wrap=True
-    )
+    out.print(f"{len(results)} photo(s){rois or ','} on average {times}", markup=False, soft_wrap=True)
     for name in (args.output, args.draw):
         if name:
             out.print(f"wrote {name}", markup=False, soft_wrap=True)

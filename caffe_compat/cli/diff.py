@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console, html, options
+from caffe_compat.cli.phases import phase
 
 if TYPE_CHECKING:
     import caffe_compat as caffe
@@ -52,7 +53,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_inputs(result, told="those of the recording, or noise")
     result.add_argument("--tolerance", type=_tolerance, default=1e-4, metavar="X", help=TOLERANCE)
     result.add_argument("--all", action="store_true", help="go on after the first difference")
-    options.add_phase(result, default=None, told="the reference's, or train")
+    options.add_phase(result, told=f"the reference's, else {options.USUAL_PHASE}")
     options.add_state(result)
     options.add_seed(result, told="the reference's, or 0")
     options.add_meaning(result)
@@ -129,8 +130,9 @@ def _reference(args: argparse.Namespace) -> Reference:
     return record_net(net, own_inputs(net, args.inputs, seed), seed)
 
 
-def _net(args: argparse.Namespace, file: str, phase: str, seed: int, engine: str = "") -> caffe.Net:
-    """A net of which each layer can be run by itself, on the reference's bottoms."""
+def _net(args: argparse.Namespace, file: str, recorded: str, seed: int, engine: str = "") -> caffe.Net:
+    """A net of which each layer can be run by itself, on the reference's bottoms; in the phase that is said, or was
+    `recorded`."""
     import numpy as np
 
     import caffe_compat as caffe
@@ -139,7 +141,7 @@ def _net(args: argparse.Namespace, file: str, phase: str, seed: int, engine: str
     np.random.seed(seed)
     net = caffe.Net(
         file,
-        phase=caffe.TEST if (args.phase or phase.lower()) == "test" else caffe.TRAIN,
+        phase=phase(file, args.phase or recorded, args.level, args.stage),
         level=args.level,
         stages=args.stage,
         propagate_down=args.propagate_down,

@@ -6,11 +6,10 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, configuration, console, options
+from caffe_compat.cli import check_finite, console, options
 from caffe_compat.cli.detect import make_detector
 from caffe_compat.text import finite
 
@@ -43,13 +42,13 @@ HELP: dict[str, Any] = {
 def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_evaluate)
-    result.add_argument("net", metavar="NET", nargs="?", help="a test.prototxt of Fast or Faster R-CNN")
+    result.add_argument("net", metavar="NET", nargs="?", help="a net as detect takes it")
     options.add_weights(result)
     result.add_argument(
         "--detections", metavar="FILE", help="evaluate what an earlier run found, or detect --output wrote"
     )
     options.add_dataset(result.add_argument_group("data"), image_set="test")
-    options.add_detector(result, threshold=0.05)
+    options.add_detector(result, threshold=0.05, single_shot=0)
     output = result.add_argument_group("output")
     output.add_argument(
         "--output",
@@ -130,25 +129,18 @@ def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool) 
     from caffe_compat.fast_rcnn.dataset import class_counts
     from caffe_compat.fast_rcnn.detections import DetectionsFile, check_classes, detect_all, digest
 
-    cfg = configuration.read(args)
-    detector = make_detector(args, cfg, quiet)
+    detector = make_detector(args, quiet)
     check_classes(detector.num_classes, dataset)
     with console.progress(len(dataset.image_ids), quiet) as bar:
         class_counts(dataset, bar)  # whatever is wrong with an annotation is said before the work
-    searched = "RPN" if detector.has_rpn else "selective search"
+    searched = "selective search" if detector.takes_proposals else "RPN"
     run = {
         "net": digest(args.net),
         "weights": digest(args.weights),
         "photos": str(dataset.photo(dataset.image_ids[0]).resolve().parent),
         "classes": list(dataset.classes[1:]),
         "proposals": digest(args.proposals) if args.proposals else searched,
-        "configuration": json.loads(
-            json.dumps([asdict(cfg.TEST), cfg.DEDUP_BOXES, cfg.PIXEL_MEANS])  # tuples become lists
-        ),
-        "threshold": args.threshold,
-        "max-per-image": args.max_per_image,
-        "stages": args.stages,
-        "nms-rule": args.nms_rule,
+        **detector.settings,
     }
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console, options
+from caffe_compat.cli.phases import phase
 from caffe_compat.text import dims
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ def make_net(args: argparse.Namespace) -> Net:
     import caffe_compat as caffe
 
     console.import_from_here()
-    phase = caffe.TEST if args.phase == "test" else caffe.TRAIN
     return caffe.Net(
         args.net,
-        phase,
+        phase(args.net, args.phase, args.level, args.stage),
         args.level,
         args.stage,
         propagate_down=args.propagate_down,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from caffe_compat.cli import (
     check_data,
+    classify,
     compress,
     console,
     detect,
@@ -38,6 +39,7 @@ from caffe_compat.version import __version__
 
 COMMANDS = {  # in the order of the help
     "run": (run_prototxt, "run a net, forward and backward (also: run-prototxt)"),
+    "classify": (classify, "say of what class photos are"),
     "detect": (detect, "find objects in photos"),
     "evaluate": (evaluate, "find objects in a data set, and how well"),
     "compress": (compress, "make fc6 and fc7 of a net thin"),

@@ -32,9 +32,12 @@ def add_weights(result: Any, required: bool = False, told: str = "") -> None:
     result.add_argument("--weights", metavar="F", required=required, help=help)
 
 
-def add_phase(result: Any, default: str | None = "train", told: str = "train") -> None:
-    """Add --phase. told: what stands for it, in words."""
-    result.add_argument("--phase", choices=["train", "test"], default=default, help=f"default: {told}")
+USUAL_PHASE = "train where the net has a loss, else test"  # as phases.phase has it
+
+
+def add_phase(result: Any, told: str = USUAL_PHASE) -> None:
+    """Add --phase, which `phases.phase` reads. told: what stands for it, in words."""
+    result.add_argument("--phase", choices=["train", "test"], help=f"default: {told}")
 
 
 def add_state(result: Any) -> None:
@@ -201,6 +204,42 @@ def add_proposals(result: Any) -> None:
     )
 
 
+def add_photo(result: Any) -> None:
+    """Add --photo, of nets with one image for their input, with --mean, --scale and --swap."""
+    help = "a photo, a folder or a glob pattern; may be repeated"
+    result.add_argument("--photo", action="append", default=[], metavar="F", help=help)
+    add_preprocessing(result, told="none; of SSD and YOLO nets as their kind has it")
+
+
+def add_preprocessing(result: Any, told: str = "none") -> None:
+    """Add --mean, --scale and --swap, of photos.py. told: what stands for the first, in words."""
+    result.add_argument(
+        "--mean",
+        metavar="M",
+        help="what to subtract from the pixels, which go from 0 to 255: one number, one a channel in the net's order "
+        f"(104,117,123), a .npy or a .binaryproto; default: {told}",
+    )
+    result.add_argument(
+        "--scale", type=float, metavar="X", help="what to multiply by then, as the scale of transform_param"
+    )
+    result.add_argument(
+        "--swap",
+        type=_swap,
+        metavar="2,1,0",
+        help="which of red, green, blue the net's channels are; default: 2,1,0, blue first, as Caffe's nets have them",
+    )
+
+
+def _swap(text: str) -> tuple[int, ...]:
+    try:
+        order = tuple(int(word) for word in text.split(","))
+    except ValueError:
+        order = ()
+    if sorted(order) != [0, 1, 2]:
+        raise argparse.ArgumentTypeError("must be 0, 1 and 2 in some order, such as 2,1,0")
+    return order
+
+
 def add_configuration(result: Any) -> None:
     """Add --cfg and --set; `configuration.read` reads them."""
     result.add_argument(
@@ -234,37 +273,46 @@ def add_training(result: Any) -> None:
     )
 
 
-def add_detector(result: Any, threshold: float) -> None:
-    """Add how objects are found, with this least score for a default."""
+def add_detector(result: Any, threshold: float, single_shot: float) -> None:
+    """Add how objects are found, with these least scores for defaults, of Fast R-CNN and of SSD and YOLO nets."""
     add_dialect(result)
     result.add_argument(
         "--threshold",
         type=float,
-        default=threshold,
         metavar="P",
-        help=f"least score, default: {threshold:g}",
+        help=f"least score, default: {threshold:g}; of SSD and YOLO nets {single_shot:g}",
     )
-    add_proposals(result)
+    result.set_defaults(thresholds=(threshold, single_shot))
     result.add_argument(
-        "--max-per-image", type=int, default=100, metavar="N", help="most detections, default: 100; 0: all"
+        "--max-per-image",
+        type=int,
+        metavar="N",
+        help="most detections, 0: all; default: 100, of SSD and YOLO nets all that their last layer keeps",
     )
+    add_check_finite(result)
+    add_computing(result)
+    photo = result.add_argument_group("of SSD and YOLO nets")
+    add_preprocessing(photo, told="with --scale as the net's kind has it, which is said")
+    photo.add_argument(
+        "--letterbox",
+        action="store_true",
+        help="keep the photo's aspect, between grey borders, as darknet does; default: stretched to the input",
+    )
+    result = result.add_argument_group("of Fast R-CNN nets")
+    add_proposals(result)
     result.add_argument(
         "--stages",
         type=int,
-        default=1,
         metavar="N",
         help="how often boxes are moved and scored; with 2, the boxes found go through the net again, and all vote",
     )
     result.add_argument(
         "--nms-rule",
         choices=["gpu", "cpu"],
-        default="gpu",
         help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
         "also where it is equal (cpu)",
     )
     add_configuration(result)
-    add_check_finite(result)
-    add_computing(result)
 
 
 # ---- output ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, console, html, options
+from caffe_compat.cli import check_finite, console, html, options, photos
 from caffe_compat.cli.parser import Parser, positive
+from caffe_compat.cli.phases import phase
 from caffe_compat.version import __version__
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ DESCRIPTION = """\
 Run a Caffe net, forward and backward, on the CPU, and print for each layer its shapes, its time and whether
 gradient flows through it (and if not, why not), then the losses. Given a solver, train its net.
 
-A net with a RoI data layer takes its data from --devkit, --data, --photo or --inputs; without, from a drawn sample."""
+A net with a RoI data layer takes its data from --devkit, --data, --photo (one an iteration) or --inputs; without, from
+a drawn sample. A net with Input layers takes --inputs; one with a single image for its input --photo too, all as one
+batch, made as by caffe-compat classify; without, noise."""
 
 EXAMPLES = """\
 examples:
   run-prototxt train.prototxt --devkit VOCdevkit2007 --weights VGG_CNN_M_1024.v2.caffemodel
   run-prototxt train.prototxt --photo dog.jpg --iterations 3 --seed 1
   run-prototxt deploy.prototxt --phase test --inputs inputs.npz --dump blobs.npz --json
+  run-prototxt deploy.prototxt --weights F.caffemodel --photo photos/ --mean 104,117,123
   run-prototxt train.prototxt --photo dog.jpg --html page.html
   run-prototxt solver.prototxt --cfg fast_rcnn_ohem.yml --devkit VOCdevkit2007 --metrics loss.csv
   run-prototxt solver.prototxt --devkit VOCdevkit2007 --resume vgg_iter_10000.solverstate
@@ -58,9 +62,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_state(result)
     options.add_run(result)
     net = result.add_argument_group("of a net")
-    options.add_phase(net, None, "train where the net has a loss, else test")
+    options.add_phase(net)
     net.add_argument("--dump", metavar="OUT.npz", help="write all blobs, params and gradients there")
-    net.add_argument("--photo", action="append", default=[], metavar="F", help="a photo; may be repeated")
+    options.add_photo(net)
     solver = result.add_argument_group("of a solver")
     solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
     options.add_training(solver)
@@ -70,7 +74,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_output(output)
 
 
-OF_A_NET = ("dump", "photo")
+OF_A_NET = ("dump", "photo", *photos.OPTIONS)
 OF_A_SOLVER = ("resume", "metrics", "plot", "cfg", "set", "proposals", "skip_bad_images")
 
 
@@ -85,6 +89,9 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
         if getattr(args, name):
             option, kind = name.replace("_", "-"), ("net", "solver") if is_solver else ("solver", "net")
             raise CaffeCompatError(f"--{option} is for a {kind[0]}, and this is a {kind[1]}", file=args.net)
+    for name in photos.OPTIONS:
+        if getattr(args, name) is not None and not args.photo:
+            raise CaffeCompatError(f"--{name} goes with --photo")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,24 +119,6 @@ def _run(args: argparse.Namespace) -> None:
             _run_net(args, verbose)
 
 
-def _net(args: argparse.Namespace) -> Net:
-    """The net, in the phase that was asked for: else TRAIN where it has a loss there, and TEST where it has none."""
-    from caffe_compat.graph import has_loss, with_state
-    from caffe_compat.net import Net
-    from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN
-    from caffe_compat.prototxt.reader import read_net
-
-    param, source = read_net(args.net)
-    in_train = with_state(param, TRAIN, args.level, args.stage)
-    train = args.phase == "train" or (args.phase is None and has_loss(in_train))
-    return Net.from_param(
-        in_train if train else with_state(param, TEST, args.level, args.stage),
-        source,
-        args.propagate_down,
-        dialect=args.dialect,
-    )
-
-
 def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import numpy as np
 
@@ -146,7 +135,14 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     if args.seed is not None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
-    net = _net(args)
+    net = caffe.Net(
+        args.net,
+        phase(args.net, args.phase, args.level, args.stage),
+        args.level,
+        args.stage,
+        propagate_down=args.propagate_down,
+        dialect=args.dialect,
+    )
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     dataset = open_dataset(args, trained_classes(args.weights))
@@ -187,15 +183,28 @@ def _classes(net: Net, args: argparse.Namespace) -> Sequence[str]:
 
 def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[str]:
     """Feed the net from where the arguments say; returns lines that tell what it got."""
+    from caffe_compat.errors import CaffeCompatError
     from caffe_compat.fast_rcnn import feed
+    from caffe_compat.fast_rcnn.images import photo_paths
 
     if args.inputs:
         return feed.feed_inputs(net, args.inputs)
-    if dataset or args.photo:
+    paths = photo_paths(args.photo)
+    if paths and not feed.takes_rois(net):
+        photo_input = photos.PhotoInput(args, net)
+        feed.set_inputs(net, {photo_input.name: photo_input.read(paths)})
+        return [f"data: {len(paths)} photo(s) in one batch", photo_input.told]
+    if dataset or paths:
+        for name in photos.OPTIONS:
+            if getattr(args, name) is not None:
+                raise CaffeCompatError(
+                    f"--{name} is for nets with one image for their input; of Fast R-CNN nets the configuration has it",
+                    file=args.net,
+                )
         with console.progress(0, args.quiet or args.json) as bar:  # the first search takes a second a photo
             if dataset:
                 return feed.feed_dataset(net, dataset, args.iterations or 1, bar)
-            return feed.feed_photos(net, args.photo, bar)
+            return feed.feed_photos(net, paths, bar)
     return feed.feed_sample(net, args.seed or 0)
 
 

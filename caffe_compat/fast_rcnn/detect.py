@@ -10,10 +10,13 @@ abhi2610/ohem and of py-faster-rcnn.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -63,14 +66,29 @@ class Detector:
         self.net, self.cfg, self.thresh, self.max_per_image = net, cfg, thresh, max_per_image
         self.nms_rule, self.stages = nms_rule, stages
         self.seconds = {"pyramid": 0.0, "net": 0.0, "boxes": 0.0, "nms": 0.0}
-        self.proposals = 0
+        self.proposals: int | None = 0
         self.has_rpn = set(net.inputs) == RPN_INPUTS
+        self.takes_proposals = not self.has_rpn
         _check(self)
 
     @property
     def num_classes(self) -> int:
         """The number of classes of the net, with the background."""
         return self.net.blobs["cls_prob"].shape[1]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that the detections depend on besides net, photo and proposals, as JSON."""
+        cfg = self.cfg
+        return {
+            "configuration": json.loads(
+                json.dumps([asdict(cfg.TEST), cfg.DEDUP_BOXES, cfg.PIXEL_MEANS])  # tuples become lists
+            ),
+            "threshold": self.thresh,
+            "max-per-image": self.max_per_image,
+            "stages": self.stages,
+            "nms-rule": self.nms_rule,
+        }
 
     def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None) -> np.ndarray:
         """The detections in a photo (height x width x 3 uint8, BGR) with proposals (R x 4 pixels; None with an RPN).
@@ -231,7 +249,8 @@ def _check(detector: Detector) -> None:
         raise DataError(
             f"detection takes a Fast R-CNN test net, with the inputs data and rois, or data and im_info, and the blobs "
             f"{', '.join(sorted(needed))}; this one's inputs are {', '.join(net.inputs) or 'none'} and its outputs "
-            f"{', '.join(net.outputs)}: use the test.prototxt"
+            f"{', '.join(net.outputs)}: use the test.prototxt (of SSD and YOLO the deploy.prototxt, with the layer "
+            "that writes detections)"
         )
     shapes = net.blobs["cls_prob"].shape, net.blobs["bbox_pred"].shape if cfg.TEST.BBOX_REG else ()
     if shapes[1] and shapes[1][1] != 4 * shapes[0][1]:

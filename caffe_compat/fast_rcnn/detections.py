@@ -21,7 +21,7 @@ from caffe_compat.fast_rcnn.classes import BACKGROUND
 from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset
-from caffe_compat.fast_rcnn.detect import Detector
+from caffe_compat.fast_rcnn.detector import PhotoDetector
 from caffe_compat.fast_rcnn.nms import CLASS, SCORE
 from caffe_compat.fast_rcnn.read_ahead import read_ahead
 from caffe_compat.files import check_writable, replacing
@@ -68,7 +68,7 @@ class DetectionsFile:
 
 
 def detect_all(
-    detector: Detector,
+    detector: PhotoDetector,
     dataset: Dataset,
     file: DetectionsFile,
     proposals: str | os.PathLike[str] | None = None,
@@ -83,7 +83,7 @@ def detect_all(
     check_classes(detector.num_classes, dataset)
     todo = [image_id for image_id in dataset.image_ids if image_id not in file.found]
     paths = [str(dataset.photo(image_id)) for image_id in todo]
-    photos = read_ahead(paths, proposals, todo, dataset.image_ids, detector.has_rpn)
+    photos = read_ahead(paths, proposals, todo, dataset.image_ids, detector.takes_proposals)
     for image_id, photo in zip(todo, photos, strict=True):
         if isinstance(photo, DataError):
             raise photo

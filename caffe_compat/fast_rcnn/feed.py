@@ -38,7 +38,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     read, and for an array that is missing, unknown, of the wrong rank or not finite.
     """
     arrays = _read(path)
-    wanted = inputs = _inputs(net)
+    wanted = inputs = input_names(net)
     layer = data_layer(net)
     if layer is not None:
         wanted = [*inputs, *layer.names]
@@ -50,7 +50,7 @@ def feed_inputs(net: Net, path: str) -> list[str]:
     if layer is not None:
         layer.set_blobs([{name: arrays[name] for name in layer.names}])
     try:
-        _set_inputs(net, {name: arrays[name] for name in inputs})
+        set_inputs(net, {name: arrays[name] for name in inputs})
     except DataError as error:
         raise error.at(path) from None
     return [f"data: {len(arrays)} arrays of {path}"]
@@ -115,8 +115,7 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     Inputs that take no gradient (labels) get zeros. Returns lines that say what was fed; none where the net needs no
     data.
     """
-    layer = data_layer(net)
-    if layer is not None or set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
+    if takes_rois(net):
         plain = {} if mines(net) else {"rois": 64, "images": 2}
         sample = synthetic_sample(_num_classes(net), seed, **({"has_rpn": True} if proposes(net) else plain))
         _serve(net, [sample])
@@ -125,7 +124,7 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
         ]
     labels = _gradient_free(net)
     rng = np.random.RandomState(seed)
-    inputs = _inputs(net)
+    inputs = input_names(net)
     for name in inputs:
         blob = net.blobs[name]
         blob.data[...] = 0 if name in labels else rng.standard_normal(blob.shape)
@@ -135,7 +134,7 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     )
 
 
-def _inputs(net: Net) -> list[str]:
+def input_names(net: Net) -> list[str]:
     """The inputs of a net, and the data of its MemoryData layers, which wait for arrays too."""
     waiting = [node.tops[0] for node in net.graph.nodes if node.param.type == "MemoryData"]
     return [*net.inputs, *(net.blob_names[i] for i in waiting)]
@@ -214,7 +213,7 @@ def _serve(net: Net, samples: Sequence[Blobs]) -> None:
         layer.set_blobs(samples)
     elif set(net.inputs) in (ROI_INPUTS, RPN_INPUTS):
         blobs = samples[0]
-        _set_inputs(net, {name: blobs[name] for name in net.inputs})
+        set_inputs(net, {name: blobs[name] for name in net.inputs})
     else:
         raise DataError(
             f"photos go to a net with a RoI data layer or with the inputs data and rois, or data and im_info; this "
@@ -232,11 +231,17 @@ def _feed_photo_without_rois(net: Net, paths: Sequence[str], on_photo: OnPhoto) 
     data, (scale,) = image_blob(
         [read_photo(paths[0])], cfg.TEST.SCALES[:1], cfg.TEST.MAX_SIZE, cfg.PIXEL_MEANS
     )
-    _set_inputs(net, {"data": data, "im_info": im_info(data, scale)})
+    set_inputs(net, {"data": data, "im_info": im_info(data, scale)})
     return [f"data: {paths[0]}; the net proposes the RoIs"]
 
 
-def _set_inputs(net: Net, arrays: Blobs) -> None:
+def takes_rois(net: Net) -> bool:
+    """Whether photos reach the net with RoIs, or an image's size: one of Fast or Faster R-CNN."""
+    return data_layer(net) is not None or set(net.inputs) in (ROI_INPUTS, RPN_INPUTS)
+
+
+def set_inputs(net: Net, arrays: Blobs) -> None:
+    """Write arrays into inputs, by name; these take the arrays' shapes. Raises DataError for other numbers of axes."""
     for name, array in arrays.items():
         blob = net.blobs[name]
         if len(array.shape) != len(blob.shape):

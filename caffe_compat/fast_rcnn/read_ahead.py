@@ -30,16 +30,16 @@ def read_ahead(
     proposals: str | os.PathLike[str] | None = None,
     names: Sequence[str] | None = None,
     image_ids: Sequence[str] | None = None,
-    has_rpn: bool = False,
+    takes_proposals: bool = True,
 ) -> Iterator[ReadPhoto | DataError]:
     """The photos in their order; in place of one that cannot be read, the error.
 
     A thread reads the next photo, since most of the time goes into OpenCV's search. proposals: a file, see
     proposals.proposals_from. names: the photos' image ids; default: their file names without the suffix. image_ids: the
-    ids of all images of a .mat file that does not name them. has_rpn: the net proposes boxes, so nothing is searched.
-    Raises DataError where the file cannot be read, or is given with has_rpn.
+    ids of all images of a .mat file that does not name them. takes_proposals: false where the net proposes boxes
+    itself, so that nothing is searched. Raises DataError where the file cannot be read, or is given to such a net.
     """
-    if has_rpn and proposals is not None:
+    if not takes_proposals and proposals is not None:
         raise DataError("the net proposes boxes itself; leave these proposals out", file=str(proposals))
     names = [Path(path).stem for path in paths] if names is None else names
     find = proposals_from(proposals, names if image_ids is None else image_ids)
@@ -47,7 +47,7 @@ def read_ahead(
     def read(path: str, name: str) -> ReadPhoto | DataError:
         try:
             image = read_photo(path)
-            if has_rpn:
+            if not takes_proposals:
                 return ReadPhoto(image, None, 0.0)
             start = time.perf_counter()
             boxes = np.asarray(find(name, image), np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.layers.base import TEST
 from caffe_compat.net import Net
-from caffe_compat.pycaffe import io
+from caffe_compat.pycaffe.image_input import check_image_input, image_transformer, predict
 
 
 class Classifier(Net):
@@ -30,6 +30,7 @@ class Classifier(Net):
         channel_swap: Sequence[int] | None = None,
     ):
         super().__init__(model_file, TEST, weights=pretrained_file)
+        check_image_input(self)
         self.transformer = image_transformer(self, mean, input_scale, raw_scale, channel_swap)
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims: Sequence[int] | np.ndarray = self.crop_dims if image_dims is None else image_dims
@@ -38,40 +39,9 @@ class Classifier(Net):
         """N x classes, for N images (height x width x channels each, of any sizes).
 
         oversample: the mean over 10 crops (`io.oversample`); else the crop in the centre alone.
+        Raises ValueError where `inputs` is no list of images, for other numbers of channels than the net's input has,
+        and where image_dims is smaller than the input.
         """
-        images = np.stack([io.resize_image(image, self.image_dims) for image in inputs])
-        if oversample:
-            images = io.oversample(images, self.crop_dims)
-        else:
-            (y, x), (height, width) = self._centre(), self.crop_dims
-            images = images[:, y : y + height, x : x + width]
-        name = self.inputs[0]
-        data = np.stack([self.transformer.preprocess(name, image) for image in images])
-        scores = self.forward_all(None, **{name: data})[self.outputs[0]]
-        return scores.reshape(len(inputs), 10, -1).mean(1) if oversample else scores
-
-    def _centre(self) -> tuple[int, int]:
-        y, x = ((np.array(self.image_dims) - self.crop_dims) / 2).astype(int)
-        return y, x
-
-
-def image_transformer(
-    net: Net,
-    mean: np.ndarray | None,
-    input_scale: float | None,
-    raw_scale: float | None,
-    channel_swap: Sequence[int] | None,
-) -> io.Transformer:
-    """Of images to the first input of a net."""
-    name = net.inputs[0]
-    transformer = io.Transformer({name: net.blobs[name].shape})
-    transformer.set_transpose(name, (2, 0, 1))
-    if mean is not None:
-        transformer.set_mean(name, mean)
-    if input_scale is not None:
-        transformer.set_input_scale(name, input_scale)
-    if raw_scale is not None:
-        transformer.set_raw_scale(name, raw_scale)
-    if channel_swap is not None:
-        transformer.set_channel_swap(name, channel_swap)
-    return transformer
+        return predict(
+            self, self.transformer, inputs, self.image_dims, self.crop_dims, self.outputs[0], oversample
+        )

@@ -13,7 +13,7 @@ import numpy as np
 from caffe_compat.layers.base import TEST
 from caffe_compat.net import Net
 from caffe_compat.pycaffe import io
-from caffe_compat.pycaffe.classifier import image_transformer
+from caffe_compat.pycaffe.image_input import check_image_input, image_transformer
 
 
 class Detector(Net):
@@ -35,6 +35,7 @@ class Detector(Net):
         context_pad: int | None = None,
     ):
         super().__init__(model_file, TEST, weights=pretrained_file)
+        check_image_input(self)
         self.transformer = image_transformer(self, mean, input_scale, raw_scale, channel_swap)
         self.configure_crop(context_pad)
 
@@ -44,12 +45,14 @@ class Detector(Net):
         """Classify windows (ymin, xmin, ymax, xmax) of image files.
 
         Returns one dict a window, in their order: `filename`, `window`, and `prediction`, the net's first output.
+        Raises ValueError, which names the file, for a window that is none, or is not in the image.
         """
         found, inputs = [], []
         name = self.inputs[0]
         for filename, windows in images_windows:
-            image = io.load_image(filename)
+            image = io.load_image(filename, color=self.blobs[name].channels != 1)
             for window in windows:
+                _check_window(window, image, filename)
                 inputs.append(self.transformer.preprocess(name, self.crop(image, window)))
                 found.append({"window": window, "prediction": None, "filename": filename})
         if found:
@@ -106,6 +109,12 @@ class Detector(Net):
         self.context_pad = context_pad
         if not context_pad:
             return
+        height, width = self.blobs[name].shape[2:]
+        if height != width or not 0 < 2 * context_pad < width:
+            raise ValueError(
+                f"context_pad is {context_pad} and the net's input {height} x {width}; expected a square, more than "
+                "twice as wide"
+            )
         mean = transformer.mean.get(name)
         if mean is None:
             self.crop_mean = np.zeros(self.crop_dims, np.float32)
@@ -115,6 +124,20 @@ class Detector(Net):
             self.crop_mean = self.crop_mean[:, :, np.argsort(transformer.channel_swap[name])]
         if name in transformer.raw_scale:
             self.crop_mean = self.crop_mean / transformer.raw_scale[name]
+
+
+def _check_window(window: Sequence[float], image: np.ndarray, filename: str | PathLike[str]) -> None:
+    height, width = image.shape[:2]
+    if np.shape(window) != (4,):
+        raise ValueError(
+            f"{filename}: {window} is no window; expected a list of (ymin, xmin, ymax, xmax) for each image"
+        )
+    y1, x1, y2, x2 = (int(side) for side in window)
+    if not (0 <= y1 < min(y2, height) and 0 <= x1 < min(x2, width)):
+        raise ValueError(
+            f"{filename}: the window {(y1, x1, y2, x2)} (ymin, xmin, ymax, xmax) has to begin in the image, which is "
+            f"{height} x {width}, and to end behind its beginning"
+        )
 
 
 def _round(value: float) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.prototxt.blob_proto import to_array
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, BlobProtoVector, Datum
+from caffe_compat.pycaffe.pixels import check_image, check_size, unit_image
 from caffe_compat.pycaffe.resize import align_corners, half_pixels
 
 _Dims = Sequence[int] | np.ndarray
-_GREY = np.array([0.2125, 0.7154, 0.0721])  # red green blue, as skimage's rgb2gray weighs them
 
 
 # ---- messages -------------------------------------------------------------------------------------------------
@@ -92,14 +92,7 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if image is None:
         raise DataError("this is no image that OpenCV can decode", file=str(filename))
-    if image.dtype in (np.uint8, np.uint16):
-        image = np.divide(image, 2.0 ** (8 * image.itemsize) - 1, dtype=np.float64)
-    image = image[:, :, None] if image.ndim == 2 else image[:, :, 2::-1]
-    if color and image.shape[2] == 1:
-        image = np.tile(image, (1, 1, 3))
-    elif not color and image.shape[2] == 3:
-        image = (image @ _GREY)[:, :, None]
-    return image.astype(np.float32)
+    return unit_image(image, color)
 
 
 def resize_image(im: np.ndarray, new_dims: _Dims, interp_order: int = 1) -> np.ndarray:
@@ -113,9 +106,10 @@ def resize_image(im: np.ndarray, new_dims: _Dims, interp_order: int = 1) -> np.n
     (ndimage.zoom): pixels are points, the corners stay corners. Both agree with skimage and scipy to float32
     rounding for interp_order 1.
     """
+    check_image(im, "the image")
     if interp_order not in (0, 1):
         raise ValueError(f"interp_order is 0 (nearest) or 1 (linear), not {interp_order}")
-    height, width = (int(size) for size in new_dims)
+    height, width = check_size(new_dims, "new_dims")
     if im.shape[-1] not in (1, 3):
         return align_corners(im, (height, width), interp_order).astype(np.float32)
     low, high = im.min(), im.max()
@@ -129,10 +123,22 @@ def oversample(images: Sequence[np.ndarray] | np.ndarray, crop_dims: _Dims) -> n
     """10 crops of each of N images of one size: the four corners, the centre, and these mirrored.
 
     images: height x width x channels each. crop_dims: (height, width).
-    Returns float32, 10 N x height x width x channels.
+    Returns float32, 10 N x height x width x channels. Raises ValueError for images of several sizes, or smaller than a
+    crop.
     """
+    for i, image in enumerate(images):
+        check_image(image, f"image {i} (oversample takes a list of images)")
+    if len({image.shape for image in images}) != 1:
+        shapes = ", ".join(str(image.shape) for image in images) or "none"
+        raise ValueError(
+            f"oversample takes images of one size; these are {shapes}: resize_image makes them alike"
+        )
     height, width, channels = images[0].shape
-    rows, columns = (int(size) for size in crop_dims)
+    rows, columns = check_size(crop_dims, "crop_dims")
+    if rows > height or columns > width:
+        raise ValueError(
+            f"the crop of {rows} x {columns} is larger than the images of {height} x {width}; resize them first"
+        )
     corners = [(y, x) for y in (0, height - rows) for x in (0, width - columns)]
     corners.append((int((height - rows) / 2), int((width - columns) / 2)))
     crops = np.empty((len(images), 2, 5, rows, columns, channels), np.float32)
@@ -161,8 +167,12 @@ class Transformer:
         """An image (height x width x channels) as input: a new array, float32, channels x height x width.
 
         It is, in this order: resized, transposed, its channels swapped, times raw_scale, minus mean, times input_scale.
+        Raises ValueError where it is no image, or its channels are not those of the input.
         """
         shape = self._shape(in_)
+        if in_ in self.transpose and len(shape) == 4:
+            by_channel = in_ in self.channel_swap or in_ in self.mean
+            check_image(data, "the image", shape[1] if by_channel else None)
         image = np.array(data, np.float32)
         if image.shape[:2] != shape[2:]:
             image = resize_image(image, shape[2:])
@@ -179,9 +189,19 @@ class Transformer:
         return image
 
     def deprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
-        """The image of an input: `preprocess` backwards, without the resizing, and without dims of 1."""
-        self._shape(in_)
+        """The image of an input: `preprocess` backwards, without the resizing.
+
+        data: channels x height x width, or with a batch of one. Raises ValueError for more images.
+        """
+        shape = self._shape(in_)
         image = data.copy().squeeze()
+        if len(shape) == 4 and image.ndim == 2 and shape[1] == 1:
+            image = image[None]  # one channel is one, too
+        if in_ in self.transpose and image.ndim != len(self.transpose[in_]):
+            raise ValueError(
+                f"deprocess takes one image, {' x '.join(map(str, shape[1:]))}, not an array of {data.shape}; of a "
+                "batch, give one: data[i]"
+            )
         if self.input_scale.get(in_) is not None:
             image /= self.input_scale[in_]
         if in_ in self.mean:
@@ -232,8 +252,14 @@ class Transformer:
             if mean.ndim == 2:
                 mean = mean[None]
             if mean.ndim != 3:
+                hint = ": give mean[0]" if mean.ndim == 4 and len(mean) == 1 else ""
                 raise ValueError(
-                    f"the mean has the shape {mean.shape}; it is one number a channel, or an image"
+                    f"the mean has the shape {mean.shape}; it is one number a channel, or an image{hint}"
+                )
+            if len(mean) not in (1, shape[1]):
+                hint = "; channels stand first in it" if mean.shape[2] == shape[1] else ""
+                raise ValueError(
+                    f"the mean has the shape {mean.shape}, and input '{in_}' {shape[1]} channels{hint}"
                 )
             if mean.shape != shape[1:]:
                 mean = _resize_mean(mean, shape[2:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,16 +23,24 @@ FORMATS = ("lmdb", "npz", "h5")
 
 
 def extract(
-    net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: int, form: str = "lmdb"
+    net: Net,
+    blobs: Sequence[str],
+    outputs: Sequence[str],
+    passes: int | Iterable[object],
+    form: str = "lmdb",
 ) -> list[int]:
     """Run a net forward `passes` times and write each blob to its output; returns how many items each got.
 
-    form: "lmdb", one Datum with float_data an item of the batch, its key the item's number in ten digits; "npz" or
-    "h5", one float32 array under the blob's name, all passes along axis 0. Raises GraphError for unknown blobs and
-    for inputs that nothing feeds, DataError where something cannot be written.
+    passes: their number, of a net with data layers; or what has fed the net its next batch whenever it yields. form:
+    "lmdb", one Datum with float_data an item of the batch, its key the item's number in ten digits; "npz" or "h5", one
+    float32 array under the blob's name, all passes along axis 0. Raises GraphError for unknown blobs and for inputs
+    that nothing feeds, DataError where something cannot be written.
     Source: Caffe's extract_features.
     """
     _check(net, blobs, outputs)
+    if isinstance(passes, int):
+        check_fed(net)
+        passes = range(passes)
     if form == "lmdb":
         counts = _to_databases(net, blobs, outputs, passes)
     else:
@@ -53,14 +61,15 @@ def _check(net: Net, blobs: Sequence[str], outputs: Sequence[str]) -> None:
             raise GraphError(f"there is no blob '{name}'; its blobs are {', '.join(net.blobs)}", file=file)
         if len(net.blobs[name].shape) > 4:
             raise GraphError(f"blob '{name}' has more than 4 axes, {net.blobs[name].shape}", file=file)
-    check_fed(net)
 
 
-def _to_databases(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: int) -> list[int]:
+def _to_databases(
+    net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: Iterable[object]
+) -> list[int]:
     counts = [0] * len(blobs)
     with ExitStack() as stack:
         writers = [stack.enter_context(DatabaseWriter(path)) for path in outputs]
-        for _ in range(passes):
+        for _ in passes:
             net.forward_from_to()
             for i, (name, writer) in enumerate(zip(blobs, writers, strict=True)):
                 blob = net.blobs[name]
@@ -72,12 +81,14 @@ def _to_databases(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes
     return counts
 
 
-def _to_arrays(net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: int, form: str) -> list[int]:
+def _to_arrays(
+    net: Net, blobs: Sequence[str], outputs: Sequence[str], passes: Iterable[object], form: str
+) -> list[int]:
     h5py = import_h5py() if form == "h5" else None
     for path in outputs:
         check_writable(path)
     batches: list[list[np.ndarray]] = [[] for _ in blobs]
-    for _ in range(passes):
+    for _ in passes:
         net.forward_from_to()
         for name, rows in zip(blobs, batches, strict=True):
             rows.append(np.atleast_1d(net.blobs[name].data).copy())

@@ -1,4 +1,4 @@
-"""The mean of images, pixel by pixel."""
+"""The mean of images, pixel by pixel: computed, written and read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from caffe_compat.layers.common.binaryproto import read_binaryproto
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.prototxt.writer import write_binary
 from caffe_compat.tools.file_errors import FileErrors
@@ -46,3 +47,27 @@ def write_mean(mean: np.ndarray, path: str) -> None:
     proto = BlobProto(num=1, channels=channels, height=height, width=width)
     proto.data.extend(mean.reshape(-1).tolist())
     write_binary(proto, path)
+
+
+def read_mean(path: str) -> np.ndarray:
+    """A mean from a .npy or a .binaryproto: float32, channels, or channels x height x width.
+
+    Raises DataError where the file cannot be read, or holds something else.
+    """
+    owner = FileErrors(path)
+    if path.endswith(".npy"):
+        try:
+            mean = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise owner.error(f"cannot read the mean: {reason}") from error
+    else:
+        mean = read_binaryproto(owner, path)
+    mean = np.asarray(mean)
+    if mean.ndim == 4 and len(mean) == 1:
+        mean = mean[0]
+    if mean.dtype.kind not in "fiu" or mean.ndim not in (1, 3) or not mean.size:
+        raise owner.error(
+            f"holds {mean.dtype} of the shape {mean.shape}; a mean is a number a channel, or channels x height x width"
+        )
+    return mean.astype(np.float32)

@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from caffe_compat.layers.base import Layer
+from caffe_compat.errors import ErrorFactory
 from caffe_compat.prototxt.blob_proto import to_array
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 
 
-def read_binaryproto(layer: Layer, path: str) -> np.ndarray:
+def read_binaryproto(owner: ErrorFactory, path: str) -> np.ndarray:
     """Return the array (float32, or float64 where such were written) of a file that holds one BlobProto.
 
-    Raises LayerError when the file cannot be read, is no BlobProto, or its shape and its numbers disagree.
+    Raises owner's error when the file cannot be read, is no BlobProto, or its shape and its numbers disagree.
     """
     proto = BlobProto()
     try:
         with open(path, "rb") as file:
             proto.ParseFromString(file.read())
     except OSError as error:
-        raise layer.error(f"cannot read '{path}': {error.strerror}") from error
+        raise owner.error(f"cannot read '{path}': {error.strerror}") from error
     except DecodeError as error:
-        raise layer.error(f"'{path}' is no binaryproto file (a BlobProto message)") from error
+        raise owner.error(f"'{path}' is no binaryproto file (a BlobProto message)") from error
     try:
         return to_array(proto)
     except ValueError as error:
-        raise layer.error(f"'{path}' holds {error}") from error
+        raise owner.error(f"'{path}' holds {error}") from error

@@ -40,6 +40,7 @@ class YoloDetectionOutput(Layer):
                 f"anchors; there are {len(param.biases)}"
             )
         self.anchors = anchors_of(list(param.biases[: 2 * param.num_box]), bottom[0].dtype)
+        self.classes = list(range(1, param.num_classes + 1))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         channels = self.param.num_box * (5 + self.param.num_classes)

@@ -55,6 +55,7 @@ class Yolov3DetectionOutput(Layer):
             )
         masks = [list(param.mask[i * share : i * share + param.num_box]) for i in range(groups)]
         self.anchors = [anchors[mask] for mask in masks]
+        self.classes = list(range(1, param.num_classes + 1))
         self.numbers = (9 if param.gaussian_box else 5) + param.num_classes
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

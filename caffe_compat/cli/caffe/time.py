@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from caffe_compat.cli import check_finite, console, options
-from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, help_of, say_no_gpu
+from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, comma_list, help_of, say_no_gpu
+from caffe_compat.cli.phases import phase
 
 if TYPE_CHECKING:
     from caffe_compat.tools.timing import Timing
@@ -18,7 +19,7 @@ Run a net forward and backward so many times and print the mean time of each lay
 binary (on stderr). Inputs get noise, a RoI data layer a drawn sample.""",
     """\
   caffe-compat time -model train.prototxt -iterations 10
-  caffe-compat time -model deploy.prototxt -phase TEST --table
+  caffe-compat time -model deploy.prototxt -weights F.caffemodel --table
   caffe-compat time -model train.prototxt --json""",
 )
 
@@ -27,7 +28,14 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_time)
     add_model_flags(result)
-    add_flag(result, "phase", choices=["TRAIN", "TEST"], default="TRAIN", help="default: TRAIN")
+    add_flag(
+        result,
+        "weights",
+        type=comma_list,
+        metavar="F[,F]",
+        help=".caffemodel files, or HDF5; default: fillers",
+    )
+    add_flag(result, "phase", choices=["TRAIN", "TEST"], help=f"default: {options.USUAL_PHASE}")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
     options.add_dialect(result)
     options.add_check_finite(result)
@@ -48,11 +56,13 @@ def _time(args: argparse.Namespace) -> None:
     with log(args.quiet or args.json or args.table):
         net = caffe.Net(
             args.model,
-            caffe.TRAIN if args.phase == "TRAIN" else caffe.TEST,
+            phase(args.model, args.phase, args.level, args.stage),
             args.level,
             args.stage,
             dialect=args.dialect,
         )
+        for path in args.weights or []:
+            show.weights(net.copy_from(path), args.quiet or args.json)
         notes = feed.feed_sample(net)
         if not (args.quiet or args.json):
             show.notes(notes)
