@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.config_ranges import expected
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
@@ -49,8 +50,8 @@ class TrainConfig:
     USE_FLIPPED: bool = True  # each image also mirrored
     BBOX_REG: bool = True  # minibatches have box targets and weights
     BBOX_THRESH: float = 0.5  # least overlap of a RoI with box targets
-    SNAPSHOT_ITERS: int = 10000
-    SNAPSHOT_INFIX: str = ""
+    SNAPSHOT_ITERS: int = 10000  # of a solver that has `snapshot: 0`
+    SNAPSHOT_INFIX: str = ""  # stands behind the solver's snapshot_prefix
     USE_PREFETCH: bool = False  # make minibatches in a background process
     BBOX_NORMALIZE_TARGETS: bool = True
     BBOX_INSIDE_WEIGHTS: Four = (1.0, 1.0, 1.0, 1.0)
@@ -208,7 +209,7 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
 
     Keys that are not known are set aside, with one warning that lists them. Lists stand for tuples, and whole numbers
     for fractions. Raises DataError, which names the file, where it cannot be read, is no YAML mapping, or has a value
-    of the wrong type.
+    that the key cannot have.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -236,7 +237,7 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
 def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
     """`cfg` (or the defaults) with keys and values that follow each other: TRAIN.SCALES "(480, 600)" EXP_DIR a.
 
-    Raises DataError for an unknown key, a value of the wrong type, and a key without a value.
+    Raises DataError for an unknown key, a value that the key cannot have, and a key without a value.
     """
     cfg = cfg or Config()
     if len(pairs) % 2:
@@ -286,9 +287,7 @@ class _Unknown:
 def _merge(config: Any, values: Any, under: str, aside: list[_Unknown]) -> Any:
     """The configuration with these values. Keys that it does not have are added to `aside`."""
     if not isinstance(values, Mapping):
-        raise DataError(
-            f"{under.rstrip('.') or 'the configuration'} is {values!r}; expected keys and values"
-        )
+        raise DataError(f"{under.rstrip('.') or 'the configuration'} is {values!r}; expected keys and values")
     known = {one.name: getattr(config, one.name) for one in fields(config)}
     changed = {}
     for key, value in values.items():
@@ -297,7 +296,7 @@ def _merge(config: Any, values: Any, under: str, aside: list[_Unknown]) -> Any:
         elif hasattr(known[key], "__dataclass_fields__"):
             changed[key] = _merge(known[key], value, f"{under}{key}.", aside)
         else:
-            changed[key] = _converted(value, known[key], f"{under}{key}")
+            changed[key] = _in_range(_converted(value, known[key], f"{under}{key}"), f"{under}{key}")
     return replace(config, **changed)
 
 
@@ -308,6 +307,13 @@ def _near(key: str, known: Mapping[str, Any], under: str) -> str | None:
         return under + near
     sections = (name for name, value in known.items() if hasattr(value, key))
     return next((f"{name}.{key}" for name in sections), None) if not under else None
+
+
+def _in_range(value: Any, key: str) -> Any:
+    words = expected(key, value)
+    if words:
+        raise DataError(f"the configuration key '{key}' is {value!r}; expected {words}")
+    return value
 
 
 def _converted(value: Any, default: Any, key: str) -> Any:

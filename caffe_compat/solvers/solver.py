@@ -180,11 +180,11 @@ class Solver:
         if found:
             raise self.error(*found)
         if param.snapshot:
-            self._check_snapshots()
+            self.check_snapshots()
         self.check()
 
-    def _check_snapshots(self) -> None:
-        """Raise where snapshots cannot be written: before hours of training, not after them."""
+    def check_snapshots(self) -> None:
+        """Raise SolverError where snapshots cannot be written: before hours of training, not after them."""
         if self.param.snapshot_format == SolverParameter.HDF5:
             import_h5py()
         folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
@@ -239,7 +239,7 @@ class Solver:
                 "there is no max_iter, so training would never end; add it, or call step", "max_iter"
             )
         if param.snapshot_after_train:
-            self._check_snapshots()
+            self.check_snapshots()
         if resume_file is not None:
             logger.info("Restoring previous solver status from %s", fspath(resume_file))
             self.restore(resume_file)

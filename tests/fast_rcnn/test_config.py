@@ -169,6 +169,13 @@ def test_values_on_the_command_line_are_python_literals_or_plain_text(key, text,
         ("TRAIN.SCALES", "(600, True)", "'TRAIN.SCALES' is True; expected a whole number like 600"),
         ("PIXEL_MEANS", "(1, 2)", "'PIXEL_MEANS' is (1, 2); expected 3 numbers like [102.9801, 115.9465"),
         ("EXP_DIR", "3", "'EXP_DIR' is 3; expected text like 'default'"),
+        ("TRAIN.FG_THRESH", "1.5", "'TRAIN.FG_THRESH' is 1.5; expected an overlap, from 0 to 1"),
+        ("TEST.NMS", "-0.3", "'TEST.NMS' is -0.3; expected an overlap, from 0 to 1"),
+        ("TRAIN.FG_FRACTION", "2", "'TRAIN.FG_FRACTION' is 2.0; expected a share, from 0 to 1"),
+        ("TRAIN.SCALES", "(600, 0)", "'TRAIN.SCALES' is (600, 0); expected pixels, 1 or more"),
+        ("TRAIN.IMS_PER_BATCH", "0", "'TRAIN.IMS_PER_BATCH' is 0; expected 1 or more"),
+        ("TRAIN.BBOX_NORMALIZE_STDS", "(0.1, 0.1, 0.0, 0.2)", "expected more than 0"),
+        ("RNG_SEED", "-1", "'RNG_SEED' is -1; expected a seed, from 0 to 4294967295"),
     ],
 )
 def test_values_on_the_command_line_that_do_not_fit(key, text, message):
@@ -190,6 +197,8 @@ def test_values_on_the_command_line_that_do_not_fit(key, text, message):
         ("TRAIN: {SCALES: [a]}", "'TRAIN.SCALES' is 'a'; expected a whole number like 600"),
         ("PIXEL_MEANS: [1, 2]", "'PIXEL_MEANS' is [1, 2]; expected 3 numbers like [102.9801, 115.9465"),
         ("EXP_DIR: 3", "'EXP_DIR' is 3; expected text like 'default'"),
+        ("TRAIN: {BG_THRESH_LO: .nan}", "'TRAIN.BG_THRESH_LO' is nan; expected finite numbers"),
+        ("PIXEL_MEANS: [1, .inf, 2]", "'PIXEL_MEANS' is (1.0, inf, 2.0); expected finite numbers"),
         ("TRAIN: 3", "TRAIN is 3; expected keys and values"),
         ("- 1", "the configuration is [1]; expected keys and values"),
     ],
@@ -239,12 +248,16 @@ def test_keys_that_nothing_reads_are_set_aside_with_one_warning(write):
 def test_an_unknown_key_of_the_command_line_is_refused(key, hint):
     with pytest.raises(DataError) as error:
         cfg_from_list([key, "1"])
-    assert f"there is no configuration key '{key.split('.')[0] if key[0] == 't' else key}'; {hint}" in str(error.value)
+    assert f"there is no configuration key '{key.split('.')[0] if key[0] == 't' else key}'; {hint}" in str(
+        error.value
+    )
 
 
 def test_a_key_that_stands_twice_is_told(write):
     path = write("TRAIN: {BATCH_SIZE: 64}\nTEST: {NMS: 0.4}\nTRAIN: {FG_THRESH: 0.6}")
-    with pytest.warns(UserWarning, match=rf"{path}:3: the key 'TRAIN' stands here again, and the last one counts"):
+    with pytest.warns(
+        UserWarning, match=rf"{path}:3: the key 'TRAIN' stands here again, and the last one counts"
+    ):
         cfg = cfg_from_file(path)
     assert (cfg.TRAIN.BATCH_SIZE, cfg.TRAIN.FG_THRESH, cfg.TEST.NMS) == (128, 0.6, 0.4)
 
