@@ -12,7 +12,7 @@ import numpy as np
 
 from caffe_compat import old_python
 from caffe_compat.alias import importable_as_caffe
-from caffe_compat.blob import BlobVec
+from caffe_compat.containers import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.originals import own_file
@@ -58,7 +58,8 @@ class Python(Layer):
         with importable_as_caffe():
             # pycaffe's only argument, should the class have an __init__ of its own
             layer = found(layer_param)
-        layer.type, layer.phase, layer.dtype, layer.blobs = layer_param.type, phase, dtype, BlobVec(dtype)
+        layer.type, layer.phase, layer.dtype = layer_param.type, phase, dtype
+        layer.blobs = BlobVec(dtype, layer_param.name)
         # it checks its bottoms and tops itself
         layer.bottom_count, layer.top_count, layer.in_place = cls.bottom_count, cls.top_count, cls.in_place
         return layer

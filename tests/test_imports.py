@@ -21,6 +21,7 @@ HEIGHTS = {
     "caffe_compat.text": 0,
     "caffe_compat.prototxt": 1,
     "caffe_compat.blob": 1,
+    "caffe_compat.containers": 1,
     "caffe_compat.compiling": 1,
     "caffe_compat.rng": 1,
     "caffe_compat.threads": 1,
