@@ -38,6 +38,7 @@ HEIGHTS = {
     "caffe_compat.engines": 6,
     "caffe_compat.loss_warnings": 6,
     "caffe_compat.index_names": 6,
+    "caffe_compat.nothing_learns": 6,
     "caffe_compat.solvers": 7,
     "caffe_compat.tools": 8,
     "caffe_compat.fast_rcnn": 8,

@@ -141,7 +141,7 @@ def test_files_that_cannot_be_read(folder):
         data(folder)
     (folder / "list.txt").write_bytes(b"\x89HDF\0\0\0")
     with pytest.raises(
-        LayerError, match="list.txt' is no list of HDF5 files, which is text, but a binary file"
+        LayerError, match=r"list.txt' is no list of HDF5 files, which is text, but a binary file"
     ):
         data(folder)
     (folder / "list.txt").write_text("\n")
