@@ -133,6 +133,7 @@ class Net(PycaffeNet):
             self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
             for i in range(len(self.layers)):
                 self.call_layer(i, self.layers[i].setup, self.bottoms[i], self.tops[i])
+                self._check_blobs(i)
                 self.reshape_layer(i)
             graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
@@ -148,6 +149,16 @@ class Net(PycaffeNet):
         }  # fmt: skip
         with self.located():
             self.engine: Any = engine.create(self)  # an Engine of engines/base.py, which stands above nets
+
+    def _check_blobs(self, index: int) -> None:
+        """Raise LayerError where a user's layer has something else for its params than Blobs."""
+        layer = self.layers[index]
+        wrong = [type(one).__name__ for one in layer.blobs if not isinstance(one, Blob)]
+        if wrong:
+            raise layer.error(
+                f"setup put a {wrong[0]} in the place of a Blob; write self.blobs.add_blob(*shape), and then "
+                "self.blobs[0].data[...] = array"
+            )
 
     def is_in_file(self, layer: str) -> bool:
         """Whether a layer of this name stands in the prototxt: the Split layers that a net inserts do not."""

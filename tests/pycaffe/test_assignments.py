@@ -9,6 +9,7 @@ from recordings import net_of
 
 import caffe_compat as caffe
 from caffe_compat.blob import Blob
+from caffe_compat.errors import LayerError
 
 NET = """
 input: "data" input_shape { dim: 2 dim: 3 }
@@ -127,3 +128,40 @@ def test_a_python_layer_that_replaces_its_top_is_told():
     forbidden(
         lambda: net.params["own"].__setitem__(0, ARRAY[0, :2]), "write net.params['own'][0].data[...] = array"
     )
+
+
+class WithArrays(caffe.Layer):
+    def setup(self, bottom, top):
+        self.blobs = [ARRAY]
+
+
+class WithItsOwnInit(caffe.Layer):
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            f'module: "{__name__}" layer: "WithArrays"',
+            "setup put a ndarray in the place of a Blob; write self.blobs.add_",
+        ),
+        (
+            f'module: "{__name__}" layer: "WithItsOwnInit"',
+            "do in setup what __init__ does, or let it take what Caffe gives it: (self, param)",
+        ),
+        (
+            'module: "./own/layers.py" layer: "A"',
+            "'./own/layers.py' is a file; write module: \"layers\", and put the folder",
+        ),
+        ('module: "layers.py" layer: "A"', "'layers.py' is a file; write module: \"layers\""),
+    ],
+)
+def test_a_python_layer_that_cannot_be_made_says_why(spec, message):
+    with pytest.raises(LayerError) as error:
+        net_of(
+            'input: "x" input_shape { dim: 2 dim: 3 } layer { name: "own" type: "Python" bottom: "x" top: "y" '
+            f"python_param {{ {spec} }} }}"
+        )
+    assert error.value.message.startswith("layer 'own' (Python): ") and message in error.value.message
