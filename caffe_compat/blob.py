@@ -100,7 +100,10 @@ class Blob:
 
     def reshape(self, *shape: int) -> None:
         """Set the shape. Raises CaffeCompatError when a dim is negative or there are over 2**31 - 1 elements."""
-        dims = tuple(int(dim) for dim in shape)
+        try:
+            dims = tuple(int(dim) for dim in shape)
+        except TypeError:
+            raise TypeError(f"reshape takes numbers, got {shape}; write reshape(*shape)") from None
         if any(dim < 0 for dim in dims):
             raise CaffeCompatError(f"a blob cannot have the shape {dims}: a dim is negative")
         count = math.prod(dims)
@@ -124,9 +127,27 @@ class Blob:
     def data(self) -> np.ndarray:
         return self._data.view(self._shape, self._count)
 
+    @data.setter
+    def data(self, value: np.ndarray) -> None:
+        self._check_own("data", self.data, value)
+
     @property
     def diff(self) -> np.ndarray:
         return self._diff.view(self._shape, self._count)
+
+    @diff.setter
+    def diff(self, value: np.ndarray) -> None:
+        self._check_own("diff", self.diff, value)
+
+    @staticmethod
+    def _check_own(name: str, own: np.ndarray, value: np.ndarray) -> None:
+        """Let `blob.data += x` pass, which assigns the blob's own array; else raise AttributeError, as pycaffe does."""
+        shape = np.shape(value)
+        if not isinstance(value, np.ndarray) or shape != own.shape or value.ctypes.data != own.ctypes.data:
+            other = f"blob.reshape{shape} and then " if shape not in (own.shape, ()) else ""
+            raise AttributeError(
+                f"a blob's {name} stays its own array; to change the numbers, write {other}blob.{name}[...] = array"
+            )
 
     def track(self, data: bool = True, diff: bool = True) -> None:
         """Know from now on whether somebody holds an array of the data or the diff, so that `defer_data` and
@@ -236,16 +257,3 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"Blob{self._shape}"
-
-
-class BlobVec(list):
-    """A list of blobs that a layer owns (its params): pycaffe's `add_blob`, with the layer's dtype."""
-
-    def __init__(self, dtype=np.float32):
-        super().__init__()
-        self.dtype = dtype
-
-    def add_blob(self, *shape: int) -> Blob:
-        """Append a blob of this shape, filled with zeros, and return it."""
-        self.append(Blob(shape, self.dtype))
-        return self[-1]

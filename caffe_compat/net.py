@@ -14,7 +14,8 @@ from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, plan_backward
-from caffe_compat.blob import Blob, BlobVec
+from caffe_compat.blob import Blob
+from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import Layer
@@ -28,6 +29,9 @@ from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
 
 Callback = Callable[[int], None]
+_OF_THE_FILE = (
+    "the layers of a net, and their blobs, are those of its prototxt; change it, and make another net"
+)
 
 
 class Net(PycaffeNet):
@@ -120,15 +124,16 @@ class Net(PycaffeNet):
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
             self.param = graphs.insert_splits(explicit(graphs.filter_net(param), self.dialect))
-            self.layers = [self._create(i) for i in range(len(self.param.layer))]
+            self.layers = InOrder((self._create(i) for i in range(len(self.param.layer))), _OF_THE_FILE)
             self.graph = graphs.connect(self.param, self.layers)
-            self.blob_list = [Blob() for _ in self.graph.blob_names]
-            self.bottoms = [[self.blob_list[i] for i in node.bottoms] for node in self.graph.nodes]
-            self.tops = [[self.blob_list[i] for i in node.tops] for node in self.graph.nodes]
+            self.blob_list = BlobList([Blob() for _ in self.graph.blob_names])
+            self.bottoms = self._blobs_of([node.bottoms for node in self.graph.nodes], "bottom")
+            self.tops = self._blobs_of([node.tops for node in self.graph.nodes], "top")
             self._is_python = [layer.type == "Python" for layer in self.param.layer]
             self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
             for i in range(len(self.layers)):
                 self.call_layer(i, self.layers[i].setup, self.bottoms[i], self.tops[i])
+                self._check_blobs(i)
                 self.reshape_layer(i)
             graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
             self.learnable = collect_params(self.graph, self.layers)
@@ -144,6 +149,16 @@ class Net(PycaffeNet):
         }  # fmt: skip
         with self.located():
             self.engine: Any = engine.create(self)  # an Engine of engines/base.py, which stands above nets
+
+    def _check_blobs(self, index: int) -> None:
+        """Raise LayerError where a user's layer has something else for its params than Blobs."""
+        layer = self.layers[index]
+        wrong = [type(one).__name__ for one in layer.blobs if not isinstance(one, Blob)]
+        if wrong:
+            raise layer.error(
+                f"setup put a {wrong[0]} in the place of a Blob; write self.blobs.add_blob(*shape), and then "
+                "self.blobs[0].data[...] = array"
+            )
 
     def is_in_file(self, layer: str) -> bool:
         """Whether a layer of this name stands in the prototxt: the Split layers that a net inserts do not."""
@@ -166,13 +181,26 @@ class Net(PycaffeNet):
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
 
+    def _blobs_of(self, indices: Sequence[Sequence[int]], name: str) -> InOrder[BlobList]:
+        return InOrder(
+            (BlobList([self.blob_list[i] for i in of_layer], name) for of_layer in indices), _OF_THE_FILE
+        )
+
     def _collect_names(self) -> None:
         self.layer_names = [layer.name for layer in self.param.layer]
         self.blob_names = self.graph.blob_names
-        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self.blob_names, self.blob_list, strict=True))
-        self.layer_dict = OrderedDict(zip(self.layer_names, self.layers, strict=True))
-        self.params: OrderedDict[str, BlobVec] = OrderedDict(
-            (name, layer.blobs) for name, layer in self.layer_dict.items() if layer.blobs
+        self.blobs: OrderedDict[str, Blob] = ByName(
+            zip(self.blob_names, self.blob_list, strict=True),
+            "blob",
+            "net.blobs[{key}] stays the net's; write net.blobs[{key}].data[...] = array",
+        )
+        self.layer_dict: OrderedDict[str, Layer] = ByName(
+            zip(self.layer_names, self.layers, strict=True), "layer", _OF_THE_FILE
+        )
+        self.params: OrderedDict[str, BlobVec] = ByName(
+            ((name, layer.blobs) for name, layer in self.layer_dict.items() if layer.blobs),
+            "layer with params",
+            "net.params[{key}] stays the net's; write net.params[{key}][0].data[...] = array, and so for each param",
         )
         self.inputs = [self.blob_names[i] for i in self.graph.inputs]
         self.outputs = [self.blob_names[i] for i in self.graph.outputs]
@@ -185,7 +213,11 @@ class Net(PycaffeNet):
     @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """Blob name -> loss weight (0 where the blob is no loss)."""
-        return OrderedDict(zip(self.blob_names, self.graph.loss_weights, strict=True))
+        return ByName(
+            zip(self.blob_names, self.graph.loss_weights, strict=True),
+            "blob",
+            "the loss weights are those of the prototxt; write net.blobs[{key}].diff[...] = weight",
+        )
 
     # ---- for the engine that runs the layers ------------------------------------------------------------------
     @contextmanager

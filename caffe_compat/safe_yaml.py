@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import yaml
@@ -12,7 +13,20 @@ class Loader(yaml.SafeLoader):
 
     param_str of the nets for COCO has tuples, and users' old Python layers, which called yaml.load without a
     loader, want them as such; Fast R-CNN's configuration files have them too, and take a list for the same.
+    A key that stands twice is a warning: the last one counts.
     """
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                mark = key.start_mark
+                warnings.warn(
+                    f"{mark.name}:{mark.line + 1}: the key '{key.value}' stands here again, and the last one counts",
+                    stacklevel=2,
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
     def get_single_data(self) -> Any:
         try:

@@ -18,6 +18,12 @@ def scientific(error: float) -> str:
     return "0" if error == 0 else f"{error:.1e}"
 
 
+def some(names: Sequence[str], most: int = 4) -> str:
+    """The first names, and how many more there are: 'a', 'b' and 7 more."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
 def finite(value: Any) -> Any:
     """The same dicts and lists, with None for numbers that are not finite, which JSON has not."""
     if isinstance(value, dict):

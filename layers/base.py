@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.blob import Blob, BlobVec
+from caffe_compat.blob import Blob
+from caffe_compat.containers import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.prototxt import caffe_pb2
 
@@ -59,7 +60,7 @@ class Layer:
         self.type = layer_param.type
         self.phase = phase
         self.dtype = dtype
-        self.blobs = BlobVec(dtype)
+        self.blobs = BlobVec(dtype, self.name)
         self.param_propagate_down: list[bool] = []
         self.param_str = self.param_str_ = (
             layer_param.python_param.param_str

@@ -12,7 +12,7 @@ import numpy as np
 
 from caffe_compat import old_python
 from caffe_compat.alias import importable_as_caffe
-from caffe_compat.blob import BlobVec
+from caffe_compat.containers import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.originals import own_file
@@ -56,9 +56,9 @@ class Python(Layer):
             _warn_of_own_file(layer_param)
             return found(layer_param, phase, dtype)
         with importable_as_caffe():
-            # pycaffe's only argument, should the class have an __init__ of its own
-            layer = found(layer_param)
-        layer.type, layer.phase, layer.dtype, layer.blobs = layer_param.type, phase, dtype, BlobVec(dtype)
+            layer = _made(found, layer_param)
+        layer.type, layer.phase, layer.dtype = layer_param.type, phase, dtype
+        layer.blobs = BlobVec(dtype, layer_param.name)
         # it checks its bottoms and tops itself
         layer.bottom_count, layer.top_count, layer.in_place = cls.bottom_count, cls.top_count, cls.in_place
         return layer
@@ -98,6 +98,19 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     return cls
 
 
+def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:
+    try:
+        return cls(layer_param)  # pycaffe's only argument, should the class have an __init__ of its own
+    except TypeError as error:
+        trace = error.__traceback__
+        if trace is None or trace.tb_next is not None:  # of something in the class
+            raise
+        raise _error(
+            layer_param,
+            f"{error}; do in setup what __init__ does, or let it take what Caffe gives it: (self, param)",
+        ) from error
+
+
 def _fits(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> bool:
     """Whether the layer has as many bottoms and tops as the class may have; one that names none is not in a net."""
     if not layer_param.bottom and not layer_param.top:
@@ -133,6 +146,12 @@ def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> Laye
 
 def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
     name = layer_param.python_param.module
+    if "/" in name or name.startswith(".") or name.endswith(".py"):
+        stem = name.removesuffix(".py").rpartition("/")[2].lstrip(".")
+        raise _error(
+            layer_param,
+            f"module '{name}' is a file; write module: \"{stem}\", and put the folder that holds it on PYTHONPATH",
+        )
     try:
         with importable_as_caffe(), old_python.understood():
             return importlib.import_module(name)

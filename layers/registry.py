@@ -67,6 +67,29 @@ NOT_BUILT = {
     ),
 }
 
+# what other tools call a type; names in lower case
+_ELSEWHERE = {
+    "conv": "Convolution",
+    "conv2d": "Convolution",
+    "convtranspose": "Deconvolution",
+    "fullyconnected": "InnerProduct",
+    "fc": "InnerProduct",
+    "linear": "InnerProduct",
+    "dense": "InnerProduct",
+    "batchnormalization": "BatchNorm",
+    "bnorm": "BatchNorm",
+    "pool": "Pooling",
+    "maxpool": "Pooling",
+    "maxpooling": "Pooling",
+    "avgpooling": "Pooling",
+    "averagepooling": "Pooling",
+    "leakyrelu": "ReLU",
+    "inputdata": "Input",
+    "add": "Eltwise",
+    "crossentropyloss": "SoftmaxWithLoss",
+    "mseloss": "EuclideanLoss",
+}
+
 L = TypeVar("L", bound=type[Layer])
 Describes = Callable[[caffe_pb2.LayerParameter], bool]
 
@@ -102,7 +125,10 @@ def layer_class(name: str) -> type[Layer]:
     found = _classes.get(name)
     if found is None:
         near = meant(name, layer_type_list())
+        other = _ELSEWHERE.get(name.lower())
         hint = f"did you mean '{near}'?" if near else "caffe-compat layers lists those that are known"
+        if other and not near:
+            hint = f"Caffe calls that '{other}'"
         raise GraphError(f"unknown layer type '{name}'; {hint}")
     return found
 

@@ -5,7 +5,7 @@ from google.protobuf import text_format
 
 from caffe_compat import graph
 from caffe_compat.backward_plan import plan_backward
-from caffe_compat.blob import BlobVec
+from caffe_compat.containers import BlobVec
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import collect_params

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
 
 
-def read(args: argparse.Namespace) -> Config:
-    """The defaults with what --cfg and --set change, in this order. Raises DataError."""
+def read(args: argparse.Namespace, default: Config | None = None) -> Config:
+    """The default (None: the reference's) with what --cfg and --set change, in this order. Raises DataError.
+
+    A --cfg is a whole configuration, so that the default counts without one only.
+    """
     from caffe_compat.fast_rcnn.config import Config, cfg_from_file, cfg_from_list
 
-    cfg = Config()
+    cfg = Config() if default is None or args.cfg else default
     for path in args.cfg:
         cfg = cfg_from_file(path, cfg)
     return cfg_from_list([word for pair in args.set for word in pair], cfg)

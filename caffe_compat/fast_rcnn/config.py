@@ -11,17 +11,17 @@ no effect.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.config_ranges import expected
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
@@ -30,6 +30,7 @@ from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
 from caffe_compat.safe_yaml import Loader
+from caffe_compat.text import nearest
 
 Four = tuple[float, float, float, float]
 
@@ -49,8 +50,8 @@ class TrainConfig:
     USE_FLIPPED: bool = True  # each image also mirrored
     BBOX_REG: bool = True  # minibatches have box targets and weights
     BBOX_THRESH: float = 0.5  # least overlap of a RoI with box targets
-    SNAPSHOT_ITERS: int = 10000
-    SNAPSHOT_INFIX: str = ""
+    SNAPSHOT_ITERS: int = 10000  # of a solver that has `snapshot: 0`
+    SNAPSHOT_INFIX: str = ""  # stands behind the solver's snapshot_prefix
     USE_PREFETCH: bool = False  # make minibatches in a background process
     BBOX_NORMALIZE_TARGETS: bool = True
     BBOX_INSIDE_WEIGHTS: Four = (1.0, 1.0, 1.0, 1.0)
@@ -204,13 +205,15 @@ def in_order(cfg: Config) -> Config:
 
 
 def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Config:
-    """`cfg` (or the defaults) with the keys of a YAML file of the reference.
+    """`cfg` (or the defaults) with the keys of a YAML file of the reference, or of a fork of it.
 
-    Raises DataError, which names the file, where it cannot be read, is no YAML mapping, or has an unknown key
-    or a value of the wrong type. Lists stand for tuples, and whole numbers for fractions.
+    Keys that are not known are set aside, with one warning that lists them. Lists stand for tuples, and whole numbers
+    for fractions. Raises DataError, which names the file, where it cannot be read, is no YAML mapping, or has a value
+    that the key cannot have.
     """
     try:
-        found = yaml.load(Path(path).read_text(), Loader)
+        with open(path, encoding="utf-8-sig") as file:
+            found = yaml.load(file, Loader)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read the configuration: {reason}", file=str(path)) from error
@@ -220,16 +223,21 @@ def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Co
         raise DataError(f"the configuration is no YAML: {error.problem}", str(path), *place) from error
     except yaml.YAMLError as error:
         raise DataError(f"the configuration is no YAML: {error}", file=str(path)) from error
+    aside: list[_Unknown] = []
     try:
-        return _merge(cfg or Config(), found or {}, "")
+        cfg = _merge(cfg or Config(), found or {}, "", aside)
     except DataError as error:
         raise error.at(str(path)) from None
+    if aside:
+        keys = ", ".join(f"{one.key} (did you mean {one.near}?)" if one.near else one.key for one in aside)
+        warnings.warn(f"{path}: keys that nothing here reads are set aside: {keys}", stacklevel=2)
+    return cfg
 
 
 def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
     """`cfg` (or the defaults) with keys and values that follow each other: TRAIN.SCALES "(480, 600)" EXP_DIR a.
 
-    Raises DataError for an unknown key, a value of the wrong type, and a key without a value.
+    Raises DataError for an unknown key, a value that the key cannot have, and a key without a value.
     """
     cfg = cfg or Config()
     if len(pairs) % 2:
@@ -241,7 +249,11 @@ def cfg_from_list(pairs: Sequence[str], cfg: Config | None = None) -> Config:
             value = text
         for part in reversed(key.split(".")):
             value = {part: value}
-        cfg = _merge(cfg, value, "")
+        unknown: list[_Unknown] = []
+        cfg = _merge(cfg, value, "", unknown)
+        for one in unknown:
+            hint = f"did you mean '{one.near}'?" if one.near else f"known are {', '.join(one.known)}"
+            raise DataError(f"there is no configuration key '{one.key}'; {hint}")
     return cfg
 
 
@@ -263,21 +275,45 @@ def _literal(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else int(text, 0)
 
 
-def _merge(config: Any, values: Any, under: str) -> Any:
+@dataclass(frozen=True)
+class _Unknown:
+    """A key that a configuration does not have, the one that may be meant, and all that stand where it would."""
+
+    key: str
+    near: str | None
+    known: Sequence[str]
+
+
+def _merge(config: Any, values: Any, under: str, aside: list[_Unknown]) -> Any:
+    """The configuration with these values. Keys that it does not have are added to `aside`."""
     if not isinstance(values, Mapping):
-        raise DataError(f"{under or 'the configuration'} is {values!r}; expected keys and values")
+        raise DataError(f"{under.rstrip('.') or 'the configuration'} is {values!r}; expected keys and values")
     known = {one.name: getattr(config, one.name) for one in fields(config)}
     changed = {}
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
-            hint = f"did you mean '{under}{near[0]}'?" if near else f"known are {', '.join(known)}"
-            raise DataError(f"there is no configuration key '{under}{key}'; {hint}")
-        if hasattr(known[key], "__dataclass_fields__"):
-            changed[key] = _merge(known[key], value, f"{under}{key}.")
+            aside.append(_Unknown(f"{under}{key}", _near(str(key), known, under), list(known)))
+        elif hasattr(known[key], "__dataclass_fields__"):
+            changed[key] = _merge(known[key], value, f"{under}{key}.", aside)
         else:
-            changed[key] = _converted(value, known[key], f"{under}{key}")
+            changed[key] = _in_range(_converted(value, known[key], f"{under}{key}"), f"{under}{key}")
     return replace(config, **changed)
+
+
+def _near(key: str, known: Mapping[str, Any], under: str) -> str | None:
+    """The key that may be meant by one that is not known: one much like it, or, at the top, the one of a section."""
+    near = nearest(key, known, cutoff=0.85)
+    if near is not None:
+        return under + near
+    sections = (name for name, value in known.items() if hasattr(value, key))
+    return next((f"{name}.{key}" for name in sections), None) if not under else None
+
+
+def _in_range(value: Any, key: str) -> Any:
+    words = expected(key, value)
+    if words:
+        raise DataError(f"the configuration key '{key}' is {value!r}; expected {words}")
+    return value
 
 
 def _converted(value: Any, default: Any, key: str) -> Any:

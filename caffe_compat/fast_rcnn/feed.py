@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
 from caffe_compat.fast_rcnn.classes import listed
 from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
+from caffe_compat.fast_rcnn.contradictions import check_against
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.faults import named
 from caffe_compat.fast_rcnn.images import image_blob, read_photo
@@ -175,18 +178,30 @@ def proposes(net: Net) -> bool:
     return set(net.inputs) == RPN_INPUTS if layer is None else layer.has_rpn
 
 
-def configuration_for(net: Net, cfg: Config | None = None) -> Config:
-    """The configuration for a net: the given one, or else the reference's for nets of its kind.
+def default_configuration(net: Net) -> Config:
+    """The reference's configuration for nets of this kind: with an RPN, with hard RoI mining, or plain."""
+    cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
+    layer = data_layer(net)
+    if layer is None or layer.has_rpn:
+        return cfg
+    return replace(cfg, TRAIN=replace(cfg.TRAIN, BBOX_REG=len(layer.names) > 3))
 
-    Raises DataError where the configuration's HAS_RPN does not fit the net.
+
+def configuration_for(net: Net, cfg: Config | None = None) -> Config:
+    """The configuration for a net: the given one, or else `default_configuration`.
+
+    Where it runs, but not as one would think (OHEM in one of them only), a warning says so. Raises DataError where the
+    configuration does not fit the net: its HAS_RPN, its BBOX_REG.
     """
     if cfg is None:
-        cfg = FASTER_RCNN if proposes(net) else OHEM if mines(net) else Config()
+        cfg = default_configuration(net)
     if proposes(net) != cfg.TRAIN.HAS_RPN:
         takes = "takes gt_boxes, and" if proposes(net) else "takes RoIs, and"
         raise DataError(
             f"the net {takes} TRAIN.HAS_RPN is {str(cfg.TRAIN.HAS_RPN).lower()}; give the configuration for this net"
         )
+    for text in check_against(net, cfg):
+        warnings.warn(text, stacklevel=3)
     return cfg
 
 

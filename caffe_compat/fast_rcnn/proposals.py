@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.files import read_npz, replacing
+from caffe_compat.fast_rcnn.proposal_files import read_proposals
+from caffe_compat.files import replacing
 
 MAX_PROPOSALS = 2000
 MIN_PROPOSAL_SIZE = 2  # pixels; smaller ones are left out
@@ -48,31 +49,22 @@ def cache_folder() -> Path:
     return Path(base) / "caffe-compat" / "proposals"
 
 
-def proposals_from(path: str | os.PathLike[str] | None, image_ids: Sequence[str]) -> Proposals:
-    """A function that returns the proposals of a photo: from a file, or by selective search (`propose`) where path is
-    None.
+def proposals_from(
+    path: str | os.PathLike[str] | None, image_ids: Sequence[str], may_stick_out: bool = False
+) -> Proposals:
+    """A function that returns the proposals of a photo: from a file (see proposal_files.read_proposals), or by
+    selective search (`propose`) where path is None.
 
-    A file is an .npz with an array P x 4 (x1 y1 x2 y2, 0-based) for each image id; or a .mat as the authors of
-    selective search publish them, with a cell array `boxes` of P x 4 (y1 x1 y2 x2, 1-based) in the order of the image
-    set, and its ids in `images`. Duplicates and small boxes are left out (`usable`).
-
-    Raises DataError, which names the file, where it cannot be read or lacks an image id.
+    Duplicates and small boxes of a file are left out (`usable`). may_stick_out: its boxes need only touch the photo.
+    Raises DataError, which names the file, where it cannot be read, lacks an image id, or does not fit the photo.
     """
     if path is None:
         return lambda image_id, image: propose(image)
-    arrays = (
-        _read_mat(path, image_ids) if Path(path).suffix == ".mat" else read_npz(path, ".npz of proposals")
-    )
+    file = read_proposals(path, image_ids)
 
     def proposals(image_id: str, image: np.ndarray) -> np.ndarray:
-        if image_id not in arrays:
-            raise DataError(f"no proposals for the image '{image_id}' there", file=str(path))
-        boxes = arrays[image_id]
-        if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
-            raise DataError(
-                f"the proposals of '{image_id}' are {boxes.shape} {boxes.dtype}; expected P x 4 numbers",
-                file=str(path),
-            )
+        height, width = image.shape[:2]
+        boxes = file.boxes(image_id, height, width, may_stick_out)
         return boxes[usable(boxes)]
 
     return proposals
@@ -108,32 +100,6 @@ def usable(boxes: np.ndarray) -> np.ndarray:
     first.sort()
     sizes = boxes[first, 2:4] - boxes[first, 0:2]
     return first[(sizes[:, 0] >= MIN_PROPOSAL_SIZE) & (sizes[:, 1] > MIN_PROPOSAL_SIZE)]
-
-
-def _read_mat(path: str | os.PathLike[str], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise DataError(
-            "reading .mat needs scipy; pip install 'caffe-compat[mat]', or give the proposals as .npz",
-            str(path),
-        ) from error
-    try:
-        file = loadmat(path)
-        boxes = [np.asarray(cell) for cell in file["boxes"].ravel()]
-        names = [str(cell.item()) for cell in file["images"].ravel()] if "images" in file else list(image_ids)
-    except Exception as error:  # scipy raises whatever its parts raise over a damaged file
-        raise DataError(
-            f"this is no .mat of proposals ({type(error).__name__}: {error})", str(path)
-        ) from error
-    if len(boxes) != len(names):
-        raise DataError(f"there are boxes for {len(boxes)} images, but {len(names)} images", file=str(path))
-    return {name: _from_matlab(cell) for name, cell in zip(names, boxes, strict=True)}
-
-
-def _from_matlab(boxes: np.ndarray) -> np.ndarray:
-    """P x 4 boxes from y1 x1 y2 x2, counted from 1. Other shapes are returned as they are: the caller refuses them."""
-    return boxes[:, (1, 0, 3, 2)] - boxes.dtype.type(1) if boxes.ndim == 2 and boxes.shape[1] == 4 else boxes
 
 
 def _shrink(image: np.ndarray, scale: float) -> np.ndarray:

@@ -42,7 +42,7 @@ def read_ahead(
     if not takes_proposals and proposals is not None:
         raise DataError("the net proposes boxes itself; leave these proposals out", file=str(proposals))
     names = [Path(path).stem for path in paths] if names is None else names
-    find = proposals_from(proposals, names if image_ids is None else image_ids)
+    find = proposals_from(proposals, names if image_ids is None else image_ids, may_stick_out=True)
 
     def read(path: str, name: str) -> ReadPhoto | DataError:
         try:

@@ -195,15 +195,18 @@ def _check_config(train: TrainConfig) -> None:
         )
     elif train.HAS_RPN:
         wrong = _wrong_with_rpn(train)
-    elif train.IMS_PER_BATCH < 1 or train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH:
+    elif train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH:
         wrong = (
             f"TRAIN.BATCH_SIZE is {train.BATCH_SIZE} and TRAIN.IMS_PER_BATCH {train.IMS_PER_BATCH}; "
             "each image needs the same number of RoIs, so the second must divide the first"
         )
     elif train.USE_OHEM and train.BG_THRESH_LO != 0:
         wrong = f"TRAIN.BG_THRESH_LO is {train.BG_THRESH_LO:g}; with TRAIN.USE_OHEM it must be 0.0"
-    if wrong is None and (min(train.SCALES) < 1 or train.MAX_SIZE < 1):
-        wrong = f"TRAIN.SCALES is {train.SCALES} and TRAIN.MAX_SIZE {train.MAX_SIZE}; expected pixels"
+    elif train.BG_THRESH_LO >= train.BG_THRESH_HI:
+        wrong = (
+            f"TRAIN.BG_THRESH_LO is {train.BG_THRESH_LO:g} and TRAIN.BG_THRESH_HI {train.BG_THRESH_HI:g}; background "
+            "overlaps an object by at least the first and less than the second, so that no RoI is background"
+        )
     if wrong:
         raise DataError(wrong)
 

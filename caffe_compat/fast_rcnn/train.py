@@ -28,6 +28,7 @@ def train_on_dataset(
     """Let the solver's nets learn from a data set; its snapshots hold un-normalised weights of bbox_pred, and the names
     of the classes lie beside them (classes.py).
 
+    A solver that takes none by itself (`snapshot: 0`, as the reference's) takes one every TRAIN.SNAPSHOT_ITERS.
     The RoI data layers of all nets, test nets too, serve minibatches of the roidb, each in an order of its own. The
     configuration is that of `feed.configuration_for`; the layers of all nets get their settings from it.
     Raises DataError where the net has no RoI data layer, and where `feed.configuration_for` or `build.dataset_roidb`
@@ -48,4 +49,14 @@ def train_on_dataset(
             layer.set_source(minibatches(roidb, layer.num_classes))
     store_unnormalized(solver, roidb)
     solver.side_files[SUFFIX] = as_text(dataset.classes)
+    _take_snapshots(solver, cfg)
     return roidb
+
+
+def _take_snapshots(solver: Solver, cfg: Config) -> None:
+    param, train = solver.param, cfg.TRAIN
+    if train.SNAPSHOT_INFIX:
+        param.snapshot_prefix = f"{solver.snapshot_prefix()}_{train.SNAPSHOT_INFIX}"
+    if param.snapshot == 0:
+        param.snapshot = train.SNAPSHOT_ITERS
+        solver.check_snapshots()

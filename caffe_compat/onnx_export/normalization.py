@@ -39,8 +39,8 @@ def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     if axes < 2:
         raise layer.error("cannot be exported to ONNX for a bottom without channels")
     if not layer.use_global_stats:
-        centred, variance = _moments(write, x, [0, *range(2, axes)])
-        y = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
+        centred, square = _moments(write, x, [0, *range(2, axes)])
+        y = write("Div", centred, write("Sqrt", affine(write, square, shift=layer.eps)))
         if not layer.has_scale_bias:
             return [y]
         learned = (values.reshape(-1, *[1] * (axes - 2)) for values in layer.scale_and_bias())
@@ -67,8 +67,8 @@ def bn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
         params = map(write.floats, (scale, shift, *averages))
         return [write("BatchNormalization", x, *params, epsilon=layer.eps)]
     if not layer.only_affine:
-        centred, variance = _moments(write, x, [0, *range(2, axes)])
-        x = write("Div", centred, write("Sqrt", affine(write, variance, shift=layer.eps)))
+        centred, square = _moments(write, x, [0, *range(2, axes)])
+        x = write("Div", centred, write("Sqrt", affine(write, square, shift=layer.eps)))
     factor, term = (write.floats(values.reshape(-1, *[1] * (axes - 2))) for values in (scale, shift))
     return [write("Add", write("Mul", x, factor), term)]
 

@@ -10,7 +10,8 @@ import time
 import warnings
 from functools import cache
 
-from caffe_compat.blob import Blob, BlobVec
+from caffe_compat.blob import Blob
+from caffe_compat.containers import BlobList, BlobVec
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.glog import init_log, log
 from caffe_compat.layers.base import Layer
@@ -20,7 +21,7 @@ from caffe_compat.rng import set_random_seed
 from caffe_compat.solvers import get_solver
 from caffe_compat.version import __version__
 
-RawBlobVec = list  # what a layer's bottoms and tops are there
+RawBlobVec = BlobList  # what a layer's bottoms and tops are there
 
 _solvers = {"count": 1, "rank": 0, "multiprocess": False}
 

@@ -28,6 +28,7 @@ from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
+from caffe_compat.nothing_learns import nothing_learns
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
@@ -37,6 +38,7 @@ from caffe_compat.solvers import snapshot as snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
 from caffe_compat.solvers.detection_score import VERSIONS, DetectionScores
 from caffe_compat.solvers.errors import solver_error
+from caffe_compat.solvers.idle_fields import idle_fields
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import NetMaker, Nets, net_maker
 from caffe_compat.solvers.outputs import Means, log_outputs, outputs
@@ -138,6 +140,8 @@ class Solver:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
         self._check_param()
         self.learning_rate = LearningRate(param, source)
+        for text in idle_fields(param, self.type):
+            logger.warning("%s%s", f"{source.name}: " if source else "", text)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
         nets = Nets(param, source, make)
@@ -159,6 +163,7 @@ class Solver:
         self._on_iteration: list[Callable[[Iteration], None]] = []
         self._on_test: list[Callable[[Tested], None]] = []
         self._wrong_losses = LossWarnings(self.net)
+        self._standstill_is_told = False
         self._debug_infos = [DebugInfo(net, True) for net in self.test_nets if param.debug_info]
         self._debug_info = DebugInfo(self.net, False) if param.debug_info else None
         self.clear_window()
@@ -182,11 +187,11 @@ class Solver:
         if found:
             raise self.error(*found)
         if param.snapshot:
-            self._check_snapshots()
+            self.check_snapshots()
         self.check()
 
-    def _check_snapshots(self) -> None:
-        """Raise where snapshots cannot be written: before hours of training, not after them."""
+    def check_snapshots(self) -> None:
+        """Raise SolverError where snapshots cannot be written: before hours of training, not after them."""
         if self.param.snapshot_format == SolverParameter.HDF5:
             import_h5py()
         folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
@@ -221,6 +226,7 @@ class Solver:
         """
         end = self.iter + iterations
         self.stopped = False
+        self._warn_of_standstill()
         while self.iter < end and not self.stopped:
             snapshot_due = False
             if not self._test_due() or self.test_all():
@@ -241,10 +247,16 @@ class Solver:
                 "there is no max_iter, so training would never end; add it, or call step", "max_iter"
             )
         if param.snapshot_after_train:
-            self._check_snapshots()
+            self.check_snapshots()
         if resume_file is not None:
             logger.info("Restoring previous solver status from %s", fspath(resume_file))
             self.restore(resume_file)
+        if self.iter >= param.max_iter:
+            logger.warning(
+                "Nothing is left to train: iteration %d is done, and max_iter is %d",
+                self.iter,
+                param.max_iter,
+            )
         self.step(param.max_iter - self.iter)
         if self.stopped:
             logger.info("Optimization stopped early.")
@@ -252,6 +264,19 @@ class Solver:
             self._finish()
         if self.workers is not None:
             self.workers.close()
+
+    def _warn_of_standstill(self) -> None:
+        """Say once why training changes nothing, where it does not."""
+        if self._standstill_is_told:
+            return
+        self._standstill_is_told = True
+        text, param = nothing_learns(self.net), self.param
+        if text is None and param.base_lr == 0 and param.lr_policy != "multifixed":
+            text = "nothing learns: base_lr is 0, or not given"
+        if text is None and param.clip_gradients == 0:
+            text = "nothing learns: clip_gradients is 0, which makes each gradient 0; a negative one clips nothing"
+        if text is not None:
+            logger.warning("%s", text)
 
     def _finish(self) -> None:
         """Do what follows the last iteration: a snapshot, the loss and the tests, as far as they are due."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from caffe_compat.layers.data.datums import open_database, pixels, read_datum
+from caffe_compat.layers.data.datums import pixels, read_datum
 from caffe_compat.layers.data.image_data import read_list
+from caffe_compat.layers.data.records import Records
 from caffe_compat.layers.data.transformer import read_image
 from caffe_compat.tools.file_errors import FileErrors
 
@@ -70,7 +71,7 @@ def images(source: str, root: str = "", reading: Reading | None = None) -> Itera
     """
     about = FileErrors(source)
     if is_database(source):
-        for key, value in open_database(about, source):
+        for key, value in Records(about, source):
             datum, name = read_datum(about, source, key, value)
             yield pixels(about, datum, name), name
     else:

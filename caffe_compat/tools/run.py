@@ -14,6 +14,7 @@ from caffe_compat.files import replacing
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
+from caffe_compat.nothing_learns import losses_without_weight, nothing_learns
 from caffe_compat.prototxt.caffe_pb2 import Phase
 
 
@@ -109,6 +110,8 @@ def run_net(net: Net, iterations: int = 1, on_layer: Callable[[str], None] = lam
     """
     clock, wrong = Clock(net, on_layer), LossWarnings(net)
     report = RunReport(net.name, Phase.Name(net.phase), iterations)
+    if losses_without_weight(net):  # any other net without a loss is meant to have none
+        report.warnings += filter(None, [nothing_learns(net)])
     start = time.perf_counter()
     try:
         for _ in range(iterations):

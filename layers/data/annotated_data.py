@@ -78,7 +78,6 @@ class AnnotatedData(Data):
         super().setup(bottom, top)
 
     def open(self) -> None:
-        self.open_source()
         self.param, self.transform = self.layer_param.annotated_data_param, self.layer_param.transform_param
         for sampler in self.param.batch_sampler:
             check_sampler(self, sampler.sampler)
@@ -108,17 +107,8 @@ class AnnotatedData(Data):
                 labels.reshape(1, 1, max(1, len(read_objects(record))), 8)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.transformer.new_batch()
-        of_images, labels = [], []
-        for i in range(self.batch_size):
-            record, name = self._record()
-            image, objects = self._augmented(record, name)
-            image = image.transpose(2, 0, 1)
-            if i == 0:
-                top[0].reshape(self.batch_size, *self.transformer.shape(image))
-            of_images.append(self._transformed(image, objects, top[0].data[i], name))
-            labels.append(record.datum.label)
-            self.advance()
+        with self.records:
+            of_images, labels = self._batch(top[0])
         for blob in top[1:]:
             if not self.has_objects:
                 blob.data[...] = labels
@@ -129,6 +119,21 @@ class AnnotatedData(Data):
                 rows = _rows(of_images)
                 blob.reshape(1, 1, *rows.shape)
                 blob.data[...] = rows
+
+    def _batch(self, top: Blob) -> tuple[list[np.ndarray], list[int]]:
+        """Fill a top with the next images; returns their objects and their labels."""
+        self.transformer.new_batch()
+        of_images, labels = [], []
+        for i in range(self.batch_size):
+            record, name = self._record()
+            image, objects = self._augmented(record, name)
+            image = image.transpose(2, 0, 1)
+            if i == 0:
+                top.reshape(self.batch_size, *self.transformer.shape(image))
+            of_images.append(self._transformed(image, objects, top.data[i], name))
+            labels.append(record.datum.label)
+            self.advance()
+        return of_images, labels
 
     def get_state(self) -> dict[str, np.ndarray]:
         return super().get_state() | rng_state("thread", self.transformer.thread_rng)
@@ -147,7 +152,7 @@ class AnnotatedData(Data):
 
     def _record(self) -> tuple[AnnotatedDatum, str]:
         """The current record, and its name for errors."""
-        return read_annotated(self, self.source, *self.cursor.item())
+        return read_annotated(self, self.source, *self.records.item())
 
     def _augmented(self, record: AnnotatedDatum, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The image (height x width x channels), distorted, expanded and cropped at random, and its objects."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from caffe_compat.layers.data.datums import open_database, pixels, read_datum
+from caffe_compat.blob import Blob
+from caffe_compat.layers.data.datums import pixels, read_datum
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
+from caffe_compat.layers.data.records import Records
 from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
@@ -41,36 +43,36 @@ class Data(ImageBatches):
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 
-    def open(self) -> None:
-        self.open_source()
-        rand_skip = self.layer_param.data_param.rand_skip
-        for _ in range(caffe_rng().draw() % rand_skip if rand_skip else 0):
-            self.advance()
-
-    def open_source(self) -> None:
-        """Open the database at its first record."""
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.data_param
         self.batch_size, self.source = param.batch_size, param.source
         if param.backend != DataParameter.LMDB:
             raise self.error(self._about_leveldb())
-        self.database = open_database(self, self.source)
-        self.cursor: Any = self.database.environment.begin(buffers=False).cursor()
-        if not self.cursor.first():
-            raise self.error(f"the LMDB '{self.source}' is empty")
+        self.records = Records(self, self.source)
+        with self.records:
+            super().setup(bottom, top)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        with self.records:
+            super().forward(bottom, top)
+
+    def open(self) -> None:
+        rand_skip = self.layer_param.data_param.rand_skip
+        for _ in range(caffe_rng().draw() % rand_skip if rand_skip else 0):
+            self.advance()
 
     def current(self) -> tuple[np.ndarray, int, str]:
-        datum, name = read_datum(self, self.source, *self.cursor.item())
+        datum, name = read_datum(self, self.source, *self.records.item())
         return self._pixels(datum, name), datum.label, name
 
     def advance(self) -> None:
-        if not self.cursor.next():
-            self.cursor.first()
+        self.records.advance()
 
     def place(self) -> dict[str, np.ndarray]:
-        return {"key": np.frombuffer(self.cursor.key(), np.uint8)}
+        return {"key": np.frombuffer(self.records.key or b"", np.uint8)}
 
     def set_place(self, state: dict[str, np.ndarray]) -> None:
-        if not self.cursor.set_key(state["key"].tobytes()):
+        if not self.records.go_to(state["key"].tobytes()):
             raise self.error(
                 f"'{self.source}' is not the LMDB that the state was kept with: its key is missing"
             )

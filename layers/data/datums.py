@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from weakref import WeakValueDictionary
-
 import cv2
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe_compat.errors import ErrorFactory
-from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.data.transformer import decode
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Datum
-
-
-class Database:
-    """An LMDB that is open for reading, until nobody refers to it. Raises owner's error where it cannot be opened."""
-
-    def __init__(self, owner: ErrorFactory, path: str):
-        lmdb = optional_import(owner.error, "lmdb", "lmdb")
-        try:
-            self.environment = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path))
-        except lmdb.Error as error:
-            raise owner.error(f"cannot open the LMDB '{path}': {error}") from error
-
-    def __del__(self) -> None:
-        if hasattr(self, "environment"):
-            self.environment.close()
-
-    def __len__(self) -> int:
-        return self.environment.stat()["entries"]
-
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values, in the order of the keys."""
-        with self.environment.begin(buffers=False) as transaction:
-            yield from transaction.cursor()
-
-
-_open: WeakValueDictionary[str, Database] = WeakValueDictionary()  # LMDB opens a file only once a process
-
-
-def open_database(owner: ErrorFactory, path: str) -> Database:
-    """The LMDB of this path, opened where it is not open yet. Raises owner's error."""
-    path = os.path.realpath(path)
-    database = _open.get(path)
-    if database is None:
-        database = _open[path] = Database(owner, path)
-    return database
 
 
 def read_datum(owner: ErrorFactory, source: str, key: bytes, value: bytes) -> tuple[Datum, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -104,9 +105,15 @@ class HDF5Data(Layer):
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]
                 if missing:
                     raise self.error(f"{self._place()} lacks the datasets {missing}; it has {sorted(file)}")
+                for name in self.names:
+                    if file[name].dtype.kind not in "biuf":
+                        raise self.error(
+                            f"{self._place()}: the dataset '{name}' holds {file[name].dtype}; expected numbers"
+                        )
                 self.arrays = [np.asarray(file[name], self.dtype) for name in self.names]
         except (OSError, ValueError, TypeError) as error:
-            raise self.error(f"{self._place()} cannot be read: {error}") from error
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise self.error(f"{self._place()} cannot be read: {reason}") from error
         shapes = [array.shape for array in self.arrays]
         if len({shape[:1] for shape in shapes}) != 1 or shapes[0][:1] in ((), (0,)):
             raise self.error(

@@ -169,6 +169,13 @@ def test_values_on_the_command_line_are_python_literals_or_plain_text(key, text,
         ("TRAIN.SCALES", "(600, True)", "'TRAIN.SCALES' is True; expected a whole number like 600"),
         ("PIXEL_MEANS", "(1, 2)", "'PIXEL_MEANS' is (1, 2); expected 3 numbers like [102.9801, 115.9465"),
         ("EXP_DIR", "3", "'EXP_DIR' is 3; expected text like 'default'"),
+        ("TRAIN.FG_THRESH", "1.5", "'TRAIN.FG_THRESH' is 1.5; expected an overlap, from 0 to 1"),
+        ("TEST.NMS", "-0.3", "'TEST.NMS' is -0.3; expected an overlap, from 0 to 1"),
+        ("TRAIN.FG_FRACTION", "2", "'TRAIN.FG_FRACTION' is 2.0; expected a share, from 0 to 1"),
+        ("TRAIN.SCALES", "(600, 0)", "'TRAIN.SCALES' is (600, 0); expected pixels, 1 or more"),
+        ("TRAIN.IMS_PER_BATCH", "0", "'TRAIN.IMS_PER_BATCH' is 0; expected 1 or more"),
+        ("TRAIN.BBOX_NORMALIZE_STDS", "(0.1, 0.1, 0.0, 0.2)", "expected more than 0"),
+        ("RNG_SEED", "-1", "'RNG_SEED' is -1; expected a seed, from 0 to 4294967295"),
     ],
 )
 def test_values_on_the_command_line_that_do_not_fit(key, text, message):
@@ -180,10 +187,6 @@ def test_values_on_the_command_line_that_do_not_fit(key, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("TRAIN: {BATCHSIZE: 3}", "no configuration key 'TRAIN.BATCHSIZE'; did you mean 'TRAIN.BATCH_SIZE'?"),
-        ("train: {BATCH_SIZE: 3}", "no configuration key 'train'; did you mean 'TRAIN'?"),
-        ("TEST: {IMS_PER_BATCH: 3}", "no configuration key 'TEST.IMS_PER_BATCH'; known are SCALES"),
-        ("3: 4", "no configuration key '3'"),
         ("TRAIN: {BATCH_SIZE: 3.5}", "'TRAIN.BATCH_SIZE' is 3.5; expected a whole number like 128"),
         ("TRAIN: {BATCH_SIZE: yes}", "'TRAIN.BATCH_SIZE' is True; expected a whole number"),
         ("TRAIN: {USE_OHEM: 1}", "'TRAIN.USE_OHEM' is 1; expected a truth value like False"),
@@ -194,7 +197,9 @@ def test_values_on_the_command_line_that_do_not_fit(key, text, message):
         ("TRAIN: {SCALES: [a]}", "'TRAIN.SCALES' is 'a'; expected a whole number like 600"),
         ("PIXEL_MEANS: [1, 2]", "'PIXEL_MEANS' is [1, 2]; expected 3 numbers like [102.9801, 115.9465"),
         ("EXP_DIR: 3", "'EXP_DIR' is 3; expected text like 'default'"),
-        ("TRAIN: 3", "TRAIN. is 3; expected keys and values"),
+        ("TRAIN: {BG_THRESH_LO: .nan}", "'TRAIN.BG_THRESH_LO' is nan; expected finite numbers"),
+        ("PIXEL_MEANS: [1, .inf, 2]", "'PIXEL_MEANS' is (1.0, inf, 2.0); expected finite numbers"),
+        ("TRAIN: 3", "TRAIN is 3; expected keys and values"),
         ("- 1", "the configuration is [1]; expected keys and values"),
     ],
 )
@@ -204,6 +209,57 @@ def test_what_does_not_fit_is_refused(write, text, message):
         cfg_from_file(path)
     assert message in error.value.message
     assert error.value.file == str(path)
+
+
+FORK_YML = """\
+TRAIN:
+  RPN_NORMALIZE_TARGETZ: True
+  FG_THRESH: 0.6
+  BATCHSIZE: 3
+train: {BATCH_SIZE: 3}
+IMS_PER_BATCH: 7
+TEST:
+  IMS_PER_BATCH: 3
+  SOFT_NMS: {SIGMA: 0.5}
+3: 4"""
+
+
+def test_keys_that_nothing_reads_are_set_aside_with_one_warning(write):
+    path = write(FORK_YML)
+    with pytest.warns(UserWarning) as told:
+        cfg = cfg_from_file(path, OHEM)
+    assert cfg == cfg_from_list(["TRAIN.FG_THRESH", "0.6"], OHEM)  # and nothing near to them has changed
+    assert [str(one.message) for one in told] == [
+        f"{path}: keys that nothing here reads are set aside: TRAIN.RPN_NORMALIZE_TARGETZ, "
+        "TRAIN.BATCHSIZE (did you mean TRAIN.BATCH_SIZE?), train (did you mean TRAIN?), "
+        "IMS_PER_BATCH (did you mean TRAIN.IMS_PER_BATCH?), TEST.IMS_PER_BATCH, TEST.SOFT_NMS, 3"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("TRAIN.BATCHSIZE", "did you mean 'TRAIN.BATCH_SIZE'?"),
+        ("train.BATCH_SIZE", "did you mean 'TRAIN'?"),
+        ("HAS_RPN", "did you mean 'TRAIN.HAS_RPN'?"),
+        ("TRAIN.RPN_NORMALIZE_TARGETZ", "known are SCALES, MAX_SIZE, IMS_PER_BATCH"),
+    ],
+)
+def test_an_unknown_key_of_the_command_line_is_refused(key, hint):
+    with pytest.raises(DataError) as error:
+        cfg_from_list([key, "1"])
+    assert f"there is no configuration key '{key.split('.')[0] if key[0] == 't' else key}'; {hint}" in str(
+        error.value
+    )
+
+
+def test_a_key_that_stands_twice_is_told(write):
+    path = write("TRAIN: {BATCH_SIZE: 64}\nTEST: {NMS: 0.4}\nTRAIN: {FG_THRESH: 0.6}")
+    with pytest.warns(
+        UserWarning, match=rf"{path}:3: the key 'TRAIN' stands here again, and the last one counts"
+    ):
+        cfg = cfg_from_file(path)
+    assert (cfg.TRAIN.BATCH_SIZE, cfg.TRAIN.FG_THRESH, cfg.TEST.NMS) == (128, 0.6, 0.4)
 
 
 def test_what_cannot_be_read_is_refused(write, tmp_path):

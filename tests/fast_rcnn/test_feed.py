@@ -59,7 +59,7 @@ def test_a_plain_net_gets_sampled_rois_of_two_photos(devkit, told):
 def test_a_configuration_counts_and_bad_photos_are_told(devkit):
     (devkit / "VOC2007/JPEGImages/000007.jpg").write_bytes(b"no")
     net = net_of(DATA + REST)
-    cfg = cfg_from_list(["TRAIN.SCALES", "(60,)"], OHEM)
+    cfg = cfg_from_list(["TRAIN.SCALES", "(60,)", "TRAIN.USE_OHEM", "False"], OHEM)
     with pytest.raises(DataError, match="not a photo") as error:
         feed.feed_dataset(net, Devkit(devkit), cfg=cfg)
     assert error.value.file.endswith("000007.jpg")

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ from caffe_compat.fast_rcnn.boxes import bbox_overlaps
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.voc import Devkit
 from fast_rcnn.drawn import picture
-from fast_rcnn.golden import PIPELINE, recorded
+from fast_rcnn.golden import recorded
 
 
 @pytest.fixture
@@ -140,58 +139,6 @@ def test_an_opencv_without_selective_search_is_told(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc")
     with pytest.raises(DataError, match=r"has no selective search.*opencv-contrib-python-headless"):
         proposals.selective_search(picture(6, 60, 80))
-
-
-def write_mat(path: Path, ids: list[str], boxes: list[np.ndarray]) -> None:
-    savemat = pytest.importorskip("scipy.io").savemat
-    cells, names = np.empty((1, len(boxes)), object), np.empty((len(ids), 1), object)
-    cells[0, :], names[:, 0] = boxes, ids
-    savemat(path, {"boxes": cells, "images": names})
-
-
-@pytest.mark.parametrize("file", ["proposals.npz", "voc_2007_trainval.mat"])
-def test_recorded_files_give_the_usable_boxes(file):
-    if file.endswith(".mat"):
-        pytest.importorskip("scipy")
-    roidb = recorded("roidb")
-    find = proposals.proposals_from(PIPELINE / file, [str(one) for one in roidb["image_id"][:5]])
-    for i in range(5):
-        got = find(str(roidb["image_id"][i]), np.zeros((375, 500, 3), np.uint8))
-        np.testing.assert_array_equal(got, roidb[f"e{i}/boxes"][roidb[f"e{i}/gt_classes"] == 0])
-
-
-def test_a_mat_counts_from_one_and_has_y_first(tmp_path):
-    write_mat(tmp_path / "p.mat", ["b", "a"], [np.array([[1, 11, 41, 61]], np.uint16), np.ones((2, 4))])
-    find = proposals.proposals_from(tmp_path / "p.mat", ["a", "b"])
-    assert find("b", np.zeros((80, 90, 3), np.uint8)).tolist() == [[10, 0, 60, 40]]
-    assert find("a", np.zeros((80, 90, 3), np.uint8)).shape == (0, 4)  # a point is too small
-
-
-def test_files_of_proposals_that_do_not_fit_are_refused(tmp_path):
-    image = picture(1, 30, 40)
-    np.savez(tmp_path / "p.npz", a=np.zeros((3, 5)), b=np.array(["x"]))
-    find = proposals.proposals_from(tmp_path / "p.npz", ["a"])
-    for image_id, message in {
-        "a": r"of 'a' are \(3, 5\) float64; expected P x 4",
-        "b": "expected P x 4",
-        "c": "no proposals for the image 'c'",
-    }.items():
-        with pytest.raises(DataError, match=message) as error:
-            find(image_id, image)
-        assert error.value.file == str(tmp_path / "p.npz")
-    for name, content in (("x.npz", b"no"), ("x.mat", b"no"), ("y.mat", None), ("y.npz", None)):
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
-        if name.endswith(".mat"):
-            pytest.importorskip("scipy")
-        with pytest.raises(DataError, match=r"this is no .* of proposals|cannot be read: No such file"):
-            proposals.proposals_from(tmp_path / name, ["a"])
-
-
-def test_a_mat_without_scipy_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(DataError, match=r"pip install 'caffe-compat\[mat\]'"):
-        proposals.proposals_from(tmp_path / "p.mat", ["a"])
 
 
 def test_without_a_file_proposals_are_searched(cache):

@@ -1,6 +1,6 @@
 """Data on LMDBs written here: raw, float and encoded Datums, order, skip, transforms, state, and wrong ones."""
 
-import gc
+import shutil
 import sys
 
 import cv2
@@ -42,9 +42,14 @@ def folder(tmp_path):
 
 
 def data(
-    folder, params: str = "batch_size: 2", more: str = "", tops: int = 2, backend: str = "LMDB"
+    folder,
+    params: str = "batch_size: 2",
+    more: str = "",
+    tops: int = 2,
+    backend: str = "LMDB",
+    source: str = "db",
 ) -> Runner:
-    text = f'source: "{folder}/db" backend: {backend} {params}'
+    text = f'source: "{folder}/{source}" backend: {backend} {params}'
     return Runner(f'type: "Data" data_param {{ {text} }} {more}', [], tops=tops)
 
 
@@ -68,11 +73,33 @@ def test_two_layers_read_the_same_database(folder):
     np.testing.assert_array_equal(a.forward()[0], PIXELS[2:4])
 
 
-def test_a_database_is_closed_with_its_layers(folder):
-    data(folder).forward()
-    gc.collect()
-    write(folder / "db", [raw(4)])  # LMDB refuses this while it is open
-    np.testing.assert_array_equal(data(folder, "batch_size: 1").forward()[0], PIXELS[4:])
+def test_a_database_is_open_while_it_is_read_only(folder):
+    """LMDB opens a file once a process: others can look into it, write to it, and put another in its place."""
+    runner = data(folder, "batch_size: 1")
+    runner.forward()
+    with (
+        lmdb.open(str(folder / "db"), map_size=2**20) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        transaction.delete(b"00000001_photo")
+        assert transaction.stat()["entries"] == 4
+    np.testing.assert_array_equal(runner.forward()[0], PIXELS[2:3])  # in the place of the one that is gone
+    shutil.rmtree(folder / "db")
+    write(folder / "db", [raw(4)])
+    np.testing.assert_array_equal(runner.forward()[0], PIXELS[4:])
+
+
+@pytest.mark.parametrize("source", ["db", "db/data.mdb"])
+def test_a_database_that_the_program_has_open_is_told(folder, source):
+    """Its own file is the same database."""
+    told = pytest.raises(LayerError, match=r"is open in this program already, .*env.close\(\)")
+    with lmdb.open(str(folder / "db"), readonly=True), told:
+        data(folder, source=source)
+    a, b = data(folder), data(folder, source=source)
+    with a.layer.records:
+        np.testing.assert_array_equal(b.forward()[0], PIXELS[:2])
+        np.testing.assert_array_equal(a.forward()[0], PIXELS[:2])
+    np.testing.assert_array_equal(b.forward()[0], PIXELS[2:4])
 
 
 def test_transformed(folder):
@@ -164,6 +191,16 @@ def test_wrong_databases(tmp_path, datums, message):
     write(tmp_path / "db", datums)
     with pytest.raises(LayerError, match=message):
         data(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
+def test_a_database_that_is_cut_off(folder, share):
+    path = folder / "db/data.mdb"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(
+        LayerError, match=r"is cut off after \d+ bytes; copy it again|File is not an LMDB file"
+    ):
+        data(folder)
 
 
 def test_no_database(tmp_path):

@@ -114,7 +114,7 @@ def test_a_state_of_other_files(folder):
         ({"x": X, "y": Y[:4]}, r"of the shapes \[\(9, 2, 5\), \(4,\)\]; expected as many rows in each"),
         ({"x": X[:0], "y": Y[:0]}, "expected as many rows in each"),
         ({"x": 3, "y": 4}, "expected as many rows in each"),
-        ({"x": X, "y": ["a"] * 9}, r"list.txt:1: '.*0.h5' cannot be read"),
+        ({"x": X, "y": ["a"] * 9}, r"list.txt:1: '.*0.h5': the dataset 'y' holds object; expected numbers"),
     ],
 )
 def test_wrong_files(folder, arrays, message):
@@ -132,6 +132,17 @@ def test_a_later_file_with_other_shapes(folder):
 def test_files_that_cannot_be_read(folder):
     (folder / "0.h5").write_text("text")
     with pytest.raises(LayerError, match=r"list.txt:1: '.*0.h5' cannot be read"):
+        data(folder)
+    (folder / "0.h5").unlink()
+    (folder / "list.txt").write_text(f"\ufeff{folder}/0.h5\n", encoding="utf-8")
+    with pytest.raises(
+        LayerError, match=rf"list.txt:1: '{folder}/0.h5' cannot be read: No such file or directory$"
+    ):
+        data(folder)
+    (folder / "list.txt").write_bytes(b"\x89HDF\0\0\0")
+    with pytest.raises(
+        LayerError, match=r"list.txt' is no list of HDF5 files, which is text, but a binary file"
+    ):
         data(folder)
     (folder / "list.txt").write_text("\n")
     with pytest.raises(LayerError, match=r"list.txt' is empty"):
