@@ -33,6 +33,10 @@ DATA_NET = """
 layer { name: "in" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 5 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
 """
+IMAGE_NET = """
+input: "data" input_shape { dim: 1 dim: 3 dim: 4 dim: 5 }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 6 } }
+"""
 SMALL = ("--set", "TEST.SCALES", "(90,)", "--quiet")
 NOT_FINITE = """
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
@@ -56,6 +60,8 @@ ARGUMENTS = {
     "run": ["net.prototxt", "--seed", "3"],
     "detect": [*TINY_NET, "kit/VOC2007/JPEGImages/000007.jpg", *SMALL],
     "evaluate": [*TINY_NET, "--devkit", "kit", "--image-set", "trainval", *SMALL],
+    "check-data": ["--devkit", "kit"],
+    "classify": ["image.prototxt", "--weights", "image.caffemodel", "photo.png"],
     "compress": [*TINY_NET, "-o", "thin", "--fc6", "12"],
     "make-shapes": ["shapes", "--images", "5"],
     "diff": ["net.prototxt", "--against", "net.prototxt", "--seed", "1"],
@@ -83,6 +89,8 @@ def folder(tmp_path) -> Path:
     (tmp_path / "tiny.prototxt").write_text(TINY_TEST)
     tiny_test_net().save(tmp_path / "tiny.caffemodel")
     caffe.Net(tmp_path / "net.prototxt", caffe.TEST).save(tmp_path / "net.caffemodel")
+    (tmp_path / "image.prototxt").write_text(IMAGE_NET)
+    net_of(IMAGE_NET, caffe.TEST).save(tmp_path / "image.caffemodel")
     (tmp_path / "caffe.log").write_text(LOG)
     (tmp_path / "data.prototxt").write_text(DATA_NET)
     net_of(DATA_NET, caffe.TEST).save(tmp_path / "data.caffemodel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,6 +164,9 @@ class Boxes:
 
     def __init__(self, boxes: dict[str, Objects]):
         self.image_ids, self.objects = list(boxes), boxes.__getitem__
+
+    def photo(self, image_id: str) -> Path:
+        return Path(f"{image_id}.jpg")
 
 
 def test_cocos_measure(write):

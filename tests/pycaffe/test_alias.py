@@ -142,6 +142,7 @@ def test_the_log_is_caffes(tmp_path):
     done = run_process("caffe_compat", "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.split("] ")[1] for line in done.stderr.splitlines()] == [
+        "nothing learns: the net has no params",
         "Iteration 0, loss = 0",
         "    Train net output #0: x = 0",
         "Iteration 0, lr = 1",
