@@ -1,7 +1,8 @@
 """Users' modules that were written for Python 2, or for an older numpy or PyYAML, run where only names have changed.
 
-The builtins of Python 2 are globals of such a module; other names are replaced in its text before it is compiled.
-Only modules of the user's own are looked at, and nothing is patched that others see.
+The builtins of Python 2 are globals of such a module; other names are replaced in its text before it is compiled, and
+what is refused today goes through `old_meanings`. Only modules of the user's own are looked at, and nothing is patched
+that others see.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import decode_source, find_spec
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from keyword import iskeyword
 from typing import Any
 
 import numpy
 import yaml
 
+from caffe_compat import old_meanings, stand_ins
 from caffe_compat.safe_yaml import Loader
 
 BUILTINS: dict[str, Any] = {
@@ -45,6 +48,12 @@ MODULES = {
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io",
     "__builtin__": "builtins",
 }  # fmt: skip
+MEANINGS = {
+    "__whole__": old_meanings.whole,
+    "__no_items__": old_meanings.NO_ITEMS,
+    "__dump__": old_meanings.dump,
+    "__load__": old_meanings.load,
+}
 INSTALLED = tuple(
     folder + os.sep
     for folder in (
@@ -84,8 +93,9 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
         text = decode_source(source)
         own = set(_bound(symtable.symtable(text, path, "exec")))
         changes = sorted(_changes(text, own, os.path.dirname(path), package))
-    if changes:
-        _warn(path, sorted({(text.count("\n", 0, start) + 1, said) for start, _, _, said in changes}))
+    told = {(text.count("\n", 0, start) + 1, said) for start, _, _, said in changes if said}
+    if told:
+        _warn(path, sorted(told))
     for start, end, new, _ in reversed(changes):
         text = text[:start] + new + text[end:]
     return compile(text, path, "exec", dont_inherit=True)
@@ -93,7 +103,7 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
 
 def module_globals() -> dict[str, Any]:
     """What a user's module has before it runs."""
-    return {**BUILTINS, "__yaml_load__": lambda stream, Loader=Loader: yaml.load(stream, Loader)}
+    return {**BUILTINS, **MEANINGS, "__yaml_load__": lambda stream, Loader=Loader: yaml.load(stream, Loader)}
 
 
 def _bound(scope: symtable.SymbolTable) -> Iterator[str]:
@@ -117,12 +127,19 @@ FIELD = r"(\{[^\n{}'\":!]+)|\{\{|."  # of an f-string, which is one token before
 NAME = r"(?<![\w.])"  # before a name that is no attribute
 READ = r"\b(?! *=(?!=))"  # after one that is neither assigned to nor a keyword
 ONE_ARGUMENT = r"(?= *\((?:[^(),=]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+\))"
+OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
+BLANK = (tokenize.COMMENT, tokenize.NL)
 IMPORT = r"(?m)(?:(?<!\\\n)^|(?<=[;:]))[ \t]*(?:from +|import +(?:(?:[^\n;]|\\\n)*,)?[ \\\n]*)"
 
 
 def _changes(text: str, own: set[str], folder: str, package: str) -> Iterator[tuple[int, int, str, str]]:
-    """Where a change starts and ends, the new text, and what the user is told; `own` names stay."""
-    code = _code(text)
+    """Where a change starts and ends, the new text, and what the user is told, if anything; `own` names stay."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    places = _Places(text)
+    for first, last in _whole_numbers([token for token in tokens if token.type not in BLANK]):
+        yield places[first.start], places[first.start], "__whole__(", ""
+        yield places[last.end], places[last.end], ")", ""
+    code = _code(text, tokens, places)
     words = set(re.findall(r"\w+", code)) if package else ()
     siblings = {word: f"{package}.{word}" for word in words if _is_sibling(word, folder)}
     for pattern, new, said in _patterns(code, own, siblings):
@@ -130,14 +147,23 @@ def _changes(text: str, own: set[str], folder: str, package: str) -> Iterator[tu
             yield *found.span(1), new, said
 
 
-def _code(text: str) -> str:
+class _Places:
+    """Where in a text a line and column are."""
+
+    def __init__(self, text: str):
+        self.lines = [0, *accumulate(map(len, io.StringIO(text)))]
+
+    def __getitem__(self, place: tuple[int, int]) -> int:
+        return self.lines[place[0] - 1] + place[1]
+
+
+def _code(text: str, tokens: Sequence[tokenize.TokenInfo], places: _Places) -> str:
     """The text with quotes for all of strings and comments, and dots for the gap after a dot; nothing moves."""
-    lines = [0, *accumulate(map(len, io.StringIO(text)))]
     code = list(text)
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in tokens:
         kind = tokenize.tok_name[token.type]
         if kind == "COMMENT" or "STRING" in kind:
-            start, end = (lines[line - 1] + column for line, column in (token.start, token.end))
+            start, end = places[token.start], places[token.end]
             code[start:end] = _hidden(text[start:end])
     return re.sub(AFTER_DOT, lambda gap: "." * len(gap[0]), "".join(code))
 
@@ -145,6 +171,48 @@ def _code(text: str) -> str:
 def _hidden(token: str) -> str:
     pattern = FIELD if re.match("[rR]?[fF]", token) else "()."
     return re.sub(pattern, lambda part: part[1] or '"' * len(part[0]), token)
+
+
+def _whole_numbers(
+    tokens: Sequence[tokenize.TokenInfo],
+) -> Iterator[tuple[tokenize.TokenInfo, tokenize.TokenInfo]]:
+    """The first and last token of each index of an array, as far as the text tells, and of the size in `.choice(from,
+    size)`; not of numbers. A single index may be a dict's, and stays."""
+    words = [token.string for token in tokens]
+    brackets: list[list[int]] = []  # of each that is open: where it is, and its commas and colons
+    for at, word in enumerate(words):
+        if word in OPENING:
+            brackets.append([at])
+        elif word in (",", ":") and brackets:
+            brackets[-1].append(at)
+        elif word in CLOSING and brackets:
+            marks = [*brackets.pop(), at]
+            for start, end in _numbers_within(words, marks):
+                if not all(part == "-" or part[0].isdigit() for part in words[start:end]):
+                    yield tokens[start], tokens[end - 1]
+
+
+def _numbers_within(words: Sequence[str], marks: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """What may be whole numbers in a bracket; marks: where it begins, is divided and ends."""
+    before = ["", "", *words[: marks[0]]][-2:]
+    parts = [(left + 1, right) for left, right in pairwise(marks) if right > left + 1]
+    if words[marks[0]] == "(" and before == [".", "choice"]:
+        for index, (start, end) in enumerate(parts):
+            if words[start : start + 2] == ["size", "="]:
+                yield start + 2, end
+            elif index == 1 and words[start + 1] != "=":
+                yield start, end
+    elif words[marks[0]] == "[" and len(marks) > 2 and _is_indexed(*before):
+        if not {"lambda", ":="} & set(words[marks[0] : marks[-1]]):
+            yield from ((start, end) for start, end in parts if words[start] != "*")
+
+
+def _is_indexed(keyword_or_not: str, last: str) -> bool:
+    """Whether a bracket after these two words is of an index: not a list, a pattern, or the params of a type."""
+    if last in (")", "]", "}"):
+        return True
+    is_name = last.isidentifier() and not iskeyword(last) and last not in ("case", "match")
+    return is_name and keyword_or_not not in ("def", "class", "type")
 
 
 def _is_sibling(name: str, folder: str) -> bool:
@@ -167,6 +235,11 @@ def _patterns(code: str, own: set[str], siblings: dict[str, str]) -> Iterator[tu
             yield rf"{NAME}({alias}\.{name}){READ}", new, f"{alias}.{name} as {new}"
     for alias in _aliases(code, "yaml"):
         yield rf"{NAME}({alias}\.load){ONE_ARGUMENT}", "__yaml_load__", "yaml.load() with a safe Loader"
+    yield r"[!=]= *(\[ *\])", "__no_items__", ""
+    for alias in _aliases(code, "pickle") | _aliases(code, "cPickle"):
+        yield rf"{NAME}({alias}\.dump) *\(", "__dump__", ""
+        yield rf"{NAME}({alias}\.load) *\(", "__load__", ""
+    yield rf"{IMPORT}(PIL)\b(?! *\.| +(?:as|import)\b)", "PIL.Image", ""  # which others imported in its day
     for name, new in (siblings | MODULES).items():
         said = f"module {name} as {new if name in MODULES else f'.{name}'}"
         yield rf"{IMPORT}({name})(?= +(?:as|import)\b)", new, said
@@ -201,7 +274,7 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or type(spec.loader) is not SourceFileLoader or _is_installed(spec.loader.path):
-            return None
+            return stand_ins.find(fullname, spec)
         spec.loader = _Loader(fullname, spec.loader.path)
         return spec
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import traceback
 import warnings
+from functools import cache
 from types import ModuleType
 
 import numpy as np
 
-from caffe_compat import old_python
+from caffe_compat import old_python, stand_ins
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.containers import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.originals import own_file
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.registry import register
@@ -33,6 +34,7 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
     ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
 }
+AWAY = "take the folder that holds the module off PYTHONPATH"
 
 
 @register("Python")
@@ -53,31 +55,39 @@ class Python(Layer):
         """Make the layer of the class that python_param names. Raises what python_layer_class raises."""
         found = python_layer_class(layer_param)
         if found in BUILT_IN.values():
-            _warn_of_own_file(layer_param)
             return found(layer_param, phase, dtype)
         with importable_as_caffe():
             layer = _made(found, layer_param)
-        layer.type, layer.phase, layer.dtype = layer_param.type, phase, dtype
+        layer.type, layer.phase, layer.dtype = layer_param.type, _Phase(phase), dtype
         layer.blobs = BlobVec(dtype, layer_param.name)
         # it checks its bottoms and tops itself
         layer.bottom_count, layer.top_count, layer.in_place = cls.bottom_count, cls.top_count, cls.in_place
         return layer
 
 
+class _Phase(int):
+    """TRAIN or TEST, with its name as its text: the Caffe of Faster R-CNN's layers has an enum there, BVLC's an int."""
+
+    def __str__(self) -> str:
+        return caffe_pb2.Phase.Name(self)
+
+
 def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
-    """Return the class python_param.layer of the module python_param.module; the ones built in come first, where they
-    have as many bottoms and tops (a fork's layer of the same name may have others).
+    """Return the class python_param.layer of the module python_param.module: of the one that can be imported, as in
+    pycaffe, and else the one that is built in, if it has as many bottoms and tops (a fork's layer of the same name may
+    have others). A warning says, once for each module, where one that is built in is not used.
 
     Raises LayerError, with file and line where they are known, when there is no such module or class, when it
-    is no caffe.Layer, and for Python 2 code. Whatever else the module raises when imported passes through.
+    is no caffe.Layer, and when the module cannot be read or lacks something. Whatever else it raises when imported
+    passes through.
     """
     param = layer_param.python_param
-    built_in = BUILT_IN.get((param.module, param.layer))
-    if built_in and _fits(built_in, layer_param):
-        return built_in
     if not param.module or not param.layer:
         raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
+    built_in = BUILT_IN.get((param.module, param.layer))
     module = _import(layer_param)
+    if module is None:
+        return _built_in(layer_param, built_in)
     file = getattr(module, "__file__", None)
     if not hasattr(module, param.layer):
         names = [
@@ -85,9 +95,10 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
             for name, value in vars(module).items()
             if isinstance(value, type) and issubclass(value, Layer)
         ]
+        way_out = f"; {built_in.__name__} is built in: for it, {AWAY}" if built_in else ""
         raise _error(
             layer_param,
-            f"module '{param.module}' has no class '{param.layer}'; its layers: {names}",
+            f"module '{param.module}' has no class '{param.layer}'; its layers: {names}{way_out}",
             file=file,
         )
     cls = getattr(module, param.layer)
@@ -95,6 +106,8 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
         raise _error(
             layer_param, f"'{param.module}.{param.layer}' is no caffe.Layer; {_way_out()}", file=file
         )
+    if built_in:
+        _say_which(cls, f"{param.module}.{param.layer}", file)
     return cls
 
 
@@ -111,23 +124,38 @@ def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:
         ) from error
 
 
+def _built_in(layer_param: caffe_pb2.LayerParameter, built_in: type[Layer] | None) -> type[Layer]:
+    """The class that is built in, where there is no module of this name. Raises LayerError where it does not fit."""
+    if built_in and _fits(built_in, layer_param):
+        return built_in
+    why = f" (the {built_in.__name__} that is built in has other bottoms or tops)" if built_in else ""
+    raise _error(
+        layer_param,
+        f"there is no module '{layer_param.python_param.module}'{why}; put the folder that holds it on PYTHONPATH",
+    )
+
+
+@cache
+def _say_which(cls: type[Layer], name: str, file: str | None) -> None:
+    try:
+        line = inspect.getsourcelines(cls)[1]
+    except OSError:
+        line = 1
+    warnings.warn_explicit(
+        f"{name} is that of {file}, not the one that is built in, and goes by its own configuration; for the "
+        f"built-in one, {AWAY}",
+        UserWarning,
+        file or name,
+        line,
+    )
+
+
 def _fits(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> bool:
     """Whether the layer has as many bottoms and tops as the class may have; one that names none is not in a net."""
     if not layer_param.bottom and not layer_param.top:
         return True
     counts = (layer_param.bottom, cls.bottom_count), (layer_param.top, cls.top_count)
     return all(least <= len(names) <= (most or len(names)) for names, (least, most) in counts)
-
-
-def _warn_of_own_file(layer_param: caffe_pb2.LayerParameter) -> None:
-    module = layer_param.python_param.module
-    path = own_file(module)
-    if path:
-        warnings.warn(
-            f"layer '{layer_param.name}' (Python): {module} is built in, and {path}, which differs from the original "
-            "one, is not read; to run it, give the file and its `module` another name",
-            stacklevel=4,
-        )
 
 
 def _way_out() -> str:
@@ -144,7 +172,8 @@ def _error(layer_param: caffe_pb2.LayerParameter, message: str, **place) -> Laye
     return LayerError(message, layer=layer_param.name, type="Python", **place)
 
 
-def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
+def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType | None:
+    """The module that python_param names; None where there is none."""
     name = layer_param.python_param.module
     if "/" in name or name.startswith(".") or name.endswith(".py"):
         stem = name.removesuffix(".py").rpartition("/")[2].lstrip(".")
@@ -164,14 +193,13 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType:
         ) from error
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            built_in = BUILT_IN.get((name, layer_param.python_param.layer))
-            why = f" (the {built_in.__name__} that is built in has other bottoms or tops)" if built_in else ""
-            raise _error(
-                layer_param, f"there is no module '{name}'{why}; put the folder that holds it on PYTHONPATH"
-            ) from error
+            return None
         last = [
             frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
         ][-1]
         raise _error(
-            layer_param, f"cannot import module '{name}': {error}", file=last.filename, line=last.lineno
+            layer_param,
+            f"cannot import module '{name}': {error}{stand_ins.hint(error)}",
+            file=last.filename,
+            line=last.lineno,
         ) from error
