@@ -24,15 +24,18 @@ def shifted_anchors(anchors, stride, height, width, result):
 
 
 @njit(cache=True, error_model="numpy")
-def decode(boxes, deltas, right, bottom, result):
-    """Write into result (n x 4) where the deltas (n x 4) lead from the boxes, clipped to 0..right, 0..bottom."""
+def decode(boxes, deltas, growth, right, bottom, result):
+    """Write into result (n x 4) where the deltas (n x 4) lead from the boxes, clipped to 0..right, 0..bottom.
+
+    growth: n x 2, the exponentials of the deltas' last two columns.
+    """
     half, one, zero = np.float32(0.5), np.float32(1), np.float32(0)
     for n in range(len(boxes)):
         for i in range(2):
             last = right if i == 0 else bottom
             size = boxes[n, i + 2] - boxes[n, i] + one
             centre = deltas[n, i] * size + (boxes[n, i] + half * size)
-            reach = half * (np.exp(deltas[n, i + 2]) * size)
+            reach = half * (growth[n, i] * size)
             result[n, i] = max(min(centre - reach, last), zero)
             result[n, i + 2] = max(min(centre + reach, last), zero)
 

@@ -57,7 +57,9 @@ def candidate_boxes(
     """Return the boxes that deltas (4A x H x W) lead to, clipped to the image: H W A x 4, anchors fastest."""
     boxes = anchors_on_map(anchors, stride, *deltas.shape[1:])
     steps = deltas.transpose(1, 2, 0).reshape(-1, 4)
-    decode(boxes, steps, boxes.dtype.type(width - 1), boxes.dtype.type(height - 1), boxes)
+    with np.errstate(over="ignore"):
+        growth = np.exp(steps[:, 2:])  # numpy's, as in py-faster-rcnn: C's differs by an ulp
+    decode(boxes, steps, growth, boxes.dtype.type(width - 1), boxes.dtype.type(height - 1), boxes)
     return boxes
 
 

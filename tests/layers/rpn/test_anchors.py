@@ -41,7 +41,7 @@ def test_decode_leads_where_encode_came_from(dtype):
         dy = (goal[1] + gh / 2 - box[1] - h / 2) / h
         np.testing.assert_allclose(steps[n], [dx, dy, np.log(gw / w), np.log(gh / h)], atol=1e-5)
     back = np.full((7, 4), np.nan, dtype)
-    decode(boxes, steps, dtype(60), dtype(45), back)
+    decode(boxes, steps, np.exp(steps[:, 2:]), dtype(60), dtype(45), back)
     # the original adds half the width to the centre without taking away the corner's own pixel
     want = np.clip(goals[best] + [0, 0, 1, 1], 0, [60, 45, 60, 45])
     np.testing.assert_allclose(back, want, atol=1e-4)
