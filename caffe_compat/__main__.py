@@ -11,7 +11,7 @@ import runpy
 import sys
 from types import ModuleType, TracebackType
 
-from caffe_compat import old_python
+from caffe_compat import old_python, stand_ins
 from caffe_compat.alias import install_as_caffe
 from caffe_compat.glog import init_log
 
@@ -64,6 +64,8 @@ def main(args: list[str]) -> None:
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         if isinstance(error, SyntaxError):
             print(f"{error.filename}:{error.lineno}: {old_python.hint(error)}", file=sys.stderr)
+        elif stand_ins.hint(error):
+            print(f"{error}{stand_ins.hint(error)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -28,18 +28,24 @@ def _whole_when_compiled(value: Any) -> Any:
     return lambda value: value  # numba's users have never had floats there
 
 
+ARRAY_AND_LIST = "an array is not [], as for numpy up to 1.24; ask for its size"
+
+
 class _NoItems(list):
     """What `== []` compares with: an array is not equal to it, whatever its shape."""
 
     __array_ufunc__ = None  # arrays leave the answer to this
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, np.ndarray):
-            _warn("an array is not [], as for numpy up to 1.24; ask for its size")
+            _warn(ARRAY_AND_LIST)
         return isinstance(other, list) and not other
 
     def __ne__(self, other: object) -> bool:
+        if isinstance(other, np.ndarray):
+            _warn(ARRAY_AND_LIST)
+            return other.shape[-1:] > (1,)  # where shapes could be broadcast, the answer had no items
         return not self == other
 
 

@@ -54,6 +54,11 @@ MEANINGS = {
     "__dump__": old_meanings.dump,
     "__load__": old_meanings.load,
 }
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+CHECKOUTS_OWN = (
+    "layers",
+    "prototxt",
+)  # folders of a bare checkout that is on the path; they hide no user's package
 INSTALLED = tuple(
     folder + os.sep
     for folder in (
@@ -203,8 +208,9 @@ def _numbers_within(words: Sequence[str], marks: Sequence[int]) -> Iterator[tupl
             elif index == 1 and words[start + 1] != "=":
                 yield start, end
     elif words[marks[0]] == "[" and len(marks) > 2 and _is_indexed(*before):
-        if not {"lambda", ":="} & set(words[marks[0] : marks[-1]]):
-            yield from ((start, end) for start, end in parts if words[start] != "*")
+        if {"lambda", ":="} & set(words[marks[0] : marks[-1]]):  # whose colons are no slice's
+            return
+        yield from ((start, end) for start, end in parts if words[start] != "*")
 
 
 def _is_indexed(keyword_or_not: str, last: str) -> bool:
@@ -272,6 +278,8 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname.partition(".")[0] in ("caffe", "caffe_compat"):
             return None
+        if path is None and fullname in CHECKOUTS_OWN:
+            path = [folder for folder in sys.path if os.path.realpath(folder) != CHECKOUT]
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or type(spec.loader) is not SourceFileLoader or _is_installed(spec.loader.path):
             return stand_ins.find(fullname, spec)

@@ -52,8 +52,8 @@ def bbox_overlaps(boxes: np.ndarray, query_boxes: np.ndarray) -> np.ndarray:
     Source: utils/bbox.pyx of py-faster-rcnn.
     """
     result = np.empty((len(boxes), len(query_boxes)))
-    pair = (np.ascontiguousarray(part, np.float64)[:, :4] for part in (boxes, query_boxes))
-    box_kernels.overlaps(*pair, result)
+    first, second = (np.ascontiguousarray(part, np.float64)[:, :4] for part in (boxes, query_boxes))
+    box_kernels.overlaps(first, second, result)
     return result
 
 
@@ -68,7 +68,7 @@ class EasyDict(dict):
         super().__init__()
         self.update(values, **named)
 
-    def update(self, values: Any = (), **named: Any) -> None:
+    def update(self, values: Any = (), **named: Any) -> None:  # type: ignore[override]
         for name, value in dict(values, **named).items():
             self[name] = value
 
@@ -94,8 +94,6 @@ def _easy(value: Any) -> Any:
 
 # of the functions of pycocotools/_mask.pyx, which its mask.py reads when it is imported
 MASK_FUNCTIONS = "iou", "merge", "frPyObjects", "encode", "decode", "area", "toBbox"
-
-
 NO_MASKS = "COCO's masks and its measure are not to be had; pip install pycocotools"
 
 
@@ -112,7 +110,6 @@ PARTS: dict[str, dict[str, Callable]] = {
     "_mask": dict.fromkeys(MASK_FUNCTIONS, _no_masks),
     "easydict": {"EasyDict": EasyDict},
 }
-
 
 # what is installed under another name than it is imported by
 PACKAGES = {

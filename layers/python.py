@@ -107,7 +107,7 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
             layer_param, f"'{param.module}.{param.layer}' is no caffe.Layer; {_way_out()}", file=file
         )
     if built_in:
-        _say_which(cls, f"{param.module}.{param.layer}", file)
+        _say_which(f"{param.module}.{param.layer}", file or param.module, _line(cls))
     return cls
 
 
@@ -135,17 +135,20 @@ def _built_in(layer_param: caffe_pb2.LayerParameter, built_in: type[Layer] | Non
     )
 
 
-@cache
-def _say_which(cls: type[Layer], name: str, file: str | None) -> None:
+def _line(cls: type[Layer]) -> int:
     try:
-        line = inspect.getsourcelines(cls)[1]
-    except OSError:
-        line = 1
+        return inspect.getsourcelines(cls)[1]
+    except (OSError, TypeError):  # there is no source
+        return 1
+
+
+@cache
+def _say_which(name: str, file: str, line: int) -> None:
     warnings.warn_explicit(
         f"{name} is that of {file}, not the one that is built in, and goes by its own configuration; for the "
         f"built-in one, {AWAY}",
         UserWarning,
-        file or name,
+        file,
         line,
     )
 

@@ -74,6 +74,14 @@ class RoIDataLayer(Layer):
         """Serve what this source gives from now on."""
         self.source, self.served = source, 0
 
+    def set_roidb(self, roidb: object) -> None:
+        """Raises LayerError: the reference's lists are served by its own layer, which its configuration belongs to."""
+        raise self.error(
+            "this is the layer that is built in, and takes no roidb as a list; put the reference's lib, with its "
+            "roi_data_layer, on PYTHONPATH, or give minibatches: set_source(minibatches(roidb, num_classes)) of "
+            "caffe_compat.fast_rcnn.source"
+        )
+
     def set_blobs(self, blobs: Sequence[Blobs]) -> None:
         """Serve these minibatches from now on, in a circle, beginning with the first.
 

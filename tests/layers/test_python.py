@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import textwrap
 
@@ -119,14 +120,56 @@ def test_a_mere_folder_named_caffe_is_none(write):
     assert "caffe" not in sys.modules
 
 
-def test_built_in_ones_win(write):
-    write("roi_data_layer/layer.py", "class RoIDataLayer: pass\nimport caffe\nclass Other(caffe.Layer): pass")
-    with pytest.warns(
-        UserWarning, match=r"roi_data_layer.layer is built in, and .*layer\.py, .* is not read; to run"
-    ):
-        built_in = create_layer(parse(layer("roi_data_layer.layer", "RoIDataLayer")), TEST)
-    assert type(built_in).__module__ == "caffe_compat.layers.fast_rcnn.roi_data"
-    assert type(create_layer(parse(layer("roi_data_layer.layer", "Other")), TEST)).__name__ == "Other"
+OWN = "import caffe\n\n\nclass {}(caffe.Layer):\n    own = True\n"
+
+
+@pytest.mark.parametrize(
+    "module, name",
+    [
+        ("roi_data_layer.layer", "RoIDataLayer"),
+        ("roi_data_layer.layer", "OHEMDataLayer"),
+        ("rpn.proposal_layer", "ProposalLayer"),
+        ("rpn.anchor_target_layer", "AnchorTargetLayer"),
+        ("rpn.proposal_target_layer", "ProposalTargetLayer"),
+    ],
+)
+def test_ones_own_comes_before_the_built_in_one(write, module, name):
+    file = module.replace(".", "/") + ".py"
+    text = layer(module, name, "'num_classes': 3, 'feat_stride': 16")
+    assert not hasattr(create_layer(parse(text), TEST), "own")
+    write(file.partition("/")[0] + "/__init__.py", "")
+    write(file, OWN.format(name))
+    with pytest.warns(UserWarning) as told:
+        made = [create_layer(parse(text), TEST) for _ in range(2)]
+    assert all(one.own and type(one).__module__ == module for one in made)
+    assert len(told) == 1  # for two layers
+    assert told[0].filename.endswith(file) and told[0].lineno == 4
+    assert re.fullmatch(
+        rf"{module}\.{name} is that of \S+{file}, not the one that is built in, and goes by its own configuration; for "
+        "the built-in one, take the folder that holds the module off PYTHONPATH",
+        str(told[0].message),
+    )
+
+
+def test_ones_own_module_that_does_not_serve_is_not_passed_over(write):
+    """Why it cannot be used, in one line, and not the built-in layer in its place."""
+    write("rpn/__init__.py", "")
+    write("rpn/proposal_layer.py", "import caffe\nfrom skimage_of_mine import draw\n")
+    error = error_of(layer("rpn.proposal_layer", "ProposalLayer"))
+    assert (
+        error.message
+        == "layer 'mine' (Python): cannot import module 'rpn.proposal_layer': No module named 'skimage_of_mine'"
+    )
+    assert error.file is not None and (error.file.endswith("rpn/proposal_layer.py"), error.line) == (True, 2)
+    write("rpn/anchor_target_layer.py", OWN.format("Other"))
+    assert error_of(layer("rpn.anchor_target_layer", "AnchorTargetLayer")).message == (
+        "layer 'mine' (Python): module 'rpn.anchor_target_layer' has no class 'AnchorTargetLayer'; its layers: "
+        "['Other']; AnchorTargetLayer is built in: for it, take the folder that holds the module off PYTHONPATH"
+    )
+    write("rpn/proposal_target_layer.py", "print 'a'\n")
+    assert (
+        "Convert it: 2to3 -w" in error_of(layer("rpn.proposal_target_layer", "ProposalTargetLayer")).message
+    )
 
 
 def test_one_with_other_bottoms_or_tops_is_a_forks(write):
@@ -135,7 +178,8 @@ def test_one_with_other_bottoms_or_tops_is_a_forks(write):
     assert why in error_of(text).message
     write("rpn/__init__.py", "")
     write("rpn/proposal_layer.py", "import caffe\nclass ProposalLayer(caffe.Layer): pass")
-    assert type(create_layer(parse(text), TEST)).__module__ == "rpn.proposal_layer"
+    with pytest.warns(UserWarning, match="rpn.proposal_layer.ProposalLayer is that of"):
+        assert type(create_layer(parse(text), TEST)).__module__ == "rpn.proposal_layer"
 
 
 def test_the_type_is_the_prototxts_and_what_is_computed_the_classs(write):

@@ -299,3 +299,71 @@ def test_old_names_of_the_compiled_half(write):
         "import caffe\nfrom caffe._caffe import Blob, BlobVec, RawBlobVec\nclass Old(caffe.Layer): pass",
     )
     net_with("old_names")
+
+
+FLOATS = """
+import numpy as np
+
+x = np.zeros((3, 8), np.float32)
+start, end, row = np.float32(2), 4., 1
+d = {(1., 2.5): 'a'}
+def ask(**of): return of
+def pick(a): return np.random.choice(a, size=5 / 5., replace=False)
+
+
+def fill():
+    x[row, start:end] = 7
+    x[:, int(end)] += x[0, np.float64(2):][0]
+    return x[1, start + 1], x[..., -1], [start, end], d[1., 2.5], x[[0, 1], row], x[None, 0, row:end:row].shape
+"""
+
+
+def test_floats_as_indices(tmp_path):
+    """Whole numbers are what they were for numpy; others, keys and lists stay as they are."""
+    path = tmp_path / "floats.py"
+    path.write_text(FLOATS)
+    names = module_globals()
+    exec(compile_file(str(path)), names)
+    with pytest.warns(UserWarning, match="a float as an index or size is the int that it equals") as found:
+        value, last, bounds, key, two, shape = names["fill"]()
+        names["fill"]()
+        assert names["pick"](np.arange(3)).shape == (1,)
+    assert sorted(one.lineno for one in found) == [8, 12, 13, 14]  # once a line
+    assert (value, bounds, key, shape) == (7, [np.float32(2), 4.0], "a", (1, 3)) and type(bounds[1]) is float
+    np.testing.assert_array_equal(two, [0, 0])
+    np.testing.assert_array_equal(names["x"][1], [0, 0, 7, 7, 0, 0, 0, 0])
+    assert last.tolist() == [0, 0, 0]
+    names["start"] = 2.5
+    with pytest.raises(TypeError):
+        names["fill"]()
+
+
+def test_an_array_is_not_an_empty_list(tmp_path):
+    path = tmp_path / "empty.py"
+    path.write_text("def f(x):\n    return x == [], x != []\n")
+    names = module_globals()
+    exec(compile_file(str(path)), names)
+    with pytest.warns(
+        UserWarning, match=r"an array is not \[\], as for numpy up to 1.24; ask for its size"
+    ) as found:
+        assert names["f"](np.zeros((0, 5))) == names["f"](np.zeros(3)) == (False, True)
+        assert names["f"](np.zeros(0)) == names["f"](np.zeros((4, 1))) == (False, False)  # which broadcast
+    assert [(one.filename, one.lineno) for one in found] == [(str(path), 2)]
+    assert names["f"]([]) == (True, False) and names["f"]([0]) == names["f"](()) == (False, True)
+
+
+def test_pickles_in_text_files(tmp_path):
+    path = tmp_path / "pickles.py"
+    path.write_text(
+        "import cPickle\nimport pickle as p\n"
+        "with open(to, 'w') as f: cPickle.dump([3, 'e'], f)\n"
+        "with open(to) as f: x = p.load(f)\n"
+        "with open(to, 'rb') as f: y = p.load(f)\n"
+        "with open(old, 'rb') as f: z = p.load(f)\n"
+    )
+    (tmp_path / "old.pkl").write_bytes(b"S'\\xe9'\n.")  # a str of Python 2
+    names = {**module_globals(), "to": str(tmp_path / "a.pkl"), "old": str(tmp_path / "old.pkl")}
+    with pytest.warns(UserWarning) as found:
+        exec(compile_file(str(path)), names)
+    assert [one.lineno for one in found if "open for text" in str(one.message)] == [3, 4]
+    assert (names["x"], names["y"], names["z"]) == ([3, "e"], [3, "e"], "\xe9")

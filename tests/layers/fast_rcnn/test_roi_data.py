@@ -126,6 +126,12 @@ def test_without_data():
         runner.forward()
 
 
+def test_the_references_roidb_is_for_its_own_layer():
+    layer = net_of("layer { name: 'data' " + RPN + "}").layers[0]
+    with pytest.raises(LayerError, match="put the reference's lib, with its roi_data_layer, on PYTHONPATH"):
+        layer.set_roidb([{"boxes": [], "flipped": False}])
+
+
 def test_the_state_is_the_place_in_the_circle():
     served = [minibatch(4), minibatch(2, seed=1), minibatch(3, seed=2)]
     runners = [Runner(OWN, [], tops=6) for _ in range(2)]
