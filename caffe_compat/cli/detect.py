@@ -100,7 +100,6 @@ def _settle(args: argparse.Namespace, single_shot: bool) -> None:
     if args.max_per_image is None:
         args.max_per_image = 0 if single_shot else 100
     args.stages = 1 if args.stages is None else args.stages
-    args.nms_rule = args.nms_rule or "gpu"
     if args.stages < 1 or args.max_per_image < 0 or not 0 <= args.threshold < 1:
         raise CaffeCompatError(
             "--stages is 1 or more, --max-per-image 0 or more, --threshold from 0 to below 1"

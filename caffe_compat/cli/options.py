@@ -310,7 +310,7 @@ def add_detector(result: Any, threshold: float, single_shot: float) -> None:
         "--nms-rule",
         choices=["gpu", "cpu"],
         help="a box goes where its overlap with a better one is above TEST.NMS (gpu, the reference's default), or "
-        "also where it is equal (cpu)",
+        "also where it is equal (cpu); default: as USE_GPU_NMS of the configuration says",
     )
     add_configuration(result)
 

@@ -26,7 +26,7 @@ from caffe_compat.fast_rcnn.boxes import bbox_transform_inv, clip_boxes
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.feed import ROI_INPUTS, RPN_INPUTS, configure
 from caffe_compat.fast_rcnn.minibatch import im_info
-from caffe_compat.fast_rcnn.nms import BOX, CLASS, GPU, SCORE, by_class_and_score, suppress, vote
+from caffe_compat.fast_rcnn.nms import BOX, CLASS, CPU, GPU, SCORE, by_class_and_score, suppress, vote
 from caffe_compat.fast_rcnn.pyramid import Pyramid
 from caffe_compat.net import Net
 
@@ -41,10 +41,10 @@ class Detector:
     leaves them in its blob `rois`.
 
     thresh: detections have a higher score. max_per_image: at most so many detections a photo, and those whose score
-    equals the last one's; 0: all. nms_rule: see nms.py. stages: how often boxes are regressed and scored; with more
-    than one, the boxes of all stages count, and those that NMS leaves are voted on (`nms.vote`): the "+B" of the OHEM
-    paper. cfg: its TEST has the scales, the overlap for NMS and the settings of layers that propose boxes, which
-    replace those that the net was made with.
+    equals the last one's; 0: all. nms_rule: see nms.py; by default as USE_GPU_NMS of cfg says. stages: how often boxes
+    are regressed and scored; with more than one, the boxes of all stages count, and those that NMS leaves are voted on
+    (`nms.vote`): the "+B" of the OHEM paper. cfg: its TEST has the scales, the overlap for NMS and the settings of
+    layers that propose boxes, which replace those that the net was made with.
 
     Attributes: `seconds`, the time that the last photo took by stage: pyramid, net, boxes, nms. `proposals`, the number
     of boxes that it was classified with.
@@ -60,11 +60,12 @@ class Detector:
         cfg: Config = DEFAULT,
         thresh: float = 0.05,
         max_per_image: int = 100,
-        nms_rule: str = GPU,
+        nms_rule: str | None = None,
         stages: int = 1,
     ):
         self.net, self.cfg, self.thresh, self.max_per_image = net, cfg, thresh, max_per_image
-        self.nms_rule, self.stages = nms_rule, stages
+        self.nms_rule = nms_rule or (GPU if cfg.USE_GPU_NMS else CPU)
+        self.stages = stages
         self.seconds = {"pyramid": 0.0, "net": 0.0, "boxes": 0.0, "nms": 0.0}
         self.proposals: int | None = 0
         self.has_rpn = set(net.inputs) == RPN_INPUTS

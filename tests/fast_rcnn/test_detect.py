@@ -160,6 +160,12 @@ def test_two_stages_score_the_moved_boxes_and_let_all_vote():
     np.testing.assert_allclose(got[0, 1:5], want, atol=1e-2)
 
 
+def test_the_configuration_says_which_rule_of_nms_where_nobody_else_does():
+    cpu, net = cfg_from_list(["USE_GPU_NMS", "False"]), tiny_test_net()
+    rules = [Detector(net).nms_rule, Detector(net, cpu).nms_rule, Detector(net, cpu, nms_rule="gpu").nms_rule]
+    assert rules == ["gpu", "cpu", "gpu"]
+
+
 def test_a_net_of_another_kind_is_refused():
     with pytest.raises(
         DataError, match=r"inputs data and rois.* bbox_pred, cls_prob, rois; this one's inputs are x"
