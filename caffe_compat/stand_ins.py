@@ -120,9 +120,8 @@ INSTALLABLE = {*PACKAGES, "scipy", "matplotlib", "pandas", "h5py", "lmdb", "pydo
 
 def hint(error: BaseException) -> str:
     """What to do about a module that is not there, to be put after the error's text; empty where that is not known."""
-    name = (getattr(error, "name", None) or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError) and name in INSTALLABLE:
-        return f"; pip install {PACKAGES.get(name, name)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in INSTALLABLE:
+        return f"; pip install {PACKAGES.get(error.name, error.name)}"
     return ""
 
 

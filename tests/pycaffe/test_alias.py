@@ -119,6 +119,13 @@ def test_a_module_of_the_python_2_era(folder):
         assert "line 2: long as int; line 2: np.float as float; line 2: xrange as range\n" in done.stderr
 
 
+def test_a_package_that_is_not_installed(folder):
+    (folder / "draws.py").write_text("import sys\nsys.modules['skimage'] = None\nimport skimage\n")
+    done = run_process("caffe_compat", "draws.py", cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("; pip install scikit-image"), done.stderr
+
+
 def test_python_2_scripts_and_wrong_names(tmp_path):
     (tmp_path / "two.py").write_text("import caffe\nprint 'hello'\n")
     done = run_process("caffe_compat", "two.py", cwd=tmp_path)
