@@ -265,6 +265,11 @@ def add_training(result: Any) -> None:
     )
     result.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
     add_proposals(result)
+    add_skip_bad_images(result)
+
+
+def add_skip_bad_images(result: Any) -> None:
+    """Add --skip-bad-images."""
     result.add_argument(
         "--skip-bad-images",
         action="store_true",

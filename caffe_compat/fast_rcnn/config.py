@@ -213,6 +213,11 @@ FASTER_RCNN = Config(
     TEST=TestConfig(HAS_RPN=True),
 )
 
+# faster_rcnn_alt_opt.yml
+ALTERNATING = Config(
+    EXP_DIR="faster_rcnn_alt_opt", TRAIN=TrainConfig(BG_THRESH_LO=0.0), TEST=TestConfig(HAS_RPN=True)
+)
+
 
 def in_order(cfg: Config) -> Config:
     """`cfg` for a few photos in their order: without mirrored ones, and with fixed means and stds."""
