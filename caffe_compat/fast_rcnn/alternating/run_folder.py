@@ -14,6 +14,7 @@ from caffe_compat.fast_rcnn.alternating.recipe import Stage
 from caffe_compat.files import replacing
 
 _RUN = "run.json"
+_HALF_WRITTEN = re.compile(r"\.(run|anchor_statistics|final|stage\d+_\w+)\..+\.\w{8}")  # see files.replacing
 
 
 class RunFolder:
@@ -28,6 +29,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"cannot make the folder: {error.strerror}", file=str(path)) from error
+        for one in self.path.iterdir():
+            if _HALF_WRITTEN.fullmatch(one.name):
+                one.unlink()
         if any(
             one.suffix in (".npz", ".caffemodel", ".json") for one in self.path.iterdir() if one.name != _RUN
         ):
