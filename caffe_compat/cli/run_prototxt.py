@@ -128,6 +128,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.cli.dataset import open_dataset, trained_classes
+    from caffe_compat.fast_rcnn.feed import configure, default_configuration
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -148,6 +149,9 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
         layer_settings=cfg.layer_settings() if cfg else None,
         dialect=args.dialect,
     )
+    if cfg is not None and not args.cfg:  # --set changes keys of what the net would run by without it
+        cfg = configuration.read(args, default_configuration(net))
+        configure(net, cfg)
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     dataset = open_dataset(args, trained_classes(args.weights))

@@ -69,7 +69,7 @@ def propose_all(
     """
     image_ids = list(dict.fromkeys(dataset.image_ids))  # an image set may repeat some
     paths = [str(dataset.photo(image_id)) for image_id in image_ids]
-    for image_id, photo in zip(image_ids, read_ahead(paths, has_rpn=True), strict=True):
+    for image_id, photo in zip(image_ids, read_ahead(paths, takes_proposals=False), strict=True):
         if isinstance(photo, DataError):
             if not skip_bad_images:
                 raise photo
