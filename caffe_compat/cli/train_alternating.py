@@ -145,7 +145,7 @@ class _Report:
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            console.out().print(f"{self._title}: {text}", markup=False, soft_wrap=True)
+            console.out().print(f"{self._title}{text and ': '}{text}", markup=False, soft_wrap=True)
 
     def note(self, done: Iteration) -> None:
         self.last = done
@@ -163,9 +163,9 @@ class _Report:
 
 
 def _what(training: AlternatingTraining, step: Step) -> str:
-    """What is to be done, after the step's title."""
+    """What is to be done, besides the step's title."""
     if step.kind != "train" or step.stage is None:
-        return "begins"
+        return ""
     state = training.folder.newest_state(step.stage)
     goes_on = f", going on from {os.path.basename(state)}" if state else ""
     return f"{training.iterations[step.stage]} iterations{goes_on}"
