@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +57,12 @@ class Report:
     filled: list[str] = field(default_factory=list)  # as the fillers left it
     zero: list[str] = field(default_factory=list)  # every param is still zero
     ignored: list[str] = field(default_factory=list)  # in the file, but not in the net
+
+    def after(self, earlier: Sequence[Report]) -> Report:
+        """The report where other files were copied into the net before: what these gave, no filler did."""
+        given = {name for one in earlier for name in (*one.loaded, *one.shared)}
+        filled, zero = ([name for name in names if name not in given] for names in (self.filled, self.zero))
+        return replace(self, filled=filled, zero=zero)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------

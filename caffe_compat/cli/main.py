@@ -19,8 +19,10 @@ from caffe_compat.cli import (
     export,
     layers,
     make_shapes,
+    propose,
     replay,
     run_prototxt,
+    train_alternating,
     warm,
 )
 from caffe_compat.cli.caffe import (
@@ -42,6 +44,8 @@ COMMANDS = {  # in the order of the help
     "classify": (classify, "say of what class photos are"),
     "detect": (detect, "find objects in photos"),
     "evaluate": (evaluate, "find objects in a data set, and how well"),
+    "train-alternating": (train_alternating, "train Faster R-CNN or R-FCN in alternating stages"),
+    "propose": (propose, "write the boxes that an RPN proposes"),
     "compress": (compress, "make fc6 and fc7 of a net thin"),
     "check-data": (check_data, "look for all faults of a data set"),
     "make-shapes": (make_shapes, "draw a data set to train on"),

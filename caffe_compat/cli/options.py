@@ -264,8 +264,12 @@ def add_training(result: Any) -> None:
         "--metrics", metavar="F", help="write loss, lr and time of each iteration: F.csv or F.jsonl"
     )
     result.add_argument("--plot", metavar="F.png", help="draw the loss at the end (needs the extra 'plot')")
-    add_configuration(result)
     add_proposals(result)
+    add_skip_bad_images(result)
+
+
+def add_skip_bad_images(result: Any) -> None:
+    """Add --skip-bad-images."""
     result.add_argument(
         "--skip-bad-images",
         action="store_true",

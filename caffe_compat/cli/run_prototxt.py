@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, console, html, options, photos
+from caffe_compat.cli import check_finite, configuration, console, html, options, photos
 from caffe_compat.cli.parser import Parser, positive
 from caffe_compat.cli.phases import phase
 from caffe_compat.version import __version__
 
 if TYPE_CHECKING:
+    from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.fast_rcnn.dataset import Dataset
     from caffe_compat.net import Net
 
@@ -68,14 +69,16 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     solver = result.add_argument_group("of a solver")
     solver.add_argument("--resume", metavar="F.solverstate", help="go on from a snapshot")
     options.add_training(solver)
-    options.add_data(result.add_argument_group("data"))
+    data = result.add_argument_group("data")
+    options.add_data(data)
+    options.add_configuration(data)
     output = result.add_argument_group("output")
     options.add_html(output)
     options.add_output(output)
 
 
 OF_A_NET = ("dump", "photo", *photos.OPTIONS)
-OF_A_SOLVER = ("resume", "metrics", "plot", "cfg", "set", "proposals", "skip_bad_images")
+OF_A_SOLVER = ("resume", "metrics", "plot", "proposals", "skip_bad_images")
 
 
 def _check(args: argparse.Namespace, is_solver: bool) -> None:
@@ -125,6 +128,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.cli.dataset import open_dataset, trained_classes
+    from caffe_compat.fast_rcnn.feed import configure, default_configuration
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -135,19 +139,24 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     if args.seed is not None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
+    cfg = configuration.read(args) if args.cfg or args.set else None
     net = caffe.Net(
         args.net,
         phase(args.net, args.phase, args.level, args.stage),
         args.level,
         args.stage,
         propagate_down=args.propagate_down,
+        layer_settings=cfg.layer_settings() if cfg else None,
         dialect=args.dialect,
     )
+    if cfg is not None and not args.cfg:  # --set changes keys of what the net would run by without it
+        cfg = configuration.read(args, default_configuration(net))
+        configure(net, cfg)
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     dataset = open_dataset(args, trained_classes(args.weights))
     classes = dataset.classes if dataset else _classes(net, args)
-    notes = _feed(net, args, dataset)
+    notes = _feed(net, args, dataset, cfg)
     if verbose:
         show.notes(notes)
     iterations = args.iterations or 1
@@ -181,7 +190,7 @@ def _classes(net: Net, args: argparse.Namespace) -> Sequence[str]:
     return net_classes(args, numbers[0]) if numbers else ()
 
 
-def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[str]:
+def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None, cfg: Config | None) -> list[str]:
     """Feed the net from where the arguments say; returns lines that tell what it got."""
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.fast_rcnn import feed
@@ -203,7 +212,7 @@ def _feed(net: Net, args: argparse.Namespace, dataset: Dataset | None) -> list[s
                 )
         with console.progress(0, args.quiet or args.json) as bar:  # the first search takes a second a photo
             if dataset:
-                return feed.feed_dataset(net, dataset, args.iterations or 1, bar)
+                return feed.feed_dataset(net, dataset, args.iterations or 1, bar, cfg)
             return feed.feed_photos(net, paths, bar)
     return feed.feed_sample(net, args.seed or 0)
 

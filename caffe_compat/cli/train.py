@@ -24,6 +24,7 @@ from caffe_compat.text import finite
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.fast_rcnn.dataset import Dataset
+    from caffe_compat.weights import Report
 
 EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, snapshot or none
 
@@ -74,8 +75,10 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             cfg = configuration.read(args, default_configuration(solver.net))
             for net in (solver.net, *solver.test_nets):
                 configure(net, cfg)
+        loaded: list[Report] = []
         for path in args.weights.split(",") if args.weights else ():
-            show.weights(solver.net.copy_from(path), quiet)
+            loaded.append(solver.net.copy_from(path).after(loaded))
+            show.weights(loaded[-1], quiet)
         dataset = open_dataset(args, trained_classes(args.resume))
         notes = _feed(solver, args, cfg, dataset)
         if not quiet:
@@ -87,8 +90,8 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             solver.on_iteration(metrics.Metrics(args.metrics, first))
         with (
             check_finite.checking(args, solver),
-            _progress(solver, stderr, quiet),
-            _signals(solver, effects),
+            progress(solver, stderr, quiet),
+            signals(solver, effects),
         ):
             solver.solve(args.resume)
     if args.plot and done:
@@ -144,7 +147,7 @@ def _iteration_of(state: str) -> int:
 
 
 @contextmanager
-def _progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
+def progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
     """A bar on stderr with the smoothed loss, the learning rate and images a second."""
     bar = Progress(
         TextColumn("{task.description}"),
@@ -168,7 +171,7 @@ def _progress(solver: Solver, stderr: Console, quiet: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[None]:
+def signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[None]:
     """Let signals have these effects. A second one that stops ends at once."""
     asked = False
 

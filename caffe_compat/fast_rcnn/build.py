@@ -43,12 +43,8 @@ def dataset_roidb(
     Raises DataError, which names the files, for such images, where the proposals cannot be read or do not fit, and
     where Roidb does.
     """
+    find = _proposals(dataset, cfg, proposals)
     image_ids = dataset.image_ids if image_ids is None else image_ids
-    find = (
-        _annotated_only(proposals)
-        if cfg.TRAIN.PROPOSAL_METHOD == "gt"
-        else proposals_from(proposals, dataset.image_ids)
-    )
 
     inspected = on_all_cores(lambda image_id: inspect(dataset, image_id), image_ids)
     bad = [one for one in inspected if one.errors]
@@ -112,6 +108,18 @@ def photos_roidb(
         cfg,
         classes,
     )
+
+
+def _proposals(dataset: Dataset, cfg: Config, path: str | os.PathLike[str] | None) -> Proposals:
+    method = cfg.TRAIN.PROPOSAL_METHOD
+    if method == "gt":
+        return _annotated_only(path)
+    if method == "rpn" and path is None:
+        raise DataError(
+            "TRAIN.PROPOSAL_METHOD is rpn, and there is no file of proposals; give --proposals F.npz, as caffe-compat "
+            "propose writes it, or set it to selective_search"
+        )
+    return proposals_from(path, dataset.image_ids)
 
 
 def _annotated_only(proposals: str | os.PathLike[str] | None) -> Proposals:

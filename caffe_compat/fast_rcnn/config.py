@@ -5,8 +5,8 @@
     net = Net("train.prototxt", TRAIN, layer_settings=cfg.layer_settings())
 
 A configuration never changes; reading a file gives a new one. Source: fast_rcnn/config.py and
-experiments/cfgs of abhi2610/ohem and of py-faster-rcnn. Keys of its tools (paths, Matlab, GPU) are read and have
-no effect.
+experiments/cfgs of abhi2610/ohem, of py-faster-rcnn and of py-R-FCN. Keys of their tools (paths, Matlab, GPU) are read
+and have no effect.
 """
 
 from __future__ import annotations
@@ -58,8 +58,10 @@ class TrainConfig:
     BBOX_NORMALIZE_TARGETS_PRECOMPUTED: bool = False  # by the two below, not by those of the data set
     BBOX_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
-    AGNOSTIC: bool = False  # with RPN: box targets for foreground as such, not for each class (R-FCN)
-    PROPOSAL_METHOD: str = "selective_search"  # or gt: the annotated boxes are the only RoIs
+    AGNOSTIC: bool = False  # box targets for foreground as such, not for each class (R-FCN)
+    PROPOSAL_METHOD: str = (
+        "selective_search"  # or rpn: from a file; or gt: the annotated boxes are the only RoIs
+    )
     ASPECT_GROUPING: bool = True  # landscape images with landscape ones, upright with upright
     HAS_RPN: bool = False  # minibatches have annotated boxes, and the net proposes RoIs
     RPN_POSITIVE_OVERLAP: float = 0.7
@@ -73,6 +75,9 @@ class TrainConfig:
     RPN_MIN_SIZE: int = 16
     RPN_BBOX_INSIDE_WEIGHTS: Four = (1.0, 1.0, 1.0, 1.0)
     RPN_POSITIVE_WEIGHT: float = -1.0
+    RPN_NORMALIZE_TARGETS: bool = False  # by the two below (R-FCN)
+    RPN_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
+    RPN_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
     USE_OHEM: bool = False  # minibatches have all RoIs, and the net picks the hard ones
     OHEM_USE_NMS: bool = True
     OHEM_NMS_THRESH: float = 0.7
@@ -90,7 +95,10 @@ class TestConfig:
     SVM: bool = False
     BBOX_REG: bool = True
     HAS_RPN: bool = False  # true fits only a net that proposes RoIs; whether one does, its inputs tell
-    PROPOSAL_METHOD: str = "selective_search"
+    AGNOSTIC: bool = (
+        False  # true fits only a net with one box for all classes; whether it is one, its columns tell
+    )
+    PROPOSAL_METHOD: str = "selective_search"  # or rpn: from a file
     RPN_NMS_THRESH: float = 0.7
     RPN_PRE_NMS_TOP_N: int = 6000
     RPN_POST_NMS_TOP_N: int = 300
@@ -131,6 +139,7 @@ class Config:
             "ims_per_batch": train.IMS_PER_BATCH,
             "scale": max(train.SCALES),
             "max_size": train.MAX_SIZE,
+            "agnostic": train.AGNOSTIC,
         }
 
     def _ohem(self) -> dict[str, Any]:
@@ -148,6 +157,10 @@ class Config:
             "post_nms_top_n": {TRAIN: train.RPN_POST_NMS_TOP_N, TEST: test.RPN_POST_NMS_TOP_N},
             "nms_thresh": {TRAIN: train.RPN_NMS_THRESH, TEST: test.RPN_NMS_THRESH},
             "min_size": {TRAIN: train.RPN_MIN_SIZE, TEST: test.RPN_MIN_SIZE},
+            # what a snapshot holds gives deltas as they are
+            "normalized_deltas": {TRAIN: train.RPN_NORMALIZE_TARGETS, TEST: False},
+            "normalize_means": train.RPN_NORMALIZE_MEANS,
+            "normalize_stds": train.RPN_NORMALIZE_STDS,
         }
 
     def _anchor_target(self) -> dict[str, Any]:
@@ -160,6 +173,9 @@ class Config:
             "batch_size": train.RPN_BATCHSIZE,
             "inside_weights": train.RPN_BBOX_INSIDE_WEIGHTS,
             "positive_weight": train.RPN_POSITIVE_WEIGHT,
+            "normalize_targets": train.RPN_NORMALIZE_TARGETS,
+            "normalize_means": train.RPN_NORMALIZE_MEANS,
+            "normalize_stds": train.RPN_NORMALIZE_STDS,
         }
 
     def _proposal_target(self) -> dict[str, Any]:
@@ -197,11 +213,21 @@ FASTER_RCNN = Config(
     TEST=TestConfig(HAS_RPN=True),
 )
 
+# faster_rcnn_alt_opt.yml
+ALTERNATING = Config(
+    EXP_DIR="faster_rcnn_alt_opt", TRAIN=TrainConfig(BG_THRESH_LO=0.0), TEST=TestConfig(HAS_RPN=True)
+)
+
 
 def in_order(cfg: Config) -> Config:
     """`cfg` for a few photos in their order: without mirrored ones, and with fixed means and stds."""
     train = replace(cfg.TRAIN, USE_FLIPPED=False, BBOX_NORMALIZE_TARGETS_PRECOMPUTED=True)
     return replace(cfg, TRAIN=train)
+
+
+def with_agnostic(cfg: Config, agnostic: bool) -> Config:
+    """`cfg` for a net whose box targets are of each class, or (R-FCN) of foreground as such."""
+    return replace(cfg, TRAIN=replace(cfg.TRAIN, AGNOSTIC=agnostic))
 
 
 def cfg_from_file(path: str | os.PathLike[str], cfg: Config | None = None) -> Config:

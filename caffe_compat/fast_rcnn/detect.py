@@ -123,9 +123,8 @@ class Detector:
         if boxes is None:
             raise DataError("the net takes RoIs; give it boxes")
         if not len(boxes):
-            return np.zeros((0, self.num_classes), np.float32), np.zeros(
-                (0, 4 * self.num_classes), np.float32
-            )
+            columns = self.net.blobs["bbox_pred"].shape[1] if self.cfg.TEST.BBOX_REG else 4 * self.num_classes
+            return np.zeros((0, self.num_classes), np.float32), np.zeros((0, columns), np.float32)
         with self._timed("net"):
             rois = pyramid.rois(boxes)
             index, inverse = unique_rois(rois, self.cfg.DEDUP_BOXES)
@@ -161,7 +160,7 @@ def im_detect(
     net: Net, image: np.ndarray, boxes: np.ndarray | None = None, cfg: Config = DEFAULT
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (R x K, the background's first) and boxes (R x 4K, inside the photo) for R proposals (R x 4 pixels; None
-    where the net proposes them).
+    where the net proposes them). A net with one box for all classes (R-FCN) gives R x 8, the background's first.
 
     The scores are probabilities or, with TEST.SVM, the outputs of cls_score. Without TEST.BBOX_REG the boxes are the
     proposals. RoIs that DEDUP_BOXES makes equal go through the net once and get the same results.
@@ -171,7 +170,7 @@ def im_detect(
 
 
 def forward(net: Net, inputs: Mapping[str, np.ndarray], cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Run the net on `inputs`, by blob name; returns scores (R x K) and deltas (R x 4K) for R RoIs.
+    """Run the net on `inputs`, by blob name; returns scores (R x K) and deltas (R x 4K, or R x 8) for R RoIs.
 
     The RoIs are those of `inputs`, or those that the net proposes. Without TEST.BBOX_REG the deltas have no columns.
     Raises DataError where an output is not finite.
@@ -212,23 +211,29 @@ def unique_rois(rois: np.ndarray, dedup: float) -> tuple[np.ndarray, np.ndarray]
 def candidates(scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
     """Each score above thresh, except the background's, with its box: N x 6 float32, class, x1 y1 x2 y2, score.
 
-    scores: R x K; boxes: R x 4K.
+    scores: R x K; boxes: R x 4K, or R x 8 where one box is for all classes.
     """
     roi, label = np.nonzero(scores[:, 1:] > np.float32(thresh))
     label += 1
-    corners = boxes.reshape(*scores.shape, 4)[roi, label]
+    corners = _box_of(boxes, roi, label)
     return np.column_stack((label, corners, scores[roi, label])).astype(np.float32)
 
 
 def rescored(dets: np.ndarray, scores: np.ndarray, boxes: np.ndarray, thresh: float) -> np.ndarray:
     """The detections (N x 6) with new scores and boxes, each for its own class; only those with a score above thresh.
 
-    scores: N x K; boxes: N x 4K.
+    scores: N x K; boxes: N x 4K, or N x 8 where one box is for all classes.
     """
     rows, label = np.arange(len(dets)), dets[:, CLASS].astype(int)
-    corners = boxes.reshape(*scores.shape, 4)[rows, label]
+    corners = _box_of(boxes, rows, label)
     result = np.column_stack((label, corners, scores[rows, label])).astype(np.float32)
     return result[result[:, SCORE] > np.float32(thresh)]
+
+
+def _box_of(boxes: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The boxes of these rows for these classes, none of them the background's."""
+    by_class = boxes.reshape(len(boxes), boxes.shape[1] // 4, 4)
+    return by_class[rows, labels if by_class.shape[1] > 2 else 1]
 
 
 def limit(dets: np.ndarray, most: int) -> np.ndarray:
@@ -253,13 +258,7 @@ def _check(detector: Detector) -> None:
             f"{', '.join(net.outputs)}: use the test.prototxt (of SSD and YOLO the deploy.prototxt, with the layer "
             "that writes detections)"
         )
-    shapes = net.blobs["cls_prob"].shape, net.blobs["bbox_pred"].shape if cfg.TEST.BBOX_REG else ()
-    if shapes[1] and shapes[1][1] != 4 * shapes[0][1]:
-        raise DataError(
-            f"bbox_pred has {shapes[1][1]} columns and cls_prob {shapes[0][1]}; expected four times as many, a box "
-            "for each class"
-        )
-    wrong = None
+    wrong = _wrong_columns(detector) if cfg.TEST.BBOX_REG else None
     if cfg.TEST.HAS_RPN and not detector.has_rpn:
         wrong = "TEST.HAS_RPN is true, and this net takes rois and proposes none; set it to false"
     elif detector.has_rpn and len(cfg.TEST.SCALES) > 1:
@@ -270,3 +269,16 @@ def _check(detector: Detector) -> None:
         )
     if wrong:
         raise DataError(wrong)
+
+
+def _wrong_columns(detector: Detector) -> str | None:
+    """What is wrong with the number of boxes that the net gives for a RoI."""
+    columns, classes = detector.net.blobs["bbox_pred"].shape[1], detector.num_classes
+    if columns not in (4 * classes, 8):
+        return (
+            f"bbox_pred has {columns} columns and cls_prob {classes}; expected four times as many, a box for each "
+            "class, or 8, one for the background and one for all classes"
+        )
+    if detector.cfg.TEST.AGNOSTIC and columns != 8:
+        return f"TEST.AGNOSTIC is true, and bbox_pred has {columns} columns, a box for each class; set it to false"
+    return None

@@ -102,11 +102,14 @@ def check_classes(num_classes: int, dataset: Dataset) -> None:
 
 
 def digest(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's content, which tells it from other files."""
+    """The SHA-256 of a file's content, which tells it from other files. Raises DataError where it cannot be read."""
     content = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            content.update(chunk)
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                content.update(chunk)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=os.fspath(path)) from error
     return content.hexdigest()
 
 

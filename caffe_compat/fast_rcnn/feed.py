@@ -12,7 +12,7 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, dataset_roidb, photos_roidb, silent
 from caffe_compat.fast_rcnn.classes import listed
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, Config, in_order, with_agnostic
 from caffe_compat.fast_rcnn.contradictions import check_against
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.faults import named
@@ -82,7 +82,7 @@ def feed_dataset(
     roidb = dataset_roidb(dataset, cfg, on_photo=on_photo, skip_bad_images=skip_bad_images, image_ids=first)
     layer = data_layer(net)
     _serve(net, SequentialSource(roidb, layer.num_classes if layer else len(dataset.classes)))
-    per = "all RoIs" if train.USE_OHEM else f"{train.BATCH_SIZE} sampled RoIs"
+    per = "all RoIs" if train.USE_OHEM or train.BATCH_SIZE == -1 else f"{train.BATCH_SIZE} sampled RoIs"
     per = "its annotated boxes" if train.HAS_RPN else per
     return [
         f"data: {described(dataset)}; an iteration has {train.IMS_PER_BATCH} photo(s) with {per}",
@@ -107,7 +107,8 @@ def feed_photos(net: Net, paths: Sequence[str], on_photo: OnPhoto = silent) -> l
     if proposes(net):
         return _feed_photo_without_rois(net, paths, on_photo)
     num_classes = _num_classes(net)
-    roidb = photos_roidb(paths, in_order(OHEM), class_names(num_classes), on_photo)
+    cfg = with_agnostic(in_order(OHEM), _agnostic(net))
+    roidb = photos_roidb(paths, cfg, class_names(num_classes), on_photo)
     _serve(net, SequentialSource(roidb, num_classes))
     return [f"data: {len(paths)} photo(s) with proposals from selective search, all labelled background"]
 
@@ -120,7 +121,8 @@ def feed_sample(net: Net, seed: int = 0) -> list[str]:
     """
     if takes_rois(net):
         plain = {} if mines(net) else {"rois": 64, "images": 2}
-        sample = synthetic_sample(_num_classes(net), seed, **({"has_rpn": True} if proposes(net) else plain))
+        kind = {"has_rpn": True} if proposes(net) else plain
+        sample = synthetic_sample(_num_classes(net), seed, **kind, agnostic=_agnostic(net))
         _serve(net, [sample])
         return [
             "data: no --devkit, --photo or --inputs given, so this is a drawn sample, good for a look only"
@@ -219,6 +221,11 @@ def _num_classes(net: Net) -> int:
     """The number of classes of a net's minibatches; without a RoI data layer it takes no array that depends on it."""
     layer = data_layer(net)
     return layer.num_classes if layer is not None else len(CLASSES)
+
+
+def _agnostic(net: Net) -> bool:
+    layer = data_layer(net)
+    return layer is not None and layer.agnostic
 
 
 def _serve(net: Net, samples: Sequence[Blobs]) -> None:

@@ -9,13 +9,14 @@ A minibatch is a dict of float32 arrays, with B photos, R RoIs and K classes:
     bbox_inside_weights   R x 4K: BBOX_INSIDE_WEIGHTS (1 by default) where there is a target, else 0
     bbox_outside_weights  R x 4K: 1 where the inside weight is above 0
 
+With AGNOSTIC the last three have 8 columns, of which the last four are of all classes but the background's.
 Without BBOX_REG it has the first three. With HAS_RPN, of one photo with G annotated objects, it has
 
     data                  1 x 3 x H x W
     im_info               1 x 3: H, W, and the scale of the photo
     gt_boxes              G x 5: x1 y1 x2 y2 in the scaled photo, class
 
-Source: the reference's roi_data_layer/minibatch.py.
+Source: the reference's roi_data_layer/minibatch.py, and py-R-FCN's.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config import Config, Four, TrainConfig
+from caffe_compat.fast_rcnn.config import Config, TrainConfig
 from caffe_compat.fast_rcnn.entries import RoidbEntry
 from caffe_compat.fast_rcnn.images import image_blob
+from caffe_compat.fast_rcnn.roidb import box_classes, num_box_classes
 
 Blobs = dict[str, np.ndarray]
 
@@ -38,7 +40,8 @@ def minibatch(
     """The minibatch of photos (height x width x 3 uint8, BGR; mirrored already where the entry is flipped).
 
     With USE_OHEM it has all RoIs, the foreground of each photo first. Without it, BATCH_SIZE RoIs are sampled, equally
-    many from each photo: up to FG_FRACTION foreground, the rest background; fewer where there are not enough. Draws
+    many from each photo: up to FG_FRACTION foreground, the rest background; fewer where there are not enough; all, in
+    a random order, where BATCH_SIZE is -1. Draws
     from numpy's global RandomState in the reference's order: a scale for each photo, then foreground and background
     photo by photo. With HAS_RPN, only a scale is drawn.
 
@@ -51,7 +54,8 @@ def minibatch(
     if train.USE_OHEM:
         samples = [_all_rois(entry, train) for entry in entries]
     else:
-        samples = [_sample_rois(entry, train.BATCH_SIZE // len(entries), train) for entry in entries]
+        count = np.inf if train.BATCH_SIZE == -1 else train.BATCH_SIZE // len(entries)
+        samples = [_sample_rois(entry, count, train) for entry in entries]
     if not any(len(rows) for rows, _ in samples):
         raise DataError("there is no RoI that is foreground or background; leave these photos out")
     data, scales = image_blob(images, sizes, train.MAX_SIZE, cfg.PIXEL_MEANS)
@@ -67,7 +71,7 @@ def minibatch(
         "labels": np.concatenate(labels).astype(np.float32),
     }
     if train.BBOX_REG:
-        blobs |= _by_class(np.concatenate(targets), num_classes, train.BBOX_INSIDE_WEIGHTS)
+        blobs |= _by_class(np.concatenate(targets), num_classes, train)
     return blobs
 
 
@@ -104,29 +108,31 @@ def _all_rois(entry: RoidbEntry, train: TrainConfig) -> _Sample:
     return np.concatenate((foreground, background)), len(foreground)
 
 
-def _sample_rois(entry: RoidbEntry, count: int, train: TrainConfig) -> _Sample:
+def _sample_rois(entry: RoidbEntry, count: float, train: TrainConfig) -> _Sample:
     overlaps = entry.max_overlaps
-    foreground = _choose(np.flatnonzero(overlaps >= train.FG_THRESH), round(train.FG_FRACTION * count))
+    most = count if np.isinf(count) else round(train.FG_FRACTION * count)
+    foreground = _choose(np.flatnonzero(overlaps >= train.FG_THRESH), most)
     background = np.flatnonzero((overlaps < train.BG_THRESH_HI) & (overlaps >= train.BG_THRESH_LO))
     background = _choose(background, count - len(foreground))
     return np.concatenate((foreground, background)), len(foreground)
 
 
-def _choose(rows: np.ndarray, count: int) -> np.ndarray:
+def _choose(rows: np.ndarray, count: float) -> np.ndarray:
     if len(rows) == 0:
         return rows
-    return np.random.choice(rows, size=min(count, len(rows)), replace=False)
+    return np.random.choice(rows, size=int(min(count, len(rows))), replace=False)
 
 
-def _by_class(targets: np.ndarray, num_classes: int, inside_weights: Four) -> Blobs:
+def _by_class(targets: np.ndarray, num_classes: int, train: TrainConfig) -> Blobs:
     """R x 5 targets (class, dx dy dw dh) spread over R x 4K columns, and their inside and outside weights."""
     classes = targets[:, 0].astype(int)
     _check_classes(classes, num_classes)
-    spread, inside = np.zeros((2, len(targets), num_classes, 4), np.float32)
+    kinds, columns = num_box_classes(num_classes, train), box_classes(classes, train)
+    spread, inside = np.zeros((2, len(targets), kinds, 4), np.float32)
     rows = np.flatnonzero(classes)
-    spread[rows, classes[rows]] = targets[rows, 1:]
-    inside[rows, classes[rows]] = inside_weights
-    flat = (len(targets), 4 * num_classes)
+    spread[rows, columns[rows]] = targets[rows, 1:]
+    inside[rows, columns[rows]] = train.BBOX_INSIDE_WEIGHTS
+    flat = (len(targets), 4 * kinds)
     return {
         "bbox_targets": spread.reshape(flat),
         "bbox_inside_weights": inside.reshape(flat),

@@ -56,7 +56,8 @@ class Roidb(Sequence[RoidbEntry]):
         photos          those that are not left out
         filtered        how many were left out
         means, stds     4 K float64 for K classes, class by class: of the box targets of all entries, or those of the
-                        configuration (BBOX_NORMALIZE_TARGETS_PRECOMPUTED)
+                        configuration (BBOX_NORMALIZE_TARGETS_PRECOMPUTED). With AGNOSTIC K is 2: the background, and
+                        all else
         skipped         one message for each photo that could not be read and was skipped
 
     Raises DataError where no photo is left, and for a configuration that cannot be served.
@@ -97,9 +98,10 @@ class Roidb(Sequence[RoidbEntry]):
             max_classes[:] = np.where(photo.max_overlaps > 0, photo.gt_classes[photo.matched], 0)
         rows, targets = _targets(photo, boxes, self.cfg.TRAIN.BBOX_THRESH)
         if self.cfg.TRAIN.BBOX_NORMALIZE_TARGETS:
+            kinds = box_classes(max_classes[rows], self.cfg.TRAIN)
             # float32 after each step, as the reference rounds
-            targets -= self.means.reshape(-1, 4)[max_classes[rows]]
-            targets /= self.stds.reshape(-1, 4)[max_classes[rows]]
+            targets -= self.means.reshape(-1, 4)[kinds]
+            targets /= self.stds.reshape(-1, 4)[kinds]
         bbox_targets = np.zeros((len(boxes), 5), np.float32)
         bbox_targets[rows, 0] = max_classes[rows]
         bbox_targets[rows, 1:] = targets
@@ -114,15 +116,16 @@ class Roidb(Sequence[RoidbEntry]):
             raise DataError(
                 f"an object has class {highest}, but the data set has classes 0 to {num_classes - 1}"
             )
+        kinds = num_box_classes(num_classes, train)
         if train.BBOX_NORMALIZE_TARGETS_PRECOMPUTED:
             fixed = train.BBOX_NORMALIZE_MEANS, train.BBOX_NORMALIZE_STDS
-            return np.tile(fixed[0], num_classes), np.tile(fixed[1], num_classes)
-        counts = np.zeros((num_classes, 1)) + self.cfg.EPS
-        sums, squares = np.zeros((2, num_classes, 4))
+            return np.tile(fixed[0], kinds), np.tile(fixed[1], kinds)
+        counts = np.zeros((kinds, 1)) + self.cfg.EPS
+        sums, squares = np.zeros((2, kinds, 4))
         for flipped in (False, True)[: 1 + train.USE_FLIPPED]:
             for photo in self.photos:
                 rows, targets = _targets(photo, _boxes(photo, flipped), train.BBOX_THRESH)
-                classes = photo.gt_classes[photo.matched[rows]]
+                classes = box_classes(photo.gt_classes[photo.matched[rows]], train)
                 for k in np.unique(classes):
                     of_class = targets[classes == k]
                     counts[k] += len(of_class)
@@ -135,10 +138,20 @@ class Roidb(Sequence[RoidbEntry]):
         return means.ravel(), stds.ravel()
 
 
+def num_box_classes(num_classes: int, train: TrainConfig) -> int:
+    """How many classes box targets have: with AGNOSTIC two, the background and all else."""
+    return 2 if train.AGNOSTIC else num_classes
+
+
+def box_classes(classes: np.ndarray, train: TrainConfig) -> np.ndarray:
+    """Of each RoI's class, the one of its box targets."""
+    return np.minimum(classes, 1) if train.AGNOSTIC else classes
+
+
 def _boxes(photo: Photo, flipped: bool) -> np.ndarray:
     boxes = photo.boxes.astype(np.float32)
     if flipped:
-        boxes[:, [0, 2]] = photo.width - 1 - boxes[:, [2, 0]]
+        boxes[:, [0, 2]] = photo.width - boxes[:, [2, 0]] - 1  # in this order, as the reference rounds
     return boxes
 
 
@@ -188,17 +201,17 @@ def _check_inside(boxes: np.ndarray, width: int, height: int) -> None:
 
 def _check_config(train: TrainConfig) -> None:
     wrong = None
-    if train.PROPOSAL_METHOD not in ("selective_search", "gt"):
+    if train.PROPOSAL_METHOD not in ("selective_search", "rpn", "gt"):
         wrong = (
             f"TRAIN.PROPOSAL_METHOD is '{train.PROPOSAL_METHOD}'; there are selective_search, which takes proposals "
-            "of a file too, and gt"
+            "of a file too, rpn, which takes those of a file only, and gt"
         )
     elif train.HAS_RPN:
         wrong = _wrong_with_rpn(train)
-    elif train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH:
+    elif train.BATCH_SIZE != -1 and (train.BATCH_SIZE < 1 or train.BATCH_SIZE % train.IMS_PER_BATCH):
         wrong = (
             f"TRAIN.BATCH_SIZE is {train.BATCH_SIZE} and TRAIN.IMS_PER_BATCH {train.IMS_PER_BATCH}; "
-            "each image needs the same number of RoIs, so the second must divide the first"
+            "each image needs the same number of RoIs, so the second must divide the first, or the first be -1: all"
         )
     elif train.USE_OHEM and train.BG_THRESH_LO != 0:
         wrong = f"TRAIN.BG_THRESH_LO is {train.BG_THRESH_LO:g}; with TRAIN.USE_OHEM it must be 0.0"

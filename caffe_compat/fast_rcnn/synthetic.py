@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, in_order
+from caffe_compat.fast_rcnn.config import FASTER_RCNN, OHEM, in_order, with_agnostic
 from caffe_compat.fast_rcnn.dataset import Objects
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
@@ -19,17 +19,23 @@ _LEAST_SIDE = 16  # pixels
 
 
 def synthetic_sample(
-    num_classes: int, seed: int = 0, rois: int = 300, images: int = 1, has_rpn: bool = False
+    num_classes: int,
+    seed: int = 0,
+    rois: int = 300,
+    images: int = 1,
+    has_rpn: bool = False,
+    agnostic: bool = False,
 ) -> Blobs:
     """A minibatch of drawn pictures of 600 x 800 pixels with five objects each; the same for the same arguments.
 
     Each picture has `rois` RoIs: its objects, boxes around them that fit more or less well, and random boxes. The
     objects have different classes from 1 to num_classes - 1; with fewer than five classes there are fewer objects. The
-    arrays are those of `minibatch.minibatch` with USE_OHEM, or with HAS_RPN where has_rpn.
+    arrays are those of `minibatch.minibatch` with USE_OHEM, or with HAS_RPN where has_rpn; with AGNOSTIC
+    where agnostic.
     """
     rng = np.random.RandomState(seed)
     pictures, photos = zip(*(_sample(rng, num_classes, rois) for _ in range(images)), strict=True)
-    cfg = in_order(FASTER_RCNN if has_rpn else OHEM)
+    cfg = with_agnostic(in_order(FASTER_RCNN if has_rpn else OHEM), agnostic)
     return minibatch(pictures, Roidb(photos, cfg, class_names(num_classes)), num_classes, cfg)
 
 

@@ -31,16 +31,16 @@ TOPS_OF = {
 class RoIDataLayer(Layer):
     """Serves minibatches: images, their RoIs and labels and, with more than three tops, box targets and weights.
 
-    The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2 y2), labels R,
-    boxes R x 4 classes. Five are those of the first Fast R-CNN, whose loss weights are 0 or 1: what others call outside
-    weights. SubCNN has more: subclasses R, views R x 3 classes. Three tops of which the second and third are named as
-    in `RPN_TOPS` are these, for a net that proposes RoIs itself: im_info 1 x 3 (height, width, scale of the one image),
-    gt_boxes G x 5 (x1 y1 x2 y2 class); there is one image, whatever ims_per_batch. roi_data_param.num_classes, or
-    python_param.param_str, says how many classes. The minibatches come from `set_source` or
-    `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of `scale` x
-    `max_size` with one RoI; a configuration may set these attributes of the layer.
-    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN, Faster R-CNN and SubCNN), as module
-    "roi_data_layer.layer".
+    The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2 y2), labels
+    R, boxes R x 4 classes, or R x 8 where `agnostic`. Five are those of the first Fast R-CNN, whose loss weights are
+    0 or 1: what others call outside weights. SubCNN has more: subclasses R, views R x 3 classes. Three tops of which
+    the second and third are named as in `RPN_TOPS` are these, for a net that proposes RoIs itself: im_info 1 x 3
+    (height, width, scale of the one image), gt_boxes G x 5 (x1 y1 x2 y2 class); there is one image, whatever
+    ims_per_batch. roi_data_param.num_classes, or python_param.param_str, says how many classes. The minibatches come
+    from `set_source` or `set_blobs`. Before the first forward the tops have the shapes of `ims_per_batch` images of
+    `scale` x `max_size` with one RoI; a configuration may set these attributes of the layer.
+    Source: RoIDataLayer of abhi2610/ohem (and of Fast R-CNN, Faster R-CNN, SubCNN and R-FCN, whose tops have two more
+    axes of 1), as module "roi_data_layer.layer".
     """
 
     reads = ("roi_data_param",)
@@ -52,6 +52,7 @@ class RoIDataLayer(Layer):
     ims_per_batch = 2
     scale = 600
     max_size = 1000
+    agnostic = False  # py-R-FCN's TRAIN.AGNOSTIC: boxes of the background, and of all other classes
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if len(top) not in TOPS_OF:
@@ -116,7 +117,7 @@ class RoIDataLayer(Layer):
         """Of the tops, with so many RoIs or annotated boxes."""
         if self.has_rpn:
             return [(1, *images[1:]), (1, 3), (rows, 5)]
-        boxes, views = (rows, 4 * self.num_classes), (rows, 3 * self.num_classes)
+        boxes, views = (rows, 4 * (2 if self.agnostic else self.num_classes)), (rows, 3 * self.num_classes)
         first = {"data": images, "rois": (rows, 5), "labels": (rows,), "sublabels": (rows,)}
         return [first.get(name, views if name in VIEW_TOPS else boxes) for name in self.names]
 

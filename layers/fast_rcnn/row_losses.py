@@ -15,7 +15,15 @@ def check_same_size(layer: Layer, bottom: Sequence[Blob]) -> None:
     """Raises LayerError unless all bottoms have as many rows and elements as the first."""
     for index, blob in enumerate(bottom):
         if blob.num != bottom[0].num or blob.count != bottom[0].count:
-            raise layer.error(f"bottom[{index}] has the shape {blob.shape}, bottom[0] {bottom[0].shape}")
+            one_box = bottom[0].channels == 8 and blob.num == bottom[0].num
+            raise layer.error(
+                f"bottom[{index}] has the shape {blob.shape}, bottom[0] {bottom[0].shape}"
+                + (
+                    "; a net with one box for all classes takes TRAIN.AGNOSTIC: give its --cfg"
+                    if one_box
+                    else ""
+                )
+            )
 
 
 def row_shape(bottom: Sequence[Blob]) -> tuple[int, ...]:

@@ -27,8 +27,8 @@ class AnchorTargetLayer(Layer):
     is left out is drawn from numpy's global RandomState. The attributes below are what a configuration may set;
     param_str gives feat_stride, ratios, scales and allowed_border. Raises LayerError for shapes that do not agree,
     gt_boxes without a box, and an image that no anchor lies in.
-    Source: rpn.anchor_target_layer of py-faster-rcnn, with the ratios of PVANET; Ren et al., Faster R-CNN (2015),
-    section 3.1.2.
+    Source: rpn.anchor_target_layer of py-faster-rcnn and of py-R-FCN, with the ratios of PVANET; Ren et al.,
+    Faster R-CNN (2015), section 3.1.2.
     """
 
     origin = "py-faster-rcnn"
@@ -44,6 +44,11 @@ class AnchorTargetLayer(Layer):
     batch_size = 256
     inside_weights = (1.0, 1.0, 1.0, 1.0)
     positive_weight = -1.0  # of all outside weights; below 0: every anchor that counts weighs the same
+    normalize_targets = (
+        False  # subtract the means and divide by the stds; py-R-FCN's TRAIN.RPN_NORMALIZE_TARGETS
+    )
+    normalize_means = (0.0, 0.0, 0.0, 0.0)
+    normalize_stds = (0.1, 0.1, 0.2, 0.2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, ratios, scales, self.border = anchor_params(self)
@@ -78,12 +83,20 @@ class AnchorTargetLayer(Layer):
         encode(anchors[inside], boxes, overlap.argmax(axis=1), deltas)
         inside_weights = np.where(labels[:, None] == 1, self.inside_weights, 0)
         outside_weights = np.repeat(self._weights(labels)[:, None], 4, axis=1)
-        values = (labels[:, None], deltas, inside_weights, outside_weights)
+        values = (labels[:, None], self._normalized(deltas), inside_weights, outside_weights)
         for blob, value, fill in zip(top, values, (-1, 0, 0, 0), strict=True):
             everywhere = np.full((len(anchors), value.shape[1]), fill, blob.dtype)
             everywhere[inside] = value
             on_map = everywhere.reshape(height, width, -1).transpose(2, 0, 1)
             blob.data[...] = on_map.reshape(blob.shape)
+
+    def _normalized(self, deltas: np.ndarray) -> np.ndarray:
+        if not self.normalize_targets:
+            return deltas
+        targets = deltas.astype(np.float32)
+        targets -= self.normalize_means  # float32 after each step, as the reference rounds
+        targets /= self.normalize_stds
+        return targets
 
     def _inside(self, anchors: np.ndarray, im_info: np.ndarray) -> np.ndarray:
         height, width = (float(size) for size in im_info[:2])

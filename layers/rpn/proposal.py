@@ -27,10 +27,11 @@ class ProposalLayer(Layer):
     top[0]: R x 5 RoIs (0, x1, y1, x2, y2), inside the image. top[1], if any: R x 1, their probabilities.
     Boxes narrower or lower than min_size times the scale are left out, so that R may be 0; of the
     pre_nms_top_n best, those stay that overlap no better one above nms_thresh, up to post_nms_top_n (0 or
-    less: all). These four are by phase, and a configuration may set them. param_str gives feat_stride,
-    ratios and scales. Raises LayerError for shapes that do not agree, and for bottoms that are not finite (in phase
-    TEST: for im_info).
-    Source: rpn.proposal_layer of py-faster-rcnn, with the ratios of PVANET; Ren et al., Faster R-CNN (2015), section 3.
+    less: all). With `normalized_deltas` the deltas are multiplied by the stds, and the means added. These five are by
+    phase, and a configuration may set them. param_str gives feat_stride, ratios and scales. Raises LayerError for
+    shapes that do not agree, and for bottoms that are not finite (in phase TEST: for im_info).
+    Source: rpn.proposal_layer of py-faster-rcnn and of py-R-FCN, with the ratios of PVANET; Ren et al., Faster R-CNN
+    (2015), section 3.
     """
 
     origin = "py-faster-rcnn"
@@ -43,6 +44,9 @@ class ProposalLayer(Layer):
     post_nms_top_n: dict[int, int] = {TRAIN: 2000, TEST: 300}
     nms_thresh: dict[int, float] = {TRAIN: 0.7, TEST: 0.7}
     min_size: dict[int, int] = {TRAIN: 16, TEST: 16}
+    normalized_deltas: dict[int, bool] = {TRAIN: False, TEST: False}  # py-R-FCN's TRAIN.RPN_NORMALIZE_TARGETS
+    normalize_means = (0.0, 0.0, 0.0, 0.0)
+    normalize_stds = (0.1, 0.1, 0.2, 0.2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, ratios, scales, _ = anchor_params(self)
@@ -65,7 +69,7 @@ class ProposalLayer(Layer):
         check_finite(self, bottom)
         height, width, scale = bottom[2].data[0]
         scores = foreground(bottom[0].data[0])
-        boxes = candidate_boxes(self.anchors, self.stride, bottom[1].data[0], height, width)
+        boxes = candidate_boxes(self.anchors, self.stride, self._deltas(bottom[1]), height, width)
         large = are_large(boxes, self.min_size[self.phase] * scale)
         rows = np.flatnonzero(large & np.isfinite(scores))
         limits = self.pre_nms_top_n[self.phase], self.post_nms_top_n[self.phase], self.nms_thresh[self.phase]
@@ -76,3 +80,15 @@ class ProposalLayer(Layer):
         for blob in top[1:]:
             blob.reshape(chosen.size, 1)
             blob.data[:, 0] = scores[chosen]
+
+    def _deltas(self, blob: Blob) -> np.ndarray:
+        """4A x H x W: those of the blob or, where the net learns normalised ones, what they stand for."""
+        deltas = blob.data[0]
+        if not self.normalized_deltas[self.phase]:
+            return deltas
+        by_anchor = deltas.reshape(len(self.anchors), 4, *deltas.shape[1:]).copy()
+        by_anchor *= np.reshape(
+            self.normalize_stds, (4, 1, 1)
+        )  # rounded after each step, as in the reference
+        by_anchor += np.reshape(self.normalize_means, (4, 1, 1))
+        return by_anchor.reshape(deltas.shape)

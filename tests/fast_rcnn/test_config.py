@@ -54,7 +54,8 @@ TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED TRAIN.BBOX_NORMALIZE_MEANS TRAIN.BBOX_N
 TRAIN.PROPOSAL_METHOD TRAIN.ASPECT_GROUPING TRAIN.HAS_RPN TRAIN.RPN_POSITIVE_OVERLAP TRAIN.RPN_NEGATIVE_OVERLAP
 TRAIN.RPN_CLOBBER_POSITIVES TRAIN.RPN_FG_FRACTION TRAIN.RPN_BATCHSIZE TRAIN.RPN_NMS_THRESH
 TRAIN.RPN_PRE_NMS_TOP_N TRAIN.RPN_POST_NMS_TOP_N TRAIN.RPN_MIN_SIZE TRAIN.RPN_BBOX_INSIDE_WEIGHTS
-TRAIN.RPN_POSITIVE_WEIGHT TRAIN.AGNOSTIC TRAIN.USE_OHEM TRAIN.OHEM_USE_NMS TRAIN.OHEM_NMS_THRESH TEST.SCALES
+TRAIN.RPN_POSITIVE_WEIGHT TRAIN.RPN_NORMALIZE_TARGETS TRAIN.RPN_NORMALIZE_MEANS TRAIN.RPN_NORMALIZE_STDS
+TRAIN.AGNOSTIC TEST.AGNOSTIC TRAIN.USE_OHEM TRAIN.OHEM_USE_NMS TRAIN.OHEM_NMS_THRESH TEST.SCALES
 TEST.MAX_SIZE TEST.NMS TEST.SVM TEST.BBOX_REG TEST.HAS_RPN TEST.PROPOSAL_METHOD TEST.RPN_NMS_THRESH
 TEST.RPN_PRE_NMS_TOP_N TEST.RPN_POST_NMS_TOP_N TEST.RPN_MIN_SIZE"""
 
@@ -70,6 +71,13 @@ TRAIN:
   BG_THRESH_LO: 0.0
 TEST:
   HAS_RPN: True"""
+
+
+RFCN_YML = """\
+TRAIN: {HAS_RPN: True, IMS_PER_BATCH: 1, BBOX_NORMALIZE_TARGETS_PRECOMPUTED: True, RPN_NORMALIZE_TARGETS: True,
+        PROPOSAL_METHOD: gt, BG_THRESH_LO: 0.0, BATCH_SIZE: -1, AGNOSTIC: True, RPN_PRE_NMS_TOP_N: 6000,
+        RPN_POST_NMS_TOP_N: 300}
+TEST: {PROPOSAL_METHOD: 'rpn', HAS_RPN: False, AGNOSTIC: True}"""
 
 
 @pytest.fixture
@@ -100,6 +108,21 @@ def test_the_file_of_ohem_is_read_as_it_is(write):
 
 def test_the_file_of_faster_rcnn_is_read_as_it_is(write):
     assert cfg_from_file(write(END2END_YML)) == FASTER_RCNN
+
+
+def test_the_file_of_rfcn_is_read_as_it_is(write):
+    cfg = cfg_from_file(write(RFCN_YML))
+    train = cfg.TRAIN
+    assert (train.AGNOSTIC, cfg.TEST.AGNOSTIC, train.BATCH_SIZE, train.RPN_POST_NMS_TOP_N) == (
+        True,
+        True,
+        -1,
+        300,
+    )
+    assert (train.RPN_NORMALIZE_TARGETS, train.RPN_NORMALIZE_STDS) == (True, (0.1, 0.1, 0.2, 0.2))
+    settings = cfg.layer_settings()
+    assert settings[RoIDataLayer]["agnostic"] and settings[AnchorTargetLayer]["normalize_targets"]
+    assert settings[ProposalLayer]["normalized_deltas"] == {TRAIN: True, TEST: False}
 
 
 def test_values_take_the_type_of_the_default(write):
@@ -283,7 +306,12 @@ def test_what_cannot_be_read_is_refused(write, tmp_path):
 def test_the_settings_of_the_layers():
     pairs = "TRAIN.SCALES (480,576) TRAIN.MAX_SIZE 900 TRAIN.OHEM_USE_NMS False TRAIN.OHEM_NMS_THRESH 0.6"
     settings = cfg_from_list(["TRAIN.BATCH_SIZE", "32", *pairs.split()], OHEM).layer_settings()
-    assert settings[RoIDataLayer] == {"ims_per_batch": 1, "scale": 576, "max_size": 900}
+    assert settings[RoIDataLayer] == {
+        "ims_per_batch": 1,
+        "scale": 576,
+        "max_size": 900,
+        "agnostic": False,
+    }
     assert settings[OHEMDataLayer] == {"batch_size": 32, "use_nms": False, "nms_thresh": 0.6}
     assert HardRoIMining not in settings
 

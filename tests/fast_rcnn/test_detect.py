@@ -175,13 +175,6 @@ def test_a_net_of_another_kind_is_refused():
         Detector(net_of(TINY_TEST, caffe.TEST), cfg_from_list(["TEST.HAS_RPN", "True"]))
 
 
-def test_one_box_for_all_classes_is_refused():
-    with pytest.raises(
-        DataError, match="bbox_pred has 8 columns and cls_prob 21; expected four times as many"
-    ):
-        Detector(net_of(TINY_TEST.replace("num_output: 84", "num_output: 8"), caffe.TEST))
-
-
 def test_answers_that_are_not_finite_are_an_error():
     net = tiny_test_net()
     net.params["cls_score"][1].data[3] = np.nan

@@ -33,6 +33,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     more = result.add_argument_group("as with run-prototxt")
     options.add_run(more)
     options.add_training(more)
+    options.add_configuration(more)
     options.add_data(more)
     options.add_html(more)
     options.add_output(more)

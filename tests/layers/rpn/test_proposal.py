@@ -100,6 +100,26 @@ def test_against_plain_loops(settings, post):
         np.testing.assert_allclose(top, wanted, atol=1e-9)
 
 
+def test_normalised_deltas(settings, monkeypatch):
+    """py-R-FCN's RPN_NORMALIZE_TARGETS: where the net learns, not in a test net, whose weights are un-normalised."""
+    settings(TRAIN, 90, 20, 0.6, 6)
+    prob, deltas, info = inputs(4)
+    means, stds = np.array([0.1, -0.2, 0.05, 0.3]), np.array([0.5, 0.25, 1.5, 0.75])
+    by_anchor = deltas.reshape(6, 4, 5, 7) * stds[:, None, None] + means[:, None, None]
+    bottoms = [prob, by_anchor.reshape(deltas.shape), info]
+    want = [top.copy() for top in Runner(TEXT, bottoms, tops=2, dtype=np.float64).forward()]
+    for name, value in (("ed_deltas", {TRAIN: True, TEST: False}), ("e_means", means), ("e_stds", stds)):
+        monkeypatch.setattr(ProposalLayer, f"normaliz{name}", value)
+    runner = Runner(TEXT, [prob, deltas, info], tops=2, dtype=np.float64)
+    before = runner.bottom[1].data.copy()
+    for top, wanted in zip(runner.forward(), want, strict=True):
+        np.testing.assert_allclose(top, wanted, atol=1e-9)
+    np.testing.assert_array_equal(runner.bottom[1].data, before)
+    settings(TEST, 90, 20, 0.6, 6)
+    plain = Runner(TEXT, bottoms, tops=2, dtype=np.float64, phase=TEST).forward()
+    np.testing.assert_allclose(plain[0], want[0], atol=1e-9)
+
+
 def test_no_box_is_large_enough(settings):
     settings(TRAIN, 90, 9, 0.6, 1000)
     assert [top.shape for top in Runner(TEXT, inputs(4), tops=2).forward()] == [(0, 5), (0, 1)]

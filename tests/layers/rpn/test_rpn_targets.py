@@ -66,16 +66,20 @@ def random_state():
     np.random.set_state(state)
 
 
-@pytest.mark.parametrize("case", cases("anchor_targets.npz"))
-def test_anchor_targets_of_the_original(monkeypatch, case):
-    want = recording("anchor_targets.npz", case)
+def anchor_targets(monkeypatch, want):
     configure(monkeypatch, AnchorTargetLayer, ANCHOR, want)
     shapes = [want["shape:rpn_cls_score"], want["shape:data"]]
     score, data = (np.zeros(shape) for shape in shapes)
     bottoms = [score, want["in:gt_boxes"], want["in:im_info"], data]
     runner = Runner(layer("AnchorTargetLayer", str(want["param_str"])), bottoms, tops=4)
     np.random.seed(int(want["seed"]))
-    labels, targets, inside, outside = runner.forward()
+    return [top.copy() for top in runner.forward()]
+
+
+@pytest.mark.parametrize("case", cases("anchor_targets.npz"))
+def test_anchor_targets_of_the_original(monkeypatch, case):
+    want = recording("anchor_targets.npz", case)
+    labels, targets, inside, outside = anchor_targets(monkeypatch, want)
     np.testing.assert_array_equal(np.random.uniform(size=2), want["next"])
     np.testing.assert_array_equal(labels, want["rpn_labels"])
     np.testing.assert_array_equal(inside, want["rpn_bbox_inside_weights"])
@@ -204,3 +208,20 @@ def test_a_batch_of_all_rois_and_boxes_of_no_class(monkeypatch):
     assert not targets[:, :4].any() and not targets[count:].any()
     np.testing.assert_array_equal(inside, np.repeat([[0, 1]], 4, axis=1) * (found > 0)[:, None])
     np.testing.assert_array_equal(outside, inside)
+
+
+def test_normalised_anchor_targets(monkeypatch):
+    """py-R-FCN's RPN_NORMALIZE_TARGETS: of anchors inside the image, rounded to float32 after each step."""
+    want = recording("anchor_targets.npz", 0)
+    before = anchor_targets(monkeypatch, want)
+    means, stds = (0.25, -0.5, 0.125, 1.0), (0.5, 0.25, 2.0, 4.0)
+    for name, value in (("targets", True), ("means", means), ("stds", stds)):
+        monkeypatch.setattr(AnchorTargetLayer, f"normalize_{name}", value)
+    after = anchor_targets(monkeypatch, want)
+    for i in (0, 2, 3):
+        np.testing.assert_array_equal(after[i], before[i])
+    columns = [top[1].reshape(-1, 4, *top[1].shape[2:]) for top in (before, after)]
+    inside = columns[0].any(axis=1, keepdims=True)
+    expected = (columns[0] - np.reshape(means, (4, 1, 1))) / np.reshape(stds, (4, 1, 1))
+    assert 0 < inside.mean() < 1
+    np.testing.assert_allclose(columns[1], np.where(inside, expected, 0), rtol=1e-6, atol=1e-6)
