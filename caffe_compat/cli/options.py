@@ -53,8 +53,9 @@ def add_dialect(result: Any) -> None:
     result.add_argument(
         "--dialect",
         choices=DIALECTS,
-        help="which Caffe the net was written for, as forks read BN, Crop and others in ways of their own; default: "
-        "found from the net, else bvlc",
+        metavar="NAME",
+        help=f"which Caffe the net was written for ({', '.join(DIALECTS)}), as forks read BN, Crop and others in ways "
+        "of their own; default: found from the net, else bvlc",
     )
 
 

@@ -18,10 +18,12 @@ suppression: 6000 and 300 by default; the reference trains with all (-1) and 200
 
 EXAMPLES = """\
 examples:
-  caffe-compat propose rpn_test.pt --weights rpn.caffemodel --devkit VOCdevkit2007 --output proposals.npz \\
+  caffe-compat propose rpn_test.pt --weights rpn.caffemodel --devkit VOCdevkit2007 --output p.npz \\
                --set TEST.RPN_PRE_NMS_TOP_N -1 --set TEST.RPN_POST_NMS_TOP_N 2000
-  caffe-compat propose rpn_test.pt --weights run/final.caffemodel --devkit VOCdevkit2007 --image-set test --output p.npz
-  caffe-compat evaluate rfcn_test.pt --weights run/final.caffemodel --devkit VOCdevkit2007 --proposals p.npz"""
+  caffe-compat propose rpn_test.pt --weights run/final.caffemodel --devkit VOCdevkit2007 \\
+               --image-set test --output test.npz
+  caffe-compat evaluate rfcn_test.pt --weights run/final.caffemodel --devkit VOCdevkit2007 \\
+               --proposals test.npz"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,

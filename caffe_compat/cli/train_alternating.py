@@ -31,10 +31,10 @@ nothing, and by Ctrl-C."""
 
 EXAMPLES = """\
 examples:
-  caffe-compat train-alternating models/pascal_voc/ZF/faster_rcnn_alt_opt --weights ZF.v2.caffemodel \\
-               --cfg faster_rcnn_alt_opt.yml --devkit VOCdevkit2007 --output zf
-  caffe-compat train-alternating models/... --devkit screws --classes bolt,gear --iterations 4000,2000,4000,2000 \\
-               --output run
+  caffe-compat train-alternating models/pascal_voc/ZF/faster_rcnn_alt_opt --output zf \\
+               --weights ZF.v2.caffemodel --cfg faster_rcnn_alt_opt.yml --devkit VOCdevkit2007
+  caffe-compat train-alternating models/... --output run --devkit screws --classes bolt,gear \\
+               --iterations 4000,2000,4000,2000
   caffe-compat evaluate faster_rcnn_test.pt --weights zf/final.caffemodel --devkit VOCdevkit2007"""
 
 HELP: dict[str, Any] = {
@@ -53,7 +53,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         type=_numbers,
         default=(),
         metavar="N[,N...]",
-        help="of all stages, or of each; default: max_iter of the solvers, or what their names say (60k80k: 80000)",
+        help="default: max_iter of the solvers, or what their names say (60k80k: 80000); one number is for all stages",
     )
     options.add_run(result)
     data = result.add_argument_group("data")

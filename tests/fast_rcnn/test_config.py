@@ -236,7 +236,7 @@ def test_what_does_not_fit_is_refused(write, text, message):
 
 FORK_YML = """\
 TRAIN:
-  RPN_NORMALIZE_TARGETZ: True
+  CUTOUT_HOLES: True
   FG_THRESH: 0.6
   BATCHSIZE: 3
 train: {BATCH_SIZE: 3}
@@ -253,7 +253,7 @@ def test_keys_that_nothing_reads_are_set_aside_with_one_warning(write):
         cfg = cfg_from_file(path, OHEM)
     assert cfg == cfg_from_list(["TRAIN.FG_THRESH", "0.6"], OHEM)  # and nothing near to them has changed
     assert [str(one.message) for one in told] == [
-        f"{path}: keys that nothing here reads are set aside: TRAIN.RPN_NORMALIZE_TARGETZ, "
+        f"{path}: keys that nothing here reads are set aside: TRAIN.CUTOUT_HOLES, "
         "TRAIN.BATCHSIZE (did you mean TRAIN.BATCH_SIZE?), train (did you mean TRAIN?), "
         "IMS_PER_BATCH (did you mean TRAIN.IMS_PER_BATCH?), TEST.IMS_PER_BATCH, TEST.SOFT_NMS, 3"
     ]
@@ -265,7 +265,7 @@ def test_keys_that_nothing_reads_are_set_aside_with_one_warning(write):
         ("TRAIN.BATCHSIZE", "did you mean 'TRAIN.BATCH_SIZE'?"),
         ("train.BATCH_SIZE", "did you mean 'TRAIN'?"),
         ("HAS_RPN", "did you mean 'TRAIN.HAS_RPN'?"),
-        ("TRAIN.RPN_NORMALIZE_TARGETZ", "known are SCALES, MAX_SIZE, IMS_PER_BATCH"),
+        ("TRAIN.CUTOUT_HOLES", "known are SCALES, MAX_SIZE, IMS_PER_BATCH"),
     ],
 )
 def test_an_unknown_key_of_the_command_line_is_refused(key, hint):
