@@ -22,6 +22,7 @@ from recordings import net_of
 
 import caffe_compat as caffe
 from caffe_compat.cli.main import COMMANDS
+from caffe_compat.prototxt import zoo
 
 MAIN = "caffe_compat.cli.main"
 LEGACY = Path(__file__).parent / "golden/legacy"
@@ -55,11 +56,14 @@ class Mine(caffe.Layer):
     def forward(self, bottom, top): top[0].data[...] = {value}
     def backward(self, top, propagate_down, bottom): pass
 """
+ALTERNATING = zoo.path("shapes_train").parent / "shapes_alternating"
+KIT = ("--devkit", "kit", "--image-set", "trainval")
+STEPS = ("--iterations", "1,1,1,1", "--output", "alternating", "--quiet")
 TINY_NET = ("tiny.prototxt", "--weights", "tiny.caffemodel")
 ARGUMENTS = {
     "run": ["net.prototxt", "--seed", "3"],
     "detect": [*TINY_NET, "kit/VOC2007/JPEGImages/000007.jpg", *SMALL],
-    "evaluate": [*TINY_NET, "--devkit", "kit", "--image-set", "trainval", *SMALL],
+    "evaluate": [*TINY_NET, *KIT, *SMALL],
     "check-data": ["--devkit", "kit"],
     "classify": ["image.prototxt", "--weights", "image.caffemodel", "photo.png"],
     "compress": [*TINY_NET, "-o", "thin", "--fc6", "12"],
@@ -69,6 +73,15 @@ ARGUMENTS = {
     "explain": ["net.prototxt", "conv"],
     "draw": ["net.prototxt", "-o", "net.svg"],
     "export": [*TINY_NET, "-o", "tiny.onnx"],
+    "train-alternating": [ALTERNATING, "--cfg", ALTERNATING / "shapes_alternating.yml", *KIT, *STEPS],
+    "propose": [
+        ALTERNATING / "rpn_test.prototxt",
+        "--weights",
+        "rpn.caffemodel",
+        *KIT,
+        "--output",
+        "rpn.npz",
+    ],
     "train": ["-solver", "solver.prototxt", "--seed", "3"],
     "test": ["-model", "data.prototxt", "-weights", "data.caffemodel", "-iterations", "2"],
     "time": ["-model", "net.prototxt", "-iterations", "2"],
@@ -89,6 +102,7 @@ def folder(tmp_path) -> Path:
     (tmp_path / "tiny.prototxt").write_text(TINY_TEST)
     tiny_test_net().save(tmp_path / "tiny.caffemodel")
     caffe.Net(tmp_path / "net.prototxt", caffe.TEST).save(tmp_path / "net.caffemodel")
+    caffe.Net(ALTERNATING / "rpn_test.prototxt", caffe.TEST).save(tmp_path / "rpn.caffemodel")
     (tmp_path / "image.prototxt").write_text(IMAGE_NET)
     net_of(IMAGE_NET, caffe.TEST).save(tmp_path / "image.caffemodel")
     (tmp_path / "caffe.log").write_text(LOG)
