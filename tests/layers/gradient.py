@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from caffe_compat.layers.base import Layer
@@ -9,7 +11,8 @@ from caffe_compat.rng import set_random_seed
 from layers.harness import Case, Runner
 
 STEP = 1e-5
-ELEMENTS = 40  # of each array, chosen at random
+ELEMENTS = 6  # of each array, chosen at random, move alone: which of them is wrong is told
+DIRECTIONS = 2  # of each array: all elements move at once, each up or down, so that none is left out
 
 
 def check_gradient(case: Case, cls: type[Layer] | None = None) -> None:
@@ -37,16 +40,25 @@ def check_gradient(case: Case, cls: type[Layer] | None = None) -> None:
 
     for (name, blob), slope in zip(named, slopes, strict=True):
         values = blob.data.reshape(-1)
-        tolerance = 1e-5 * np.maximum(np.abs(slope), 0.01 * np.abs(slope).max(initial=0)) + 1e-8
-        for i in rng.permutation(values.size)[:ELEMENTS]:
-            value = values[i]
-            values[i] = value + STEP
+        start = values.copy()
+        least = 0.01 * np.abs(slope).max(initial=0)
+        for place, direction in directions(rng, blob.shape):
+            values[...] = start + STEP * direction
             above = objective()
-            values[i] = value - STEP
+            values[...] = start - STEP * direction
             below = objective()
-            values[i] = value
-            measured = (above - below) / (2 * STEP)
-            assert abs(measured - slope[i]) <= tolerance[i], (
-                f"{name} {np.unravel_index(i, blob.shape)}: "
-                f"backward gives {slope[i]:.9g}, the slope is {measured:.9g}"
+            values[...] = start
+            given, measured = slope @ direction, (above - below) / (2 * STEP)
+            size = max(np.linalg.norm(slope * direction), least)
+            assert abs(measured - given) <= 1e-5 * size + 1e-8, (
+                f"{name}{place}: backward gives {given:.9g}, the slope is {measured:.9g}"
             )
+
+
+def directions(rng: np.random.RandomState, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    """Where an array's numbers move, and how far each: some alone, then all at once."""
+    count = int(np.prod(shape))
+    for i in rng.permutation(count)[: ELEMENTS if count > ELEMENTS + DIRECTIONS else count]:
+        yield f" {np.unravel_index(i, shape)}", np.eye(1, count, i)[0]
+    for _ in range(DIRECTIONS if count > ELEMENTS + DIRECTIONS else 0):
+        yield ", all at once", rng.choice([-1.0, 1.0], count)

@@ -119,7 +119,7 @@ def detections(images: int, classes: int) -> Fill:
     return fill
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """One layer with its inputs: what the contract sweep and the gradient check run.
 
@@ -148,6 +148,10 @@ class Case:
         param = parse(self.layer)
         self.id = self.id or " ".join(self.layer.split()).replace('"', "")[:70] + f" {list(self.shapes)}"
         self.type = param.type
+
+    def size(self) -> int:
+        """How many numbers the bottoms hold."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
 
     def bottoms(self, rng: np.random.RandomState, shapes: Sequence[tuple[int, ...]] = ()) -> list[np.ndarray]:
         """Values for the bottoms, of other shapes where they are given."""

@@ -14,8 +14,8 @@ CASES = [
             note="forward only",
         )
         for params in (
-            "factor: 2.5",
-            "factor: 3 start_scale: 0.8 scale_gap: 0.25",
+            "factor: 2.5 target_spatial_width: 8 target_spatial_height: 5",
+            "factor: 3 start_scale: 0.8 scale_gap: 0.25 target_spatial_width: 10 target_spatial_height: 8",
             "target_spatial_width: 11 target_spatial_height: 6",
         )
     ),
