@@ -55,6 +55,14 @@ _EXPONENTIAL_X, _EXPONENTIAL_Y = _strips(
 
 # ---- the stream: words[624] is the state, draws[624] what it gives, position[0] how many are used up
 @njit(cache=True, error_model="numpy")
+def _seed(words, seed):
+    words[0] = seed
+    for i in range(1, WORDS):
+        last = words[i - 1]
+        words[i] = np.uint32(1812433253) * (last ^ (last >> np.uint32(30))) + np.uint32(i)
+
+
+@njit(cache=True, error_model="numpy")
 def _mix(word, following):
     y = (word & np.uint32(0x80000000)) | (following & np.uint32(0x7FFFFFFF))
     return (y >> np.uint32(1)) ^ (np.uint32(0x9908B0DF) * (following & np.uint32(1)))
@@ -201,8 +209,8 @@ class Rng:
     """
 
     def __init__(self, seed: int):
-        words = np.random.RandomState(seed & 0xFFFFFFFF).get_state()[1]  # type: ignore[index]  # the same seeding
-        self._stream = words.astype(np.uint32), np.empty(WORDS, np.uint32), np.array([WORDS])
+        self._stream = np.empty(WORDS, np.uint32), np.empty(WORDS, np.uint32), np.array([WORDS])
+        _seed(self._stream[0], np.uint32(seed & 0xFFFFFFFF))
 
     def raw(self, out: np.ndarray) -> None:
         """Fill a uint32 array with the next 32-bit draws."""

@@ -15,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the commands that they start with them;
@@ -32,7 +33,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in slow)
 
 
-def pytest_collection_finish():
-    """Ten thousand collected tests are no garbage: each full collection would look through them again."""
+@pytest.fixture(scope="module", autouse=True)
+def _garbage():
+    """What lives when a file begins (all tests, and what is imported) is no garbage: collections do not look at it."""
     gc.collect()
     gc.freeze()

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.rng import set_random_seed
-from layers.harness import Case, Runner
+from layers.harness import Case, Runner, random_numbers
 
 STEP = 1e-5
 ELEMENTS = 6  # of each array, chosen at random, move alone: which of them is wrong is told
@@ -18,7 +18,7 @@ DIRECTIONS = 2  # of each array: all elements move at once, each up or down, so 
 def check_gradient(case: Case, cls: type[Layer] | None = None) -> None:
     """Assert that the diffs of bottoms and params are the slopes of sum(top diff * top)."""
     set_random_seed(5)
-    runner = Runner.of(case, case.bottoms(np.random.RandomState(3)), cls, dtype=np.float64)
+    runner = Runner.of(case, case.bottoms(random_numbers(3)), cls, dtype=np.float64)
     rng = np.random.RandomState(4)
     runner.forward()  # there are tops that have their shape only then
     seeds = runner.seeds(case, rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -162,7 +163,23 @@ class Case:
 
 def parse(text: str) -> caffe_pb2.LayerParameter:
     """A LayerParameter from its text."""
+    param = caffe_pb2.LayerParameter()
+    param.CopyFrom(_parsed(text))
+    return param
+
+
+@functools.cache
+def _parsed(text: str) -> caffe_pb2.LayerParameter:
     return text_format.Parse(text, caffe_pb2.LayerParameter())
+
+
+def random_numbers(seed: int) -> np.random.RandomState:
+    """As a RandomState of this seed, until the next call: to make one takes longer than to run a small layer."""
+    _numbers.seed(seed)
+    return _numbers
+
+
+_numbers = np.random.RandomState()
 
 
 class Runner:
@@ -199,7 +216,7 @@ class Runner:
     ) -> Runner:
         """The case's layer on these bottoms, its params filled with normal numbers, always the same ones."""
         runner = cls(case.layer, bottoms, case.tops, case.phase, cls=layer_cls, **kwargs)
-        rng = np.random.RandomState(77)
+        rng = random_numbers(77)
         for i, blob in enumerate(runner.layer.blobs):
             if i not in case.fixed_params:
                 blob.data[...] = rng.standard_normal(blob.shape)

@@ -18,7 +18,7 @@ from caffe_compat.rng import set_random_seed
 from layers.cases import CASES
 from layers.contract import gradients
 from layers.data_cases import data_cases, give_data
-from layers.harness import Case, Runner, parse
+from layers.harness import Case, Runner, parse, random_numbers
 
 # what the layer types of BVLC master are; all others say whose they are
 BVLC = """AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
@@ -90,7 +90,7 @@ def cases(tmp_path_factory) -> list[Case]:
 @functools.cache
 def outcome(case: Case) -> list[np.ndarray] | str:
     """What the layer makes of its params at first, and of three forwards and a backward; or its error."""
-    bottoms = case.bottoms(np.random.RandomState(1))
+    bottoms = case.bottoms(random_numbers(1))
     try:
         set_random_seed(5)
         filled = [b.data.copy() for b in Runner(case.layer, bottoms, case.tops, case.phase).layer.blobs]

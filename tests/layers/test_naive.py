@@ -11,7 +11,7 @@ from caffe_compat.layers.registry import layer_type_list
 from caffe_compat.rng import set_random_seed
 from layers.cases import CASES
 from layers.data_cases import data_cases
-from layers.harness import Case, Runner, parse
+from layers.harness import Case, Runner, parse, random_numbers
 from layers.naive import NAIVE, given_to
 from layers.test_contract import WITHOUT_CASES
 from layers.test_fields import HONOURED, is_set, with_field
@@ -61,8 +61,8 @@ NO_TOP = {
 
 def runner(case: Case, shapes=()) -> Runner:
     """The case's layer, all params filled: statistics too, with positive numbers."""
-    rng = np.random.RandomState(1)
-    made = Runner.of(case, case.bottoms(rng, shapes))
+    made = Runner.of(case, case.bottoms(random_numbers(1), shapes))
+    rng = random_numbers(2)
     for i in case.fixed_params:
         made.layer.blobs[i].data[...] = rng.uniform(0.5, 2, made.layer.blobs[i].shape)
     return made
