@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+from functools import cache
 from pathlib import Path
 
 from caffe_compat.cli.console import COMPILING
@@ -23,17 +26,67 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss
 
 def run_process(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Start a module with these arguments; `commands.run` does the same in this process, which is quicker."""
-    command = [sys.executable, "-m", module, *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    return _forked(["-m", module, *map(str, args)], cwd, dict(os.environ))
 
 
 def python(
     text: str, *args: object, cwd: Path | None = None, path: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a program, given as text, in a process; `path` is put on PYTHONPATH."""
-    command = [sys.executable, "-c", textwrap.dedent(text), *map(str, args)]
     env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return _forked(["-c", textwrap.dedent(text), *map(str, args)], cwd, env)
+
+
+# What most of a start goes to are the libraries, which are the same in all processes; the package is imported anew
+NURSERY = """\
+import json, os, runpy, signal, sys
+
+import cv2, google.protobuf.message_factory, google.protobuf.text_format, numba, numpy, rich.progress, rich.table, yaml
+
+for line in sys.stdin:
+    task = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+else:
+    sys.exit()
+
+signal.alarm(300)
+for number, file in enumerate((os.devnull, task["stdout"], task["stderr"])):
+    os.dup2(os.open(file, os.O_RDWR), number)
+os.environ.clear()
+os.environ.update(task["env"])
+os.chdir(task["cwd"])
+kind, what, *arguments = task["command"]
+sys.path[1:1] = filter(None, task["env"].get("PYTHONPATH", "").split(os.pathsep))
+if kind == "-m":
+    sys.path[0] = os.getcwd()
+    sys.argv = [what, *arguments]
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
+else:
+    sys.path[0] = ""
+    sys.argv = [kind, *arguments]
+    exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+"""
+
+
+def _forked(command: list[str], cwd: Path | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `python *command` in a process that is forked from one which has imported the libraries."""
+    nursery = _nursery()
+    assert nursery.stdin and nursery.stdout
+    with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+        task = {"command": command, "cwd": str(cwd or Path.cwd()), "env": env, "stdout": out.name, "stderr": err.name}
+        print(json.dumps(task), file=nursery.stdin, flush=True)
+        return subprocess.CompletedProcess(command, int(nursery.stdout.readline()), out.read(), err.read())
+
+
+@cache
+def _nursery() -> subprocess.Popen[str]:
+    """It ends with this process: then there is nothing more to read for it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def errors(done: subprocess.CompletedProcess[str]) -> str:
