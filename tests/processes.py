@@ -39,9 +39,12 @@ def python(
 
 # What most of a start goes to are the libraries, which are the same in all processes; the package is imported anew
 NURSERY = """\
-import json, os, runpy, signal, sys
+import gc, json, os, runpy, signal, sys
 
 import cv2, google.protobuf.message_factory, google.protobuf.text_format, numba, numpy, rich.progress, rich.table, yaml
+
+numba.njit(lambda: 0)()  # imports what numba compiles for
+gc.freeze()
 
 for line in sys.stdin:
     task = json.loads(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 import threading
@@ -20,6 +22,9 @@ from caffe_compat.errors import CaffeCompatError
 INTERRUPTED = 130
 UNEXPECTED = 2
 COMPILING = "compiling kernels (once, a minute or two; caffe-compat warm does it ahead) ..."
+
+# Python looks for garbage when it ends, half a second with all that numba has made; frozen, that is no candidate
+atexit.register(gc.freeze)
 
 
 class _Out(Console):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from caffe_compat.blob import Blob
 
@@ -19,13 +19,15 @@ class Operators:
     """Adds operators, in order, and constants to a graph.
 
     `axes` has the number of axes of each value that is at a bottom. A value is known by its name; those that an
-    operator writes are called after `scope`, which is the name of the layer that is converted, and a number.
+    operator writes are called after `scope`, which is the name of the layer that is converted, and a number. `bytes` is
+    what the constants take.
     """
 
     def __init__(self, graph: onnx.GraphProto, scope: str = "") -> None:
         self.graph = graph
         self.axes: dict[str, int] = {}
         self.scope = scope
+        self.bytes = 0
         self._names: dict[str, int] = {}
         self._params: dict[tuple[int, tuple[int, ...]], str] = {}
 
@@ -61,8 +63,13 @@ class Operators:
 
     def _constant(self, array: np.ndarray, kind: str = "constant") -> str:
         name = self.fresh(f"{self.scope}:{kind}")
-        array = np.ascontiguousarray(array).reshape(array.shape)
-        self.graph.initializer.append(numpy_helper.from_array(array, name))
+        self.bytes += array.nbytes
+        self.graph.initializer.add(  # in its place at once: weights are large, and copies of them take seconds
+            name=name,
+            dims=array.shape,
+            data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+            raw_data=array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(),
+        )
         return name
 
     def dims(self, value: str, start: int, end: int) -> str:
