@@ -72,10 +72,9 @@ def read(path: str) -> list[Stored]:
     """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError."""
     try:
         with open(path, "rb") as file:
-            head = file.read(8)
-            if head == HDF5_MAGIC:
+            if file.peek(8).startswith(HDF5_MAGIC):
                 return _read_hdf5(path)
-            data = head + file.read()
+            data = file.read()
     except OSError as error:
         raise WeightsError(f"cannot read the weights: {error.strerror}", file=path) from error
     return _read_binary(data, path)

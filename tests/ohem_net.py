@@ -25,4 +25,7 @@ def set_weights(net: caffe.Net) -> None:
 
 @cache
 def _drawn(seed: int, shape: tuple[int, ...], std: float) -> np.ndarray:
-    return (np.random.RandomState(seed).standard_normal(shape) * std).astype(np.float32)
+    rng, out = np.random.RandomState(seed), np.empty(np.prod(shape), np.float32)
+    for part in np.array_split(out, 1 + out.size // 2**19):  # in parts that stay in the cache, as float64
+        part[...] = rng.standard_normal(part.size) * std
+    return out.reshape(shape)

@@ -70,12 +70,12 @@ def read(path: str) -> State:
     """Read a .solverstate or a .solverstate.h5, whichever it is. Raises SolverError."""
     try:
         with open(path, "rb") as file:
-            head = file.read(8)
-            data = b"" if head == HDF5_MAGIC else head + file.read()
+            is_hdf5 = file.peek(8).startswith(HDF5_MAGIC)
+            data = b"" if is_hdf5 else file.read()
     except OSError as error:
         raise SolverError(f"cannot read the solver's state: {error.strerror}", file=path) from error
     try:
-        return _read_hdf5(path) if head == HDF5_MAGIC else _read_binary(data, path)
+        return _read_hdf5(path) if is_hdf5 else _read_binary(data, path)
     except (wire.WireError, DecodeError, WeightsError, OSError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, WeightsError) and "h5py" in error.message:
             raise

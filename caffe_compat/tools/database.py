@@ -39,7 +39,10 @@ class DatabaseWriter:
     def __enter__(self) -> DatabaseWriter:
         folder, name = os.path.split(self.path)
         self._temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
-        self._environment: Any = self._lmdb.open(self._temporary, map_size=START_SIZE, mode=0o644)
+        # not on the disk after each batch: all at once, before the LMDB gets its name
+        self._environment: Any = self._lmdb.open(
+            self._temporary, map_size=START_SIZE, mode=0o644, sync=False
+        )
         return self
 
     def put(self, key: str, datum: Datum | AnnotatedDatum) -> None:

@@ -16,11 +16,11 @@ from caffe_compat.tools.run import run_net
 SIZE = 2048  # of the matrices that sgemm is measured with
 
 
-def sgemm_gflops() -> float:
-    """The best of eight products of large matrices, on the threads of the kernels."""
+def sgemm_gflops(repeats: int) -> float:
+    """The best of twice `repeats` products of large matrices, on the threads of the kernels."""
     a, b, out = (np.ones((SIZE, SIZE), np.float32) for _ in range(3))
     seconds = []
-    for _ in range(8):
+    for _ in range(2 * repeats):
         start = time.perf_counter()
         gemm(a, b, out)
         seconds.append(time.perf_counter() - start)
@@ -44,7 +44,7 @@ def rows(net: Net, repeats: int, backward: bool) -> list[dict[str, Any]]:
 
     A layer that another one's step computes has about 0 ms; the step's time is its first layer's.
     """
-    gflops = sgemm_gflops()
+    gflops = sgemm_gflops(repeats)
     if backward:
         times = [(run.forward_ms, run.backward_ms) for run in run_net(net, repeats).layers]
     else:

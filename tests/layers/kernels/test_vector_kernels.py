@@ -103,8 +103,12 @@ def test_narrower_processors(features, lanes, tmp_path):
         "NUMBA_CPU_FEATURES": features,
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    code = f"from caffe_compat.layers.kernels.micro_kernel import LANES; assert LANES == {lanes}"
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "not narrower"]
+    code = (
+        "import pytest, sys\n"
+        "from caffe_compat.layers.kernels.micro_kernel import LANES\n"
+        f"assert LANES == {lanes}\n"
+        "sys.exit(pytest.main(['-q', '-n0', sys.argv[1], '-k', 'not narrower']))\n"
+    )
+    command = [sys.executable, "-c", code, __file__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
