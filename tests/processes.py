@@ -79,7 +79,13 @@ def _forked(command: list[str], cwd: Path | None, env: dict[str, str]) -> subpro
     nursery = _nursery()
     assert nursery.stdin and nursery.stdout
     with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
-        task = {"command": command, "cwd": str(cwd or Path.cwd()), "env": env, "stdout": out.name, "stderr": err.name}
+        task = {
+            "command": command,
+            "cwd": str(cwd or Path.cwd()),
+            "env": env,
+            "stdout": out.name,
+            "stderr": err.name,
+        }
         print(json.dumps(task), file=nursery.stdin, flush=True)
         return subprocess.CompletedProcess(command, int(nursery.stdout.readline()), out.read(), err.read())
 

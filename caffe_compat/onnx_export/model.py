@@ -19,7 +19,9 @@ from caffe_compat.onnx_export.shapes import Dims, symbolic_shapes
 from caffe_compat.version import __version__
 
 IR_VERSION = 8  # the one that came with the opset
-LARGEST = 2**31 - 2**20  # bytes of constants: a protobuf message has 2 GB at most, and the operators are in it
+LARGEST = (
+    2**31 - 2**20
+)  # bytes of constants: a protobuf message has 2 GB at most, and the operators are in it
 
 
 def to_onnx(net: Net) -> onnx.ModelProto:
@@ -56,7 +58,9 @@ def _fill(graph: onnx.GraphProto, net: Net) -> None:
         axes = [len(net.blobs[net.graph.blob_names[blob]].shape) for blob in node.bottoms]
         _convert(write, layer, node, values, axes)
         if write.bytes > LARGEST:
-            raise CaffeCompatError(f"the params up to here have {write.bytes} bytes; ONNX's files hold 2 GB at most")
+            raise CaffeCompatError(
+                f"the params up to here have {write.bytes} bytes; ONNX's files hold 2 GB at most"
+            )
     outputs = values.settle(write)
     if not net.inputs or not outputs:
         raise CaffeCompatError("a model needs an Input layer, and a blob that no layer reads")

@@ -40,9 +40,7 @@ class DatabaseWriter:
         folder, name = os.path.split(self.path)
         self._temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
         # not on the disk after each batch: all at once, before the LMDB gets its name
-        self._environment: Any = self._lmdb.open(
-            self._temporary, map_size=START_SIZE, mode=0o644, sync=False
-        )
+        self._environment: Any = self._lmdb.open(self._temporary, map_size=START_SIZE, mode=0o644, sync=False)
         return self
 
     def put(self, key: str, datum: Datum | AnnotatedDatum) -> None:

@@ -1,10 +1,9 @@
 """Every registered layer keeps the layer contract: every clause over each case."""
 
-import pytest
-
 from caffe_compat.layers.registry import layer_type_list
 from layers.cases import CASES
 from layers.contract import CLAUSES
+from layers.sweep import check_each, each_type
 
 WITHOUT_CASES = {
     "Atlas": "writes nothing; test_atlas.py",
@@ -46,7 +45,11 @@ def test_every_layer_type_has_a_case_that_changes_shapes():
     assert with_bottoms == {case.type for case in CASES if case.other_shapes}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_contract(case):
+@each_type((case.type, case) for case in CASES)
+def test_contract(type, items):
+    check_each(keeps_every_clause, items)
+
+
+def keeps_every_clause(case):
     for clause in CLAUSES:
         clause(case)

@@ -6,6 +6,7 @@ import pytest
 from caffe_compat.errors import LayerError
 from layers.cases import CASES
 from layers.harness import Runner
+from layers.sweep import check_each, each_type
 
 REFUSED = {
     "BN": "nothing to take the statistics of",
@@ -29,10 +30,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_no_items(case):
-    if not case.shapes:
-        pytest.skip("it has no bottoms")
+@each_type((case.type, case) for case in CASES if case.shapes)
+def test_no_items(type, items):
+    check_each(runs_without_items_or_says_why_not, items)
+
+
+def runs_without_items_or_says_why_not(case):
     runner = Runner.of(case, case.bottoms(np.random.RandomState(1)))
     runner.forward()
     try:

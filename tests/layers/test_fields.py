@@ -19,6 +19,7 @@ from layers.cases import CASES
 from layers.contract import gradients
 from layers.data_cases import data_cases, give_data
 from layers.harness import Case, Runner, parse, random_numbers
+from layers.sweep import check_each, each_type
 
 # what the layer types of BVLC master are; all others say whose they are
 BVLC = """AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
@@ -145,8 +146,12 @@ def set_other(message, field: str) -> None:
         setattr(message, field, value)
 
 
-@pytest.mark.parametrize("type, name", [item for item in HONOURED if ".".join(item) not in ELSEWHERE])
-def test_a_field_that_counts_as_honoured_changes_what_some_case_computes(type, name, cases):
+@each_type(item for item in HONOURED if ".".join(item) not in ELSEWHERE)
+def test_a_field_that_counts_as_honoured_changes_what_some_case_computes(type, items, cases):
+    check_each(lambda name: assert_changes(type, name, cases), items)
+
+
+def assert_changes(type: str, name: str, cases: list[Case]) -> None:
     tried = sorted((case for case in cases if case.type == type and is_set(case, name)), key=Case.size)
     assert tried, "no case sets it"
     for case in tried:
@@ -157,19 +162,27 @@ def test_a_field_that_counts_as_honoured_changes_what_some_case_computes(type, n
     raise AssertionError("it changes nothing in any case that sets it")
 
 
-@pytest.mark.parametrize("type, name", WITHOUT_EFFECT)
-def test_a_field_without_effect_changes_nothing_or_is_refused(type, name, cases):
+@each_type(WITHOUT_EFFECT)
+def test_a_field_without_effect_changes_nothing(type, items, cases):
     case = next(case for case in cases if case.type == type)
-    got = outcome(with_field(case, name, set_other))
-    assert same(got, outcome(case)), got
+
+    def check(name):
+        got = outcome(with_field(case, name, set_other))
+        assert same(got, outcome(case)), got
+
+    check_each(check, items)
 
 
-@pytest.mark.parametrize("type, name", REFUSED)
-def test_a_refused_field_is_an_error_with_the_way_out(type, name, cases):
+@each_type(REFUSED)
+def test_a_refused_field_is_an_error_with_the_way_out(type, items, cases):
     case = next(case for case in cases if case.type == type)
-    got = outcome(with_field(case, name, set_other))
-    assert isinstance(got, str) and f"({type}): " in got and " has no effect here; " in got, got
-    assert name in got or f"{name.split('.')[0]} has" in got
+
+    def check(name):
+        got = outcome(with_field(case, name, set_other))
+        assert isinstance(got, str) and f"({type}): " in got and " has no effect here; " in got, got
+        assert name in got or f"{name.split('.')[0]} has" in got
+
+    check_each(check, items)
 
 
 def test_a_message_for_other_types_has_no_effect_and_warns(cases):

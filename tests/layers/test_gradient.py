@@ -1,14 +1,13 @@
 """Every layer's backward pass is the derivative of its forward pass."""
 
-import pytest
-
 from layers.cases import CASES
 from layers.gradient import check_gradient
+from layers.sweep import check_each, each_type
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.gradient], ids=lambda case: case.id)
-def test_gradient(case):
-    check_gradient(case)
+@each_type((case.type, case) for case in CASES if case.gradient)
+def test_gradient(type, items):
+    check_each(check_gradient, items)
 
 
 def test_cases_without_a_gradient_check_say_why():

@@ -13,6 +13,7 @@ from layers.cases import CASES
 from layers.data_cases import data_cases
 from layers.harness import Case, Runner, parse, random_numbers
 from layers.naive import NAIVE, given_to
+from layers.sweep import check_each, each_type
 from layers.test_contract import WITHOUT_CASES
 from layers.test_fields import HONOURED, is_set, with_field
 
@@ -90,11 +91,12 @@ def assert_agrees(case: Case, shapes=()) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* lies outside the image")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_against_plain_loops(case):
-    assert_agrees(case)
-    if case.other_shapes:
-        assert_agrees(case, case.other_shapes)
+@each_type((case.type, case) for case in CASES)
+def test_against_plain_loops(type, items):
+    check_each(assert_agrees, items)
+    check_each(
+        lambda case: assert_agrees(case, case.other_shapes), [case for case in items if case.other_shapes]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +118,13 @@ OF_TOPS = [
 ]
 
 
-@pytest.mark.parametrize("type, name", OF_TOPS)
-def test_the_naive_layer_knows_the_field(type, name, cases):
+@each_type(OF_TOPS)
+def test_the_naive_layer_knows_its_fields(type, items, cases):
     """Without the field, some case that sets it comes out otherwise, or not at all."""
+    check_each(lambda name: assert_known(type, name, cases), items)
+
+
+def assert_known(type: str, name: str, cases: list[Case]) -> None:
     for case in sorted((case for case in cases if case.type == type and is_set(case, name)), key=Case.size):
         want, given = naive_tops(case), given_to(runner(case), SEED)
         given.param = parse(with_field(case, name, lambda message, field: message.ClearField(field)).layer)

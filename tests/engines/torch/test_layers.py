@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from layers.cases import CASES
 from layers.harness import Runner
+from layers.sweep import check_each, each_type
 
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.rng import set_random_seed
@@ -26,8 +27,7 @@ def run(case, bottoms, config=None):
     own = runner.layer
     if config is not None:
         found = conversion(own)
-        if found is None:
-            pytest.skip("this variant runs by itself")
+        assert found is not None
         torch_runner = TorchRunner(TorchLayer(own, found, config), runner.propagates, [True] * len(own.blobs))
         if case.type == "Dropout" and case.phase == TRAIN:
             own.forward(runner.bottom, runner.top)  # draws the mask
@@ -57,12 +57,23 @@ class Both:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("shapes", ["shapes", "other_shapes"])
-@pytest.mark.parametrize("case", OURS, ids=lambda case: case.id)
-def test_as_our_own(case, shapes, device):
-    if not getattr(case, shapes):
-        pytest.skip("the case has one set of shapes")
-    bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1), getattr(case, shapes))]
+@each_type((case.type, case) for case in OURS)
+def test_as_our_own(type, items, device):
+    def check(case):
+        assert_as_our_own(case, case.shapes, device)
+        if case.other_shapes:
+            assert_as_our_own(case, case.other_shapes, device)
+
+    check_each(check, filter(has_conversion, items))
+
+
+def has_conversion(case):
+    """Some variants run by themselves."""
+    return conversion(Runner.of(case, case.bottoms(np.random.RandomState(1))).layer) is not None
+
+
+def assert_as_our_own(case, shapes, device):
+    bottoms = [b.astype(np.float32) for b in case.bottoms(np.random.RandomState(1), shapes)]
     want = run(case, bottoms)
     got = run(case, bottoms, DeviceConfig(torch.device(device)))
     assert len(got) == len(want)
