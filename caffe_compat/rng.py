@@ -12,6 +12,7 @@ import bisect
 import math
 import os
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -53,15 +54,14 @@ _EXPONENTIAL_X, _EXPONENTIAL_Y = _strips(
 )
 
 
+@lru_cache(maxsize=16)  # a sweep over layers seeds with the same numbers ten thousand times
+def _seeded(seed: int) -> np.ndarray:
+    """The words that a seed gives; numpy's seeding is the same."""
+    words: np.ndarray = np.random.RandomState(seed).get_state()[1]  # type: ignore[index]
+    return words.astype(np.uint32)
+
+
 # ---- the stream: words[624] is the state, draws[624] what it gives, position[0] how many are used up
-@njit(cache=True, error_model="numpy")
-def _seed(words, seed):
-    words[0] = seed
-    for i in range(1, WORDS):
-        last = words[i - 1]
-        words[i] = np.uint32(1812433253) * (last ^ (last >> np.uint32(30))) + np.uint32(i)
-
-
 @njit(cache=True, error_model="numpy")
 def _mix(word, following):
     y = (word & np.uint32(0x80000000)) | (following & np.uint32(0x7FFFFFFF))
@@ -209,8 +209,7 @@ class Rng:
     """
 
     def __init__(self, seed: int):
-        self._stream = np.empty(WORDS, np.uint32), np.empty(WORDS, np.uint32), np.array([WORDS])
-        _seed(self._stream[0], np.uint32(seed & 0xFFFFFFFF))
+        self._stream = _seeded(seed & 0xFFFFFFFF).copy(), np.empty(WORDS, np.uint32), np.array([WORDS])
 
     def raw(self, out: np.ndarray) -> None:
         """Fill a uint32 array with the next 32-bit draws."""

@@ -24,9 +24,11 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss
 """
 
 
-def run_process(module: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_process(
+    module: str, *args: object, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Start a module with these arguments; `commands.run` does the same in this process, which is quicker."""
-    return _forked(["-m", module, *map(str, args)], cwd, dict(os.environ))
+    return _forked(["-m", module, *map(str, args)], cwd, {**os.environ, **variables})
 
 
 def python(
@@ -60,6 +62,7 @@ for number, file in enumerate((os.devnull, task["stdout"], task["stderr"])):
     os.dup2(os.open(file, os.O_RDWR), number)
 os.environ.clear()
 os.environ.update(task["env"])
+numba.config.reload_config()
 os.chdir(task["cwd"])
 kind, what, *arguments = task["command"]
 sys.path[1:1] = filter(None, task["env"].get("PYTHONPATH", "").split(os.pathsep))

@@ -1,11 +1,9 @@
 """caffe-compat warm, and what a first start says, with kernel caches of their own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from processes import run_process
 
 from caffe_compat.cli.console import COMPILING
 
@@ -26,13 +24,8 @@ def start(tmp_path):
     (tmp_path / "solver.prototxt").write_text(SOLVER)
 
     def start(module, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", f"caffe_compat.cli.{module}", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-            capture_output=True,
-            text=True,
-            timeout=300,
+        done = run_process(
+            f"caffe_compat.cli.{module}", *arguments, cwd=tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")
         )
         assert done.returncode == 0, done.stderr
         return done

@@ -1,4 +1,4 @@
-"""One test for each layer type, over all cases or fields of the type: to start a test takes longer than most of them."""
+"""One test for each layer type, over all its cases or fields: to start a test takes longer than most of them."""
 
 from __future__ import annotations
 
