@@ -17,7 +17,7 @@ from caffe_compat.backward_plan import MEANINGS, plan_backward
 from caffe_compat.blob import Blob
 from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
-from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
+from caffe_compat.errors import CaffeCompatError, GraphError, LayerError, PrototxtError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.registry import create_layer
@@ -180,6 +180,9 @@ class Net(PycaffeNet):
             return create_layer(param, param.phase, settings=self.layer_settings)
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
+        except PrototxtError as error:  # of a field that no Caffe known here has
+            place = self.source and self.source.where("layer", self._indices[param.name], "unread", 0)
+            raise error.at(self.source.name if self.source else None, *(place or ())) from None
 
     def _blobs_of(self, indices: Sequence[Sequence[int]], name: str) -> InOrder[BlobList]:
         return InOrder(

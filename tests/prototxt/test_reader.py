@@ -57,11 +57,6 @@ ERRORS = {
         "net.prototxt:2:3: expected '{' after 'layer', found 'name'",
     ),
     "another brace": ("layer { param < lr_mult: 1 } }", "net.prototxt:1:28: expected '>', found '}'"),
-    "field of a fork": (
-        "layer { mil_param { } }",
-        "net.prototxt:1:9: LayerParameter has no field 'mil_param'; it is of happynear's Caffe: it is of a layer type "
-        "that is not built here; a Python layer can compute it",
-    ),
     "enum value of a fork": (
         "layer { eltwise_param { operation: DIV } }",
         "net.prototxt:1:36: 'operation' takes one of PROD, SUM, MAX, STOCHASTIC_SUM, found 'DIV'; "
