@@ -151,9 +151,9 @@ def create_layer(
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
     It gets the attributes that the settings have for its class.
-    Raises GraphError for an unknown type, PrototxtError for a field that is not known, LayerError for a param that the class refuses, for a setting that it does
-    not have, and when a Python layer's class cannot be had. A message for other types (relu_param of a Pooling layer)
-    is a warning: Caffe ignores it too.
+    Raises GraphError for an unknown type, PrototxtError for a field that is not known, LayerError for a param that the
+    class refuses, for a setting that it does not have, and when a Python layer's class cannot be had. A message for
+    other types (relu_param of a Pooling layer) is a warning: Caffe ignores it too.
     """
     layer = _create(layer_param, phase, dtype)
     set_attributes(layer, settings or {})

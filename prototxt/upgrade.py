@@ -219,6 +219,7 @@ _V1_TYPES = {
     "NONE": "",
     "ABSVAL": "AbsVal",
     "ARGMAX": "ArgMax",
+    "BN": "BN",
     "BNLL": "BNLL",
     "CONVOLUTION3D": "Convolution3D",
     "CROP": "AutoCrop",  # of longjon's Caffe, which finds the offset itself
@@ -229,8 +230,10 @@ _V1_TYPES = {
     "LRN": "LRN",
     "MCWINDOW_DATA": "MCWindowData",
     "MVN": "MVN",
+    "PRELU": "PReLU",
     "POOLING3D": "Pooling3D",
     "RELU": "ReLU",
+    "ROI_POOLING": "ROIPooling",
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
     "VOXEL_SOFTMAX": "Softmax",
@@ -265,7 +268,7 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
             name = V1LayerParameter.LayerType.Name(value)
             new.type = _V1_TYPES.get(name, _camel_case(name))
         elif field.name == "fork_type":
-            new.type = _camel_case(value)
+            new.type = _V1_TYPES.get(value, _camel_case(value))
         elif field.name in _V1_SPECS:
             for i, number in enumerate(value):
                 if i == len(new.param):

@@ -56,7 +56,7 @@ def test_what_a_fork_is_known_for_is_told(tmp_path):
 
 
 def test_nothing_is_lost_in_writing():
-    with pytest.raises(PrototxtError, match="layer 'faces' cannot be written again: .*'face_data_param'"):
+    with pytest.raises(PrototxtError, match=r"layer 'faces' cannot be written again: .*'face_data_param'"):
         net_text(parse_net(NET)[0])
 
 
@@ -89,5 +89,5 @@ def test_types_of_the_second_generation():
     assert [layer.type for layer in net.layer] == ["WindowPoseData", "ReLU"]
     assert source.where("layer", 0, "unread", 0) == (1, 52)
     assert source.where("layer", 1, "type") == (2, 20)
-    with pytest.raises(PrototxtError, match="1:16: 'type' takes one of NONE, .* found 'CONVOLUTON'"):
+    with pytest.raises(PrototxtError, match=r"1:16: 'type' takes one of NONE, .* found 'CONVOLUTON'"):
         parse_net("layers { type: CONVOLUTON }")
