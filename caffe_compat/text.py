@@ -43,11 +43,15 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 def meant(name: str, known: Iterable[str]) -> str | None:
     """The known name of which this one is a misspelling, if there is one: for names that choose what is computed.
 
-    A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU).
+    A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU), nor is one
+    that ends with yet another (NdConvolution, Deconvolution).
     """
-    near = nearest(name, known, cutoff=0.9)
+    names = {plain(one): one for one in known}
+    near = nearest(name, names.values(), cutoff=0.9)
     if near is None or plain(near) == plain(name):
         return near
+    if any(names.get(plain(name)[n:], near) != near for n in (1, 2, 3)):
+        return None
     short, long = sorted((plain(name), plain(near)), key=len)
     inside = long.startswith(short) or long.endswith(short)
     return None if inside and (len(long) - len(short) > 1 or long[-1].isdigit() or len(short) < 5) else near

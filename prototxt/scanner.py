@@ -245,7 +245,8 @@ class _Scanner:
     def _note_unread(self, layer: _Open, name: _Token, told: str, is_type: bool = False) -> None:
         if not is_type:
             index = sum(one.layer == layer.path and not one.is_type for one in self.unread)
-            self.places[(*layer.path, "unread", index)] = self._place(name)
+            path: Path = (*layer.path, "unread", index)
+            self.places[path] = self._place(name)
         self.unread.append(Unread(layer.path, told, is_type, name.offset, self.end))
 
     def _layer(self) -> _Open | None:
@@ -259,11 +260,14 @@ class _Scanner:
             return False
         if any(name.text in message.schema.fields_by_name for message in self.open):
             return True
-        if self.open[-1] is not layer:
-            return misspelt(name.text, schema.fields_by_name)
-        if not name.text.endswith("_param") or self.token.text not in (":", *_CLOSING):
+        if self.token.text not in (":", *_CLOSING):
             return True
-        if meant(name.text, schema.fields_by_name):
+        wrong = misspelt(name.text, schema.fields_by_name)
+        if self.open[-1] is not layer:
+            return wrong
+        if not name.text.endswith("_param"):
+            return nearest(name.text, schema.fields_by_name, cutoff=0.7) is not None
+        if wrong and meant(name.text, schema.fields_by_name):
             self.doubtful.append((name, told))
         return False
 

@@ -29,8 +29,8 @@ ERRORS = {
         "net.prototxt:2:24: LRNParameter has no field 'bta'; did you mean 'beta'?",
     ),
     "field that resembles none": (
-        "layer { xyzzy: 1 }",
-        "net.prototxt:1:9: LayerParameter has no field 'xyzzy'",
+        "state { xyzzy: 1 }",
+        "net.prototxt:1:9: NetState has no field 'xyzzy'",
     ),
     "wrong enum value": (
         "layer { pooling_param { pool: MIN } }",

@@ -77,8 +77,20 @@ def test_misspellings_are_errors_of_reading(layer, near):
 
 
 def test_a_param_that_is_nearly_another_and_named_as_its_type():
-    layer = parse_net('layer { brelu_param { t: 1 } type: "BReLU" }')[0].layer[0]
-    assert layer.unread[0].told == "LayerParameter has no field 'brelu_param'; did you mean 'relu_param'?"
+    layer = parse_net('layer { poolings_param { t: 1 } type: "Poolings" }')[0].layer[0]
+    assert (
+        layer.unread[0].told == "LayerParameter has no field 'poolings_param'; did you mean 'pooling_param'?"
+    )
+
+
+@pytest.mark.parametrize(
+    "field", ["visualise: true", "window_cls_data_param { label_dim: 20 }", "at { x: 1 }"]
+)
+def test_fields_of_a_data_layer(field):
+    layer = parse_net(f'layer {{ type: "HeatmapData" top: "x" {field} }}')[0].layer[0]
+    assert [one.told.partition(";")[0] for one in layer.unread] == [
+        f"LayerParameter has no field '{field.split()[0].strip(':')}'"
+    ]
 
 
 def test_types_of_the_second_generation():
