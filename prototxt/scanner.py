@@ -116,6 +116,10 @@ _ESCAPE = re.compile(
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # how Python's surrogateescape decodes such bytes
 _CLOSING = {"{": "}", "<": ">"}
 _LAYERS = ("LayerParameter", "V1LayerParameter")
+_SIZES_OF_AXES = {  # R-C3D's Caffe has them
+    ("PoolingParameter", name): "a size for each axis is for type PoolingND, in pooling_nd_param"
+    for name in ("kernel_size", "stride", "pad")
+}
 
 
 class _Scanner:
@@ -322,7 +326,9 @@ class _Scanner:
         if index and field.has_presence:
             first: Path = (*path[:-1], 0)
             self._fail(
-                f"'{field.name}' is given twice, first in line {self.places[first][0]}; remove one", token
+                f"'{field.name}' is given twice, first in line {self.places[first][0]}; "
+                + _SIZES_OF_AXES.get((self.open[-1].schema.name, field.name), "remove one"),
+                token,
             )
         self.places[path] = self._place(token)
         return path

@@ -103,6 +103,11 @@ ERRORS = {
         'layer {\n  name: "a"\n  type: "ReLU"\n  name: "b"\n}',
         "net.prototxt:4:3: 'name' is given twice, first in line 2; remove one",
     ),
+    "a size of each axis": (
+        "layer { pooling_param { stride: 1 stride: 2 } }",
+        "net.prototxt:1:36: 'stride' is given twice, first in line 1; a size for each axis is for type PoolingND, "
+        "in pooling_nd_param",
+    ),
     "message given twice": (
         "layer { lrn_param { k: 1 } lrn_param { beta: 2 } }",
         "net.prototxt:1:28: 'lrn_param' is given twice, first in line 1; remove one",
