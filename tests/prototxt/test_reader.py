@@ -105,7 +105,7 @@ ERRORS = {
     ),
     "a size of each axis": (
         "layer { pooling_param { stride: 1 stride: 2 } }",
-        "net.prototxt:1:36: 'stride' is given twice, first in line 1; a size for each axis is for type PoolingND, "
+        "net.prototxt:1:35: 'stride' is given twice, first in line 1; a size for each axis is for type PoolingND, "
         "in pooling_nd_param",
     ),
     "message given twice": (
