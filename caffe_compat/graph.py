@@ -6,6 +6,7 @@ Source: Caffe's Net::FilterNet, Net::StateMeetsRule, InsertSplits, Net::AppendTo
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -188,17 +189,17 @@ def _add_split(
 # ---- wiring ---------------------------------------------------------------------------------------------------
 
 
-def check_names(net: NetParameter, has_params: Sequence[bool]) -> None:
-    """Raise GraphError where two layers of one name have params: weights are stored by the layer's name."""
-    seen: set[str] = set()
-    for layer, learns in zip(net.layer, has_params, strict=True):
+def twins(net: NetParameter, has_params: Sequence[bool]) -> dict[int, str]:
+    """For each layer with params that has the name of one above, a free name: weights go by the layer's name."""
+    names, seen, result = {layer.name for layer in net.layer}, set(), {}
+    for i, (layer, learns) in enumerate(zip(net.layer, has_params, strict=True)):
         if learns and layer.name in seen:
-            raise GraphError(
-                "another layer above has this name, and both have params; give each a name of its own",
-                layer=layer.name,
-            )
+            free = (f"{layer.name}_{number}" for number in itertools.count(2))
+            result[i] = next(name for name in free if name not in names)
+            names.add(result[i])
         if learns:
             seen.add(layer.name)
+    return result
 
 
 @dataclass

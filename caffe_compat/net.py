@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from caffe_compat.backward_plan import MEANINGS, plan_backward
 from caffe_compat.blob import Blob
 from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
-from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
+from caffe_compat.errors import CaffeCompatError, GraphError, LayerError, PrototxtError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.registry import create_layer
@@ -135,7 +136,7 @@ class Net(PycaffeNet):
                 self.call_layer(i, self.layers[i].setup, self.bottoms[i], self.tops[i])
                 self._check_blobs(i)
                 self.reshape_layer(i)
-            graphs.check_names(self.param, [bool(layer.blobs) for layer in self.layers])
+            self._rename_twins(param, kept)
             self.learnable = collect_params(self.graph, self.layers)
             share_memory(self.layers, self.learnable)
             self.plan = plan_backward(self.graph, self.layers, self.propagate_down, param.force_backward)
@@ -149,6 +150,20 @@ class Net(PycaffeNet):
         }  # fmt: skip
         with self.located():
             self.engine: Any = engine.create(self)  # an Engine of engines/base.py, which stands above nets
+
+    def _rename_twins(self, file: NetParameter, kept: Sequence[int]) -> None:
+        """Give a layer that has params, and the name of one above that has some too, a name of its own."""
+        names = [layer.name for layer in self.param.layer]
+        for i, name in graphs.twins(self.param, [bool(layer.blobs) for layer in self.layers]).items():
+            of_name = [k for k in kept if file.layer[k].name == names[i]]
+            self._indices[names[i]], self._indices[name] = of_name[0], of_name[names[:i].count(names[i])]
+            warnings.warn(
+                f"{self.source.name if self.source else self.name}:{self.line(name) or ''}: layer '{names[i]}': "
+                f"another layer above has this name, and both have params; this one is called '{name}' here, since "
+                "weights go by names (Caffe loads those of both into the first)",
+                stacklevel=2,
+            )
+            self.layers[i].name = self.param.layer[i].name = name
 
     def _check_blobs(self, index: int) -> None:
         """Raise LayerError where a user's layer has something else for its params than Blobs."""
@@ -180,6 +195,9 @@ class Net(PycaffeNet):
             return create_layer(param, param.phase, settings=self.layer_settings)
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
+        except PrototxtError as error:  # of a field that no Caffe known here has
+            place = self.source and self.source.where("layer", self._indices[param.name], "unread", 0)
+            raise error.at(self.source.name if self.source else None, *(place or ())) from None
 
     def _blobs_of(self, indices: Sequence[Sequence[int]], name: str) -> InOrder[BlobList]:
         return InOrder(

@@ -35,23 +35,34 @@ def finite(value: Any) -> Any:
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that is most like this one, best one that is equal but for case and underscores."""
-    plain = {_plain(one): one for one in known}
-    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=cutoff)
-    return plain[near[0]] if near else None
+    names = {plain(one): one for one in known}
+    near = difflib.get_close_matches(plain(name), names, n=1, cutoff=cutoff)
+    return names[near[0]] if near else None
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
     """The known name of which this one is a misspelling, if there is one: for names that choose what is computed.
 
-    A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU).
+    A name that begins or ends with another is none (BN, BNLL; convolution, Deconvolution; ReLU6, ReLU), nor is one
+    that ends with yet another (NdConvolution, Deconvolution).
     """
-    near = nearest(name, known, cutoff=0.9)
-    if near is None or _plain(near) == _plain(name):
+    names = {plain(one): one for one in known}
+    near = nearest(name, names.values(), cutoff=0.9)
+    if near is None or plain(near) == plain(name):
         return near
-    short, long = sorted((_plain(name), _plain(near)), key=len)
+    if any(names.get(plain(name)[n:], near) != near for n in (1, 2, 3)):
+        return None
+    short, long = sorted((plain(name), plain(near)), key=len)
     inside = long.startswith(short) or long.endswith(short)
     return None if inside and (len(long) - len(short) > 1 or long[-1].isdigit() or len(short) < 5) else near
 
 
-def _plain(name: str) -> str:
+def misspelt(name: str, known: Iterable[str]) -> bool:
+    """Whether this is nearly one of the known names, of as many words: no name that has a word more or less."""
+    near = nearest(name, known, cutoff=0.8)
+    return near is not None and (plain(near) == plain(name) or near.count("_") == name.count("_"))
+
+
+def plain(name: str) -> str:
+    """The name without its case and underscores."""
     return name.lower().replace("_", "")

@@ -29,6 +29,7 @@ class Eltwise(Layer):
     """
 
     reads = ("eltwise_param",)
+    refused = {"eltwise_param.coeff_blob": "it is for operation SUM; remove it"}
     bottom_count = (2, None)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from caffe_compat.errors import GraphError
+from caffe_compat.errors import GraphError, PrototxtError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.by_type import ByType
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
@@ -151,9 +151,9 @@ def create_layer(
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
     It gets the attributes that the settings have for its class.
-    Raises GraphError for an unknown type, LayerError for a param that the class refuses, for a setting that it does
-    not have, and when a Python layer's class cannot be had. A message for other types (relu_param of a Pooling layer)
-    is a warning: Caffe ignores it too.
+    Raises GraphError for an unknown type, PrototxtError for a field that is not known, LayerError for a param that the
+    class refuses, for a setting that it does not have, and when a Python layer's class cannot be had. A message for
+    other types (relu_param of a Pooling layer) is a warning: Caffe ignores it too.
     """
     layer = _create(layer_param, phase, dtype)
     set_attributes(layer, settings or {})
@@ -161,7 +161,13 @@ def create_layer(
 
 
 def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
-    cls = layer_class(layer_param.type)
+    unread = [field.told for field in layer_param.unread[:1]]
+    try:
+        cls = layer_class(layer_param.type)
+    except GraphError as error:
+        raise GraphError("; ".join([error.message, *unread])) from None
+    if unread:
+        raise PrototxtError(unread[0])
     for describes, name in _forms.get(layer_param.type, ()):
         cls = layer_class(name) if describes(layer_param) else cls
     layer = cls.create(layer_param, phase, dtype)

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import LabelMap, NetParameter, SolverParameter
-from caffe_compat.prototxt.scanner import Path, Place, SetAside, scan, top_level_names
+from caffe_compat.prototxt.scanner import Path, Place, SetAside, Unread, scan, top_level_names
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
 
@@ -140,7 +140,7 @@ def _read_text(path: _PathLike) -> str:
 
 def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
     try:
-        places, set_aside = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
+        places, set_aside, unread = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
     except PrototxtError as error:
         error.file = name
         raise
@@ -149,9 +149,11 @@ def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
     if set_aside:
         warnings.warn(f"{name}: {_told(set_aside)}", stacklevel=3)
     try:
-        text_format.Parse(_without(text, set_aside), message)
+        text_format.Parse(_without(text, [*set_aside, *unread]), message)
     except (text_format.ParseError, ValueError) as error:
         raise _text_error(error, name) from None
+    for field in unread:
+        _keep(message, field)
     _check_initialized(message, Source(name, places))
     return message, places
 
@@ -168,10 +170,24 @@ def _told(fields: Sequence[SetAside]) -> str:
     )
 
 
-def _without(text: str, fields: Sequence[SetAside]) -> str:
+def _keep(message: Message, field: Unread) -> None:
+    """Let the layer say what the text says of it that was not read."""
+    layer: Any = message
+    for step in field.layer:
+        if isinstance(step, str):
+            layer = getattr(layer, step)
+        elif not isinstance(layer, Message):
+            layer = layer[step]
+    if field.is_type:
+        layer.fork_type = field.told
+    else:
+        layer.unread.add(told=field.told)
+
+
+def _without(text: str, fields: Sequence[SetAside | Unread]) -> str:
     """The text with blanks where these fields stand: all others keep their places."""
     pieces, end = [], 0
-    for field in fields:
+    for field in sorted(fields, key=lambda field: field.start):
         pieces += [text[end : field.start], re.sub(r"[^\n]", " ", text[field.start : field.end])]
         end = field.end
     return "".join([*pieces, text[end:]])

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.forks import fork_of, fork_of_value
 from caffe_compat.prototxt.set_aside import set_aside_by
-from caffe_compat.text import meant, nearest
+from caffe_compat.text import meant, misspelt, nearest, plain
 
 Path = tuple[str | int, ...]  # names, each followed by an index (0 where the field is not repeated)
 Place = tuple[int, int]  # line and column, from 1
@@ -32,22 +32,37 @@ class SetAside(NamedTuple):
     end: int
 
 
+class Unread(NamedTuple):
+    """A field that no Caffe known here has, of one layer: whoever builds that layer has to refuse it.
+
+    layer: its path. told: the error, or the name of a type that V1 layers do not have. start, end as above.
+    """
+
+    layer: Path
+    told: str
+    is_type: bool
+    start: int
+    end: int
+
+
 class Scanned(NamedTuple):
-    """places: where each field stands. set_aside: the fields that are not read, in the order of the text."""
+    """places: where each field stands. set_aside, unread: the fields that are not read, in the order of the text."""
 
     places: dict[Path, Place]
     set_aside: list[SetAside]
+    unread: list[Unread]
 
 
 def scan(text: str, schema: Descriptor) -> Scanned:
     """The place of every field of the text, which has to be a message of this schema.
 
     Raises PrototxtError, with line and column, for an unknown field or enum value, a value of another kind, a
-    field given twice, a missing or superfluous brace, and whatever else is not text format.
+    field given twice, a missing or superfluous brace, and whatever else is not text format. An unknown field of a
+    layer that is no misspelling of another belongs to a layer type, or a data layer, of some Caffe: it is only noted.
     """
     scanner = _Scanner(text)
     scanner.message(schema)
-    return Scanned(scanner.places, scanner.set_aside)
+    return Scanned(scanner.places, scanner.set_aside, scanner.unread)
 
 
 def top_level_names(text: str) -> list[str]:
@@ -100,6 +115,11 @@ _ESCAPE = re.compile(
 )
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # how Python's surrogateescape decodes such bytes
 _CLOSING = {"{": "}", "<": ">"}
+_LAYERS = ("LayerParameter", "V1LayerParameter")
+_SIZES_OF_AXES = {  # R-C3D's Caffe has them
+    ("PoolingParameter", name): "a size for each axis is for type PoolingND, in pooling_nd_param"
+    for name in ("kernel_size", "stride", "pad")
+}
 
 
 class _Scanner:
@@ -110,6 +130,9 @@ class _Scanner:
         self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.places: dict[Path, Place] = {}
         self.set_aside: list[SetAside] = []
+        self.unread: list[Unread] = []
+        self.doubtful: list[tuple[_Token, str]] = []  # params of the open layer whose names are nearly others
+        self.layer_type = ""  # of the open layer
         self.open: list[_Open] = []
         self.tokens = self._tokens()
         self.token = next(self.tokens)
@@ -154,7 +177,16 @@ class _Scanner:
         while not self._closed(brace):
             self._field(counts)
             self._take(",", ";")
+        if schema.name in _LAYERS:
+            self._close_layer()
         self.open.pop()
+
+    def _close_layer(self) -> None:
+        """A param whose name is nearly another one is a misspelling, unless the layer's type has that name."""
+        for name, told in self.doubtful:
+            if plain(name.text.removesuffix("_param")) != plain(self.layer_type):
+                self._fail(told, name)
+        self.doubtful, self.layer_type = [], ""
 
     def _closed(self, brace: _Token | None) -> bool:
         token = self.token
@@ -182,9 +214,11 @@ class _Scanner:
         field = schema.fields_by_name.get(name.text)
         fork = set_aside_by(schema.name, name.text)
         if field is None and fork is None:
-            self._fail_field(name)
+            self._keep_unread(name, self._no_field(name))
+            return
         if field is None or (fork and self._is_other(field)):
-            self._skip(name, str(fork))
+            self._skip(name)
+            self.set_aside.append(SetAside(name.text, str(fork), self._place(name)[0], name.offset, self.end))
             return
         colon = self._take(":")
         if not colon and not field.message_type:
@@ -204,8 +238,45 @@ class _Scanner:
             return match.lastgroup == "name" and value not in field.enum_type.values_by_name
         return field.has_presence and value == "["
 
-    def _skip(self, name: _Token, fork: str) -> None:
-        """Take the value of a field that is set aside, whatever it is."""
+    def _keep_unread(self, name: _Token, told: str) -> None:
+        """Note an unknown field of a layer. Raises PrototxtError where it is a mistake, or not of a layer."""
+        layer = self._layer()
+        if layer is None or self._is_mistake(name, layer, told):
+            self._fail(told, name)
+        self._skip(name)
+        self._note_unread(layer, name, told)
+
+    def _note_unread(self, layer: _Open, name: _Token, told: str, is_type: bool = False) -> None:
+        if not is_type:
+            index = sum(one.layer == layer.path and not one.is_type for one in self.unread)
+            path: Path = (*layer.path, "unread", index)
+            self.places[path] = self._place(name)
+        self.unread.append(Unread(layer.path, told, is_type, name.offset, self.end))
+
+    def _layer(self) -> _Open | None:
+        """The layer that is being read, if one is."""
+        return next((message for message in self.open if message.schema.name in _LAYERS), None)
+
+    def _is_mistake(self, name: _Token, layer: _Open, told: str) -> bool:
+        """Whether an unknown field is none of another Caffe's: a misspelling, or one that stands in a wrong place."""
+        schema = self.open[-1].schema
+        if fork_of(schema.name, name.text):
+            return False
+        if any(name.text in message.schema.fields_by_name for message in self.open):
+            return True
+        if self.token.text not in (":", *_CLOSING):
+            return True
+        wrong = misspelt(name.text, schema.fields_by_name)
+        if self.open[-1] is not layer:
+            return wrong
+        if not name.text.endswith("_param"):
+            return nearest(name.text, schema.fields_by_name, cutoff=0.7) is not None
+        if wrong and meant(name.text, schema.fields_by_name):
+            self.doubtful.append((name, told))
+        return False
+
+    def _skip(self, name: _Token) -> None:
+        """Take the value of a field that is not read, whatever it is."""
         self._take(":")
         first = self._next()
         if first.kind == "end" or first.text in (*_CLOSING.values(), "]", ",", ";", ":"):
@@ -220,7 +291,6 @@ class _Scanner:
         while first.kind == "string" and self.token.kind == "string":
             self._next()
         self._take(",", ";")
-        self.set_aside.append(SetAside(name.text, fork, self._place(name)[0], name.offset, self.end))
 
     def _list(self, field: FieldDescriptor, counts: dict[str, int]) -> None:
         while not self._take("]"):
@@ -238,8 +308,13 @@ class _Scanner:
                 self._fail(f"expected '{{' after '{field.name}', found {token}", token)
             self.message(field.message_type, path, token)
             return
+        of_layer = self.open[-1].schema.name in _LAYERS and field.name == "type"
+        if of_layer:
+            self.layer_type = token.text.strip("\"'")
         wrong = _wrong_value(field, token)
-        if wrong:
+        if wrong and of_layer and _is_type_of_fork(field, token):
+            self._note_unread(self.open[-1], place, token.text, is_type=True)
+        elif wrong:
             self._fail(wrong, token)
         while token.kind == "string" and self.token.kind == "string":  # strings side by side are one
             self._next()
@@ -251,7 +326,9 @@ class _Scanner:
         if index and field.has_presence:
             first: Path = (*path[:-1], 0)
             self._fail(
-                f"'{field.name}' is given twice, first in line {self.places[first][0]}; remove one", token
+                f"'{field.name}' is given twice, first in line {self.places[first][0]}; "
+                + _SIZES_OF_AXES.get((self.open[-1].schema.name, field.name), "remove one"),
+                token,
             )
         self.places[path] = self._place(token)
         return path
@@ -280,7 +357,8 @@ class _Scanner:
             self._fail("this string does not end in its line; add the closing quote", token)
         self._fail(f"unexpected character {token.text!r}", token)
 
-    def _fail_field(self, name: _Token) -> NoReturn:
+    def _no_field(self, name: _Token) -> str:
+        """What is said of a field that the message does not have."""
         schema = self.open[-1].schema
         fork = fork_of(schema.name, name.text)
         outer = [message.schema.name for message in self.open if name.text in message.schema.fields_by_name]
@@ -293,11 +371,11 @@ class _Scanner:
             hint = f"; {outer[-1]} has: is a '}}' missing above?"
         elif name.text in other_fields:
             hint = f"; is this {other}?"
-        elif near:
+        elif near and (self._layer() in (None, self.open[-1]) or misspelt(name.text, schema.fields_by_name)):
             hint = f"; did you mean '{near}'?"
         else:
             hint = ""
-        self._fail(f"{schema.name} has no field '{name.text}'{hint}", name)
+        return f"{schema.name} has no field '{name.text}'{hint}"
 
 
 # ---- values ----
@@ -330,6 +408,12 @@ def _wrong_value(field: FieldDescriptor, token: _Token) -> str | None:
         unsigned = field.cpp_type in (FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64)
         fits = bool(pattern.fullmatch(token.text)) and not (unsigned and token.text.startswith("-"))
     return None if fits else f"'{field.name}' takes {expected}, found {token}"
+
+
+def _is_type_of_fork(field: FieldDescriptor, token: _Token) -> bool:
+    """Whether this may be the type of a V1 layer of some fork, and is no misspelling of another."""
+    known = field.enum_type.values_by_name if field.enum_type is not None else ()
+    return bool(known) and token.kind == "name" and token.text.isupper() and not meant(token.text, known)
 
 
 def _wrong_enum(field: FieldDescriptor, values: Collection[str], token: _Token) -> str | None:

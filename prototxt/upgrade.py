@@ -169,6 +169,7 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
         raise UpgradeError("found layers with and without an inner 'layer'; use one generation only", path)
     new.bottom.extend(old.bottom)
     new.top.extend(old.top)
+    new.unread.extend(old.unread)
     v0 = old.layer
     if v0.HasField("type"):
         if v0.type not in _V0_TYPES:
@@ -218,6 +219,7 @@ _V1_TYPES = {
     "NONE": "",
     "ABSVAL": "AbsVal",
     "ARGMAX": "ArgMax",
+    "BN": "BN",
     "BNLL": "BNLL",
     "CONVOLUTION3D": "Convolution3D",
     "CROP": "AutoCrop",  # of longjon's Caffe, which finds the offset itself
@@ -228,8 +230,10 @@ _V1_TYPES = {
     "LRN": "LRN",
     "MCWINDOW_DATA": "MCWindowData",
     "MVN": "MVN",
+    "PRELU": "PReLU",
     "POOLING3D": "Pooling3D",
     "RELU": "ReLU",
+    "ROI_POOLING": "ROIPooling",
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
     "VOXEL_SOFTMAX": "Softmax",
@@ -263,6 +267,8 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
         if field.name == "type":
             name = V1LayerParameter.LayerType.Name(value)
             new.type = _V1_TYPES.get(name, _camel_case(name))
+        elif field.name == "fork_type":
+            new.type = _V1_TYPES.get(value, _camel_case(value))
         elif field.name in _V1_SPECS:
             for i, number in enumerate(value):
                 if i == len(new.param):

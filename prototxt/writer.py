@@ -16,7 +16,13 @@ _WHOLE_FLOAT = re.compile(r"^( *\w+: -?\d+)\.0$", re.MULTILINE)
 
 
 def net_text(message: Message) -> str:
-    """The text of a net, or any other message. Floats have as few digits as give the same float32 again."""
+    """The text of a net, or any other message. Floats have as few digits as give the same float32 again.
+
+    Raises PrototxtError for a net with fields that were not read: they would be lost.
+    """
+    for layer in getattr(message, "layer", ()):
+        for field in layer.unread:
+            raise PrototxtError(f"layer '{layer.name}' cannot be written again: {field.told}")
     return _WHOLE_FLOAT.sub(r"\1", text_format.MessageToString(message, as_utf8=True))
 
 

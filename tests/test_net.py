@@ -281,12 +281,20 @@ def test_a_weighted_loss_that_others_read_counts_once():
     np.testing.assert_allclose(net.params["b"][0].diff, want[2], rtol=1e-4, atol=1e-6)
 
 
-def test_two_layers_of_one_name():
-    with pytest.raises(caffe.GraphError) as error:
-        net_of(NET.replace('name: "b" type', 'name: "a" type'))
-    assert str(error.value) == (
-        "<string>:8: layer 'a': another layer above has this name, and both have params; give each a name of its own"
-    )
+def test_two_layers_of_one_name(tmp_path):
+    with pytest.warns(
+        UserWarning, match=r"<string>:8: layer 'a': .* this one is called 'a_2' here, since weights"
+    ):
+        net = net_of(NET.replace('name: "b" type', 'name: "a" type'))
+    other = net_of(NET)
+    assert [*net.params] == ["a", "a_2"] and (net.line("a"), net.line("a_2")) == (5, 8)
+    assert [*net.top_names] == [name if name != "b" else "a_2" for name in other.top_names]
+    net.params["a_2"][0].data[...] = 3
+    net.save(tmp_path / "x.caffemodel")
+    with pytest.warns(UserWarning):
+        again = net_of(NET.replace('name: "b" type', 'name: "a" type'))
+    assert again.copy_from(tmp_path / "x.caffemodel").loaded == ["a", "a_2"]
+    np.testing.assert_array_equal(again.params["a_2"][0].data, 3)
 
 
 def test_a_second_run_counts_for_itself(net):

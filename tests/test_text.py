@@ -22,6 +22,8 @@ from caffe_compat.text import meant, nearest
         ("FullyConnected", None),
         ("Conv", None),
         ("HardTanh", None),
+        ("NdConvolution", None),
+        ("BReLU", None),
         ("Convolve", None),
         ("BNN", None),
         ("ReLU7", None),

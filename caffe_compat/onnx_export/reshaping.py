@@ -56,6 +56,12 @@ def shuffle_channel(write: Operators, layer: Layer, bottoms: list[str]) -> list[
     return [write("Reshape", mixed, shape)]
 
 
+@converts("Tiling")
+def tiling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    side = layer.layer_param.tiling_param.tile_dim
+    return [write("DepthToSpace", *bottoms, blocksize=side, mode="CRD")]
+
+
 @converts("Reorg")
 def reorg(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, (x,) = layer.layer_param.reorg_param, bottoms

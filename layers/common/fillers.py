@@ -104,6 +104,18 @@ def _bilinear(blob: Blob, filler: FillerParameter) -> None:
     blob.data[...] = ramp[:, None] * ramp
 
 
+def _bilinear_3d(blob: Blob, filler: FillerParameter) -> None:
+    """3D-DenseSeg's, whose centre is that of BVLC's first bilinear filler: off where half the kernel is odd."""
+    if len(blob.shape) != 5 or len({*blob.shape[2:]}) > 1:
+        raise CaffeCompatError(
+            f"a bilinear_3D filler fills 5 axes with a cubic kernel, not the shape {blob.shape}"
+        )
+    size = blob.shape[-1]
+    half = math.ceil(size / 2)
+    ramp = 1 - np.abs(np.arange(size) / half - (2 * half - 1 - half % 2) / (2 * half))
+    blob.data[...] = ramp[:, None, None] * ramp[:, None] * ramp
+
+
 def _diagonal(blob: Blob, filler: FillerParameter) -> None:
     values = blob.data.reshape(blob.num, blob.channels, -1)
     values[...] = 0
@@ -140,6 +152,7 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "xavier": _xavier,
     "msra": _msra,
     "bilinear": _bilinear,
+    "bilinear_3D": _bilinear_3d,
     "diagonal": _diagonal,
     "file": _file,
 }

@@ -28,6 +28,7 @@ class FlowEltwise(Layer):
 
     reads = ("eltwise_param",)
     without_effect = ("eltwise_param.operation", "eltwise_param.stable_prod_grad")
+    refused = {"eltwise_param.coeff_blob": "it is for several bottoms; remove it"}
     origin = "FlowNet2"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

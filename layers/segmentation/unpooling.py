@@ -18,8 +18,8 @@ from caffe_compat.prototxt.caffe_pb2 import UnpoolingParameter
 class Unpooling(Layer):
     """The way back of a pooling (unpooling_param): windows of kernel_size (or kernel_h, kernel_w) at every stride.
 
-    bottom[0]: N x C x H x W. top: N x C x H' x W' with H' = W' = unpool_size, or of unpool_h and unpool_w, or
-    kernel (H + 1) - stride. What lies behind the top's end is left out. unpool:
+    bottom[0]: N x C x H x W. top: N x C x H' x W' with H' = W' = unpool_size, or of unpool_h and unpool_w (or output_h
+    and output_w), or scale times H x W, or kernel (H + 1) - stride. What lies behind the top's end is left out. unpool:
     - MAX: each element goes to where bottom[1] says, of its shape: the index in H' W', which is what Pooling gives as
       its second top; without bottom[1], into the first pixel of its window. 0 elsewhere; of elements with the same
       place the last one stands, and all take its gradient.
@@ -30,7 +30,8 @@ class Unpooling(Layer):
     none of, and for a mask with places outside of the top.
 
     Source: UnpoolingLayer of HyeonwooNoh's Caffe (DeconvNet), in which AVE and TILE add to what stood in the top; the
-    size without unpool_size is that of ShawnNew's. Noh, Hong and Han, Learning Deconvolution Network (2015).
+    size without unpool_size is that of ShawnNew's; output_h, output_w and scale are those of FuseNet's, whose mask
+    needs no window. Noh, Hong and Han, Learning Deconvolution Network (2015).
     """
 
     reads = ("unpooling_param",)
@@ -43,11 +44,14 @@ class Unpooling(Layer):
     origin = "DeconvNet"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.kernel = self._pair("kernel_size", "kernel")
-        self.stride = self._pair("stride", "stride")
-        names = ("unpool_size", "unpool_h", "unpool_w")
         param = self.layer_param.unpooling_param
-        self.sizes = self._pair("unpool_size", "unpool") if any(map(param.HasField, names)) else None
+        self.sizes = None
+        for field, prefix in (("unpool_size", "unpool"), ("", "output")):
+            if any(map(param.HasField, filter(None, (field, f"{prefix}_h", f"{prefix}_w")))):
+                self.sizes = self._pair(field, prefix)
+        has_mask = len(bottom) > 1 and (self.sizes or param.scale)  # which says all: there need be no window
+        self.kernel = (1, 1) if has_mask and not _has_kernel(param) else self._pair("kernel_size", "kernel")
+        self.stride = self._pair("stride", "stride")
         if len(bottom) > 1 and param.unpool != UnpoolingParameter.MAX:
             raise self.error("only unpool: MAX takes a mask; remove the second bottom")
 
@@ -56,11 +60,12 @@ class Unpooling(Layer):
         param = self.layer_param.unpooling_param
         names = f"{prefix}_h", f"{prefix}_w"
         given = [param.HasField(name) for name in names]
-        if any(given) and (param.HasField(field) or not all(given)):
-            raise self.error(f"give either {field} alone, or both {names[0]} and {names[1]}")
+        if any(given) and ((field and param.HasField(field)) or not all(given)):
+            alone = f"either {field} alone, or " if field else ""
+            raise self.error(f"give {alone}both {names[0]} and {names[1]}")
         height, width = (getattr(param, name if any(given) else field) for name in names)
         if min(height, width) < 1:
-            raise self.error(f"{field} is {height} x {width}; it must be at least 1")
+            raise self.error(f"{field or prefix} is {height} x {width}; it must be at least 1")
         return height, width
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -70,8 +75,9 @@ class Unpooling(Layer):
                 f"the bottoms have the shapes {', '.join(str(blob.shape) for blob in bottom)}; expected N x C x H x W, "
                 "and a mask of the same shape"
             )
+        scale = self.layer_param.unpooling_param.scale
         sizes = self.sizes or tuple(
-            kernel * (size + 1) - stride
+            scale * size if scale else kernel * (size + 1) - stride
             for kernel, size, stride in zip(self.kernel, shape[2:], self.stride, strict=True)
         )
         if min(sizes) < 1:
@@ -137,3 +143,7 @@ class Unpooling(Layer):
             )
         )
         return (heights[:, None] * widths).astype(x.dtype)
+
+
+def _has_kernel(param: UnpoolingParameter) -> bool:
+    return any(map(param.HasField, ("kernel_size", "kernel_h", "kernel_w")))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.registry import computed_type
 from layers.harness import Runner
 
 
@@ -15,6 +16,18 @@ def eltwise(params: str, bottoms: list) -> Runner:
 
 def values(n: int) -> list[np.ndarray]:
     return list(np.random.RandomState(n).standard_normal((n, 2, 3, 5)).astype(np.float32))
+
+
+def test_a_blob_of_coefficients():
+    x, y, z = np.ones((3, 2)), np.full((3, 2), 10.0), np.array([[1, 2, 3], [0, 1, -1]])
+    runner = eltwise("coeff_blob: true coeff: 2 coeff: 1", [x, y, z])
+    assert computed_type(runner.layer) == "CoeffBlobEltwise"
+    (top,) = runner.forward()
+    np.testing.assert_array_equal(top, [[2, 2], [14, 14], [-4, -4]])
+    with pytest.raises(LayerError, match="coeff_blob has no effect here; it is for operation SUM"):
+        eltwise("coeff_blob: true operation: PROD", [x, y, z])
+    with pytest.raises(LayerError, match=r"the shape \(3, 2\); expected 2 x the first dims of \(3, 2\)"):
+        eltwise("coeff_blob: true", [x, y, x])
 
 
 DIFF = np.random.RandomState(9).standard_normal((2, 3, 5)).astype(np.float32)

@@ -163,6 +163,7 @@ LAYERS = {
     "Upsample": ([IMAGE], 'type: "Upsample" upsample_param { scale: 3 }'),
     "Duplicate": ([(2, 6, 1, 1)], 'type: "Duplicate" duplicate_param { height: 4 width: 3 }'),
     "ShuffleChannel": ([IMAGE], 'type: "ShuffleChannel" shuffle_channel_param { group: 3 }'),
+    "Tiling": ([(2, 12, 3, 5)], 'type: "Tiling" tiling_param { tile_dim: 2 }'),
     "Flip": ([IMAGE], 'type: "Flip"'),
     "Flip both": ([IMAGE], 'type: "Flip" flip_param { flip_height: true }'),
     "Flip nothing": ([(3, 7)], 'type: "Flip"'),

@@ -29,8 +29,8 @@ ERRORS = {
         "net.prototxt:2:24: LRNParameter has no field 'bta'; did you mean 'beta'?",
     ),
     "field that resembles none": (
-        "layer { xyzzy: 1 }",
-        "net.prototxt:1:9: LayerParameter has no field 'xyzzy'",
+        "state { xyzzy: 1 }",
+        "net.prototxt:1:9: NetState has no field 'xyzzy'",
     ),
     "wrong enum value": (
         "layer { pooling_param { pool: MIN } }",
@@ -57,11 +57,6 @@ ERRORS = {
         "net.prototxt:2:3: expected '{' after 'layer', found 'name'",
     ),
     "another brace": ("layer { param < lr_mult: 1 } }", "net.prototxt:1:28: expected '>', found '}'"),
-    "field of a fork": (
-        "layer { mil_param { } }",
-        "net.prototxt:1:9: LayerParameter has no field 'mil_param'; it is of happynear's Caffe: it is of a layer type "
-        "that is not built here; a Python layer can compute it",
-    ),
     "enum value of a fork": (
         "layer { eltwise_param { operation: DIV } }",
         "net.prototxt:1:36: 'operation' takes one of PROD, SUM, MAX, STOCHASTIC_SUM, found 'DIV'; "
@@ -107,6 +102,11 @@ ERRORS = {
     "given twice": (
         'layer {\n  name: "a"\n  type: "ReLU"\n  name: "b"\n}',
         "net.prototxt:4:3: 'name' is given twice, first in line 2; remove one",
+    ),
+    "a size of each axis": (
+        "layer { pooling_param { stride: 1 stride: 2 } }",
+        "net.prototxt:1:35: 'stride' is given twice, first in line 1; a size for each axis is for type PoolingND, "
+        "in pooling_nd_param",
     ),
     "message given twice": (
         "layer { lrn_param { k: 1 } lrn_param { beta: 2 } }",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
@@ -33,6 +34,11 @@ def permute(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
 def shuffle_channel(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     assert isinstance(this.layer, ShuffleChannel)
     return [bottoms[0].reshape(this.layer.groups).transpose(1, 2).reshape(bottoms[0].shape)]
+
+
+@converts("Tiling")
+def tiling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.pixel_shuffle(bottoms[0], this.layer.layer_param.tiling_param.tile_dim)]
 
 
 @converts("Crop", "AutoCrop")

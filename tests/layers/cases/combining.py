@@ -27,6 +27,14 @@ CASES = [
     Case('type: "Eltwise" eltwise_param { coeff: 0 coeff: -1 coeff: 2.5 }', [(2, 3)] * 3),
     *(
         Case(
+            f'type: "CoeffBlobEltwise" eltwise_param {{ coeff_blob: true {params} }}',
+            [*[(4, 3, 5)] * coeffs[0], coeffs],
+            [*[(2, 6, 3)] * coeffs[0], (coeffs[0], *(2, 6)[: len(coeffs) - 1])],
+        )
+        for coeffs, params in (((2, 4), "coeff: 0.5 coeff: -2"), ((3, 4, 3), "operation: SUM"), ((1,), ""))
+    ),
+    *(
+        Case(
             'type: "Eltwise" eltwise_param { operation: STOCHASTIC_SUM coeff: 0.9 coeff: 0.2 coeff: 0.6 coeff: 0.5 }',
             [(2, 3)] * 4,
             [(4, 2)] * 4,

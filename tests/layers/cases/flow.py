@@ -44,6 +44,7 @@ CASES = [
         )
     ),
     Case('type: "FlowWarp"', [MAPS, (2, 2, 7, 6)], [OTHERS, (3, 2, 9, 8)], fills=[normal, flow]),
+    Case('type: "Warp"', [MAPS, (2, 2, 7, 6)], [OTHERS, (3, 2, 9, 8)], fills=[normal, flow]),
     Case('type: "ChannelNorm"', [MAPS], [OTHERS]),
     *(
         Case(f'type: "NegReLU" {params}', [(4, 5)], [(2, 3, 4)], fills=[apart])

@@ -31,6 +31,10 @@ CASES = [
         for group in (1, 2, 3)
     ),
     *(
+        Case(f'type: "Tiling" tiling_param {{ tile_dim: {side} }}', [(2, 36, 3, 5)], [(3, 72, 4, 2)])
+        for side in (1, 2, 3)
+    ),
+    *(
         Case(
             f'type: "Reorg" reorg_param {{ {params} }}',
             [shape],

@@ -108,6 +108,8 @@ CASES = [
         for params in (
             "kernel_size: 2 stride: 2 unpool_h: 12 unpool_w: 14",
             "kernel_h: 3 kernel_w: 3 stride_h: 2 stride_w: 2",
+            "output_h: 15 output_w: 13",
+            "scale: 3",
         )
     ),
     *(

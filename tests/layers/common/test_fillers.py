@@ -63,11 +63,18 @@ def test_bilinear_of_an_odd_kernel_is_centred():
     np.testing.assert_allclose(blob.data[1, 0], np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
 
 
+@pytest.mark.parametrize(("size", "ramp"), [(4, [0.25, 0.75, 0.75, 0.25]), (3, [0.25, 0.75, 0.75])])
+def test_bilinear_in_three_dimensions(size, ramp):
+    blob = Blob((2, 3, size, size, size))
+    fill(blob, filler('type: "bilinear_3D"'))
+    np.testing.assert_allclose(blob.data[1, 2], np.einsum("i,j,k->ijk", ramp, ramp, ramp), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("text", "shape", "message"),
     [
         ('type: "xavir"', (2, 3), "unknown filler type 'xavir'; did you mean 'xavier'?"),
-        ('type: "?"', (2, 3), "known types: bilinear, constant, diagonal, file"),
+        ('type: "?"', (2, 3), "known types: bilinear, bilinear_3D, constant, diagonal, file"),
         ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
         ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
         ('type: "gaussian" std: 0', (2, 3), "std must be above 0"),
@@ -75,6 +82,7 @@ def test_bilinear_of_an_odd_kernel_is_centred():
         ('type: "xavier" sparse: 3', (2, 3), "'xavier' cannot be sparse; only gaussian can"),
         ('type: "bilinear"', (1, 2, 3, 4), "a square kernel, not the shape"),
         ('type: "bilinear"', (3, 3), "4 axes"),
+        ('type: "bilinear_3D"', (3, 3, 4, 4, 2), "5 axes with a cubic kernel"),
     ],
 )
 def test_bad_params_say_what_is_wrong(text, shape, message):

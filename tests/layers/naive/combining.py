@@ -81,6 +81,18 @@ def eltwise(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def coeff_blob_eltwise(given: Given) -> list[np.ndarray]:
+    *terms, weights = given.bottom
+    coeffs = list(given.param.eltwise_param.coeff) or [1] * len(terms)
+    fixed = weights.ndim - 1
+    return [
+        taken(
+            terms[0].shape,
+            lambda at: sum(coeffs[i] * weights[(i, *at[:fixed])] * x[at] for i, x in enumerate(terms)),
+        )
+    ]
+
+
 def filter_items(given: Given) -> list[np.ndarray]:
     *items, selector = given.bottom
     kept = [i for i, chosen in enumerate(selector.flat) if chosen]
@@ -107,6 +119,7 @@ NAIVE = {
     "BatchReindex": batch_reindex,
     "Bias": bias,
     "Concat": concat,
+    "CoeffBlobEltwise": coeff_blob_eltwise,
     "Eltwise": eltwise,
     "Filter": filter_items,
     "Parameter": lambda given: [given.blobs[0].reshape(list(given.param.parameter_param.shape.dim))],

@@ -86,6 +86,24 @@ def flow_warp(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, value)]
 
 
+def warp(given: Given) -> list[np.ndarray]:
+    x, flow = given.bottom
+    height, width = x.shape[2:]
+
+    def value(at):
+        n, c, i, j = at
+        column, row = j + flow[n, 0, i, j], i + flow[n, 1, i, j]
+        if not (0 <= row <= height - 1 and 0 <= column <= width - 1):
+            return 0.0
+        return sum(
+            x[n, c, a, b] * max(0, 1 - abs(row - a)) * max(0, 1 - abs(column - b))
+            for a in range(height)
+            for b in range(width)
+        )
+
+    return [taken(x.shape, value)]
+
+
 def channel_norm(given: Given) -> list[np.ndarray]:
     (x,) = given.bottom
     shape = (len(x), 1, *x.shape[2:])
@@ -285,6 +303,7 @@ NAIVE = {
     "FlowEltwise": flow_eltwise,
     "FlowL1Loss": l1_loss,
     "FlowWarp": flow_warp,
+    "Warp": warp,
     "LpqLoss": lpq_loss,
     "Mean": mean,
     "NegReLU": neg_relu,

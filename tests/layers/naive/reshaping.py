@@ -79,6 +79,17 @@ def tile(given: Given) -> list[np.ndarray]:
     return [taken(shape, lambda at: x[(*at[:axis], at[axis] % size, *at[axis + 1 :])])]
 
 
+def tiling(given: Given) -> list[np.ndarray]:
+    (x,), side = given.bottom, given.param.tiling_param.tile_dim
+    n, channels, height, width = x.shape
+
+    def value(at):
+        image, channel, i, j = at
+        return x[image, channel * side**2 + i % side * side + j % side, i // side, j // side]
+
+    return [taken((n, channels // side**2, height * side, width * side), value)]
+
+
 def one_process(given: Given) -> list[np.ndarray]:
     return given.bottom
 
@@ -95,4 +106,5 @@ NAIVE = {
     "Scatter": one_process,
     "ShuffleChannel": shuffle_channel,
     "Tile": tile,
+    "Tiling": tiling,
 }

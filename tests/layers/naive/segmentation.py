@@ -99,6 +99,10 @@ def unpooling(given: Given) -> list[np.ndarray]:
         sizes = [param.unpool_size] * 2
     if param.HasField("unpool_h"):
         sizes = [param.unpool_h, param.unpool_w]
+    if param.scale:
+        sizes = [param.scale * n for n in x.shape[2:]]
+    if param.HasField("output_h"):
+        sizes = [param.output_h, param.output_w]
     top = np.zeros((*x.shape[:2], *sizes))
     for n, c, h, w in np.ndindex(x.shape):
         first = h * stride[0], w * stride[1]
