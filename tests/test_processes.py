@@ -79,6 +79,7 @@ ARGUMENTS = {
         "--weights",
         "rpn.caffemodel",
         *KIT,
+        *SMALL,
         "--output",
         "rpn.npz",
     ],
