@@ -336,7 +336,7 @@ layer { name: "targets" type: "Python" bottom: "rois" bottom: "gt_boxes"
 
 
 def test_a_replay_has_the_settings_of_the_layer(tmp_path):
-    """A configuration divides box targets by 0 and samples two RoIs; a layer without it would do neither."""
+    """A configuration divides box targets by so little that they overflow, and samples two RoIs; a layer without it would do neither."""
     keys = [
         "TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED",
         "True",
@@ -345,7 +345,7 @@ def test_a_replay_has_the_settings_of_the_layer(tmp_path):
         "TRAIN.FG_FRACTION",
         "1.0",
     ]
-    cfg = cfg_from_list([*keys, "TRAIN.BBOX_NORMALIZE_STDS", "(0.0, 0.1, 0.2, 0.2)"])
+    cfg = cfg_from_list([*keys, "TRAIN.BBOX_NORMALIZE_STDS", "(1e-45, 0.1, 0.2, 0.2)"])
     (tmp_path / "net.prototxt").write_text(PROPOSALS)
     net = caffe.Net(tmp_path / "net.prototxt", caffe.TRAIN, layer_settings=cfg.layer_settings())
     net.blobs["rois"].data[...] = [[0, 1, 2, 21, 32], [0, 3, 2, 21, 32], [0, 2, 2, 21, 32]]

@@ -203,7 +203,7 @@ def test_state_of_segments(folder):
         ('source: "FOLDER/lengths" modality: FLOW num_segments: 0', "at least 1"),
         ('source: "FOLDER/lengths" name_pattern: "%d %d %d"', "has no place for a frame's number"),
         ('source: "FOLDER/clips" root_folder: "FOLDER/" use_image: true batch_size: 0', "batch_size is 0"),
-        ('source: "FOLDER/mean3d"', "expected a path"),
+        ('source: "FOLDER/mean3d"', "no list of videos, which is text, but a binary file"),
         ('video_type: VIDEO video_file: "a.avi"', "SSD's videos are not read"),
         ("", "cannot read the list of videos ''"),
     ],
