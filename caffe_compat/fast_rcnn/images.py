@@ -21,7 +21,9 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 def read_photo(path: str | os.PathLike[str], as_stored: bool = False) -> np.ndarray:
     """The pixels of a photo: height x width x 3 uint8, blue green red, turned upright where EXIF says so.
 
-    as_stored: not turned (a TIFF is, even so). Raises DataError where there is no such file, where OpenCV cannot decode it, and where a JPEG is truncated (OpenCV
+    as_stored: not turned (a TIFF is, even so).
+
+    Raises DataError where there is no such file, where OpenCV cannot decode it, and where a JPEG is truncated (OpenCV
     would fill the missing part with grey).
     """
     with open_photo(path) as file:

@@ -97,7 +97,8 @@ def _of_upright(image: np.ndarray, orientation: int) -> Header:
 
 def _chunks(file: BinaryIO) -> set[bytes]:
     """The names of a PNG's chunks."""
-    names, place = set(), len(_PNG)
+    names: set[bytes] = set()
+    place = len(_PNG)
     while True:
         file.seek(place)
         head = file.read(8)

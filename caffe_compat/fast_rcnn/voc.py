@@ -60,8 +60,8 @@ class Devkit:
     may lie in the folder itself, an image set in ImageSets or in the folder too.
 
     path: the folder, or one that holds it: as VOC`year`, or, without a year, as VOC2007 or under whatever name is the
-    only one. image_set: None takes all photos that have an annotation, sorted (a2 before a10). classes: their names, the background's
-    first; default: VOC's. skip_other_classes: leave out the objects of all other classes.
+    only one. image_set: None takes all photos that have an annotation, sorted (a2 before a10). classes: their names,
+    the background's first; default: VOC's. skip_other_classes: leave out the objects of all other classes.
     counts_from: the number of the first pixel in the annotations: 1 in VOC's own, 0 in those of many tools.
 
     Attributes: `folder`; `image_set`, "all" for None.
