@@ -88,8 +88,9 @@ def unknown_class(name: str, known: Sequence[str], given: bool, counts: Mapping[
     counts: how often each name stands in the annotations.
     """
     counts = spelt_once(counts)
+    own = sorted(one for one in counts if not is_background(one))
     if is_background(name):
-        others = sorted(one for one in counts if not is_background(one)) if not given else known[1:]
+        others = known[1:] if given else own
         return (
             f"an object has the class '{name}', but output 0 of a net is the background, for what is no object: rename "
             f"the class, or leave such objects out, {option(others)} --skip-other-classes"
@@ -97,11 +98,11 @@ def unknown_class(name: str, known: Sequence[str], given: bool, counts: Mapping[
     there = f"the annotations have {counted(counts)}"
     if not given:
         return (
-            f"an object has the class '{name}', which is none of VOC's 20; {there}: give {option(sorted(counts))} (a "
-            f"net for these has num_classes {len(counts) + 1}), or mend the name"
+            f"an object has the class '{name}', which is none of VOC's 20; {there}: give {option(own)} (a net for "
+            f"these has num_classes {len(own) + 1}), or mend the name"
         )
     index = ClassIndex(known)
-    others = [one for one in sorted(counts) if index.get(one) is None]
+    others = [one for one in own if index.get(one) is None]
     return (
         f"an object has the class '{name}', which is none of those given ({_some(known[1:])}); {there}: give it "
         f"too, {option([*known[1:], *others])}, or leave such objects out with --skip-other-classes"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, unknown_class
@@ -167,7 +167,7 @@ class Devkit:
         path = next((one / f"{name}.txt" for one in folders if (one / f"{name}.txt").is_file()), None)
         if path is None:
             raise DataError(
-                f"there is no image set '{name}' ({name}.txt); give another one"
+                f"there is no image set '{name}' ({name}.txt); give another --image-set"
                 + _there_are(folders, "*.txt"),
                 file=str(folders[0]),
             )
@@ -228,10 +228,10 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _image_id(line: str, known: set[str]) -> str:
     """The image id that stands in a line of an image set, with whatever else stands there."""
-    unlabelled = re.sub(r"\s+[-+]?\d+$", "", line)
-    first = line.split()[0]
-    guesses = [one for text in (line, unlabelled, first) for one in (text, _without_suffix(text))]
-    guesses.append(Path(first).stem)
+    texts = [line, re.sub(r"\s+[-+]?\d+$", "", line), line.split()[0]]
+    texts += [PureWindowsPath(text).name for text in texts]  # without a folder, be it after / or \\
+    guesses = (one for text in texts for one in (text, _without_suffix(text)))
+    unlabelled = re.sub(r"\s+([-+]?1|0)$", "", line)  # VOC's labels
     return next((one for one in guesses if one in known), _without_suffix(unlabelled))
 
 
