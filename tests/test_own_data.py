@@ -205,6 +205,10 @@ def test_classes_without_an_object_are_told(folder, tmp_path):
     )
     told = check_data("--devkit", "screws")
     assert "note: the classes are not VOC's: training needs --classes bolt,gear" in told
+    told = check_data("--devkit", "screws", "--classes", "bolt")
+    assert "error: 6 object(s) of the class 'gear', which is none of these" in "\n".join(told)
+    told = check_data("--devkit", "screws", "--classes", "bolt", "--skip-other-classes")
+    assert told[-1] == "nothing stands in the way of training"
     for path in (there / "screws/Annotations").iterdir():
         path.write_text("<annotation/>")
     assert (

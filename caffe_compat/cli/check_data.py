@@ -6,7 +6,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -72,6 +72,8 @@ def _check(args: argparse.Namespace) -> int:
     sizes = cfg.TRAIN.SCALES[0], cfg.TRAIN.MAX_SIZE
     with console.progress(len(dataset.image_ids), quiet) as bar:
         checked = check(dataset, args.stride, sizes, find, bar)
+    if args.skip_other_classes:
+        checked = replace(checked, unknown={})
     if args.html:
         from caffe_compat.report.data_page import write
 
@@ -91,9 +93,9 @@ def _open(args: argparse.Namespace) -> Dataset:
     from caffe_compat.cli.dataset import open_dataset
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, is_background, option, spelt_once
+    from caffe_compat.fast_rcnn.coco import CocoFile
     from caffe_compat.fast_rcnn.voc import Devkit
 
-    args.skip_other_classes = args.classes is not None
     dataset = open_dataset(args)
     if dataset is None:
         raise CaffeCompatError("give the data set: --devkit, or --data")
@@ -104,6 +106,8 @@ def _open(args: argparse.Namespace) -> Dataset:
             dataset = open_dataset(args, (BACKGROUND, *own))
             assert dataset is not None
             warnings.warn(f"the classes are not VOC's: training needs {option(own)}", stacklevel=2)
+    if isinstance(dataset, Devkit | CocoFile):
+        dataset.skip_other_classes = True  # `Checked.unknown` has them
     return dataset
 
 
@@ -120,10 +124,10 @@ def _print(checked: Checked, notes: Sequence[str], args: argparse.Namespace) -> 
     for note in notes:
         out.print(f"note: {note}", markup=False)
     for name, count in checked.unknown.items():
-        way = "rename it, for output 0 is the background," if is_background(name) else "name it,"
+        way = "rename it, for output 0 of a net is the background," if is_background(name) else "name it,"
         out.print(
-            f"\nerror: {count} object(s) of the class '{name}', which --classes does not name; {way} or leave them "
-            "out with --skip-other-classes",
+            f"\nerror: {count} object(s) of the class '{name}', which is none of these; {way} or leave them out with "
+            "--classes and --skip-other-classes",
             markup=False,
         )
     for image_id, count in checked.repeated.items():
