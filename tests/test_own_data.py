@@ -188,6 +188,58 @@ def test_a_net_for_some_of_the_classes(folder, tmp_path):
     assert [(one["class"], one["objects"]) for one in json.loads(done.stdout)["classes"]] == [("gear", 6)]
 
 
+def test_classes_without_an_object_are_told(folder, tmp_path):
+    """A name that is written wrong, and --skip-other-classes, would else train all the same."""
+    there = tmp_path / "job"
+    shutil.copytree(folder, there, ignore=shutil.ignore_patterns("own_iter*"))
+
+    def check_data(*args: str) -> list[str]:
+        return run("caffe_compat.cli.main", "check-data", *args, cwd=there).stdout.splitlines()
+
+    data = ("--devkit", "screws", "--skip-other-classes", "--iterations", 1, "--json")
+    done = train(there, *data, "--classes", "bolt,geer")
+    assert json.loads(done.stdout)["data"][1:] == ["no photo has an object to learn from of: geer"]
+    done = train(there, *data, "--classes", "bold,geer")
+    assert done.returncode == 0 and done.stderr.splitlines()[-1] == (
+        "warning: all photos of screws: no photo has an object to learn from; the net learns that all is background"
+    )
+    told = check_data("--devkit", "screws")
+    assert "note: the classes are not VOC's: training needs --classes bolt,gear" in told
+    told = check_data("--devkit", "screws", "--classes", "bolt")
+    assert "error: 6 object(s) of the class 'gear', which is none of these" in "\n".join(told)
+    told = check_data("--devkit", "screws", "--classes", "bolt", "--skip-other-classes")
+    assert told[-1] == "nothing stands in the way of training"
+    for path in (there / "screws/Annotations").iterdir():
+        path.write_text("<annotation/>")
+    assert (
+        check_data("--devkit", "screws", "--classes", "bolt,gear")[-1]
+        == "no photo has an object to learn from"
+    )
+
+
+def test_evaluation_says_all_that_is_bad(folder, tmp_path):
+    """Before the work; an image set may lie in a folder of its own."""
+    there = tmp_path / "job"
+    shutil.copytree(folder, there)
+    (there / "screws/ImageSets/Main/fold 1").mkdir(parents=True)
+    (there / "screws/ImageSets/Main/fold 1/val.txt").write_text("screw 1\nscrew 4.png\n")
+    val = ("--devkit", "screws", "--image-set", "fold 1/val")
+    done = command(there, "evaluate", *NET, *val)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "",
+    ) and "wrote own_iter_40_screws_fold 1_val\n" in done.stdout
+    assert (there / "own_iter_40_screws_fold 1_val/comp4_det_fold 1_val_bolt.txt").is_file()
+    (there / "screws/JPEGImages/screw 1.png").write_bytes(b"nothing")
+    (there / "screws/Annotations/screw 4.xml").write_text("<annotation>")
+    done = command(there, "evaluate", *NET, *val)
+    assert done.returncode == 7 and done.stderr.startswith(
+        "error: 2 of 2 images are bad: screws/JPEGImages/screw 1"
+    )
+    assert "Annotations/screw 4.xml:1:13: malformed XML" in done.stderr
+    assert done.stderr.endswith("; mend them, leave them out, or see all by caffe-compat check-data\n")
+
+
 def test_the_docs_python_trains(folder, tmp_path, monkeypatch):
     """`train_on_dataset` with the reader, from a script."""
     shutil.copytree(folder, tmp_path / "job", ignore=shutil.ignore_patterns("own_iter*"))

@@ -6,7 +6,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -72,6 +72,8 @@ def _check(args: argparse.Namespace) -> int:
     sizes = cfg.TRAIN.SCALES[0], cfg.TRAIN.MAX_SIZE
     with console.progress(len(dataset.image_ids), quiet) as bar:
         checked = check(dataset, args.stride, sizes, find, bar)
+    if args.skip_other_classes:
+        checked = replace(checked, unknown={})
     if args.html:
         from caffe_compat.report.data_page import write
 
@@ -90,18 +92,22 @@ def _open(args: argparse.Namespace) -> Dataset:
     """
     from caffe_compat.cli.dataset import open_dataset
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, spelt_once
+    from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, is_background, option, spelt_once
+    from caffe_compat.fast_rcnn.coco import CocoFile
     from caffe_compat.fast_rcnn.voc import Devkit
 
-    args.skip_other_classes = args.classes is not None
     dataset = open_dataset(args)
     if dataset is None:
         raise CaffeCompatError("give the data set: --devkit, or --data")
     if isinstance(dataset, Devkit) and args.classes is None:
         index, names = ClassIndex(dataset.classes), spelt_once(dataset.names)
-        if any(index.get(name) is None for name in names):
-            dataset = open_dataset(args, (BACKGROUND, *sorted(names)))
+        own = sorted(name for name in names if not is_background(name))
+        if own and any(index.get(name) is None for name in names):
+            dataset = open_dataset(args, (BACKGROUND, *own))
             assert dataset is not None
+            warnings.warn(f"the classes are not VOC's: training needs {option(own)}", stacklevel=2)
+    if isinstance(dataset, Devkit | CocoFile):
+        dataset.skip_other_classes = True  # `Checked.unknown` has them
     return dataset
 
 
@@ -109,6 +115,8 @@ def _open(args: argparse.Namespace) -> Dataset:
 
 
 def _print(checked: Checked, notes: Sequence[str], args: argparse.Namespace) -> None:
+    from caffe_compat.fast_rcnn.classes import is_background
+
     out = console.out()
     if not args.quiet:
         out.print(f"{checked.name}: {checked.images} images\n", markup=False)
@@ -116,9 +124,10 @@ def _print(checked: Checked, notes: Sequence[str], args: argparse.Namespace) -> 
     for note in notes:
         out.print(f"note: {note}", markup=False)
     for name, count in checked.unknown.items():
+        way = "rename it, for output 0 of a net is the background," if is_background(name) else "name it,"
         out.print(
-            f"\nerror: {count} object(s) of the class '{name}', which --classes does not name; name it, or leave them "
-            "out with --skip-other-classes",
+            f"\nerror: {count} object(s) of the class '{name}', which is none of these; {way} or leave them out with "
+            "--classes and --skip-other-classes",
             markup=False,
         )
     for image_id, count in checked.repeated.items():
@@ -167,7 +176,11 @@ def _verdict(checked: Checked) -> str:
         return (
             f"{len(bad)} of {checked.images} images cannot be learned from; --skip-bad-images leaves them out"
         )
-    return "training would end with an error" if checked.unknown else "nothing stands in the way of training"
+    if checked.unknown:
+        return "training would end with an error"
+    if not any(one.objects for one in checked.classes):
+        return "no photo has an object to learn from"
+    return "nothing stands in the way of training"
 
 
 def _by_kind(checked: Checked) -> dict[str, list[Fault]]:

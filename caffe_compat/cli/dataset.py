@@ -68,20 +68,20 @@ def net_classes(args: argparse.Namespace, num_classes: int) -> Sequence[str]:
 
 def image_set(dataset: Dataset) -> str:
     """What the image set is called in the names of result files."""
+    from caffe_compat.fast_rcnn.evaluate import file_name
     from caffe_compat.fast_rcnn.voc import Devkit
 
-    return dataset.image_set if isinstance(dataset, Devkit) else re.sub(r"\W+", "_", dataset.name)
+    if isinstance(dataset, Devkit):
+        return file_name(dataset.image_set)
+    return re.sub(r"\W+", "_", dataset.name)
 
 
 def label(dataset: Dataset) -> str:
     """What the data set is called in the names of folders."""
     from caffe_compat.fast_rcnn.voc import Devkit
 
-    return (
-        f"{dataset.folder.resolve().name}_{dataset.image_set}"
-        if isinstance(dataset, Devkit)
-        else image_set(dataset)
-    )
+    name = image_set(dataset)
+    return f"{dataset.folder.resolve().name}_{name}" if isinstance(dataset, Devkit) else name
 
 
 def _devkit(args: argparse.Namespace, classes: Sequence[str] | None) -> Devkit:

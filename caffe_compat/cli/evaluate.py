@@ -126,13 +126,13 @@ def _is_coco_wanted(args: argparse.Namespace, dataset: Dataset) -> bool:
 
 def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool) -> Found:
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.dataset import class_counts
+    from caffe_compat.fast_rcnn.build import check_images
     from caffe_compat.fast_rcnn.detections import DetectionsFile, check_classes, detect_all, digest
 
     detector = make_detector(args, quiet)
     check_classes(detector.num_classes, dataset)
     with console.progress(len(dataset.image_ids), quiet) as bar:
-        class_counts(dataset, bar)  # whatever is wrong with an annotation is said before the work
+        check_images(dataset, bar)  # whatever is wrong is said before the work
     searched = "selective search" if detector.takes_proposals else "RPN"
     run = {
         "net": digest(args.net),
@@ -198,7 +198,7 @@ def _report(
         out.print(f"COCO: {', '.join(numbers[:6])}", markup=False, soft_wrap=True)
         out.print(f"      {', '.join(numbers[6:])}", markup=False, soft_wrap=True)
     if not args.quiet:
-        out.print(f"{len(dataset.image_ids)} photos of {dataset.name}", markup=False, soft_wrap=True)
+        out.print(f"{dataset.name}: {len(dataset.image_ids)} photos", markup=False, soft_wrap=True)
         for place in written:
             out.print(f"wrote {place}", markup=False, soft_wrap=True)
 

@@ -134,6 +134,7 @@ def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset:
     return [
         f"data: {feed.described(dataset)}; {len(roidb)} entries with those flipped",
         *feed.skipped_notes(roidb),
+        *feed.unlearned_notes(roidb),
     ]
 
 

@@ -79,6 +79,17 @@ def dataset_roidb(
     return Roidb(photos, cfg, dataset.classes, skipped)
 
 
+def check_images(dataset: Dataset, on_image: Callable[[str], None] = lambda name: None) -> None:
+    """Raise DataError, one for all, where images of a data set have errors (see faults.KINDS)."""
+    image_ids = dataset.image_ids
+    inspected = on_all_cores(
+        lambda image_id: inspect(dataset, image_id), image_ids, lambda i: on_image(image_ids[i])
+    )
+    bad = [one for one in inspected if one.errors]
+    if bad:
+        raise error_of(bad, len(image_ids), skippable=False)
+
+
 def _warn_of_turned(images: Sequence[Inspected]) -> None:
     turned = [one for one in images if one.objects is not None and one.objects.turned]
     if turned:

@@ -12,6 +12,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.files import read_text
 
 BACKGROUND = "__background__"
+_BACKGROUNDS = (BACKGROUND, "background")  # in small letters
 SUFFIX = "classes.txt"  # beside a snapshot: PREFIX_iter_N.classes.txt
 _SHOWN = 40  # names in a message
 
@@ -27,17 +28,23 @@ def read_classes(text: str | os.PathLike[str]) -> tuple[str, ...]:
     file = text if named or os.path.isfile(text) else None
     lines = text.split(",") if file is None else read_text(file, "the classes").splitlines()
     names = [name for name in map(str.strip, lines) if name]
-    if names and names[0].lower() in (BACKGROUND, "background"):
+    if names and is_background(names[0]):
         names = names[1:]
     twice = [name for name in names if names.count(name) > 1]
-    if twice or not names or BACKGROUND in names:
-        found = f"'{(twice or [BACKGROUND])[0]}' {'twice' if twice else 'not as the first'}"
+    late = [name for name in names if is_background(name)]
+    if twice or late or not names:
+        found = f"'{(twice or late or [''])[0]}' {'twice' if twice else 'not as the first'}"
         raise DataError(
             f"the classes are {found if names else 'none'}; expected names that differ, with commas between, or one a "
             "line",
             file=file,
         )
     return BACKGROUND, *names
+
+
+def is_background(name: str) -> bool:
+    """Whether a name stands for what is no object, output 0 of a net: no class of objects has it."""
+    return name.strip().lower() in _BACKGROUNDS
 
 
 def as_text(classes: Sequence[str]) -> str:
@@ -81,14 +88,21 @@ def unknown_class(name: str, known: Sequence[str], given: bool, counts: Mapping[
     counts: how often each name stands in the annotations.
     """
     counts = spelt_once(counts)
+    own = sorted(one for one in counts if not is_background(one))
+    if is_background(name):
+        others = known[1:] if given else own
+        return (
+            f"an object has the class '{name}', but output 0 of a net is the background, for what is no object: rename "
+            f"the class, or leave such objects out, {option(others)} --skip-other-classes"
+        )
     there = f"the annotations have {counted(counts)}"
     if not given:
         return (
-            f"an object has the class '{name}', which is none of VOC's 20; {there}: give {option(sorted(counts))} (a "
-            f"net for these has num_classes {len(counts) + 1}), or mend the name"
+            f"an object has the class '{name}', which is none of VOC's 20; {there}: give {option(own)} (a net for "
+            f"these has num_classes {len(own) + 1}), or mend the name"
         )
     index = ClassIndex(known)
-    others = [one for one in sorted(counts) if index.get(one) is None]
+    others = [one for one in own if index.get(one) is None]
     return (
         f"an object has the class '{name}', which is none of those given ({_some(known[1:])}); {there}: give it "
         f"too, {option([*known[1:], *others])}, or leave such objects out with --skip-other-classes"

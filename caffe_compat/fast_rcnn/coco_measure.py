@@ -11,8 +11,9 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.coco import CocoFile
+from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset, objects_of
-from caffe_compat.fast_rcnn.detections import coco_numbers, coco_results
+from caffe_compat.fast_rcnn.detections import coco_results
 
 # In COCO's order. AP: mean over overlaps of 0.5, 0.55, ... 0.95; s, m, l: objects below 32 x 32 pixels, below 96 x 96,
 # larger ones; AR: recall with at most so many detections a photo
@@ -41,7 +42,9 @@ def coco_measure(found: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str,
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    numbers = coco_numbers(dataset)
+    # numbers of our own: COCO's program is lost where ids are texts and numbers
+    images = {image_id: number for number, image_id in enumerate(dataset.image_ids, 1)}
+    numbers = CocoNumbers(dataset.classes, images)
     frame = {
         "images": [{"id": numbers.image(image_id)} for image_id in dataset.image_ids],
         "categories": [{"id": numbers.category(label)} for label in range(1, len(dataset.classes))],
@@ -51,7 +54,7 @@ def coco_measure(found: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str,
     ]
     with contextlib.redirect_stdout(io.StringIO()):
         truth, detected = COCO(), COCO()
-        truth.dataset = {**frame, "annotations": _numbered(_truth(dataset))}
+        truth.dataset = {**frame, "annotations": _numbered(_truth(dataset, numbers))}
         detected.dataset = {**frame, "annotations": _numbered(results)}
         truth.createIndex()
         detected.createIndex()
@@ -63,14 +66,18 @@ def coco_measure(found: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str,
     return dict(zip(NAMES, stats, strict=True))
 
 
-def _truth(dataset: Dataset) -> list[dict[str, Any]]:
+def _truth(dataset: Dataset, numbers: CocoNumbers) -> list[dict[str, Any]]:
     """The objects of a data set in COCO's form."""
-    numbers, result = coco_numbers(dataset), []
+    result: list[dict[str, Any]] = []
     for image_id in dataset.image_ids:
         number = numbers.image(image_id)
         if isinstance(dataset, CocoFile):
-            kept = [one for one in dataset.annotations[image_id] if dataset.label(one) is not None]
-            result += [{"iscrowd": 0, **one, "image_id": number} for one in kept]
+            labelled = [(dataset.label(one), one) for one in dataset.annotations[image_id]]
+            result += [
+                {"iscrowd": 0, **one, "image_id": number, "category_id": label}
+                for label, one in labelled
+                if label is not None
+            ]
             continue
         objects = objects_of(dataset, image_id)
         corners = objects.boxes.tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-ImageNumber = int | str
+Number = int | str
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class CocoNumbers:
     """
 
     classes: Sequence[str]
-    images: Mapping[str, ImageNumber] = field(default_factory=dict)
-    categories: Sequence[int] = ()
+    images: Mapping[str, Number] = field(default_factory=dict)
+    categories: Sequence[Number] = ()
     stems: Mapping[str, str] = field(default_factory=dict)
 
-    def image(self, image_id: str) -> ImageNumber:
+    def image(self, image_id: str) -> Number:
         """The number of an image."""
         return self.images.get(image_id, int(image_id) if image_id.isdecimal() else image_id)
 
-    def category(self, label: int) -> int:
+    def category(self, label: int) -> Number:
         """The number of a class, by its index."""
         return self.categories[label] if self.categories else label

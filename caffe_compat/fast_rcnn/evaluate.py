@@ -96,7 +96,7 @@ def write_results(
 
 
 def file_name(name: str) -> str:
-    """A class's name as a part of a file's."""
+    """The name of a class or of an image set as a part of a file's."""
     return name.replace("/", "_")
 
 

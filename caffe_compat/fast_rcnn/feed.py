@@ -91,9 +91,19 @@ def feed_dataset(
 
 
 def skipped_notes(roidb: Roidb) -> list[str]:
-    """A line that says how many images were left out, and names the first few; none where all are there."""
-    bad = roidb.skipped
-    return [f"skipped {len(bad)} bad image(s): {named(bad)}"] if bad else []
+    """Lines that say how many images were left out, and name the first few; none where all are there."""
+    bad, without = roidb.skipped, roidb.filtered
+    lines = [f"skipped {len(bad)} bad image(s): {named(bad)}"] if bad else []
+    wanted = "object" if roidb.cfg.TRAIN.HAS_RPN else "RoI"
+    return [*lines, f"left out {without} photo(s) that have no {wanted} to learn from"] if without else lines
+
+
+def unlearned_notes(roidb: Roidb) -> list[str]:
+    """A line that names the classes of one's own that no object is of; of VOC's many a data set has but some."""
+    there = {label for photo in roidb.photos for label in photo.gt_classes.tolist()}
+    missing = [name for label, name in enumerate(roidb.classes) if label and label not in there]
+    own = tuple(roidb.classes) != CLASSES
+    return [f"no photo has an object to learn from of: {', '.join(missing)}"] if missing and own else []
 
 
 def described(dataset: Dataset) -> str:

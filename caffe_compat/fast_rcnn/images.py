@@ -18,8 +18,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")  
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
-def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
+def read_photo(path: str | os.PathLike[str], as_stored: bool = False) -> np.ndarray:
     """The pixels of a photo: height x width x 3 uint8, blue green red, turned upright where EXIF says so.
+
+    as_stored: not turned (a TIFF is, even so).
 
     Raises DataError where there is no such file, where OpenCV cannot decode it, and where a JPEG is truncated (OpenCV
     would fill the missing part with grey).
@@ -30,8 +32,9 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
         raise DataError(
             f"the JPEG is cut off after {len(content)} bytes; copy it again or leave it out", file=str(path)
         )
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # an empty file, or more pixels than OpenCV takes
         image = None
     if image is None:

@@ -14,6 +14,7 @@ from caffe_compat.fast_rcnn.images import open_photo, read_photo
 
 UPRIGHT = 1  # EXIF's orientation of a photo that is not turned; of 5 to 8 width and height change places
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG's frames, which say the size
+_PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 _APP1, _SCAN, _END, _ORIENTATION = 0xE1, 0xDA, 0xD9, 0x0112
 
 
@@ -51,12 +52,18 @@ class Header:
         }[self.orientation]
         return np.stack((new_x[:, 0], new_y[:, 0], new_x[:, 1], new_y[:, 1]), axis=1)
 
+    def turn_pixels(self, stored: np.ndarray) -> np.ndarray:
+        """The pixels of the stored photo, height x width x channels, in the upright one."""
+        image = stored.transpose(1, 0, 2) if self.is_turned else stored
+        across, down = self.orientation in (2, 3, 6, 7), self.orientation in (3, 4, 7, 8)
+        return image[:: -1 if down else 1, :: -1 if across else 1]
+
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """The header of a photo; files that are neither JPEG nor PNG are decoded for it.
+    """The header of a photo; files that are neither JPEG nor PNG, and PNGs with EXIF, are decoded for it.
 
     Raises DataError as `images.read_photo` does, but does not see what is wrong behind the header.
-    Source: ITU-T T.81 (JPEG), annex B; EXIF 2.3, section 4.5; the PNG specification, section 11.2.
+    Source: ITU-T T.81 (JPEG), annex B; EXIF 2.3, section 4.5; the PNG specification, section 11.2; TIFF 6.0, section 2.
     """
     with open_photo(path) as file:
         begin = file.read(24)
@@ -65,12 +72,41 @@ def read_header(path: str | os.PathLike[str]) -> Header:
                 found = _jpeg(file)
                 if found is not None:
                     return found
-            elif begin.startswith(b"\x89PNG\r\n\x1a\n"):
+            elif begin.startswith(_PNG) and b"eXIf" not in _chunks(file):
                 return Header(*struct.unpack(">II", begin[16:24]))
+            elif begin.startswith(_TIFF):
+                file.seek(0)
+                return _of_upright(read_photo(path), _orientation(file.read()))
         except (struct.error, IndexError):  # damaged: decoding says in which way
             pass
-    height, width = read_photo(path).shape[:2]
-    return Header(width, height)
+    return _decoded(path)
+
+
+def _decoded(path: str | os.PathLike[str]) -> Header:
+    """The header of a photo whose orientation is what OpenCV does with it: not every version turns every format."""
+    upright, stored = read_photo(path), read_photo(path, as_stored=True)
+    turned = (_of_upright(upright, orientation) for orientation in range(UPRIGHT, 9))
+    same = (one for one in turned if np.array_equal(one.turn_pixels(stored), upright))
+    return next(same, _of_upright(upright, UPRIGHT))
+
+
+def _of_upright(image: np.ndarray, orientation: int) -> Header:
+    stored = Header(image.shape[1], image.shape[0], orientation).upright
+    return Header(*stored, orientation)
+
+
+def _chunks(file: BinaryIO) -> set[bytes]:
+    """The names of a PNG's chunks."""
+    names: set[bytes] = set()
+    place = len(_PNG)
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            return names
+        length, name = struct.unpack(">I4s", head)
+        names.add(name)
+        place += 12 + length
 
 
 def _jpeg(file: BinaryIO) -> Header | None:

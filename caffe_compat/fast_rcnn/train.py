@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.bbox_pred import store_unnormalized
@@ -42,6 +43,11 @@ def train_on_dataset(
         check_num_classes(net, dataset)
     cfg = configuration_for(solver.net, cfg)
     roidb = dataset_roidb(dataset, cfg, proposals, on_photo, skip_bad_images)
+    if not any(len(photo.gt_classes) for photo in roidb.photos):
+        warnings.warn(
+            f"{dataset.name}: no photo has an object to learn from; the net learns that all is background",
+            stacklevel=2,
+        )
     for net in (solver.net, *solver.test_nets):
         configure(net, cfg)
         layer = data_layer(net)

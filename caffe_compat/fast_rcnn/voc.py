@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, unknown_class
@@ -60,8 +60,8 @@ class Devkit:
     may lie in the folder itself, an image set in ImageSets or in the folder too.
 
     path: the folder, or one that holds it: as VOC`year`, or, without a year, as VOC2007 or under whatever name is the
-    only one. image_set: None takes all photos that have an annotation, sorted. classes: their names, the background's
-    first; default: VOC's. skip_other_classes: leave out the objects of all other classes.
+    only one. image_set: None takes all photos that have an annotation, sorted (a2 before a10). classes: their names,
+    the background's first; default: VOC's. skip_other_classes: leave out the objects of all other classes.
     counts_from: the number of the first pixel in the annotations: 1 in VOC's own, 0 in those of many tools.
 
     Attributes: `folder`; `image_set`, "all" for None.
@@ -153,7 +153,8 @@ class Devkit:
         return {str(path.with_suffix("")): self._photos / path for path in paths}
 
     def _annotated(self) -> list[str]:
-        return sorted(name[:-4] for name in _files(self._annotations) if name.endswith(".xml"))
+        names = [name[:-4] for name in _files(self._annotations) if name.endswith(".xml")]
+        return sorted(names, key=_by_number)
 
     def _all(self) -> list[str]:
         image_ids = self._annotated()
@@ -166,7 +167,7 @@ class Devkit:
         path = next((one / f"{name}.txt" for one in folders if (one / f"{name}.txt").is_file()), None)
         if path is None:
             raise DataError(
-                f"there is no image set '{name}' ({name}.txt); give another one"
+                f"there is no image set '{name}' ({name}.txt); give another --image-set"
                 + _there_are(folders, "*.txt"),
                 file=str(folders[0]),
             )
@@ -227,11 +228,17 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _image_id(line: str, known: set[str]) -> str:
     """The image id that stands in a line of an image set, with whatever else stands there."""
-    unlabelled = re.sub(r"\s+[-+]?\d+$", "", line)
-    first = line.split()[0]
-    guesses = [one for text in (line, unlabelled, first) for one in (text, _without_suffix(text))]
-    guesses.append(Path(first).stem)
+    texts = [line, re.sub(r"\s+[-+]?\d+$", "", line), line.split()[0]]
+    texts += [PureWindowsPath(text).name for text in texts]  # without a folder, be it after / or \\
+    guesses = (one for text in texts for one in (text, _without_suffix(text)))
+    unlabelled = re.sub(r"\s+([-+]?1|0)$", "", line)  # VOC's labels
     return next((one for one in guesses if one in known), _without_suffix(unlabelled))
+
+
+def _by_number(name: str) -> tuple[list[str | int], str]:
+    """Sorts a2 before a10, as whoever numbered the photos means it, and as files in COCO's form mostly have them."""
+    words = re.split(r"([0-9]+)", name)  # text and digits in turn
+    return [int(word) if i % 2 else word for i, word in enumerate(words)], name
 
 
 def _without_suffix(name: str) -> str:

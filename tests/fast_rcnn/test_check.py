@@ -112,7 +112,7 @@ def test_the_command(folder, tmp_path):
     assert result.returncode == 1 and not result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 100
     for text in (
-        "error: 1 object(s) of the class 'nut', which --classes does not name",
+        "error: 1 object(s) of the class 'nut', which is none of these",
         "warning: the image 'good' stands 2 times in the image set",
         "error: boxes that begin at pixel 0, where pixels count from 1, 2 in 2 image(s): a tool that counts",
         "12 of 18 images cannot be learned from; --skip-bad-images leaves them out",

@@ -46,6 +46,7 @@ def test_names_with_commas_between(tmp_path, monkeypatch):
     [
         ("a,b,a", "the classes are 'a' twice; expected names that differ"),
         ("a,__background__", "'__background__' not as the first"),
+        ("a,Background", "'Background' not as the first"),
         ("", "the classes are none"),
         ("__background__", "the classes are none"),
         ("gone.txt", "gone.txt: cannot read the classes: No such file or directory"),
@@ -85,3 +86,15 @@ def test_an_unknown_class_is_told_with_all_that_there_are_and_the_line_to_write(
     many = {f"c{i:03}": i for i in range(90)}
     told = unknown_class("c001", (), False, many)
     assert "c039 (39) and 50 more: give --classes FILE, with these 90 names" in told and "c040" not in told
+
+
+def test_no_class_of_objects_is_the_background():
+    counts = {"Background": 2, "nut": 1, "bolt": 7}
+    assert unknown_class("Background", (), False, counts) == (
+        "an object has the class 'Background', but output 0 of a net is the background, for what is no object: rename "
+        "the class, or leave such objects out, --classes bolt,nut --skip-other-classes"
+    )
+    assert "--classes nut --skip" in unknown_class("Background", (BACKGROUND, "nut"), True, counts)
+    assert "give --classes bolt,nut (a net for these has num_classes 3)" in unknown_class(
+        "nut", (), False, counts
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.check import check
 from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.coco_measure import NAMES, coco_measure
 from caffe_compat.fast_rcnn.dataset import Objects, class_counts
@@ -90,10 +91,10 @@ def test_objects_without_a_size_are_left_out_and_counted(write):
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("annotations", [box(8, 1, 1, 2, 3, 4, id=3)], "annotation 3 is of image 8, which is not among the images"),
-        ("annotations", [box(7, 2, 1, 2, 3, 4, id=3)], "annotation 3 has category_id 2, which is not among"),
-        ("annotations", [box(7, 1, 1, 2, 3, id=3)], r"has the bbox \[1, 2, 3\]; expected x, y, width and height"),
-        ("annotations", [{"image_id": 7, "category_id": 1, "id": 3}], "has the bbox None"),
+        ("annotations", [box(8, 1, 1, 2, 3, 4)], "annotations are of other images than it has: .* of 8, .* is 139"),
+        ("images", [{"id": None, "file_name": "a"}], "images has the id None with the file_name a; expected a number"),
+        ("images", [{"id": 7, "file_name": None}], "images has the id 7 with the file_name None; expected a number"),
+        ("categories", [{"id": [1], "name": "dog"}], r"categories has the id \[1\] with the name dog; expected"),
         ("images", [], "there is no image in it"),
         ("images", [{"id": 7}], "needs 'images', a list of objects with id, file_name"),
         ("images", [{"id": 7, "file_name": "a"}, {"id": 7, "file_name": "b"}], "images has the id 7 twice"),
@@ -103,6 +104,51 @@ def test_objects_without_a_size_are_left_out_and_counted(write):
 def test_a_file_that_is_wrong_is_refused(write, part, change, message):
     with pytest.raises(DataError, match=f"a.json: .*{message}"):
         CocoFile(write({**content(), part: change}))
+
+
+def test_what_is_wrong_with_an_annotation_is_an_error_of_its_image(write):
+    found = content()
+    found["annotations"] += [
+        {"image_id": 7, "category_id": 1, "id": 3},
+        box(20, 2, 1, 2, 3, 4, id=8),
+        box(8, 1, 1, 2, 3, 4, id=9),
+    ]
+    with pytest.warns(UserWarning, match=r"1 object\(s\) of images that it does not have .* annotation 9$"):
+        data = CocoFile(write(found))
+    assert len(data.objects("139").boxes) == 3
+    with pytest.raises(
+        DataError, match=r"a\.json, image 7: annotation 3 has the bbox None; expected x, y, width"
+    ):
+        data.objects("7")
+    with pytest.raises(
+        DataError, match="image 20: annotation 8 has category_id 2, which is not among the cat"
+    ):
+        data.objects("20")
+    assert [fault.image_id for fault in check(data).faults if fault.kind == "annotation"] == ["7", "20"]
+
+
+def test_files_as_tools_write_them(write, tmp_path):
+    """Ids as text and fractions, a category for the background without an object, names of Windows."""
+    found = content()
+    found["categories"].append({"id": 0, "name": "Background"})
+    found["images"][1]["file_name"] = r"C:\photos\train\7.png"
+    for one in found["annotations"]:
+        one.update(image_id=str(one["image_id"]), category_id=float(one["category_id"]))
+    data, plain = CocoFile(write(found)), CocoFile(write(content()))
+    assert data.classes == CLASSES
+    assert data.objects("139").classes.tolist() == plain.objects("139").classes.tolist() == [3, 2, 1]
+    assert data.numbers.category(3) == 18 and data.numbers.stems["7"] == "7"
+    (tmp_path / "7.png").touch()
+    assert data.photo("7") == tmp_path / "7.png"
+    found["annotations"].append(box(7, 0, 1, 2, 3, 4))
+    with pytest.raises(
+        DataError, match=r"'Background', but output 0 .* --classes 'person,traffic light,dog' --"
+    ):
+        CocoFile(write(found)).objects("7")
+    for one in found["categories"]:
+        one["id"] = "abcd"[found["categories"].index(one)]
+    found["annotations"] = [box(7, "a", 1, 2, 3, 4), box(7, "b", 1, 2, 3, 4)]  # type: ignore[arg-type]
+    assert CocoFile(write(found)).classes == ("__background__", "dog", "person", "traffic light")
 
 
 def test_no_json_and_no_file(tmp_path):
@@ -183,6 +229,10 @@ def test_cocos_measure(write):
     assert np.isnan(numbers["APl"])
     same = Boxes({image_id: data.objects(image_id) for image_id in data.image_ids})
     assert coco_measure(FOUND, same) == pytest.approx(numbers, nan_ok=True)
+    names = {"139": "one", "7": "7", "20": "20"}  # ids that are numbers in COCO's files, and one that is none
+    same = Boxes({names[image_id]: data.objects(image_id) for image_id in data.image_ids})
+    found = {names[image_id]: dets for image_id, dets in FOUND.items()}
+    assert coco_measure(found, same) == pytest.approx(numbers, nan_ok=True)
     moved = {
         **FOUND,
         "7": FOUND["7"][:1] + np.array([0, 0, 0, 2, 0, 0], np.float32),

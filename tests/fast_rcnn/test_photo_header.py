@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -27,6 +30,54 @@ def test_boxes_turn_with_the_photo(tmp_path, orientation):
     rows, columns = np.nonzero(image[..., 2] > 170)
     want = [columns.min(), rows.min(), columns.max(), rows.max()]
     np.testing.assert_allclose(header.turn(np.array([BOX])), [want], atol=1)  # JPEG blurs edges
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_boxes_turn_with_photos_of_other_forms(tmp_path, suffix, orientation):
+    path, photo = tmp_path / f"a.{suffix}", coloured_corner(BOX)
+    quality = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == "webp" else []
+    content = cv2.imencode(f".{suffix}", photo, quality)[1].tobytes()
+    path.write_bytes(WITH_EXIF[suffix](content, orientation))
+    header, image = read_header(path), read_photo(path)
+    np.testing.assert_array_equal(header.turn_pixels(photo), image)
+    rows, columns = np.nonzero(image[..., 2] > 170)
+    want = [columns.min(), rows.min(), columns.max(), rows.max()]
+    assert header.turn(np.array([BOX])).tolist() == [want]
+
+
+def exif(orientation: int) -> bytes:
+    return b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def png_with(content: bytes, orientation: int) -> bytes:
+    """eXIf stands behind IHDR."""
+    chunk = b"eXIf" + exif(orientation)
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return content[:33] + chunk + content[33:]
+
+
+def webp_with(content: bytes, orientation: int) -> bytes:
+    """The extended form: VP8X with the flag of EXIF and the size less 1, the pixels, EXIF."""
+    size = struct.pack("<I", WIDTH - 1)[:3] + struct.pack("<I", HEIGHT - 1)[:3]
+    chunks = b"VP8X" + struct.pack("<IB3x", 10, 8) + size + content[12:]
+    data = exif(orientation)
+    chunks += b"EXIF" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+
+
+def tiff_with(content: bytes, orientation: int) -> bytes:
+    """One more entry in a copy of the directory, behind all."""
+    (start,) = struct.unpack("<I", content[4:8])
+    (count,) = struct.unpack("<H", content[start : start + 2])
+    entries = [content[start + 2 + 12 * i :][:12] for i in range(count)]
+    entries = [one for one in entries if one[:2] != b"\x12\x01"]
+    entries.append(struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0))
+    directory = struct.pack("<H", len(entries)) + b"".join(sorted(entries, key=lambda one: one[1::-1]))
+    return content[:4] + struct.pack("<I", len(content)) + content[8:] + directory + bytes(4)
+
+
+WITH_EXIF = {"png": png_with, "webp": webp_with, "tif": tiff_with}
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp"])

@@ -93,6 +93,12 @@ def test_folders_as_people_have_them(devkit, place):
     assert not has_image_sets(kit.folder)
 
 
+def test_without_an_image_set_numbers_count(tmp_path):
+    for name in ("a10", "a2", "b", "a2 01", "a2 1", "10", "9"):
+        (tmp_path / f"{name}.xml").touch()
+    assert Devkit(tmp_path, image_set=None).image_ids == ["9", "10", "a2", "a2 01", "a2 1", "a10", "b"]
+
+
 def test_of_photos_of_one_id_the_jpg_is_taken(devkit):
     photos = devkit / "VOC2007/JPEGImages"
     for suffix in (".png", ".JPG"):
@@ -131,9 +137,11 @@ def test_an_id_may_have_blanks_points_and_folders(devkit):
         for name in names:
             old = ".jpg" if suffix == ".png" else suffix
             shutil.copy(data / folder / f"{source}{old}", data / folder / f"{name}{suffix}")
-    (data / "ImageSets/Main/own.txt").write_text("IMG 1.png\nIMG 1 2\na.v2 1\ncam/7.png\nnew 5\n")
+    (data / "ImageSets/Main/own.txt").write_text(
+        "IMG 1.png\nIMG 1 2\na.v2 1\ncam/7.png\nJPEGImages\\IMG 1.png\nnew 1\nnew 5\n"
+    )
     kit = Devkit(devkit, image_set="own")
-    assert kit.image_ids == [*names, "new"]
+    assert kit.image_ids == [*names, "IMG 1", "new", "new 5"]  # VOC's labels are -1, 0 and 1
     assert [kit.photo(name) for name in names] == [data / f"JPEGImages/{name}.png" for name in names]
 
 
