@@ -336,7 +336,7 @@ layer { name: "targets" type: "Python" bottom: "rois" bottom: "gt_boxes"
 
 
 def test_a_replay_has_the_settings_of_the_layer(tmp_path):
-    """A configuration divides box targets by so little that they overflow, and samples two RoIs; a layer without it would do neither."""
+    """A configuration has box targets overflow, and samples two RoIs; a layer without it would do neither."""
     keys = [
         "TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED",
         "True",
