@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from ohem_net import TRAIN_NET, set_weights
-from recordings import GOLDEN, assert_close, load
+from ohem_net import ohem_net, prototxt
+from recordings import GOLDEN, assert_close, load, net_of
 from reference import workload
 
 import caffe_compat as caffe
-from caffe_compat.prototxt import zoo
 
 
 @pytest.fixture(scope="module")
@@ -16,11 +15,11 @@ def weights_set():
 
     def net(phase):
         if phase not in nets:
-            nets[phase] = caffe.Net(zoo.path(TRAIN_NET), phase)
-            if len(nets) == 1:
-                set_weights(nets[phase])
-            else:
+            if nets:
+                nets[phase] = net_of(prototxt(), phase)
                 nets[phase].share_with(next(iter(nets.values())))
+            else:
+                nets[phase] = ohem_net(phase)
         return nets[phase]
 
     return net
@@ -82,7 +81,7 @@ def full_size(engine):
     load_workload = workload()
     caffe.set_engine(engine)
     try:
-        net = caffe.Net(zoo.path(TRAIN_NET), caffe.TRAIN)
+        net = net_of(prototxt(), caffe.TRAIN)
     finally:
         caffe.set_engine("fast")
     for name, values in load_workload.weights().items():

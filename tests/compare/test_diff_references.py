@@ -108,13 +108,11 @@ def test_a_log_of_the_original():
 
 @pytest.mark.slow
 def test_the_ohem_net_against_the_original_log(tmp_path):
-    from ohem_net import TRAIN_NET, set_weights
+    from ohem_net import TRAIN_NET, ohem_net
 
     inputs = load(GOLDEN / "ohem" / "ohem_train_phase.npz")
     save(tmp_path / "in.npz", {key[3:]: value for key, value in inputs.items() if key.startswith("in:")})
-    net = caffe.Net(zoo.path(TRAIN_NET), caffe.TRAIN)
-    set_weights(net)
-    net.save(tmp_path / "w.caffemodel")
+    ohem_net(caffe.TRAIN).save(tmp_path / "w.caffemodel")
     args = ["--against", LOG, "--inputs", tmp_path / "in.npz", "--weights", tmp_path / "w.caffemodel"]
     args += ["--seed", 3, "--propagate-down", "restricts", "--json"]
     done = run("caffe_compat.cli.main", "diff", zoo.path(TRAIN_NET), *args)

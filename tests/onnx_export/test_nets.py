@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from recordings import net_of as net_of_text
 from reference import REFERENCE
 from runtimes import HAS_LOOP, RUNTIMES, add_noise, differences, net_of, noise, ours
 
@@ -156,16 +157,20 @@ def photos():
     return [np.clip(picture + MEANS, 0, 255).astype(np.uint8) for picture in drawn]
 
 
-def with_noise(name):
-    net = caffe.Net(zoo.path(name), caffe.TEST)
+def with_noise(name, size=224):
+    text = zoo.path(name).read_text().replace("dim: 224 dim: 224", f"dim: {size} dim: {size}")
+    net = net_of_text(text, caffe.TEST)
     add_noise(net)
     return net, to_onnx(net)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["alexnet_deploy", "googlenet_deploy", "vgg16_deploy", "resnet50_deploy"])
-def test_full_classifier(name):
-    net, model = with_noise(name)
+@pytest.mark.parametrize(
+    "name, size",  # VGG16's fc6 has 103 million weights at 224 x 224, and 19 at 96 x 96
+    [("alexnet_deploy", 227), ("googlenet_deploy", 224), ("vgg16_deploy", 96), ("resnet50_deploy", 224)],
+)
+def test_full_classifier(name, size):
+    net, model = with_noise(name, size)
     size = net.blobs["data"].shape[2:]
     batch = [cv2.resize(photo, size[::-1]).astype(np.float32) - MEANS for photo in photos()]
     data = np.ascontiguousarray(np.array(batch, np.float32).transpose(0, 3, 1, 2) / np.float32(BLUR))

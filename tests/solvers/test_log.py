@@ -7,11 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from ohem_net import TRAIN_NET, set_weights
+from ohem_net import ohem_net
 from recordings import GOLDEN, load
 
 import caffe_compat as caffe
-from caffe_compat.prototxt import zoo
 from caffe_compat.solvers.debug_info import DebugInfo
 from solvers.nets import make
 from solvers.test_snapshots import RECORD, SOLVER, small
@@ -107,8 +106,7 @@ def test_debug_info_of_the_ohem_net(caplog):
     """Against Caffe's own log of the same iteration."""
     caplog.set_level(logging.INFO, "caffe_compat.solver")
     record = load(GOLDEN / "ohem" / "ohem_train_phase.npz")
-    net = caffe.Net(zoo.path(TRAIN_NET), caffe.TRAIN)
-    set_weights(net)
+    net = ohem_net(caffe.TRAIN)
     net.layers[0].set_blobs([{key[3:]: value for key, value in record.items() if key.startswith("in:")}])
     DebugInfo(net, True)
     caffe.set_random_seed(3)

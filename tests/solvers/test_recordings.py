@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ohem_net import TRAIN_NET, set_weights
+from ohem_net import prototxt, set_weights
 from recordings import GOLDEN, assert_close, load
 
 import caffe_compat as caffe
 from caffe_compat.layers.fast_rcnn.roi_data import TOPS
-from caffe_compat.prototxt import zoo
 
 RECORDS = sorted((GOLDEN / "solvers").glob("*.npz"))
 
@@ -108,7 +107,8 @@ def check_six_steps(folder, engine):
     record = load(GOLDEN / "ohem" / "ohem_solver.npz")
     order = load(GOLDEN / "ohem" / "ohem_solver_order.npz")
     path = Path(folder) / "solver.prototxt"
-    path.write_text(f'train_net: "{zoo.path(TRAIN_NET)}"\n{record["solver"]}')
+    (Path(folder) / "train.prototxt").write_text(prototxt())
+    path.write_text(f'train_net: "train.prototxt"\n{record["solver"]}')
     caffe.set_engine(engine)
     solver = caffe.get_solver(path)
     net = solver.net

@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-from ohem_net import TRAIN_NET, set_weights
+from ohem_net import ohem_net
 from recordings import GOLDEN, assert_close, load, net_of, replay
 from test_ohem import check_hard_rois, check_sums
 from test_recordings import LAYERS
@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 
 import caffe_compat as caffe  # noqa: E402
 from caffe_compat.engines.torch.masks import Masks  # noqa: E402
-from caffe_compat.prototxt import zoo  # noqa: E402
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 
@@ -43,8 +42,7 @@ def test_layer(path, meaning, device):
 @pytest.mark.parametrize("name, phase", [("ohem_test_phase", caffe.TEST), ("ohem_train_phase", caffe.TRAIN)])
 def test_ohem(name, phase, device):
     record = load(GOLDEN / "ohem" / f"{name}.npz")
-    net = caffe.Net(zoo.path(TRAIN_NET), phase)
-    set_weights(net)
+    net = ohem_net(phase)
     net.layers[0].set_blobs([{key[3:]: value for key, value in record.items() if key.startswith("in:")}])
     caffe.set_random_seed(3)
     net.forward()
