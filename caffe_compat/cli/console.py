@@ -23,7 +23,7 @@ INTERRUPTED = 130
 UNEXPECTED = 2
 COMPILING = "compiling kernels (once, a minute or two; caffe-compat warm does it ahead) ..."
 
-# Python looks for garbage when it ends, half a second with all that numba has made; frozen, that is no candidate
+# Python looks for garbage when it ends, a third of a second with all that numba has made; frozen, that is no candidate
 atexit.register(gc.freeze)
 
 
