@@ -55,10 +55,8 @@ MEANINGS = {
     "__load__": old_meanings.load,
 }
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-CHECKOUTS_OWN = (
-    "layers",
-    "prototxt",
-)  # folders of a bare checkout that is on the path; they hide no user's package
+# folders of a bare checkout that is on the path; they hide no user's package
+CHECKOUTS_OWN = ("layers", "prototxt")
 INSTALLED = tuple(
     folder + os.sep
     for folder in (

@@ -90,21 +90,17 @@ def _open(args: argparse.Namespace) -> Dataset:
 
     A devkit's classes are VOC's where it has no others; else, without --classes, all that it has.
     """
-    from caffe_compat.cli.dataset import open_dataset
-    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.cli.dataset import needed_dataset
     from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, is_background, option, spelt_once
     from caffe_compat.fast_rcnn.coco import CocoFile
     from caffe_compat.fast_rcnn.voc import Devkit
 
-    dataset = open_dataset(args)
-    if dataset is None:
-        raise CaffeCompatError("give the data set: --devkit, or --data")
+    dataset = needed_dataset(args)
     if isinstance(dataset, Devkit) and args.classes is None:
         index, names = ClassIndex(dataset.classes), spelt_once(dataset.names)
         own = sorted(name for name in names if not is_background(name))
         if own and any(index.get(name) is None for name in names):
-            dataset = open_dataset(args, (BACKGROUND, *own))
-            assert dataset is not None
+            dataset = needed_dataset(args, (BACKGROUND, *own))
             warnings.warn(f"the classes are not VOC's: training needs {option(own)}", stacklevel=2)
     if isinstance(dataset, Devkit | CocoFile):
         dataset.skip_other_classes = True  # `Checked.unknown` has them

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
+    from caffe_compat.net import Net
 
 
 def read(args: argparse.Namespace, default: Config | None = None) -> Config:
@@ -20,3 +22,18 @@ def read(args: argparse.Namespace, default: Config | None = None) -> Config:
     for path in args.cfg:
         cfg = cfg_from_file(path, cfg)
     return cfg_from_list([word for pair in args.set for word in pair], cfg)
+
+
+def for_nets(args: argparse.Namespace, cfg: Config, nets: Sequence[Net]) -> Config:
+    """The configuration of nets that were made with `cfg`, the first of which it is for, and which get its settings.
+
+    It is `cfg` with --cfg; without, --set changes keys of what the net would run by. Raises DataError.
+    """
+    from caffe_compat.fast_rcnn.feed import configure, default_configuration
+
+    if args.cfg:
+        return cfg
+    cfg = read(args, default_configuration(nets[0]))
+    for net in nets:
+        configure(net, cfg)
+    return cfg

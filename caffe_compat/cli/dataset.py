@@ -31,6 +31,16 @@ def open_dataset(args: argparse.Namespace, known: Sequence[str] | None = None) -
     return _other(args, classes) if args.data else None
 
 
+def needed_dataset(args: argparse.Namespace, known: Sequence[str] | None = None) -> Dataset:
+    """As `open_dataset`, for commands that do nothing without one. Raises CaffeCompatError where there is none."""
+    from caffe_compat.errors import CaffeCompatError
+
+    dataset = open_dataset(args, known)
+    if dataset is None:
+        raise CaffeCompatError("give the data set: --devkit, or --data")
+    return dataset
+
+
 def given_classes(args: argparse.Namespace) -> Sequence[str] | None:
     """The classes of --classes, the background's first; None without it. Raises DataError."""
     from caffe_compat.fast_rcnn.classes import read_classes

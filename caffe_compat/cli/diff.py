@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console, html, options
-from caffe_compat.cli.phases import phase
+from caffe_compat.cli.phases import read_in_phase
 
 if TYPE_CHECKING:
     import caffe_compat as caffe
@@ -136,19 +136,16 @@ def _net(args: argparse.Namespace, file: str, recorded: str, seed: int, engine: 
     import numpy as np
 
     import caffe_compat as caffe
+    from caffe_compat.engine import choose
 
     caffe.set_random_seed(seed)
     np.random.seed(seed)
-    net = caffe.Net(
-        file,
-        phase=phase(file, args.phase or recorded, args.level, args.stage),
-        level=args.level,
-        stages=args.stage,
+    strict = choose("strict")  # of a reference
+    net = caffe.Net.from_param(
+        *read_in_phase(file, args.phase or recorded, args.level, args.stage),
         propagate_down=args.propagate_down,
         dialect=args.dialect,
-        engine=engine or "strict",  # strict: of a reference
-        device=args.device if engine else "cpu",
-        precision=args.precision if engine else "float32",
+        engine=choose(engine, args.device, args.precision) if engine else strict,
     )
     if engine == "torch":
         net.engine.masks.as_caffe = True

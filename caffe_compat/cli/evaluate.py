@@ -70,7 +70,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat evaluate: {args.detections or args.net}", flush=True)
-    from caffe_compat.cli.dataset import image_set, label, open_dataset, trained_classes
+    from caffe_compat.cli.dataset import image_set, label, needed_dataset, trained_classes
     from caffe_compat.fast_rcnn.coco_measure import coco_measure
     from caffe_compat.fast_rcnn.detections import (
         coco_numbers,
@@ -85,9 +85,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
         check_plot(args.plot)
     known = read_classes_of_run(args.detections) if args.detections else trained_classes(args.weights)
-    dataset = open_dataset(args, known)
-    if dataset is None:
-        raise CaffeCompatError("give the data set: --devkit, or --data")
+    dataset = needed_dataset(args, known)
     by_coco = _is_coco_wanted(args, dataset)
     folder = args.output
     if args.detections:

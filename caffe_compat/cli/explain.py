@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console, options
-from caffe_compat.cli.phases import phase
+from caffe_compat.cli.phases import read_in_phase
 from caffe_compat.text import dims
 
 if TYPE_CHECKING:
@@ -50,11 +50,8 @@ def make_net(args: argparse.Namespace) -> Net:
     import caffe_compat as caffe
 
     console.import_from_here()
-    return caffe.Net(
-        args.net,
-        phase(args.net, args.phase, args.level, args.stage),
-        args.level,
-        args.stage,
+    return caffe.Net.from_param(
+        *read_in_phase(args.net, args.phase, args.level, args.stage),
         propagate_down=args.propagate_down,
         dialect=args.dialect,
     )

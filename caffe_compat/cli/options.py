@@ -32,11 +32,11 @@ def add_weights(result: Any, required: bool = False, told: str = "") -> None:
     result.add_argument("--weights", metavar="F", required=required, help=help)
 
 
-USUAL_PHASE = "train where the net has a loss, else test"  # as phases.phase has it
+USUAL_PHASE = "train where the net has a loss, else test"  # as graph.usual_phase has it
 
 
 def add_phase(result: Any, told: str = USUAL_PHASE) -> None:
-    """Add --phase, which `phases.phase` reads. told: what stands for it, in words."""
+    """Add --phase, which `phases.read_in_phase` reads. told: what stands for it, in words."""
     result.add_argument("--phase", choices=["train", "test"], help=f"default: {told}")
 
 

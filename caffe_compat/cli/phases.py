@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from caffe_compat.prototxt.caffe_pb2 import Phase
+    from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
+    from caffe_compat.prototxt.source import Source
 
 
-def phase(file: str, said: str | None, level: int = 0, stages: Iterable[str] = ()) -> Phase:
-    """The phase that is said, in letters of any case; where none is, TRAIN for a net with a loss, else TEST.
+def read_in_phase(
+    file: str, said: str | None, level: int = 0, stages: Iterable[str] = ()
+) -> tuple[NetParameter, Source]:
+    """A net's file in the phase that is said, in letters of any case; where none is, `graph.usual_phase`.
 
-    Raises PrototxtError where the file cannot be read.
+    Both go to `Net.from_param`. Raises PrototxtError where the file cannot be read.
     """
-    from caffe_compat.graph import usual_phase
+    from caffe_compat.graph import usual_phase, with_state
     from caffe_compat.prototxt.caffe_pb2 import Phase
     from caffe_compat.prototxt.reader import read_net
 
-    if said:
-        return cast("Phase", Phase.Value(said.upper()))
-    return usual_phase(read_net(file)[0], level, stages)
+    param, source = read_net(file)
+    phase = cast("Phase", Phase.Value(said.upper())) if said else usual_phase(param, level, stages)
+    return with_state(param, phase, level, stages), source

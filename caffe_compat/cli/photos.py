@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffe_compat.errors import DataError
+from caffe_compat.errors import CaffeCompatError, DataError
 
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.single_shot import Preprocessing, SingleShotDetector
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 OPTIONS = ("mean", "scale", "swap")  # of options.add_preprocessing
 BLUE_FIRST = (2, 1, 0)
 WHITE = 255.0  # what a pixel of 1 is to the net, before --mean and --scale
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise CaffeCompatError for --mean, --scale or --swap without --photo."""
+    for name in OPTIONS:
+        if getattr(args, name) is not None and not args.photo:
+            raise CaffeCompatError(f"--{name} goes with --photo")
 
 
 class PhotoInput:

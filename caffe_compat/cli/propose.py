@@ -54,17 +54,14 @@ def _propose(args: argparse.Namespace) -> None:
         print(f"caffe-compat propose: {args.net}", flush=True)
     import caffe_compat as caffe
     from caffe_compat.cli import show
-    from caffe_compat.cli.dataset import open_dataset, trained_classes
-    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.cli.dataset import needed_dataset, trained_classes
     from caffe_compat.fast_rcnn.rpn_proposals import Proposer, propose_all, write_proposals
     from caffe_compat.files import check_writable
 
     check_writable(args.output)
     console.set_computing(args)
     console.import_from_here()
-    dataset = open_dataset(args, trained_classes(args.weights))
-    if dataset is None:
-        raise CaffeCompatError("there are no photos; give --devkit or --data")
+    dataset = needed_dataset(args, trained_classes(args.weights))
     cfg = configuration.read(args)
     net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
     show.weights(net.copy_from(args.weights), quiet)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import check_finite, configuration, console, html, options, photos
 from caffe_compat.cli.parser import Parser, positive
-from caffe_compat.cli.phases import phase
+from caffe_compat.cli.phases import read_in_phase
 from caffe_compat.version import __version__
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
         if getattr(args, name):
             option, kind = name.replace("_", "-"), ("net", "solver") if is_solver else ("solver", "net")
             raise CaffeCompatError(f"--{option} is for a {kind[0]}, and this is a {kind[1]}", file=args.net)
-    for name in photos.OPTIONS:
-        if getattr(args, name) is not None and not args.photo:
-            raise CaffeCompatError(f"--{name} goes with --photo")
+    photos.check_options(args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,7 +126,6 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
     import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.cli.dataset import open_dataset, trained_classes
-    from caffe_compat.fast_rcnn.feed import configure, default_configuration
     from caffe_compat.files import check_writable
     from caffe_compat.tools.run import dump, run_net, steps
     from caffe_compat.weights import copy_trained
@@ -140,18 +137,13 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
         caffe.set_random_seed(args.seed)
         np.random.seed(args.seed)  # of the sampling of RoIs
     cfg = configuration.read(args) if args.cfg or args.set else None
-    net = caffe.Net(
-        args.net,
-        phase(args.net, args.phase, args.level, args.stage),
-        args.level,
-        args.stage,
+    net = caffe.Net.from_param(
+        *read_in_phase(args.net, args.phase, args.level, args.stage),
         propagate_down=args.propagate_down,
         layer_settings=cfg.layer_settings() if cfg else None,
         dialect=args.dialect,
     )
-    if cfg is not None and not args.cfg:  # --set changes keys of what the net would run by without it
-        cfg = configuration.read(args, default_configuration(net))
-        configure(net, cfg)
+    cfg = cfg and configuration.for_nets(args, cfg, [net])
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")
     show.weights(params, not verbose)
     dataset = open_dataset(args, trained_classes(args.weights))

@@ -41,7 +41,6 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     import caffe_compat as caffe
     from caffe_compat.cli.dataset import given_classes, open_dataset, trained_classes
     from caffe_compat.fast_rcnn.config import Config
-    from caffe_compat.fast_rcnn.feed import configure, default_configuration
     from caffe_compat.prototxt.reader import read_solver
     from caffe_compat.solvers import create_solver
 
@@ -71,10 +70,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             cfg.layer_settings() if cfg else None,
             dialect=args.dialect,
         )
-        if cfg is not None and not args.cfg:  # --set changes keys of what the net would train by without it
-            cfg = configuration.read(args, default_configuration(solver.net))
-            for net in (solver.net, *solver.test_nets):
-                configure(net, cfg)
+        cfg = cfg and configuration.for_nets(args, cfg, [solver.net, *solver.test_nets])
         loaded: list[Report] = []
         for path in args.weights.split(",") if args.weights else ():
             loaded.append(solver.net.copy_from(path).after(loaded))

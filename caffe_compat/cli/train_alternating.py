@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import check_finite, configuration, console, options
+from caffe_compat.cli.parser import positive
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
@@ -68,10 +69,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    values = tuple(int(part) for part in text.split(","))
-    if min(values) < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return values
+    return tuple(positive(part) for part in text.split(","))
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +16,10 @@ from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.faults import Fault, Inspected, inspect
 from caffe_compat.fast_rcnn.images import read_photo, scale_of
+from caffe_compat.fast_rcnn.proposals import Proposals
 from caffe_compat.fast_rcnn.voc import Devkit
 
 OVERLAP = 0.5  # of a proposal that covers an object, as detections are judged
-Find = Callable[[str, np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -83,7 +83,7 @@ def check(
     dataset: Dataset,
     stride: int = 16,
     sizes: Sequence[int] = (600, 1000),
-    find: Find | None = None,
+    find: Proposals | None = None,
     on_photo: OnPhoto = silent,
 ) -> Checked:
     """Look for all faults of a data set; none ends the search.

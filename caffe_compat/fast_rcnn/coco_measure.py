@@ -33,9 +33,9 @@ def is_there() -> bool:
 def coco_measure(found: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str, float]:
     """COCO's twelve numbers, by NAMES; NaN where there is no object to find.
 
-    found: image id -> M x 6. For a CocoFile the objects are those of the file as they are, for another data set its
-    boxes, with what is `ignored` there for crowds. Raises DataError where pycocotools is missing, and where the data
-    set does.
+    found: image id -> M x 6. For a CocoFile the objects are those of the file as they are; for another data set, and in
+    photos that EXIF turns, they are its boxes, with what is `ignored` there for crowds. Raises DataError where
+    pycocotools is missing, and where the data set does.
     """
     if not is_there():
         raise DataError(MISSING)
@@ -71,7 +71,8 @@ def _truth(dataset: Dataset, numbers: CocoNumbers) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for image_id in dataset.image_ids:
         number = numbers.image(image_id)
-        if isinstance(dataset, CocoFile):
+        objects = objects_of(dataset, image_id)
+        if isinstance(dataset, CocoFile) and not objects.turned:
             labelled = [(dataset.label(one), one) for one in dataset.annotations[image_id]]
             result += [
                 {"iscrowd": 0, **one, "image_id": number, "category_id": label}
@@ -79,7 +80,6 @@ def _truth(dataset: Dataset, numbers: CocoNumbers) -> list[dict[str, Any]]:
                 if label is not None
             ]
             continue
-        objects = objects_of(dataset, image_id)
         corners = objects.boxes.tolist()
         for (x1, y1, x2, y2), label, ignored in zip(corners, objects.classes, objects.ignored, strict=True):
             result.append(

@@ -59,9 +59,8 @@ class TrainConfig:
     BBOX_NORMALIZE_MEANS: Four = (0.0, 0.0, 0.0, 0.0)
     BBOX_NORMALIZE_STDS: Four = (0.1, 0.1, 0.2, 0.2)
     AGNOSTIC: bool = False  # box targets for foreground as such, not for each class (R-FCN)
-    PROPOSAL_METHOD: str = (
-        "selective_search"  # or rpn: from a file; or gt: the annotated boxes are the only RoIs
-    )
+    # or rpn: from a file; or gt: the annotated boxes are the only RoIs
+    PROPOSAL_METHOD: str = "selective_search"
     ASPECT_GROUPING: bool = True  # landscape images with landscape ones, upright with upright
     HAS_RPN: bool = False  # minibatches have annotated boxes, and the net proposes RoIs
     RPN_POSITIVE_OVERLAP: float = 0.7
@@ -95,9 +94,8 @@ class TestConfig:
     SVM: bool = False
     BBOX_REG: bool = True
     HAS_RPN: bool = False  # true fits only a net that proposes RoIs; whether one does, its inputs tell
-    AGNOSTIC: bool = (
-        False  # true fits only a net with one box for all classes; whether it is one, its columns tell
-    )
+    # true fits only a net with one box for all classes; whether it is one, its columns tell
+    AGNOSTIC: bool = False
     PROPOSAL_METHOD: str = "selective_search"  # or rpn: from a file
     RPN_NMS_THRESH: float = 0.7
     RPN_PRE_NMS_TOP_N: int = 6000

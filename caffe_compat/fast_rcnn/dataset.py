@@ -6,7 +6,7 @@ docs/your_own_data.md has a reader of one's own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -124,13 +124,12 @@ def _turned(objects: Objects, photo: Path) -> Objects:
     return replace(objects, boxes=header.turn(objects.boxes), size=header.upright, turned=True)
 
 
-def class_counts(dataset: Dataset, on_image: Callable[[str], None] = lambda name: None) -> dict[str, int]:
+def class_counts(dataset: Dataset) -> dict[str, int]:
     """How many objects there are of each class, by its name, 0 too, in the order of the classes; reads all annotations.
 
-    `on_image` is told the id of each image. Raises DataError where `objects_of` does.
+    Raises DataError where `objects_of` does.
     """
     counts: Counter[int] = Counter()
     for image_id in dataset.image_ids:
         counts.update(objects_of(dataset, image_id).classes.tolist())
-        on_image(image_id)
     return {name: counts[label] for label, name in enumerate(dataset.classes) if label}

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from caffe_compat.errors import DataError
+from caffe_compat.fast_rcnn.boxes import inside_photo
 from caffe_compat.files import read_npz
 from caffe_compat.text import some
 
@@ -178,9 +179,10 @@ def _names(images: np.ndarray) -> list[str]:
 
 def _inside(boxes: np.ndarray, height: int, width: int, may_stick_out: bool = False) -> np.ndarray:
     """Which of P x 4 boxes lie in an image; may_stick_out: which touch it."""
-    x1, y1, x2, y2 = boxes.T
-    low, high = (boxes[:, 2:], boxes[:, :2]) if may_stick_out else (boxes[:, :2], boxes[:, 2:])
-    return (x1 <= x2) & (y1 <= y2) & (low >= 0).all(axis=1) & (high < (width, height)).all(axis=1)
+    if not may_stick_out:
+        return inside_photo(boxes, width, height)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    return np.all((low <= high) & (high >= 0) & (low < (width, height)), axis=1)
 
 
 def _advice(found: np.ndarray, form: Form, height: int, width: int) -> str:

@@ -19,7 +19,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.dataset import Dataset
-from caffe_compat.fast_rcnn.feed import RPN_INPUTS, configure
+from caffe_compat.fast_rcnn.feed import RPN_INPUTS, configure, set_inputs
 from caffe_compat.fast_rcnn.minibatch import im_info
 from caffe_compat.fast_rcnn.pyramid import Pyramid
 from caffe_compat.fast_rcnn.read_ahead import read_ahead
@@ -52,10 +52,7 @@ class Proposer:
         """The boxes in a photo (height x width x 3 uint8, BGR): P x 4 float32, x1 y1 x2 y2 there, best first."""
         pyramid = Pyramid(image, self.cfg)
         scale = pyramid.scales[0]
-        inputs = {"data": pyramid.blob, "im_info": im_info(pyramid.blob, scale)}
-        for name, array in inputs.items():
-            self.net.blobs[name].reshape(*array.shape)
-            self.net.blobs[name].data[...] = array
+        set_inputs(self.net, {"data": pyramid.blob, "im_info": im_info(pyramid.blob, scale)})
         self.net.forward()
         return self.net.blobs["rois"].data[:, 1:] / np.float32(scale)
 

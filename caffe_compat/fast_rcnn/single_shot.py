@@ -19,6 +19,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.detect import limit
+from caffe_compat.fast_rcnn.feed import set_inputs
 from caffe_compat.fast_rcnn.nms import CLASS
 from caffe_compat.fast_rcnn.nms import SCORE as FOUND_SCORE
 from caffe_compat.layers.base import Layer
@@ -142,9 +143,7 @@ class SingleShotDetector:
         start = time.perf_counter()
         data = self.input(image)
         resized = time.perf_counter()
-        blob = self.net.blobs[self.net.inputs[0]]
-        blob.reshape(*data.shape)
-        blob.data[...] = data
+        set_inputs(self.net, {self.net.inputs[0]: data})
         self.net.forward()
         rows = self._rows()
         height, width = image.shape[:2]

@@ -19,9 +19,8 @@ from caffe_compat.onnx_export.shapes import Dims, symbolic_shapes
 from caffe_compat.version import __version__
 
 IR_VERSION = 8  # the one that came with the opset
-LARGEST = (
-    2**31 - 2**20
-)  # bytes of constants: a protobuf message has 2 GB at most, and the operators are in it
+# bytes of constants: a protobuf message has 2 GB at most, and the operators are in it
+LARGEST = 2**31 - 2**20
 
 
 def to_onnx(net: Net) -> onnx.ModelProto:

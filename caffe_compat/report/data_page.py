@@ -14,7 +14,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.check import Checked, ClassOfObjects
 from caffe_compat.fast_rcnn.faults import KINDS, Fault
 from caffe_compat.fast_rcnn.images import read_photo
-from caffe_compat.files import replacing
+from caffe_compat.files import write_text
 from caffe_compat.report.html import document, table
 
 PICTURES, LONGER_SIDE, QUALITY = 24, 480, 80  # at most so many; of them, in pixels; of the JPEGs
@@ -23,8 +23,7 @@ LISTED = 500  # faults, at most
 
 def write(checked: Checked, path: str | os.PathLike[str]) -> None:
     """Write a page. Raises CaffeCompatError where the file cannot be written."""
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(page(checked))
+    write_text(path, page(checked))
 
 
 def page(checked: Checked) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from html import escape
 
-from caffe_compat.files import replacing
+from caffe_compat.files import write_text
 from caffe_compat.report import curve, differences, rois
 from caffe_compat.report.html import document, table
 from caffe_compat.report.numbers import LayerNumbers, Report
@@ -18,8 +18,7 @@ KINDS = {"net": "The net", "run": "A run of", "training": "A training with", "di
 
 def write(report: Report, path: str | os.PathLike[str]) -> None:
     """Write a page. Raises CaffeCompatError where the file cannot be written."""
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(page(report))
+    write_text(path, page(report))
 
 
 def page(report: Report) -> str:

@@ -6,7 +6,8 @@ import os
 import re
 from dataclasses import dataclass
 
-from caffe_compat.tools.file_errors import FileErrors
+from caffe_compat.errors import DataError
+from caffe_compat.files import read_text
 
 _SYNSET = re.compile(r"(n\d{8})\s+(\S.*)")
 
@@ -31,16 +32,10 @@ def read_labels(path: str) -> list[Label]:
     """
     if "," in path and not os.path.exists(path):
         return [Label(name.strip()) for name in path.split(",")]
-    owner = FileErrors(path)
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file.read().rstrip().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise owner.error(f"cannot read the names of the classes: {reason}") from error
+    lines = [line.strip() for line in read_text(path, "the names of the classes").rstrip().splitlines()]
     if not lines or not all(lines):
         where = f"line {lines.index('') + 1} is empty" if lines else "the file is empty"
-        raise owner.error(f"{where}; a class has its name in each line")
+        raise DataError(f"{where}; a class has its name in each line", file=path)
     matches = [_SYNSET.fullmatch(line) for line in lines]
     if all(matches):
         return [Label(match[2], match[1]) for match in matches if match]

@@ -39,7 +39,10 @@ class Im2colConvolution:
                 if bias is not None:
                     fill_rows(bias, block.start, block.stop, matrix)
                 columns = self._columns(image, out, row, block)
-                self._multiply(_matrix(filters), columns, matrix[:, block], beta=0 if bias is None else 1)
+                gemm_groups(
+                    *self._by_group(_matrix(filters), columns, matrix[:, block]),
+                    beta=0 if bias is None else 1,
+                )
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
@@ -49,7 +52,7 @@ class Im2colConvolution:
             for row, block in self._blocks(image, out_diff):
                 columns = self._columns(image, out_diff, row, block)
                 d = _matrix(out_diff)[:, block]
-                self._multiply(d, columns, _matrix(filters_diff), trans_b=True, beta=1)
+                gemm_groups(*self._by_group(d, columns, _matrix(filters_diff)), trans_b=True, beta=1)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
         """image_diffs = the gradient."""
@@ -57,7 +60,9 @@ class Im2colConvolution:
         for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
             for row, block in self._blocks(image_diff, out_diff):
                 columns = self._column_buffer(image_diff, block)
-                self._multiply(_matrix(filters), _matrix(out_diff)[:, block], columns, trans_a=True)
+                gemm_groups(
+                    *self._by_group(_matrix(filters), _matrix(out_diff)[:, block], columns), trans_a=True
+                )
                 if not self._geometry.are_pixels:
                     self._geometry.add_columns(columns, row, out_diff.shape[1:], image_diff)
 
@@ -85,18 +90,12 @@ class Im2colConvolution:
             self._geometry.to_columns(image, row, out.shape[1:], columns)
         return columns
 
-    def _multiply(
-        self,
-        a: np.ndarray,
-        b: np.ndarray,
-        out: np.ndarray,
-        trans_a: bool = False,
-        trans_b: bool = False,
-        beta: float = 0.0,
-    ) -> None:
-        """`gemm` of the three matrices, whose rows belong to the groups one after the other."""
+    def _by_group(
+        self, a: np.ndarray, b: np.ndarray, out: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Three matrices for `gemm_groups`: their rows belong to the groups one after the other."""
         a, b, out = (x.reshape(self._group, len(x) // self._group, x.shape[1]) for x in (a, b, out))
-        gemm_groups(a, b, out, trans_a, trans_b, beta)
+        return a, b, out
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:

@@ -44,9 +44,8 @@ class AnchorTargetLayer(Layer):
     batch_size = 256
     inside_weights = (1.0, 1.0, 1.0, 1.0)
     positive_weight = -1.0  # of all outside weights; below 0: every anchor that counts weighs the same
-    normalize_targets = (
-        False  # subtract the means and divide by the stds; py-R-FCN's TRAIN.RPN_NORMALIZE_TARGETS
-    )
+    # subtract the means and divide by the stds; py-R-FCN's TRAIN.RPN_NORMALIZE_TARGETS
+    normalize_targets = False
     normalize_means = (0.0, 0.0, 0.0, 0.0)
     normalize_stds = (0.1, 0.1, 0.2, 0.2)
 

@@ -87,8 +87,7 @@ class ProposalLayer(Layer):
         if not self.normalized_deltas[self.phase]:
             return deltas
         by_anchor = deltas.reshape(len(self.anchors), 4, *deltas.shape[1:]).copy()
-        by_anchor *= np.reshape(
-            self.normalize_stds, (4, 1, 1)
-        )  # rounded after each step, as in the reference
+        # rounded after each step, as in the reference
+        by_anchor *= np.reshape(self.normalize_stds, (4, 1, 1))
         by_anchor += np.reshape(self.normalize_means, (4, 1, 1))
         return by_anchor.reshape(deltas.shape)

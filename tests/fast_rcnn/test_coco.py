@@ -16,6 +16,7 @@ from caffe_compat.fast_rcnn.coco_measure import NAMES, coco_measure
 from caffe_compat.fast_rcnn.dataset import Objects, class_counts
 from caffe_compat.fast_rcnn.detections import coco_numbers, read_detections, write_coco
 from caffe_compat.fast_rcnn.evaluate import evaluate
+from fast_rcnn.faulty import jpeg, with_orientation
 
 CLASSES = ("__background__", "person", "traffic light", "dog")
 
@@ -250,3 +251,20 @@ def test_without_pycocotools_one_line_says_so(write, monkeypatch):
         DataError, match=r"COCO's own measure needs pycocotools: pip install 'caffe-compat\[coco\]'"
     ):
         coco_measure(FOUND, CocoFile(write(content())))
+
+
+def test_cocos_measure_of_a_photo_that_exif_turns(write, tmp_path):
+    """Its box is annotated in the stored photo, and found in the upright one."""
+    pytest.importorskip("pycocotools")
+    (tmp_path / "side.jpg").write_bytes(with_orientation(jpeg(3, 40, 64), 6))
+    data = CocoFile(
+        write(
+            {
+                "images": [{"id": 9, "file_name": "side.jpg", "width": 64, "height": 40}],
+                "categories": [{"id": 18, "name": "dog"}],
+                "annotations": [{"id": 1, **box(9, 18, 5, 6, 20, 11)}],
+            }
+        )
+    )
+    found = {"9": np.array([[1, 39 - 16, 5, 39 - 6, 24, 0.9]], np.float32)}
+    assert coco_measure(found, data)["AP"] == pytest.approx(1)

@@ -87,9 +87,7 @@ def _form(args: argparse.Namespace) -> str:
 
     if bool(args.batches) == bool(args.photo):
         raise CaffeCompatError("give N, the number of batches of the data layer, or photos with --photo")
-    for name in photos.OPTIONS:
-        if getattr(args, name) is not None and not args.photo:
-            raise CaffeCompatError(f"--{name} goes with --photo")
+    photos.check_options(args)
     if args.form is None:
         endings = {OF_ENDING.get(os.path.splitext(path)[1].lower(), "lmdb") for path in args.outputs}
         if len(endings) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from caffe_compat.cli import check_finite, console, options
 from caffe_compat.cli.caffe.flags import add_flag, add_model_flags, comma_list, help_of, say_no_gpu
-from caffe_compat.cli.phases import phase
+from caffe_compat.cli.phases import read_in_phase
 
 if TYPE_CHECKING:
     from caffe_compat.tools.timing import Timing
@@ -54,12 +54,8 @@ def _time(args: argparse.Namespace) -> None:
     console.set_computing(args)
     console.import_from_here()
     with log(args.quiet or args.json or args.table):
-        net = caffe.Net(
-            args.model,
-            phase(args.model, args.phase, args.level, args.stage),
-            args.level,
-            args.stage,
-            dialect=args.dialect,
+        net = caffe.Net.from_param(
+            *read_in_phase(args.model, args.phase, args.level, args.stage), dialect=args.dialect
         )
         for path in args.weights or []:
             show.weights(net.copy_from(path), args.quiet or args.json)

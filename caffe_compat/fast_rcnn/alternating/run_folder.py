@@ -11,7 +11,7 @@ from typing import Any
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.alternating.recipe import Stage
-from caffe_compat.files import replacing
+from caffe_compat.files import write_text
 
 _RUN = "run.json"
 _HALF_WRITTEN = re.compile(r"\.(run|anchor_statistics|final|stage\d+_\w+)\..+\.\w{8}")  # see files.replacing
@@ -42,8 +42,7 @@ class RunFolder:
         return self.path / name
 
     def write_json(self, name: str, value: Any) -> None:
-        with replacing(self / name) as temporary, open(temporary, "w") as file:
-            json.dump(value, file, indent=2)
+        write_text(self / name, json.dumps(value, indent=2))
 
     def read_json(self, name: str) -> Any:
         """What `write_json` has written. Raises DataError where it is something else."""

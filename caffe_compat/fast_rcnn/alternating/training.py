@@ -48,9 +48,8 @@ FINAL = "final"
 _STATISTICS = "anchor_statistics.json"
 
 OnWeights = Callable[[Report], None]  # is told what became of a file of weights
-Solve = Callable[
-    [Solver, str | None], None
-]  # lets a solver solve, from a state if any; it may stop it before
+# lets a solver solve, from a state if any; it may stop it before
+Solve = Callable[[Solver, str | None], None]
 
 
 @dataclass(frozen=True)
