@@ -28,7 +28,7 @@ class _Memory:
     of which only a weak reference is kept here: it lives exactly as long as one of its views does.
     """
 
-    __slots__ = ("_given", "array", "dtype", "pending", "serial", "tracked", "views")
+    __slots__ = ("_given", "array", "dtype", "pending", "serial", "stamp", "tracked")
 
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
@@ -36,7 +36,7 @@ class _Memory:
         self.pending: Fill | None = None
         self.tracked = False
         self.serial = 0  # of the array, of all that were ever made
-        self.views = 0  # how many were given out while tracked
+        self.stamp = 0  # another one for each view that is given out while tracked
         self._given: weakref.ref[np.ndarray] | None = None
 
     @property
@@ -56,7 +56,7 @@ class _Memory:
         return array
 
     def _tracked_array(self, array: np.ndarray) -> np.ndarray:
-        self.views += 1
+        self.stamp = next(_serials)
         given = self._given() if self._given is not None else None
         if given is None:
             # from a buffer: numpy names this array, and not `array`, as the base of its views
@@ -168,16 +168,6 @@ class Blob:
         return self._data.is_held
 
     @property
-    def data_stamp(self) -> tuple[int, int] | None:
-        """Another one whenever somebody may have written the data since it was tracked; None while somebody may."""
-        return None if self._data.is_held else (id(self._data), self._data.views)
-
-    @property
-    def data_place(self) -> tuple[int, tuple[int, ...], bool]:
-        """Equal as long as the data has the same memory and shape, and either is pending or is not."""
-        return self._data.serial, self._shape, self._data.pending is not None
-
-    @property
     def shared_data(self) -> object:
         """Equal for blobs that share their data, and for no others."""
         return self._data
@@ -274,3 +264,16 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"Blob{self._shape}"
+
+
+def data_stamps(blobs: Iterable[Blob]) -> list[int]:
+    """Other numbers whenever somebody may have written the data of the blobs, which are tracked (see Blob.track).
+
+    Somebody who holds an array (`Blob.data_is_held`) may write at any time.
+    """
+    return [blob._data.stamp for blob in blobs]
+
+
+def data_places(blobs: Iterable[Blob]) -> list[tuple[int, tuple[int, ...], bool]]:
+    """Equal as long as the data of each has the same memory and shape, and either is pending or is not."""
+    return [(blob._data.serial, blob._shape, blob._data.pending is None) for blob in blobs]

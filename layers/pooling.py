@@ -154,13 +154,9 @@ class Pooling(Layer):
 
     def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What max_forward works in."""
-        size = apart(self.work_size(x.shape, y.shape), x.dtype)
-        return scratch((numba.get_num_threads(), 2, size), x.dtype)
-
-    def work_size(self, bottom: Sequence[int], top: Sequence[int]) -> int:
-        """How many numbers `max_forward` works in, each thread twice, for blobs of these shapes."""
-        height, width = (size + kernel - 1 for size, kernel in zip(top[-2:], self._kernel, strict=True))
-        return height * width if self._stride == (1, 1) else bottom[-1]
+        height, width = (size + kernel - 1 for size, kernel in zip(y.shape[1:], self._kernel, strict=True))
+        elements = height * width if self._stride == (1, 1) else x.shape[2]
+        return scratch((numba.get_num_threads(), 2, apart(elements, x.dtype)), x.dtype)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:

@@ -7,7 +7,7 @@ from typing import Any
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
-FLOAT = 4  # bytes
+FLOAT, INTEGER = 4, 8  # bytes
 
 
 def pointer_to(number: types.Type) -> Any:

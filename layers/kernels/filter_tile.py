@@ -23,8 +23,8 @@ from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, Vectors
 
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for
-_ROWS = tuple(rows for rows in (1, 2, 3, 4, 6, 8, 10, 12, 14) if rows <= ROWS)
 VECTORS = COLUMNS // LANES  # in a row of the others
+STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
 
 
 class _Tile:
@@ -33,9 +33,10 @@ class _Tile:
     def __init__(self, builder: ir.IRBuilder, rows: int, vectors: int):
         self._builder, self._v, self._rows, self._vectors = builder, Vectors(builder), rows, vectors
 
-    def sums(self, depth, offsets, a, b) -> list[list[ir.Value]]:
+    def sums(self, depth, offsets, a, b, starts) -> list[list[ir.Value]]:
         builder, v = self._builder, self._v
         i64 = ir.IntType(64)
+        pixels = [builder.gep(b, [builder.load(builder.gep(starts, [i64(j)]))]) for j in range(self._vectors)]
         sums = [
             [cgutils.alloca_once(builder, v.kind) for _ in range(self._vectors)] for _ in range(self._rows)
         ]
@@ -44,7 +45,7 @@ class _Tile:
         with cgutils.for_range(builder, depth) as loop:
             left = builder.gep(a, [builder.mul(loop.index, i64(self._rows))])
             right = builder.load(builder.gep(offsets, [loop.index]))
-            factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in range(self._vectors)]
+            factors = [v.read(place, right) for place in pixels]
             for r, row in enumerate(sums):
                 value = v.spread(builder.load(builder.gep(left, [i64(r)])))
                 for total, factor in zip(row, factors, strict=True):
@@ -68,7 +69,7 @@ class _Tile:
                     starts, lanes = [i64(LANES * j) for j in range(self._vectors)], []
                     if not is_whole:
                         counts = [builder.ctpop(one) for one in bits]
-                        lanes = [v.first(count) for count in counts]
+                        lanes = [v.inside(i64(0), count) for count in counts]
                         starts = [i64(0)]
                         for count in counts[:-1]:
                             starts.append(builder.add(starts[-1], count))
@@ -96,7 +97,7 @@ class _Tile:
         builder, v = self._builder, self._v
         before = builder.block
         with builder.if_then(builder.not_(no_address)):
-            other = v.read(added, place) if mask is None else v.read_some(added, place, mask)
+            other = v.read(added, place) if mask is None else v.read_some(added, place, mask, v.zero)
             total = builder.fadd(value, other)
             inside = builder.block
         result = builder.phi(v.kind)
@@ -106,17 +107,32 @@ class _Tile:
 
 
 def _emit(
-    typingctx, rows, vectors, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks
+    typingctx,
+    rows,
+    vectors,
+    count,
+    depth,
+    offsets,
+    a,
+    b,
+    starts,
+    bias,
+    slope,
+    limit,
+    added,
+    out,
+    pitch,
+    masks,
 ):
     """Emit a tile of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        _, _, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks = args
+        _, _, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks = args
         word, real = ir.IntType(64).as_pointer(), ir.FloatType().as_pointer()
-        offsets, masks = (builder.inttoptr(x, word) for x in (offsets, masks))
+        offsets, starts, masks = (builder.inttoptr(x, word) for x in (offsets, starts, masks))
         a, b, bias, slope, added, out = (builder.inttoptr(x, real) for x in (a, b, bias, slope, added, out))
         tile = _Tile(builder, rows.literal_value, vectors.literal_value)
-        sums = tile.sums(depth, offsets, a, b)
+        sums = tile.sums(depth, offsets, a, b, starts)
         tile.finish(sums, count, bias, slope, limit, added, out, pitch, masks)
         return context.get_dummy_value()
 
@@ -124,8 +140,8 @@ def _emit(
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
-# count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks
-TILE = types.void(*[types.int64] * 7, types.float32, *[types.int64] * 4)
+# count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
+TILE = types.void(*[types.int64] * 8, types.float32, *[types.int64] * 4)
 
 
 @cache
@@ -134,17 +150,20 @@ def filter_tile(rows: int, vectors: int) -> Callee:
 
     f(x) = max(x, 0) + slope min(x, 0), but limit at most. Its arguments (TILE) are addresses of arrays that the caller
     holds, but for sizes (int64) and limit (float32): count, of the rows that are written; depth, of each sum; offsets,
-    int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out image at the
-    tile's first output; bias and slope, one a row; added, like out, or 0; out, whose rows are pitch apart; masks,
-    int64, one a vector: a bit for each column that counts. Those of a row are written one behind the other.
+    int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out band;
+    starts, int64, where in the band each vector of outputs begins; bias and slope, one a row; added, like out, or 0;
+    out, whose rows are pitch apart; masks, int64, one a vector: a bit for each column that counts. Those of a row are
+    written one behind the other.
     """
 
-    def function(count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks):
-        _tile(rows, vectors, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks)
+    def function(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
+        _tile(
+            rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
+        )
 
     return Callee(TILE, function)
 
 
 def tile_height(outputs: int) -> int:
     """The rows of the tiles that so many filters are cut into: those that take the fewest steps."""
-    return min(_ROWS, key=lambda rows: (-(-outputs // rows) * (rows + 2), -rows))
+    return min(range(1, ROWS + 1), key=lambda rows: (-(-outputs // rows) * (rows + STEP_COST), -rows))

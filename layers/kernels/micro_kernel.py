@@ -51,61 +51,71 @@ class Vectors:
     zero, undefined = ir.Constant(kind, [0.0] * LANES), ir.Constant(kind, ir.Undefined)
 
     def __init__(self, builder: ir.IRBuilder):
-        self._builder = builder
+        self.builder = builder
 
     def pointer(self, address: ir.Value) -> ir.Value:
-        return self._builder.inttoptr(address, ir.FloatType().as_pointer())
+        return self.builder.inttoptr(address, ir.FloatType().as_pointer())
 
     def _place(self, base: ir.Value, offset: ir.Value) -> ir.Value:
-        return self._builder.bitcast(self._builder.gep(base, [offset]), self.kind.as_pointer())
+        return self.builder.bitcast(self.builder.gep(base, [offset]), self.kind.as_pointer())
 
     def read(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """The numbers from base + offset on."""
-        value = self._builder.load(self._place(base, offset))
+        value = self.builder.load(self._place(base, offset))
         value.align = 4
         return value
 
     def write(self, value: ir.Value, base: ir.Value, offset: ir.Value) -> None:
-        self._builder.store(value, self._place(base, offset)).align = 4
+        self.builder.store(value, self._place(base, offset)).align = 4
 
     def spread(self, value: ir.Value) -> ir.Value:
         """A number as all numbers of a vector."""
         i32 = ir.IntType(32)
-        one = self._builder.insert_element(self.undefined, value, i32(0))
-        return self._builder.shuffle_vector(
+        one = self.builder.insert_element(self.undefined, value, i32(0))
+        return self.builder.shuffle_vector(
             one, self.undefined, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
         )
 
-    def first(self, count: ir.Value) -> ir.Value:
-        """The mask of so many lanes."""
-        numbers = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(LANES)))
-        most = self._builder.trunc(count, ir.IntType(32))
+    def _lanes(self, value: ir.Value) -> ir.Value:
+        """An integer (32 bits) as all lanes."""
         i32 = ir.IntType(32)
-        one = self._builder.insert_element(ir.Constant(numbers.type, ir.Undefined), most, i32(0))
-        every = self._builder.shuffle_vector(one, one, ir.Constant(numbers.type, [0] * LANES))
-        return self._builder.icmp_unsigned("<", numbers, every)
+        kind = ir.VectorType(i32, LANES)
+        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, i32(0))
+        return self.builder.shuffle_vector(one, one, ir.Constant(kind, [0] * LANES))
 
-    def read_some(self, base: ir.Value, offset: ir.Value, mask: ir.Value) -> ir.Value:
-        """The numbers of a mask's lanes, from base + offset on; 0 in the others, which are not read."""
+    def inside(self, begin: ir.Value, end: ir.Value) -> ir.Value:
+        """The mask of the lanes with 0 <= begin + lane < end (64 bits, of values that fit into 32)."""
+        i32 = ir.IntType(32)
+        numbers = ir.Constant(ir.VectorType(i32, LANES), list(range(LANES)))
+        low, high = (self._lanes(self.builder.trunc(value, i32)) for value in (begin, end))
+        return self.builder.icmp_unsigned("<", self.builder.add(low, numbers), high)
+
+    def every_second(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        """The numbers of x and y, one behind the other, in even places."""
+        places = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(0, 2 * LANES, 2)))
+        return self.builder.shuffle_vector(x, y, places)
+
+    def read_some(self, base: ir.Value, offset: ir.Value, mask: ir.Value, others: ir.Value) -> ir.Value:
+        """The numbers of a mask's lanes, from base + offset on; those of `others` in the others, which are not read."""
         place = self._place(base, offset)
         types = [place.type, ir.IntType(32), mask.type, self.kind]
         function = self._intrinsic("llvm.masked.load", self.kind, types)
-        return self._builder.call(function, [place, ir.IntType(32)(4), mask, self.zero])
+        return self.builder.call(function, [place, ir.IntType(32)(4), mask, others])
 
     def write_some(self, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value) -> None:
         """Write the numbers of a mask's lanes from base + offset on."""
         place = self._place(base, offset)
         types = [self.kind, place.type, ir.IntType(32), mask.type]
         function = self._intrinsic("llvm.masked.store", ir.VoidType(), types)
-        self._builder.call(function, [value, place, ir.IntType(32)(4), mask])
+        self.builder.call(function, [value, place, ir.IntType(32)(4), mask])
 
     def _intrinsic(self, name: str, result: ir.Type, types: list[ir.Type]) -> ir.Function:
         full = f"{name}.v{LANES}f32.p0"
-        return cgutils.get_or_insert_function(self._builder.module, ir.FunctionType(result, types), full)
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, types), full)
 
     def compress(self, value: ir.Value, bits: ir.Value) -> ir.Value:
         """The numbers whose bits are set, one behind the other; anything behind them."""
-        builder, kind = self._builder, ir.VectorType(ir.IntType(1), LANES)
+        builder, kind = self.builder, ir.VectorType(ir.IntType(1), LANES)
         mask = builder.bitcast(builder.trunc(bits, ir.IntType(LANES)), kind)
         if "avx512f" in _FEATURES:
             name = f"llvm.x86.avx512.mask.compress.v{LANES}f32"
@@ -124,7 +134,7 @@ class Vectors:
 
     def plus_product(self, total: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
         """total + x y."""
-        builder = self._builder
+        builder = self.builder
         if not _FUSED:
             return builder.fadd(builder.fmul(x, y), total)
         kind = ir.FunctionType(self.kind, [self.kind] * 3)
@@ -135,9 +145,9 @@ class Vectors:
         """total + factor x, or factor x where there is no total."""
         multiplier = ir.Constant(self.kind, [float(factor)] * LANES)
         if total is None:
-            return x if factor == 1 else self._builder.fmul(multiplier, x)
+            return x if factor == 1 else self.builder.fmul(multiplier, x)
         if abs(factor) == 1:
-            return (self._builder.fadd if factor == 1 else self._builder.fsub)(total, x)
+            return (self.builder.fadd if factor == 1 else self.builder.fsub)(total, x)
         return self.plus_product(total, multiplier, x)
 
 

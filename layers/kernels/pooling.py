@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 # Caffe starts its maxima here, in double precision too: what is not greater (NaN, -inf) is never a maximum
-_LOWEST = -np.finfo(np.float32).max
+LOWEST = -np.finfo(np.float32).max
 
 
 @njit(cache=True, error_model="numpy")
@@ -41,12 +41,12 @@ def _max_of_rows(plane, window, line, top):
     height, width = plane.shape
     kernel, stride, pad = window[1]
     for y in range(top.shape[0]):
-        line[:] = _LOWEST
+        line[:] = LOWEST
         low, high = _range(window, 0, y, height)
         for h in range(low, high):
             _raise_to(plane[h], line)
         row = top[y]
-        row[:] = _LOWEST
+        row[:] = LOWEST
         for w in range(kernel):
             low = min((max(pad - w, 0) + stride - 1) // stride, len(row))  # the first window with pixel w
             high = max(min((width - 1 + pad - w) // stride + 1, len(row)), low)
@@ -64,17 +64,17 @@ def _max_at_once(plane, window, padded, across, top):
     wide = top.shape[1] + kernel_w - 1
     size = (top.shape[0] + kernel_h - 1) * wide
     padded, across = padded[:size], across[:size]
-    padded[:] = _LOWEST
+    padded[:] = LOWEST
     rows = padded.reshape(-1, wide)
     for y in range(min(height, len(rows) - pad_h)):
         line = rows[y + pad_h]
         for x in range(min(width, wide - pad_w)):
             line[x + pad_w] = plane[y, x]
-    across[:] = _LOWEST
+    across[:] = LOWEST
     for w in range(kernel_w):
         _raise_to(padded[w:], across[: len(padded) - w])
     down = padded[: top.shape[0] * wide]
-    down[:] = _LOWEST
+    down[:] = LOWEST
     for h in range(kernel_h):
         _raise_to(across[h * wide :], down)
     for y in range(top.shape[0]):
@@ -83,13 +83,18 @@ def _max_at_once(plane, window, padded, across, top):
 
 
 @njit(cache=True, error_model="numpy")
-def max_of_planes(bottom, window, work, top):
-    """What `max_forward` does, on one thread."""
-    for p in range(len(bottom)):
-        if window[0, 1] == 1 and window[1, 1] == 1:
-            _max_at_once(bottom[p], window, work[0], work[1], top[p])
-        else:
-            _max_of_rows(bottom[p], window, work[0, : bottom.shape[2]], top[p])
+def max_of_plane(plane, window, top):
+    """The maxima of few large windows: each window by itself."""
+    height, width = plane.shape
+    for y in range(top.shape[0]):
+        for x in range(top.shape[1]):
+            above, below = _range(window, 0, y, height)
+            left, right = _range(window, 1, x, width)
+            best = plane.dtype.type(LOWEST)
+            for h in range(above, below):
+                for w in range(left, right):
+                    best = plane[h, w] if plane[h, w] > best else best
+            top[y, x] = best
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -101,8 +106,11 @@ def max_forward(bottom, window, work, top):
     """
     threads, planes = len(work), len(bottom)
     for thread in prange(threads):
-        low, high = planes * thread // threads, planes * (thread + 1) // threads
-        max_of_planes(bottom[low:high], window, work[thread], top[low:high])
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            if window[0, 1] == 1 and window[1, 1] == 1:
+                _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
+            else:
+                _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
 
 
 @njit(cache=True, error_model="numpy")
@@ -111,7 +119,7 @@ def _first_maximum(plane, window, y, x):
     height, width = plane.shape
     top, bottom = _range(window, 0, y, height)
     left, right = _range(window, 1, x, width)
-    best, index = _LOWEST, -1
+    best, index = LOWEST, -1
     for h in range(top, bottom):
         for w in range(left, right):
             if plane[h, w] > best:
@@ -149,6 +157,14 @@ def _elements(window, y, x, height, width):
         start = index * window[axis, 1] - window[axis, 2]
         count *= min(start + window[axis, 0], size + window[axis, 2]) - start
     return count
+
+
+@njit(cache=True, error_model="numpy")
+def count_elements(window, height, width, counts):
+    """counts (H' x W') = what the average of each window divides by."""
+    for y in range(counts.shape[0]):
+        for x in range(counts.shape[1]):
+            counts[y, x] = _elements(window, y, x, height, width)
 
 
 @njit(cache=True, error_model="numpy")

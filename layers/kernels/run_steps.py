@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit, prange
 
 from caffe_compat.layers.kernels.calls import caller
-from caffe_compat.layers.kernels.step import SIGNATURE
+from caffe_compat.layers.kernels.step import SIGNATURE, to_step
 
 _call = caller(SIGNATURE)
 
@@ -17,7 +17,7 @@ _call = caller(SIGNATURE)
 @njit(cache=True, error_model="numpy", parallel=True)
 def _share(function, address, parts):
     for part in prange(parts):
-        _call(function, (address, part, parts))
+        _call(function, (to_step(address), part, parts))
 
 
 @njit(cache=True, error_model="numpy")
@@ -26,6 +26,6 @@ def run_steps(steps, first, last):
     for i in range(first, last):
         address = steps.ctypes.data + i * steps.itemsize
         if steps[i].parts == 1:
-            _call(steps[i].function, (address, 0, 1))
+            _call(steps[i].function, (to_step(address), 0, 1))
         else:
             _share(steps[i].function, address, steps[i].parts)

@@ -12,26 +12,34 @@ from caffe_compat.layers.kernels.addresses import pointer_to
 # images N x (groups * channels) x height x width, outs N x (groups * outputs) x out_height x out_width; the others say
 # what they mean where they are read. Addresses are those of float32 or int64 arrays that the maker of the step holds.
 _SHAPES = "images groups channels outputs height width out_height out_width kernel_h stride_h stride_w"
-_CUTS = "phases pitch plane depth band splits rows vectors"  # see filter_images.py
-_ADDRESSES = "bottom filters scale bias slope added top offsets starts tile narrow_tile scratch scratch_size"
+_CUTS = "phases pitch plane depth band panels last_panels splits rows vectors scratch_size"  # see filter_images.py
+_PARAMS = "bottom filters scale bias slope added top"
+_TABLES = "offsets starts vector_starts masks last_masks places tile narrow_tile scratch"
 _NUMBERS = "limit factor alpha beta"  # float32
 STEP = np.dtype(
     [
         *(
             (name, np.int64)
-            for name in ["function", "parts", *_SHAPES.split(), *_CUTS.split(), *_ADDRESSES.split()]
+            for name in [
+                "function",
+                "parts",
+                *_SHAPES.split(),
+                *_CUTS.split(),
+                *_PARAMS.split(),
+                *_TABLES.split(),
+            ]
         ),
         *((name, np.float32) for name in _NUMBERS.split()),
     ],
     align=True,
 )
-SIGNATURE = types.void(
-    types.int64, types.int64, types.int64
-)  # of a step's function: address of the step, part, parts
-_to_steps: Any = pointer_to(from_dtype(STEP))
+# of a step's function: the step, part, parts. The type of the first says what a step is made of, so that code which was
+# compiled for other ones, and kept, is not taken for this
+SIGNATURE = types.void(types.CPointer(from_dtype(STEP)), types.int64, types.int64)
+to_step: Any = pointer_to(from_dtype(STEP))
 
 
 @njit(cache=True)
-def step_at(address):
-    """The STEP at an address."""
-    return carray(_to_steps(address), 1)[0]
+def step_at(pointer):
+    """The STEP that a pointer points to."""
+    return carray(pointer, 1)[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from caffe_compat.layers.kernels.addresses import floats, integers
+from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.lrn import across_block, across_blocks
-from caffe_compat.layers.kernels.pooling import average_of_plane, max_of_planes
+from caffe_compat.layers.kernels.pooling import average_of_plane, max_of_plane
 from caffe_compat.layers.kernels.softmax import softmax_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
@@ -41,9 +41,9 @@ def _dot(x, w):
     return total
 
 
-def _product(address, part, parts):
+def _product(pointer, part, parts):
     """top (images x outputs) = f(bottom (images x depth) filters^T (outputs x depth) * scale + bias)."""
-    s = step_at(address)
+    s = step_at(pointer)
     x = floats(s.bottom, s.images * s.depth).reshape(s.images, s.depth)
     w = floats(s.filters, s.outputs * s.depth).reshape(s.outputs, s.depth)
     y = floats(s.top, s.images * s.outputs).reshape(s.images, s.outputs)
@@ -58,27 +58,37 @@ def _product(address, part, parts):
             y[i, j] = _function(y[i, j] * scale[j] + bias[j], slope[j], s.limit)
 
 
-def _pool(address, part, parts):
-    """Maxima or averages over the windows (int64, 2 x 3, at `offsets`) of images * channels planes."""
-    s = step_at(address)
-    planes = s.images * s.channels
-    low, high = planes * part // parts, planes * (part + 1) // parts
-    x = floats(s.bottom, planes * s.height * s.width).reshape(planes, s.height, s.width)[low:high]
-    y = floats(s.top, planes * s.out_height * s.out_width).reshape(planes, s.out_height, s.out_width)[
-        low:high
-    ]
-    window = integers(s.offsets, 6).reshape(2, 3)
-    if s.scratch:
-        work = floats(s.scratch + 4 * part * s.scratch_size, s.scratch_size).reshape(2, s.scratch_size // 2)
-        max_of_planes(x, window, work, y)
-    else:
-        for p in range(high - low):
-            average_of_plane(x[p], window, y[p])
+def _pool_maxima(pointer, part, parts):
+    """Maxima over the windows (int64, 2 x 3, at `offsets`) of `images` planes."""
+    s = step_at(pointer)
+    window, area, pixels = (
+        integers(s.offsets, 6).reshape(2, 3),
+        s.out_height * s.out_width,
+        s.height * s.width,
+    )
+    for p in range(s.images * part // parts, s.images * (part + 1) // parts):
+        plane = floats(s.bottom + FLOAT * p * pixels, pixels).reshape(s.height, s.width)
+        max_of_plane(plane, window, floats(s.top + FLOAT * p * area, area).reshape(s.out_height, s.out_width))
 
 
-def _channels(address, part, parts):
+def _pool_averages(pointer, part, parts):
+    """Averages likewise."""
+    s = step_at(pointer)
+    window, area, pixels = (
+        integers(s.offsets, 6).reshape(2, 3),
+        s.out_height * s.out_width,
+        s.height * s.width,
+    )
+    for p in range(s.images * part // parts, s.images * (part + 1) // parts):
+        plane = floats(s.bottom + FLOAT * p * pixels, pixels).reshape(s.height, s.width)
+        average_of_plane(
+            plane, window, floats(s.top + FLOAT * p * area, area).reshape(s.out_height, s.out_width)
+        )
+
+
+def _channels(pointer, part, parts):
     """top = f(bottom * scale + bias + added), images x channels x width, with one of each a channel; added may be 0."""
-    s = step_at(address)
+    s = step_at(pointer)
     planes = s.images * s.channels
     x = floats(s.bottom, planes * s.width).reshape(planes, s.width)
     y = floats(s.top, planes * s.width).reshape(planes, s.width)
@@ -95,9 +105,9 @@ def _channels(address, part, parts):
                 out[i] = _function(source[i] * factor + term, below, s.limit)
 
 
-def _copy(address, part, parts):
+def _copy(pointer, part, parts):
     """Each of `images` rows of `depth` numbers, which lie `pitch` apart in top."""
-    s = step_at(address)
+    s = step_at(pointer)
     x = floats(s.bottom, s.images * s.depth)
     y = floats(s.top, (s.images - 1) * s.pitch + s.depth)
     low, high = s.depth * part // parts, s.depth * (part + 1) // parts
@@ -105,9 +115,9 @@ def _copy(address, part, parts):
         y[i * s.pitch + low : i * s.pitch + high] = x[i * s.depth + low : i * s.depth + high]
 
 
-def _add(address, part, parts):
+def _add(pointer, part, parts):
     """top = f(alpha * bottom + beta * added), `depth` numbers; `factor` is the slope of f."""
-    s = step_at(address)
+    s = step_at(pointer)
     low, high = s.depth * part // parts, s.depth * (part + 1) // parts
     x, other = floats(s.bottom, s.depth)[low:high], floats(s.added, s.depth)[low:high]
     y = floats(s.top, s.depth)[low:high]
@@ -115,9 +125,9 @@ def _add(address, part, parts):
         y[i] = _function(s.alpha * x[i] + s.beta * other[i], s.factor, s.limit)
 
 
-def _lrn(address, part, parts):
+def _lrn(pointer, part, parts):
     """Across `kernel_h` channels; `factor` is k."""
-    s = step_at(address)
+    s = step_at(pointer)
     shape = s.images, s.channels, s.width
     x = floats(s.bottom, s.images * s.channels * s.width).reshape(shape)
     y = floats(s.top, s.images * s.channels * s.width).reshape(shape)
@@ -126,9 +136,9 @@ def _lrn(address, part, parts):
         across_block(x, s.kernel_h, s.alpha, s.beta, s.factor, job, y)
 
 
-def _softmax(address, part, parts):
+def _softmax(pointer, part, parts):
     """Over the channels of images x channels x width."""
-    s = step_at(address)
+    s = step_at(pointer)
     shape = s.images, s.channels, s.width
     x = floats(s.bottom, s.images * s.channels * s.width).reshape(shape)
     y = floats(s.top, s.images * s.channels * s.width).reshape(shape)
@@ -136,6 +146,8 @@ def _softmax(address, part, parts):
         softmax_of(x[i], y[i])
 
 
-product, pool, channels, copy, add, lrn, softmax = (
-    Callee(SIGNATURE, function) for function in (_product, _pool, _channels, _copy, _add, _lrn, _softmax)
+product, channels, copy, add = (
+    Callee(SIGNATURE, function) for function in (_product, _channels, _copy, _add)
 )
+pool_maxima, pool_averages = Callee(SIGNATURE, _pool_maxima), Callee(SIGNATURE, _pool_averages)
+lrn, softmax = Callee(SIGNATURE, _lrn), Callee(SIGNATURE, _softmax)

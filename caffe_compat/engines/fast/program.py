@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, data_places
 from caffe_compat.engines.fast.steps.base import Blobs, Step
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.step import STEP
@@ -40,7 +40,7 @@ class Program:
         }
         self._hidden = {id(blob) for blob in hidden}
         self._blobs = [blob for blob in every.values() if id(blob) not in self._hidden]
-        self._places: list[object] = []
+        self._threads, self._places = 0, data_places([])
         self._steps: list[Step] = []  # those that have rows
         self._calls: list[tuple[int, int] | Callable[[], None]] = []
         self._table, self._scratch = np.empty(0, STEP), np.empty(0, np.float32)
@@ -48,7 +48,7 @@ class Program:
     def run(self) -> None:
         """Run the layers forward."""
         threads = numba.get_num_threads()
-        if self._places != [threads, *(blob.data_place for blob in self._blobs)]:
+        if threads != self._threads or data_places(self._blobs) != self._places:
             self._build(threads)
         for step in self._steps:
             step.refresh()
@@ -76,7 +76,7 @@ class Program:
                 self._add(call, rows)
         self._table = np.concatenate([np.empty(0, STEP), *rows])
         self._add_scratch()
-        self._places = [threads, *(blob.data_place for blob in self._blobs)]
+        self._threads, self._places = threads, data_places(self._blobs)
 
     def _add(self, call: np.ndarray | Callable[[], None], rows: list[np.ndarray]) -> None:
         """Add a row or a function; rows one behind the other run at once."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, data_stamps
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.step import STEP
 
@@ -30,7 +30,7 @@ class Step:
         for blob in self.params:
             blob.track(diff=False)
         self.pointed: list[Blob] = []  # params that rows point to
-        self._stamps: list[object] | None = None  # of the params that are loaded
+        self._stamps: list[int] | None = None  # of the params that are loaded
         self._kept: list[np.ndarray] = []
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
@@ -45,10 +45,10 @@ class Step:
 
     def refresh(self) -> None:
         """Load the params again if somebody may have written to them."""
-        stamps = [blob.data_stamp for blob in self.params]
-        if stamps != self._stamps or None in stamps:
+        if self._stamps is None or data_stamps(self.params) != self._stamps:
             self.load()
-            self._stamps = [blob.data_stamp for blob in self.params]
+            held = any(blob.data_is_held for blob in self.params)
+            self._stamps = None if held else data_stamps(self.params)
 
     def forget(self) -> None:
         """Let the next `refresh` load the params, for rows that are new."""

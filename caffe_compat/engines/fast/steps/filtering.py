@@ -4,72 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, LEAST_PRODUCTS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.kernels import step_functions
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import VECTORS, WIDE, filter_tile, tile_height
-from caffe_compat.layers.kernels.micro_kernel import LANES
-
-BAND = 2**16  # numbers of a laid-out band (256 kB), which stays in a core's cache
-READ_BEYOND = (
-    WIDE * LANES
-)  # numbers behind a layout that the last tile may read, of columns that do not count
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a band of `band` output rows of an image is laid out; see kernels/filter_images.py."""
-
-    geometry: ConvGeometry
-    out_width: int
-    band: int
-
-    @cached_property
-    def _taps(self) -> list[tuple[int, int]]:
-        (height, width), (down, right) = self.geometry.kernel, self.geometry.dilation
-        return [(i * down, j * right) for i in range(height) for j in range(width)]
-
-    def _phase(self, tap: tuple[int, int]) -> tuple[int, int]:
-        return tap[0] % self.geometry.stride[0], tap[1] % self.geometry.stride[1]
-
-    @cached_property
-    def phases(self) -> list[tuple[int, int]]:
-        return sorted({self._phase(tap) for tap in self._taps})
-
-    @cached_property
-    def pitch(self) -> int:
-        return self.out_width + max(column for _, column in self._taps) // self.geometry.stride[1]
-
-    @cached_property
-    def plane(self) -> int:
-        return (self.band + max(row for row, _ in self._taps) // self.geometry.stride[0]) * self.pitch
-
-    def offsets(self, channels: int) -> np.ndarray:
-        """int64, channels * kernel: how far behind an output's place each number of a filter finds its pixel."""
-        stride = self.geometry.stride
-        of_taps = [
-            self.phases.index(self._phase(tap)) * self.plane
-            + tap[0] // stride[0] * self.pitch
-            + tap[1] // stride[1]
-            for tap in self._taps
-        ]
-        step = len(self.phases) * self.plane
-        return (np.arange(channels)[:, None] * step + np.array(of_taps)).reshape(-1)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """int64, phases x 2: the pixel that the first output meets in each phase."""
-        return np.array(self.phases, np.int64) - np.array(self.geometry.pad, np.int64)
 
 
 class Filtering(Step):
@@ -132,7 +78,9 @@ class Filtering(Step):
         direct = layer.geometry.are_pixels
         band, splits = self._cut(whole, channels, images * group, outputs * depth, tiles, parts, direct)
         layout = Layout(layer.geometry, out_width, band)
-        plane = height * width if direct else layout.plane
+        plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
+        cover = Cover.of(band, out_width, pitch, vectors)
+        last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
         offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
         self._packed = np.empty((group, tiles, depth, rows), np.float32)
         self._bias = np.zeros(group * outputs + rows, np.float32)
@@ -144,10 +92,12 @@ class Filtering(Step):
             images=images, groups=group, channels=channels, outputs=outputs,
             height=height, width=width, out_height=out_height, out_width=out_width,
             stride_h=layer.geometry.stride[0], stride_w=layer.geometry.stride[1],
-            phases=len(layout.phases), pitch=width if direct else layout.pitch, plane=plane, depth=depth,
+            phases=len(layout.phases), pitch=pitch, plane=plane, depth=depth,
             band=band, splits=splits, rows=rows, vectors=vectors,
             bottom=bottoms[0][0], top=top, filters=self._packed, bias=self._bias, slope=self._slope,
-            added=self._added(bottoms), limit=self._limit, offsets=offsets, starts=layout.starts,
+            added=self._added(bottoms), limit=self._limit,
+            offsets=offsets, starts=layout.starts, vector_starts=cover.starts, masks=cover.masks, places=cover.places,
+            panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks,
             scratch_size=0 if direct else channels * len(layout.phases) * plane + READ_BEYOND,
         )  # fmt: skip
 

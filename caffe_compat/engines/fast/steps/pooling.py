@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Layout, plane_masks
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.kernels import step_functions
-from caffe_compat.layers.kernels.scratch import apart
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels import pool_windows, step_functions
+from caffe_compat.layers.kernels.micro_kernel import LANES
+from caffe_compat.layers.kernels.pooling import count_elements
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 
@@ -27,16 +32,34 @@ class Pools(Step):
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         (bottom,), (top,), layer = bottoms[0], tops[0], self.layers[0]
         assert isinstance(layer, Pooling)
-        if len(bottom.shape) != 4:
+        if len(bottom.shape) != 4 or not bottom.count:
             return None
         images, channels, height, width = bottom.shape
+        kernel, stride, pad = (tuple(int(n) for n in row) for row in layer.window.T)
+        layout = Layout(ConvGeometry(kernel, stride, pad, (1, 1)), top.shape[3], top.shape[2])
         maxima = layer.layer_param.pooling_param.pool == PoolingParameter.MAX
-        row = self.row(
-            function=step_functions.pool.address,
-            parts=shared(bottom.count, LEAST_NUMBERS // 4, threads),
-            images=images, channels=channels, height=height, width=width,
-            out_height=top.shape[2], out_width=top.shape[3], offsets=layer.window,
-            bottom=bottom, top=top,
-            scratch_size=2 * apart(layer.work_size(bottom.shape, top.shape)) if maxima else 0,
-        )  # fmt: skip
-        return [row]
+        parts, planes = shared(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
+        sizes = dict(height=height, width=width, out_height=top.shape[2], out_width=top.shape[3])
+        if layout.plane > LANES * top.shape[2] * top.shape[3]:  # few outputs of large windows
+            return [
+                self.row(
+                    function=(step_functions.pool_maxima if maxima else step_functions.pool_averages).address,
+                    parts=parts, images=planes, **sizes, offsets=layer.window, bottom=bottom, top=top,
+                )
+            ]  # fmt: skip
+        a_plane = len(layout.phases) * layout.plane
+        chunk = max(1, min(-(-planes // parts), BAND // a_plane))
+        masks = plane_masks(top.shape[2], top.shape[3], layout.pitch, layout.plane, chunk)
+        counts = np.empty(top.shape[2:], np.float32)
+        count_elements(layer.window, height, width, counts)
+        return [
+            self.row(
+                function=(pool_windows.pool_maxima if maxima else pool_windows.pool_averages).address,
+                parts=parts, images=planes, channels=chunk, **sizes,
+                stride_h=stride[0], stride_w=stride[1], phases=len(layout.phases),
+                pitch=layout.pitch, plane=layout.plane, band=top.shape[2], depth=math.prod(kernel),
+                offsets=layout.offsets(1, chunk), starts=layout.starts, masks=masks,
+                scale=1 / counts, bottom=bottom, top=top,
+                scratch_size=chunk * a_plane + READ_BEYOND,
+            )
+        ]  # fmt: skip

@@ -1,0 +1,104 @@
+"""Laying out a plane of pixels for windows that stride over it: one phase of it, every stride-th row and column.
+
+What a tap of a window meets, as it strides from output to output, lies one behind the other in a phase. Emitted as
+vectors with masks, since maps may be a few pixels wide.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.addresses import FLOAT, floats
+from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+
+
+def _pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
+    """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it."""
+    if stride == 1:
+        return vectors.read_some(row, column, vectors.inside(column, width), fill)
+    half = stride // 2
+    after = vectors.builder.add(column, ir.IntType(64)(LANES * half))
+    return vectors.every_second(
+        _pixels(vectors, row, column, width, half, fill), _pixels(vectors, row, after, width, half, fill)
+    )
+
+
+def _of_stride(stride: int) -> Any:
+    def emit(typingctx, source, height, width, row, column, stride_h, rows, pitch, fill, out):
+        """Emit the loop over rows (numba hands over types here, and LLVM values to `codegen`)."""
+        i64 = types.int64
+
+        def codegen(context, builder, signature, args):
+            source, height, width, row, column, stride_h, rows, pitch, fill, out = args
+            vectors, word = Vectors(builder), ir.IntType(64)
+            source, out, fill = vectors.pointer(source), vectors.pointer(out), vectors.spread(fill)
+            chunks = builder.sdiv(builder.add(pitch, word(LANES - 1)), word(LANES))
+            with cgutils.for_range(builder, rows) as line:
+                at = builder.add(row, builder.mul(line.index, stride_h))
+                inside = builder.icmp_unsigned("<", at, height)
+                pixels = builder.gep(source, [builder.mul(at, width)])
+                length, to = builder.select(inside, width, word(0)), builder.mul(line.index, pitch)
+                with cgutils.for_range(builder, chunks) as chunk:
+                    first = builder.mul(chunk.index, word(LANES))
+                    place = builder.add(column, builder.mul(first, word(stride)))
+                    value = _pixels(vectors, pixels, place, length, stride, fill)
+                    vectors.write(value, out, builder.add(to, first))
+            return context.get_dummy_value()
+
+        return types.void(*[i64] * 8, types.float32, i64), codegen
+
+    return intrinsic(emit)
+
+
+_by_one, _by_two, _by_four = _of_stride(1), _of_stride(2), _of_stride(4)
+
+
+@njit(cache=True, error_model="numpy")
+def _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out):
+    plane, to = floats(source, height * width), floats(out, rows * pitch)
+    for y in range(rows):
+        h = row + y * stride_h
+        for x in range(pitch):
+            w = column + x * stride_w
+            inside = 0 <= h < height and 0 <= w < width
+            to[y * pitch + x] = plane[h * width + w] if inside else fill
+
+
+@njit(cache=True, error_model="numpy")
+def lay_out(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out):
+    """out (rows x pitch) = the pixels of a plane (height x width) from (row, column) on, stride_h and stride_w apart.
+
+    `fill` (float32) stands for those outside of it. source, out: addresses. Up to LANES - 1 numbers behind the last row
+    are written too.
+    """
+    fill = np.float32(fill)
+    if stride_w == 1:
+        _by_one(source, height, width, row, column, stride_h, rows, pitch, fill, out)
+    elif stride_w == 2:
+        _by_two(source, height, width, row, column, stride_h, rows, pitch, fill, out)
+    elif stride_w == 4:
+        _by_four(source, height, width, row, column, stride_h, rows, pitch, fill, out)
+    else:
+        _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out)
+
+
+@njit(cache=True, error_model="numpy")
+def lay_out_phases(s, bottom, starts, first, rows, fill, out):
+    """out (phases x channels x plane) = what the output rows from `first` on see of the channels of an image.
+
+    s: a STEP; starts (int64, 2 a phase): row and column of the pixel that the first output meets in each phase; bottom,
+    out: addresses.
+    """
+    taken = rows + s.plane // s.pitch - s.band  # rows of a plane that is made for `band` of the output
+    for p in range(s.phases):
+        row, column = starts[2 * p] + first * s.stride_h, starts[2 * p + 1]
+        for c in range(s.channels):
+            source = bottom + FLOAT * c * s.height * s.width
+            to = out + FLOAT * (p * s.channels + c) * s.plane
+            lay_out(source, s.height, s.width, row, column, s.stride_h, s.stride_w, taken, s.pitch, fill, to)
