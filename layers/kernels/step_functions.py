@@ -7,9 +7,9 @@ from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.exponential import exponential
 from caffe_compat.layers.kernels.lrn import across_block, across_blocks
 from caffe_compat.layers.kernels.pooling import average_of_plane, max_of_plane
-from caffe_compat.layers.kernels.softmax import softmax_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
@@ -136,18 +136,64 @@ def _lrn(pointer, part, parts):
         across_block(x, s.kernel_h, s.alpha, s.beta, s.factor, job, y)
 
 
+@njit(cache=True, error_model="numpy")
+def _subtract_greatest(x, y):
+    """y (images x classes x inner) = x less the greatest of its classes."""
+    images, classes, inner = x.shape
+    for i in range(images):
+        for k in range(inner):
+            greatest = x[i, 0, k]
+            for c in range(1, classes):
+                greatest = max(greatest, x[i, c, k])
+            for c in range(classes):
+                y[i, c, k] = x[i, c, k] - greatest
+
+
+@njit(cache=True, error_model="numpy")
+def _divide_by_sums(y):
+    images, classes, inner = y.shape
+    for i in range(images):
+        for k in range(inner):
+            total = np.float32(0)
+            for c in range(classes):
+                total += y[i, c, k]
+            share = np.float32(1) / total
+            for c in range(classes):
+                y[i, c, k] *= share
+
+
 def _softmax(pointer, part, parts):
     """Over the channels of images x channels x width."""
     s = step_at(pointer)
     shape = s.images, s.channels, s.width
-    x = floats(s.bottom, s.images * s.channels * s.width).reshape(shape)
-    y = floats(s.top, s.images * s.channels * s.width).reshape(shape)
-    for i in range(s.images * part // parts, s.images * (part + 1) // parts):
-        softmax_of(x[i], y[i])
+    low, high = s.images * part // parts, s.images * (part + 1) // parts
+    x = floats(s.bottom, s.images * s.channels * s.width).reshape(shape)[low:high]
+    y = floats(s.top, s.images * s.channels * s.width).reshape(shape)[low:high]
+    _subtract_greatest(x, y)
+    powers = y.reshape(-1)
+    for i in range(len(powers)):
+        powers[i] = exponential(powers[i])
+    _divide_by_sums(y)
+
+
+def _permute(pointer, part, parts):
+    """top, of four axes images x channels x height x width, from numbers that lie kernel_h, stride_h, stride_w and
+    depth apart in bottom."""
+    s = step_at(pointer)
+    rows = s.images * s.channels
+    x = floats(s.bottom, s.images * s.channels * s.height * s.width)
+    y = floats(s.top, s.images * s.channels * s.height * s.width)
+    for row in range(rows * part // parts, rows * (part + 1) // parts):
+        base = row // s.channels * s.kernel_h + row % s.channels * s.stride_h
+        place = row * s.height * s.width
+        for h in range(s.height):
+            for w in range(s.width):
+                y[place] = x[base + h * s.stride_w + w * s.depth]
+                place += 1
 
 
 product, channels, copy, add = (
     Callee(SIGNATURE, function) for function in (_product, _channels, _copy, _add)
 )
 pool_maxima, pool_averages = Callee(SIGNATURE, _pool_maxima), Callee(SIGNATURE, _pool_averages)
-lrn, softmax = Callee(SIGNATURE, _lrn), Callee(SIGNATURE, _softmax)
+lrn, softmax, permute = Callee(SIGNATURE, _lrn), Callee(SIGNATURE, _softmax), Callee(SIGNATURE, _permute)

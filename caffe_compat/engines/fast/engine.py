@@ -12,6 +12,7 @@ from itertools import chain
 
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
@@ -48,7 +49,7 @@ class FastEngine(StrictEngine):
             for blob in one.hidden:
                 net.blob_list[blob].track(diff=False)
         self._programs = {groups[0].first: (groups[-1].last, groups) for groups in _runs(steps)}
-        self._made: dict[tuple[int, int], Program] = {}
+        self._made: dict[tuple[int, int], tuple[Program, list[tuple[StepGroup, list[Blob]]]]] = {}
 
     def forward(self, start: int, end: int) -> float:
         net, loss = self.net, 0.0
@@ -108,14 +109,15 @@ class FastEngine(StrictEngine):
 
     def _run_program(self, groups: Sequence[StepGroup]) -> None:
         net, key = self.net, (groups[0].first, groups[-1].last)
-        program = self._made.get(key)
-        if program is None:
-            hidden = [net.blob_list[i] for group in groups for i in group.hidden]
-            program = self._made[key] = Program([self._part(group) for group in groups], hidden)
-        held = [any(net.blob_list[i].data_is_held for i in group.hidden) for group in groups if group.hidden]
+        if key not in self._made:
+            hiding = [(group, [net.blob_list[i] for i in group.hidden]) for group in groups if group.hidden]
+            hidden = [blob for _, blobs in hiding for blob in blobs]
+            self._made[key] = Program([self._part(group) for group in groups], hidden), hiding
+        program, hiding = self._made[key]
         program.run()
-        for group, one in zip((group for group in groups if group.hidden), held, strict=True):
-            self._hide(group, one)
+        for group, blobs in hiding:
+            if any(blob.pending_data is None for blob in blobs):  # else nobody has asked since the last pass
+                self._hide(group, any(blob.data_is_held for blob in blobs))
 
     def _part(self, group: StepGroup) -> Part:
         net, layers = self.net, range(group.first, group.last + 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,14 +18,43 @@ from caffe_compat.engines.fast.steps.followers import continues, ends
 from caffe_compat.engines.fast.steps.normalizing import Normalization, Probabilities
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.engines.fast.steps.product import Product
-from caffe_compat.engines.fast.steps.views import View
+from caffe_compat.engines.fast.steps.reordering import Reordering
+from caffe_compat.engines.fast.steps.views import AsItIs, View
 from caffe_compat.graph import Graph
+from caffe_compat.layers.absval import AbsVal
+from caffe_compat.layers.axpy import Axpy
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.bnll import BNLL
+from caffe_compat.layers.clip import Clip
+from caffe_compat.layers.common.reordered import Reordered
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.convolution.deconvolution import Deconvolution
+from caffe_compat.layers.crop import Crop
+from caffe_compat.layers.crop_center import CropCenter
 from caffe_compat.layers.eltwise import Eltwise
+from caffe_compat.layers.elu import ELU
+from caffe_compat.layers.exp import Exp
+from caffe_compat.layers.interp import Interp
+from caffe_compat.layers.log import Log
 from caffe_compat.layers.lrn import LRN
+from caffe_compat.layers.normalize import Normalize
+from caffe_compat.layers.power import Power
+from caffe_compat.layers.reduction import Reduction
+from caffe_compat.layers.sigmoid import Sigmoid
+from caffe_compat.layers.slice import Slice
 from caffe_compat.layers.softmax import Softmax
+from caffe_compat.layers.ssd.prior_box import PriorBox
+from caffe_compat.layers.swish import Swish
+from caffe_compat.layers.tanh import TanH
+from caffe_compat.layers.tile import Tile
+from caffe_compat.layers.upsample import Upsample
+
+# layers whose shapes follow from those of their bottoms alone, and that do nothing but fill their tops
+AS_THEY_ARE: tuple[type[Layer], ...] = (
+    *(AbsVal, Axpy, BNLL, Clip, Crop, CropCenter, Deconvolution, ELU, Exp, Interp, Log, Normalize, Power),
+    *(PriorBox, Reduction, Sigmoid, Slice, Swish, TanH, Tile, Upsample),
+)
 
 
 @dataclass
@@ -34,11 +64,25 @@ class StepGroup(LayerGroup):
     step: Step | None = None
 
 
+@dataclass
+class _Chain:
+    """Layers one behind the other: the last one, the blob that it makes, and those that nobody else reads."""
+
+    last: int
+    blob: list[int]
+    hidden: list[int] = field(default_factory=list)
+    hides_until: int = -1
+
+
 class StepFinder:
     """Looks for steps, from a layer on. No layer with a loss weight is in one."""
 
     def __init__(self, graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]):
         self._nodes, self._layers, self._plan = graph.nodes, layers, plan
+        self._readers = Counter(
+            blob for node in graph.nodes for blob in node.bottoms if node.tops != node.bottoms
+        )
+        self._readers.update(graph.outputs)
 
     def find(self, free: Sequence[bool]) -> Iterator[StepGroup]:
         """The groups of the layers that are free, in order."""
@@ -56,13 +100,12 @@ class StepFinder:
         if type(layer) is Convolution:
             return self._convolution(first)
         if Product.fits(layer):
-            return self._with_followers(first, Product)
+            return self._step(first, self._followed(first), Product)
         if Sum.fits(layer):
-            last = first + 1 if self._is_neuron(first + 1, node.tops) else first
-            return StepGroup(first, last, first, step=Sum(self._layers[first : last + 1]))
+            return self._step(first, self._with_neuron(_Chain(first, node.tops)), Sum)
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
-            last = first if ends(layer) else self._last_follower(first, node.tops)
-            return StepGroup(first, last, first, step=Channels(self._layers[first : last + 1]))
+            chain = _Chain(first, node.tops) if ends(layer) else self._followed(first)
+            return self._step(first, chain, Channels)
         step = self._alone(layer, node.bottoms == node.tops)
         return StepGroup(first, first, first, step=step) if step else None
 
@@ -74,53 +117,74 @@ class StepFinder:
             return Pools([layer])
         if type(layer) is Concat:
             return Concatenation([layer])
+        if isinstance(layer, Reordered) and type(layer).forward is Reordered.forward:
+            return Reordering([layer])
         if type(layer) is LRN and layer.across:
             return Normalization([layer])
-        return Probabilities([layer]) if type(layer) is Softmax else None
+        if type(layer) is Softmax:
+            return Probabilities([layer])
+        return AsItIs([layer]) if type(layer) in AS_THEY_ARE else None
+
+    def _step(self, first: int, chain: _Chain, kind: Callable[[Sequence[Layer]], Step]) -> StepGroup:
+        step = kind(self._layers[first : chain.last + 1])
+        return StepGroup(
+            first, chain.last, first, hidden=chain.hidden, hides_until=chain.hides_until, step=step
+        )
 
     def _convolution(self, first: int) -> StepGroup | None:
         layer, node = self._layers[first], self._nodes[first]
         assert isinstance(layer, Convolution)
         if len(node.tops) != 1 or layer.channel_axis != 1:
             return None
-        last = self._last_follower(first, node.tops)
-        if ends(self._layers[last]) or not self._adds(last + 1, node.tops):
-            return StepGroup(first, last, first, step=Filtering(self._layers[first : last + 1]))
-        at = last + 1
-        other = 1 - self._nodes[at].bottoms.index(node.tops[0])
-        last = at + 1 if self._is_neuron(at + 1, self._nodes[at].tops) else at
-        step = Filtering(self._layers[first : last + 1], (at - first, other))
-        return StepGroup(first, last, first, hidden=node.tops, hides_until=at - 1, step=step)
-
-    def _with_followers(self, first: int, kind: type[Product]) -> StepGroup:
-        last = self._last_follower(first, self._nodes[first].tops)
-        return StepGroup(first, last, first, step=kind(self._layers[first : last + 1]))
-
-    def _last_follower(self, first: int, blob: list[int]) -> int:
-        """The last of the layers behind one that work on its top in place."""
-        last = first
-        while self._is_follower(last + 1, blob):
-            last += 1
-            if ends(self._layers[last]):
-                break
-        return last
-
-    def _is_follower(self, i: int, blob: list[int]) -> bool:
-        if i >= len(self._layers):
-            return False
-        node = self._nodes[i]
-        return (
-            node.bottoms == blob == node.tops
-            and not any(node.loss_weights)
-            and continues(self._layers[i], self._plan[i].need_backward)
+        chain = self._followed(first)
+        at = chain.last + 1
+        if ends(self._layers[chain.last]) or not self._adds(at, chain.blob):
+            return self._step(first, chain, Filtering)
+        other = 1 - self._nodes[at].bottoms.index(chain.blob[0])
+        chain = _Chain(at, self._nodes[at].tops, [*chain.hidden, *chain.blob], at - 1)
+        return self._step(
+            first, self._with_neuron(chain), lambda layers: Filtering(layers, (at - first, other))
         )
 
-    def _is_neuron(self, i: int, blob: list[int]) -> bool:
-        """Whether it is a follower that is the same for all channels."""
-        return self._is_follower(i, blob) and ends(self._layers[i]) and not self._layers[i].blobs
+    def _followed(self, first: int) -> _Chain:
+        """A layer with its followers."""
+        chain = _Chain(first, self._nodes[first].tops)
+        while self._is_follower(chain.last + 1, chain.blob):
+            chain = self._longer(chain)
+            if ends(self._layers[chain.last]):
+                break
+        return chain
+
+    def _with_neuron(self, chain: _Chain) -> _Chain:
+        """With the follower behind it that is the same for all channels, if there is one."""
+        i = chain.last + 1
+        if self._is_follower(i, chain.blob) and ends(self._layers[i]) and not self._layers[i].blobs:
+            return self._longer(chain)
+        return chain
+
+    def _longer(self, chain: _Chain) -> _Chain:
+        """With the next layer, which hides the blob before it unless it works in place."""
+        i = chain.last + 1
+        tops = self._nodes[i].tops
+        if tops == chain.blob:
+            return _Chain(i, tops, chain.hidden, chain.hides_until)
+        return _Chain(i, tops, [*chain.hidden, *chain.blob], i - 1)
+
+    def _is_follower(self, i: int, blob: list[int]) -> bool:
+        """Whether a layer continues a blob, in place, or as the only one that reads it (and needs it no more)."""
+        if i >= len(self._layers):
+            return False
+        node, need_backward = self._nodes[i], self._plan[i].need_backward
+        alone = node.tops == blob or (self._readers[blob[0]] == 1 and not need_backward)
+        return (
+            node.bottoms == blob
+            and alone
+            and not any(node.loss_weights)
+            and continues(self._layers[i], need_backward)
+        )
 
     def _adds(self, i: int, blob: list[int]) -> bool:
-        """Whether a layer adds one other blob to a blob."""
+        """Whether a layer adds one other blob to a blob, which nobody else reads."""
         if i >= len(self._layers) or not Sum.fits(self._layers[i]):
             return False
         layer, node = self._layers[i], self._nodes[i]
@@ -129,6 +193,8 @@ class StepFinder:
             len(node.bottoms) == 2
             and blob[0] in node.bottoms
             and node.bottoms[0] != node.bottoms[1]
+            and node.tops[0] not in node.bottoms
+            and self._readers[blob[0]] == 1
             and all(coeff == 1 for coeff in layer.coeffs)
             and not any(node.loss_weights)
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffe_compat.blob import Blob, data_places
+from caffe_compat.blob import Blob, data_places, data_stamps
 from caffe_compat.engines.fast.steps.base import Blobs, Step
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.step import STEP
@@ -41,6 +41,8 @@ class Program:
         self._hidden = {id(blob) for blob in hidden}
         self._blobs = [blob for blob in every.values() if id(blob) not in self._hidden]
         self._threads, self._places = 0, data_places([])
+        self._params: list[Blob] = []
+        self._stamps: list[int] | None = None  # of the params that are loaded
         self._steps: list[Step] = []  # those that have rows
         self._calls: list[tuple[int, int] | Callable[[], None]] = []
         self._table, self._scratch = np.empty(0, STEP), np.empty(0, np.float32)
@@ -50,13 +52,20 @@ class Program:
         threads = numba.get_num_threads()
         if threads != self._threads or data_places(self._blobs) != self._places:
             self._build(threads)
-        for step in self._steps:
-            step.refresh()
+        if self._stamps is None or data_stamps(self._params) != self._stamps:
+            self._load()
         for call in self._calls:
             if callable(call):
                 call()
             else:
                 run_steps(self._table, *call)
+
+    def _load(self) -> None:
+        """Bring the params that somebody may have written into the form that the rows point to."""
+        for step in self._steps:
+            step.refresh()
+        held = any(blob.data_is_held for blob in self._params)
+        self._stamps = None if held else data_stamps(self._params)
 
     def _build(self, threads: int) -> None:
         rows: list[np.ndarray] = []
@@ -74,6 +83,7 @@ class Program:
                 self._steps.append(part.step)
             for call in [part.forward] if calls is None else calls:
                 self._add(call, rows)
+        self._params, self._stamps = list(chain.from_iterable(step.params for step in self._steps)), None
         self._table = np.concatenate([np.empty(0, STEP), *rows])
         self._add_scratch()
         self._threads, self._places = threads, data_places(self._blobs)

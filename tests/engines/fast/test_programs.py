@@ -241,6 +241,49 @@ STEPS = {
         [["top"]],
     ),
     "softmax": ((2, 5, 3, 4), layer("Softmax", "data", "top"), [["top"]]),
+    "softmax of another axis": (
+        (2, 5, 3, 4),
+        layer("Softmax", "data", "top", "softmax_param { axis: 2 }"),
+        [["top"]],
+    ),
+    "permute": (
+        (2, 5, 3, 4),
+        layer("Permute", "data", "a", "permute_param { order: 0 order: 2 order: 3 order: 1 }")
+        + layer("Permute", "a", "b", "permute_param { order: 3 order: 1 order: 2 order: 0 }")
+        + layer("Permute", "b", "top", "permute_param { order: 2 order: 0 order: 1 order: 3 }"),
+        [["a"], ["b"], ["top"]],
+    ),
+    "layers as they are": (
+        (2, 6, 3, 4),
+        conv("data", "a", num_output=6, kernel_size=1)
+        + layer("Sigmoid", "a", "a", name="sigmoid")
+        + 'layer { name: "slice" type: "Slice" bottom: "a" top: "b" top: "c" }\n'
+        + layer("ReLU", "b", "top"),
+        [["a"], ["sigmoid"], ["slice"], ["top"]],
+    ),
+    "not in place": (
+        (2, 6, 3, 4),
+        conv("data", "a", num_output=6, kernel_size=1)
+        + layer("Scale", "a", "b", SCALED)
+        + layer("ReLU", "b", "c")
+        + product("d", num_output=3).replace('"data"', '"c"')
+        + layer("ReLU", "d", "top"),
+        [["a", "b", "c"], ["d", "top"]],
+    ),
+    "not in place, and read elsewhere": (
+        (2, 6, 3, 4),
+        conv("data", "a", num_output=6, kernel_size=1)
+        + layer("ReLU", "a", "b")
+        + layer("Eltwise", "a b", "top"),
+        [["a"], ["a_a_0_split"], ["b"], ["top"]],
+    ),
+    "a sum in place": (
+        (2, 6, 3, 4),
+        conv("data", "a", num_output=6, kernel_size=1)
+        + layer("Eltwise", "a data", "top")
+        + layer("ReLU", "top", "z"),
+        [["data_data_0_split"], ["a", "top", "z"]],
+    ),
     "views": (
         (2, 5, 3, 4),
         layer("Flatten", "data", "flat")

@@ -1,4 +1,4 @@
-"""Layers whose tops are their bottom: nothing is left to do for them once they have shared its memory."""
+"""Layers that need no code of their own here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from caffe_compat.layers.split import Split
 
 
 class View(Step):
-    """Split, Flatten and their like; and Dropout in place that neither draws nor scales."""
+    """Split, Flatten and their like, and Dropout in place that neither draws nor scales: the top is the bottom.
+
+    Nothing is left to do for them once they share its memory.
+    """
 
     @staticmethod
     def fits(layer: Layer, in_place: bool) -> bool:
@@ -23,3 +26,10 @@ class View(Step):
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         self.layers[0].forward(bottoms[0], tops[0])
         return ()
+
+
+class AsItIs(Step):
+    """A layer that runs itself, between others that are steps."""
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        return None
