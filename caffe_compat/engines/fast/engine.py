@@ -49,7 +49,7 @@ class FastEngine(StrictEngine):
             for blob in one.hidden:
                 net.blob_list[blob].track(diff=False)
         self._programs = {groups[0].first: (groups[-1].last, groups) for groups in _runs(steps)}
-        self._made: dict[tuple[int, int], tuple[Program, list[tuple[StepGroup, list[Blob]]]]] = {}
+        self._made: dict[tuple[int, int], Program] = {}
 
     def forward(self, start: int, end: int) -> float:
         net, loss = self.net, 0.0
@@ -108,16 +108,24 @@ class FastEngine(StrictEngine):
                 make()
 
     def _run_program(self, groups: Sequence[StepGroup]) -> None:
-        net, key = self.net, (groups[0].first, groups[-1].last)
+        key = groups[0].first, groups[-1].last
         if key not in self._made:
-            hiding = [(group, [net.blob_list[i] for i in group.hidden]) for group in groups if group.hidden]
-            hidden = [blob for _, blobs in hiding for blob in blobs]
-            self._made[key] = Program([self._part(group) for group in groups], hidden), hiding
-        program, hiding = self._made[key]
-        program.run()
-        for group, blobs in hiding:
-            if any(blob.pending_data is None for blob in blobs):  # else nobody has asked since the last pass
-                self._hide(group, any(blob.data_is_held for blob in blobs))
+            self._made[key] = Program([self._part(group) for group in groups], self._passing(*key))
+        self._made[key].run()
+
+    def _passing(self, first: int, last: int) -> list[Blob]:
+        """The blobs that only the layers first to last write and read, unless a backward needs them too."""
+        net, inside = self.net, range(first, last + 1)
+        if any(plan.need_backward for plan in net.plan):
+            return []
+        outside = {
+            i
+            for k, node in enumerate(net.graph.nodes)
+            if k not in inside
+            for i in (*node.bottoms, *node.tops)
+        }
+        mine = {i for k in inside for i in net.graph.nodes[k].tops}
+        return [net.blob_list[i] for i in sorted(mine - outside - {*net.graph.outputs, *net.graph.inputs})]
 
     def _part(self, group: StepGroup) -> Part:
         net, layers = self.net, range(group.first, group.last + 1)
@@ -128,7 +136,9 @@ class FastEngine(StrictEngine):
                 function(i)
 
         blobs = [net.bottoms[i] for i in layers], [net.tops[i] for i in layers]
-        return Part(group.step, *blobs, partial(run, net.reshape_layer), partial(run, self.forward_layer))
+        hidden = [net.blob_list[i] for i in group.hidden]
+        functions = partial(run, net.reshape_layer), partial(run, self.forward_layer)
+        return Part(group.step, *blobs, *functions, hidden, partial(self._hide, group))
 
     def _defer(self, first: int, last: int) -> Callable[..., None]:
         """Defer the tops of the layers first to last: they run when somebody asks for one of these blobs.

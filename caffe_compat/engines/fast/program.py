@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,41 +12,55 @@ import numba
 import numpy as np
 
 from caffe_compat.blob import Blob, data_places, data_stamps
-from caffe_compat.engines.fast.steps.base import Blobs, Step
+from caffe_compat.engines.fast.arena import Life, arrange
+from caffe_compat.engines.fast.steps.base import Blobs, Row, Step
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.run_steps import run_steps
+from caffe_compat.layers.kernels.scratch import apart
 from caffe_compat.layers.kernels.step import STEP
 
 
 @dataclass(frozen=True)
 class Part:
-    """A step, the blobs of its layers, and what shapes its tops and runs its layers one by one."""
+    """A step, the blobs of its layers, and what shapes its tops and runs its layers one by one.
+
+    hidden: blobs that the step does not write; hide: has them made when somebody asks for them, or, where it gets True,
+    now.
+    """
 
     step: Step
     bottoms: Blobs
     tops: Blobs
     reshape: Callable[[], None]
     forward: Callable[[], None]
+    hidden: Sequence[Blob]
+    hide: Callable[[bool], None]
+
+    @property
+    def blobs(self) -> Iterator[Blob]:
+        return chain(*self.bottoms, *self.tops)
 
 
 class Program:
     """The steps of some layers, which need nothing but the shapes and the memory of their blobs to stay as they are.
 
-    hidden: blobs that no step writes.
+    passing: the blobs that only these layers write and read, of a net that runs no backward. They have no memory of
+    their own, but share some, until somebody asks for one: it is made then, by another run, and from then on.
     """
 
-    def __init__(self, parts: Sequence[Part], hidden: Sequence[Blob]):
-        self._parts = parts
-        every = {
-            id(blob): blob for part in parts for blob in chain(*part.bottoms, *part.tops, part.step.pointed)
-        }
-        self._hidden = {id(blob) for blob in hidden}
-        self._blobs = [blob for blob in every.values() if id(blob) not in self._hidden]
+    def __init__(self, parts: Sequence[Part], passing: Sequence[Blob] = ()):
+        self._parts, self._passing = parts, passing
+        for blob in passing:
+            blob.track(diff=False)
+        self._wanted: set[int] = set()  # ids of memories
         self._threads, self._places = 0, data_places([])
+        self._blobs: list[Blob] = []  # those that have memory of their own
+        self._hidden: list[Blob] = []  # those that have none
         self._params: list[Blob] = []
         self._stamps: list[int] | None = None  # of the params that are loaded
         self._steps: list[Step] = []  # those that have rows
         self._calls: list[tuple[int, int] | Callable[[], None]] = []
-        self._table, self._scratch = np.empty(0, STEP), np.empty(0, np.float32)
+        self._table, self._memory = np.empty(0, STEP), np.empty(0, np.float32)
 
     def run(self) -> None:
         """Run the layers forward."""
@@ -59,6 +74,7 @@ class Program:
                 call()
             else:
                 run_steps(self._table, *call)
+        self._hide()
 
     def _load(self) -> None:
         """Bring the params that somebody may have written into the form that the rows point to."""
@@ -67,28 +83,51 @@ class Program:
         held = any(blob.data_is_held for blob in self._params)
         self._stamps = None if held else data_stamps(self._params)
 
-    def _build(self, threads: int) -> None:
-        rows: list[np.ndarray] = []
-        self._calls, self._steps = [], []
+    def _hide(self) -> None:
+        """Let blobs that were not made be made when somebody asks for them; or now, where somebody holds one."""
+        for blob in self._hidden:
+            if blob.pending_data is None:  # else nobody has asked since the last pass
+                if blob.data_is_held:
+                    self._make(blob)
+                    return
+                blob.defer_data(partial(self._fill, blob), wait=True)
         for part in self._parts:
+            if any(blob.pending_data is None for blob in part.hidden):
+                part.hide(any(blob.data_is_held for blob in part.hidden))
+
+    def _fill(self, blob: Blob, array: np.ndarray) -> None:
+        self._make(blob)
+
+    def _make(self, blob: Blob) -> None:
+        self._wanted.add(id(blob.shared_data))
+        self._threads = 0
+        self.run()
+
+    # ---- building ---------------------------------------------------------------------------------------------
+    def _build(self, threads: int) -> None:
+        rows: list[Row] = []
+        owners: list[int] = []  # the part of each row
+        self._calls, self._steps = [], []
+        real: set[int] = set()
+        for number, part in enumerate(self._parts):
             part.reshape()
             for blob in chain(*part.tops):
                 blob.defer_data(None)
-            for blob in chain(*part.bottoms, *part.tops):
-                if id(blob) not in self._hidden:
-                    _ = blob.data  # it has its memory from now on
             part.step.forget()
             calls = part.step.rows(part.bottoms, part.tops, threads)
             if calls is not None:
                 self._steps.append(part.step)
+            if calls is None or any(callable(call) for call in calls):
+                real |= {id(blob.shared_data) for blob in part.blobs}
             for call in [part.forward] if calls is None else calls:
                 self._add(call, rows)
+            owners += [number] * (len(rows) - len(owners))
         self._params, self._stamps = list(chain.from_iterable(step.params for step in self._steps)), None
-        self._table = np.concatenate([np.empty(0, STEP), *rows])
-        self._add_scratch()
+        self._table = np.concatenate([np.empty(0, STEP), *(row.fields for row in rows)])
+        self._place(rows, self._lives(owners, rows, real))
         self._threads, self._places = threads, data_places(self._blobs)
 
-    def _add(self, call: np.ndarray | Callable[[], None], rows: list[np.ndarray]) -> None:
+    def _add(self, call: Row | Callable[[], None], rows: list[Row]) -> None:
         """Add a row or a function; rows one behind the other run at once."""
         if callable(call):
             self._calls.append(call)
@@ -99,9 +138,39 @@ class Program:
             self._calls.append((len(rows), len(rows) + 1))
         rows.append(call)
 
-    def _add_scratch(self) -> None:
-        """Memory that the rows use one after the other."""
+    def _lives(self, owners: Sequence[int], rows: Sequence[Row], real: set[int]) -> dict[int, Life]:
+        """The lives of the memories that are to be shared, by id: from the first row to the last one that uses it."""
+        passing = {id(blob.shared_data) for blob in self._passing if not blob.data_is_held}
+        passing -= real | self._wanted
+        passing -= {id(blob.shared_data) for blob in self._passing if blob.data_is_held}
+        lives: dict[int, Life] = {}
+        for row, owner in zip(rows, owners, strict=True):
+            for _, blob, _ in row.blobs:
+                key = id(blob.shared_data)
+                if key in passing:
+                    life = lives.setdefault(key, Life(owner, owner, 0))
+                    life.last, life.size = owner, max(life.size, apart(blob.count))
+        return lives
+
+    def _place(self, rows: Sequence[Row], lives: dict[int, Life]) -> None:
+        """Give all rows the addresses of their blobs, and memory that they use one after the other."""
         table: Any = self._table
         sizes = table["scratch_size"] * table["parts"]
-        self._scratch = np.empty(int(sizes.max(initial=0)), np.float32)
-        table["scratch"] = np.where(sizes > 0, self._scratch.ctypes.data, 0)
+        scratch, shared = apart(int(sizes.max(initial=0))), arrange(list(lives.values()))
+        self._memory = np.empty(scratch + shared, np.float32)
+        begin = self._memory.ctypes.data
+        table["scratch"] = np.where(sizes > 0, begin, 0)
+        own: dict[int, Blob] = {id(blob): blob for part in self._parts for blob in part.step.pointed}
+        for i, row in enumerate(rows):
+            for field, blob, offset in row.blobs:
+                life = lives.get(id(blob.shared_data))
+                if life is None:
+                    own[id(blob)] = blob
+                    table[field][i] = blob.data.ctypes.data + FLOAT * offset
+                else:
+                    table[field][i] = begin + FLOAT * (scratch + life.place + offset)
+        hidden = {id(blob): blob for blob in self._passing if id(blob.shared_data) in lives}
+        functions = [part for part in self._parts if part.step not in self._steps]
+        for blob in chain.from_iterable(part.blobs for part in functions):
+            own[id(blob)] = blob
+        self._blobs, self._hidden = list(own.values()), list(hidden.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,17 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.step import STEP
 
 Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
-Calls = Sequence[np.ndarray | Callable[[], None]]
+
+
+@dataclass
+class Row:
+    """A row of the table (STEP), and the fields that are addresses of blobs' data, some numbers behind its begin."""
+
+    fields: np.ndarray
+    blobs: list[tuple[str, Blob, int]]
+
+
+Calls = Sequence[Row | Callable[[], None]]
 # a step of less work than this is done sooner by one thread: products, and numbers read and written
 LEAST_PRODUCTS, LEAST_NUMBERS = 400_000, 60_000
 
@@ -20,8 +31,8 @@ LEAST_PRODUCTS, LEAST_NUMBERS = 400_000, 60_000
 class Step:
     """Computes the tops of consecutive layers from the bottoms of the first one.
 
-    layers: those it computes. `rows` says how, for bottoms and tops that have their shapes and their memory; what their
-    addresses point to is kept until the next call.
+    layers: those it computes. `rows` says how, for bottoms and tops that have their shapes; what rows point to is kept
+    until the next call.
     """
 
     def __init__(self, layers: Sequence[Layer]):
@@ -54,16 +65,19 @@ class Step:
         """Let the next `refresh` load the params, for rows that are new."""
         self._stamps, self._kept = None, []
 
-    def row(self, **fields: Any) -> np.ndarray:
-        """One row; arrays stand for their addresses, Blobs for those of their data."""
-        result = np.zeros(1, STEP)
+    def row(self, **fields: Any) -> Row:
+        """One row; arrays stand for their addresses, Blobs for those of their data, with a number for one behind it."""
+        result = Row(np.zeros(1, STEP), [])
         for name, value in fields.items():
-            if isinstance(value, Blob):  # not kept: this would count as somebody who holds its data
-                value = value.data.ctypes.data
+            if isinstance(value, Blob):
+                result.blobs.append((name, value, 0))
+            elif isinstance(value, tuple):
+                result.blobs.append((name, *value))
             elif isinstance(value, np.ndarray):
                 self._kept.append(value)
-                value = value.ctypes.data
-            result[name] = value
+                result.fields[name] = value.ctypes.data
+            else:
+                result.fields[name] = value
         return result
 
 

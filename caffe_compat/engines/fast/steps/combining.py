@@ -13,7 +13,6 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_functions
-from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
@@ -24,7 +23,7 @@ class Concatenation(Step):
         layer, top = self.layers[0], tops[0][0]
         assert isinstance(layer, Concat)
         outer, pitch = math.prod(top.shape[: layer.axis]), math.prod(top.shape[layer.axis :])
-        result, address, place = [], top.data.ctypes.data, 0
+        result, place = [], 0
         for bottom in bottoms[0]:
             depth = math.prod(bottom.shape[layer.axis :])
             result.append(
@@ -35,7 +34,7 @@ class Concatenation(Step):
                     depth=depth,
                     pitch=pitch,
                     bottom=bottom,
-                    top=address + FLOAT * place,
+                    top=(top, place),
                 )
             )
             place += depth

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, LEAST_PRODUCTS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.base import (
+    LEAST_NUMBERS,
+    LEAST_PRODUCTS,
+    Blobs,
+    Calls,
+    Row,
+    Step,
+    shared,
+)
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.layers.base import Layer
@@ -63,7 +71,7 @@ class Filtering(Step):
         )  # fmt: skip
         return [lambda: self._convolution.convolve(bottom, top, None), finish]
 
-    def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> np.ndarray:
+    def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> Row:
         layer, (images, channels, height, width) = self._convolution, bottoms[0][0].shape
         top, group = tops[-1][0], layer.group
         outputs, out_height, out_width = top.shape[1] // group, *top.shape[2:]
