@@ -138,17 +138,22 @@ def _unit(words, draws, position):
 
 @njit(cache=True, error_model="numpy")
 def _uniform(words, draws, position, low, high, out):
-    for i in range(out.size):
-        result = high
-        while result >= high:
-            result = np.float32(_next(words, draws, position)) * _UNIT * (high - low) + low
-        out[i] = result
+    done = 0
+    while done < out.size:
+        if position[0] == WORDS:
+            _twist(words, draws)
+            position[0] = 0
+        n = min(WORDS - position[0], out.size - done)
+        given = draws[position[0] : position[0] + n]
+        for i in range(n):
+            out[done] = np.float32(given[i]) * _UNIT * (high - low) + low
+            done += not out[done] >= high  # one that rounds up to the end is thrown away
+        position[0] += n
 
 
 @njit(cache=True, error_model="numpy")
-def _strip(words, draws, position):
+def _strip(draw):
     """One draw gives both: which strip (8 bits) and where in it (24 bits, in [0, 1))."""
-    draw = _next(words, draws, position)
     return np.intp(draw & np.uint32(0xFF)), np.float32(draw >> np.uint32(8)) * np.float32(2.0**-24)
 
 
@@ -156,7 +161,7 @@ def _strip(words, draws, position):
 def _exponential(words, draws, position):
     shift = np.float32(0)
     while True:
-        i, where = _strip(words, draws, position)
+        i, where = _strip(_next(words, draws, position))
         left, right = np.float32(_EXPONENTIAL_X[i + 1]), np.float32(_EXPONENTIAL_X[i])
         x = where * right
         if x < left:
@@ -172,10 +177,18 @@ def _exponential(words, draws, position):
 
 
 @njit(cache=True, error_model="numpy")
+def _normal_of(draw):
+    """The number that a draw gives, and whether it lies so far inside its strip that it needs no other draw."""
+    bits, where = _strip(draw)
+    x = where * np.float32(_NORMAL_X[bits >> 1])
+    return x * np.float32((bits & 1) * 2 - 1), x < _NORMAL_X[(bits >> 1) + 1]
+
+
+@njit(cache=True, error_model="numpy")
 def _normal(words, draws, position):
     start = np.float32(_NORMAL_START)
     while True:
-        bits, where = _strip(words, draws, position)
+        bits, where = _strip(_next(words, draws, position))
         i, sign = bits >> 1, np.float32((bits & 1) * 2 - 1)
         right = np.float32(_NORMAL_X[i])
         x = where * right
@@ -198,8 +211,25 @@ def _normal(words, draws, position):
 
 @njit(cache=True, error_model="numpy")
 def _gaussian(words, draws, position, mean, std, out):
-    for i in range(out.size):
-        out[i] = _normal(words, draws, position) * std + mean
+    done = 0
+    while done < out.size:
+        if position[0] == WORDS:
+            _twist(words, draws)
+            position[0] = 0
+        n = min(WORDS - position[0], out.size - done)
+        given, made = draws[position[0] : position[0] + n], out[done : done + n]
+        i = 0
+        while i < n:
+            x, is_inside = _normal_of(given[i])
+            if not is_inside:
+                break
+            made[i] = x * std + mean
+            i += 1
+        position[0] += i
+        done += i
+        if i < n:  # one draw in a hundred
+            out[done] = _normal(words, draws, position) * std + mean
+            done += 1
 
 
 class Rng:
