@@ -25,12 +25,16 @@ def shape_of(blob: BlobProto) -> tuple[int, ...]:
     return tuple(blob.shape.dim)
 
 
-def shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
-    """Return the flat `values` in the blob's shape. Raises ValueError ("3 numbers for the shape (2, 2)")."""
+def shape_for(blob: BlobProto, size: int) -> tuple[int, ...]:
+    """Return the blob's shape, for `size` numbers. Raises ValueError ("3 numbers for the shape (2, 2)")."""
     shape = shape_of(blob)
-    if min(shape, default=0) < 0 or np.prod(shape, dtype=object) != values.size:
-        raise ValueError(f"{values.size} numbers for the shape {shape}")
-    return values.reshape(shape)
+    if min(shape, default=0) < 0 or np.prod(shape, dtype=object) != size:
+        raise ValueError(f"{size} numbers for the shape {shape}")
+    return shape
+
+
+def _shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
+    return values.reshape(shape_for(blob, values.size))
 
 
 def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
@@ -45,8 +49,8 @@ def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
     doubles, floats = (blob.double_diff, blob.diff) if diff else (blob.double_data, blob.data)
     raw, form = (blob.raw_diff, blob.raw_diff_type) if diff else (blob.raw_data, blob.raw_data_type)
     if raw:
-        return shaped(blob, _from_raw(raw, form))
-    return shaped(blob, np.array(doubles, np.float64) if doubles else np.array(floats, np.float32))
+        return _shaped(blob, _from_raw(raw, form))
+    return _shaped(blob, np.array(doubles, np.float64) if doubles else np.array(floats, np.float32))
 
 
 def _from_raw(raw: bytes, form: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from mmap import mmap
 from typing import TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -112,8 +113,8 @@ def _check_strings(message: Message) -> None:
                     item.decode()
 
 
-def not_binary(data: bytes) -> str:
-    if b"\0" not in data and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
+def not_binary(data: bytes | mmap) -> str:
+    if data.find(b"\0") < 0 and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
         return "this is text, a .prototxt; expected a binary .caffemodel"
     return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"
 
