@@ -149,14 +149,14 @@ def import_h5py():
 
 def copy_trained(net: HasParams, stored: Sequence[Stored], path: str) -> Report:
     """Copy params into the layers of the same name; nothing is copied unless all fits. Raises WeightsError."""
-    report = Report(path)
+    report, owners = Report(path), _owners(net)
     copies: list[tuple[Blob, wire.Numbers]] = []
     for source in stored:
         if source.name not in net.layer_dict:
             if source.numbers:
                 report.ignored.append(source.name)
             continue
-        copies += _matched(net, source, path)
+        copies += _matched(net, source, owners, path)
         if source.numbers:
             report.loaded.append(source.name)
     for blob, numbers in copies:
@@ -165,10 +165,11 @@ def copy_trained(net: HasParams, stored: Sequence[Stored], path: str) -> Report:
     return report
 
 
-def _matched(net: HasParams, source: Stored, path: str) -> list[tuple[Blob, wire.Numbers]]:
+def _matched(
+    net: HasParams, source: Stored, owners: set[tuple[str, int]], path: str
+) -> list[tuple[Blob, wire.Numbers]]:
     blobs = net.layer_dict[source.name].blobs
-    owned = _owned(net, source.name)
-    missing = [j for j in range(len(blobs)) if j not in source.numbers and owned[j]]
+    missing = [j for j in range(len(blobs)) if j not in source.numbers and (source.name, j) in owners]
     if missing or any(j >= len(blobs) for j in source.numbers):
         raise WeightsError(
             f"layer '{source.name}' has {len(blobs)} param(s), the file has {len(source.numbers)} for it; "
@@ -194,11 +195,10 @@ def _other_form(net: HasParams, source: Stored) -> str | None:
     return f"2 are of SegNet's BN, 4 of PSPNet's: --dialect {dialect}, or Net(..., dialect='{dialect}')"
 
 
-def _owned(net: HasParams, name: str) -> list[bool]:
-    """Whether each param of a layer is its own (or shared by later ones), not an earlier layer's."""
-    layer = net.layer_dict[name]
-    owners = {param.uses[0] for param in net.learnable}
-    return [(net.layers.index(layer), j) in owners for j in range(len(layer.blobs))]
+def _owners(net: HasParams) -> set[tuple[str, int]]:
+    """The params (layer, index) that are a layer's own, or shared by later ones, and no earlier layer's."""
+    uses = (param.uses[0] for param in net.learnable)
+    return {(net.layer_names[i], j) for i, j in uses}
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -294,10 +294,11 @@ def write_hdf5(net: HasParams, path: str, diffs: bool = False, instead: Instead 
     """
     h5py = import_h5py()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        owners = _owners(net)
         for name, layer in net.layer_dict.items():
             group = file.require_group(f"data/{name}")
-            for j, owned in enumerate(_owned(net, name)):
-                if owned:
+            for j in range(len(layer.blobs)):
+                if (name, j) in owners:
                     group.create_dataset(str(j), data=_data(name, layer, j, instead))
             if diffs:
                 group = file.require_group(f"diff/{name}")

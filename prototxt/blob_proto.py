@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
@@ -10,9 +12,14 @@ from caffe_compat.prototxt.wire import RAW_TYPES
 _OLD = ("num", "channels", "height", "width")
 
 
+def _has_old_shape(blob: BlobProto) -> bool:
+    """Whether it is one of num, channels, height and width that a blob has."""
+    return any(map(blob.HasField, _OLD))
+
+
 def has_shape(blob: BlobProto) -> bool:
     """Whether a blob tells its shape, the old way or the new one."""
-    return blob.HasField("shape") or any(blob.HasField(name) for name in _OLD)
+    return blob.HasField("shape") or _has_old_shape(blob)
 
 
 def shape_of(blob: BlobProto) -> tuple[int, ...]:
@@ -20,7 +27,7 @@ def shape_of(blob: BlobProto) -> tuple[int, ...]:
 
     Source: Caffe's Blob::FromProto.
     """
-    if any(blob.HasField(name) for name in _OLD):
+    if _has_old_shape(blob):
         return blob.num, blob.channels, blob.height, blob.width
     return tuple(blob.shape.dim)
 
@@ -28,7 +35,7 @@ def shape_of(blob: BlobProto) -> tuple[int, ...]:
 def shape_for(blob: BlobProto, size: int) -> tuple[int, ...]:
     """Return the blob's shape, for `size` numbers. Raises ValueError ("3 numbers for the shape (2, 2)")."""
     shape = shape_of(blob)
-    if min(shape, default=0) < 0 or np.prod(shape, dtype=object) != size:
+    if min(shape, default=0) < 0 or math.prod(shape) != size:
         raise ValueError(f"{size} numbers for the shape {shape}")
     return shape
 

@@ -14,8 +14,9 @@ NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d)[\w.]*(?:(?<=[eE])[-+]\w+)?|-[A-Za-z]\w*", re.ASCII)
 _SYMBOL = re.compile(r"[{}<>\[\]:,;]")
-_KINDS = (NAME, _NUMBER, _STRING, _SYMBOL)
-_TOKEN = re.compile(r"(?:\s+|\#[^\n]*)*(" + "|".join(kind.pattern for kind in _KINDS) + r"|\Z|.)", re.ASCII)
+_RIGHT = "|".join(kind.pattern for kind in (NAME, _NUMBER, _STRING, _SYMBOL)) + r"|\Z"
+_IS_RIGHT = re.compile(_RIGHT, re.ASCII)
+_TOKEN = re.compile(rf"(?:\s+|\#[^\n]*)*({_RIGHT}|.)", re.ASCII)
 _ESCAPE = re.compile(
     r"""\\(?:[abfnrtv?'"\\]|[0-3]?[0-7]{1,2}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U00(?:0|10)[0-9a-fA-F]{4,5})"""
 )
@@ -77,7 +78,9 @@ def shown(token: str) -> str:
 
 def _fault(token: str) -> tuple[str, int] | None:
     """What is wrong with a token by itself, and where in it; None where nothing is."""
-    wrong = None if token.isascii() else _NOT_UTF_8.search(token)
+    if _IS_RIGHT.fullmatch(token) and token.isascii() and "\\" not in token:  # as most are
+        return None
+    wrong = _NOT_UTF_8.search(token)
     if wrong:  # bytes that the reader lets pass: in comments they may be
         return (
             f"byte 0x{ord(wrong[0]) - 0xDC00:02x} is not UTF-8; save the file in this encoding",
@@ -87,6 +90,4 @@ def _fault(token: str) -> tuple[str, int] | None:
         return "this string does not end in its line; add the closing quote", 0
     if is_string(token) and "\\" in token and "\\" in _ESCAPE.sub("", token):
         return "this string has an unknown escape; write \\\\ for a backslash", 0
-    if token and not any(kind.fullmatch(token) for kind in _KINDS):
-        return f"unexpected character {token!r}", 0
-    return None
+    return None if _IS_RIGHT.fullmatch(token) else (f"unexpected character {token!r}", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -46,6 +47,7 @@ def _bool(token: str) -> bool:
     return _BOOLS[token]
 
 
+@lru_cache(maxsize=1024)
 def _integer(token: str) -> int:
     match = _INTEGER.fullmatch(token)
     if not match:
@@ -53,6 +55,7 @@ def _integer(token: str) -> int:
     return int(token, 8 if match["octal"] else 0)
 
 
+@lru_cache(maxsize=1024)
 def _unsigned(token: str) -> int:
     match = _INTEGER.fullmatch(token)
     if not match or token[0] == "-":
@@ -60,6 +63,7 @@ def _unsigned(token: str) -> int:
     return int(token, 8 if match["octal"] else 0)
 
 
+@lru_cache(maxsize=1024)
 def _float(token: str) -> float:
     if not _FLOAT.fullmatch(token):
         raise ValueError("a number")

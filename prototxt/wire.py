@@ -29,6 +29,7 @@ _NUMBERS = {_DATA: "<f4", _DOUBLE_DATA: "<f8"}
 _RAW_TYPE, _RAW = 10, 12  # NVCaffe's, and OpenCV's for half precision
 RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4")  # by the number in raw_data_type
 _C3D_DATA = 6
+_LENGTHS = {FIXED64: 8, FIXED32: 4}
 _PART = 1 << 22  # bytes that are copied at once
 
 Data = bytes | mmap.mmap
@@ -164,16 +165,13 @@ def _fields(data: Data, position: int, size: int) -> Iterator[Field]:
         start = position
         tag, position = _varint(data, position, size)
         field, kind = tag >> 3, tag & 7
-        if kind == VARINT:
-            end = _varint(data, position, size)[1]
-        elif kind == FIXED64:
-            end = position + 8
-        elif kind == FIXED32:
-            end = position + 4
-        elif kind == BYTES:
+        end = position + _LENGTHS.get(kind, 0)
+        if kind == BYTES:
             length, position = _varint(data, position, size)
             end = position + length
-        else:
+        elif kind == VARINT:
+            end = _varint(data, position, size)[1]
+        elif kind not in _LENGTHS:
             raise WireError(f"unknown wire type {kind} at byte {start}")
         if end > size or field == 0:
             raise WireError(f"a field that starts at byte {start} leads past the end")
@@ -183,6 +181,8 @@ def _fields(data: Data, position: int, size: int) -> Iterator[Field]:
 
 def _varint(data: Data, position: int, size: int) -> tuple[int, int]:
     """The number that begins at a byte, and the byte behind it."""
+    if position < size and (byte := data[position]) < 0x80:  # as most are
+        return byte, position + 1
     value = 0
     for shift in range(0, 64, 7):
         if position >= size:
