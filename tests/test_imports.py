@@ -15,6 +15,7 @@ HEIGHTS = {
     "caffe_compat.version": 0,
     "caffe_compat.errors": 0,
     "caffe_compat.alias": 0,
+    "caffe_compat.cpu_quota": 0,
     "caffe_compat.files": 0,
     "caffe_compat.glog": 0,
     "caffe_compat.safe_yaml": 0,
