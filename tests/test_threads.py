@@ -26,7 +26,8 @@ print(numba.get_num_threads(), len(os.listdir("/proc/self/task")))
 
 
 def environment(**variables):
-    kept = {key: os.environ[key] for key in os.environ if not key.endswith("_NUM_THREADS")}
+    settings = ("_NUM_THREADS", "OMP_WAIT_POLICY")
+    kept = {key: os.environ[key] for key in os.environ if not key.endswith(settings)}
     return {**kept, "OPENBLAS_NUM_THREADS": "1", **variables}
 
 
