@@ -245,7 +245,11 @@ FILES: dict[str, tuple[str, ...]] = {
     "UnitNormalize": ("caffe_compat.layers.metric.unit_normalize",),
     "Unpooling": ("caffe_compat.layers.segmentation.unpooling",),
     "Upsample": ("caffe_compat.layers.upsample",),
-    "VideoData": ("caffe_compat.layers.data.video_data",),
+    "VideoData": (
+        "caffe_compat.layers.data.video_data",
+        "caffe_compat.layers.data.video_clips",
+        "caffe_compat.layers.data.video_segments",
+    ),
     "VoxelSoftmaxLoss": ("caffe_compat.layers.voxel_softmax_loss",),
     "Warp": ("caffe_compat.layers.flow.warp",),
     "WeightEuclideanLoss": ("caffe_compat.layers.weight_euclidean_loss",),

@@ -34,11 +34,13 @@ def text() -> str:
     }
     for type, forms in registry.forms.items():
         files[type] += [files[name][0] for _, name in forms]
+    for type, cls in registry.registered.items():  # subclasses that say that they compute the same type
+        files[type] += [form.__module__ for form in cls.__subclasses__() if vars(form).get("type") == type]
     return HEADER + "".join(_line(type, files[type]) for type in sorted(files)) + "}\n"
 
 
 def _line(type: str, files: list[str]) -> str:
-    head, *forms = files
+    head, *forms = dict.fromkeys(files)
     line = f'    "{type}": ({", ".join(f"{chr(34)}{file}{chr(34)}" for file in (head, *sorted(forms)))}'
     line += ",)" if not forms else ")"
     if len(line) < 110:
