@@ -21,6 +21,9 @@ def set_num_threads(count: int) -> None:
     """
     import numba
 
+    from caffe_compat.layers.kernels import threading_layer
+
+    threading_layer.choose()  # numba starts its threads here
     most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if not 1 <= count <= most:
         raise CaffeCompatError(f"cannot use {count} threads, there are 1 to {most}{_said_by()}")

@@ -77,6 +77,8 @@ def test_cores_that_a_quota_has_time_for(allowed, quota, cores):
 
 LAYER = """
 import os, runpy, sys
+import caffe_compat as caffe
+caffe.set_num_threads(2)
 runpy.run_path(sys.argv[1])
 import numba
 print(numba.threading_layer(), os.environ.get("OMP_WAIT_POLICY"))
