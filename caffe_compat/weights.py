@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -76,13 +76,13 @@ class Report:
 def read(path: str) -> list[Stored]:
     """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError.
 
-    The numbers of a .caffemodel stay in the file until they are copied.
+    The numbers stay in the file until they are copied, which must not be cut short meanwhile.
     """
     try:
         data = wire.bytes_of(path)
     except OSError as error:
         raise WeightsError(f"cannot read the weights: {error.strerror}", file=path) from error
-    return _read_hdf5(path) if data[: len(HDF5_MAGIC)] == HDF5_MAGIC else _read_binary(data, path)
+    return _read_hdf5(data, path) if data[: len(HDF5_MAGIC)] == HDF5_MAGIC else _read_binary(data, path)
 
 
 def _read_binary(data: wire.Data, path: str) -> list[Stored]:
@@ -120,7 +120,7 @@ def shaped(blob: BlobProto, numbers: wire.Numbers, owner: str, path: str) -> wir
         raise WeightsError(f"{owner}: a blob has {error}", file=path) from error
 
 
-def _read_hdf5(path: str) -> list[Stored]:
+def _read_hdf5(data: wire.Data, path: str) -> list[Stored]:
     h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
@@ -129,14 +129,21 @@ def _read_hdf5(path: str) -> list[Stored]:
             def collect(path: str, item: object) -> None:  # a layer's name may have slashes, each a group
                 if isinstance(item, h5py.Dataset):
                     name, _, index = path.rpartition("/")
-                    array = np.asarray(item, "<f4", order="C")
-                    numbers = wire.Numbers(array.data, [(0, array.nbytes, "<f4")], array.shape)
-                    layers.setdefault(name, {})[int(index)] = numbers
+                    layers.setdefault(name, {})[int(index)] = _numbers(data, item)
 
             file["data"].visititems(collect)
             return [Stored(name, numbers) for name, numbers in layers.items()]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
+
+
+def _numbers(data: wire.Data, item: Any) -> wire.Numbers:
+    """Those of an HDF5 dataset: where they stand in the file, if they do as they are."""
+    offset = item.id.get_offset()
+    if offset is None or item.dtype != np.dtype("<f4"):
+        array = np.asarray(item, "<f4", order="C")
+        return wire.Numbers(array.data, [(0, array.nbytes, "<f4")], array.shape)
+    return wire.Numbers(data, [(offset, offset + item.nbytes, "<f4")], item.shape)
 
 
 def import_h5py():

@@ -224,6 +224,21 @@ def test_weights_are_in_memory_once(tmp_path):
     assert 76 < filled < 85 and loaded < filled + 15  # the params are 76 MB
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"chunks": (2, 3), "compression": "gzip"}, {"dtype": "<f8"}, {"dtype": ">f4"}]
+)
+def test_hdf5_of_all_forms(options, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    values = np.arange(15, dtype=np.float32).reshape(3, 5) / 4
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("data/c/0", data=values, **options)
+        file.create_dataset("data/c/1", data=values[:, 2])
+    (stored,) = caffe.weights.read(str(tmp_path / "w.h5"))
+    assert stored.name == "c"
+    np.testing.assert_array_equal(stored.arrays[0], values)
+    np.testing.assert_array_equal(stored.arrays[1], values[:, 2])
+
+
 def test_names_with_slashes_in_hdf5(tmp_path):
     pytest.importorskip("h5py")
     text = SMALL.replace('name: "a" type', 'name: "inception/1x1" type')
