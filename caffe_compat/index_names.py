@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.softmax import Softmax
-from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
-from caffe_compat.layers.split import Split
 from caffe_compat.net import Net
 
 IMAGES = ("image", "channel", "row", "column")
@@ -76,6 +73,10 @@ def _rois_of(net: Net, layer: int, blob: int) -> Blob | None:
 
 def _has_classes(net: Net, blob: int) -> bool:
     """Whether a softmax is taken over axis 1 of the blob, maybe behind splits, or was taken."""
+    from caffe_compat.layers.softmax import Softmax  # who has a net has these
+    from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
+    from caffe_compat.layers.split import Split
+
     follow = {blob}
     for node, layer in zip(net.graph.nodes, net.layers, strict=True):
         if isinstance(layer, (Softmax, SoftmaxWithLoss)) and node.param.softmax_param.axis == 1:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from caffe_compat.index_names import blob_place
-from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
 from caffe_compat.net import Net
 
 LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -35,6 +34,8 @@ class LossWarnings:
         return result
 
     def _look(self, i: int, loss: float) -> str | None:
+        from caffe_compat.layers.softmax_loss import SoftmaxWithLoss  # who has a net has it
+
         layer = self.net.param.layer[i]
         tell: Callable[[int, float], str]
         if not math.isfinite(loss):

@@ -14,7 +14,6 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import GraphError
 from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.data.memory_data import MemoryData
 
 Arrays = dict[str, np.ndarray]
 
@@ -142,6 +141,8 @@ class PycaffeNet:
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Serve these arrays from the MemoryData layer that the net begins with; see its `reset`."""
+        from caffe_compat.layers.data.memory_data import MemoryData  # OpenCV takes long to import
+
         layer = self.layers[0]
         if not isinstance(layer, MemoryData):
             raise GraphError(f"the first layer is no MemoryData, but {layer.type}", layer.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,10 +41,15 @@ class HasParams(Protocol):
 
 @dataclass
 class Stored:
-    """A layer's params as a file has them, by param index; float32."""
+    """A layer's params as a file has them, by param index."""
 
     name: str
-    arrays: dict[int, np.ndarray]
+    numbers: dict[int, wire.Numbers]
+
+    @property
+    def arrays(self) -> dict[int, np.ndarray]:
+        """Arrays of them, float32."""
+        return {j: numbers.array() for j, numbers in self.numbers.items()}
 
 
 @dataclass
@@ -69,31 +74,31 @@ class Report:
 
 
 def read(path: str) -> list[Stored]:
-    """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError."""
+    """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError.
+
+    The numbers stay in the file until they are copied, which must not be cut short meanwhile.
+    """
     try:
-        with open(path, "rb") as file:
-            if file.peek(8).startswith(HDF5_MAGIC):
-                return _read_hdf5(path)
-            data = file.read()
+        data = wire.bytes_of(path)
     except OSError as error:
         raise WeightsError(f"cannot read the weights: {error.strerror}", file=path) from error
-    return _read_binary(data, path)
+    return _read_hdf5(data, path) if data[: len(HDF5_MAGIC)] == HDF5_MAGIC else _read_binary(data, path)
 
 
-def _read_binary(data: bytes, path: str) -> list[Stored]:
+def _read_binary(data: wire.Data, path: str) -> list[Stored]:
     try:
-        rest, arrays = wire.take_blobs(data)
+        rest, blobs = wire.take_blobs(data)
         net = parse_binary_net(rest, path)
     except wire.WireError as error:
         raise WeightsError(f"{not_binary(data)} ({error})", file=path) from error
     except PrototxtError as error:
         raise WeightsError(error.message, file=path) from error
-    numbers = iter(arrays)
+    following = iter(blobs)
     return [
         Stored(
             layer.name,
             {
-                j: shaped(blob, next(numbers), f"layer '{layer.name}'", path)
+                j: shaped(blob, next(following), f"layer '{layer.name}'", path)
                 for j, blob in enumerate(layer.blobs)
             },
         )
@@ -102,34 +107,43 @@ def _read_binary(data: bytes, path: str) -> list[Stored]:
     ]
 
 
-def shaped(blob: BlobProto, values: np.ndarray, owner: str, path: str) -> np.ndarray:
+def shaped(blob: BlobProto, numbers: wire.Numbers, owner: str, path: str) -> wire.Numbers:
     """The numbers of a BlobProto in its shape, flat where it tells none.
 
     Raises WeightsError, with `owner`, where they do not match.
     """
     if not blob_proto.has_shape(blob):
-        return values
+        return numbers
     try:
-        return blob_proto.shaped(blob, values)
+        return numbers.reshape(blob_proto.shape_for(blob, numbers.size))
     except ValueError as error:
         raise WeightsError(f"{owner}: a blob has {error}", file=path) from error
 
 
-def _read_hdf5(path: str) -> list[Stored]:
+def _read_hdf5(data: wire.Data, path: str) -> list[Stored]:
     h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
-            layers: dict[str, dict[int, np.ndarray]] = {}
+            layers: dict[str, dict[int, wire.Numbers]] = {}
 
             def collect(path: str, item: object) -> None:  # a layer's name may have slashes, each a group
                 if isinstance(item, h5py.Dataset):
                     name, _, index = path.rpartition("/")
-                    layers.setdefault(name, {})[int(index)] = np.asarray(item, np.float32)
+                    layers.setdefault(name, {})[int(index)] = _numbers(data, item)
 
             file["data"].visititems(collect)
-            return [Stored(name, arrays) for name, arrays in layers.items()]
+            return [Stored(name, numbers) for name, numbers in layers.items()]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
+
+
+def _numbers(data: wire.Data, item: Any) -> wire.Numbers:
+    """Those of an HDF5 dataset: where they stand in the file, if they do as they are."""
+    offset = item.id.get_offset()
+    if offset is None or item.dtype != np.dtype("<f4"):
+        array = np.asarray(item, "<f4", order="C")
+        return wire.Numbers(array.data, [(0, array.nbytes, "<f4")], array.shape)
+    return wire.Numbers(data, [(offset, offset + item.nbytes, "<f4")], item.shape)
 
 
 def import_h5py():
@@ -142,56 +156,56 @@ def import_h5py():
 
 def copy_trained(net: HasParams, stored: Sequence[Stored], path: str) -> Report:
     """Copy params into the layers of the same name; nothing is copied unless all fits. Raises WeightsError."""
-    report = Report(path)
-    copies: list[tuple[Blob, np.ndarray]] = []
+    report, owners = Report(path), _owners(net)
+    copies: list[tuple[Blob, wire.Numbers]] = []
     for source in stored:
         if source.name not in net.layer_dict:
-            if source.arrays:
+            if source.numbers:
                 report.ignored.append(source.name)
             continue
-        copies += _matched(net, source, path)
-        if source.arrays:
+        copies += _matched(net, source, owners, path)
+        if source.numbers:
             report.loaded.append(source.name)
-    for blob, array in copies:
-        blob.data[...] = array.reshape(blob.shape)
+    for blob, numbers in copies:
+        numbers.copy_to(blob.data)
     _report_rest(net, report)
     return report
 
 
-def _matched(net: HasParams, source: Stored, path: str) -> list[tuple[Blob, np.ndarray]]:
+def _matched(
+    net: HasParams, source: Stored, owners: set[tuple[str, int]], path: str
+) -> list[tuple[Blob, wire.Numbers]]:
     blobs = net.layer_dict[source.name].blobs
-    owned = _owned(net, source.name)
-    missing = [j for j in range(len(blobs)) if j not in source.arrays and owned[j]]
-    if missing or any(j >= len(blobs) for j in source.arrays):
+    missing = [j for j in range(len(blobs)) if j not in source.numbers and (source.name, j) in owners]
+    if missing or any(j >= len(blobs) for j in source.numbers):
         raise WeightsError(
-            f"layer '{source.name}' has {len(blobs)} param(s), the file has {len(source.arrays)} for it; "
+            f"layer '{source.name}' has {len(blobs)} param(s), the file has {len(source.numbers)} for it; "
             f"{_other_form(net, source) or RENAME}",
             file=path,
         )
-    for j, array in source.arrays.items():
-        if not fits(array.shape, blobs[j].shape):
+    for j, numbers in source.numbers.items():
+        if not fits(numbers.shape, blobs[j].shape):
             raise WeightsError(
-                f"layer '{source.name}', param {j}: the net has shape {blobs[j].shape}, the file {array.shape}; "
+                f"layer '{source.name}', param {j}: the net has shape {blobs[j].shape}, the file {numbers.shape}; "
                 f"{RENAME}",
                 file=path,
             )
-    return [(blobs[j], array) for j, array in source.arrays.items()]
+    return [(blobs[j], numbers) for j, numbers in source.numbers.items()]
 
 
 def _other_form(net: HasParams, source: Stored) -> str | None:
     """The way out where a BN is in one form in the net, and in the other in the file."""
-    counts = len(net.layer_dict[source.name].blobs), len(source.arrays)
+    counts = len(net.layer_dict[source.name].blobs), len(source.numbers)
     if net.layer_dict[source.name].type != "BN" or sorted(counts) != [2, 4]:
         return None
     dialect = "segnet" if counts[1] == 2 else "pspnet"
     return f"2 are of SegNet's BN, 4 of PSPNet's: --dialect {dialect}, or Net(..., dialect='{dialect}')"
 
 
-def _owned(net: HasParams, name: str) -> list[bool]:
-    """Whether each param of a layer is its own (or shared by later ones), not an earlier layer's."""
-    layer = net.layer_dict[name]
-    owners = {param.uses[0] for param in net.learnable}
-    return [(net.layers.index(layer), j) in owners for j in range(len(layer.blobs))]
+def _owners(net: HasParams) -> set[tuple[str, int]]:
+    """The params (layer, index) that are a layer's own, or shared by later ones, and no earlier layer's."""
+    uses = (param.uses[0] for param in net.learnable)
+    return {(net.layer_names[i], j) for i, j in uses}
 
 
 def fits(stored: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -287,10 +301,11 @@ def write_hdf5(net: HasParams, path: str, diffs: bool = False, instead: Instead 
     """
     h5py = import_h5py()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        owners = _owners(net)
         for name, layer in net.layer_dict.items():
             group = file.require_group(f"data/{name}")
-            for j, owned in enumerate(_owned(net, name)):
-                if owned:
+            for j in range(len(layer.blobs)):
+                if (name, j) in owners:
                     group.create_dataset(str(j), data=_data(name, layer, j, instead))
             if diffs:
                 group = file.require_group(f"diff/{name}")

@@ -1,9 +1,13 @@
-"""Which class computes which layer type. One file a layer; each registers itself with `@register("Type")`."""
+"""Which class computes which layer type. One file a layer; each registers itself with `@register("Type")`.
+
+The file of a type is imported when somebody asks for the type; `files.py` says which it is.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from typing import TypeVar
 
 import numpy as np
@@ -11,12 +15,12 @@ from google.protobuf.message import Message
 
 from caffe_compat.errors import GraphError, PrototxtError
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.by_type import ByType
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
+from caffe_compat.layers.files import FILES
 from caffe_compat.prototxt import caffe_pb2
 from caffe_compat.text import meant
 
-_classes: ByType[type[Layer]] = ByType("caffe_compat.layers")
+registered: dict[str, type[Layer]] = {}  # the classes of the files that have been imported
 
 # types of widespread nets that are not built, and the way out
 INPUT_INSTEAD = "put an Input layer in its place and write its blobs before each forward"
@@ -93,7 +97,7 @@ _ELSEWHERE = {
 L = TypeVar("L", bound=type[Layer])
 Describes = Callable[[caffe_pb2.LayerParameter], bool]
 
-_forms: dict[str, list[tuple[Describes, str]]] = {}  # of a type: the types that compute it for some params
+forms: dict[str, list[tuple[Describes, str]]] = {}  # of a type: the types that compute it for some params
 
 
 def register(name: str) -> Callable[[L], L]:
@@ -101,7 +105,7 @@ def register(name: str) -> Callable[[L], L]:
 
     def add(cls: L) -> L:
         cls.type = name
-        _classes.add((name,), cls)
+        registered[name] = cls
         return cls
 
     return add
@@ -109,20 +113,22 @@ def register(name: str) -> Callable[[L], L]:
 
 def register_form(name: str, of: str, describes: Describes) -> Callable[[L], L]:
     """Class decorator: this class computes the type `name`, and layers of type `of` that `describes` picks."""
-    _forms.setdefault(of, []).append((describes, name))
+    forms.setdefault(of, []).append((describes, name))
     return register(name)
 
 
 def layer_type_list() -> list[str]:
     """All layer types that can be run, sorted."""
-    return _classes.types()
+    return sorted({*FILES, *registered})
 
 
 def layer_class(name: str) -> type[Layer]:
     """The class of a layer type. Raises GraphError that names the nearest known type, or the way out."""
     if name in NOT_BUILT:
         raise GraphError(f"layer type '{name}': {NOT_BUILT[name]}")
-    found = _classes.get(name)
+    for file in FILES.get(name, ()):
+        import_module(file)
+    found = registered.get(name)
     if found is None:
         near = meant(name, layer_type_list())
         other = _ELSEWHERE.get(name.lower())
@@ -168,7 +174,7 @@ def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
         raise GraphError("; ".join([error.message, *unread])) from None
     if unread:
         raise PrototxtError(unread[0])
-    for describes, name in _forms.get(layer_param.type, ()):
+    for describes, name in forms.get(layer_param.type, ()):
         cls = layer_class(name) if describes(layer_param) else cls
     layer = cls.create(layer_param, phase, dtype)
     for name, way_out in cls.refused.items():

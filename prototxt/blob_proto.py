@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
@@ -10,9 +12,14 @@ from caffe_compat.prototxt.wire import RAW_TYPES
 _OLD = ("num", "channels", "height", "width")
 
 
+def _has_old_shape(blob: BlobProto) -> bool:
+    """Whether it is one of num, channels, height and width that a blob has."""
+    return any(map(blob.HasField, _OLD))
+
+
 def has_shape(blob: BlobProto) -> bool:
     """Whether a blob tells its shape, the old way or the new one."""
-    return blob.HasField("shape") or any(blob.HasField(name) for name in _OLD)
+    return blob.HasField("shape") or _has_old_shape(blob)
 
 
 def shape_of(blob: BlobProto) -> tuple[int, ...]:
@@ -20,17 +27,21 @@ def shape_of(blob: BlobProto) -> tuple[int, ...]:
 
     Source: Caffe's Blob::FromProto.
     """
-    if any(blob.HasField(name) for name in _OLD):
+    if _has_old_shape(blob):
         return blob.num, blob.channels, blob.height, blob.width
     return tuple(blob.shape.dim)
 
 
-def shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
-    """Return the flat `values` in the blob's shape. Raises ValueError ("3 numbers for the shape (2, 2)")."""
+def shape_for(blob: BlobProto, size: int) -> tuple[int, ...]:
+    """Return the blob's shape, for `size` numbers. Raises ValueError ("3 numbers for the shape (2, 2)")."""
     shape = shape_of(blob)
-    if min(shape, default=0) < 0 or np.prod(shape, dtype=object) != values.size:
-        raise ValueError(f"{values.size} numbers for the shape {shape}")
-    return values.reshape(shape)
+    if min(shape, default=0) < 0 or math.prod(shape) != size:
+        raise ValueError(f"{size} numbers for the shape {shape}")
+    return shape
+
+
+def _shaped(blob: BlobProto, values: np.ndarray) -> np.ndarray:
+    return values.reshape(shape_for(blob, values.size))
 
 
 def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
@@ -45,8 +56,8 @@ def to_array(blob: BlobProto, diff: bool = False) -> np.ndarray:
     doubles, floats = (blob.double_diff, blob.diff) if diff else (blob.double_data, blob.data)
     raw, form = (blob.raw_diff, blob.raw_diff_type) if diff else (blob.raw_data, blob.raw_data_type)
     if raw:
-        return shaped(blob, _from_raw(raw, form))
-    return shaped(blob, np.array(doubles, np.float64) if doubles else np.array(floats, np.float32))
+        return _shaped(blob, _from_raw(raw, form))
+    return _shaped(blob, np.array(doubles, np.float64) if doubles else np.array(floats, np.float32))
 
 
 def _from_raw(raw: bytes, form: int) -> np.ndarray:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from mmap import mmap
+from typing import TypeVar
 
-from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import LabelMap, NetParameter, SolverParameter
-from caffe_compat.prototxt.scanner import Path, Place, SetAside, Unread, scan, top_level_names
+from caffe_compat.prototxt.scanner import Path, SetAside, scan, top_level_names
 from caffe_compat.prototxt.source import Source
+from caffe_compat.prototxt.tokens import Place
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
 
 MAX_BINARY = 2**31 - 1  # protobuf's limit, in bytes
@@ -112,8 +113,8 @@ def _check_strings(message: Message) -> None:
                     item.decode()
 
 
-def not_binary(data: bytes) -> str:
-    if b"\0" not in data and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
+def not_binary(data: bytes | mmap) -> str:
+    if data.find(b"\0") < 0 and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
         return "this is text, a .prototxt; expected a binary .caffemodel"
     return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"
 
@@ -138,9 +139,9 @@ def _read_text(path: _PathLike) -> str:
     return data.decode("utf-8-sig", "surrogateescape")  # the scan refuses such bytes, but in comments
 
 
-def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
+def _parse(text: str, message: _M, name: str) -> tuple[_M, Mapping[Path, Place]]:
     try:
-        places, set_aside, unread = scan(text, message.DESCRIPTOR)  # type: ignore[arg-type]  # the stubs have two Descriptors
+        places, set_aside = scan(text, message)
     except PrototxtError as error:
         error.file = name
         raise
@@ -148,12 +149,6 @@ def _parse(text: str, message: _M, name: str) -> tuple[_M, dict[Path, Place]]:
         raise PrototxtError(f"nothing is in it; expected a {message.DESCRIPTOR.name}", file=name)
     if set_aside:
         warnings.warn(f"{name}: {_told(set_aside)}", stacklevel=3)
-    try:
-        text_format.Parse(_without(text, [*set_aside, *unread]), message)
-    except (text_format.ParseError, ValueError) as error:
-        raise _text_error(error, name) from None
-    for field in unread:
-        _keep(message, field)
     _check_initialized(message, Source(name, places))
     return message, places
 
@@ -170,44 +165,14 @@ def _told(fields: Sequence[SetAside]) -> str:
     )
 
 
-def _keep(message: Message, field: Unread) -> None:
-    """Let the layer say what the text says of it that was not read."""
-    layer: Any = message
-    for step in field.layer:
-        if isinstance(step, str):
-            layer = getattr(layer, step)
-        elif not isinstance(layer, Message):
-            layer = layer[step]
-    if field.is_type:
-        layer.fork_type = field.told
-    else:
-        layer.unread.add(told=field.told)
-
-
-def _without(text: str, fields: Sequence[SetAside | Unread]) -> str:
-    """The text with blanks where these fields stand: all others keep their places."""
-    pieces, end = [], 0
-    for field in sorted(fields, key=lambda field: field.start):
-        pieces += [text[end : field.start], re.sub(r"[^\n]", " ", text[field.start : field.end])]
-        end = field.end
-    return "".join([*pieces, text[end:]])
-
-
-def _text_error(error: Exception, name: str) -> PrototxtError:
-    """What the scan lets pass: numbers out of range, escapes in strings."""
-    match = re.fullmatch(r"(\d+):(\d+) : (?:'.*': )?(.*)", str(error), re.DOTALL)  # it may quote the line
-    if not match:
-        return PrototxtError(str(error), file=name)
-    return PrototxtError(match[3], name, int(match[1]), int(match[2]))
-
-
 def _check_initialized(message: Message, source: Source) -> None:
+    if message.IsInitialized():
+        return
     missing = message.FindInitializationErrors()  # type: ignore[attr-defined]  # not in the stubs
-    if missing:
-        parts = re.findall(r"(\w+)(?:\[(\d+)\])?", missing[0])
-        path = tuple(step for field, index in parts for step in (field, int(index or 0)))
-        error = PrototxtError(f"'{parts[-2][0]}' needs the field '{parts[-1][0]}'; add it")
-        raise _located(error, path, source)
+    parts = re.findall(r"(\w+)(?:\[(\d+)\])?", missing[0])
+    path = tuple(step for field, index in parts for step in (field, int(index or 0)))
+    error = PrototxtError(f"'{parts[-2][0]}' needs the field '{parts[-1][0]}'; add it")
+    raise _located(error, path, source)
 
 
 def _located(error: PrototxtError, path: Path, source: Source) -> PrototxtError:

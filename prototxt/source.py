@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from caffe_compat.prototxt.scanner import Path, Place
+from caffe_compat.prototxt.scanner import Path
+from caffe_compat.prototxt.tokens import Place
 
 
 class Source:

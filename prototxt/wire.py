@@ -1,12 +1,13 @@
 """The numbers of a .caffemodel or a .solverstate, read and written past protobuf.
 
 A weights file is a NetParameter whose BlobProtos hold up to hundreds of millions of floats. protobuf would make a
-Python object of each; here they are taken out of the bytes as arrays, and the small rest goes through protobuf.
+Python object of each; here they go from the file to where they belong, and the small rest goes through protobuf.
 Source: the protobuf encoding, and the field numbers of caffe.proto.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -28,95 +29,149 @@ _NUMBERS = {_DATA: "<f4", _DOUBLE_DATA: "<f8"}
 _RAW_TYPE, _RAW = 10, 12  # NVCaffe's, and OpenCV's for half precision
 RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4")  # by the number in raw_data_type
 _C3D_DATA = 6
+_LENGTHS = {FIXED64: 8, FIXED32: 4}
+_PART = 1 << 22  # bytes that are copied at once
+
+Data = bytes | mmap.mmap
+Piece = tuple[int, int, str]
+Field = tuple[
+    int, int, int, int, int
+]  # field, wire type, start of the tag, begin of the value, end of the value
 
 
 class WireError(ValueError):
     """The bytes are no protobuf message: truncated, or a length that leads past the end."""
 
 
-def take_blobs(data: bytes, message: str = "net") -> tuple[bytes, list[np.ndarray]]:
-    """Return of a message its names and its blobs' shapes, as bytes, and the numbers: one flat array a blob.
+class Numbers:
+    """The numbers of a blob where they stand in a file: an array that is read when it is wanted.
 
-    message: "net" for a NetParameter, "state" for a SolverState. The arrays (float32, in the order in which the
-    blobs stand) are views of `data` where they can be; a blob without data gives an empty one. Raises WireError.
+    data: the bytes of the file. pieces: (begin, end, form) of each run of numbers in them.
     """
-    arrays: list[np.ndarray] = []
-    rest = _strip(memoryview(data), message, arrays)
-    return rest, arrays
+
+    def __init__(
+        self, data: Data | memoryview, pieces: Sequence[Piece], shape: tuple[int, ...] | None = None
+    ):
+        self._data, self._pieces = data, pieces
+        self.size = sum((end - begin) // np.dtype(form).itemsize for begin, end, form in pieces)
+        self.shape = (self.size,) if shape is None else shape
+
+    def reshape(self, shape: tuple[int, ...]) -> Numbers:
+        """The same numbers in a shape of as many."""
+        return Numbers(self._data, self._pieces, shape)
+
+    def array(self) -> np.ndarray:
+        """An array of them, float32."""
+        result = np.empty(self.shape, np.float32)
+        self.copy_to(result)
+        return result
+
+    def copy_to(self, array: np.ndarray) -> None:
+        """Write them into a contiguous array of as many elements."""
+        flat, done = array.reshape(-1), 0
+        for begin, end, form in self._pieces:
+            for start in range(begin, end, _PART):
+                stop = min(start + _PART, end)
+                part = np.frombuffer(self._data, form, (stop - start) // np.dtype(form).itemsize, start)
+                flat[done : done + part.size] = part
+                done += part.size
+                _let_go(self._data, start, stop)
 
 
-def _strip(data: memoryview, message: str, arrays: list[np.ndarray]) -> bytes:
+def bytes_of(path: str) -> Data:
+    """The bytes of a file; what nobody looks at is not read. Raises OSError."""
+    with open(path, "rb") as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):  # a pipe, an empty file
+            return file.read()
+
+
+def _let_go(data: Data | memoryview, begin: int, end: int) -> None:
+    """Let the process hold a part of a file no longer: it would count as memory beside the net's own."""
+    if isinstance(data, mmap.mmap) and hasattr(data, "madvise"):
+        begin -= begin % mmap.PAGESIZE
+        data.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+
+
+def take_blobs(data: Data, message: str = "net") -> tuple[bytes, list[Numbers]]:
+    """Return of a message its names and its blobs' shapes, as bytes, and the blobs' numbers, in their order.
+
+    message: "net" for a NetParameter, "state" for a SolverState. A blob without data has no numbers. Raises WireError.
+    """
+    blobs: list[Numbers] = []
+    return _strip(data, 0, len(data), message, blobs), blobs
+
+
+def _strip(data: Data, begin: int, end: int, message: str, blobs: list[Numbers]) -> bytes:
     if message == "blob":
-        return _strip_blob(data, arrays)
+        return _strip_blob(data, begin, end, blobs)
     kept = []
-    for field, kind, start, begin, end in _fields(data):
-        nested = _READ[message].get(field)
+    read = _READ[message]
+    for field, kind, start, inside, stop in _fields(data, begin, end):
+        nested = read.get(field)
         if nested and kind == BYTES:
-            inner = _strip(data[begin:end], nested, arrays)
+            inner = _strip(data, inside, stop, nested, blobs)
             kept.append(length_delimited(field, len(inner)) + inner)
         elif nested == "":
-            kept.append(bytes(data[start:end]))
+            kept.append(data[start:stop])
     return b"".join(kept)
 
 
-def _strip_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
-    fields = list(_fields(data))
+def _strip_blob(data: Data, begin: int, end: int, blobs: list[Numbers]) -> bytes:
+    fields = list(_fields(data, begin, end))
     if any((field, kind) == (_DATA, VARINT) for field, kind, *_ in fields):
-        return _strip_c3d_blob(data, arrays)
-    parts: list[np.ndarray] = []
+        return _strip_c3d_blob(data, fields, blobs)
+    pieces: list[Piece] = []
     raw_type = 0
-    for field, kind, _, begin, end in fields:
+    for field, kind, _, inside, stop in fields:
         if field == _RAW_TYPE and kind == VARINT:
-            raw_type = _varint(data, begin)[0]
+            raw_type = _varint(data, inside, stop)[0]
         elif field in _NUMBERS and kind in (BYTES, FIXED32, FIXED64):
-            parts.append(_array(data[begin:end], _NUMBERS[field]))
+            pieces.append(_piece(inside, stop, _NUMBERS[field]))
         elif field in _NUMBERS:
             raise WireError("the numbers of a blob have a wrong length")
-    for field, kind, _, begin, end in fields:
+    for field, kind, _, inside, stop in fields:
         if field == _RAW and kind == BYTES:
             if raw_type >= len(RAW_TYPES):
                 raise WireError(f"raw_data_type {raw_type} is unknown")
-            parts.append(_array(data[begin:end], RAW_TYPES[raw_type]))
-    values = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
-    arrays.append(values.astype(np.float32, copy=False))
-    return b"".join(bytes(data[start:end]) for field, _, start, _, end in fields if field in _READ["blob"])
+            pieces.append(_piece(inside, stop, RAW_TYPES[raw_type]))
+    blobs.append(Numbers(data, pieces))
+    return b"".join(data[start:stop] for field, _, start, _, stop in fields if field in _READ["blob"])
 
 
-def _strip_c3d_blob(data: memoryview, arrays: list[np.ndarray]) -> bytes:
+def _strip_c3d_blob(data: Data, fields: Sequence[Field], blobs: list[Numbers]) -> bytes:
     """Of C3D's first version: fields 1 to 5 are num, channels, length, height and width, and 6 has the numbers."""
-    dims, values = [0] * 5, np.empty(0, np.float32)
-    for field, kind, _, begin, end in _fields(data):
+    dims: list[int] = [0] * 5
+    pieces: list[Piece] = []
+    for field, kind, _, inside, stop in fields:
         if field <= len(dims) and kind == VARINT:
-            dims[field - 1] = _varint(data, begin)[0]
+            dims[field - 1] = _varint(data, inside, stop)[0]
         elif (field, kind) == (_C3D_DATA, BYTES):
-            values = _array(data[begin:end], _NUMBERS[_DATA])
-    arrays.append(values)
+            pieces = [_piece(inside, stop, _NUMBERS[_DATA])]
+    blobs.append(Numbers(data, pieces))
     return _shape_bytes(dims)
 
 
-def _array(data: memoryview, form: str) -> np.ndarray:
-    if len(data) % np.dtype(form).itemsize:
+def _piece(begin: int, end: int, form: str) -> Piece:
+    if (end - begin) % np.dtype(form).itemsize:
         raise WireError("the numbers of a blob have a wrong length")
-    return np.frombuffer(data, form)
+    return begin, end, form
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield (field, wire type, start of the tag, begin of the value, end of the value)."""
-    position, size = 0, len(data)
+def _fields(data: Data, position: int, size: int) -> Iterator[Field]:
+    """Yield the fields of the message that stands between two bytes of the data."""
     while position < size:
         start = position
-        tag, position = _varint(data, position)
+        tag, position = _varint(data, position, size)
         field, kind = tag >> 3, tag & 7
-        if kind == VARINT:
-            end = _varint(data, position)[1]
-        elif kind == FIXED64:
-            end = position + 8
-        elif kind == FIXED32:
-            end = position + 4
-        elif kind == BYTES:
-            length, position = _varint(data, position)
+        end = position + _LENGTHS.get(kind, 0)
+        if kind == BYTES:
+            length, position = _varint(data, position, size)
             end = position + length
-        else:
+        elif kind == VARINT:
+            end = _varint(data, position, size)[1]
+        elif kind not in _LENGTHS:
             raise WireError(f"unknown wire type {kind} at byte {start}")
         if end > size or field == 0:
             raise WireError(f"a field that starts at byte {start} leads past the end")
@@ -124,15 +179,18 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
         position = end
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def _varint(data: Data, position: int, size: int) -> tuple[int, int]:
+    """The number that begins at a byte, and the byte behind it."""
+    if position < size and (byte := data[position]) < 0x80:  # as most are
+        return byte, position + 1
     value = 0
     for shift in range(0, 64, 7):
-        if position >= len(data):
+        if position >= size:
             raise WireError("the file ends inside a number")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
+        if byte < 0x80:
             return value, position
     raise WireError(f"a number at byte {position} is longer than 64 bits")
 

@@ -7,6 +7,7 @@ import pytest
 
 from caffe_compat import rng
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.kernels import random_numbers
 from caffe_compat.rng import Rng, caffe_rng, set_random_seed
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,8 +45,13 @@ def test_uniform_is_the_draw_over_2_to_the_32_and_one_draw_each():
 
 def test_uniform_of_one_value_only_throws_the_upper_end_away():
     out = np.zeros(2000, np.float32)
-    Rng(9).uniform(3, 3, out)
+    stream = Rng(9)
+    stream.uniform(3, 3, out)
     assert set(out) == {np.float32(3)}
+    draws = numpy_draws(9, 5000).astype(np.float32) / np.float32(2**32)
+    step = np.nextafter(np.float32(3), np.float32(4)) - np.float32(3)
+    last = np.flatnonzero(draws * step + np.float32(3) == np.float32(3))[1999]
+    assert stream.draw() == numpy_draws(9, 5000)[last + 1]
 
 
 @pytest.mark.parametrize("p", [0.8, 0.5, 1.0, 0.25, np.float32(0.1), np.float32(3) / np.float32(7)])
@@ -86,6 +92,16 @@ def test_gaussian_has_the_moments_and_the_tails_of_a_normal():
         want = beyond * z.size
         assert abs((np.abs(z) > bound).sum() - want) < 5 * np.sqrt(want), bound
     assert (z > 4).sum() > 60 < (z < -4).sum()
+
+
+def test_gaussian_is_one_normal_number_after_the_other_in_all_bits():
+    stream, plain = Rng(8), Rng(8)
+    for n in (1, 623, 100_000, 3):
+        out = np.full(n, np.nan, np.float32)
+        stream.gaussian(0.5, 3, out)
+        want = [random_numbers.normal(*plain._stream) for _ in range(n)]
+        np.testing.assert_array_equal(out, np.float32(want) * np.float32(3) + np.float32(0.5))
+    assert stream.draw() == plain.draw()
 
 
 def test_gives_what_boost_gives_with_the_tails():

@@ -1,13 +1,14 @@
 """How many threads the kernels use, in processes of their own: numba settles it when a kernel first runs."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from processes import TINY
 
-from caffe_compat.threads import of_openmp
+from caffe_compat.threads import of_openmp, usable_cores
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
@@ -25,7 +26,8 @@ print(numba.get_num_threads(), len(os.listdir("/proc/self/task")))
 
 
 def environment(**variables):
-    kept = {key: os.environ[key] for key in os.environ if not key.endswith("_NUM_THREADS")}
+    settings = ("_NUM_THREADS", "OMP_WAIT_POLICY")
+    kept = {key: os.environ[key] for key in os.environ if not key.endswith(settings)}
     return {**kept, "OPENBLAS_NUM_THREADS": "1", **variables}
 
 
@@ -63,6 +65,46 @@ def test_variables():
 )
 def test_what_openmps_variable_asks_for(variable, number):
     assert of_openmp(variable, cores=4) == number
+
+
+@pytest.mark.parametrize(
+    ("allowed", "quota", "cores"),
+    [(4, None, 4), (4, 1.5, 2), (4, 0.1, 1), (4, 4.0, 4), (4, 3.0, 3), (2, 64.0, 2)],
+)
+def test_cores_that_a_quota_has_time_for(allowed, quota, cores):
+    assert usable_cores(allowed, quota) == cores
+
+
+LAYER = """
+import os, runpy, sys
+import caffe_compat as caffe
+caffe.set_num_threads(2)
+runpy.run_path(sys.argv[1])
+import numba
+print(numba.threading_layer(), os.environ.get("OMP_WAIT_POLICY"))
+"""
+
+
+@two_cores
+def test_threads_are_openmps_and_sleep_while_they_wait(tmp_path):
+    pytest.importorskip("numba.np.ufunc.omppool")
+
+    def layer_of(**variables):
+        (tmp_path / "used.py").write_text(USED.replace("len(sys.argv) > 1", "False"))
+        done = subprocess.run(
+            [sys.executable, "-c", LAYER, tmp_path / "used.py"],
+            env=environment(OMP_DISPLAY_ENV="true", **variables),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        policies = re.findall("OMP_WAIT_POLICY = '(.*)'", done.stderr)
+        return (*done.stdout.splitlines()[-1].split(), *policies)
+
+    assert layer_of() == ("omp", "None", "PASSIVE")
+    assert layer_of(OMP_WAIT_POLICY="active") == ("omp", "active", "ACTIVE")
+    assert layer_of(NUMBA_THREADING_LAYER="workqueue")[0] == "workqueue"
+    assert layer_of(NUMBA_THREADING_LAYER_PRIORITY="workqueue omp tbb")[0] == "workqueue"
 
 
 @two_cores

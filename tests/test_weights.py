@@ -1,9 +1,14 @@
 """Weights: written and read back, in all forms; what does not fit is refused and nothing is changed."""
 
+import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import python
 from recordings import net_of
 
 import caffe_compat as caffe
@@ -150,8 +155,8 @@ def test_wire_keeps_the_numbers_and_the_rest():
     layer.blobs.add(data=[1, 2, 3, 4], diff=[5, 6, 7, 8]).shape.dim.extend([2, 2])
     layer.blobs.add(double_data=[0.5, 0.25], num=1, width=2)
     net.layers.add(name="old").blobs.add(data=[9], channels=1)
-    rest, arrays = wire.take_blobs(net.SerializeToString())
-    assert [a.tolist() for a in arrays] == [
+    rest, blobs = wire.take_blobs(net.SerializeToString())
+    assert [numbers.array().tolist() for numbers in blobs] == [
         [9],
         [1, 2, 3, 4],
         [0.5, 0.25],
@@ -159,6 +164,79 @@ def test_wire_keeps_the_numbers_and_the_rest():
     stripped = NetParameter.FromString(rest)
     assert stripped.layer[0].name == "l" and list(stripped.layer[0].blobs[0].shape.dim) == [2, 2]
     assert not stripped.layer[0].blobs[0].data and stripped.layer[0].blobs[1].width == 2
+
+
+def test_numbers_of_many_parts_and_pieces(monkeypatch, tmp_path):
+    """Packed floats, floats one by one and doubles of a blob are one array, read a part at a time."""
+    monkeypatch.setattr(wire, "_PART", 24)
+    values = np.arange(31, dtype=np.float32) / 4
+    one_by_one = b"".join(b"\x2d" + value.tobytes() for value in values[17:19])
+    blob = (
+        wire.length_delimited(5, 68) + values[:17].tobytes() + one_by_one
+        + wire.length_delimited(8, 96) + values[19:].astype(np.float64).tobytes()
+    )  # fmt: skip
+    (tmp_path / "w.caffemodel").write_bytes(layer_bytes(b"a", (7, blob)))
+    data = wire.bytes_of(str(tmp_path / "w.caffemodel"))
+    _, (numbers,) = wire.take_blobs(data)
+    np.testing.assert_array_equal(numbers.array(), values)
+    out = np.full((31, 1), np.nan, np.float32)
+    numbers.copy_to(out)
+    np.testing.assert_array_equal(out[:, 0], values)
+
+
+def test_weights_come_through_a_pipe(tmp_path):
+    net, other = filled(net_of(SMALL), 11), net_of(SMALL)
+    net.save(tmp_path / "w.caffemodel")
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit((tmp_path / "pipe").write_bytes, (tmp_path / "w.caffemodel").read_bytes())
+        other.copy_from(tmp_path / "pipe")
+        written.result()
+    assert same(net, other)
+
+
+@pytest.mark.skipif(not hasattr(mmap.mmap, "madvise"), reason="parts of a file cannot be let go of here")
+def test_weights_are_in_memory_once(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4000 } } }\n'
+        'layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 5000 } }'
+    )
+    done = python(
+        """
+        import resource
+        import caffe_compat as caffe
+
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+        before = peak()
+        net = caffe.Net("net.prototxt", caffe.TEST)
+        net.params["a"][0].data[...] = 0.5
+        net.save("w.caffemodel")
+        filled = peak()
+        net.copy_from("w.caffemodel")
+        assert net.params["a"][0].data.min() == 0.5
+        print(filled - before, peak() - before)
+        """,
+        cwd=tmp_path,
+    )
+    filled, loaded = map(float, done.stdout.split())
+    assert 76 < filled < 85 and loaded < filled + 15  # the params are 76 MB
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"chunks": (2, 3), "compression": "gzip"}, {"dtype": "<f8"}, {"dtype": ">f4"}]
+)
+def test_hdf5_of_all_forms(options, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    values = np.arange(15, dtype=np.float32).reshape(3, 5) / 4
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("data/c/0", data=values, **options)
+        file.create_dataset("data/c/1", data=values[:, 2])
+    (stored,) = caffe.weights.read(str(tmp_path / "w.h5"))
+    assert stored.name == "c"
+    np.testing.assert_array_equal(stored.arrays[0], values)
+    np.testing.assert_array_equal(stored.arrays[1], values[:, 2])
 
 
 def test_names_with_slashes_in_hdf5(tmp_path):

@@ -27,7 +27,6 @@ from caffe_compat.errors import CaffeCompatError, DataError
 from caffe_compat.files import read_npz, replacing
 from caffe_compat.graph import with_state
 from caffe_compat.layers.common.settings import LayerSettings, settings_of
-from caffe_compat.layers.python import python_layer_class
 from caffe_compat.layers.registry import layer_class
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter, Phase
@@ -205,6 +204,10 @@ def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
         "layer_settings" not in arrays or not param.bottom
     ):  # an Input in place of a data layer computes nothing
         return {}
+    from caffe_compat.layers.python import (
+        python_layer_class,
+    )  # it and what it understands take long to import
+
     text = str(arrays["layer_settings"])
     try:
         values = yaml.load(text, safe_yaml.Loader)

@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_compat.engine import FAST, STRICT, TORCH, register
-from caffe_compat.engines.fast.engine import FastEngine
-from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.net import Net
+
+
+def _strict_engine() -> Any:
+    from caffe_compat.engines.strict import (
+        StrictEngine,
+    )  # its kernels import numba, which takes a quarter of a second
+
+    return StrictEngine
+
+
+def _fast_engine() -> Any:
+    from caffe_compat.engines.fast.engine import FastEngine
+
+    return FastEngine
 
 
 def _torch_engine() -> Any:
@@ -19,8 +31,8 @@ def _torch_engine() -> Any:
     return TorchEngine
 
 
-register(STRICT, lambda: StrictEngine)
-register(FAST, lambda: FastEngine)
+register(STRICT, _strict_engine)
+register(FAST, _fast_engine)
 register(TORCH, _torch_engine)
 
 

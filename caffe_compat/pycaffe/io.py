@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
-import cv2
 import numpy as np
 
 from caffe_compat.errors import DataError
@@ -87,6 +86,8 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
     decode the file alike (lossless formats; JPEG can differ by a step of 1 / 255).
     Raises OSError where the file cannot be read, DataError where it is no image.
     """
+    import cv2  # it takes long
+
     with open(filename, "rb") as file:
         content = np.frombuffer(file.read(), np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None

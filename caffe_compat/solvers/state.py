@@ -69,13 +69,11 @@ def write_hdf5(state: State, path: str) -> None:
 def read(path: str) -> State:
     """Read a .solverstate or a .solverstate.h5, whichever it is. Raises SolverError."""
     try:
-        with open(path, "rb") as file:
-            is_hdf5 = file.peek(8).startswith(HDF5_MAGIC)
-            data = b"" if is_hdf5 else file.read()
+        data = wire.bytes_of(path)
     except OSError as error:
         raise SolverError(f"cannot read the solver's state: {error.strerror}", file=path) from error
     try:
-        return _read_hdf5(path) if is_hdf5 else _read_binary(data, path)
+        return _read_hdf5(path) if data[: len(HDF5_MAGIC)] == HDF5_MAGIC else _read_binary(data, path)
     except (wire.WireError, DecodeError, WeightsError, OSError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, WeightsError) and "h5py" in error.message:
             raise
@@ -85,16 +83,16 @@ def read(path: str) -> State:
         ) from error
 
 
-def _read_binary(data: bytes, path: str) -> State:
+def _read_binary(data: wire.Data, path: str) -> State:
     if not data:
         raise ValueError("the file is empty")
-    rest, arrays = wire.take_blobs(data, "state")
+    rest, blobs = wire.take_blobs(data, "state")
     state = SolverState.FromString(rest)
     if not state.HasField("iter"):
         raise ValueError("it has no iter")
     history = [
-        shaped(blob, array, f"history {i}", path)
-        for i, (blob, array) in enumerate(zip(state.history, arrays, strict=True))
+        shaped(blob, numbers, f"history {i}", path).array()
+        for i, (blob, numbers) in enumerate(zip(state.history, blobs, strict=True))
     ]
     plateau = (state.minimum_loss, state.iter_last_event) if state.HasField("minimum_loss") else None
     return State(state.iter, state.learned_net, state.current_step, history, plateau)

@@ -1,4 +1,4 @@
-"""What a room has for each layer type: layers their classes, engines and exports their converters."""
+"""What a room has for each layer type: engines and exports their converters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class ByType(Generic[T]):
     """Entries by layer type. Each is registered in a file of the room, which is imported when somebody first asks.
 
-    room: the name of the package whose files register them, also those in its folders; kernels do not.
+    room: the name of the package whose files register them, also those in its folders.
     """
 
     def __init__(self, room: str):
@@ -36,6 +36,5 @@ class ByType(Generic[T]):
     def _all(self) -> dict[str, T]:
         room = importlib.import_module(self._room)
         for file in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if ".kernels" not in file.name:
-                importlib.import_module(file.name)
+            importlib.import_module(file.name)
         return self._entries

@@ -44,7 +44,10 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
 
 
 def _constant(blob: Blob, filler: FillerParameter) -> None:
-    blob.data[...] = filler.value
+    if (
+        filler.value or blob.has_data
+    ):  # else it is 0 when somebody asks for it, and takes no memory until then
+        blob.data[...] = filler.value
 
 
 def _uniform(blob: Blob, filler: FillerParameter) -> None:

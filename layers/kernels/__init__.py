@@ -1,1 +1,5 @@
 """Numba kernels: arrays and numbers in, arrays out. No Blob, no protobuf, no validation."""
+
+from caffe_compat.layers.kernels import threading_layer
+
+threading_layer.choose()  # before any kernel is made

@@ -114,3 +114,13 @@ def test_the_diagonal_of_inputs_and_outputs():
     want = np.zeros((3, 2, 1, 2))
     want[0, 0], want[1, 1] = 1.5, 0.5
     np.testing.assert_array_equal(blob.data, want)
+
+
+def test_zeros_take_no_memory_until_somebody_asks():
+    blob = Blob((2, 3))
+    fill(blob, filler('type: "constant"'))
+    assert not blob.has_data
+    assert blob.data.tolist() == [[0] * 3] * 2 and blob.has_data
+    blob.data[1, 2] = 7
+    fill(blob, filler('type: "constant"'))
+    assert not blob.data.any()
