@@ -61,7 +61,7 @@ class _Tile:
         all_count = full
         for one in bits:
             all_count = builder.and_(all_count, one)
-        zero, most = v.zero, v.spread(limit)
+        most = v.spread(limit)
         no_address = builder.icmp_unsigned("==", builder.ptrtoint(added, i64), i64(0))
         with builder.if_else(builder.icmp_unsigned("==", all_count, full)) as (whole, partly):
             for how, is_whole in ((whole, True), (partly, False)):
@@ -83,10 +83,7 @@ class _Tile:
                                 place = builder.add(builder.mul(pitch, i64(r)), starts[j])
                                 mask = None if is_whole else lanes[j]
                                 value = self._plus(value, no_address, added, place, mask)
-                                positive = builder.select(builder.fcmp_ordered(">", zero, value), zero, value)
-                                negative = builder.select(builder.fcmp_ordered("<", zero, value), zero, value)
-                                value = builder.fadd(positive, builder.fmul(below, negative))
-                                value = builder.select(builder.fcmp_ordered("<", most, value), most, value)
+                                value = v.bent(value, below, most)
                                 if mask is None:
                                     v.write(value, out, place)
                                 else:
@@ -164,6 +161,10 @@ def filter_tile(rows: int, vectors: int) -> Callee:
     return Callee(TILE, function)
 
 
-def tile_height(outputs: int) -> int:
-    """The rows of the tiles that so many filters are cut into: those that take the fewest steps."""
-    return min(range(1, ROWS + 1), key=lambda rows: (-(-outputs // rows) * (rows + STEP_COST), -rows))
+def tile_height(outputs: int, parts: int = 1) -> int:
+    """The rows of the tiles that so many filters, shared by threads, are cut into: those that take the fewest steps."""
+
+    def cost(rows: int) -> tuple[float, int]:
+        return -(-outputs // (rows * parts)) * (rows + STEP_COST), -rows
+
+    return min(range(1, ROWS + 1), key=cost)

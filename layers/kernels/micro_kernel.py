@@ -95,6 +95,35 @@ class Vectors:
         places = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(0, 2 * LANES, 2)))
         return self.builder.shuffle_vector(x, y, places)
 
+    def interleaved(self, four: list[ir.Value]) -> list[ir.Value]:
+        """The numbers of four vectors in turn: first those in the first place, and so on."""
+        kind = ir.VectorType(ir.IntType(32), LANES)
+
+        def pick(x: ir.Value, y: ir.Value, places: list[int]) -> ir.Value:
+            return self.builder.shuffle_vector(x, y, ir.Constant(kind, places))
+
+        halves = []
+        for x, y in (four[:2], four[2:]):  # in turn, from two vectors
+            for begin in (0, LANES // 2):
+                places = [begin + lane // 2 + (LANES if lane % 2 else 0) for lane in range(LANES)]
+                halves.append(pick(x, y, places))
+        result = []
+        for low, high in ((halves[0], halves[2]), (halves[1], halves[3])):  # pairs in turn
+            for begin in (0, LANES // 2):
+                places = [
+                    begin + lane // 4 * 2 + lane % 2 + (LANES if lane % 4 > 1 else 0) for lane in range(LANES)
+                ]
+                result.append(pick(low, high, places))
+        return result
+
+    def bent(self, value: ir.Value, slope: ir.Value, limit: ir.Value) -> ir.Value:
+        """max(value, 0) + slope min(value, 0), but limit at most; NaN stays NaN."""
+        builder, zero = self.builder, self.zero
+        positive = builder.select(builder.fcmp_ordered(">", zero, value), zero, value)
+        negative = builder.select(builder.fcmp_ordered("<", zero, value), zero, value)
+        result = builder.fadd(positive, builder.fmul(slope, negative))
+        return builder.select(builder.fcmp_ordered("<", limit, result), limit, result)
+
     def read_some(self, base: ir.Value, offset: ir.Value, mask: ir.Value, others: ir.Value) -> ir.Value:
         """The numbers of a mask's lanes, from base + offset on; those of `others` in the others, which are not read."""
         place = self._place(base, offset)

@@ -46,9 +46,27 @@ def _transposed(matrix: Matrix) -> Matrix:
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
-def _intrinsic(matrix: Matrix) -> Any:
+def _transform(vectors: Vectors, matrix: Matrix, place, out, first, out_step) -> None:
+    """Emit the transform of LANES squares: element k is read at place(k); results are `out_step` apart from `first`."""
     rows, columns = len(matrix), len(matrix[0])
+    builder, i64 = vectors.builder, ir.IntType(64)
 
+    def combined(factors, terms):
+        total = None
+        for factor, term in zip(factors, terms, strict=True):
+            if factor:
+                total = vectors.plus_multiple(total, factor, term)
+        return total
+
+    inner = [[vectors.read(*place(i * columns + j)) for j in range(columns)] for i in range(columns)]
+    half = [[combined(row, column) for column in zip(*inner, strict=True)] for row in matrix]
+    for i in range(rows):
+        for j in range(rows):
+            to = builder.add(first, builder.mul(out_step, i64(i * rows + j)))
+            vectors.write(combined(matrix[j], half[i]), out, to)
+
+
+def _intrinsic(matrix: Matrix) -> Any:
     def emit(typingctx, d, d_step, out, out_step, vector_step):
         signature = types.void(*[types.int64] * 5)
 
@@ -56,30 +74,12 @@ def _intrinsic(matrix: Matrix) -> Any:
             d, d_step, out, out_step, vector_step = args
             vectors, i64 = Vectors(builder), ir.IntType(64)
             d, out = vectors.pointer(d), vectors.pointer(out)
-
-            def combined(factors, terms):
-                total = None
-                for factor, term in zip(factors, terms, strict=True):
-                    if factor:
-                        total = vectors.plus_multiple(total, factor, term)
-                return total
-
             for v in range(COLUMNS // LANES):
-                inner = [
-                    [
-                        vectors.read(
-                            d, builder.add(builder.mul(d_step, i64(i * columns + j)), i64(v * LANES))
-                        )
-                        for j in range(columns)
-                    ]
-                    for i in range(columns)
-                ]
-                half = [[combined(row, column) for column in zip(*inner, strict=True)] for row in matrix]
-                first = builder.mul(vector_step, i64(v))
-                for i in range(rows):
-                    for j in range(rows):
-                        place = builder.add(first, builder.mul(out_step, i64(i * rows + j)))
-                        vectors.write(combined(matrix[j], half[i]), out, place)
+
+                def place(k: int, v: int = v) -> tuple[ir.Value, ir.Value]:
+                    return d, builder.add(builder.mul(d_step, i64(k)), i64(v * LANES))
+
+                _transform(vectors, matrix, place, out, builder.mul(vector_step, i64(v)), out_step)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -93,3 +93,27 @@ def _intrinsic(matrix: Matrix) -> Any:
 # gradient of filters, of_outputs: 4 x 4 to 6 x 6, to_filters: 6 x 6 to 3 x 3.
 of_pixels, of_filters, to_outputs = _intrinsic(B_T), _intrinsic(G), _intrinsic(A_T)
 of_outputs, to_filters = _intrinsic(_transposed(A_T)), _intrinsic(_transposed(G))
+
+
+def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
+    """Emit the transform (numba hands over types here, and LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        laid_out, offsets, starts, out, out_step = args
+        vectors, i64 = Vectors(builder), ir.IntType(64)
+        laid_out, out = vectors.pointer(laid_out), vectors.pointer(out)
+        offsets, starts = (builder.inttoptr(x, i64.as_pointer()) for x in (offsets, starts))
+        distances = [builder.load(builder.gep(offsets, [i64(k)])) for k in range(len(B_T) ** 2)]
+        for v in range(COLUMNS // LANES):
+            begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [i64(v)]))])
+            _transform(
+                vectors, B_T, lambda k, begin=begin: (begin, distances[k]), out, i64(v * LANES), out_step
+            )
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), codegen
+
+
+# of_layout(laid_out, offsets, starts, out, out_step): of_pixels of squares whose elements lie `offsets` (int64, 36)
+# behind their places; vector v has the LANES places from starts[v] (int64) on. All but the step are addresses.
+of_layout: Any = intrinsic(_emit_of_layout)

@@ -155,11 +155,7 @@ class Program:
     def _place(self, rows: Sequence[Row], lives: dict[int, Life]) -> None:
         """Give all rows the addresses of their blobs, and memory that they use one after the other."""
         table: Any = self._table
-        sizes = table["scratch_size"] * table["parts"]
-        scratch, shared = apart(int(sizes.max(initial=0))), arrange(list(lives.values()))
-        self._memory = np.empty(scratch + shared, np.float32)
-        begin = self._memory.ctypes.data
-        table["scratch"] = np.where(sizes > 0, begin, 0)
+        begin, scratch = self._take_memory(table, arrange(list(lives.values())))
         own: dict[int, Blob] = {id(blob): blob for part in self._parts for blob in part.step.pointed}
         for i, row in enumerate(rows):
             for field, blob, offset in row.blobs:
@@ -174,3 +170,14 @@ class Program:
         for blob in chain.from_iterable(part.blobs for part in functions):
             own[id(blob)] = blob
         self._blobs, self._hidden = list(own.values()), list(hidden.values())
+
+    def _take_memory(self, table: Any, size: int) -> tuple[int, int]:
+        """Take memory for `size` numbers behind what rows use one after the other; returns its address, and where the
+        numbers begin."""
+        own, shared = table["scratch_size"] * table["parts"], table["shared_size"]
+        both = apart(int(own.max(initial=0))), apart(int(shared.max(initial=0)))
+        self._memory = np.empty(sum(both) + size, np.float32)
+        begin = self._memory.ctypes.data
+        table["scratch"] = np.where(own > 0, begin, 0)
+        table["shared"] = np.where(shared > 0, begin + FLOAT * both[0], 0)
+        return begin, sum(both)

@@ -159,6 +159,9 @@ CONVOLUTIONS = {
     ),
     "depthwise with a multiplier": ((2, 6, 11, 12), dict(num_output=12, kernel_size=3, group=6)),
     "as Winograd does it": ((1, 97, 33, 34), dict(num_output=103, kernel_size=3, pad=1)),
+    "Winograd's with two images": ((2, 35, 21, 29), dict(num_output=33, kernel_size=3, pad=2)),
+    "Winograd's without pad": ((1, 17, 73, 13), dict(num_output=19, kernel_size=3, bias_term="false")),
+    "Winograd's in bands": ((1, 65, 70, 61), dict(num_output=16, kernel_size=3, pad=1)),
     "no outputs of an empty batch": ((0, 3, 5, 6), dict(num_output=4, kernel_size=3)),
 }
 
@@ -299,6 +302,19 @@ def test_steps(name, tmp_path):
     shape, text, want = STEPS[name]
     net = check(text, shape, tmp_path)
     assert want is None or spans(net) == want
+
+
+def test_winograds_convolutions_are_done_so(tmp_path, monkeypatch):
+    """Those of this name; a band at a time where their tiles take too much memory."""
+    monkeypatch.setattr("caffe_compat.engines.fast.steps.winograd_rows.TRANSFORMED", 1)
+    for name, (shape, fields) in CONVOLUTIONS.items():
+        net = check(conv("data", "conv", **fields), shape, tmp_path)
+        rows = (
+            len(net.engine._made[0, 1]._table)
+            if 0 in net.engine._programs
+            else len(net.engine._made[1, 1]._table)
+        )
+        assert (rows > 2) == ("Winograd" in name), name
 
 
 def test_steps_that_threads_share(tmp_path, monkeypatch):

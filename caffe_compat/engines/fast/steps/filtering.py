@@ -19,11 +19,13 @@ from caffe_compat.engines.fast.steps.base import (
 )
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
-from caffe_compat.layers.base import Layer
+from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
+from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.kernels import step_functions
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import VECTORS, WIDE, filter_tile, tile_height
+from caffe_compat.layers.kernels.winograd_images import POINTS, transform_filters
 
 
 class Filtering(Step):
@@ -46,6 +48,10 @@ class Filtering(Step):
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])
         if not (bottom.count and len(layer.geometry.kernel) == 2):
             return None
+        if layer.group == 1 and layer.phase == TEST:
+            tiles = WinogradTiles(layer.geometry, bottom.shape, top.shape)
+            if tiles.pay():
+                return self._winograd(tiles, bottoms, tops, threads)
         if layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
             return self._convolve_first(bottoms, tops, threads)
         return [self._tiles(bottoms, tops, threads)]
@@ -70,6 +76,17 @@ class Filtering(Step):
             added=self._added(bottoms), scale=self._scale, bias=self._bias, slope=self._slope, limit=self._limit,
         )  # fmt: skip
         return [lambda: self._convolution.convolve(bottom, top, None), finish]
+
+    def _winograd(self, tiles: WinogradTiles, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
+        height = tile_height(tiles.outputs, threads)
+        self._packed = tiles.packed(height)
+        self._bias = np.zeros(tiles.outputs, np.float32)
+        self._slope = np.ones_like(self._bias)
+        return tiles.rows(
+            self, threads, self._packed,
+            bottom=bottoms[0][0], top=tops[-1][0], added=self._added(bottoms),
+            bias=self._bias, slope=self._slope, limit=self._limit,
+        )  # fmt: skip
 
     def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> Row:
         layer, (images, channels, height, width) = self._convolution, bottoms[0][0].shape
@@ -133,6 +150,9 @@ class Filtering(Step):
         self._bias[: len(filters)], self._slope[: len(filters)] = shift, slopes
         if not self._packed.size:
             self._scale[:] = scale
+            return
+        if self._packed.shape[1] == POINTS:
+            transform_filters(filters, scale, self._packed.shape[-1], self._packed)
             return
         group, _, depth, rows = self._packed.shape
         matrices = filters.reshape(group, -1, depth)

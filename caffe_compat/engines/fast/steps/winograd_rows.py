@@ -1,0 +1,90 @@
+"""Rows of a convolution by Winograd's tiles, with filters that are transformed when they are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.engines.fast.steps.base import Row, Step
+from caffe_compat.engines.fast.steps.layout import READ_BEYOND, Cover, Layout
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels import winograd_images as kernels
+from caffe_compat.layers.kernels.filter_tile import filter_tile
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES
+from caffe_compat.layers.kernels.scratch import apart
+
+LEAST_CHANNELS = 16  # with fewer, transforms take as long as the products
+MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
+TRANSFORMED = (
+    2**20
+)  # numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
+COST = 1.35  # of all, for the cost of the products alone
+
+
+class WinogradTiles:
+    """How many tiles of 4 x 4 outputs a convolution of 3 x 3 has, and in which bands they are done."""
+
+    def __init__(self, geometry: ConvGeometry, bottom: Sequence[int], top: Sequence[int]):
+        self.images, self.channels, self.height, self.width = bottom
+        self.outputs, self.out_height, self.out_width = top[1:]
+        self.tall, self.wide = -(-self.out_height // kernels.OUTPUTS), -(-self.out_width // kernels.OUTPUTS)
+        six, four = (kernels.OUTPUTS + 2,) * 2, (kernels.OUTPUTS,) * 2
+        self.geometry = ConvGeometry(six, four, geometry.pad, (1, 1))
+        self._fits = (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (1, 1), (1, 1))
+
+    def pay(self) -> bool:
+        """Whether they take less time than tiles of outputs."""
+        if not self._fits or min(self.channels, self.outputs) < LEAST_CHANNELS:
+            return False
+        if self.channels * self.outputs > MOST_FILTERS:
+            return False
+        tiles = len(Cover.of(self.tall, self.wide, self.wide + 1, 1).masks)
+        pixels = len(Cover.of(self.out_height, self.out_width, self.out_width + 2, 1).masks)
+        return 4 * tiles * COST < pixels
+
+    def packed(self, rows: int) -> np.ndarray:
+        """Memory for the transformed filters."""
+        panels = -(-self.outputs // rows)
+        return np.zeros((panels, kernels.POINTS, self.channels, rows), np.float32)
+
+    def rows(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
+        """Two rows for each band: its tiles are transformed, then multiplied with the filters."""
+        lanes = len(Cover.of(self.tall, self.wide, self.wide + 1, 2).masks) * LANES
+        bands = min(self.tall, -(-kernels.POINTS * self.images * lanes * self.channels // TRANSFORMED))
+        band = -(-self.tall // bands)
+        return [
+            row
+            for first in range(0, self.tall, band)
+            for row in self._band(step, parts, packed, first, min(band, self.tall - first), fields)
+        ]
+
+    def _band(
+        self, step: Step, parts: int, packed: np.ndarray, first: int, band: int, fields: dict[str, Any]
+    ) -> list[Row]:
+        layout = Layout(self.geometry, self.wide, band)
+        cover = Cover.of(band, self.wide, layout.pitch, kernels.VECTORS)
+        height, tiles = packed.shape[-1], apart(band * self.wide + COLUMNS)
+        plane_step = apart(self.images * len(cover.places) * self.channels * COLUMNS)
+        both = dict(
+            parts=parts, images=self.images, channels=self.channels, outputs=self.outputs, first=first,
+            band=band, panels=len(cover.places), plane_step=plane_step, shared_size=kernels.POINTS * plane_step,
+            out_height=self.out_height, out_width=self.out_width, masks=cover.masks, places=cover.places,
+        )  # fmt: skip
+        transform = step.row(
+            function=kernels.transform_tiles.address, **both, bottom=fields["bottom"],
+            height=self.height, width=self.width, pitch=layout.pitch, plane=layout.plane,
+            offsets=layout.offsets(1), starts=layout.starts, vector_starts=cover.starts,
+            scratch_size=kernels.PLANES * layout.plane + READ_BEYOND,
+        )  # fmt: skip
+        multiply = step.row(
+            function=kernels.filter_tiles.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
+            tile=filter_tile(height, kernels.VECTORS).address, rows=height, filters=packed,
+            depth_step=tiles, tile_columns=self.wide, distances=np.arange(self.channels) * COLUMNS,
+            whole=np.array([*(LANES * j for j in range(kernels.VECTORS)), *[(1 << LANES) - 1] * kernels.VECTORS]),
+            units=np.repeat(np.array([0, 1], np.float32), height),
+            scratch_size=(kernels.POINTS * height + kernels.PLANES) * COLUMNS
+            + (-(-len(packed) // parts)) * height * kernels.PLANES * tiles + READ_BEYOND,
+        )  # fmt: skip
+        return [transform, multiply]

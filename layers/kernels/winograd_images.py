@@ -1,0 +1,189 @@
+"""Winograd's convolution of images for filters that were transformed before: see winograd.py for the algorithm.
+
+An image is laid out by the 16 phases of stride 4 (see lay_out.py), where each of a tile's 6 x 6 pixels lies at one
+distance from all tiles; so vectors of tiles are transformed without gathering them. A band of tiles is done at a time:
+first all its tiles are transformed, then they are multiplied and made outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels import winograd_transforms
+from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, integers
+from caffe_compat.layers.kernels.calls import Callee, caller
+from caffe_compat.layers.kernels.filter_tile import TILE
+from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
+from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+
+OUTPUTS, POINTS, PLANES = 4, 36, 16
+VECTORS = COLUMNS // LANES
+G = np.array(winograd_transforms.G, np.float32)
+_call_tile = caller(TILE)
+
+
+def _transform_tiles(pointer, part, parts):
+    """shared (36 x images * panels x channels x COLUMNS, points `plane_step` apart) = the transformed tiles of a band.
+
+    The layout is that of `band` rows of tiles from row `first` on.
+    """
+    s = step_at(pointer)
+    scratch, starts = s.scratch + FLOAT * part * s.scratch_size, integers(s.starts, 2 * PLANES)
+    for n in range(s.images):
+        for c in range(s.channels * part // parts, s.channels * (part + 1) // parts):
+            source = s.bottom + FLOAT * (n * s.channels + c) * s.height * s.width
+            for p in range(PLANES):
+                row = starts[2 * p] + OUTPUTS * s.first
+                lay_out(
+                    source, s.height, s.width, row, starts[2 * p + 1], OUTPUTS, OUTPUTS,
+                    s.plane // s.pitch, s.pitch, 0, scratch + FLOAT * p * s.plane,
+                )  # fmt: skip
+            for panel in range(s.panels):
+                to = s.shared + FLOAT * ((n * s.panels + panel) * s.channels + c) * COLUMNS
+                begin = s.vector_starts + INTEGER * panel * VECTORS
+                winograd_transforms.of_layout(scratch, s.offsets, begin, to, s.plane_step)
+
+
+def _emit_pack(typingctx, done, masks, out, step):
+    """Emit the packing (numba hands over types here, and LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        done, masks, out, step = args
+        v, word = Vectors(builder), ir.IntType(64)
+        done, out, masks = v.pointer(done), v.pointer(out), builder.inttoptr(masks, word.as_pointer())
+        place: ir.Value = word(0)
+        for j in range(VECTORS):
+            bits = builder.load(builder.gep(masks, [word(j)]))
+            for plane in range(PLANES):
+                value = v.compress(v.read(done, word(plane * COLUMNS + j * LANES)), bits)
+                v.write(value, out, builder.add(place, builder.mul(step, word(plane))))
+            place = builder.add(place, builder.ctpop(bits))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+# pack(done, masks, out, step): done (16 x COLUMNS) without the columns whose bit in masks (int64, one a vector) is not
+# set, to 16 places of out, `step` apart; numbers behind them are written too
+_pack: Any = intrinsic(_emit_pack)
+
+
+def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
+    """Emit the loop over a row (numba hands over types here, and LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        planes, step, width, bias, slope, limit, added, out = args
+        v, word = Vectors(builder), ir.IntType(64)
+        planes, out = v.pointer(planes), v.pointer(out)
+        bias, slope, limit = v.spread(bias), v.spread(slope), v.spread(limit)
+        is_added, added = builder.icmp_unsigned("!=", added, word(0)), v.pointer(added)
+        pixels = OUTPUTS * LANES
+        count = builder.sdiv(builder.add(width, word(pixels - 1)), word(pixels))
+        with cgutils.for_range(builder, count) as loop:
+            begin = builder.mul(loop.index, word(LANES))
+            of_columns = [
+                v.read(planes, builder.add(begin, builder.mul(step, word(j)))) for j in range(OUTPUTS)
+            ]
+            for k, value in enumerate(v.interleaved(of_columns)):
+                place = builder.add(builder.mul(loop.index, word(pixels)), word(k * LANES))
+                mask = v.inside(place, width)
+                with builder.if_else(is_added) as (then, otherwise):
+                    with then:
+                        more = v.read_some(added, place, mask, v.zero)
+                        first = builder.block
+                    with otherwise:
+                        second = builder.block
+                other = builder.phi(v.kind)
+                other.add_incoming(more, first)
+                other.add_incoming(v.zero, second)
+                total = builder.fadd(builder.fadd(value, bias), other)
+                v.write_some(v.bent(total, slope, limit), out, place, mask)
+        return context.get_dummy_value()
+
+    i64, f32 = types.int64, types.float32
+    return types.void(i64, i64, i64, f32, f32, f32, i64, i64), codegen
+
+
+# write_row(planes, step, width, bias, slope, limit, added, out): a row of outputs; columns 4 x + j are number x of
+# plane j, and planes are `step` apart. out = f(value + bias + added), f as in filter_tile.py
+_write_row: Any = intrinsic(_emit_row)
+
+
+@njit(cache=True, error_model="numpy")
+def _write_filter(s, n, m, planes, step):
+    """Write a band's outputs of filter m, from 16 planes of tiles."""
+    bias, slope = floats(s.bias, s.outputs)[m], floats(s.slope, s.outputs)[m]
+    for row in range(min(OUTPUTS * s.band, s.out_height - OUTPUTS * s.first)):
+        tiles, i = divmod(row, OUTPUTS)
+        place = FLOAT * (((n * s.outputs + m) * s.out_height + OUTPUTS * s.first + row) * s.out_width)
+        source = planes + FLOAT * (OUTPUTS * i * step + tiles * s.tile_columns)
+        added = s.added + place if s.added else 0
+        _write_row(source, step, s.out_width, bias, slope, s.limit, added, s.top + place)
+
+
+def _filter_tiles(pointer, part, parts):
+    """The outputs of a band: filters (packed panels x 36 x channels x rows) times the transformed tiles in `shared`.
+
+    distances (int64, channels): COLUMNS apart; whole (int64): where the vectors of a panel begin, and masks of all of
+    their lanes; units: `rows` zeros, and as many ones.
+    """
+    s = step_at(pointer)
+    panels, columns = -(-s.outputs // s.rows), s.rows * COLUMNS
+    low, high = panels * part // parts, panels * (part + 1) // parts
+    products = s.scratch + FLOAT * part * s.scratch_size
+    done = products + FLOAT * POINTS * columns
+    planes, places, bits = done + FLOAT * PLANES * COLUMNS, integers(s.places, s.panels), s.masks
+    step = s.depth_step
+    for n in range(s.images):
+        for column in range(s.panels):
+            right = s.shared + FLOAT * (n * s.panels + column) * s.channels * COLUMNS
+            for panel in range(low, high):
+                count = min(s.rows, s.outputs - panel * s.rows)
+                for point in range(POINTS):
+                    left = s.filters + FLOAT * (panel * POINTS + point) * s.channels * s.rows
+                    to = products + FLOAT * point * columns
+                    arguments = (
+                        s.rows, s.channels, s.distances, left, right + FLOAT * point * s.plane_step, s.whole,
+                        s.units, s.units + FLOAT * s.rows, np.float32(np.inf), 0, to, COLUMNS,
+                        s.whole + INTEGER * VECTORS,
+                    )  # fmt: skip
+                    _call_tile(s.tile, arguments)
+                for r in range(count):
+                    winograd_transforms.to_outputs(
+                        products + FLOAT * r * COLUMNS, columns, done, COLUMNS, LANES
+                    )
+                    out = planes + FLOAT * (((panel - low) * s.rows + r) * PLANES * step + places[column])
+                    _pack(done, bits + INTEGER * column * VECTORS, out, step)
+        for m in range(low * s.rows, min(high * s.rows, s.outputs)):
+            _write_filter(s, n, m, planes + FLOAT * (m - low * s.rows) * PLANES * step, step)
+
+
+transform_tiles, filter_tiles = Callee(SIGNATURE, _transform_tiles), Callee(SIGNATURE, _filter_tiles)
+
+
+@njit(cache=True, error_model="numpy")
+def transform_filters(filters, scale, rows, packed):
+    """packed (panels x 36 x channels x rows) = the filters (M x channels x 3 x 3), each by its scale, transformed."""
+    half = np.empty((6, 3), np.float32)
+    for m in range(len(filters)):
+        panel, r = divmod(m, rows)
+        for c in range(filters.shape[1]):
+            for i in range(6):
+                for j in range(3):
+                    total = np.float32(0)
+                    for k in range(3):
+                        total += G[i, k] * filters[m, c, k, j]
+                    half[i, j] = total * scale[m]
+            for i in range(6):
+                for j in range(6):
+                    total = np.float32(0)
+                    for k in range(3):
+                        total += half[i, k] * G[j, k]
+                    packed[panel, 6 * i + j, c, r] = total
