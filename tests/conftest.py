@@ -4,10 +4,10 @@ import gc
 import os
 import signal
 
-# Weights of whole nets come and go: memory that malloc keeps (1 GB at most) is not cleared by the system each time.
+# Weights of whole nets come and go: memory that malloc keeps (3 GB at most) is not cleared by the system each time.
 # glibc reads this when a process starts, so the workers of pytest-xdist have it
 os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(3 * 2**30))
 
 # Workers of pytest-xdist share the cores: threads that wait for work must sleep, or the other worker's cannot run.
 # What is imported now reads this once
@@ -25,6 +25,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("default", max_examples=200)
 settings.register_profile("thorough", max_examples=1200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+gc.disable()  # while files are imported and tests collected, nearly nothing becomes garbage
+
+
+def pytest_collection_finish():
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

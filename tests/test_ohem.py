@@ -76,18 +76,17 @@ def check_sums(net, key, value):
             assert_close(diff.reshape(-1)[: value.size], value, key, tolerance=1e-2)
 
 
-def full_size(engine):
+def full_size(engine, weights):
     """The net after a forward and a backward pass of the benchmark's workload."""
-    load_workload = workload()
     caffe.set_engine(engine)
     try:
         net = net_of(prototxt(), caffe.TRAIN)
     finally:
         caffe.set_engine("fast")
-    for name, values in load_workload.weights().items():
+    for name, values in weights.items():
         for blob, value in zip(net.params[name], values, strict=True):
             blob.data[...] = value
-    net.layer_dict["data"].set_blobs([load_workload.load()])
+    net.layer_dict["data"].set_blobs([workload().load()])
     caffe.set_random_seed(3)
     net.forward()
     net.backward()
@@ -96,7 +95,7 @@ def full_size(engine):
 
 @pytest.fixture(scope="module")
 def fast():
-    return full_size("fast")
+    return full_size("fast", workload().weights())
 
 
 @pytest.mark.slow
@@ -115,7 +114,8 @@ def test_full_size(fast):
 @pytest.mark.slow
 def test_engines_at_full_size(fast):
     """The same hard RoIs, and all blobs and gradients as the strict engine has them."""
-    strict = full_size("strict")
+    weights = {name: [blob.data for blob in blobs] for name, blobs in fast.params.items()}
+    strict = full_size("strict", weights)
     np.testing.assert_array_equal(*(net.layer_dict["hard_roi_mining"].selected for net in (fast, strict)))
     for name, blob in strict.blobs.items():
         got, want = fast.blobs[name].data, blob.data
