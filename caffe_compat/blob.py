@@ -185,6 +185,11 @@ class Blob:
         return self._diff.pending
 
     @property
+    def has_data(self) -> bool:
+        """Whether there is data: somebody asked for it, or it is pending. Else it will begin as zeros."""
+        return self._data.array is not None or self._data.pending is not None
+
+    @property
     def has_diff(self) -> bool:
         """Whether there is a diff: somebody asked for one, or it is pending."""
         return self._diff.array is not None or self._diff.pending is not None

@@ -44,7 +44,8 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
 
 
 def _constant(blob: Blob, filler: FillerParameter) -> None:
-    blob.data[...] = filler.value
+    if filler.value or blob.has_data:  # else it is 0, and memory that nobody writes to is not taken
+        blob.data[...] = filler.value
 
 
 def _uniform(blob: Blob, filler: FillerParameter) -> None:
