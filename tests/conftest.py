@@ -43,6 +43,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_runtest_setup(item):
+    """Nets are garbage that has to be found: a large one does not wait for its memory beside the one before it."""
+    if item.get_closest_marker("slow"):
+        gc.collect()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _garbage():
     """What lives when a file begins (all tests, and what is imported) is no garbage: collections do not look at it."""
