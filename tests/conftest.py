@@ -4,10 +4,10 @@ import gc
 import os
 import signal
 
-# Weights of whole nets come and go: memory that malloc keeps (1 GB at most) is not cleared by the system each time.
+# Weights of whole nets come and go: memory that malloc keeps (3 GB at most) is not cleared by the system each time.
 # glibc reads this when a process starts, so the workers of pytest-xdist have it
 os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(3 * 2**30))
 
 # Workers of pytest-xdist share the cores: threads that wait for work must sleep, or the other worker's cannot run.
 # What is imported now reads this once
@@ -18,6 +18,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 from hypothesis import settings
 
+# No test sees what is on the disk when the power fails, and to wait for the disk takes seconds; a bad file still fails
+os.fsync = os.fstat
+
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the commands that they start with them;
 # tests that interrupt a command would wait for it forever
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -27,10 +30,23 @@ settings.register_profile("thorough", max_examples=1200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+gc.disable()  # while files are imported and tests collected, nearly nothing becomes garbage
+
+
+def pytest_collection_finish():
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items):
     """Files with slow tests come first, so that in the end no worker waits for another one's."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_runtest_setup(item):
+    """Nets are garbage that has to be found: a large one does not wait for its memory beside the one before it."""
+    if item.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.fixture(scope="module", autouse=True)

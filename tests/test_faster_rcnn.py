@@ -16,13 +16,19 @@ STD = {
 }  # fmt: skip
 
 
-def recorded_net(part: str, phase: int) -> caffe.Net:
-    net = caffe.Net(
+def net_of(part: str, phase: int) -> caffe.Net:
+    return caffe.Net(
         zoo.path(f"vgg_cnn_m_1024_faster_rcnn_{part}"),
         phase,
         propagate_down="restricts",
         layer_settings=FASTER_RCNN.layer_settings(),
     )
+
+
+@pytest.fixture(scope="module")
+def train_net() -> caffe.Net:
+    """The training net with the weights of the recordings."""
+    net = net_of("train", caffe.TRAIN)
     for i, (name, std) in enumerate(STD.items()):
         weight, bias = net.params[name]
         weight.data[...] = np.random.RandomState(1000 + i).standard_normal(weight.shape) * std
@@ -70,9 +76,8 @@ def check(net, record, count: int) -> None:
         assert_recorded(net, record, key, record[key])
 
 
-def test_training_net():
-    record = load(GOLDEN / "rpn" / "end2end_train.npz")
-    net = recorded_net("train", caffe.TRAIN)
+def test_training_net(train_net):
+    record, net = load(GOLDEN / "rpn" / "end2end_train.npz"), train_net
     blobs = {"data": image(record), "im_info": record["in:im_info"], "gt_boxes": record["in:gt_boxes"]}
     net.layers[0].set_blobs([blobs])
     net.clear_param_diffs()
@@ -84,9 +89,10 @@ def test_training_net():
     assert recorded == set(net.blobs)
 
 
-def test_test_net():
+def test_test_net(train_net):
     record = load(GOLDEN / "rpn" / "end2end_test.npz")
-    net = recorded_net("test", caffe.TEST)
+    net = net_of("test", caffe.TEST)
+    net.share_with(train_net)
     data = image(record)
     net.blobs["data"].reshape(*data.shape)
     seed_both(record)

@@ -44,9 +44,7 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
 
 
 def _constant(blob: Blob, filler: FillerParameter) -> None:
-    if (
-        filler.value or blob.has_data
-    ):  # else it is 0 when somebody asks for it, and takes no memory until then
+    if filler.value or blob.has_data:  # else it is 0, and memory that nobody writes to is not taken
         blob.data[...] = filler.value
 
 

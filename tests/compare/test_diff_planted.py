@@ -1,12 +1,10 @@
 """A planted error of each kind is found at its layer, with its cause first; commands and recorder run as for users."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from commands import run
 from planting import ROOT, SMALL, diff, edited, first, load, record, save, small_inputs
+from processes import run_process
 
 from caffe_compat.compare.reference import read_recording
 
@@ -19,9 +17,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted")
     save(folder / "inputs.npz", small_inputs())
     script = ROOT / "scripts" / "record_in_caffe.py"
-    command = [sys.executable, "-m", "caffe_compat", script, SMALL, folder / "right.npz", *SEED]
-    command += ["--inputs", folder / "inputs.npz"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    arguments = [script, SMALL, folder / "right.npz", *SEED, "--inputs", folder / "inputs.npz"]
+    done = run_process("caffe_compat", *arguments)
     assert done.returncode == 0, done.stderr
     return folder
 

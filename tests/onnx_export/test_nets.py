@@ -157,11 +157,13 @@ def photos():
     return [np.clip(picture + MEANS, 0, 255).astype(np.uint8) for picture in drawn]
 
 
-def with_noise(name, size=224):
+def with_noise(name, size=224, runtimes=RUNTIMES):
+    """A net of the zoo, and what runs it in each of the runtimes; its model, as large as the net, is gone by then."""
     text = zoo.path(name).read_text().replace("dim: 224 dim: 224", f"dim: {size} dim: {size}")
     net = net_of_text(text, caffe.TEST)
     add_noise(net)
-    return net, to_onnx(net)
+    model = to_onnx(net)
+    return net, [RUNTIMES[name](model) for name in runtimes]
 
 
 @pytest.mark.slow
@@ -170,17 +172,17 @@ def with_noise(name, size=224):
     [("alexnet_deploy", 227), ("googlenet_deploy", 224), ("vgg16_deploy", 96), ("resnet50_deploy", 224)],
 )
 def test_full_classifier(name, size):
-    net, model = with_noise(name, size)
+    net, runs = with_noise(name, size)
     size = net.blobs["data"].shape[2:]
     batch = [cv2.resize(photo, size[::-1]).astype(np.float32) - MEANS for photo in photos()]
     data = np.ascontiguousarray(np.array(batch, np.float32).transpose(0, 3, 1, 2) / np.float32(BLUR))
-    agree(net, {"data": data}, *(load(model) for load in RUNTIMES.values()))
+    agree(net, {"data": data}, *runs)
 
 
 @pytest.mark.slow
 def test_full_fast_rcnn():
-    net, model = with_noise("vgg_cnn_m_1024_fast_rcnn_test")
-    runs = [load(model) for name, load in RUNTIMES.items() if name != "OpenCV" or HAS_LOOP]
+    runtimes = [name for name in RUNTIMES if name != "OpenCV" or HAS_LOOP]
+    net, runs = with_noise("vgg_cnn_m_1024_fast_rcnn_test", runtimes=runtimes)
     rng = np.random.default_rng(6)
     for i, photo in enumerate(photos()):
         data, _ = image_blob([photo], [600], 1000, MEANS)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import run
 from own_data import CLASSES, write_all
+from processes import run_process
 from pycaffe.reference_programs import write_programs
 
 import caffe_compat as caffe
@@ -21,12 +20,6 @@ SOLVER = (
     'train_net: "train.prototxt" base_lr: 0.0001 lr_policy: "fixed" momentum: 0.9 random_seed: 5 display: 0'
 )
 CONFIG = "TEST: {NMS: 0.4}\n"
-
-
-def python(*args: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "caffe_compat", *args]
-    env = {**os.environ, **environment}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +32,9 @@ def trained(tmp_path_factory):
     (folder / "config.yml").write_text(CONFIG)
     np.savez(folder / "boxes.npz", **{f"screw {i}": proposals(i) for i in range(4)})
     options = "--solver solver.prototxt --cfg config.yml --data screws --proposals boxes.npz --iters 5"
-    done = python("tools/train_net.py", *options.split(), "--out", "w.caffemodel", cwd=folder)
+    done = run_process(
+        "caffe_compat", "tools/train_net.py", *options.split(), "--out", "w.caffemodel", cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -76,7 +71,7 @@ def test_detections_are_those_of_evaluate(trained):
         net.params[name][0].data[...] = rng.standard_normal(net.params[name][0].shape) * spread
     net.save(str(folder / "apart.caffemodel"))
     arguments = "test.prototxt", "apart.caffemodel", "screws", "boxes.npz", "detections.pkl"
-    done = python("tools/test_net.py", *arguments, cwd=folder)
+    done = run_process("caffe_compat", "tools/test_net.py", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[False, False, False, False]\n"
     for part in ("nms.gpu_nms", "nms.cpu_nms"):
@@ -122,5 +117,5 @@ def test_a_package_of_ones_own_that_is_called_layers(tmp_path):
     (tmp_path / "net.prototxt").write_text(CTPN)
     checkout = str(Path(caffe.__file__).parents[1])
     path = os.pathsep.join((checkout, str(tmp_path / "lib")))
-    done = python("run", "net.prototxt", cwd=tmp_path, PYTHONPATH=path)
+    done = run_process("caffe_compat", "run", "net.prototxt", cwd=tmp_path, PYTHONPATH=path)
     assert done.returncode == 0 and "no losses; outputs: rois 3x5" in done.stdout, done.stderr

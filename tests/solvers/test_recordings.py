@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def check_six_steps(folder, engine):
     1.26's argsort on a machine with AVX512; ohem_solver_order.npz has the rows it chose in each of the 12 minibatches.
     One by one they have to cost what the rows chosen here cost.
     """
+    gc.collect()  # the net of another engine: two of them take a GB more
     record = load(GOLDEN / "ohem" / "ohem_solver.npz")
     order = load(GOLDEN / "ohem" / "ohem_solver_order.npz")
     path = Path(folder) / "solver.prototxt"

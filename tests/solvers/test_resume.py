@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import python
 
 from caffe_compat.errors import SolverError
 from solvers.nets import COMMON, DRAWN, TYPES, assert_identical, make, train_forever, values
@@ -55,7 +54,8 @@ solver.restore({state!r})
 solver.step(5)
 np.savez({str(tmp_path / "resumed.npz")!r}, **values(solver))
 """
-    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], check=True, timeout=120)
+    done = python(program, path=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "resumed.npz") as resumed:
         assert_identical(dict(resumed), values(straight))
 

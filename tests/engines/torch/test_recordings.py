@@ -13,10 +13,10 @@ torch = pytest.importorskip("torch")
 import caffe_compat as caffe  # noqa: E402
 from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 
-GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
+@pytest.fixture(params=DEVICES)
 def device(request, monkeypatch):
     """A device, with dropout's masks from Caffe's stream."""
     monkeypatch.setattr(Masks, "as_caffe", True)

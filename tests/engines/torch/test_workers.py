@@ -2,15 +2,13 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from commands import run
-from processes import run_process
+from processes import python, run_process
 
 pytest.importorskip("torch")
 
@@ -82,18 +80,37 @@ def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
         np.testing.assert_allclose(mine, want, rtol=0, atol=1e-5)
 
 
+# what torchrun does, but its workers are forked, so that torch is imported once; one of them is killed soon
+KILLED = """\
+import os, signal, sys, threading, time
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from caffe_compat.cli.main import main
+
+def worker(victim, *args):
+    if int(os.environ["RANK"]) == victim:
+        threading.Thread(target=kill_this_process, daemon=True).start()
+    sys.exit(main(list(args)))
+
+def kill_this_process():
+    while not os.path.exists("snap_iter_20.solverstate"):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+one_machine = {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
+config = LaunchConfig(**one_machine, nproc_per_node=2, run_id=str(os.getpid()), start_method="fork")
+elastic_launch(config, worker)(int(sys.argv[1]), *sys.argv[2:])
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, victim):
+def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, victim):
     write_solver(tmp_path, "max_iter: 1000000 snapshot: 20")
-    workers = start(tmp_path, "--seed", "5")
-    try:
-        os.kill(worker(workers.pid, victim), signal.SIGKILL)
-        _, log = workers.communicate(timeout=300)
-    finally:
-        workers.kill()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    train = ["train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", 5]
+    workers = python(KILLED, victim, *train, cwd=tmp_path, imported="torch.distributed.run")
     assert workers.returncode != 0
-    (line,) = [line for line in log.splitlines() if "a worker is gone" in line]
+    (line,) = [line for line in workers.stderr.splitlines() if "a worker is gone" in line]
     path = re.search(r"--resume (\S+)", line).group(1)
     done = int(re.search(r"iter_(\d+)", path).group(1))
     assert done >= 20
@@ -108,28 +125,6 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, victim):
     assert whole.returncode == 0, whole.stderr
     for key, want in params(f"snap_iter_{done + 3}.caffemodel").items():
         np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-3, err_msg=key)
-
-
-def worker(launcher, rank):
-    """The process of a worker that has come to iteration 20."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    environment = file.read().split(b"\0")
-                with open(f"/proc/{pid}/stat") as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            if (
-                parent == launcher
-                and b"RANK=%d" % rank in environment
-                and os.path.exists("snap_iter_20.solverstate")
-            ):
-                return int(pid)
-        time.sleep(0.05)
-    raise AssertionError("the workers did not start")
 
 
 def test_other_engines_train_in_one_process(tmp_path, monkeypatch):

@@ -39,6 +39,15 @@ def test_gives_what_the_original_recorded(path):
         np.testing.assert_allclose(blob.data, want, rtol=0, atol=1e-6)
 
 
+def test_zeros_take_memory_only_where_there_was_something_else():
+    blob = Blob((2, 3))
+    fill(blob, caffe_pb2.FillerParameter())
+    assert not blob.allocated()
+    blob.data[...] = np.nan
+    fill(blob, caffe_pb2.FillerParameter())
+    assert not blob.data.any()
+
+
 def test_rows_of_length_1():
     set_random_seed(3)
     gaussian, ball = Blob((4, 3, 5)), Blob((4, 3, 5))

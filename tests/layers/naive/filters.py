@@ -57,10 +57,11 @@ def convolution(given: Given) -> list[np.ndarray]:
             image, m, place = at[: slide.axis], at[slide.axis], at[slide.axis + 1 :]
             first = m // (param.num_output // param.group) * channels
             total = bias[0][m] if bias else 0.0
-            for c, *element in np.ndindex(channels, *slide.kernel):
+            for element in np.ndindex(*slide.kernel):
                 pixel = slide.at(place, element)
                 if inside(pixel, slide.spatial):
-                    total += weights[(m, c, *element)] * x[(*image, first + c, *pixel)]
+                    read = x[(*image, slice(first, first + channels), *pixel)]
+                    total += weights[(m, slice(None), *element)] @ read
             top[at] = total
         tops.append(top)
     return tops
@@ -131,10 +132,11 @@ def deconvolution(given: Given) -> list[np.ndarray]:
         top += bias[0].reshape(-1, *[1] * len(size))
     for at in np.ndindex(x.shape):
         first = at[axis] // (x.shape[axis] // param.group) * outputs
-        for m, *element in np.ndindex(outputs, *slide.kernel):
+        for element in np.ndindex(*slide.kernel):
             pixel = slide.at(at[axis + 1 :], element)
             if inside(pixel, size):
-                top[(*at[:axis], first + m, *pixel)] += weights[(at[axis], m, *element)] * x[at]
+                written = (*at[:axis], slice(first, first + outputs), *pixel)
+                top[written] += weights[(at[axis], slice(None), *element)] * x[at]
     return [top]
 
 

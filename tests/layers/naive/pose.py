@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -24,6 +25,7 @@ def im_resize(given: Given) -> list[np.ndarray]:
         rise = (-a + 3 * b - 3 * c + e) / 2 * d + (2 * a - 5 * b + 4 * c - e) / 2
         return (rise * d + (c - a) / 2) * d + b
 
+    @cache
     def line(i, count, size, scale):
         """Of a pixel of the top: those four of the bottom, and how far behind the second it lies."""
         pad = math.floor(size // 2 * float(F(1) - F(param.start_scale) + F(scale) * F(param.scale_gap)))
