@@ -7,6 +7,7 @@ import pytest
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast.steps.filtering import Filtering
+from caffe_compat.layers.kernels.micro_kernel import ROWS
 
 CONVOLUTION = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }
@@ -149,6 +150,7 @@ CONVOLUTIONS = {
     "stride 4 of an image": ((1, 3, 67, 71), dict(num_output=24, kernel_size=11, stride=4)),
     "bands": ((2, 33, 70, 61), dict(num_output=12, kernel_size=3, pad=1)),
     "many filters of a small map": ((1, 70, 5, 6), dict(num_output=211, kernel_size=3, pad=1)),
+    "36 panels of filters": ((1, 5, 4, 6), dict(num_output=36 * ROWS - 1, kernel_size=3)),
     "a window as large as the map": ((3, 7, 5, 6), dict(num_output=9, kernel_h=5, kernel_w=6)),
     "a kernel larger than the map": ((2, 3, 2, 3), dict(num_output=5, kernel_size=5, pad=2)),
     "groups": ((2, 12, 13, 17), dict(num_output=21, kernel_size=3, pad=1, group=3)),

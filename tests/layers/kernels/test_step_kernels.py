@@ -50,7 +50,7 @@ def test_tiles_waste_little():
     for outputs in range(1, 600):
         rows = tile_height(outputs)
         assert 1 <= rows <= ROWS
-        assert -(-outputs // rows) * rows <= max(1.08 * outputs, outputs + 2)
+        assert -(-outputs // rows) * rows <= max(1.13 * outputs, outputs + 3)
     assert tile_height(ROWS) == ROWS
     panels = -(-64 // tile_height(64, 2))
     assert panels % 2 == 0 or ROWS < 8

@@ -25,7 +25,7 @@ from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.kernels import step_functions
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import VECTORS, WIDE, filter_tile, tile_height
-from caffe_compat.layers.kernels.winograd_images import POINTS, transform_filters
+from caffe_compat.layers.kernels.winograd_images import transform_filters
 
 
 class Filtering(Step):
@@ -42,6 +42,7 @@ class Filtering(Step):
         at = summed[0] if summed else len(layers)
         self._before, self._after = Followers(layers[1:at]), Followers(layers[at + 1 :])
         self._packed: np.ndarray = np.empty(0, np.float32)
+        self._pack = self._pack_for_tiles  # how the filters come into the form that the rows read
         self._scale = self._bias = self._slope = np.empty(0, np.float32)
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
@@ -67,7 +68,7 @@ class Filtering(Step):
         """For convolutions that take fewer products than tiles do."""
         bottom, top = bottoms[0][0], tops[-1][0]
         outputs = top.shape[1]
-        self._packed = np.empty((1, 0, 0, 0), np.float32)
+        self._pack = self._keep_scale
         self._scale, self._bias, self._slope = (np.ones(outputs, np.float32) for _ in range(3))
         finish = self.row(
             function=step_functions.channels.address,
@@ -79,7 +80,7 @@ class Filtering(Step):
 
     def _winograd(self, tiles: WinogradTiles, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         height = tile_height(tiles.outputs, threads)
-        self._packed = tiles.packed(height)
+        self._packed, self._pack = tiles.packed(height), self._transform
         self._bias = np.zeros(tiles.outputs, np.float32)
         self._slope = np.ones_like(self._bias)
         return tiles.rows(
@@ -107,7 +108,7 @@ class Filtering(Step):
         cover = Cover.of(band, out_width, pitch, vectors)
         last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
         offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
-        self._packed = np.empty((group, tiles, depth, rows), np.float32)
+        self._packed, self._pack = np.empty((group, tiles, depth, rows), np.float32), self._pack_for_tiles
         self._bias = np.zeros(group * outputs + rows, np.float32)
         self._slope = np.ones_like(self._bias)
         return self.row(
@@ -148,13 +149,16 @@ class Filtering(Step):
         if self._summed:
             slopes = self._after.slopes()
         self._bias[: len(filters)], self._slope[: len(filters)] = shift, slopes
-        if not self._packed.size:
-            self._scale[:] = scale
-            return
-        if self._packed.shape[1] == POINTS:
-            transform_filters(filters, scale, self._packed.shape[-1], self._packed)
-            return
+        self._pack(filters, scale)
+
+    def _pack_for_tiles(self, filters: np.ndarray, scale: np.ndarray) -> None:
         group, _, depth, rows = self._packed.shape
         matrices = filters.reshape(group, -1, depth)
         for g, scales in enumerate(scale.reshape(group, -1)):
             pack_filters(matrices[g], scales, rows, self._packed[g])
+
+    def _transform(self, filters: np.ndarray, scale: np.ndarray) -> None:
+        transform_filters(filters, scale, self._packed.shape[-1], self._packed)
+
+    def _keep_scale(self, filters: np.ndarray, scale: np.ndarray) -> None:
+        self._scale[:] = scale
