@@ -19,18 +19,6 @@ def affine(x, centre, scale, bias, y):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def finish(y, scale, shift, slope, limit):
-    """y = max(z, 0) + slope min(z, 0), but limit at most, with z = y * scale + shift; a slope of 1 leaves z."""
-    outer, channels, inner = y.shape
-    for plane in prange(outer * channels):
-        n, c = plane // channels, plane % channels
-        factor, term = scale[c], shift[c]
-        for i in range(inner):
-            z = y[n, c, i] * factor + term
-            y[n, c, i] = min(max(z, np.float32(0)) + slope * min(z, np.float32(0)), limit)
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
 def combine(diff, x, centre, diff_scale, x_scale, bias, x_diff):
     """Write diff * diff_scale + (x - centre) * x_scale + bias into x_diff (may be diff)."""
     outer, channels, inner = x.shape
