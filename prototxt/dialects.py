@@ -28,6 +28,7 @@ class Dialect:
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
     sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each.
+    zooms_whole: whether Interp's zoom_factor multiplies sizes, not the steps between pixels.
     propagate_down: what its flags mean.
     """
 
@@ -37,6 +38,7 @@ class Dialect:
     crops: bool | None = None
     balance: dict[str, Any] | None = None
     doubles_boxes: bool = False
+    zooms_whole: bool = False
     propagate_down: str = REPLACES
 
 
@@ -51,6 +53,7 @@ DIALECTS = {
             propagate_down=RESTRICTS,
         ),
         Dialect("hed", "HED's, DeepSkeleton's", crops=True, balance={}, propagate_down=RESTRICTS),
+        Dialect("openvino", "OpenVINO's", crops=False, zooms_whole=True),
         Dialect("osvos", "OSVOS'", crops=False),
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
         Dialect("rcf", "RCF's", crops=False, balance={"negative_weight": 1.1, "ignore_others": True}),
@@ -83,6 +86,7 @@ _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("segnet", _has("loss_param", "weight_by_label_freqs class_weighting")),
     ("segnet", _has("dropout_param", "sample_weights_test")),
     ("pspnet", _has("bn_param", "slope_filler bias_filler frozen momentum eps moving_average")),
+    ("openvino", _has("detection_output_param", "normalized input_height input_width")),
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
     ("rcf", _is("AutoCrop")),
 )
@@ -135,7 +139,7 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own,
-    and PriorBox says whether its boxes are doubled.
+    PriorBox says whether its boxes are doubled, and Interp what its zoom_factor multiplies.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -150,6 +154,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_offset(result, i, dialect, unsure)
         elif layer.type == "PriorBox" and dialect and dialect.doubles_boxes:
             layer.prior_box_param.denser_prior_boxes = True
+        elif layer.type == "Interp" and layer.interp_param.zoom_factor > 1:
+            _say_zoom(result, layer, dialect, unsure)
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
             for name, value in dialect.balance.items():
@@ -157,6 +163,28 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     for told in dict.fromkeys(unsure):
         warnings.warn(told, stacklevel=2)
     return result
+
+
+def _say_zoom(
+    net: NetParameter, layer: LayerParameter, dialect: Dialect | None, unsure: list[str]
+) -> None:
+    """Give an Interp the field that its dialect needs; where none is told, and images are no multiple of the factor
+    plus 1, as DeepLab's are, it may be OpenVINO's."""
+    param = layer.interp_param
+    if dialect:
+        param.zoom_whole = dialect.zooms_whole
+    elif not param.HasField("shrink_factor") and all(size % param.zoom_factor == 0 for size in _image(net)):
+        unsure.append(
+            f"layer '{layer.name}' (Interp) makes ({param.zoom_factor} (H - 1) + 1) rows of H, as in DeepLab's and "
+            f"PSPNet's Caffe; OpenVINO makes {param.zoom_factor} H: --dialect openvino, or "
+            "Net(..., dialect='openvino')"
+        )
+
+
+def _image(net: NetParameter) -> list[int]:
+    """Height and width of the first Input layer with 4 axes; [1] where there is none."""
+    shapes = [shape.dim for layer in net.layer for shape in layer.input_param.shape if len(shape.dim) == 4]
+    return list(shapes[0][2:]) if shapes else [1]
 
 
 def _say_form(layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:

@@ -45,6 +45,7 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "n" type: "BN" bn_param { frozen: true } }', "pspnet"),
         ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
+        ('layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }', "openvino"),
         ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
         ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "AutoCrop" }', "rcf"),
         (
@@ -166,3 +167,22 @@ def test_textboxes_doubles_the_boxes():
         .layer[1]
         .prior_box_param.denser_prior_boxes
     )
+
+
+ZOOM = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: ROWS dim: 6 } } }
+layer { name: "z" type: "Interp" bottom: "x" top: "y" interp_param { zoom_factor: 2 } }
+"""
+
+
+def test_openvino_zooms_whole_pixels(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(ZOOM.replace("ROWS", "4"))
+    for dialect, size in (("openvino", (8, 12)), ("pspnet", (7, 11))):
+        assert caffe.Net(path, caffe.TEST, dialect=dialect).blobs["y"].shape[2:] == size
+
+
+def test_a_zoom_of_images_that_it_divides_is_told():
+    with pytest.warns(UserWarning, match="layer 'z' .* OpenVINO makes 2 H: --dialect openvino"):
+        assert not explicit(ZOOM.replace("ROWS", "4")).layer[1].interp_param.zoom_whole
+    assert not explicit(ZOOM.replace("ROWS", "5")).layer[1].interp_param.zoom_whole
