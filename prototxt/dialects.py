@@ -165,9 +165,7 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     return result
 
 
-def _say_zoom(
-    net: NetParameter, layer: LayerParameter, dialect: Dialect | None, unsure: list[str]
-) -> None:
+def _say_zoom(net: NetParameter, layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:
     """Give an Interp the field that its dialect needs; where none is told, and images are no multiple of the factor
     plus 1, as DeepLab's are, it may be OpenVINO's."""
     param = layer.interp_param

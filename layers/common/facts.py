@@ -32,8 +32,11 @@ UPGRADED = {
         "hole",
         "hole_h",
         "hole_w",
+        "kernel_shape",
+        "stride_shape",
+        "pad_shape",
     },
-    "pooling_param": {"kernel_depth", "temporal_stride"},
+    "pooling_param": {"kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"},
     "image_data_param": {
         *(
             "new_length",

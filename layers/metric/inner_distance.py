@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
-from caffe_compat.layers.common.learnable import set_up_params
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.common.loss import class_labels
 from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.layers.registry import register
@@ -51,7 +51,7 @@ class InnerDistance(Layer):
             if param.num_output < 1:
                 raise self.error(f"num_output is {param.num_output}; it must be at least 1")
             shape = param.num_output, self.inputs
-            params = [(shape[::-1] if param.transpose else shape, param.weight_filler)]
+            params: list[ShapeAndFiller] = [(shape[::-1] if param.transpose else shape, param.weight_filler)]
             if param.bias_term and len(self.layer_param.param) > 1:
                 params.append(((param.num_output,), param.bias_filler))
             set_up_params(self, *params)

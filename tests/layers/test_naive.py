@@ -24,6 +24,7 @@ NO_TOP = {
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "BN.bn_param.momentum": "changes the params; test_bn.py",
+    "CuDNNBatchNorm.cudnn_batch_norm_param.momentum": "changes the params; test_cudnn_batch_norm.py",
     **{
         f"MultiStageMeanfield.multi_stage_meanfield_param.{name}_filter_weight": "is what a param starts with"
         for name in ("spatial", "bilateral")

@@ -45,7 +45,10 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "n" type: "BN" bn_param { frozen: true } }', "pspnet"),
         ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
-        ('layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }', "openvino"),
+        (
+            'layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }',
+            "openvino",
+        ),
         ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
         ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "AutoCrop" }', "rcf"),
         (

@@ -30,6 +30,12 @@ CASES = [
         Case(f'type: "Flip" flip_param {{ {params} }}', [(2, 3, 4, 5)], [(3, 2, 6)])
         for params in ("", "flip_height: true", "flip_width: false flip_height: true")
     ),
+    Case(
+        'type: "MaskOutputs" convolution_param { kernel_size: 3 }',
+        [(4, 6), (4,)],
+        [(2, 9, 1, 1), (2, 1)],
+        fills=[normal, labels(2)],
+    ),
     *(
         Case(
             f'type: "SelectChannels" filter_param {{ {params} }}',

@@ -26,6 +26,11 @@ def label_columns(count: int, first: int, classes: int):
     return fill
 
 
+def counts(*values: int):
+    """These numbers."""
+    return lambda rng, shape: np.reshape(values, shape)
+
+
 def labels_or_end(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Whole numbers from -1, the end, to 2; those of the last sequence are all 1."""
     values = rng.randint(-1, 3, shape)
@@ -89,6 +94,21 @@ CASES = [
         )
         for params in ("", "ctc_loss_param { alphabet_size: 5 time_step: 5 blank_label: 3 }")
         for streams in (1, 2)
+    ),
+    *(
+        Case(
+            f'type: "WarpCTCLoss" {params}',
+            [(6, 2, 4), *shapes],
+            fills=[normal, *fills],
+            gradient=False,
+            note=f"{SUM}, and knows no loss weight",
+        )
+        for params, shapes, fills in (
+            ("", [(2, 3)], [labels(4)]),
+            ("ctc_loss_param { blank_index: 3 }", [(2, 3)], [labels(4)]),
+            ("", [(6, 2), (6, 2)], [going, label_columns(2, 1, 4)]),
+            ("", [(2,), (2,), (3, 2)], [counts(5, 6), counts(2, 1), label_columns(2, 1, 4)]),
+        )
     ),
     *(
         Case(

@@ -180,7 +180,15 @@ def mixup(given: Given) -> list[np.ndarray]:
     return [mixed, shares]
 
 
+def mask_outputs(given: Given) -> list[np.ndarray]:
+    (x, classes), size = given.bottom, given.param.convolution_param.kernel_size[0]
+    rows = x.reshape(len(x), -1).tolist()
+    firsts = [int(c) * size for c in classes.ravel()]
+    return [np.array([row[first : first + size] for row, first in zip(rows, firsts, strict=True)])]
+
+
 NAIVE = {
+    "MaskOutputs": mask_outputs,
     "ChannelScale": channel_scale,
     "ConsistencyLoss": consistency_loss,
     "Flip": flip,

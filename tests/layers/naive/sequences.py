@@ -79,6 +79,24 @@ def warp_ctc(given: Given) -> list[np.ndarray]:
     return [np.array(sum(costs) / len(costs))]
 
 
+def warp_ctc_of_chwick(given: Given) -> list[np.ndarray]:
+    (scores, *others), param = given.bottom, given.param.ctc_loss_param
+    blank = param.blank_index if param.HasField("blank_index") else 0
+    costs = []
+    for n in range(scores.shape[1]):
+        steps = len(scores)
+        if len(others) == 1:
+            wanted = [int(label) for label in others[0][n] if label != blank]
+        elif len(others) == 2:
+            steps = 1 + len(until(others[0][1:, n], lambda value: value == 0))
+            wanted = [int(label) for label in until(others[1][:, n], lambda value: value < 0)]
+        else:
+            steps = int(others[0][n])
+            wanted = [int(label) for label in others[2][: int(others[1][n]), n]]
+        costs.append(cost(scores[:steps, n], wanted, blank))
+    return [np.array(sum(costs) / len(costs))]
+
+
 def ctc(given: Given) -> list[np.ndarray]:
     (scores, going, labels), param = given.bottom, given.param.ctc_loss_param
     total, blank = 0.0, param.blank_index % scores.shape[2]
@@ -157,6 +175,7 @@ NAIVE = {
     "CTCLoss": ctc,
     "ContinuationIndicator": continuation_indicator,
     "CtcLoss": warp_ctc,
+    "WarpCTCLoss": warp_ctc_of_chwick,
     "LabelsequenceAccuracy": labelsequence_accuracy,
     "Lstm": lstm,
     "Reverse": reverse,

@@ -155,8 +155,9 @@ def test_a_prior_without_area():
 
 
 def test_a_prior_in_pixels_may_have_no_area():
-    params = "code_type: CENTER_SIZE normalized: false input_width: 30 input_height: 20 variance_encoded_in_target: true"
-    deltas, scores, priors = bottoms()
+    params = "code_type: CENTER_SIZE variance_encoded_in_target: true "
+    params += "normalized: false input_width: 30 input_height: 20"
+    deltas, scores, _ = bottoms()
     rows = np.zeros((1, 1, 5 * P))
     rows[0, 0, 5 : 2 * 5] = [0, 3, 4, 15, 14]
     (top,) = layer(params, [deltas, scores, rows]).forward()
