@@ -29,6 +29,10 @@ NO_TOP = {
         f"MultiStageMeanfield.multi_stage_meanfield_param.{name}_filter_weight": "is what a param starts with"
         for name in ("spatial", "bilateral")
     },
+    **{
+        f"DilatedByBottom.convolution_param.{name}": "has to be 1; test_dilated_by_bottom.py"
+        for name in ("stride", "stride_h", "stride_w")
+    },
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "SigmoidCrossEntropyBalanceLoss.sigmoid_cross_entropy_balance_loss_param.ignore_others": (
         "is for backward; test_edge_losses.py"
