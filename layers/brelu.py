@@ -16,8 +16,8 @@ from caffe_compat.layers.registry import register
 class BReLU(InPlaceLayer):
     """x, but brelu_param.minval at least and brelu_param.maxval at most; any shape.
 
-    The gradient is 0 where x lies outside. Raises LayerError where one of the two is missing, as their defaults are not
-    known, or they are the wrong way round.
+    They are 0 and 1 where they are not given. The gradient is 0 where x lies outside. Raises LayerError where they are
+    the wrong way round.
     Source: BReLULayer of yanhuama/mycaffe; Cai et al., DehazeNet (2016).
     """
 
@@ -26,8 +26,6 @@ class BReLU(InPlaceLayer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.brelu_param
-        if not (param.HasField("minval") and param.HasField("maxval")):
-            raise self.error("give 'brelu_param { minval: ... maxval: ... }', both")
         if param.minval > param.maxval:
             raise self.error(f"minval {param.minval:g} is above maxval {param.maxval:g}")
         self.limits = bottom[0].dtype.type(param.minval), bottom[0].dtype.type(param.maxval)
