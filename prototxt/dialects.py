@@ -28,7 +28,8 @@ class Dialect:
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
     sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each.
-    zooms_whole: whether Interp's zoom_factor multiplies sizes, not the steps between pixels.
+    zooms_whole: whether Interp's zoom_factor multiplies sizes, not the steps between pixels. reads_labels: whether
+    CTCGreedyDecoder's second bottom has labels, and its blank is 0 where nothing is said.
     propagate_down: what its flags mean.
     """
 
@@ -39,6 +40,7 @@ class Dialect:
     balance: dict[str, Any] | None = None
     doubles_boxes: bool = False
     zooms_whole: bool = False
+    reads_labels: bool = False
     propagate_down: str = REPLACES
 
 
@@ -46,6 +48,7 @@ DIALECTS = {
     dialect.name: dialect
     for dialect in (
         Dialect("bvlc", "BVLC's Caffe", crops=False),
+        Dialect("caffe-ocr", "caffe_ocr's", crops=False, reads_labels=True),
         Dialect(
             "fast-rcnn",
             "the forks of Fast R-CNN, Faster R-CNN and OHEM",
@@ -79,8 +82,15 @@ def _is(*types: str) -> Callable[[LayerParameter], bool]:
     return lambda layer: layer.type in types
 
 
+def _takes(type: str, bottoms: int) -> Callable[[LayerParameter], bool]:
+    """A mark: the layer is of this type, and has so many bottoms."""
+    return lambda layer: layer.type == type and len(layer.bottom) == bottoms
+
+
 # what only one dialect has; the first that is found in a net counts
 _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
+    ("caffe-ocr", _takes("WarpCTCLoss", 2)),
+    ("caffe-ocr", _takes("CTCGreedyDecoder", 1)),
     ("segnet", _has("bn_param", "scale_filler shift_filler bn_mode")),
     ("segnet", _is("DenseImageData")),
     ("segnet", _has("loss_param", "weight_by_label_freqs class_weighting")),
@@ -139,7 +149,7 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own,
-    PriorBox says whether its boxes are doubled, and Interp what its zoom_factor multiplies.
+    PriorBox says whether its boxes are doubled, Interp what its zoom_factor multiplies, and CTCGreedyDecoder its blank.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -154,6 +164,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_offset(result, i, dialect, unsure)
         elif layer.type == "PriorBox" and dialect and dialect.doubles_boxes:
             layer.prior_box_param.denser_prior_boxes = True
+        elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
+            _read_labels(layer)
         elif layer.type == "Interp" and layer.interp_param.zoom_factor > 1:
             _say_zoom(result, layer, dialect, unsure)
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
@@ -163,6 +175,14 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     for told in dict.fromkeys(unsure):
         warnings.warn(told, stacklevel=2)
     return result
+
+
+def _read_labels(layer: LayerParameter) -> None:
+    """Give caffe_ocr's CTCGreedyDecoder its blank, and where it has labels the type that compares with them."""
+    if not layer.ctc_decoder_param.HasField("blank_index"):
+        layer.ctc_decoder_param.blank_index = 0
+    if len(layer.bottom) == 2:
+        layer.type = "CTCGreedyAccuracy"
 
 
 def _say_zoom(net: NetParameter, layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:

@@ -15,7 +15,18 @@ ENGINES = {
     "strict": "strict computes each layer by itself, as Caffe does",
     "torch": "torch computes by PyTorch (needs the extra 'torch')",
 }
-DIALECTS = ("bvlc", "fast-rcnn", "hed", "openvino", "osvos", "pspnet", "rcf", "segnet", "textboxes")
+DIALECTS = (
+    "bvlc",
+    "caffe-ocr",
+    "fast-rcnn",
+    "hed",
+    "openvino",
+    "osvos",
+    "pspnet",
+    "rcf",
+    "segnet",
+    "textboxes",
+)
 
 
 # ---- the net --------------------------------------------------------------------------------------------------

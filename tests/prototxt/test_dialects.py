@@ -44,6 +44,9 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "n" type: "BN" bn_param { shift_filler { value: 1 } } }', "segnet"),
         ('layer { name: "n" type: "BN" bn_param { frozen: true } }', "pspnet"),
         ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
+        ('layer { name: "c" type: "WarpCTCLoss" bottom: "x" bottom: "y" }', "caffe-ocr"),
+        ('layer { name: "c" type: "WarpCTCLoss" bottom: "x" bottom: "y" bottom: "z" }', None),
+        ('layer { name: "c" type: "CTCGreedyDecoder" bottom: "x" }', "caffe-ocr"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
         (
             'layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }',
@@ -141,7 +144,7 @@ def test_a_net_runs_as_its_dialect_has_it(tmp_path):
         one.forward()
     assert np.array_equal(net.blobs["y"].data, net.blobs["c"].data[:, :, 4:14, 4:16])
     assert np.array_equal(plain.blobs["y"].data, plain.blobs["c"].data[:, :, :10, :12])
-    with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, fast-rcnn"):
+    with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, caffe-ocr"):
         caffe.Net(path, caffe.TEST, dialect="x")
 
 
@@ -189,3 +192,13 @@ def test_a_zoom_of_images_that_it_divides_is_told():
     with pytest.warns(UserWarning, match="layer 'z' .* OpenVINO makes 2 H: --dialect openvino"):
         assert not explicit(ZOOM.replace("ROWS", "4")).layer[1].interp_param.zoom_whole
     assert not explicit(ZOOM.replace("ROWS", "5")).layer[1].interp_param.zoom_whole
+
+
+def test_the_decoder_of_caffe_ocr():
+    text = """layer { name: "a" type: "CTCGreedyDecoder" bottom: "x" }
+    layer { name: "b" type: "CTCGreedyDecoder" bottom: "x" bottom: "y" ctc_decoder_param { blank_index: 3 } }"""
+    net = explicit(text)
+    assert [layer.type for layer in net.layer] == ["CTCGreedyDecoder", "CTCGreedyAccuracy"]
+    assert [layer.ctc_decoder_param.blank_index for layer in net.layer] == [0, 3]
+    assert [layer.type for layer in explicit(text, "bvlc").layer] == ["CTCGreedyDecoder"] * 2
+    assert explicit(text, "bvlc").layer[0].ctc_decoder_param.blank_index == -1

@@ -138,11 +138,23 @@ CASES = [
             note="choices, forward only",
         )
         for params, bottoms, tops in (
+            ("blank_index: 1", 1, 1),
             ("", 2, 1),
             ("", 2, 2),
             ("blank_index: 0", 3, 2),
             ("ctc_merge_repeated: false", 3, 3),
         )
+    ),
+    *(
+        Case(
+            f'type: "CTCGreedyAccuracy" ctc_decoder_param {{ {params} }}',
+            [(5, 3, 4), (3, 4)],
+            [(6, 2, 3, 1), (2, 5, 1, 1)],
+            fills=[normal, labels_or_end],
+            gradient=False,
+            note="choices, forward only",
+        )
+        for params in ("", "blank_index: 0", "blank_index: 0 ctc_merge_repeated: false")
     ),
     *(
         Case(
