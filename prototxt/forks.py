@@ -12,6 +12,13 @@ _LAYER = "it is of a layer type that is not built here; a Python layer can compu
 
 # fork -> message -> what its fields do, and what to do -> the fields
 _FIELDS: dict[str, dict[str, dict[str, str]]] = {
+    "ChenglongChen's Caffe": {
+        "BNParameter": {
+            "of a BN of 4 params (scale, shift, mean, variance) which adds var_eps in training only; write BatchNorm "
+            "and Scale layers, with mean, variance and 1 for the former's params": "across_spatial axis decay var_eps"
+        }
+    },
+    "DSCLRCN": {"LayerParameter": {_LAYER: "srnnformat_param"}},
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
@@ -81,6 +88,13 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {_DATA: "num_labels"},
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "winggan's Caffe": {
+        "LayerParameter": {
+            "it is of another DenseBlock than caffe_ocr's, which has denseblock_param; write its layers out": (
+                "dense_block_param"
+            )
+        }
+    },
     "TSN": {"ConvolutionParameter": {"write dilation twice, for height and width": "dilation_h dilation_w"}},
 }
 _ENUM_VALUES = {"DIV": "Synopsys' Caffe"}

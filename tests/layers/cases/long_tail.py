@@ -25,7 +25,10 @@ def shares(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return values / values.sum(axis=1, keepdims=True)
 
 
-DENSE_FILLERS = 'Filter_Filler { type: "xavier" } BN_Scaler_Filler { value: 2 } BN_Bias_Filler { type: "uniform" min: -1 }'
+DENSE_FILLERS = (
+    'Filter_Filler { type: "xavier" } BN_Scaler_Filler { value: 2 } '
+    'BN_Bias_Filler { type: "uniform" min: -1 }'
+)
 
 CASES = [
     *(
