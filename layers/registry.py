@@ -61,6 +61,14 @@ NOT_BUILT = {
     ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
     "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
+    "SigmoidCrossEntropyLossWeighted": (
+        "no source of LocNet's is public; a SigmoidCrossEntropyLoss with a third bottom, MNC's, weighs each number by it"
+    ),
+    "RandomCrop": "iResNet's, it cuts pairs of images at random places; cut them before they go into the database",
+    "DataSwitch": (
+        "iResNet's, it takes one of its bottoms at random in each iteration; build the net once for each, or give "
+        "the batches to an Input layer"
+    ),
     "TRT": (
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"

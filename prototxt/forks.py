@@ -88,6 +88,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {_DATA: "num_labels"},
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
     "winggan's Caffe": {
         "LayerParameter": {
             "it is of another DenseBlock than caffe_ocr's, which has denseblock_param; write its layers out": (
