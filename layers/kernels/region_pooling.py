@@ -28,7 +28,7 @@ def region_pooling(maps, regions, offset, scale, top, where):
     """Write the maximum of each bin, 0 at least, and the pixel that has it, -1 where none is above 0.
 
     maps: N x C x H x W; regions: R x 9: image, outer x1 y1 x2 y2, inner x1 y1 x2 y2; top: R x C x PH x PW; where:
-    int32, the same. A pixel is -1 too where Caffe's backward does not find it from the maps: beyond the rectangle's end.
+    int32, the same. A pixel is -1 too where Caffe's backward does not find it from the maps: behind the rectangle.
     """
     _, channels, bins_h, bins_w = top.shape
     height, width = maps.shape[2:]
