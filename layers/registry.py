@@ -62,7 +62,7 @@ NOT_BUILT = {
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
     "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
     "SigmoidCrossEntropyLossWeighted": (
-        "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs each number by the third"
+        "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs numbers by the third"
     ),
     "RandomCrop": "iResNet's, it cuts pairs of images at random places; cut them before they go into the database",
     "DataSwitch": (
