@@ -114,12 +114,16 @@ def find(net: NetParameter) -> Dialect | None:
 
 
 def _predicts_twice_the_boxes(net: NetParameter) -> bool:
-    """Whether the convolution of a PriorBox's map has twice the outputs, 4 a box, that SSD's would have."""
+    """Whether the convolutions of a PriorBox's map have twice the outputs that SSD's would have.
+
+    SSD's have 4 a box, and a score a class and box: with two classes TextBoxes has as many scores as SSD has offsets.
+    """
     params = [
         param for layer in net.layer for param in (layer.multibox_loss_param, layer.detection_output_param)
     ]
     if not all(param.share_location for param in params):
         return False  # there are as many for each class
+    a_box = {4} | {param.num_classes for param in params if param.num_classes}
     outputs: dict[str, set[int]] = {}
     for layer in net.layer:
         if layer.type == "Convolution" and layer.bottom:
@@ -127,7 +131,8 @@ def _predicts_twice_the_boxes(net: NetParameter) -> bool:
     for layer in net.layer:
         if layer.type == "PriorBox" and layer.bottom and not layer.prior_box_param.denser_prior_boxes:
             boxes, found = _boxes_a_pixel(layer.prior_box_param), outputs.get(layer.bottom[0], set())
-            if 8 * boxes in found and 4 * boxes not in found:
+            once, twice = ({times * boxes * one for one in a_box} for times in (1, 2))
+            if twice <= found and not once <= found:
                 return True
     return False
 

@@ -28,6 +28,17 @@ MAP_WITH_BOXES = (
 )
 
 
+def map_with_scores(loc, scores, classes):
+    """MAP_WITH_BOXES with a convolution of scores, and what tells its classes."""
+    scores = (
+        f'layer {{ name: "s" type: "Convolution" bottom: "m" convolution_param {{ num_output: {scores} }} }}'
+    )
+    output = (
+        f'layer {{ name: "o" type: "DetectionOutput" detection_output_param {{ num_classes: {classes} }} }}'
+    )
+    return MAP_WITH_BOXES.replace("OUTPUTS", str(loc)) + scores + output
+
+
 def explicit(text, name=None):
     net, _ = parse_net(text)
     return dialects.explicit(net, dialects.dialect_of(net, name))
@@ -60,6 +71,9 @@ def test_the_command_line_knows_all_dialects():
         ),
         (MAP_WITH_BOXES.replace("OUTPUTS", "24"), None),
         (MAP_WITH_BOXES.replace("OUTPUTS", "48"), "textboxes"),
+        (map_with_scores(loc=48, scores=24, classes=2), "textboxes"),
+        (map_with_scores(loc=24, scores=12, classes=2), None),
+        (map_with_scores(loc=24, scores=48, classes=8), None),
         ('layer { name: "n" type: "BN" }', None),
         ('layer { name: "n" type: "ReLU" }', None),
     ],
