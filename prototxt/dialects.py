@@ -27,9 +27,10 @@ class Dialect:
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
-    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each.
-    zooms_whole: whether Interp's zoom_factor multiplies sizes, not the steps between pixels. reads_labels: whether
-    CTCGreedyDecoder's second bottom has labels, and its blank is 0 where nothing is said.
+    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each. priors: the
+    type that PriorBox has in its stead, where its boxes are others. zooms_whole: whether Interp's zoom_factor
+    multiplies sizes, not the steps between pixels. reads_labels: whether CTCGreedyDecoder's second bottom has labels,
+    and its blank is 0 where nothing is said.
     propagate_down: what its flags mean.
     """
 
@@ -39,6 +40,7 @@ class Dialect:
     crops: bool | None = None
     balance: dict[str, Any] | None = None
     doubles_boxes: bool = False
+    priors: str | None = None
     zooms_whole: bool = False
     reads_labels: bool = False
     propagate_down: str = REPLACES
@@ -49,6 +51,7 @@ DIALECTS = {
     for dialect in (
         Dialect("bvlc", "BVLC's Caffe", crops=False),
         Dialect("caffe-ocr", "caffe_ocr's", crops=False, reads_labels=True),
+        Dialect("faceboxes", "FaceBoxes'", priors="PriorBoxTiled"),
         Dialect(
             "fast-rcnn",
             "the forks of Fast R-CNN, Faster R-CNN and OHEM",
@@ -61,6 +64,7 @@ DIALECTS = {
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
         Dialect("rcf", "RCF's", crops=False, balance={"negative_weight": 1.1, "ignore_others": True}),
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
+        Dialect("sstd", "SSTD's", priors="PriorBoxStretched"),
         Dialect("textboxes", "TextBoxes'", doubles_boxes=True),
     )
 }
@@ -98,6 +102,7 @@ _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("pspnet", _has("bn_param", "slope_filler bias_filler frozen momentum eps moving_average")),
     ("openvino", _has("detection_output_param", "normalized input_height input_width")),
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
+    ("sstd", _has("mask_resize_param", "factor_height factor_width")),
     ("rcf", _is("AutoCrop")),
 )
 
@@ -110,7 +115,24 @@ def find(net: NetParameter) -> Dialect | None:
     if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
         says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
         return DIALECTS["rcf" if says_offset else "hed"]
+    if _predicts_faces(net):
+        return DIALECTS["faceboxes"]
     return DIALECTS["textboxes"] if _predicts_twice_the_boxes(net) else None
+
+
+def _predicts_faces(net: NetParameter) -> bool:
+    """Whether the map of a PriorBox of three sizes has a convolution of 4 outputs for each of FaceBoxes' 21 boxes."""
+    sizes = {
+        layer.bottom[0]: [*layer.prior_box_param.min_size]
+        for layer in net.layer
+        if layer.type == "PriorBox" and layer.bottom
+    }
+    return any(
+        layer.type == "Convolution"
+        and layer.convolution_param.num_output == 4 * 21
+        and sizes.get(layer.bottom[0] if layer.bottom else "") == [32, 64, 128]
+        for layer in net.layer
+    )
 
 
 def _predicts_twice_the_boxes(net: NetParameter) -> bool:
@@ -153,8 +175,9 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
-    """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own,
-    PriorBox says whether its boxes are doubled, Interp what its zoom_factor multiplies, and CTCGreedyDecoder its blank.
+    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, Interp what its
+    zoom_factor multiplies, CTCGreedyDecoder its blank; a loss that weighs its classes, a PriorBox of other boxes and
+    a CTCGreedyDecoder that compares with labels have types of their own.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -169,6 +192,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_offset(result, i, dialect, unsure)
         elif layer.type == "PriorBox" and dialect and dialect.doubles_boxes:
             layer.prior_box_param.denser_prior_boxes = True
+        elif layer.type == "PriorBox" and dialect and dialect.priors:
+            layer.type = "PriorBox" if layer.prior_box_param.fixed_size else dialect.priors
         elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
             _read_labels(layer)
         elif layer.type == "Interp" and layer.interp_param.zoom_factor > 1:

@@ -18,6 +18,7 @@ ENGINES = {
 DIALECTS = (
     "bvlc",
     "caffe-ocr",
+    "faceboxes",
     "fast-rcnn",
     "hed",
     "openvino",
@@ -25,6 +26,7 @@ DIALECTS = (
     "pspnet",
     "rcf",
     "segnet",
+    "sstd",
     "textboxes",
 )
 

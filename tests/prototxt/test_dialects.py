@@ -64,6 +64,7 @@ def test_the_command_line_knows_all_dialects():
             "openvino",
         ),
         ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
+        ('layer { name: "m" type: "MaskResize" mask_resize_param { factor_width: 0.5 } }', "sstd"),
         ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "AutoCrop" }', "rcf"),
         (
             'layer { name: "d" type: "ImageLabelmapData" } layer { type: "Crop" crop_param { offset: 2 } }',
@@ -187,6 +188,31 @@ def test_textboxes_doubles_the_boxes():
         .layer[1]
         .prior_box_param.denser_prior_boxes
     )
+
+
+def test_faceboxes_tiles_the_small_boxes(tmp_path):
+    net = (
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 64 dim: 96 } } }\n'
+        'layer { name: "m" type: "Pooling" bottom: "x" top: "m" pooling_param { kernel_size: 32 stride: 32 } }\n'
+        'layer { name: "c" type: "Convolution" bottom: "m" top: "c" '
+        "convolution_param { num_output: 84 kernel_size: 1 } }\n"
+        'layer { name: "p" type: "PriorBox" bottom: "m" bottom: "x" top: "p" '
+        "prior_box_param { min_size: 32 min_size: 64 min_size: 128 step: 32 } }\n"
+    )
+    path = tmp_path / "net.prototxt"
+    path.write_text(net)
+    net = caffe.Net(path, caffe.TEST)
+    assert net.blobs["p"].data.shape == (1, 2, 2 * 3 * 21 * 4)
+    net.forward()
+    first = net.blobs["p"].data[0, 0, :4] * [96, 64, 96, 64]
+    assert np.allclose(first, [16 - 16 - 15.5, 16 - 16 - 15.5, 16 - 16 + 15.5, 16 - 16 + 15.5])
+    assert caffe.Net(path, caffe.TEST, dialect="bvlc").blobs["p"].data.shape == (1, 2, 2 * 3 * 3 * 4)
+
+
+def test_sstd_stretches_the_boxes():
+    text = MAP_WITH_BOXES.replace("OUTPUTS", "24")
+    assert explicit(text, "sstd").layer[1].type == "PriorBoxStretched"
+    assert explicit(text).layer[1].type == "PriorBox"
 
 
 ZOOM = """
