@@ -22,6 +22,7 @@ MESSAGES = {
     for field in LayerParameter.DESCRIPTOR.fields
     if field.message_type and field.name.endswith("_param")
 }
+_SIDES = ("pad_l", "pad_r", "pad_t", "pad_b")
 # fields of older forms that the upgrade turns into others: no layer ever sees them
 UPGRADED = {
     "convolution_param": {
@@ -35,8 +36,13 @@ UPGRADED = {
         "kernel_shape",
         "stride_shape",
         "pad_shape",
+        *_SIDES,
     },
-    "pooling_param": {"kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"},
+    "pooling_param": {
+        *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
+        *_SIDES,
+    },
+    "relu_param": {"relu6"},
     "image_data_param": {
         *(
             "new_length",

@@ -36,6 +36,18 @@ CASES = [
     ),
     Case('type: "Convolution" convolution_param { num_output: 4 kernel_size: 2 axis: -3 }', [(2, 3, 5, 6)]),
     *(
+        Case(
+            f'type: "PaddedConvolution" convolution_param {{ {params} }} padding_sides_param {{ {sides} }}',
+            [(2, 4, 6, 6)],
+            [(3, 4, 5, 8)],
+        )
+        for params, sides in (
+            (f"num_output: 6 kernel_size: 3 stride: 2 {FILLERS}", "right: 1 bottom: 1"),
+            ("num_output: 6 kernel_h: 2 kernel_w: 3 group: 2 dilation: 2 bias_term: false", "left: 2 top: 1"),
+            ("num_output: 2 kernel_size: 3 stride_h: 2 stride_w: 3", "left: 1 right: 2 top: 2 bottom: 1"),
+        )
+    ),
+    *(
         Case(f'type: "Deconvolution" convolution_param {{ {params} }}', [shape], [other])
         for params, shape, other in (
             ("num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 4, 5), (5, 3, 6, 2)),

@@ -67,6 +67,12 @@ def convolution(given: Given) -> list[np.ndarray]:
     return tops
 
 
+def padded_convolution(given: Given) -> list[np.ndarray]:
+    sides = given.param.padding_sides_param
+    around = [(0, 0), (0, 0), (sides.top, sides.bottom), (sides.left, sides.right)]
+    return convolution(replace(given, bottom=[np.pad(given.bottom[0], around)]))
+
+
 def convolution_depthwise(given: Given) -> list[np.ndarray]:
     param = LayerParameter()
     param.CopyFrom(given.param)
@@ -213,6 +219,7 @@ def embed(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "Convolution": convolution,
+    "PaddedConvolution": padded_convolution,
     "ConvolutionDepthwise": convolution_depthwise,
     "Convolution3D": lambda given: convolution(in_three_dimensions(given)),
     "Deconvolution": deconvolution,

@@ -94,17 +94,36 @@ def one_process(given: Given) -> list[np.ndarray]:
     return given.bottom
 
 
+def squeeze(given: Given) -> list[np.ndarray]:
+    (x,), axes = given.bottom, list(given.param.squeeze_param.axis)
+    return [np.squeeze(x, tuple(axes) if axes else None)]
+
+
+def pad(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.pad_param
+    pairs = [*zip(param.paddings[::2], param.paddings[1::2], strict=True)]
+    return [np.pad(x, pairs, constant_values=param.constant_values)]
+
+
+def mul(given: Given) -> list[np.ndarray]:
+    a, b = np.broadcast_arrays(*given.bottom)
+    return [taken(a.shape, lambda at: a[tuple(at)] * b[tuple(at)])]
+
+
 NAIVE = {
     "AutoCrop": crop,
     "Crop": crop,
     "CropCenter": crop_center,
     "Flatten": flatten,
     "Gather": one_process,
+    "Mul": mul,
+    "Pad": pad,
     "Permute": permute,
     "Reorg": reorg,
     "Reshape": reshape,
     "Scatter": one_process,
     "ShuffleChannel": shuffle_channel,
+    "Squeeze": squeeze,
     "Tile": tile,
     "Tiling": tiling,
 }
