@@ -112,16 +112,13 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         },
         "LayerParameter": {
             _LAYER: (
-                "batch_to_space_nd_param depth_to_space_param resize_bilinear_param resize_nearest_neighbor_param "
+                "batch_to_space_nd_param resize_bilinear_param resize_nearest_neighbor_param "
                 "space_to_batch_nd_param yolo_v2_loss_param yolo_v3_loss_param mul_param"
             )
         },
         "PoolingParameter": {"1 pads as TensorFlow's SAME; write pad_l, pad_r, pad_t and pad_b": "pad_type"},
         "PriorBoxParameter": {
             "its boxes are those of TensorFlow's SSD, which are not built here": "tf yx_order"
-        },
-        "ReshapeParameter": {
-            "it takes pixels out of the channels, as pixel shuffle does, which is not built here": "pixelshuffler"
         },
     },
     "TSN": {"ConvolutionParameter": {"write dilation twice, for height and width": "dilation_h dilation_w"}},

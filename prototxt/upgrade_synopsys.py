@@ -1,4 +1,4 @@
-"""What Synopsys' Caffe says in its own way: paddings of each side, ReLU6, UpsampleDarknet."""
+"""What Synopsys' Caffe says in its own way: paddings of each side, ReLU6, pixel shuffle, UpsampleDarknet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONLY_PIXELS = (PoolingParameter.AVE_EXC_PAD, PoolingParameter.AVE_TF)
 def upgrade_synopsys(layer: LayerParameter, path: Path) -> None:
     """Change one layer in place: paddings that are the same on both sides become pad_h and pad_w, others, and those
     that an average leaves out, padding_sides_param; an average over pixels alone is AVE where there is no padding.
-    ReLU with relu6 becomes ReLU6, and UpsampleDarknet becomes Upsample.
+    ReLU with relu6 becomes ReLU6, Reshape with a pixelshuffler DepthToSpace, and UpsampleDarknet becomes Upsample.
 
     path: to where it comes from. Raises UpgradeError for sides beside another pad, below 0, and of other types.
     Source: these layers of Synopsys' Caffe.
@@ -27,6 +27,13 @@ def upgrade_synopsys(layer: LayerParameter, path: Path) -> None:
         if layer.relu_param.negative_slope:
             layer.relu6_param.negative_slope = layer.relu_param.negative_slope
         layer.ClearField("relu_param")
+    if layer.reshape_param.HasField("pixelshuffler") and layer.type == "Reshape":
+        block = layer.reshape_param.pixelshuffler
+        layer.reshape_param.ClearField("pixelshuffler")
+        if block != 1:
+            layer.type = "DepthToSpace"
+            layer.ClearField("reshape_param")
+            layer.depth_to_space_param.block_size, layer.depth_to_space_param.data_format = block, "CRD"
     if layer.type == "UpsampleDarknet":
         layer.type = "Upsample"
         layer.upsample_param.scale = layer.upsample_darknet_param.stride

@@ -40,6 +40,10 @@ def pooling(params):
             convolution("negative_slope: 0.5", "relu6_param", "ReLU6"),
         ),
         (
+            convolution("pixelshuffler: 2", "reshape_param", "Reshape"),
+            convolution('block_size: 2 data_format: "CRD"', "depth_to_space_param", "DepthToSpace"),
+        ),
+        (
             convolution("stride: 2", "upsample_darknet_param", "UpsampleDarknet"),
             convolution("scale: 2", "upsample_param", "Upsample"),
         ),

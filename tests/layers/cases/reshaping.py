@@ -8,6 +8,14 @@ from layers.harness import Case
 CASES = [
     Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
     Case('type: "Flatten" flatten_param { axis: 0 end_axis: -3 }', [IMAGE], [OTHER_IMAGE]),
+    *(
+        Case(
+            f'type: "DepthToSpace" depth_to_space_param {{ block_size: 2 {params} }}',
+            [(2, 8, 3, 4)],
+            [(1, 4, 2, 12)],
+        )
+        for params in ("", 'data_format: "NCHW"', 'data_format: "DCR"', 'data_format: "CRD"')
+    ),
     Case('type: "Squeeze"', [(2, 1, 3, 1)], [(1, 4, 1, 2)]),
     Case('type: "Squeeze" squeeze_param { axis: 1 axis: -1 }', [(2, 1, 1, 3, 1)], [(1, 1, 4, 2, 1)]),
     Case(
