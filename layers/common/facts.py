@@ -43,6 +43,7 @@ UPGRADED = {
         *_SIDES,
     },
     "relu_param": {"relu6"},
+    "relu6_param": {"relu6"},
     "reshape_param": {"pixelshuffler"},
     "image_data_param": {
         *(
