@@ -99,15 +99,16 @@ CASES = [
         Case(
             f'type: "WarpCTCLoss" {params}',
             [(6, 2, 4), *shapes],
+            others,
             fills=[normal, *fills],
             gradient=False,
             note=f"{SUM}, and knows no loss weight",
         )
-        for params, shapes, fills in (
-            ("", [(2, 3)], [labels(4)]),
-            ("ctc_loss_param { blank_index: 3 }", [(2, 3)], [labels(4)]),
-            ("", [(6, 2), (6, 2)], [going, label_columns(2, 1, 4)]),
-            ("", [(2,), (2,), (3, 2)], [counts(5, 6), counts(2, 1), label_columns(2, 1, 4)]),
+        for params, shapes, others, fills in (
+            ("", [(2, 3)], [(7, 3, 5), (3, 2)], [labels(4)]),
+            ("ctc_loss_param { blank_index: 3 }", [(2, 3)], [], [labels(4)]),
+            ("", [(6, 2), (6, 2)], [], [going, label_columns(2, 1, 4)]),
+            ("", [(2,), (2,), (3, 2)], [], [counts(5, 6), counts(2, 1), label_columns(2, 1, 4)]),
         )
     ),
     *(
