@@ -90,13 +90,13 @@ def usual_phase(net: NetParameter, level: int = 0, stages: Iterable[str] = ()) -
 _Top = tuple[int, int]  # layer index, index of its top: one version of a blob (in place makes a new version)
 
 
-def insert_splits(net: NetParameter) -> NetParameter:
+def insert_splits(net: NetParameter, whole: NetParameter | None = None) -> NetParameter:
     """A copy in which every top that is used more than once goes through a Split layer, with Caffe's names.
 
     A top with a loss weight counts as used by its loss. Raises GraphError for an unknown bottom, a top produced
-    twice, and a blob changed in place that others read too.
+    twice, and a blob changed in place that others read too. whole: the net before `filter_net`, for what an error says.
     """
-    sources, uses = _trace(net)
+    sources, uses = _trace(net, whole or net)
     result = _without_layers(net)
     next_use: Counter[_Top] = Counter()
     for i, layer in enumerate(net.layer):
@@ -117,7 +117,7 @@ def insert_splits(net: NetParameter) -> NetParameter:
     return result
 
 
-def _trace(net: NetParameter) -> tuple[dict[tuple[int, int], _Top], Counter[_Top]]:
+def _trace(net: NetParameter, whole: NetParameter) -> tuple[dict[tuple[int, int], _Top], Counter[_Top]]:
     """For each (layer, bottom) the top it reads, and for each top how often it is used."""
     current: dict[str, _Top] = {}
     sources: dict[tuple[int, int], _Top] = {}
@@ -125,7 +125,7 @@ def _trace(net: NetParameter) -> tuple[dict[tuple[int, int], _Top], Counter[_Top
     for i, layer in enumerate(net.layer):
         for j, name in enumerate(layer.bottom):
             if name not in current:
-                raise GraphError(_unknown_bottom(net, i, j, current), layer=layer.name)
+                raise GraphError(_unknown_bottom(net, i, j, current, whole), layer=layer.name)
             sources[i, j] = current[name]
             uses[current[name]] += 1
         for j, name in enumerate(layer.top):
@@ -155,17 +155,34 @@ def _check_in_place(net: NetParameter, sources: dict[tuple[int, int], _Top], use
             )
 
 
-def _unknown_bottom(net: NetParameter, i: int, j: int, known: dict[str, _Top]) -> str:
+def _unknown_bottom(net: NetParameter, i: int, j: int, known: dict[str, _Top], whole: NetParameter) -> str:
     name = net.layer[i].bottom[j]
     later = [layer.name for layer in net.layer[i + 1 :] if name in layer.top]
+    others = [layer for layer in whole.layer if name in layer.top and not is_included(layer, whole.state)]
     near = nearest(name, known)
     if later:
         hint = f"; layer '{later[0]}' produces it further down, move it up"
+    elif others:
+        hint = f"; layer '{others[0].name}' produces it, {_where_included(others[0], whole.state)}"
     elif near:
         hint = f"; did you mean '{near}'?"
     else:
         hint = "; no layer of this phase produces it"
     return f"unknown bottom blob '{name}' (bottom {j}){hint}"
+
+
+def _where_included(layer: LayerParameter, state: NetState) -> str:
+    """Why a layer is not part of a net in this state, and in which it would be."""
+    mine, other = (TRAIN, TEST) if state.phase == TRAIN else (TEST, TRAIN)
+    elsewhere = NetState()
+    elsewhere.CopyFrom(state)
+    elsewhere.phase = other
+    if is_included(layer, elsewhere):
+        return f"in phase {Phase.Name(other)} only, and this is phase {Phase.Name(mine)}"
+    stages = [stage for rule in layer.include for stage in rule.stage]
+    if stages:
+        return f"in stage {' or '.join(map(repr, stages))} only, which this net is not built in"
+    return "but its include or exclude rules leave it out of this net's phase and level"
 
 
 def _split_name(net: NetParameter, source: _Top, blob: str) -> str:

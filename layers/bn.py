@@ -44,7 +44,7 @@ class BN(InPlaceLayer):
     Source: BNLayer of yjxiong's Caffe (TSN) and PSPNet, and that of SegNet's; Ioffe and Szegedy (2015).
     """
 
-    reads = ("bn_param",)
+    reads: tuple[str, ...] = ("bn_param",)
     top_count = (1, 3)
     origin = "SegNet, PSPNet"
 

@@ -15,12 +15,13 @@ class Interp(BilinearLayer):
 
     bottom[0]: N x C x H x W; first -pad_beg pixels are cut off at the top and left, and -pad_end at the bottom and
     right (they are at most 0), leaving h x w. top: N x C x H' x W' with H' = (h - 1) / shrink_factor + 1, rounded
-    down, or H' = (h - 1) zoom_factor + 1, or both, one after the other; or of the given height and width, which
-    count only where not exactly one of the factors is given. W' likewise. bottom[1], with use_blob_size: true, has 4
-    axes and gives H' and W'; only its shape counts, and its gradient is 0. Nothing is smoothed before shrinking.
-    Raises LayerError for params that give no size, or none above 0.
+    down, or H' = (h - 1) zoom_factor + 1 (with zoom_whole h zoom_factor), or both, one after the other; or of the
+    given height and width, which count only where not exactly one of the factors is given. W' likewise. bottom[1], with
+    use_blob_size: true, has 4 axes and gives H' and W'; only its shape counts, and its gradient is 0. Nothing is
+    smoothed before shrinking. Raises LayerError for params that give no size, or none above 0.
 
-    Source: InterpLayer of DeepLab's and PSPNet's forks of Caffe; bottom[1] after soeaver's nets.
+    Source: InterpLayer of DeepLab's and PSPNet's forks of Caffe; bottom[1] after soeaver's nets; zoom_whole is what
+    OpenVINO's model optimizer takes zoom_factor for.
     """
 
     reads = ("interp_param",)
@@ -55,4 +56,5 @@ class Interp(BilinearLayer):
 
     def _size(self, size: int) -> int:
         param = self.layer_param.interp_param
-        return (size - 1) // param.shrink_factor * param.zoom_factor + 1  # a factor not given is 1
+        steps = (size - 1) // param.shrink_factor  # a factor not given is 1
+        return (steps + 1) * param.zoom_factor if param.zoom_whole else steps * param.zoom_factor + 1

@@ -103,6 +103,10 @@ class Pooling(Layer):
             raise self.error(f"{field} is {height} x {width}; it must be at least {least}")
         return height, width
 
+    def window(self, axis: int) -> tuple[int, int]:
+        """Kernel and stride along rows (0) or columns (1)."""
+        return self._kernel[axis], self._stride[axis]
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
         if self._over_more_axes:

@@ -65,6 +65,22 @@ NOT_BUILT = {
     ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
     "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
+    "SigmoidCrossEntropyLossWeighted": (
+        "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs numbers by the third"
+    ),
+    "RandomCrop": "iResNet's, it cuts pairs of images at random places; cut them before they go into the database",
+    "DataSwitch": (
+        "iResNet's, it takes one of its bottoms at random in each iteration; build the net once for each, or give "
+        "the batches to an Input layer"
+    ),
+    "TRT": (
+        "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
+        "weights that it names as `model`"
+    ),
+    "SRNNFormat": (
+        "DSCLRCN's, it makes the rows of maps sequences, N x C x H x W to W x NH x C, and back; Permute and Reshape "
+        "layers do so, and a ContinuationIndicator is its second top"
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

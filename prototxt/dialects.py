@@ -27,7 +27,10 @@ class Dialect:
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
-    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each.
+    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each. priors: the
+    type that PriorBox has in its stead, where its boxes are others. zooms_whole: whether Interp's zoom_factor
+    multiplies sizes, not the steps between pixels. reads_labels: whether CTCGreedyDecoder's second bottom has labels,
+    and its blank is 0 where nothing is said.
     propagate_down: what its flags mean.
     """
 
@@ -37,6 +40,9 @@ class Dialect:
     crops: bool | None = None
     balance: dict[str, Any] | None = None
     doubles_boxes: bool = False
+    priors: str | None = None
+    zooms_whole: bool = False
+    reads_labels: bool = False
     propagate_down: str = REPLACES
 
 
@@ -44,6 +50,8 @@ DIALECTS = {
     dialect.name: dialect
     for dialect in (
         Dialect("bvlc", "BVLC's Caffe", crops=False),
+        Dialect("caffe-ocr", "caffe_ocr's", crops=False, reads_labels=True),
+        Dialect("faceboxes", "FaceBoxes'", priors="PriorBoxTiled"),
         Dialect(
             "fast-rcnn",
             "the forks of Fast R-CNN, Faster R-CNN and OHEM",
@@ -51,10 +59,12 @@ DIALECTS = {
             propagate_down=RESTRICTS,
         ),
         Dialect("hed", "HED's, DeepSkeleton's", crops=True, balance={}, propagate_down=RESTRICTS),
+        Dialect("openvino", "OpenVINO's", crops=False, zooms_whole=True),
         Dialect("osvos", "OSVOS'", crops=False),
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
         Dialect("rcf", "RCF's", crops=False, balance={"negative_weight": 1.1, "ignore_others": True}),
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
+        Dialect("sstd", "SSTD's", priors="PriorBoxStretched"),
         Dialect("textboxes", "TextBoxes'", doubles_boxes=True),
     )
 }
@@ -76,14 +86,23 @@ def _is(*types: str) -> Callable[[LayerParameter], bool]:
     return lambda layer: layer.type in types
 
 
+def _takes(type: str, bottoms: int) -> Callable[[LayerParameter], bool]:
+    """A mark: the layer is of this type, and has so many bottoms."""
+    return lambda layer: layer.type == type and len(layer.bottom) == bottoms
+
+
 # what only one dialect has; the first that is found in a net counts
 _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
+    ("caffe-ocr", _takes("WarpCTCLoss", 2)),
+    ("caffe-ocr", _takes("CTCGreedyDecoder", 1)),
     ("segnet", _has("bn_param", "scale_filler shift_filler bn_mode")),
     ("segnet", _is("DenseImageData")),
     ("segnet", _has("loss_param", "weight_by_label_freqs class_weighting")),
     ("segnet", _has("dropout_param", "sample_weights_test")),
     ("pspnet", _has("bn_param", "slope_filler bias_filler frozen momentum eps moving_average")),
+    ("openvino", _has("detection_output_param", "normalized input_height input_width")),
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
+    ("sstd", _has("mask_resize_param", "factor_height factor_width")),
     ("rcf", _is("AutoCrop")),
 )
 
@@ -96,16 +115,37 @@ def find(net: NetParameter) -> Dialect | None:
     if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
         says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
         return DIALECTS["rcf" if says_offset else "hed"]
+    if _predicts_faces(net):
+        return DIALECTS["faceboxes"]
     return DIALECTS["textboxes"] if _predicts_twice_the_boxes(net) else None
 
 
+def _predicts_faces(net: NetParameter) -> bool:
+    """Whether the map of a PriorBox of three sizes has a convolution of 4 outputs for each of FaceBoxes' 21 boxes."""
+    sizes = {
+        layer.bottom[0]: [*layer.prior_box_param.min_size]
+        for layer in net.layer
+        if layer.type == "PriorBox" and layer.bottom
+    }
+    return any(
+        layer.type == "Convolution"
+        and layer.convolution_param.num_output == 4 * 21
+        and sizes.get(layer.bottom[0] if layer.bottom else "") == [32, 64, 128]
+        for layer in net.layer
+    )
+
+
 def _predicts_twice_the_boxes(net: NetParameter) -> bool:
-    """Whether the convolution of a PriorBox's map has twice the outputs, 4 a box, that SSD's would have."""
+    """Whether the convolutions of a PriorBox's map have twice the outputs that SSD's would have.
+
+    SSD's have 4 a box, and a score a class and box: with two classes TextBoxes has as many scores as SSD has offsets.
+    """
     params = [
         param for layer in net.layer for param in (layer.multibox_loss_param, layer.detection_output_param)
     ]
     if not all(param.share_location for param in params):
         return False  # there are as many for each class
+    a_box = {4} | {param.num_classes for param in params if param.num_classes}
     outputs: dict[str, set[int]] = {}
     for layer in net.layer:
         if layer.type == "Convolution" and layer.bottom:
@@ -113,7 +153,8 @@ def _predicts_twice_the_boxes(net: NetParameter) -> bool:
     for layer in net.layer:
         if layer.type == "PriorBox" and layer.bottom and not layer.prior_box_param.denser_prior_boxes:
             boxes, found = _boxes_a_pixel(layer.prior_box_param), outputs.get(layer.bottom[0], set())
-            if 8 * boxes in found and 4 * boxes not in found:
+            once, twice = ({times * boxes * one for one in a_box} for times in (1, 2))
+            if twice <= found and not once <= found:
                 return True
     return False
 
@@ -134,8 +175,9 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
-    """A copy in which BN says its form, Crop its offset, and a loss that weighs its classes has a type of its own,
-    and PriorBox says whether its boxes are doubled.
+    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, Interp what its
+    zoom_factor multiplies, CTCGreedyDecoder its blank; a loss that weighs its classes, a PriorBox of other boxes and
+    a CTCGreedyDecoder that compares with labels have types of their own.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -150,6 +192,12 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _say_offset(result, i, dialect, unsure)
         elif layer.type == "PriorBox" and dialect and dialect.doubles_boxes:
             layer.prior_box_param.denser_prior_boxes = True
+        elif layer.type == "PriorBox" and dialect and dialect.priors:
+            layer.type = "PriorBox" if layer.prior_box_param.fixed_size else dialect.priors
+        elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
+            _read_labels(layer)
+        elif layer.type == "Interp" and layer.interp_param.zoom_factor > 1:
+            _say_zoom(result, layer, dialect, unsure)
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
             for name, value in dialect.balance.items():
@@ -157,6 +205,34 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     for told in dict.fromkeys(unsure):
         warnings.warn(told, stacklevel=2)
     return result
+
+
+def _read_labels(layer: LayerParameter) -> None:
+    """Give caffe_ocr's CTCGreedyDecoder its blank, and where it has labels the type that compares with them."""
+    if not layer.ctc_decoder_param.HasField("blank_index"):
+        layer.ctc_decoder_param.blank_index = 0
+    if len(layer.bottom) == 2:
+        layer.type = "CTCGreedyAccuracy"
+
+
+def _say_zoom(net: NetParameter, layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:
+    """Give an Interp the field that its dialect needs; where none is told, and images are no multiple of the factor
+    plus 1, as DeepLab's are, it may be OpenVINO's."""
+    param = layer.interp_param
+    if dialect:
+        param.zoom_whole = dialect.zooms_whole
+    elif not param.HasField("shrink_factor") and all(size % param.zoom_factor == 0 for size in _image(net)):
+        unsure.append(
+            f"layer '{layer.name}' (Interp) makes ({param.zoom_factor} (H - 1) + 1) rows of H, as in DeepLab's and "
+            f"PSPNet's Caffe; OpenVINO makes {param.zoom_factor} H: --dialect openvino, or "
+            "Net(..., dialect='openvino')"
+        )
+
+
+def _image(net: NetParameter) -> list[int]:
+    """Height and width of the first Input layer with 4 axes; [1] where there is none."""
+    shapes = [shape.dim for layer in net.layer for shape in layer.input_param.shape if len(shape.dim) == 4]
+    return list(shapes[0][2:]) if shapes else [1]
 
 
 def _say_form(layer: LayerParameter, dialect: Dialect | None, unsure: list[str]) -> None:

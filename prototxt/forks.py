@@ -12,6 +12,13 @@ _LAYER = "it is of a layer type that is not built here; a Python layer can compu
 
 # fork -> message -> what its fields do, and what to do -> the fields
 _FIELDS: dict[str, dict[str, dict[str, str]]] = {
+    "ChenglongChen's Caffe": {
+        "BNParameter": {
+            "of a BN of 4 params (scale, shift, mean, variance) which adds var_eps in training only; write BatchNorm "
+            "and Scale layers, with mean, variance and 1 for the former's params": "across_spatial axis decay var_eps"
+        }
+    },
+    "DSCLRCN": {"LayerParameter": {_LAYER: "srnnformat_param"}},
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
@@ -81,6 +88,39 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {_DATA: "num_labels"},
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
+    "winggan's Caffe": {
+        "LayerParameter": {
+            "it is of another DenseBlock than caffe_ocr's, which has denseblock_param; write its layers out": (
+                "dense_block_param"
+            )
+        }
+    },
+    "Synopsys' Caffe": {
+        "BatchNormParameter": {
+            "false adds eps to the root of the variance, as Darknet does, not to the variance; without it a trained "
+            "model's numbers differ a little; remove it": "add_eps_before_sqrt"
+        },
+        "ConvolutionParameter": {
+            "1 pads as TensorFlow's SAME; write pad_l, pad_r, pad_t and pad_b": "pad_type"
+        },
+        "DetectionOutputParameter": {
+            "its bottoms are those of each map, before Permute, Flatten and Concat; write these layers": (
+                "no_permute nbottom ratio_permute ratio0 ratio1 ratio2 ratio3 ratio4 ratio5 arm_conf_no_concat "
+                "arm_loc_no_concat"
+            )
+        },
+        "LayerParameter": {
+            _LAYER: (
+                "batch_to_space_nd_param resize_bilinear_param resize_nearest_neighbor_param "
+                "space_to_batch_nd_param yolo_v2_loss_param yolo_v3_loss_param mul_param"
+            )
+        },
+        "PoolingParameter": {"1 pads as TensorFlow's SAME; write pad_l, pad_r, pad_t and pad_b": "pad_type"},
+        "PriorBoxParameter": {
+            "its boxes are those of TensorFlow's SSD, which are not built here": "tf yx_order"
+        },
+    },
     "TSN": {"ConvolutionParameter": {"write dilation twice, for height and width": "dilation_h dilation_w"}},
 }
 _ENUM_VALUES = {"DIV": "Synopsys' Caffe"}

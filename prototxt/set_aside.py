@@ -1,6 +1,6 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
-Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, and of OpenPose's.
+Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, and of OpenPose's and Synopsys'.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
     },
     "OpenPose": {"ConvolutionParameter": "binary"},
+    "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
     "TSN": {
         "NetParameter": "mem_param richness",
         "SolverParameter": "device_id group_id richness",

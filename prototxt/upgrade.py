@@ -15,6 +15,8 @@ from caffe_compat.prototxt.caffe_pb2 import (
 from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
 from caffe_compat.prototxt.upgrade_error import UpgradeError
+from caffe_compat.prototxt.upgrade_nd import upgrade_nd
+from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
 
 def upgrade_net(net: NetParameter) -> NetParameter:
@@ -34,6 +36,8 @@ def upgrade_net(net: NetParameter) -> NetParameter:
     _upgrade_batch_norm(result)
     for new, path in zip(result.layer, layer_origins(net), strict=True):
         upgrade_c3d(new, path)
+        upgrade_nd(new, path)
+        upgrade_synopsys(new, path)
         _upgrade_softmax_loss(new, path)
         _upgrade_holes(new)
     return result

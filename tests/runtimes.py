@@ -37,7 +37,7 @@ def add_noise(net: caffe.Net, seed: int = 1) -> None:
                 noise = (
                     np.full(blob.shape, 2.5, np.float32) if i == 2 else 1 + abs(noise) if i == 1 else noise
                 )
-            if net.layer_dict[name].type == "BN" and i == 3:
+            if net.layer_dict[name].type in ("BN", "CuDNNBatchNorm") and i == 3:
                 noise = 1 + abs(noise)
             blob.data[...] = noise
 

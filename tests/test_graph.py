@@ -141,6 +141,31 @@ def test_blobs_that_do_not_fit(text, message):
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("include { phase: TRAIN }", "in phase TRAIN only, and this is phase TEST"),
+        ("exclude { phase: TEST }", "in phase TRAIN only, and this is phase TEST"),
+        (
+            'include { stage: "a" } include { stage: "b" }',
+            "in stage 'a' or 'b' only, which this net is not built in",
+        ),
+        (
+            "include { min_level: 3 }",
+            "but its include or exclude rules leave it out of this net's phase and level",
+        ),
+    ],
+)
+def test_a_blob_of_another_phase(rule, hint):
+    text = f'layer {{ name: "d" top: "data" {rule} }} layer {{ name: "s" bottom: "data" }}'
+    net = graph.with_state(text_format.Parse(text, NetParameter()), TEST)
+    with pytest.raises(GraphError) as error:
+        graph.insert_splits(graph.filter_net(net), net)
+    assert (
+        str(error.value) == f"layer 's': unknown bottom blob 'data' (bottom 0); layer 'd' produces it, {hint}"
+    )
+
+
 # ---- wiring ---------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,20 @@ ENGINES = {
     "strict": "strict computes each layer by itself, as Caffe does",
     "torch": "torch computes by PyTorch (needs the extra 'torch')",
 }
-DIALECTS = ("bvlc", "fast-rcnn", "hed", "osvos", "pspnet", "rcf", "segnet", "textboxes")
+DIALECTS = (
+    "bvlc",
+    "caffe-ocr",
+    "faceboxes",
+    "fast-rcnn",
+    "hed",
+    "openvino",
+    "osvos",
+    "pspnet",
+    "rcf",
+    "segnet",
+    "sstd",
+    "textboxes",
+)
 
 
 # ---- the net --------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.brelu import BReLU
+from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
 from caffe_compat.layers.truncation import Truncation
 from caffe_compat.onnx_export.converters import converts
@@ -65,10 +67,10 @@ def swish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Mul", *bottoms, write("Sigmoid", scaled))]
 
 
-@converts("Clip")
+@converts("BReLU", "Clip")
 def clip(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    param = layer.layer_param.clip_param
-    return [write("Clip", *bottoms, write.floats(param.min), write.floats(param.max))]
+    assert isinstance(layer, (BReLU, Clip))
+    return [write("Clip", *bottoms, *map(write.floats, layer.limits))]
 
 
 @converts("Truncation")

@@ -53,7 +53,7 @@ def batch_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("BatchNormalization", x, *map(write.floats, values), epsilon=layer.eps)]
 
 
-@converts("BN")
+@converts("BN", "CuDNNBatchNorm")
 def bn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, BN)
     x, axes = bottoms[0], write.axes[bottoms[0]]

@@ -24,7 +24,8 @@ def interp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     else:
         steps = write("Sub", write.dims(x, 2, 4), write.ints([1]))
         steps = write("Div", steps, write.ints([param.shrink_factor]))
-        sizes = write("Add", write("Mul", steps, write.ints([param.zoom_factor])), write.ints([1]))
+        sizes = write("Mul", steps, write.ints([param.zoom_factor]))
+        sizes = write("Add", sizes, write.ints([param.zoom_factor if param.zoom_whole else 1]))
     shape = write("Concat", write.dims(x, 0, 2), sizes, axis=0)
     how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
     return [write("Resize", x, "", "", shape, **how)]

@@ -22,6 +22,7 @@ MESSAGES = {
     for field in LayerParameter.DESCRIPTOR.fields
     if field.message_type and field.name.endswith("_param")
 }
+_SIDES = ("pad_l", "pad_r", "pad_t", "pad_b")
 # fields of older forms that the upgrade turns into others: no layer ever sees them
 UPGRADED = {
     "convolution_param": {
@@ -32,8 +33,18 @@ UPGRADED = {
         "hole",
         "hole_h",
         "hole_w",
+        "kernel_shape",
+        "stride_shape",
+        "pad_shape",
+        *_SIDES,
     },
-    "pooling_param": {"kernel_depth", "temporal_stride"},
+    "pooling_param": {
+        *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
+        *_SIDES,
+    },
+    "relu_param": {"relu6"},
+    "relu6_param": {"relu6"},
+    "reshape_param": {"pixelshuffler"},
     "image_data_param": {
         *(
             "new_length",

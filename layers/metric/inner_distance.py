@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
-from caffe_compat.layers.common.learnable import set_up_params
+from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
 from caffe_compat.layers.common.loss import class_labels
 from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.layers.registry import register
@@ -22,8 +22,10 @@ class InnerDistance(Layer):
     bottom[0]: M rows of K numbers (the axes from `axis` on are one); bottom[1], if given: the centres, N x K, instead
     of params[0]; bottom[2], with update_center_only: M labels, whose centres alone get a gradient. top[0]: M x N sums
     of squares (distance_type L2) or of absolute values (L1). params[0]: N x K (with transpose K x N, taken in memory
-    as N x K all the same); `normalize` gives its rows the length 1, in place, in every forward. The gradient of L1 is
-    not the true one: it is the top's where the bottom is above the centre, and -1 where it is below.
+    as N x K all the same); `normalize` gives its rows the length 1, in place, in every forward. params[1], where the
+    layer has a second `param` and bias_term is not false, as in the fork's first versions: N numbers that are added.
+    The gradient of L1 is not the true one: it is the top's where the bottom is above the centre, and -1 where it is
+    below.
     Raises LayerError for params or shapes that do not fit.
     Source: InnerDistanceLayer of happynear's Caffe.
     """
@@ -33,8 +35,7 @@ class InnerDistance(Layer):
     bottom_count = (1, 3)
     no_gradient = (2,)
     changes_params = True
-    param_axes = (("output", "input"),)
-    without_effect = ("inner_distance_param.bias_term", "inner_distance_param.bias_filler")
+    param_axes = (("output", "input"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.inner_distance_param
@@ -50,7 +51,10 @@ class InnerDistance(Layer):
             if param.num_output < 1:
                 raise self.error(f"num_output is {param.num_output}; it must be at least 1")
             shape = param.num_output, self.inputs
-            set_up_params(self, (shape[::-1] if param.transpose else shape, param.weight_filler))
+            params: list[ShapeAndFiller] = [(shape[::-1] if param.transpose else shape, param.weight_filler)]
+            if param.bias_term and len(self.layer_param.param) > 1:
+                params.append(((param.num_output,), param.bias_filler))
+            set_up_params(self, *params)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         axis = canonical_axis(self, self.layer_param.inner_distance_param.axis, bottom[0])
@@ -72,9 +76,13 @@ class InnerDistance(Layer):
         y = top[0].data.reshape(self.shape)
         for n, difference in self._differences(bottom):
             y[:, n] = (difference * difference if self.squared else np.abs(difference)).sum(axis=1)
+        if len(self.blobs) > 1:
+            y += self.blobs[1].data
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         seed = top[0].diff.reshape(self.shape)
+        if len(self.blobs) > 1 and self.propagates_to(1):
+            self.blobs[1].diff[...] += seed.sum(axis=0)
         own = None
         if len(bottom) == 3:
             own = class_labels(self, bottom[2], self.shape[1])

@@ -17,24 +17,28 @@ from caffe_compat.layers.sequence.indicators import check_sequences, lengths
 class CTCGreedyDecoder(Layer):
     """Takes the best class of each step, one of equal ones on end (ctc_merge_repeated), and leaves the blank out.
 
-    bottom[0]: scores, T x N x C; bottom[1]: T x N, a 0 behind the first row ends a sequence; bottom[2], if there is
-    one: the right labels, T x N, a negative one ends them. blank_index: the blank, -1 for the last class.
-    top[0]: the labels, N x T x 1 x 1, -1 behind their end. Then, with two bottoms, perhaps the scores, N x 1 x 1 x 1:
-    minus the sum of the best classes'. With three bottoms perhaps the accuracy, 1 x 1 x 1 x 1, or the scores and the
-    accuracy: the share of the sequences that begin with all the right labels. Forward only.
+    bottom[0]: scores, T x N x C; bottom[1], if there is one: T x N, a 0 behind the first row ends a sequence, and
+    without it all T steps count; bottom[2], if there is one: the right labels, T x N, a negative one ends them.
+    blank_index: the blank, -1 for the last class. top[0]: the labels, N x T x 1 x 1, -1 behind their end. Then, with
+    two bottoms, perhaps the scores, N x 1 x 1 x 1: minus the sum of the best classes'. With three bottoms perhaps the
+    accuracy, 1 x 1 x 1 x 1, or the scores and the accuracy: the share of the sequences that begin with all the right
+    labels. Forward only.
 
     Raises LayerError for shapes that do not fit.
-    Source: CTCGreedyDecoderLayer of OpenVINO's training_toolbox_caffe, after ChWick's, whose top[0] is T x N.
+    Source: CTCGreedyDecoderLayer of OpenVINO's training_toolbox_caffe, after ChWick's, whose top[0] is T x N; one
+    bottom is caffe_ocr's.
     """
 
     reads = ("ctc_decoder_param",)
     origin = "ChWick's"
-    bottom_count = (2, 3)
+    bottom_count = (1, 3)
     top_count = (1, 3)
     no_gradient = (0, 1, 2)
     has_backward = False
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if len(top) > 1 and len(bottom) == 1:
+            raise self.error("with one bottom there is one top, the labels")
         if len(top) > len(bottom):
             raise self.error("the accuracy needs a third bottom, the right labels")
 
@@ -54,7 +58,7 @@ class CTCGreedyDecoder(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         steps, streams, classes = bottom[0].shape[:3]
         scores = bottom[0].data.reshape(steps, streams, classes)
-        ends = lengths(bottom[1].data.reshape(steps, streams))
+        ends = lengths(bottom[1].data.reshape(steps, streams)) if len(bottom) > 1 else [steps] * streams
         merge = self.layer_param.ctc_decoder_param.ctc_merge_repeated
         decoded = [greedy(scores[:end, n], self.blank, merge) for n, end in enumerate(ends)]
         top[0].data[...] = -1

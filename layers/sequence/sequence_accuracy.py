@@ -57,11 +57,11 @@ class SequenceAccuracy(Layer):
         pairs = list(zip(read, right, strict=True))
         top[0].data[...] = np.mean([a == b for a, b in pairs])
         if len(top) > 1:
-            edits = [_edits(a, b) for a, b in pairs]
-            counts = [(distance, len(b), len(a)) for (distance, _), (a, b) in zip(edits, pairs, strict=True)]
+            found = [edits(a, b) for a, b in pairs]
+            counts = [(distance, len(b), len(a)) for (distance, _), (a, b) in zip(found, pairs, strict=True)]
             top[1].data[...] = np.mean(counts, axis=0)
         if len(top) > 2:
-            top[2].data[...] = np.mean([same for _, same in edits])
+            top[2].data[...] = np.mean([same for _, same in found])
 
 
 def _until_negative(row: np.ndarray) -> list:
@@ -69,7 +69,7 @@ def _until_negative(row: np.ndarray) -> list:
     return row[: ends[0] if len(ends) else None].tolist()
 
 
-def _edits(read: list, right: list) -> tuple[int, int]:
+def edits(read: list, right: list) -> tuple[int, int]:
     """The edit distance, and how many labels are equal on the way back that the original takes."""
     shorter = min(len(read), len(right))
     if read[:shorter] == right[:shorter]:

@@ -36,7 +36,7 @@ class DetectionOutput(Layer):
     boxes of all classes, the keep_top_k best of an image stay (-1: all). With save_output_param the detections are
     written to files too, see `detection_files`. `visualize` opens no window here and warns.
     Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
-    fit, shapes that do not agree, and priors without area where code_type divides by it.
+    fit, shapes that do not agree, and, unless normalized is false, priors without area where code_type divides by it.
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3. objectness_score and
     bottom[4] are RefineDet's, use_polygon is that of TextBoxes++, normalized that of OpenVINO's.
     """

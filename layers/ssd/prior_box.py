@@ -98,14 +98,22 @@ class PriorBox(Layer):
             len(most) != len(least) or any(high <= low for low, high in zip(least, most, strict=True))
         ):
             raise self.error(f"max_size is {most}; expected none, or one that is larger for each of {least}")
-        ratios = self._ratios()
+        shapes = self._shapes()
         sizes = []
-        for i, low in enumerate(int(size) for size in least):
+        for i, low in enumerate(map(self._size, least)):
             sizes.append((low, low))
             if most:
                 sizes.append(((low * int(most[i])) ** 0.5,) * 2)
-            sizes += [(low * ratio**0.5, low / ratio**0.5) for ratio in ratios]
+            sizes += [(low * width, low * height) for width, height in shapes]
         return np.array(sizes, np.float32)
+
+    def _size(self, size: float) -> float:
+        """min_size as it counts."""
+        return int(size)
+
+    def _shapes(self) -> list[tuple[float, float]]:
+        """Width and height of the boxes that are no squares, in parts of min_size."""
+        return [(ratio**0.5, 1 / ratio**0.5) for ratio in self._ratios()]
 
     def _ratios(self) -> list[float]:
         """The aspect ratios besides 1, each once."""

@@ -50,7 +50,8 @@ class PriorBoxes:
             )
 
     def read(self, blob: Blob) -> None:
-        """Take the priors. Raises LayerError for one without width or height, where the code divides by them."""
+        """Take the priors. Raises LayerError for one without width or height, where SSD's code refuses it; those in
+        pixels may be rows of 0 behind a Proposal's, of which OpenVINO makes boxes without area."""
         self.refined = None
         if self.pixels:
             self.boxes = blob.data.reshape(-1, 5)[:, 1:] / np.array(self.pixels * 2, blob.dtype)
@@ -58,7 +59,7 @@ class PriorBoxes:
         else:
             self.boxes, self.variances = blob.data.reshape(2, -1, 4)
         flat = (self.boxes[:, 2:] <= self.boxes[:, :2]).any(axis=1)
-        if self.code != kernels.CORNER and flat.any():
+        if self.code != kernels.CORNER and not self.pixels and flat.any():
             row = int(flat.argmax())
             raise self.layer.error(f"prior {row} is {self.boxes[row].tolist()}; expected x1 < x2 and y1 < y2")
 

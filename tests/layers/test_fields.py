@@ -34,6 +34,10 @@ ELSEWHERE = {
         f"Atlas.atlas_param.{name}": "it writes nothing; test_atlas.py"
         for name in ("model_name", "total_output_layer_nums", "output_shape")
     },
+    **{
+        f"DilatedByBottom.convolution_param.{name}": "has to be 1; test_dilated_by_bottom.py"
+        for name in ("stride", "stride_h", "stride_w")
+    },
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",

@@ -74,6 +74,11 @@ LAYERS = {
         )
         for name in ("Convolution3D", "Deconvolution3D")
     },
+    "BReLU": ([IMAGE], 'type: "BReLU" brelu_param { minval: -0.5 maxval: 0.25 }'),
+    "CuDNNBatchNorm": (
+        [IMAGE],
+        'type: "CuDNNBatchNorm" cudnn_batch_norm_param { scale_filler { value: 2 } frozen: true }',
+    ),
     "Pooling MAX 3/2": ([IMAGE], POOL % ("MAX", "kernel_size: 3 stride: 2")),
     "Pooling MAX 3/2 even": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2")),
     "Pooling MAX 2/2 pad 1": ([(2, 3, 8, 11)], POOL % ("MAX", "kernel_size: 2 stride: 2 pad: 1")),

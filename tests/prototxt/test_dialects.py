@@ -28,6 +28,17 @@ MAP_WITH_BOXES = (
 )
 
 
+def map_with_scores(loc, scores, classes):
+    """MAP_WITH_BOXES with a convolution of scores, and what tells its classes."""
+    scores = (
+        f'layer {{ name: "s" type: "Convolution" bottom: "m" convolution_param {{ num_output: {scores} }} }}'
+    )
+    output = (
+        f'layer {{ name: "o" type: "DetectionOutput" detection_output_param {{ num_classes: {classes} }} }}'
+    )
+    return MAP_WITH_BOXES.replace("OUTPUTS", str(loc)) + scores + output
+
+
 def explicit(text, name=None):
     net, _ = parse_net(text)
     return dialects.explicit(net, dialects.dialect_of(net, name))
@@ -44,8 +55,16 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "n" type: "BN" bn_param { shift_filler { value: 1 } } }', "segnet"),
         ('layer { name: "n" type: "BN" bn_param { frozen: true } }', "pspnet"),
         ('layer { name: "n" type: "BN" bn_param { slope_filler { value: 1 } } }', "pspnet"),
+        ('layer { name: "c" type: "WarpCTCLoss" bottom: "x" bottom: "y" }', "caffe-ocr"),
+        ('layer { name: "c" type: "WarpCTCLoss" bottom: "x" bottom: "y" bottom: "z" }', None),
+        ('layer { name: "c" type: "CTCGreedyDecoder" bottom: "x" }', "caffe-ocr"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
+        (
+            'layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }',
+            "openvino",
+        ),
         ('layer { name: "d" type: "SigmoidCrossEntropyBalanceLoss" }', "osvos"),
+        ('layer { name: "m" type: "MaskResize" mask_resize_param { factor_width: 0.5 } }', "sstd"),
         ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "AutoCrop" }', "rcf"),
         (
             'layer { name: "d" type: "ImageLabelmapData" } layer { type: "Crop" crop_param { offset: 2 } }',
@@ -53,6 +72,9 @@ def test_the_command_line_knows_all_dialects():
         ),
         (MAP_WITH_BOXES.replace("OUTPUTS", "24"), None),
         (MAP_WITH_BOXES.replace("OUTPUTS", "48"), "textboxes"),
+        (map_with_scores(loc=48, scores=24, classes=2), "textboxes"),
+        (map_with_scores(loc=24, scores=12, classes=2), None),
+        (map_with_scores(loc=24, scores=48, classes=8), None),
         ('layer { name: "n" type: "BN" }', None),
         ('layer { name: "n" type: "ReLU" }', None),
     ],
@@ -137,7 +159,7 @@ def test_a_net_runs_as_its_dialect_has_it(tmp_path):
         one.forward()
     assert np.array_equal(net.blobs["y"].data, net.blobs["c"].data[:, :, 4:14, 4:16])
     assert np.array_equal(plain.blobs["y"].data, plain.blobs["c"].data[:, :, :10, :12])
-    with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, fast-rcnn"):
+    with pytest.raises(CaffeCompatError, match="there is no dialect 'x'; choose from bvlc, caffe-ocr"):
         caffe.Net(path, caffe.TEST, dialect="x")
 
 
@@ -166,3 +188,57 @@ def test_textboxes_doubles_the_boxes():
         .layer[1]
         .prior_box_param.denser_prior_boxes
     )
+
+
+def test_faceboxes_tiles_the_small_boxes(tmp_path):
+    net = (
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 64 dim: 96 } } }\n'
+        'layer { name: "m" type: "Pooling" bottom: "x" top: "m" pooling_param { kernel_size: 32 stride: 32 } }\n'
+        'layer { name: "c" type: "Convolution" bottom: "m" top: "c" '
+        "convolution_param { num_output: 84 kernel_size: 1 } }\n"
+        'layer { name: "p" type: "PriorBox" bottom: "m" bottom: "x" top: "p" '
+        "prior_box_param { min_size: 32 min_size: 64 min_size: 128 step: 32 } }\n"
+    )
+    path = tmp_path / "net.prototxt"
+    path.write_text(net)
+    net = caffe.Net(path, caffe.TEST)
+    assert net.blobs["p"].data.shape == (1, 2, 2 * 3 * 21 * 4)
+    net.forward()
+    first = net.blobs["p"].data[0, 0, :4] * [96, 64, 96, 64]
+    assert np.allclose(first, [16 - 16 - 15.5, 16 - 16 - 15.5, 16 - 16 + 15.5, 16 - 16 + 15.5])
+    assert caffe.Net(path, caffe.TEST, dialect="bvlc").blobs["p"].data.shape == (1, 2, 2 * 3 * 3 * 4)
+
+
+def test_sstd_stretches_the_boxes():
+    text = MAP_WITH_BOXES.replace("OUTPUTS", "24")
+    assert explicit(text, "sstd").layer[1].type == "PriorBoxStretched"
+    assert explicit(text).layer[1].type == "PriorBox"
+
+
+ZOOM = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: ROWS dim: 6 } } }
+layer { name: "z" type: "Interp" bottom: "x" top: "y" interp_param { zoom_factor: 2 } }
+"""
+
+
+def test_openvino_zooms_whole_pixels(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(ZOOM.replace("ROWS", "4"))
+    for dialect, size in (("openvino", (8, 12)), ("pspnet", (7, 11))):
+        assert caffe.Net(path, caffe.TEST, dialect=dialect).blobs["y"].shape[2:] == size
+
+
+def test_a_zoom_of_images_that_it_divides_is_told():
+    with pytest.warns(UserWarning, match="layer 'z' .* OpenVINO makes 2 H: --dialect openvino"):
+        assert not explicit(ZOOM.replace("ROWS", "4")).layer[1].interp_param.zoom_whole
+    assert not explicit(ZOOM.replace("ROWS", "5")).layer[1].interp_param.zoom_whole
+
+
+def test_the_decoder_of_caffe_ocr():
+    text = """layer { name: "a" type: "CTCGreedyDecoder" bottom: "x" }
+    layer { name: "b" type: "CTCGreedyDecoder" bottom: "x" bottom: "y" ctc_decoder_param { blank_index: 3 } }"""
+    net = explicit(text)
+    assert [layer.type for layer in net.layer] == ["CTCGreedyDecoder", "CTCGreedyAccuracy"]
+    assert [layer.ctc_decoder_param.blank_index for layer in net.layer] == [0, 3]
+    assert [layer.type for layer in explicit(text, "bvlc").layer] == ["CTCGreedyDecoder"] * 2
+    assert explicit(text, "bvlc").layer[0].ctc_decoder_param.blank_index == -1

@@ -38,11 +38,11 @@ ERRORS = {
     ),
     "wrong enum value": (
         "layer { pooling_param { pool: MIN } }",
-        "net.prototxt:1:31: 'pool' takes one of MAX, AVE, STOCHASTIC, found 'MIN'",
+        "net.prototxt:1:31: 'pool' takes one of MAX, AVE, STOCHASTIC, AVE_EXC_PAD, AVE_TF, found 'MIN'",
     ),
     "enum in quotes": (
         'layer { pooling_param { pool: "MAX" } }',
-        "net.prototxt:1:31: 'pool' takes one of MAX, AVE, STOCHASTIC, found '\"MAX\"'",
+        "net.prototxt:1:31: 'pool' takes one of MAX, AVE, STOCHASTIC, AVE_EXC_PAD, AVE_TF, found '\"MAX\"'",
     ),
     "brace missing in the middle": (
         'layer {\n  name: "a"\n  param { lr_mult: 1\n}\nlayer {\n  name: "b"\n}\n',

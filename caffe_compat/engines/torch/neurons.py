@@ -11,6 +11,8 @@ from torch import Tensor
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.brelu import BReLU
+from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
 
 
@@ -75,10 +77,11 @@ def swish(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list
     return [bottoms[0] * torch.sigmoid(this.layer.layer_param.swish_param.beta * bottoms[0])]
 
 
-@converts("Clip")
+@converts("BReLU", "Clip")
 def clip(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
-    param = this.layer.layer_param.clip_param
-    return [bottoms[0].clamp(param.min, param.max)]
+    layer = this.layer
+    assert isinstance(layer, (BReLU, Clip))
+    return [bottoms[0].clamp(*map(float, layer.limits))]
 
 
 @converts("Threshold")

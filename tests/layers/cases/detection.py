@@ -99,6 +99,36 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "PriorBoxTiled" prior_box_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 130, 150)],
+            [(3, 2, 6, 1), (3, 4, 120, 170)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "min_size: 32 min_size: 64.6 min_size: 128 step: 32",
+            "min_size: 20 min_size: 32 clip: true variance: 0.3 offset: 0.25",
+            "min_size: 64 img_size: 140 step_w: 9 step_h: 12",
+            "min_size: 32 img_w: 140 img_h: 90",
+        )
+    ),
+    *(
+        Case(
+            f'type: "PriorBoxStretched" prior_box_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 30, 50)],
+            [(3, 2, 6, 1), (3, 4, 20, 70)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "min_size: 7.7 min_size: 17.9 aspect_ratio: 0.5 aspect_ratio: 2 aspect_ratio: 1 step: 8",
+            "min_size: 7.7 max_size: 12.6 aspect_ratio: 3 flip: false clip: true variance: 0.3 offset: 0.25",
+            "min_size: 6 img_size: 40 step_w: 9 step_h: 12",
+            "min_size: 6 img_w: 40 img_h: 25",
+        )
+    ),
+    *(
+        Case(
             f'type: "PriorBox" prior_box_param {{ {params} }}',
             [(2, 3, 4, 5), (2, 1, 30, 50)],
             [(3, 2, 6, 1), (3, 4, 20, 70)],

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from layers.cases.shared import FILLERS, IMAGE, OTHER_IMAGE
 from layers.harness import Case, apart, labels, normal, unit
+
+
+def dilations(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """From 0 to 3, away from whole numbers."""
+    return rng.randint(0, 3, shape) + rng.uniform(0.1, 0.9, shape)
+
 
 CASES = [
     *(
@@ -27,6 +35,18 @@ CASES = [
         tops=2,
     ),
     Case('type: "Convolution" convolution_param { num_output: 4 kernel_size: 2 axis: -3 }', [(2, 3, 5, 6)]),
+    *(
+        Case(
+            f'type: "PaddedConvolution" convolution_param {{ {params} }} padding_sides_param {{ {sides} }}',
+            [(2, 4, 6, 6)],
+            [(3, 4, 5, 8)],
+        )
+        for params, sides in (
+            (f"num_output: 6 kernel_size: 3 stride: 2 {FILLERS}", "right: 1 bottom: 1"),
+            ("num_output: 6 kernel_h: 2 kernel_w: 3 group: 2 dilation: 2 bias_term: false", "left: 2 top: 1"),
+            ("num_output: 2 kernel_size: 3 stride_h: 2 stride_w: 3", "left: 1 right: 2 top: 2 bottom: 1"),
+        )
+    ),
     *(
         Case(f'type: "Deconvolution" convolution_param {{ {params} }}', [shape], [other])
         for params, shape, other in (
@@ -100,6 +120,19 @@ CASES = [
                 (4, 3, 3),
                 (4, 2, 4),
             ),
+        )
+    ),
+    *(
+        Case(
+            f'type: "DilatedByBottom" convolution_param {{ num_output: 6 {params} }}',
+            [(2, 4, 7, 5)] * 2,
+            [(3, 4, 5, 8)] * 2,
+            fills=[normal, fill],
+        )
+        for fill, params in (
+            (dilations, f"kernel_size: 3 pad: 2 dilation: 2 {FILLERS}"),
+            (unit, "kernel_size: 3 pad: 1 group: 2 bias_term: false"),
+            (dilations, "kernel_h: 3 kernel_w: 3 pad_h: 4 pad_w: 4 dilation: 4 stride_h: 1 stride_w: 1"),
         )
     ),
     *(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from layers.harness import Case, labels, normal, unit
 
 
@@ -25,10 +25,47 @@ def shares(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return values / values.sum(axis=1, keepdims=True)
 
 
+DENSE_FILLERS = (
+    'Filter_Filler { type: "xavier" } BN_Scaler_Filler { value: 2 } '
+    'BN_Bias_Filler { type: "uniform" min: -1 }'
+)
+
 CASES = [
     *(
         Case(f'type: "Flip" flip_param {{ {params} }}', [(2, 3, 4, 5)], [(3, 2, 6)])
         for params in ("", "flip_height: true", "flip_width: false flip_height: true")
+    ),
+    *(
+        Case(
+            f'type: "DenseBlock" denseblock_param {{ growthRate: 2 {params} }}',
+            [(2, 3, 5, 4)],
+            [(3, 3, 4, 6)],
+            fixed_params=statistics,
+            phase=phase,
+            gradient=phase == TRAIN,
+            note="" if phase == TRAIN else "the gradient in testing is that of training, see BN",
+        )
+        for params, statistics, phase in (
+            (f"numTransition: 2 {DENSE_FILLERS}", [6, 7, 8, 9, 10], TRAIN),
+            (
+                f"numTransition: 3 initChannel: 3 use_BC: true {DENSE_FILLERS}",
+                [*range(9, 15), *range(24, 31)],
+                TRAIN,
+            ),
+            (
+                f"numTransition: 2 use_dropout: true dropout_amount: 0.4 {DENSE_FILLERS}",
+                [6, 7, 8, 9, 10],
+                TRAIN,
+            ),
+            (f"numTransition: 1 moving_average_fraction: 0.3 {DENSE_FILLERS}", [3, 4, 5], TRAIN),
+            (f"numTransition: 2 {DENSE_FILLERS}", [6, 7, 8, 9, 10], TEST),
+        )
+    ),
+    Case(
+        'type: "MaskOutputs" convolution_param { kernel_size: 3 }',
+        [(4, 6), (4,)],
+        [(2, 9, 1, 1), (2, 1)],
+        fills=[normal, labels(2)],
     ),
     *(
         Case(

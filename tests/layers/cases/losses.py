@@ -120,6 +120,15 @@ CASES = [
         )
     ),
     Case('type: "EuclideanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)]),
+    Case(
+        'type: "KLDivLoss"',
+        [(2, 1, 4, 5), (2, 1, 4, 5)],
+        [(3, 1, 6, 3), (3, 1, 6, 3)],
+        fills=[unit, unit],
+        gradient=False,
+        note="as in the original, the gradient leaves out how the sum depends on the other pixels; test_saliency.py",
+    ),
+    Case('type: "NSSLoss"', [(2, 1, 4, 5), (2, 1, 4, 5)], [(3, 1, 6, 3), (3, 1, 6, 3)], fills=[normal, unit]),
     Case('type: "L1Loss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)], fills=[apart, normal]),
     Case('type: "MultinomialLogisticLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[unit, labels(5)]),
     Case('type: "HingeLoss"', [(7, 5), (7,)], [(3, 6), (3, 1)], fills=[normal, labels(5)]),

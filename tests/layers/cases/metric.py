@@ -169,6 +169,15 @@ CASES = [
             ("transpose: true weight_filler { type: 'gaussian' }", (5,), ""),
         )
     ),
+    *(
+        Case(
+            'type: "InnerDistance" param { } param { } inner_distance_param '
+            f"{{ num_output: 4 weight_filler {{ type: 'gaussian' }} {params} }}",
+            [(3, 5)],
+            [(2, 5)],
+        )
+        for params in ("", "bias_filler { value: 2 }", "bias_term: false")
+    ),
     Case('type: "InnerDistance"', [(3, 5), (4, 5)], [(2, 5), (6, 5)]),
     Case(
         'type: "InnerDistance" inner_distance_param { update_center_only: true }',

@@ -34,6 +34,14 @@ CASES = [
             (20, 11, "leaves out places, as the original; mnc/test_mask_resize.py"),
         )
     ),
+    *(
+        Case(
+            f'type: "MaskResize" mask_resize_param {{ output_height: 3 output_width: 4 {params} }}',
+            [(2, 3, 9, 7)],
+            [(3, 2, 6, 8)],
+        )
+        for params in ("factor_height: 0.5", "factor_height: 0.7 factor_width: 0.4")
+    ),
     Case(
         'type: "MaskPooling"',
         [(2, 3, 5, 4), (2, 1, 5, 4)],

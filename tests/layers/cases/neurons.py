@@ -13,6 +13,7 @@ CASES = [
             ('type: "AbsVal"', apart),
             ('type: "BNLL"', normal),
             ('type: "Clip" clip_param { min: -0.4 max: 0.7 }', apart),
+            ('type: "BReLU" brelu_param { minval: -0.4 maxval: 0.7 }', apart),
             ('type: "Dropout" dropout_param { dropout_ratio: 0.4 }', apart),
             ('type: "Dropout" dropout_param { dropout_ratio: 0.4 scale_train: false }', apart),
             ('type: "ELU"', apart),
@@ -41,6 +42,10 @@ CASES = [
             ('type: "Swish" swish_param { beta: 1.5 }', normal),
             ('type: "TanH"', apart),
         )
+    ),
+    *(
+        Case(f'type: "ReLUMask" {params}', [IMAGE], [OTHER_IMAGE], fills=[apart], tops=tops, diff_tops=[0])
+        for params, tops in (("", 2), ("relu_param { negative_slope: 0.3 }", 2), ("", 1))
     ),
     Case('type: "Dropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),
     Case('type: "SeLuDropout"', [IMAGE], [OTHER_IMAGE], phase=TEST),

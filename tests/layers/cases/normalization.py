@@ -79,6 +79,30 @@ CASES = [
         diff_tops=[0],
     ),
     Case('type: "BN" bn_param { bn_mode: INFERENCE }', [IMAGE], [(4, 3, 6, 8)], tops=2, diff_tops=[0]),
+    Case(
+        'type: "CuDNNBatchNorm" cudnn_batch_norm_param { scale_filler { value: 2 } bias_filler { value: 1 } '
+        "momentum: 0.6 eps: 0.1 }",
+        [(2, 3, 4, 5)],
+        [(4, 3, 2, 5)],
+        fills=[apart],
+        fixed_params=[2, 3],
+    ),
+    Case(
+        'type: "CuDNNBatchNorm" cudnn_batch_norm_param { frozen: true eps: 0.1 }',
+        [IMAGE],
+        [(4, 3, 6, 8)],
+        fixed_params=[2, 3],
+        gradient=False,
+        note="scale and bias are frozen too, and have none; test_cudnn_batch_norm.py",
+    ),
+    *(
+        Case(f'type: "GroupNorm" group_norm_param {{ {params} }}', [(2, 6, 4, 5)], [(3, 6, 7)], fills=[apart])
+        for params in (
+            "group_num: 3",
+            "group_num: 1 eps: 0.1",
+            "group: 2 scale_filler { value: 2 } bias_filler { value: 1 }",
+        )
+    ),
     *(
         Case(f'type: "LRN" lrn_param {{ {params} }}', [(2, 7, 3, 5)], [(3, 2, 6, 8)])
         for params in (

@@ -40,6 +40,21 @@ CASES = [
             "pool: AVE global_pooling: true",
         )
     ),
+    *(
+        Case(
+            f'type: "PaddedPooling" pooling_param {{ {params} }} padding_sides_param {{ {sides} }}',
+            [(2, 3, 6, 7)],
+            [(1, 2, 8, 9)],
+            fills=[apart],
+        )
+        for params, sides in (
+            ("kernel_size: 3 stride: 2", "right: 1 bottom: 1"),
+            ("kernel_h: 3 kernel_w: 4 stride_h: 2 stride_w: 1 pool: AVE", "left: 2 top: 1"),
+            ("kernel_size: 3 stride: 1 pool: AVE_EXC_PAD", "left: 1 right: 1 top: 1 bottom: 1"),
+            ("kernel_size: 3 stride: 2 pool: AVE_EXC_PAD round_mode: FLOOR", "left: 1 right: 2 bottom: 1"),
+            ("kernel_size: 3 stride: 2 pool: AVE ceil_mode: false", "left: 2 right: 1 bottom: 1"),
+        )
+    ),
     # windows in the padding
     Case('type: "Pooling" pooling_param { pool: AVE kernel_size: 4 stride: 3 pad: 3 }', [(2, 3, 7, 5)]),
     *(

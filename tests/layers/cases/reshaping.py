@@ -8,6 +8,23 @@ from layers.harness import Case
 CASES = [
     Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
     Case('type: "Flatten" flatten_param { axis: 0 end_axis: -3 }', [IMAGE], [OTHER_IMAGE]),
+    *(
+        Case(
+            f'type: "DepthToSpace" depth_to_space_param {{ block_size: 2 {params} }}',
+            [(2, 8, 3, 4)],
+            [(1, 4, 2, 12)],
+        )
+        for params in ("", 'data_format: "NCHW"', 'data_format: "DCR"', 'data_format: "CRD"')
+    ),
+    Case('type: "Squeeze"', [(2, 1, 3, 1)], [(1, 4, 1, 2)]),
+    Case('type: "Squeeze" squeeze_param { axis: 1 axis: -1 }', [(2, 1, 1, 3, 1)], [(1, 1, 4, 2, 1)]),
+    Case(
+        'type: "Pad" pad_param { paddings: [0, 0, 1, 0, 2, 3] constant_values: 1.5 }',
+        [(2, 3, 4)],
+        [(1, 2, 5)],
+    ),
+    Case('type: "Mul"', [(2, 3, 4, 5), (2, 3, 1, 1)], [(3, 1, 2, 5), (1, 2, 2, 1)]),
+    Case('type: "Mul"', [(3, 1), (2, 3, 4)], [(4,), (2, 4)]),
     Case('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 1 } }', [IMAGE], [OTHER_IMAGE]),
     Case(
         'type: "Reshape" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }',

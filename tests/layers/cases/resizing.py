@@ -9,6 +9,7 @@ CASES = [
         Case(f'type: "Interp" interp_param {{ {params} }}', [(2, 3, 7, 5)], [(4, 1, 6, 8)])
         for params in (
             "zoom_factor: 3",
+            "zoom_factor: 3 zoom_whole: true",
             "shrink_factor: 2",
             "shrink_factor: 2 zoom_factor: 3",
             "height: 4 width: 9",

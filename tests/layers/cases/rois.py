@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from layers.harness import Case, apart, labels, normal, positive, rois, unit
+
+
+def regions(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """R x 9: of images 0 and 1, outer rectangles on 80 x 110 pixels and beyond, and inner ones."""
+    outer = rois(2, 80, 110)(rng, (shape[0], 5))
+    sides = outer[:, 3:5] - outer[:, 1:3]
+    return np.hstack([outer, outer[:, 1:3] + sides * 0.2, outer[:, 3:5] - sides * 0.3])
+
 
 CASES = [
     *(
@@ -19,6 +29,19 @@ CASES = [
         [(2, 3, 7, 9), (5, 5)],
         [(3, 2, 10, 6), (4, 5)],
         fills=[apart, rois(2, 80, 110)],
+    ),
+    *(
+        Case(
+            f'type: "RegionPooling" region_pooling_param {{ pooled_h: {h} pooled_w: {w} {params} }}',
+            [(2, 3, 7, 9), (5, 9)],
+            [(3, 2, 10, 6), (4, 9)],
+            fills=[apart, regions],
+        )
+        for h, w, params in (
+            (2, 3, "spatial_scale: 0.1 offset: 6"),
+            (5, 4, "spatial_scale: 0.0625"),
+            (3, 2, "spatial_scale: 0.1 offset: 25"),
+        )
     ),
     *(
         Case(

@@ -26,6 +26,11 @@ def label_columns(count: int, first: int, classes: int):
     return fill
 
 
+def counts(*values: int):
+    """These numbers."""
+    return lambda rng, shape: np.reshape(values, shape)
+
+
 def labels_or_end(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Whole numbers from -1, the end, to 2; those of the last sequence are all 1."""
     values = rng.randint(-1, 3, shape)
@@ -92,6 +97,22 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "WarpCTCLoss" {params}',
+            [(6, 2, 4), *shapes],
+            others,
+            fills=[normal, *fills],
+            gradient=False,
+            note=f"{SUM}, and knows no loss weight",
+        )
+        for params, shapes, others, fills in (
+            ("", [(2, 3)], [(7, 3, 5), (3, 2)], [labels(4)]),
+            ("ctc_loss_param { blank_index: 3 }", [(2, 3)], [], [labels(4)]),
+            ("", [(6, 2), (6, 2)], [], [going, label_columns(2, 1, 4)]),
+            ("", [(2,), (2,), (3, 2)], [], [counts(5, 6), counts(2, 1), label_columns(2, 1, 4)]),
+        )
+    ),
+    *(
+        Case(
             f'type: "CTCLoss" ctc_loss_param {{ {params} }}',
             [(6, 2, 4), (6, 2), (6, 2)],
             [(5, 3, 6, 1), (5, 3, 1, 1), (5, 3)],
@@ -118,11 +139,23 @@ CASES = [
             note="choices, forward only",
         )
         for params, bottoms, tops in (
+            ("blank_index: 1", 1, 1),
             ("", 2, 1),
             ("", 2, 2),
             ("blank_index: 0", 3, 2),
             ("ctc_merge_repeated: false", 3, 3),
         )
+    ),
+    *(
+        Case(
+            f'type: "CTCGreedyAccuracy" ctc_decoder_param {{ {params} }}',
+            [(5, 3, 4), (3, 4)],
+            [(6, 2, 3, 1), (2, 5, 1, 1)],
+            fills=[normal, labels_or_end],
+            gradient=False,
+            note="choices, forward only",
+        )
+        for params in ("", "blank_index: 0", "blank_index: 0 ctc_merge_repeated: false")
     ),
     *(
         Case(

@@ -48,6 +48,20 @@ CASES = [
         )
         for pool in ("MAX", "AVE")
     ),
+    *(
+        Case(
+            f'type: "NdPooling" pooling_nd_param {{ {params} }}',
+            [(2, 3, 5, 7, 6)],
+            [(3, 2, 4, 5, 8)],
+            fills=[apart],
+        )
+        for params in (
+            "kernel_size: 1 kernel_size: 2 kernel_size: 3 stride: 1 stride: 2 stride: 2",
+            "pool: AVE kernel_size: 2 kernel_size: 3 kernel_size: 1 stride: 2 stride: 2 stride: 4 "
+            "pad: 1 pad: 2 pad: 0",
+            "pool: AVE global_pooling: true",
+        )
+    ),
     Case(
         'type: "VoxelSoftmaxLoss"',
         [(2, 3, 4, 1, 5), (2, 1, 4, 1, 5)],

@@ -42,6 +42,33 @@ def densified(param, pixels, image, step) -> np.ndarray:
     return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
 
 
+def tiled(param, pixels, image, step) -> np.ndarray:
+    boxes = []
+    for y, x in np.ndindex(*pixels):
+        for size in map(int, param.min_size):
+            places = {32: (-16, -8, 0, 8), 64: (-16, 0)}.get(size, (0,))
+            for down, right in itertools.product(places, places):
+                cx, cy = (x + param.offset) * step[0] + right, (y + param.offset) * step[1] + down
+                left, top, more = cx - (size - 1) / 2, cy - (size - 1) / 2, size - 1
+                boxes += [left / image[0], top / image[1], (left + more) / image[0], (top + more) / image[1]]
+    if param.clip:
+        boxes = [min(max(value, 0), 1) for value in boxes]
+    return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
+
+
+def stretched(param) -> list[tuple[float, float]]:
+    sizes = []
+    for i, low in enumerate(param.min_size):
+        others = [ratio for ratio in param.aspect_ratio if ratio != 1]
+        sizes.append((low, low))
+        if param.max_size:
+            sizes.append((math.sqrt(low * int(param.max_size[i])),) * 2)
+        sizes += [(low * ratio, low) for ratio in others]
+        if param.flip:
+            sizes += [(low, low * ratio) for ratio in others]
+    return sizes
+
+
 def prior_box(given: Given) -> list[np.ndarray]:
     param = given.param.prior_box_param
     (height, width), image = given.bottom[0].shape[2:], given.bottom[1].shape[:1:-1]
@@ -56,6 +83,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
         step = (param.step_w, param.step_h)
     if param.fixed_size:
         return [densified(param, (height, width), image, step)]
+    if given.param.type == "PriorBoxTiled":
+        return [tiled(param, (height, width), image, step)]
     sizes = []
     for i, low in enumerate(map(int, param.min_size)):
         sizes.append((low, low))
@@ -69,6 +98,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
     variance = variance * 4 if len(variance) == 1 else variance
     if given.param.type == "PriorBoxClustered":
         sizes = list(zip(param.width, param.height, strict=True))
+    if given.param.type == "PriorBoxStretched":
+        sizes = stretched(param)
     where = (height, width), image, step, param.offset, variance, param.clip, param.denser_prior_boxes
     return [plain_ssd.priors(sizes, *where)]
 
@@ -260,6 +291,8 @@ NAIVE = {
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
     "PriorBoxDensified": prior_box,
+    "PriorBoxTiled": prior_box,
+    "PriorBoxStretched": prior_box,
     "Proposal": proposal,
     "PriorBoxClustered": prior_box,
     "RPROI": rproi,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -67,6 +68,12 @@ def convolution(given: Given) -> list[np.ndarray]:
     return tops
 
 
+def padded_convolution(given: Given) -> list[np.ndarray]:
+    sides = given.param.padding_sides_param
+    around = [(0, 0), (0, 0), (sides.top, sides.bottom), (sides.left, sides.right)]
+    return convolution(replace(given, bottom=[np.pad(given.bottom[0], around)]))
+
+
 def convolution_depthwise(given: Given) -> list[np.ndarray]:
     param = LayerParameter()
     param.CopyFrom(given.param)
@@ -82,6 +89,35 @@ def in_three_dimensions(given: Given) -> Given:
     new.stride.extend([old.temporal_stride, old.stride, old.stride])
     new.pad.extend([old.temporal_pad, old.pad, old.pad])
     return replace(given, param=LayerParameter(convolution_param=new))
+
+
+def dilated_by_bottom(given: Given) -> list[np.ndarray]:
+    (x, dilations), param = given.bottom, given.param.convolution_param
+    weights, *bias = given.blobs
+    assert weights.shape[0] == param.num_output and len(bias) == param.bias_term
+    most = param.pad_h if param.HasField("pad_h") else param.pad[0]
+    assert not param.HasField("pad_h") or param.pad_w == most
+    assert {most} == {*param.dilation} or (not param.dilation and most == 1)
+    assert (param.kernel_h, param.kernel_w) == (3, 3) or {*param.kernel_size} == {3}
+    channels = x.shape[1] // param.group
+    top = np.zeros((len(x), param.num_output, *x.shape[2:]))
+    for n, m, y, z in np.ndindex(top.shape):
+        first = m // (param.num_output // param.group) * channels
+        total = bias[0][m] if bias else 0.0
+        for c, i, j in np.ndindex(channels, 3, 3):
+            dilation = dilations[n, first + c, y, z]
+            low = int(dilation) - (int(dilation) == most)
+            value, plane = 0.0, x[n, first + c]
+            if all(
+                0 <= a + (k - 1) * (low + 1) < size
+                for a, k, size in zip((y, z), (i, j), plane.shape, strict=True)
+            ):
+                share = {low: low + 1 - dilation, low + 1: dilation - low}
+                for v, w in itertools.product(share, repeat=2):
+                    value += share[v] * share[w] * plane[y + (i - 1) * v, z + (j - 1) * w]
+            total += weights[m, c, i, j] * value
+        top[n, m, y, z] = total
+    return [top]
 
 
 def deformable_convolution(given: Given) -> list[np.ndarray]:
@@ -185,12 +221,14 @@ def embed(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "Convolution": convolution,
+    "PaddedConvolution": padded_convolution,
     "ConvolutionDepthwise": convolution_depthwise,
     "Convolution3D": lambda given: convolution(in_three_dimensions(given)),
     "Deconvolution": deconvolution,
     "Deconvolution3D": lambda given: deconvolution(in_three_dimensions(given)),
     "DeformableConvolution": deformable_convolution,
     "DepthwiseConvolution": convolution,
+    "DilatedByBottom": dilated_by_bottom,
     "Embed": embed,
     "Im2col": im2col,
     "InnerProduct": inner_product,

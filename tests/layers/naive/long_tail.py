@@ -180,7 +180,55 @@ def mixup(given: Given) -> list[np.ndarray]:
     return [mixed, shares]
 
 
+def dense_block(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.denseblock_param
+    count, by_kind = param.numTransition, 10 if param.use_BC else 5
+    kinds = [given.blobs[k * count : (k + 1) * count] for k in range(by_kind)]
+    assert len(given.blobs) == by_kind * count + 1
+    rng = Rng(given.seed) if param.use_dropout and given.phase == TRAIN else None
+
+    def activated(maps: np.ndarray, scale, bias, mean, variance) -> np.ndarray:
+        result = np.zeros(maps.shape)
+        for c in range(maps.shape[1]):
+            of = (
+                (maps[:, c].mean(), maps[:, c].var())
+                if given.phase == TRAIN
+                else (mean.flat[c], variance.flat[c])
+            )
+            result[:, c] = (maps[:, c] - of[0]) / math.sqrt(of[1] + 1e-5) * scale.flat[c] + bias.flat[c]
+        return np.maximum(result, 0)
+
+    for i in range(count):
+        new = activated(x, *(kind[i] for kind in kinds[1:5]))
+        if param.use_BC:
+            new = np.einsum("nchw,oc->nohw", new, kinds[5][i][:, :, 0, 0])
+            new = activated(new, *(kind[i] for kind in kinds[6:10]))
+        filters = kinds[0][i]
+        assert filters.shape[0] == param.growthRate
+        wide, maps = (
+            np.pad(new, [(0, 0), (0, 0), (1, 1), (1, 1)]),
+            np.zeros((len(x), len(filters), *x.shape[2:])),
+        )
+        for y, z, j, k in itertools.product(range(x.shape[2]), range(x.shape[3]), range(3), range(3)):
+            maps[:, :, y, z] += wide[:, :, y + 2 - j, z + 2 - k] @ filters[:, :, j, k].T
+        if rng:
+            keep = np.empty(maps.size, np.uint8)
+            rng.bernoulli(1 - param.dropout_amount, keep)
+            maps *= keep.reshape(maps.shape) / (1 - param.dropout_amount)
+        x = np.concatenate([x, maps], axis=1)
+    return [x]
+
+
+def mask_outputs(given: Given) -> list[np.ndarray]:
+    (x, classes), size = given.bottom, given.param.convolution_param.kernel_size[0]
+    rows = x.reshape(len(x), -1).tolist()
+    firsts = [int(c) * size for c in classes.ravel()]
+    return [np.array([row[first : first + size] for row, first in zip(rows, firsts, strict=True)])]
+
+
 NAIVE = {
+    "DenseBlock": dense_block,
+    "MaskOutputs": mask_outputs,
     "ChannelScale": channel_scale,
     "ConsistencyLoss": consistency_loss,
     "Flip": flip,

@@ -171,13 +171,33 @@ def l1_loss(given: Given) -> list[np.ndarray]:
     return [np.array(sum(abs(v - w) for v, w in zip(a.flat, b.flat, strict=True)) / len(a))]
 
 
+def kldiv_loss(given: Given) -> list[np.ndarray]:
+    total = 0.0
+    for x, fixations in zip(*given.bottom, strict=True):
+        shown = x.ravel() / (sum(abs(x.ravel())) + 1e-6)
+        wanted = fixations.ravel() / (sum(abs(fixations.ravel())) + 1e-6)
+        total += sum(p * math.log(p / (q + 1e-6) + 1e-6) for p, q in zip(wanted, shown, strict=True))
+    return [np.array(total / len(given.bottom[0]))]
+
+
+def nss_loss(given: Given) -> list[np.ndarray]:
+    total = 0.0
+    for x, fixations in zip(*given.bottom, strict=True):
+        total -= sum(a * b for a, b in zip(x.ravel(), fixations.ravel(), strict=True)) / sum(
+            abs(fixations.ravel())
+        )
+    return [np.array(total / len(given.bottom[0]))]
+
+
 NAIVE = {
     "Accuracy": accuracy,
     "ContrastiveLoss": contrastive,
     "EuclideanLoss": euclidean,
     "HingeLoss": hinge,
     "InfogainLoss": infogain,
+    "KLDivLoss": kldiv_loss,
     "L1Loss": l1_loss,
+    "NSSLoss": nss_loss,
     "MultinomialLogisticLoss": multinomial,
     "SigmoidCrossEntropyLoss": sigmoid_cross_entropy,
     "SmoothL1Loss": smooth_l1_loss,

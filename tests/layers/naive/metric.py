@@ -164,7 +164,8 @@ def inner_distance(given: Given) -> list[np.ndarray]:
         centres = unit_rows(centres, 1e-6) if param.normalize else centres
     power = 1 if param.distance_type == "L1" else 2
     y = [[sum(abs(a - b) ** power for a, b in zip(row, c, strict=True)) for c in centres] for row in rows]
-    return [np.reshape(y, (*x.shape[: range(x.ndim)[param.axis]], len(centres)))]
+    bias = given.blobs[1] if len(given.param.param) > 1 and param.bias_term else np.zeros(len(centres))
+    return [np.reshape(y + bias, (*x.shape[: range(x.ndim)[param.axis]], len(centres)))]
 
 
 def focal_loss(given: Given) -> list[np.ndarray]:

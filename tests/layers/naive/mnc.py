@@ -44,7 +44,13 @@ def roi_warping(given: Given) -> list[np.ndarray]:
 
 def mask_resize(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.mask_resize_param
-    height, width = param.output_height, param.output_width
+    height, width = (
+        math.floor(size * factor + 1e-6) if factor > 0 else output
+        for size, factor, output in (
+            (x.shape[2], param.factor_height, param.output_height),
+            (x.shape[3], param.factor_width, param.output_width),
+        )
+    )
     rows, columns = F(x.shape[2]) / F(height), F(x.shape[3]) / F(width)
 
     def value(at):

@@ -98,10 +98,17 @@ def prelu(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def relu_mask(given: Given) -> list[np.ndarray]:
+    (x,), slope = given.bottom, given.param.relu_param.negative_slope
+    tops = [like([v if v > 0 else slope * v for v in x.ravel()], x), like([v > 0 for v in x.ravel()], x)]
+    return tops[: given.tops]
+
+
 NAIVE = {
     "AbsVal": each(lambda x, _: abs(x)),
     "BNLL": each(lambda x, _: math.log(1 + math.exp(x))),
     "Clip": each(lambda x, param: min(max(x, param.clip_param.min), param.clip_param.max)),
+    "BReLU": each(lambda x, param: min(max(x, param.brelu_param.minval), param.brelu_param.maxval)),
     "Dropout": dropout,
     "ELU": each(lambda x, param: x if x > 0 else param.elu_param.alpha * (math.exp(x) - 1)),
     "Exp": each(exp),
@@ -109,6 +116,7 @@ NAIVE = {
     "PReLU": prelu,
     "Power": each(power),
     "ReLU": each(lambda x, param: x if x > 0 else param.relu_param.negative_slope * x),
+    "ReLUMask": relu_mask,
     "MinReLU": each(lambda x, _: min(x, 0)),
     "ReLU6": each(lambda x, param: min(x if x > 0 else param.relu6_param.negative_slope * x, 6)),
     "SeLu": each(selu),

@@ -52,6 +52,31 @@ def bn(given: Given) -> list[np.ndarray]:
     return [rows.reshape(x.shape), *stats.reshape(2, 1, -1, 1, 1)][: given.tops]
 
 
+def cudnn_batch_norm(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.cudnn_batch_norm_param
+    top, (scale, bias, means, variances) = x.copy(), [blob.ravel() for blob in given.blobs]
+    for c in range(x.shape[1]):
+        mean, variance = means[c], variances[c]
+        if not param.frozen and given.phase != TEST:
+            mean, variance = x[:, c].mean(), x[:, c].var()
+        top[:, c] = (x[:, c] - mean) / math.sqrt(variance + max(param.eps, 1e-5)) * scale[c] + bias[c]
+    return [top]
+
+
+def group_norm(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.group_norm_param
+    top, each = x.copy(), x.shape[1] // (param.group or param.group_num)
+    for n, c in np.ndindex(x.shape[:2]):
+        first = c // each * each
+        values = x[n, first : first + each].ravel().tolist()
+        mean = sum(values) / len(values)
+        variance = sum((v - mean) ** 2 for v in values) / len(values)
+        top[n, c] = (x[n, c] - mean) / math.sqrt(variance + param.eps)
+        if given.blobs:
+            top[n, c] = top[n, c] * given.blobs[0].ravel()[c] + given.blobs[1].ravel()[c]
+    return [top]
+
+
 def lrn(given: Given) -> list[np.ndarray]:
     (x,) = given.bottom
     return [normalized_by_neighbours(given.param.lrn_param, x, np.zeros(x.shape))[0]]
@@ -94,6 +119,8 @@ def softmax(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "BN": bn,
+    "CuDNNBatchNorm": cudnn_batch_norm,
+    "GroupNorm": group_norm,
     "BatchNorm": batch_norm,
     "LRN": lrn,
     "MVN": mvn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,32 @@ def pooling(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def padded_pooling(given: Given) -> list[np.ndarray]:
+    (x,), param, sides = given.bottom, given.param.pooling_param, given.param.padding_sides_param
+    kernel = [param.kernel_h, param.kernel_w] if param.HasField("kernel_h") else [param.kernel_size] * 2
+    stride = [param.stride_h, param.stride_w] if param.HasField("stride_h") else [param.stride] * 2
+    around = [(sides.top, sides.bottom), (sides.left, sides.right)]
+    whole = math.ceil if param.round_mode == param.CEIL and param.ceil_mode else math.floor
+    sizes = [
+        whole((size + sum(pads) - k) / s) + 1
+        for size, pads, k, s in zip(x.shape[2:], around, kernel, stride, strict=True)
+    ]
+    top = np.zeros((*x.shape[:2], *sizes))
+    for n, c, *place in np.ndindex(top.shape):
+        starts = [p * s - pads[0] for p, s, pads in zip(place, stride, around, strict=True)]
+        ends = [
+            min(start + k, size + pads[1])
+            for start, k, size, pads in zip(starts, kernel, x.shape[2:], around, strict=True)
+        ]
+        rows, columns = (
+            range(max(a, 0), min(b, size)) for a, b, size in zip(starts, ends, x.shape[2:], strict=True)
+        )
+        values = [x[n, c, h, w] for h in rows for w in columns]
+        count = len(values) if param.pool == param.AVE_EXC_PAD else math.prod(np.subtract(ends, starts))
+        top[(n, c, *place)] = max(values) if param.pool == param.MAX else sum(values) / count
+    return [top]
+
+
 def over_more_axes(given: Given) -> Given:
     """The same for PoolingND."""
     old, new = given.param.pooling_param, LayerParameter()
@@ -59,5 +86,6 @@ def spp(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "Pooling": pooling,
+    "PaddedPooling": padded_pooling,
     "SPP": spp,
 }

@@ -94,17 +94,60 @@ def one_process(given: Given) -> list[np.ndarray]:
     return given.bottom
 
 
+def depth_to_space(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.depth_to_space_param
+    s = param.block_size
+    if param.data_format == "NHWC":
+        n, h, w, c = x.shape
+        left = c // s**2
+        return [
+            taken(
+                (n, h * s, w * s, left),
+                lambda at: x[at[0], at[1] // s, at[2] // s, (at[1] % s * s + at[2] % s) * left + at[3]],
+            )
+        ]
+    n, c, h, w = x.shape
+    left = c // s**2
+
+    def value(at):
+        place = at[2] % s * s + at[3] % s
+        channel = at[1] * s**2 + place if param.data_format == "CRD" else place * left + at[1]
+        return x[at[0], channel, at[2] // s, at[3] // s]
+
+    return [taken((n, left, h * s, w * s), value)]
+
+
+def squeeze(given: Given) -> list[np.ndarray]:
+    (x,), axes = given.bottom, list(given.param.squeeze_param.axis)
+    return [np.squeeze(x, tuple(axes) if axes else None)]
+
+
+def pad(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.pad_param
+    pairs = [*zip(param.paddings[::2], param.paddings[1::2], strict=True)]
+    return [np.pad(x, pairs, constant_values=param.constant_values)]
+
+
+def mul(given: Given) -> list[np.ndarray]:
+    a, b = np.broadcast_arrays(*given.bottom)
+    return [taken(a.shape, lambda at: a[tuple(at)] * b[tuple(at)])]
+
+
 NAIVE = {
     "AutoCrop": crop,
     "Crop": crop,
     "CropCenter": crop_center,
+    "DepthToSpace": depth_to_space,
     "Flatten": flatten,
     "Gather": one_process,
+    "Mul": mul,
+    "Pad": pad,
     "Permute": permute,
     "Reorg": reorg,
     "Reshape": reshape,
     "Scatter": one_process,
     "ShuffleChannel": shuffle_channel,
+    "Squeeze": squeeze,
     "Tile": tile,
     "Tiling": tiling,
 }

@@ -17,7 +17,7 @@ def interp(given: Given) -> list[np.ndarray]:
         if factors[0]:
             size = (size - 1) // param.shrink_factor + 1
         if factors[1]:
-            size += (size - 1) * (param.zoom_factor - 1)
+            size = size * param.zoom_factor - (0 if param.zoom_whole else param.zoom_factor - 1)
         sizes.append(given_size if param.HasField("height") and factors[0] == factors[1] else size)
     if param.use_blob_size:
         sizes = list(others[0].shape[2:])

@@ -15,6 +15,8 @@ from layers.fast_rcnn.test_roi_pooling import naive as pooled
 from layers.fast_rcnn.test_roi_pooling import round_away
 from layers.naive.given import Given
 
+F = np.float32
+
 
 def roi_pooling(given: Given) -> list[np.ndarray]:
     (x, rois), param = given.bottom, given.param.roi_pooling_param
@@ -40,6 +42,38 @@ def roi_mask_pooling(given: Given) -> list[np.ndarray]:
         on_map.append([n, spans[0][0], spans[1][0], spans[0][1], spans[1][1]])
     seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
     return [pooled(x, np.array(on_map), param.pooled_h, param.pooled_w, 1, seed)[0]]
+
+
+def region_pooling(given: Given) -> list[np.ndarray]:
+    (x, regions), param = given.bottom, given.param.region_pooling_param
+    scale, offset = np.float32(param.spatial_scale), np.float32(param.offset)
+
+    def span(low: float, high: float) -> tuple[int, int]:
+        first = math.floor(float((np.float32(low) + np.float32(1) + offset) * scale) + 0.5)
+        last = math.ceil(float((np.float32(high) + np.float32(1) - offset) * scale) - 0.5)
+        middle = int((first + last) / 2)
+        return (first, last) if first <= last else (middle, middle)
+
+    top = np.zeros((len(regions), x.shape[1], param.pooled_h, param.pooled_w))
+    for r, (n, x1, y1, x2, y2, *inner) in enumerate(regions):
+        columns, rows = span(x1, x2), span(y1, y2)
+        holes = span(inner[0], inner[2]), span(inner[1], inner[3])
+        for c, i, j in np.ndindex(top.shape[1:]):
+            found = [0.0]
+            for h, w in np.ndindex(x.shape[2:]):
+                of_bin = [
+                    math.floor(k * F(size) / F(count)) <= at - first < math.ceil((k + 1) * F(size) / F(count))
+                    for k, at, (first, last), count in (
+                        (i, h, rows, param.pooled_h),
+                        (j, w, columns, param.pooled_w),
+                    )
+                    for size in [last - first + 1]
+                ]
+                in_hole = holes[0][0] < w < holes[0][1] and holes[1][0] < h < holes[1][1]
+                if all(of_bin) and not in_hole:
+                    found.append(x[int(n), c, h, w])
+            top[r, c, i, j] = max(found)
+    return [top]
 
 
 def psroi_pooling(given: Given) -> list[np.ndarray]:
@@ -129,5 +163,6 @@ NAIVE = {
     "PSROIPooling": psroi_pooling,
     "ROIAlign": roi_align,
     "ROIMaskPooling": roi_mask_pooling,
+    "RegionPooling": region_pooling,
     "ROIPooling": roi_pooling,
 }

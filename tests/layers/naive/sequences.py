@@ -79,6 +79,24 @@ def warp_ctc(given: Given) -> list[np.ndarray]:
     return [np.array(sum(costs) / len(costs))]
 
 
+def warp_ctc_of_chwick(given: Given) -> list[np.ndarray]:
+    (scores, *others), param = given.bottom, given.param.ctc_loss_param
+    blank = param.blank_index if param.HasField("blank_index") else 0
+    costs = []
+    for n in range(scores.shape[1]):
+        steps = len(scores)
+        if len(others) == 1:
+            wanted = [int(label) for label in others[0][n] if label != blank]
+        elif len(others) == 2:
+            steps = 1 + len(until(others[0][1:, n], lambda value: value == 0))
+            wanted = [int(label) for label in until(others[1][:, n], lambda value: value < 0)]
+        else:
+            steps = int(others[0][n])
+            wanted = [int(label) for label in others[2][: int(others[1][n]), n]]
+        costs.append(cost(scores[:steps, n], wanted, blank))
+    return [np.array(sum(costs) / len(costs))]
+
+
 def ctc(given: Given) -> list[np.ndarray]:
     (scores, going, labels), param = given.bottom, given.param.ctc_loss_param
     total, blank = 0.0, param.blank_index % scores.shape[2]
@@ -93,8 +111,9 @@ def ctc(given: Given) -> list[np.ndarray]:
 
 
 def greedy_decoder(given: Given) -> list[np.ndarray]:
-    (scores, going, *right), param = given.bottom, given.param.ctc_decoder_param
+    (scores, *others), param = given.bottom, given.param.ctc_decoder_param
     steps, streams, classes = scores.shape[:3]
+    going, *right = others or [np.ones((steps, streams))]
     labels, totals, hits = np.full((streams, steps, 1, 1), -1.0), np.zeros((streams, 1, 1, 1)), 0
     for n in range(streams):
         end = 1 + len(until(going[1:, n].ravel(), lambda value: value == 0))
@@ -107,6 +126,19 @@ def greedy_decoder(given: Given) -> list[np.ndarray]:
             hits += found[: len(wanted)] == wanted
     accuracy = np.full((1, 1, 1, 1), hits / streams)
     return [labels, *([totals] if given.tops > 1 + len(right) else []), *([accuracy] * len(right))]
+
+
+def greedy_accuracy(given: Given) -> list[np.ndarray]:
+    (scores, labels), param = given.bottom, given.param.ctc_decoder_param
+    blank, wrong, right = param.blank_index % scores.shape[2], 0.0, 0
+    for n in range(scores.shape[1]):
+        path = [max(range(scores.shape[2]), key=lambda c: float(step[n, c].squeeze())) for step in scores]
+        read = collapsed(path, blank, param.ctc_merge_repeated)
+        wanted = [int(v) for v in until(labels[n].ravel(), lambda value: value < 0) if v != blank]
+        if read or wanted:
+            wrong += edits(read, wanted)[0] / max(len(read), len(wanted))
+            right += read == wanted
+    return [np.reshape([1 - wrong / scores.shape[1], right / scores.shape[1]], (1, 2, 1, 1))]
 
 
 def labelsequence_accuracy(given: Given) -> list[np.ndarray]:
@@ -153,10 +185,12 @@ def sequence_accuracy(given: Given) -> list[np.ndarray]:
 
 
 NAIVE = {
+    "CTCGreedyAccuracy": greedy_accuracy,
     "CTCGreedyDecoder": greedy_decoder,
     "CTCLoss": ctc,
     "ContinuationIndicator": continuation_indicator,
     "CtcLoss": warp_ctc,
+    "WarpCTCLoss": warp_ctc_of_chwick,
     "LabelsequenceAccuracy": labelsequence_accuracy,
     "Lstm": lstm,
     "Reverse": reverse,

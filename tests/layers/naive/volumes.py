@@ -61,6 +61,25 @@ def pooling_nd(given: Given) -> list[np.ndarray]:
     return pooled(x, kernel, stride, pad, counts, param.pool == param.AVE)[: given.tops]
 
 
+def nd_pooling(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.pooling_nd_param
+    shape, average = x.shape[2:], param.pool == param.AVE
+    kernel = list(shape) if param.global_pooling else list(param.kernel_size)
+    stride, pad = list(param.stride) or [1] * len(shape), list(param.pad) or [0] * len(shape)
+    counts = []
+    for size, k, s, q in zip(shape, kernel, stride, pad, strict=True):
+        count = math.ceil((size + 2 * q - k) / s) + 1
+        counts.append(count - (q > 0 and (count - 1) * s >= size + q))
+    if not average:
+        return pooled(x, kernel, stride, pad, counts, False)[:1]
+    wide = np.pad(x, [(0, 0), (0, 0), *((q, q + k + s) for q, k, s in zip(pad, kernel, stride, strict=True))])
+    top = np.zeros((*x.shape[:2], *counts))
+    for place in np.ndindex(*counts):
+        window = tuple(slice(p * s, p * s + k) for p, s, k in zip(place, stride, kernel, strict=True))
+        top[(..., *place)] = wide[(..., *window)].sum(axis=tuple(range(2, x.ndim))) / math.prod(kernel)
+    return [top]
+
+
 def voxel_softmax_loss(given: Given) -> list[np.ndarray]:
     scores, labels = given.bottom
     rows = np.moveaxis(scores, 1, -1).reshape(-1, scores.shape[1])
@@ -71,6 +90,7 @@ def voxel_softmax_loss(given: Given) -> list[np.ndarray]:
 
 
 NAIVE = {
+    "NdPooling": nd_pooling,
     "Pooling3D": pooling3d,
     "PoolingND": pooling_nd,
     "VoxelSoftmaxLoss": voxel_softmax_loss,

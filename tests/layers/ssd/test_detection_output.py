@@ -152,3 +152,14 @@ def test_a_prior_without_area():
     layer("", arrays).forward()
     with pytest.raises(LayerError, match=r"prior 1 is \[.*\]; expected x1 < x2 and y1 < y2"):
         layer("code_type: CENTER_SIZE", arrays).forward()
+
+
+def test_a_prior_in_pixels_may_have_no_area():
+    params = "code_type: CENTER_SIZE variance_encoded_in_target: true "
+    params += "normalized: false input_width: 30 input_height: 20"
+    deltas, scores, _ = bottoms()
+    rows = np.zeros((1, 1, 5 * P))
+    rows[0, 0, 5 : 2 * 5] = [0, 3, 4, 15, 14]
+    (top,) = layer(params, [deltas, scores, rows]).forward()
+    flat = top[0, 0, :, 3] == top[0, 0, :, 5]
+    assert flat.any() and not flat.all() and np.isfinite(top).all()

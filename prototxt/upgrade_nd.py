@@ -1,0 +1,63 @@
+"""Layers of video-caffe, whose windows have shapes, in the form of those whose windows have lists of sizes."""
+
+from __future__ import annotations
+
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from caffe_compat.prototxt.scanner import Path
+from caffe_compat.prototxt.upgrade_error import UpgradeError
+
+# type -> where its shapes stand
+_PARAMS = {"NdConvolution": "convolution_param", "NdPooling": "pooling_param"}
+_SIZES = {"kernel_shape": "kernel_size", "stride_shape": "stride", "pad_shape": "pad"}
+_OTHER_SIZES = tuple(
+    f"{name}{suffix}" for name in ("kernel", "stride", "pad") for suffix in ("_h", "_w", "_size", "")
+)
+
+
+def upgrade_nd(layer: LayerParameter, path: Path) -> None:
+    """Change one layer in place: NdConvolution becomes a Convolution, NdPooling gets a pooling_nd_param.
+
+    path: to where it comes from. Raises UpgradeError for shapes of other types, ones that do not fit each other, and
+    sizes beside them.
+    Source: the layers of video-caffe (zhzhong11/video-caffe).
+    """
+    for type, message in _PARAMS.items():
+        given = getattr(layer, message)
+        shapes = [name for name in _SIZES if given.HasField(name)]
+        if layer.type != type:
+            if shapes:
+                raise UpgradeError(
+                    f"layer '{layer.name}' ({layer.type}): {message}.{shapes[0]} is for type {type}; give "
+                    f"{_SIZES[shapes[0]]}",
+                    (*path, message, shapes[0]),
+                )
+            continue
+        if not layer.HasField(message):
+            continue
+        _check(layer, given, (*path, message))
+        result = given if type == "NdConvolution" else layer.pooling_nd_param
+        for name in shapes:
+            getattr(result, _SIZES[name]).extend(getattr(given, name).dim)
+            given.ClearField(name)
+        if type == "NdConvolution":
+            layer.type = "Convolution"
+        else:
+            result.pool, result.global_pooling = int(given.pool), given.global_pooling
+            layer.ClearField(message)
+
+
+def _check(layer: LayerParameter, given, path: Path) -> None:
+    others = [field.name for field, _ in given.ListFields() if field.name in _OTHER_SIZES]
+    counts = {name: len(getattr(given, name).dim) for name in _SIZES if given.HasField(name)}
+    told = f"layer '{layer.name}' ({layer.type})"
+    if others:
+        raise UpgradeError(f"{told} has kernel_shape, stride_shape and pad_shape, no {others[0]}", path)
+    if not counts.get("kernel_shape") and not getattr(given, "global_pooling", False):
+        raise UpgradeError(
+            f"{told} has no kernel_shape; give 'kernel_shape {{ dim: ... }}', a dim an axis", path
+        )
+    if len({*counts.values()}) > 1:
+        said = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise UpgradeError(f"{told}: the shapes have different numbers of dims: {said}", path)
+    if any(dim < 0 for name in counts for dim in getattr(given, name).dim):
+        raise UpgradeError(f"{told}: a shape has a dim below 0", path)

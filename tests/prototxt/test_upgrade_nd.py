@@ -1,0 +1,79 @@
+"""Video-caffe's NdConvolution and NdPooling in the form of Convolution and PoolingND."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_compat import TEST, Net
+from caffe_compat.errors import PrototxtError
+from caffe_compat.prototxt.reader import parse_net
+
+NET = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 7 dim: 6 } } }
+layer { name: "conv" type: "NdConvolution" bottom: "x" top: "conv"
+  convolution_param { num_output: 5 kernel_shape { dim: 2 dim: 3 dim: 1 } stride_shape { dim: 1 dim: 3 dim: 2 }
+    pad_shape { dim: 1 dim: 0 dim: 2 } weight_filler { type: "xavier" } } }
+layer { name: "pool" type: "NdPooling" bottom: "conv" top: "pool"
+  pooling_param { pool: AVE kernel_shape { dim: 1 dim: 2 dim: 2 } stride_shape { dim: 1 dim: 2 dim: 2 }
+    engine: CUDNN } }
+layer { name: "all" type: "NdPooling" bottom: "pool" top: "all" pooling_param { global_pooling: true } }
+"""
+
+UPGRADED = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 7 dim: 6 } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "conv"
+  convolution_param { num_output: 5 kernel_size: [2, 3, 1] stride: [1, 3, 2] pad: [1, 0, 2]
+    weight_filler { type: "xavier" } } }
+layer { name: "pool" type: "NdPooling" bottom: "conv" top: "pool"
+  pooling_nd_param { pool: AVE kernel_size: [1, 2, 2] stride: [1, 2, 2] global_pooling: false } }
+layer { name: "all" type: "NdPooling" bottom: "pool" top: "all" pooling_nd_param { pool: MAX global_pooling: true } }
+"""
+
+
+def test_upgrade():
+    assert parse_net(NET)[0] == parse_net(UPGRADED)[0]
+
+
+def test_the_net_runs(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    net = Net(path, TEST)
+    assert {name: net.blobs[name].shape[2:] for name in ("conv", "pool", "all")} == {
+        "conv": (5, 2, 5),
+        "pool": (5, 1, 3),
+        "all": (1, 1, 1),
+    }
+    net.blobs["x"].data[...] = np.random.default_rng(1).standard_normal(net.blobs["x"].shape)
+    net.forward()
+    conv, pool = net.blobs["conv"].data, net.blobs["pool"].data
+    np.testing.assert_allclose(pool[1, 2, 3, 0, 1], conv[1, 2, 3, :, 2:4].mean(), rtol=1e-5)
+    np.testing.assert_allclose(pool[1, 2, 3, 0, 2], conv[1, 2, 3, :, 4].sum() / 4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ('"NdConvolution" convolution_param { num_output: 2 }', "has no kernel_shape; give"),
+        (
+            '"NdConvolution" convolution_param { kernel_shape { dim: 2 } kernel_size: 2 }',
+            "has kernel_shape, stride_shape and pad_shape, no kernel_size",
+        ),
+        (
+            '"NdPooling" pooling_param { kernel_shape { dim: 2 dim: 3 } pad_shape { dim: 1 } }',
+            "different numbers of dims: kernel_shape has 2, pad_shape has 1",
+        ),
+        ('"NdPooling" pooling_param { kernel_shape { dim: -1 } }', "a shape has a dim below 0"),
+        (
+            '"Convolution" convolution_param { kernel_shape { dim: 2 } }',
+            "convolution_param.kernel_shape is for type NdConvolution; give kernel_size",
+        ),
+        (
+            '"Pooling" pooling_param { pad_shape { dim: 2 } }',
+            "pooling_param.pad_shape is for type NdPooling; give pad",
+        ),
+    ],
+)
+def test_errors(layer, message):
+    with pytest.raises(PrototxtError, match=message):
+        parse_net(f'layer {{ name: "a" type: {layer} }}')
