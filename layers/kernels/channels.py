@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit, prange
 
 SUMS = {"reassoc", "nsz", "contract"}  # the order of additions is free: only so they are vectorised

@@ -35,7 +35,7 @@ class Pools(Step):
         if len(bottom.shape) != 4 or not bottom.count:
             return None
         images, channels, height, width = bottom.shape
-        kernel, stride, pad = (tuple(int(n) for n in row) for row in layer.window.T)
+        kernel, stride, pad = (tuple(int(n) for n in row) for row in layer.windows.T)
         layout = Layout(ConvGeometry(kernel, stride, pad, (1, 1)), top.shape[3], top.shape[2])
         maxima = layer.layer_param.pooling_param.pool == PoolingParameter.MAX
         parts, planes = shared(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
@@ -44,14 +44,14 @@ class Pools(Step):
             return [
                 self.row(
                     function=(step_functions.pool_maxima if maxima else step_functions.pool_averages).address,
-                    parts=parts, images=planes, **sizes, offsets=layer.window, bottom=bottom, top=top,
+                    parts=parts, images=planes, **sizes, offsets=layer.windows, bottom=bottom, top=top,
                 )
             ]  # fmt: skip
         a_plane = len(layout.phases) * layout.plane
         chunk = max(1, min(-(-planes // parts), BAND // a_plane))
         masks = plane_masks(top.shape[2], top.shape[3], layout.pitch, layout.plane, chunk)
         counts = np.empty(top.shape[2:], np.float32)
-        count_elements(layer.window, height, width, counts)
+        count_elements(layer.windows, height, width, counts)
         return [
             self.row(
                 function=(pool_windows.pool_maxima if maxima else pool_windows.pool_averages).address,
