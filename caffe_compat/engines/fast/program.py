@@ -140,9 +140,11 @@ class Program:
 
     def _lives(self, owners: Sequence[int], rows: Sequence[Row], real: set[int]) -> dict[int, Life]:
         """The lives of the memories that are to be shared, by id: from the first row to the last one that uses it."""
-        passing = {id(blob.shared_data) for blob in self._passing if not blob.data_is_held}
-        passing -= real | self._wanted
-        passing -= {id(blob.shared_data) for blob in self._passing if blob.data_is_held}
+        mine = {id(blob) for blob in self._passing}
+        others = (blob for part in self._parts for blob in part.blobs if id(blob) not in mine)
+        held = (blob for blob in self._passing if blob.data_is_held)
+        kept = real | self._wanted | {id(blob.shared_data) for blob in chain(others, held)}
+        passing = {id(blob.shared_data) for blob in self._passing} - kept
         lives: dict[int, Life] = {}
         for row, owner in zip(rows, owners, strict=True):
             for _, blob, _ in row.blobs:
@@ -156,20 +158,18 @@ class Program:
         """Give all rows the addresses of their blobs, and memory that they use one after the other."""
         table: Any = self._table
         begin, scratch = self._take_memory(table, arrange(list(lives.values())))
-        own: dict[int, Blob] = {id(blob): blob for part in self._parts for blob in part.step.pointed}
         for i, row in enumerate(rows):
             for field, blob, offset in row.blobs:
                 life = lives.get(id(blob.shared_data))
                 if life is None:
-                    own[id(blob)] = blob
                     table[field][i] = blob.data.ctypes.data + FLOAT * offset
                 else:
                     table[field][i] = begin + FLOAT * (scratch + life.place + offset)
-        hidden = {id(blob): blob for blob in self._passing if id(blob.shared_data) in lives}
-        functions = [part for part in self._parts if part.step not in self._steps]
-        for blob in chain.from_iterable(part.blobs for part in functions):
-            own[id(blob)] = blob
-        self._blobs, self._hidden = list(own.values()), list(hidden.values())
+        every = {id(blob): blob for part in self._parts for blob in (*part.blobs, *part.step.pointed)}
+        left_out = {id(blob) for part in self._parts for blob in part.hidden}
+        hidden = {key: blob for key, blob in every.items() if id(blob.shared_data) in lives}
+        self._hidden = list(hidden.values())
+        self._blobs = [blob for key, blob in every.items() if key not in hidden and key not in left_out]
 
     def _take_memory(self, table: Any, size: int) -> tuple[int, int]:
         """Take memory for `size` numbers behind what rows use one after the other; returns its address, and where the

@@ -363,11 +363,35 @@ def test_a_program_follows_shapes_params_and_memory(tmp_path):
     agree()
     net.blobs["data"].reshape(1, 3, 4, 9)
     agree()
+    net.params["conv"][0].data[...] += 1
+    agree()
     other = caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
     net.share_with(other), strict.share_with(other)
     agree()
     other.params["top"][0].data[...] = 0.5
     agree()
+
+
+def test_what_shares_the_memory_of_an_input_stays_there(tmp_path):
+    """Of splits that nobody has asked for."""
+    text = layer("ReLU", "data", "a") + layer("Sigmoid", "data", "b") + layer("Flatten", "data", "c")
+    net = check(text + layer("Softmax", "c", "d"), (2, 3, 6, 9), tmp_path)
+    net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
+    x = net.blobs["data"].data[...] = (
+        np.random.RandomState(3).standard_normal((2, 3, 6, 9)).astype(np.float32)
+    )
+    np.testing.assert_array_equal(net.forward(blobs=["a"])["a"], np.maximum(x, 0))
+
+
+def test_a_program_that_begins_with_a_view_follows_shapes(tmp_path):
+    net = check(layer("Flatten", "data", "flat") + layer("ReLU", "flat", "top"), (2, 3, 6, 9), tmp_path)
+    for images in (5, 1):
+        net.blobs["data"].reshape(images, 3, 6, 9)
+        net.blobs["data"].data[...] = np.random.RandomState(images).standard_normal((images, 3, 6, 9))
+        net.forward()
+        np.testing.assert_array_equal(
+            net.blobs["top"].data, np.maximum(net.blobs["data"].data.reshape(images, -1), 0)
+        )
 
 
 def test_a_sum_hides_the_blob_of_its_convolution(tmp_path):
