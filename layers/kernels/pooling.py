@@ -99,39 +99,83 @@ def max_forward(bottom, window, work, top):
 
 
 @njit(cache=True, error_model="numpy")
-def _first_maximum(plane, window, y, x):
-    """The index in the flat plane of a window's first maximum; -1 where there is none."""
+def _raise_down(pixels, first, best, places):
+    for x in range(len(pixels)):
+        greater = pixels[x] > best[x]
+        best[x] = pixels[x] if greater else best[x]
+        places[x] = first + np.int32(x) if greater else places[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_across(values, positions, best, places):
+    for x in range(len(best)):
+        earlier = (values[x] > best[x]) | ((values[x] == best[x]) & (positions[x] < places[x]))
+        best[x] = values[x] if earlier else best[x]
+        places[x] = positions[x] if earlier else places[x]
+
+
+_ROWS_AT_ONCE = 512  # numbers of rows of windows that are compared in one loop
+
+
+@njit(cache=True, error_model="numpy")
+def _first_maxima(plane, window, first, places):
+    """places (rows x W + 2 kernel_w) = where in the flat plane the first maximum of each window lies.
+
+    Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
+    none is: not less than H W. First down the columns, then across, with the rows one behind the other.
+    """
     height, width = plane.shape
-    top, bottom = _range(window, 0, y, height)
-    left, right = _range(window, 1, x, width)
-    best, index = _LOWEST, -1
-    for h in range(top, bottom):
-        for w in range(left, right):
-            if plane[h, w] > best:
-                best, index = plane[h, w], h * width + w
-    return index
+    kernel, pad = window[1, 0], window[1, 2]
+    best = np.full(places.shape, _LOWEST, plane.dtype)
+    places[:] = height * width
+    for i in range(len(places)):
+        low, high = _range(window, 0, first + i, height)
+        for h in range(low, high):
+            line = slice(pad, pad + width)
+            _raise_down(plane[h], np.int32(h * width), best[i, line], places[i, line])
+    flat, found = best.reshape(-1), places.reshape(-1)
+    values, positions = flat.copy(), found.copy()
+    for w in range(1, kernel):
+        _raise_across(values[w:], positions[w:], flat[: len(flat) - w], found[: len(flat) - w])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def max_positions(bottom, window, mask):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
+    _, height, width = bottom.shape
+    kernel, stride = window[1, :2]
+    wide = width + 2 * kernel
+    rows = max(1, _ROWS_AT_ONCE // wide)
     for p in prange(len(bottom)):
-        for y in range(mask.shape[1]):
-            for x in range(mask.shape[2]):
-                mask[p, y, x] = _first_maximum(bottom[p], window, y, x)
+        places = np.empty((rows, wide), np.int32)
+        for first in range(0, mask.shape[1], rows):
+            some = min(rows, mask.shape[1] - first)
+            _first_maxima(bottom[p], window, first, places[:some])
+            for y in range(some):
+                for x in range(mask.shape[2]):
+                    place = places[y, stride * x]
+                    mask[p, first + y, x] = place if place < height * width else -1
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def max_backward(bottom, window, top_diff, bottom_diff):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
+    _, height, width = bottom.shape
+    kernel, stride = window[1, :2]
+    wide = width + 2 * kernel
+    rows = max(1, _ROWS_AT_ONCE // wide)
     for p in prange(len(bottom)):
         diff = bottom_diff[p].reshape(-1)
         diff[:] = 0
-        for y in range(top_diff.shape[1]):
-            for x in range(top_diff.shape[2]):
-                index = _first_maximum(bottom[p], window, y, x)
-                if index >= 0:
-                    diff[index] += top_diff[p, y, x]
+        places = np.empty((rows, wide), np.int32)
+        for first in range(0, top_diff.shape[1], rows):
+            some = min(rows, top_diff.shape[1] - first)
+            _first_maxima(bottom[p], window, first, places[:some])
+            for y in range(some):
+                for x in range(top_diff.shape[2]):
+                    place = places[y, stride * x]
+                    if place < height * width:
+                        diff[place] += top_diff[p, first + y, x]
 
 
 @njit(cache=True, error_model="numpy")
