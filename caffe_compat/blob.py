@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import weakref
@@ -12,9 +13,11 @@ import numpy as np
 from caffe_compat.errors import CaffeCompatError
 
 LINE = 64  # bytes of a cache's line
+BEHIND = 512  # bytes behind an array that kernels may read, of columns that do not count
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
 Fill = Callable[[np.ndarray], None]
+_serials = itertools.count(1)
 
 
 class _Memory:
@@ -25,13 +28,15 @@ class _Memory:
     of which only a weak reference is kept here: it lives exactly as long as one of its views does.
     """
 
-    __slots__ = ("_given", "array", "dtype", "pending", "tracked")
+    __slots__ = ("_given", "array", "dtype", "pending", "serial", "tracked", "views")
 
     def __init__(self, dtype: np.dtype):
         self.array: np.ndarray | None = None
         self.dtype = dtype
         self.pending: Fill | None = None
         self.tracked = False
+        self.serial = 0  # of the array, of all that were ever made
+        self.views = 0  # how many were given out while tracked
         self._given: weakref.ref[np.ndarray] | None = None
 
     @property
@@ -42,6 +47,7 @@ class _Memory:
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
         if self.array is None or self.array.size < count:
             self.array, self._given = _zeros(shape, count, self.dtype), None
+            self.serial = next(_serials)
         flat = self._tracked_array(self.array) if self.tracked else self.array
         array = flat[:count].reshape(shape)
         if self.pending is not None:
@@ -50,6 +56,7 @@ class _Memory:
         return array
 
     def _tracked_array(self, array: np.ndarray) -> np.ndarray:
+        self.views += 1
         given = self._given() if self._given is not None else None
         if given is None:
             # from a buffer: numpy names this array, and not `array`, as the base of its views
@@ -74,7 +81,7 @@ def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
             f"a blob of shape {shape} takes {need / 2**30:.1f} GiB, this machine has "
             f"{_physical_memory() / 2**30:.1f} GiB; make the batch or the image smaller"
         )
-    memory = np.zeros(need + LINE, np.uint8)
+    memory = np.zeros(need + LINE + BEHIND, np.uint8)
     begin = -memory.ctypes.data % LINE
     return memory[begin : begin + need].view(dtype)
 
@@ -159,6 +166,16 @@ class Blob:
     def data_is_held(self) -> bool:
         """Whether somebody holds an array of the data, given out while tracked, by this blob or one that shares it."""
         return self._data.is_held
+
+    @property
+    def data_stamp(self) -> tuple[int, int] | None:
+        """Another one whenever somebody may have written the data since it was tracked; None while somebody may."""
+        return None if self._data.is_held else (id(self._data), self._data.views)
+
+    @property
+    def data_place(self) -> tuple[int, tuple[int, ...], bool]:
+        """Equal as long as the data has the same memory and shape, and either is pending or is not."""
+        return self._data.serial, self._shape, self._data.pending is not None
 
     @property
     def shared_data(self) -> object:

@@ -35,14 +35,14 @@ class LRN(Layer):
         param = self.layer_param.lrn_param
         if param.local_size % 2 == 0:
             raise self.error(f"local_size is {param.local_size}; it must be odd")
-        self._across = param.norm_region == LRNParameter.ACROSS_CHANNELS
-        neighbours = param.local_size if self._across else param.local_size**2
+        self.across = param.norm_region == LRNParameter.ACROSS_CHANNELS
+        neighbours = param.local_size if self.across else param.local_size**2
         real = np.dtype(self.dtype).type
-        self._size = param.local_size
-        self._coefficients = (
+        self.size = param.local_size
+        self.coefficients = (
             real(param.alpha / neighbours),
             real(param.beta),
-            real(param.k if self._across else 1),
+            real(param.k if self.across else 1),
         )
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -51,22 +51,22 @@ class LRN(Layer):
         top[0].reshape(*bottom[0].shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        kernel = kernels.across_forward if self._across else kernels.within_forward
-        kernel(self._view(bottom[0].data), self._size, *self._coefficients, self._view(top[0].data))
+        kernel = kernels.across_forward if self.across else kernels.within_forward
+        kernel(self._view(bottom[0].data), self.size, *self.coefficients, self._view(top[0].data))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         x, top_diff, bottom_diff = map(self._view, (bottom[0].data, top[0].diff, bottom[0].diff))
-        if self._across:
+        if self.across:
             kernel = kernels.across_backward
             ratios = scratch((numba.get_num_threads(), x.shape[1], kernels.BLOCK), x.dtype)
         else:
             kernel = kernels.within_backward
             ratios = scratch(x.shape, x.dtype)
-        kernel(x, top_diff, self._size, *self._coefficients, ratios, bottom_diff)
+        kernel(x, top_diff, self.size, *self.coefficients, ratios, bottom_diff)
 
     def _view(self, array: np.ndarray) -> np.ndarray:
         """N x C x pixels for neighbours across channels, planes x H x W for those within one."""
         n, c, h, w = array.shape
-        return array.reshape(n, c, h * w) if self._across else array.reshape(n * c, h, w)
+        return array.reshape(n, c, h * w) if self.across else array.reshape(n * c, h, w)

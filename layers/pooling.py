@@ -116,7 +116,7 @@ class Pooling(Layer):
             raise self.error(
                 f"a kernel of {self._kernel} with pad {self._pad} does not fit into a bottom of {shape}"
             )
-        self._window = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
+        self.window = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
         for blob in top:
             blob.reshape(*shape[:2], height, width)
         planes = shape[0] * shape[1], height, width
@@ -140,23 +140,27 @@ class Pooling(Layer):
         x, y = _planes(bottom[0].data), _planes(top[0].data)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
-            kernels.average_forward(x, self._window, y)
+            kernels.average_forward(x, self.window, y)
         elif self._draws():
             draws = scratch(y.shape, np.dtype(np.float32))
             caffe_rng().uniform(0, 1, draws)
-            kernels.drawn_forward(x, self._window, draws, self._positions, y)
+            kernels.drawn_forward(x, self.window, draws, self._positions, y)
         elif pool == PoolingParameter.STOCHASTIC:
-            kernels.weighted_forward(x, self._window, y)
+            kernels.weighted_forward(x, self.window, y)
         else:
-            kernels.max_forward(x, self._window, self._work(x, y), y)
+            kernels.max_forward(x, self.window, self._work(x, y), y)
         if len(top) > 1:
-            kernels.max_positions(x, self._window, _planes(top[1].data))
+            kernels.max_positions(x, self.window, _planes(top[1].data))
 
     def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What max_forward works in."""
-        height, width = (size + kernel - 1 for size, kernel in zip(y.shape[1:], self._kernel, strict=True))
-        elements = height * width if self._stride == (1, 1) else x.shape[2]
-        return scratch((numba.get_num_threads(), 2, apart(elements, x.dtype)), x.dtype)
+        size = apart(self.work_size(x.shape, y.shape), x.dtype)
+        return scratch((numba.get_num_threads(), 2, size), x.dtype)
+
+    def work_size(self, bottom: Sequence[int], top: Sequence[int]) -> int:
+        """How many numbers `max_forward` works in, each thread twice, for blobs of these shapes."""
+        height, width = (size + kernel - 1 for size, kernel in zip(top[-2:], self._kernel, strict=True))
+        return height * width if self._stride == (1, 1) else bottom[-1]
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
@@ -166,14 +170,14 @@ class Pooling(Layer):
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
-            kernels.average_backward(diff, self._window, bottom_diff)
+            kernels.average_backward(diff, self.window, bottom_diff)
         elif self._draws():
             kernels.drawn_backward(self._positions, diff, bottom_diff)
         elif pool == PoolingParameter.STOCHASTIC:
             x, y = _planes(bottom[0].data), _planes(top[0].data)
-            kernels.weighted_backward(x, self._window, y, diff, bottom_diff)
+            kernels.weighted_backward(x, self.window, y, diff, bottom_diff)
         else:
-            kernels.max_backward(_planes(bottom[0].data), self._window, diff, bottom_diff)
+            kernels.max_backward(_planes(bottom[0].data), self.window, diff, bottom_diff)
 
 
 def rounds_up(param: PoolingParameter) -> bool:

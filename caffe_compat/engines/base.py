@@ -19,14 +19,15 @@ class LayerGroup:
     """The layers first to last (both included), which run forward at once.
 
     main: the layer that the time of the whole group is attributed to. hidden: ids of blobs that the group need not
-    write. after: first layers of the groups that must run earlier in the same pass; if one of them has not, the layers
-    of this group run one by one.
+    write; hides_until: the last of the layers that make them. after: first layers of the groups that must run earlier
+    in the same pass; if one of them has not, the layers of this group run one by one.
     """
 
     first: int
     last: int
     main: int
     hidden: list[int] = field(default_factory=list)
+    hides_until: int = -1
     after: tuple[int, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Im2colConvolution:
     def __init__(self, geometry: ConvGeometry, group: int):
         self._geometry = geometry
         self._group = group
+
+    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+        """Whether, for images and outs of these shapes, it takes fewer products than filters have with windows."""
+        return False
 
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray

@@ -49,21 +49,32 @@ def _subtract(x, ratio, factor, out):
         out[i] -= factor * x[i] * ratio[i]
 
 
+@njit(cache=True, error_model="numpy")
+def across_block(bottom, size, alpha, beta, k, job, top):
+    """What `across_forward` does, of one of the `across_blocks`."""
+    channels, pixels = bottom.shape[1:]
+    blocks, half = (pixels + BLOCK - 1) // BLOCK, size // 2
+    n, low = job // blocks, job % blocks * BLOCK
+    high = low + BLOCK
+    for c in range(channels):
+        y = top[n, c, low:high]
+        y[:] = 0
+        for near in range(max(c - half, 0), min(c + half + 1, channels)):
+            _add_squares(bottom[n, near, low:high], y)
+        _to_top(bottom[n, c, low:high], alpha, beta, k, y)
+
+
+@njit(cache=True, error_model="numpy")
+def across_blocks(bottom):
+    """How many blocks of pixels there are."""
+    return len(bottom) * ((bottom.shape[2] + BLOCK - 1) // BLOCK)
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def across_forward(bottom, size, alpha, beta, k, top):
     """Neighbours are `size` channels around one's own. bottom, top: N x C x pixels."""
-    images, channels, pixels = bottom.shape
-    blocks = (pixels + BLOCK - 1) // BLOCK
-    half = size // 2
-    for job in prange(images * blocks):
-        n, low = job // blocks, job % blocks * BLOCK
-        high = low + BLOCK
-        for c in range(channels):
-            y = top[n, c, low:high]
-            y[:] = 0
-            for near in range(max(c - half, 0), min(c + half + 1, channels)):
-                _add_squares(bottom[n, near, low:high], y)
-            _to_top(bottom[n, c, low:high], alpha, beta, k, y)
+    for job in prange(across_blocks(bottom)):
+        across_block(bottom, size, alpha, beta, k, job, top)
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

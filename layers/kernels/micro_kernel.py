@@ -76,6 +76,52 @@ class Vectors:
             one, self.undefined, ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
         )
 
+    def first(self, count: ir.Value) -> ir.Value:
+        """The mask of so many lanes."""
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(LANES)))
+        most = self._builder.trunc(count, ir.IntType(32))
+        i32 = ir.IntType(32)
+        one = self._builder.insert_element(ir.Constant(numbers.type, ir.Undefined), most, i32(0))
+        every = self._builder.shuffle_vector(one, one, ir.Constant(numbers.type, [0] * LANES))
+        return self._builder.icmp_unsigned("<", numbers, every)
+
+    def read_some(self, base: ir.Value, offset: ir.Value, mask: ir.Value) -> ir.Value:
+        """The numbers of a mask's lanes, from base + offset on; 0 in the others, which are not read."""
+        place = self._place(base, offset)
+        types = [place.type, ir.IntType(32), mask.type, self.kind]
+        function = self._intrinsic("llvm.masked.load", self.kind, types)
+        return self._builder.call(function, [place, ir.IntType(32)(4), mask, self.zero])
+
+    def write_some(self, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value) -> None:
+        """Write the numbers of a mask's lanes from base + offset on."""
+        place = self._place(base, offset)
+        types = [self.kind, place.type, ir.IntType(32), mask.type]
+        function = self._intrinsic("llvm.masked.store", ir.VoidType(), types)
+        self._builder.call(function, [value, place, ir.IntType(32)(4), mask])
+
+    def _intrinsic(self, name: str, result: ir.Type, types: list[ir.Type]) -> ir.Function:
+        full = f"{name}.v{LANES}f32.p0"
+        return cgutils.get_or_insert_function(self._builder.module, ir.FunctionType(result, types), full)
+
+    def compress(self, value: ir.Value, bits: ir.Value) -> ir.Value:
+        """The numbers whose bits are set, one behind the other; anything behind them."""
+        builder, kind = self._builder, ir.VectorType(ir.IntType(1), LANES)
+        mask = builder.bitcast(builder.trunc(bits, ir.IntType(LANES)), kind)
+        if "avx512f" in _FEATURES:
+            name = f"llvm.x86.avx512.mask.compress.v{LANES}f32"
+            types = ir.FunctionType(self.kind, [self.kind, self.kind, kind])
+            return builder.call(
+                cgutils.get_or_insert_function(builder.module, types, name), [value, value, mask]
+            )
+        i32 = ir.IntType(32)
+        memory = cgutils.alloca_once(builder, ir.ArrayType(ir.FloatType(), LANES))
+        end: ir.Value = ir.Constant(i32, 0)
+        for lane in range(LANES):
+            builder.store(builder.extract_element(value, i32(lane)), builder.gep(memory, [i32(0), end]))
+            counts = builder.zext(builder.extract_element(mask, i32(lane)), i32)
+            end = builder.add(end, counts)
+        return self.read(builder.bitcast(memory, ir.FloatType().as_pointer()), ir.IntType(64)(0))
+
     def plus_product(self, total: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
         """total + x y."""
         builder = self._builder

@@ -82,6 +82,16 @@ def _max_at_once(plane, window, padded, across, top):
             top[y, x] = down[y * wide + x]
 
 
+@njit(cache=True, error_model="numpy")
+def max_of_planes(bottom, window, work, top):
+    """What `max_forward` does, on one thread."""
+    for p in range(len(bottom)):
+        if window[0, 1] == 1 and window[1, 1] == 1:
+            _max_at_once(bottom[p], window, work[0], work[1], top[p])
+        else:
+            _max_of_rows(bottom[p], window, work[0, : bottom.shape[2]], top[p])
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def max_forward(bottom, window, work, top):
     """top = the maxima. bottom: planes x H x W; top: planes x H' x W'.
@@ -91,11 +101,8 @@ def max_forward(bottom, window, work, top):
     """
     threads, planes = len(work), len(bottom)
     for thread in prange(threads):
-        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
-            if window[0, 1] == 1 and window[1, 1] == 1:
-                _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
-            else:
-                _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
+        low, high = planes * thread // threads, planes * (thread + 1) // threads
+        max_of_planes(bottom[low:high], window, work[thread], top[low:high])
 
 
 @njit(cache=True, error_model="numpy")
@@ -188,20 +195,26 @@ def _elements(window, y, x, height, width):
     return count
 
 
+@njit(cache=True, error_model="numpy")
+def average_of_plane(plane, window, top):
+    """What `average_forward` does, of one plane."""
+    height, width = plane.shape
+    for y in range(top.shape[0]):
+        for x in range(top.shape[1]):
+            above, below = _range(window, 0, y, height)
+            left, right = _range(window, 1, x, width)
+            total = np.float32(0)
+            for h in range(above, below):
+                for w in range(left, right):
+                    total += plane[h, w]
+            top[y, x] = total / top.dtype.type(_elements(window, y, x, height, width))
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def average_forward(bottom, window, top):
     """top = the averages, in which padding counts as zeros."""
-    planes, height, width = bottom.shape
-    for p in prange(planes):
-        for y in range(top.shape[1]):
-            for x in range(top.shape[2]):
-                above, below = _range(window, 0, y, height)
-                left, right = _range(window, 1, x, width)
-                total = np.float32(0)
-                for h in range(above, below):
-                    for w in range(left, right):
-                        total += bottom[p, h, w]
-                top[p, y, x] = total / top.dtype.type(_elements(window, y, x, height, width))
+    for p in prange(len(bottom)):
+        average_of_plane(bottom[p], window, top[p])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -6,22 +6,28 @@ import numpy as np
 from numba import njit, prange
 
 
+@njit(cache=True, error_model="numpy")
+def softmax_of(x, y):
+    """What `softmax` does, of classes x inner."""
+    classes, inner = x.shape
+    for k in range(inner):
+        greatest = x[0, k]
+        for c in range(1, classes):
+            greatest = max(greatest, x[c, k])
+        total = 0.0
+        for c in range(classes):
+            power = np.exp(x[c, k] - greatest)
+            total += power
+            y[c, k] = power
+        for c in range(classes):
+            y[c, k] /= total
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def softmax(x, y):
     """Write the softmax over axis 1 of x into y (may be x)."""
-    outer, classes, inner = x.shape
-    for i in prange(outer):
-        for k in range(inner):
-            greatest = x[i, 0, k]
-            for c in range(1, classes):
-                greatest = max(greatest, x[i, c, k])
-            total = 0.0
-            for c in range(classes):
-                power = np.exp(x[i, c, k] - greatest)
-                total += power
-                y[i, c, k] = power
-            for c in range(classes):
-                y[i, c, k] /= total
+    for i in prange(len(x)):
+        softmax_of(x[i], y[i])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

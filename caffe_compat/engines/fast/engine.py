@@ -1,4 +1,4 @@
-"""The fast engine: some layers run forward at once, and convolutions take fewer products.
+"""The fast engine: layers run forward as programs, some in a way of their own, and convolutions take fewer products.
 
 Backward runs layer by layer. A blob that a group of layers leaves out is computed when somebody asks for its data, and
 in each pass as long as somebody holds an array of it (see Blob.track).
@@ -6,13 +6,17 @@ in each pass as long as somebody holds an array of it (see Blob.track).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from caffe_compat.engine import FAST
+from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
 from caffe_compat.engines.fast.groups import FusedGroup, find_groups
+from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.winograd import PhasedWinograd, Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
@@ -21,7 +25,10 @@ from caffe_compat.net import Net
 
 
 class FastEngine(StrictEngine):
-    """Runs the layers of each group at once, and the others as StrictEngine does."""
+    """Runs the layers of each program and of each group at once, and the others as StrictEngine does.
+
+    While somebody listens (see Net's callbacks), each group is a program of its own.
+    """
 
     name = FAST
 
@@ -30,17 +37,31 @@ class FastEngine(StrictEngine):
         for layer in net.layers:
             if type(layer) is Convolution:
                 _choose_algorithm(layer)
-        self._by_first = find_groups(net.graph, net.layers, net.plan)
-        self.groups = list(self._by_first.values())
-        for group in self.groups:
-            for blob in group.hidden:
+        fused = find_groups(net.graph, net.layers, net.plan)
+        free = [True] * len(net.layers)
+        for group in fused.values():
+            free[group.first : group.last + 1] = [False] * (group.last + 1 - group.first)
+        steps = list(StepFinder(net.graph, net.layers, net.plan).find(free))
+        self._by_first: dict[int, LayerGroup] = {**fused, **{group.first: group for group in steps}}
+        self.groups = [self._by_first[first] for first in sorted(self._by_first)]
+        for one in self.groups:
+            for blob in one.hidden:
                 net.blob_list[blob].track(diff=False)
+        self._programs = {groups[0].first: (groups[-1].last, groups) for groups in _runs(steps)}
+        self._made: dict[tuple[int, int], Program] = {}
 
     def forward(self, start: int, end: int) -> float:
         net, loss = self.net, 0.0
         done: set[int] = set()  # the first layers of groups that have run
-        group: FusedGroup | None = None
-        for i in range(start, end + 1):
+        listened = any(net.callbacks.values())
+        group: LayerGroup | None = None
+        i = start
+        while i <= end:
+            last, groups = self._programs.get(i, (end + 1, []))
+            if last <= end and not listened:
+                self._run_program(groups)
+                i = last + 1
+                continue
             net.notify("before_forward", i)
             found = self._by_first.get(i)
             if found is not None and found.last <= end and done.issuperset(found.after):
@@ -53,9 +74,10 @@ class FastEngine(StrictEngine):
                 done.add(group.first)
                 group = None
             else:
-                self._defer(group, i)
+                self._defer(group.first, i)
             loss += net.loss_of(i)
             net.notify("after_forward", i)
+            i += 1
         return loss
 
     def forward_layer(self, index: int) -> None:
@@ -64,34 +86,75 @@ class FastEngine(StrictEngine):
                 top.defer_data(None)
         super().forward_layer(index)
 
-    def _run(self, group: FusedGroup) -> None:
+    def _run(self, group: LayerGroup) -> None:
         """Run the layers of a group at once; a hidden blob is computed too if somebody holds an array of one."""
         net, layers = self.net, slice(group.first, group.last + 1)
         for blob in chain.from_iterable(net.tops[layers]):
             blob.defer_data(None)
+        if isinstance(group, StepGroup):
+            self._run_program([group])
+            return
+        assert isinstance(group, FusedGroup)
         held = any(net.blob_list[i].data_is_held for i in group.hidden)
         net.call_layer(group.main, group.fused.forward, net.bottoms[layers], net.tops[layers])
+        self._hide(group, held)
+
+    def _hide(self, group: LayerGroup, held: bool) -> None:
+        """Defer what a group that has run did not write; or make it now, where somebody held it."""
         if group.hidden:
-            make = self._defer(group, group.last - 1)
+            make = self._defer(group.first, group.hides_until)
             if held:
                 make()
 
-    def _defer(self, group: FusedGroup, last: int) -> Callable[..., None]:
-        """Defer the tops of a group's layers up to `last`: they run when somebody asks for one of these blobs.
+    def _run_program(self, groups: Sequence[StepGroup]) -> None:
+        net, key = self.net, (groups[0].first, groups[-1].last)
+        program = self._made.get(key)
+        if program is None:
+            hidden = [net.blob_list[i] for group in groups for i in group.hidden]
+            program = self._made[key] = Program([self._part(group) for group in groups], hidden)
+        held = [any(net.blob_list[i].data_is_held for i in group.hidden) for group in groups if group.hidden]
+        program.run()
+        for group, one in zip((group for group in groups if group.hidden), held, strict=True):
+            self._hide(group, one)
+
+    def _part(self, group: StepGroup) -> Part:
+        net, layers = self.net, range(group.first, group.last + 1)
+        assert group.step is not None
+
+        def run(function: Callable[[int], None]) -> None:
+            for i in layers:
+                function(i)
+
+        blobs = [net.bottoms[i] for i in layers], [net.tops[i] for i in layers]
+        return Part(group.step, *blobs, partial(run, net.reshape_layer), partial(run, self.forward_layer))
+
+    def _defer(self, first: int, last: int) -> Callable[..., None]:
+        """Defer the tops of the layers first to last: they run when somebody asks for one of these blobs.
 
         Returns the function that runs them.
         """
-        tops = list(chain.from_iterable(self.net.tops[group.first : last + 1]))
+        tops = list(chain.from_iterable(self.net.tops[first : last + 1]))
 
         def make(array: np.ndarray | None = None) -> None:
             for blob in tops:
                 blob.defer_data(None)
-            for i in range(group.first, last + 1):
+            for i in range(first, last + 1):
                 StrictEngine.forward_layer(self, i)
 
         for blob in tops:
             blob.defer_data(make, wait=True)
         return make
+
+
+def _runs(groups: Sequence[StepGroup]) -> list[list[StepGroup]]:
+    """The groups, those together that follow each other without a layer between them."""
+    result: list[list[StepGroup]] = []
+    for group in groups:
+        if result and result[-1][-1].last + 1 == group.first:
+            result[-1].append(group)
+        else:
+            result.append([group])
+    return result
 
 
 def _choose_algorithm(layer: Convolution) -> None:

@@ -1,4 +1,4 @@
-"""Finds the layers of a net that can run at once in a faster way, from its list of layers."""
+"""Finds the layers of a net that can run at once in a way of their own, from its list of layers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.base import Fused
-from caffe_compat.engines.fast.chain import Chain
 from caffe_compat.engines.fast.reused_rows import ReusedRows
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
@@ -37,7 +35,7 @@ def find_groups(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]
     shared = list(finder.shared_bins())
     result: dict[int, FusedGroup] = {}
     taken: set[int] = set()
-    for group in (*shared, *finder.reused_rows(shared), *finder.chains()):
+    for group in (*shared, *finder.reused_rows(shared)):
         members = set(range(group.first, group.last + 1))
         if taken.isdisjoint(members):
             taken |= members
@@ -68,24 +66,10 @@ class _Finder:
                 and not (self.plan[i].need_backward or self.plan[i + 1].need_backward)
                 and SharedBins.fits(product)
             ):
+                hidden = self.graph.nodes[i].tops
                 yield FusedGroup(
-                    i, i + 1, i + 1, hidden=self.graph.nodes[i].tops, fused=SharedBins(pooling, product)
+                    i, i + 1, i + 1, hidden=hidden, hides_until=i, fused=SharedBins(pooling, product)
                 )
-
-    def chains(self) -> Iterator[FusedGroup]:
-        """Convolution -> BatchNorm -> Scale (or BN) -> ReLU or ReLU6 in place, over one bottom."""
-        nodes = self.graph.nodes
-        for first, layer in enumerate(self.layers):
-            if type(layer) is not Convolution or len(nodes[first].tops) != 1 or layer.channel_axis != 1:
-                continue
-            last, top = first, nodes[first].tops
-            while last + 1 < len(nodes) and nodes[last + 1].bottoms == top == nodes[last + 1].tops:
-                follower, plan = self.layers[last + 1], self.plan[last + 1]
-                if Chain.ends(self.layers[last]) or not Chain.continues(follower, plan.need_backward):
-                    break
-                last += 1
-            if last > first:
-                yield FusedGroup(first, last, first, fused=Chain(layer, self.layers[first + 1 : last + 1]))
 
     def _follows(self, i: int) -> bool:
         """Whether layer i + 1 is the only one that reads layer i's top."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numba
 import numpy as np
@@ -36,16 +36,19 @@ class Winograd(Im2colConvolution):
             and geometry.pad[0] == geometry.pad[1] <= 2
         )
 
+    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+        return _pays(images[1], outs)
+
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        if not _pays(images.shape[1], outs):
+        if not _pays(images.shape[1], outs.shape):
             super().forward(images, filters, bias, outs)
             return
         self._filter(images, filters, False, bias, self._pad, outs)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not _pays(image_diffs.shape[1], out_diffs):
+        if not _pays(image_diffs.shape[1], out_diffs.shape):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
         self._filter(out_diffs, filters, True, None, 2 - self._pad, image_diffs)
@@ -53,14 +56,14 @@ class Winograd(Im2colConvolution):
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not _pays(images.shape[1], out_diffs):
+        if not _pays(images.shape[1], out_diffs.shape):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
         parts = _parts(len(filters_diff), panels)
         for begin, tiles in _blocks(out_diffs, channels):
             places = np.empty((tiles, 3), np.int64)
-            kernels.find(begin, tiles, _grid(out_diffs), places)
+            kernels.find(begin, tiles, _grid(out_diffs.shape), places)
             v, d, y = _memory(panels, tiles)
             kernels.channels_as_columns(images, places, self._pad, len(d), v)
             kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff)
@@ -77,7 +80,7 @@ class Winograd(Im2colConvolution):
         """outs = filters * images + bias. turned: the filters are turned as the gradients of images need them."""
         if bias is None:
             bias = np.zeros(outs.shape[1], np.float32)
-        channels, grid = images.shape[1], _grid(outs)
+        channels, grid = images.shape[1], _grid(outs.shape)
         for begin, tiles in _blocks(outs, channels):
             panels = -(-tiles // kernels.COLUMNS)
             v, u, y = _memory(panels, channels)
@@ -92,7 +95,7 @@ class Winograd(Im2colConvolution):
 
 def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
     """The blocks of tiles that are transformed at a time: the number of the first tile, and how many there are."""
-    tiles = _tiles(outs)
+    tiles = _tiles(outs.shape)
     panels = ELEMENTS // (kernels.POINTS * channels * kernels.COLUMNS)
     most = max(kernels.GROUP, panels) * kernels.COLUMNS
     for begin in range(0, tiles, most):
@@ -141,10 +144,13 @@ class PhasedWinograd(Im2colConvolution):
         self._inner = Winograd(ConvGeometry((3, 3), (1, 1), (0, 0), (1, 1)), 1)
         self._phases, self._small = Blob(), Blob()
 
+    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+        return _pays(4 * images[1], outs)
+
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        if not _pays(4 * images.shape[1], outs):
+        if not _pays(4 * images.shape[1], outs.shape):
             super().forward(images, filters, bias, outs)
             return
         self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
@@ -152,7 +158,7 @@ class PhasedWinograd(Im2colConvolution):
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not _pays(4 * images.shape[1], out_diffs):
+        if not _pays(4 * images.shape[1], out_diffs.shape):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         small = self._small_memory(filters_diff)
@@ -161,7 +167,7 @@ class PhasedWinograd(Im2colConvolution):
         phases.add_split_filters(small, filters_diff)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not _pays(4 * image_diffs.shape[1], out_diffs):
+        if not _pays(4 * image_diffs.shape[1], out_diffs.shape):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
         diffs = self._memory(image_diffs, out_diffs)
@@ -189,8 +195,8 @@ class PhasedWinograd(Im2colConvolution):
         return self._phases.data
 
 
-def _pays(channels: int, outs: np.ndarray) -> bool:
-    return min(channels, outs.shape[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
+def _pays(channels: int, outs: Sequence[int]) -> bool:
+    return min(channels, outs[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
 
 
 def _merged(array: np.ndarray) -> np.ndarray:
@@ -198,11 +204,11 @@ def _merged(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), -1, *array.shape[3:])
 
 
-def _grid(outs: np.ndarray) -> tuple[int, int]:
+def _grid(outs: Sequence[int]) -> tuple[int, int]:
     """The number of tiles in a column and in a row of an image."""
-    return -(-outs.shape[2] // kernels.OUTPUTS), -(-outs.shape[3] // kernels.OUTPUTS)
+    return -(-outs[2] // kernels.OUTPUTS), -(-outs[3] // kernels.OUTPUTS)
 
 
-def _tiles(outs: np.ndarray) -> int:
+def _tiles(outs: Sequence[int]) -> int:
     rows, columns = _grid(outs)
-    return outs.shape[0] * rows * columns
+    return outs[0] * rows * columns

@@ -10,7 +10,7 @@ from commands import run_prototxt
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import shared_bins
-from caffe_compat.engines.fast.chain import Chain
+from caffe_compat.engines.fast.groups import FusedGroup
 from caffe_compat.engines.fast.reused_rows import ReusedRows
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample
@@ -45,7 +45,7 @@ def run_both() -> tuple[caffe.Net, caffe.Net]:
 def test_the_steps_of_the_ohem_net(nets):
     fast, strict = nets
     assert (fast.engine.name, strict.engine.name, strict.engine.groups) == ("fast", "strict", [])
-    first, second = (group for group in fast.engine.groups if not isinstance(group.fused, Chain))
+    first, second = (group for group in fast.engine.groups if isinstance(group, FusedGroup))
     names = fast.layer_names
     assert isinstance(first.fused, SharedBins) and first.fused.sharing < 1
     assert [names[i] for i in range(first.first, first.last + 1)] == ["roi_pool4_readonly", "fc6_readonly"]

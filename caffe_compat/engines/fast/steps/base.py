@@ -1,0 +1,72 @@
+"""Step: computes one layer, or several at once, as rows of a table that compiled code reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels.step import STEP
+
+Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
+Calls = Sequence[np.ndarray | Callable[[], None]]
+# a step of less work than this is done sooner by one thread: products, and numbers read and written
+LEAST_PRODUCTS, LEAST_NUMBERS = 400_000, 60_000
+
+
+class Step:
+    """Computes the tops of consecutive layers from the bottoms of the first one.
+
+    layers: those it computes. `rows` says how, for bottoms and tops that have their shapes and their memory; what their
+    addresses point to is kept until the next call.
+    """
+
+    def __init__(self, layers: Sequence[Layer]):
+        self.layers = layers
+        self.params = [blob for layer in layers for blob in layer.blobs]
+        for blob in self.params:
+            blob.track(diff=False)
+        self.pointed: list[Blob] = []  # params that rows point to
+        self._stamps: list[object] | None = None  # of the params that are loaded
+        self._kept: list[np.ndarray] = []
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        """Rows (STEP), and functions, to run in order; None where the layers do better one by one.
+
+        A row with a scratch_size gets so much memory for each of its parts.
+        """
+        raise NotImplementedError
+
+    def load(self) -> None:
+        """Bring the params into the form that the rows point to."""
+
+    def refresh(self) -> None:
+        """Load the params again if somebody may have written to them."""
+        stamps = [blob.data_stamp for blob in self.params]
+        if stamps != self._stamps or None in stamps:
+            self.load()
+            self._stamps = [blob.data_stamp for blob in self.params]
+
+    def forget(self) -> None:
+        """Let the next `refresh` load the params, for rows that are new."""
+        self._stamps, self._kept = None, []
+
+    def row(self, **fields: Any) -> np.ndarray:
+        """One row; arrays stand for their addresses, Blobs for those of their data."""
+        result = np.zeros(1, STEP)
+        for name, value in fields.items():
+            if isinstance(value, Blob):  # not kept: this would count as somebody who holds its data
+                value = value.data.ctypes.data
+            elif isinstance(value, np.ndarray):
+                self._kept.append(value)
+                value = value.ctypes.data
+            result[name] = value
+        return result
+
+
+def shared(work: int, least: int, threads: int) -> int:
+    """How many threads share some work."""
+    return threads if work >= least else 1

@@ -1,0 +1,40 @@
+"""Layers by themselves that work channel by channel: BatchNorm with the params' statistics, Scale, ReLU, PReLU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels import step_functions
+
+
+class Channels(Step):
+    """One pass over the blob for all of them."""
+
+    def __init__(self, layers: Sequence[Layer]):
+        super().__init__(layers)
+        self._followers = Followers(layers)
+        self._scale = self._bias = self._slope = np.empty(0, np.float32)
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        shape = bottoms[0][0].shape
+        if len(shape) < 2 or not math.prod(shape):
+            return None
+        self._scale, self._bias, self._slope = (np.empty(shape[1], np.float32) for _ in range(3))
+        row = self.row(
+            function=step_functions.channels.address,
+            parts=shared(math.prod(shape), LEAST_NUMBERS, threads),
+            images=shape[0], channels=shape[1], width=math.prod(shape[2:]),
+            bottom=bottoms[0][0], top=tops[-1][0],
+            scale=self._scale, bias=self._bias, slope=self._slope, limit=self._followers.limit,
+        )  # fmt: skip
+        return [row]
+
+    def load(self) -> None:
+        self._scale[:], self._bias[:] = self._followers.affine(len(self._scale))
+        self._slope[:] = self._followers.slopes()

@@ -1,0 +1,75 @@
+"""Layers behind another one that work channel by channel in place: one factor, one term and a kind of ReLU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.batch_norm import BatchNorm
+from caffe_compat.layers.bn import BN
+from caffe_compat.layers.prelu import PReLU
+from caffe_compat.layers.relu import ReLU
+from caffe_compat.layers.relu6 import LIMIT, ReLU6
+from caffe_compat.layers.scale import Scale
+
+
+def continues(layer: Layer, need_backward: bool) -> bool:
+    """Whether a layer can be one: a ReLU or ReLU6, or one of one factor a channel that runs no backward."""
+    if type(layer) in (ReLU, ReLU6):
+        return True
+    if need_backward:
+        return False
+    if type(layer) is BatchNorm:
+        return layer.use_global_stats
+    if type(layer) is BN:
+        return layer.use_averages or layer.only_affine
+    if type(layer) is PReLU:
+        return True
+    param, blobs = layer.layer_param.scale_param, len(layer.blobs)
+    return type(layer) is Scale and (param.axis, param.num_axes, blobs) == (1, 1, 1 + param.bias_term)
+
+
+def ends(layer: Layer) -> bool:
+    """Whether nothing can follow the layer: it bends what others would make straight."""
+    return type(layer) in (ReLU, ReLU6, PReLU)
+
+
+class Followers:
+    """What such layers make of x: f(x * scale + shift), with f(x) = max(x, 0) + slope min(x, 0), but limit at most."""
+
+    def __init__(self, layers: Sequence[Layer]):
+        self._layers = layers
+        last = layers[-1] if layers else None
+        self.limit = LIMIT if isinstance(last, ReLU6) else math.inf
+
+    def affine(self, channels: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift, one of each a channel; `bias` is what is added to x first."""
+        scale = np.ones(channels, np.float32)
+        shift = np.zeros_like(scale) if bias is None else bias
+        for layer in self._layers:
+            if isinstance(layer, BatchNorm):
+                mean, factor = layer.global_stats()
+                scale, shift = scale * factor, (shift - mean) * factor
+                if layer.has_scale_bias:
+                    factor, term = layer.scale_and_bias()
+                    scale, shift = scale * factor, shift * factor + term
+            elif isinstance(layer, BN):
+                mean, factor = layer.fixed_stats()
+                own, term = layer.scale_and_shift()
+                scale, shift = scale * factor * own, (shift - mean) * factor * own + term
+            elif isinstance(layer, Scale):
+                factor = layer.blobs[0].data
+                scale, shift = scale * factor, shift * factor
+                if layer.bias is not None:
+                    shift = shift + layer.bias.data
+        return scale, shift
+
+    def slopes(self) -> np.ndarray | float:
+        """One a channel, or one for all."""
+        last = self._layers[-1] if self._layers else None
+        if isinstance(last, PReLU):
+            return last.blobs[0].data
+        return last.slope if isinstance(last, (ReLU, ReLU6)) else 1.0

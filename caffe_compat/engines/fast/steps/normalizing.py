@@ -1,0 +1,41 @@
+"""LRN across channels, and Softmax."""
+
+from __future__ import annotations
+
+import math
+
+from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.lrn import LRN
+from caffe_compat.layers.softmax import Softmax
+
+
+class Normalization(Step):
+    """LRN over the channels around each one's own."""
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        layer, (bottom,) = self.layers[0], bottoms[0]
+        assert isinstance(layer, LRN)
+        images, channels, height, width = bottom.shape
+        alpha, beta, k = layer.coefficients
+        row = self.row(
+            function=step_functions.lrn.address, parts=shared(bottom.count, LEAST_NUMBERS // 4, threads),
+            images=images, channels=channels, width=height * width, kernel_h=layer.size,
+            alpha=alpha, beta=beta, factor=k, bottom=bottom, top=tops[0][0],
+        )  # fmt: skip
+        return [row]
+
+
+class Probabilities(Step):
+    """Softmax over one axis."""
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        layer, (bottom,) = self.layers[0], bottoms[0]
+        assert isinstance(layer, Softmax)
+        outer, classes, inner = layer.view
+        parts = min(shared(math.prod(layer.view), LEAST_NUMBERS // 8, threads), outer)
+        row = self.row(
+            function=step_functions.softmax.address, parts=max(parts, 1),
+            images=outer, channels=classes, width=inner, bottom=bottom, top=tops[0][0],
+        )  # fmt: skip
+        return [row]

@@ -1,0 +1,25 @@
+"""Layers whose tops are their bottom: nothing is left to do for them once they have shared its memory."""
+
+from __future__ import annotations
+
+from caffe_compat.engines.fast.steps.base import Blobs, Calls, Step
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.view_layer import ViewLayer
+from caffe_compat.layers.dropout import Dropout
+from caffe_compat.layers.split import Split
+
+
+class View(Step):
+    """Split, Flatten and their like; and Dropout in place that neither draws nor scales."""
+
+    @staticmethod
+    def fits(layer: Layer, in_place: bool) -> bool:
+        if isinstance(layer, Dropout):
+            return in_place and not layer.draws and layer.scale == 1
+        return type(layer) is Split or (
+            isinstance(layer, ViewLayer) and type(layer).forward is ViewLayer.forward
+        )
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+        self.layers[0].forward(bottoms[0], tops[0])
+        return ()

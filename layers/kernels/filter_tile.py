@@ -1,0 +1,150 @@
+"""The innermost part of a convolution: a tile of outputs, from the first product to the last function of them.
+
+A tile has some filters for its rows, and for its columns outputs that lie one behind the other in an image that is laid
+out so that each tap of a filter finds its pixel at one distance from all of them (see filter_images.py). So no columns
+of pixels are laid out, and the sums are written once: with bias, another blob's values added, and ReLU taken.
+
+Emitted as vectors, as micro_kernel.py does it.
+Source: Goto and van de Geijn (2008), as there; Georganas et al., Anatomy of High-Performance Deep Learning
+Convolutions on SIMD Architectures (2018), for what is done while the tile is in registers.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, Vectors
+
+WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for
+_ROWS = tuple(rows for rows in (1, 2, 3, 4, 6, 8, 10, 12, 14) if rows <= ROWS)
+VECTORS = COLUMNS // LANES  # in a row of the others
+
+
+class _Tile:
+    """Emits one size of tile; its values are those of `filter_tile`."""
+
+    def __init__(self, builder: ir.IRBuilder, rows: int, vectors: int):
+        self._builder, self._v, self._rows, self._vectors = builder, Vectors(builder), rows, vectors
+
+    def sums(self, depth, offsets, a, b) -> list[list[ir.Value]]:
+        builder, v = self._builder, self._v
+        i64 = ir.IntType(64)
+        sums = [
+            [cgutils.alloca_once(builder, v.kind) for _ in range(self._vectors)] for _ in range(self._rows)
+        ]
+        for total in (total for row in sums for total in row):
+            builder.store(v.zero, total)
+        with cgutils.for_range(builder, depth) as loop:
+            left = builder.gep(a, [builder.mul(loop.index, i64(self._rows))])
+            right = builder.load(builder.gep(offsets, [loop.index]))
+            factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in range(self._vectors)]
+            for r, row in enumerate(sums):
+                value = v.spread(builder.load(builder.gep(left, [i64(r)])))
+                for total, factor in zip(row, factors, strict=True):
+                    builder.store(v.plus_product(builder.load(total), value, factor), total)
+        return [[builder.load(total) for total in row] for row in sums]
+
+    def finish(self, sums, rows, bias, slope, limit, added, out, pitch, masks) -> None:
+        """Write the rows that there are, of them the columns that count, one behind the other."""
+        builder, v = self._builder, self._v
+        i64 = ir.IntType(64)
+        full = ir.Constant(i64, (1 << LANES) - 1)
+        bits = [builder.load(builder.gep(masks, [i64(j)])) for j in range(self._vectors)]
+        all_count = full
+        for one in bits:
+            all_count = builder.and_(all_count, one)
+        zero, most = v.zero, v.spread(limit)
+        no_address = builder.icmp_unsigned("==", builder.ptrtoint(added, i64), i64(0))
+        with builder.if_else(builder.icmp_unsigned("==", all_count, full)) as (whole, partly):
+            for how, is_whole in ((whole, True), (partly, False)):
+                with how:
+                    starts, lanes = [i64(LANES * j) for j in range(self._vectors)], []
+                    if not is_whole:
+                        counts = [builder.ctpop(one) for one in bits]
+                        lanes = [v.first(count) for count in counts]
+                        starts = [i64(0)]
+                        for count in counts[:-1]:
+                            starts.append(builder.add(starts[-1], count))
+                    for r, row in enumerate(sums):
+                        with builder.if_then(builder.icmp_signed(">", rows, i64(r))):
+                            below = v.spread(builder.load(builder.gep(slope, [i64(r)])))
+                            term = v.spread(builder.load(builder.gep(bias, [i64(r)])))
+                            for j, total in enumerate(row):
+                                value = total if is_whole else v.compress(total, bits[j])
+                                value = builder.fadd(value, term)
+                                place = builder.add(builder.mul(pitch, i64(r)), starts[j])
+                                mask = None if is_whole else lanes[j]
+                                value = self._plus(value, no_address, added, place, mask)
+                                positive = builder.select(builder.fcmp_ordered(">", zero, value), zero, value)
+                                negative = builder.select(builder.fcmp_ordered("<", zero, value), zero, value)
+                                value = builder.fadd(positive, builder.fmul(below, negative))
+                                value = builder.select(builder.fcmp_ordered("<", most, value), most, value)
+                                if mask is None:
+                                    v.write(value, out, place)
+                                else:
+                                    v.write_some(value, out, place, mask)
+
+    def _plus(self, value, no_address, added, place, mask):
+        """value, or its sum with what stands at the place of another blob."""
+        builder, v = self._builder, self._v
+        before = builder.block
+        with builder.if_then(builder.not_(no_address)):
+            other = v.read(added, place) if mask is None else v.read_some(added, place, mask)
+            total = builder.fadd(value, other)
+            inside = builder.block
+        result = builder.phi(v.kind)
+        result.add_incoming(value, before)
+        result.add_incoming(total, inside)
+        return result
+
+
+def _emit(
+    typingctx, rows, vectors, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks
+):
+    """Emit a tile of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        _, _, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks = args
+        word, real = ir.IntType(64).as_pointer(), ir.FloatType().as_pointer()
+        offsets, masks = (builder.inttoptr(x, word) for x in (offsets, masks))
+        a, b, bias, slope, added, out = (builder.inttoptr(x, real) for x in (a, b, bias, slope, added, out))
+        tile = _Tile(builder, rows.literal_value, vectors.literal_value)
+        sums = tile.sums(depth, offsets, a, b)
+        tile.finish(sums, count, bias, slope, limit, added, out, pitch, masks)
+        return context.get_dummy_value()
+
+    return types.void(rows, vectors, *TILE.args), codegen
+
+
+_tile: Any = intrinsic(prefer_literal=True)(_emit)
+# count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks
+TILE = types.void(*[types.int64] * 7, types.float32, *[types.int64] * 4)
+
+
+@cache
+def filter_tile(rows: int, vectors: int) -> Callee:
+    """The function for a tile of so many filters by vectors * LANES outputs, out = f(a b + bias + added).
+
+    f(x) = max(x, 0) + slope min(x, 0), but limit at most. Its arguments (TILE) are addresses of arrays that the caller
+    holds, but for sizes (int64) and limit (float32): count, of the rows that are written; depth, of each sum; offsets,
+    int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out image at the
+    tile's first output; bias and slope, one a row; added, like out, or 0; out, whose rows are pitch apart; masks,
+    int64, one a vector: a bit for each column that counts. Those of a row are written one behind the other.
+    """
+
+    def function(count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks):
+        _tile(rows, vectors, count, depth, offsets, a, b, bias, slope, limit, added, out, pitch, masks)
+
+    return Callee(TILE, function)
+
+
+def tile_height(outputs: int) -> int:
+    """The rows of the tiles that so many filters are cut into: those that take the fewest steps."""
+    return min(_ROWS, key=lambda rows: (-(-outputs // rows) * (rows + 2), -rows))

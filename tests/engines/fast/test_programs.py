@@ -1,0 +1,321 @@
+"""Programs: layers that run as steps of one call, against the layers one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import caffe_compat as caffe
+from caffe_compat.engines.fast.steps.filtering import Filtering
+
+CONVOLUTION = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param {
+  num_output: 5 kernel_size: 3 bias_term: %s weight_filler { type: "gaussian" std: 0.3 }
+  bias_filler { type: "gaussian" std: 0.5 } } }
+"""
+BATCH_NORM = 'layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" %s }\n'
+SCALE = """layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: %s
+  filler { type: "gaussian" std: 0.7 } bias_filler { type: "gaussian" std: 0.5 } } }
+"""
+RELU = 'layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" relu_param { negative_slope: %s } }\n'
+RELU6 = RELU.replace('"ReLU"', '"ReLU6"').replace("relu_param", "relu6_param")
+PRELU = 'layer { name: "relu" type: "PReLU" bottom: "conv" top: "conv" prelu_param { filler { type: "gaussian" } } }\n'
+LARGE = CONVOLUTION.replace("std: 0.3", "std: 3")  # so that the limit counts
+BEHIND = 'layer { name: "behind" type: "Power" bottom: "conv" top: "behind" power_param { shift: 1 } }\n'
+
+CHAINS = {
+    "relu": (CONVOLUTION % "true" + RELU % 0.2, ["relu"]),
+    "no-bias": (CONVOLUTION % "false" + RELU % 0, ["relu"]),
+    "all": (CONVOLUTION % "true" + BATCH_NORM % "" + SCALE % "true" + RELU % 0, ["bn", "scale", "relu"]),
+    "relu6": (LARGE % "true" + BATCH_NORM % "" + SCALE % "true" + RELU6 % 0, ["bn", "scale", "relu"]),
+    "scale and bias of its own": (
+        CONVOLUTION % "true" + BATCH_NORM % "batch_norm_param { scale_bias: true }" + RELU % 0.2,
+        ["bn", "relu"],
+    ),
+    "relu6 with a slope": (LARGE % "false" + RELU6 % 0.2, ["relu"]),
+    "scale": (CONVOLUTION % "false" + SCALE % "false", ["scale"]),
+    "prelu": (CONVOLUTION % "true" + PRELU, ["relu"]),
+    "not behind a relu": (CONVOLUTION % "true" + RELU % 0 + SCALE % "true", ["relu"]),
+    "own statistics": (
+        CONVOLUTION % "true" + BATCH_NORM % "batch_norm_param { use_global_stats: false }" + RELU % 0,
+        [],
+    ),
+}
+
+
+def make(text, tmp_path, engine, phase=caffe.TEST):
+    (tmp_path / "net.prototxt").write_text(text + BEHIND)
+    caffe.set_random_seed(5)
+    net = caffe.Net(tmp_path / "net.prototxt", phase, engine=engine)
+    rng = np.random.RandomState(1)
+    if "bn" in net.params:
+        mean, variance, weight, *learned = net.params["bn"]
+        for blob in learned:
+            blob.data[...] = rng.standard_normal(5)
+        mean.data[...], variance.data[...] = rng.standard_normal(5), rng.uniform(1, 3, 5)
+        weight.data[...] = 2
+    net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)
+    return net
+
+
+def spans(net):
+    """The names of the layers of each step."""
+    return [net.layer_names[group.first : group.last + 1] for group in net.engine.groups]
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_same_numbers(name, tmp_path):
+    text, followers = CHAINS[name]
+    fast, strict = make(text, tmp_path, "fast"), make(text, tmp_path, "strict")
+    (step,) = (group for group in fast.engine.groups if isinstance(group.step, Filtering))
+    assert [fast.layer_names[i] for i in range(step.first + 1, step.last + 1)] == followers
+    for net in (fast, strict):
+        net.blobs["conv"].data[...] = np.nan
+        net.forward()
+    for blob in ("conv", "behind"):
+        np.testing.assert_allclose(fast.blobs[blob].data, strict.blobs[blob].data, rtol=1e-5, atol=1e-6)
+
+
+def test_no_chain_where_a_factor_learns(tmp_path):
+    text = CONVOLUTION % "true" + SCALE % "true" + RELU % 0
+    net = make(text, tmp_path, "fast", caffe.TRAIN)
+    assert spans(net)[0] == ["conv", "scale", "relu"]  # there is no loss: nothing learns
+    loss = 'layer { name: "loss" type: "Reduction" bottom: "behind" top: "loss" loss_weight: 1 }\n'
+    (tmp_path / "net.prototxt").write_text(text + BEHIND + loss)
+    assert spans(caffe.Net(tmp_path / "net.prototxt", caffe.TRAIN))[:2] == [["conv"], ["relu"]]
+
+
+def test_what_is_seen_between_the_layers(tmp_path):
+    """Whoever looks at the blob after one of the layers finds what it left, and the next ones go on from there."""
+    text, followers = CHAINS["all"]
+    found = {}
+    for engine in ("fast", "strict"):
+        net = make(text, tmp_path, engine)
+        names = [net.layer_names[1], *followers]
+        seen = found[engine] = []
+        net.after_forward(
+            lambda i, net=net, names=names, seen=seen: (
+                seen.append(net.blobs["conv"].data.copy()) if net.layer_names[i] in names else None
+            )
+        )
+        net.forward()
+    assert len(found["fast"]) == 4
+    for got, want in zip(found["fast"], found["strict"], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(found["fast"][0], found["fast"][1])
+
+
+def test_parts_of_a_chain_run_by_themselves(tmp_path):
+    net = make(CHAINS["relu"][0], tmp_path, "fast")
+    net.forward(end="conv")
+    alone = net.blobs["conv"].data.copy()
+    net.forward(start="relu", end="relu")
+    np.testing.assert_allclose(net.blobs["conv"].data, np.where(alone > 0, alone, 0.2 * alone), rtol=1e-6)
+
+
+# ---- kinds of steps: name -> (layers behind the input "data" of this shape, the spans of their steps) ---------------
+def layer(kind, bottom, top, params="", name=None):
+    bottoms = " ".join(f'bottom: "{one}"' for one in bottom.split())
+    return f'layer {{ name: "{name or top}" type: "{kind}" {bottoms} top: "{top}" {params} }}\n'
+
+
+def conv(bottom, top, **fields):
+    text = " ".join(f"{name}: {value}" for name, value in fields.items())
+    fillers = 'weight_filler { type: "gaussian" std: 0.3 } bias_filler { type: "gaussian" std: 0.5 }'
+    return layer("Convolution", bottom, top, f"convolution_param {{ {text} {fillers} }}")
+
+
+def pool(top, **fields):
+    text = " ".join(f"{name}: {value}" for name, value in fields.items())
+    return layer("Pooling", "data", top, f"pooling_param {{ {text} }}")
+
+
+def product(top, **fields):
+    text = " ".join(f"{name}: {value}" for name, value in fields.items())
+    fillers = 'weight_filler { type: "gaussian" std: 0.3 } bias_filler { type: "gaussian" std: 0.5 }'
+    return layer("InnerProduct", "data", top, f"inner_product_param {{ {text} {fillers} }}")
+
+
+SCALED = 'scale_param { bias_term: true filler { type: "gaussian" } bias_filler { type: "gaussian" } }'
+CONVOLUTIONS = {
+    "1 x 1": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1)),
+    "1 x 1 with stride 2": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1, stride=2)),
+    "1 x 1 with pad 1": ((2, 5, 4, 7), dict(num_output=6, kernel_size=1, pad=1)),
+    "stride 2 and 3, dilated": (
+        (2, 3, 25, 38),
+        dict(num_output=16, kernel_h=3, kernel_w=2, stride_h=2, stride_w=3, pad_h=2, pad_w=1, dilation=2),
+    ),
+    "stride 4 of an image": ((1, 3, 67, 71), dict(num_output=24, kernel_size=11, stride=4)),
+    "bands": ((2, 33, 70, 61), dict(num_output=12, kernel_size=3, pad=1)),
+    "many filters of a small map": ((1, 70, 5, 6), dict(num_output=211, kernel_size=3, pad=1)),
+    "a window as large as the map": ((3, 7, 5, 6), dict(num_output=9, kernel_h=5, kernel_w=6)),
+    "a kernel larger than the map": ((2, 3, 2, 3), dict(num_output=5, kernel_size=5, pad=2)),
+    "groups": ((2, 12, 13, 17), dict(num_output=21, kernel_size=3, pad=1, group=3)),
+    "depthwise": ((2, 13, 21, 30), dict(num_output=13, kernel_size=3, pad=1, group=13)),
+    "depthwise with stride 2": (
+        (2, 13, 21, 30),
+        dict(num_output=13, kernel_size=5, pad=2, stride=2, group=13),
+    ),
+    "depthwise with a multiplier": ((2, 6, 11, 12), dict(num_output=12, kernel_size=3, group=6)),
+    "as Winograd does it": ((1, 97, 33, 34), dict(num_output=103, kernel_size=3, pad=1)),
+    "no outputs of an empty batch": ((0, 3, 5, 6), dict(num_output=4, kernel_size=3)),
+}
+
+
+def check(text, shape, tmp_path, threads=None):
+    """Both engines agree on each blob, which were NaN before."""
+    dims = " ".join(f"dim: {dim}" for dim in shape)
+    data = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {dims} }} }} }}\n'
+    (tmp_path / "net.prototxt").write_text(data + text)
+    nets = []
+    for engine in ("fast", "strict"):
+        caffe.set_random_seed(5)
+        net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine=engine)
+        for blob in net.blobs.values():
+            blob.data[...] = np.nan
+        net.blobs["data"].data[...] = np.random.RandomState(1).standard_normal(shape)
+        nets.append(net)
+        net.forward()
+    for name, blob in nets[1].blobs.items():
+        largest = np.abs(blob.data).max(initial=1e-6)
+        np.testing.assert_allclose(
+            nets[0].blobs[name].data, blob.data, rtol=0, atol=1e-5 * largest, err_msg=name
+        )
+    return nets[0]
+
+
+@pytest.mark.parametrize("followed", [False, True], ids=["alone", "followed"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions(name, followed, tmp_path):
+    """Also with Scale, the sum with another blob, and ReLU behind it, at once."""
+    shape, fields = CONVOLUTIONS[name]
+    text = conv("data", "conv", **fields)
+    if followed:
+        text = conv("data", "other", **fields) + text + layer("Scale", "conv", "conv", SCALED, "scale")
+        text += layer("Eltwise", "other conv", "sum") + layer("ReLU", "sum", "sum", name="relu")
+    net = check(text, shape, tmp_path)
+    assert spans(net)[-1] == (["conv", "scale", "sum", "relu"] if followed else ["conv"])
+
+
+STEPS = {
+    "maxima": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=2), [["top"]]),
+    "maxima with stride 1": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=1, pad=1), [["top"]]),
+    "averages": ((2, 5, 11, 14), pool("top", pool="AVE", kernel_size=3, stride=2, pad=1), [["top"]]),
+    "global averages": ((2, 5, 11, 14), pool("top", pool="AVE", global_pooling="true"), [["top"]]),
+    "product": (
+        (3, 5, 2, 7),
+        product("top", num_output=19) + layer("ReLU", "top", "top", name="r"),
+        [["top", "r"]],
+    ),
+    "product of rows": ((6, 5, 2, 7), product("top", num_output=19, axis=2, bias_term="false"), [["top"]]),
+    "product of many rows": ((23, 5), product("top", num_output=19), [["top"]]),
+    "scale alone": (
+        (2, 5, 3, 4),
+        layer("Scale", "data", "top", SCALED) + layer("PReLU", "top", "top", name="r"),
+        [["top", "r"]],
+    ),
+    "relu alone": ((2, 5, 3, 4), layer("ReLU", "data", "top"), [["top"]]),
+    "relu of one axis": ((7,), layer("ReLU", "data", "top"), [["top"]]),
+    "concat": (
+        (2, 5, 3, 4),
+        conv("data", "a", num_output=3, kernel_size=1) + layer("Concat", "a data a", "top"),
+        [["data_data_0_split"], ["a"], ["a_a_0_split"], ["top"]],
+    ),
+    "concat of rows": ((2, 5, 3, 4), layer("Concat", "data data", "top", "concat_param { axis: 0 }"), None),
+    "sum": (
+        (2, 5, 3, 4),
+        conv("data", "a", num_output=5, kernel_size=1)
+        + layer("Eltwise", "data a data", "top", "eltwise_param { coeff: 2 coeff: -1 coeff: 3 }")
+        + layer("ReLU", "top", "top", name="r"),
+        [["data_data_0_split"], ["a"], ["top", "r"]],
+    ),
+    "a sum of a blob with itself": (
+        (2, 5, 3, 4),
+        conv("data", "a", num_output=5, kernel_size=1) + layer("Eltwise", "a a", "top"),
+        [["a"], ["a_a_0_split"], ["top"]],
+    ),
+    "lrn": (
+        (2, 5, 3, 4),
+        layer("LRN", "data", "top", "lrn_param { local_size: 3 alpha: 0.5 k: 2 }"),
+        [["top"]],
+    ),
+    "softmax": ((2, 5, 3, 4), layer("Softmax", "data", "top"), [["top"]]),
+    "views": (
+        (2, 5, 3, 4),
+        layer("Flatten", "data", "flat")
+        + layer("Dropout", "flat", "flat", name="d")
+        + product("top", num_output=3),
+        [["data_data_0_split"], ["flat"], ["d"], ["top"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps(name, tmp_path):
+    shape, text, want = STEPS[name]
+    net = check(text, shape, tmp_path)
+    assert want is None or spans(net) == want
+
+
+def test_steps_that_threads_share(tmp_path, monkeypatch):
+    """Whatever the work, all threads take part."""
+    for module in ("filtering", "product", "pooling", "channels", "combining", "normalizing"):
+        monkeypatch.setattr(
+            f"caffe_compat.engines.fast.steps.{module}.shared", lambda work, least, threads: 3
+        )
+    for shape, text, _ in STEPS.values():
+        check(text, shape, tmp_path)
+    for shape, fields in CONVOLUTIONS.values():
+        check(conv("data", "conv", **fields), shape, tmp_path)
+
+
+def test_a_program_follows_shapes_params_and_memory(tmp_path):
+    text = conv("data", "conv", num_output=5, kernel_size=3) + layer("ReLU", "conv", "conv", name="relu")
+    text += layer(
+        "InnerProduct",
+        "conv",
+        "top",
+        'inner_product_param { num_output: 3 axis: 3 weight_filler { type: "msra" } }',
+    )
+    net = check(text, (2, 3, 6, 9), tmp_path)
+    strict = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="strict")
+    strict.share_with(net)
+
+    def agree():
+        strict.blobs["data"].reshape(*net.blobs["data"].shape)
+        strict.blobs["data"].data[...] = net.blobs["data"].data
+        strict.forward(), net.forward()
+        np.testing.assert_allclose(net.blobs["top"].data, strict.blobs["top"].data, rtol=1e-5, atol=1e-5)
+
+    agree()
+    net.params["conv"][0].data[...] *= -2
+    agree()
+    held = net.params["conv"][1].data[1:3]  # a slice, written behind the net's back
+    agree()
+    held += 3
+    agree()
+    net.params["top"][0].data[...] += 1
+    agree()
+    net.blobs["data"].reshape(4, 3, 11, 9)
+    net.blobs["data"].data[...] = np.random.RandomState(2).standard_normal((4, 3, 11, 9))
+    agree()
+    net.blobs["data"].reshape(1, 3, 4, 9)
+    agree()
+    other = caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
+    net.share_with(other), strict.share_with(other)
+    agree()
+    other.params["top"][0].data[...] = 0.5
+    agree()
+
+
+def test_a_sum_hides_the_blob_of_its_convolution(tmp_path):
+    """It is made when somebody asks for it, and in each pass as long as somebody holds an array of it."""
+    text = conv("data", "conv", num_output=3, kernel_size=1) + layer("Eltwise", "conv data", "sum")
+    net = check(text, (2, 3, 6, 5), tmp_path)
+    data = net.blobs["data"].data
+    held = net.blobs["conv"].data
+    for factor in (1, 2):
+        data *= factor
+        net.forward()
+        np.testing.assert_allclose(held + data, net.blobs["sum"].data, rtol=1e-5, atol=1e-5)
