@@ -121,12 +121,20 @@ def _raise_across(values, positions, best, places):
         places[x] = positions[x] if earlier else places[x]
 
 
-_ROWS_AT_ONCE = 512  # numbers of rows of windows that are compared in one loop
+_AT_ONCE = 512  # numbers of rows of windows that one loop goes through
+
+
+@njit(cache=True, error_model="numpy")
+def _rows_at_once(window, width):
+    """How many rows of windows a loop goes through, and the numbers in a row: pixels, and what else windows reach."""
+    kernel, stride, _ = window[1]
+    wide = width + kernel + max(kernel, stride)
+    return max(1, _AT_ONCE // wide), wide
 
 
 @njit(cache=True, error_model="numpy")
 def _first_maxima(plane, window, first, places):
-    """places (rows x W + 2 kernel_w) = where in the flat plane the first maximum of each window lies.
+    """places (as `_rows_at_once` says) = where in the flat plane the first maximum of each window lies.
 
     Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
     none is: not less than H W. First down the columns, then across, with the rows one behind the other.
@@ -150,9 +158,8 @@ def _first_maxima(plane, window, first, places):
 def max_positions(bottom, window, mask):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
     _, height, width = bottom.shape
-    kernel, stride = window[1, :2]
-    wide = width + 2 * kernel
-    rows = max(1, _ROWS_AT_ONCE // wide)
+    stride = window[1, 1]
+    rows, wide = _rows_at_once(window, width)
     for p in prange(len(bottom)):
         places = np.empty((rows, wide), np.int32)
         for first in range(0, mask.shape[1], rows):
@@ -168,9 +175,8 @@ def max_positions(bottom, window, mask):
 def max_backward(bottom, window, top_diff, bottom_diff):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
     _, height, width = bottom.shape
-    kernel, stride = window[1, :2]
-    wide = width + 2 * kernel
-    rows = max(1, _ROWS_AT_ONCE // wide)
+    stride = window[1, 1]
+    rows, wide = _rows_at_once(window, width)
     for p in prange(len(bottom)):
         diff = bottom_diff[p].reshape(-1)
         diff[:] = 0
@@ -217,20 +223,39 @@ def average_forward(bottom, window, top):
         average_of_plane(bottom[p], window, top[p])
 
 
+@njit(cache=True, error_model="numpy")
+def _add(values, total):
+    for x in range(len(total)):
+        total[x] += values[x]
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def average_backward(top_diff, window, bottom_diff):
-    """bottom_diff = the sum of the windows' diffs, each divided by its window's elements."""
+    """bottom_diff = the sum of the windows' diffs, each divided by its window's elements.
+
+    First across, with the rows of windows one behind the other, then down the columns.
+    """
     planes, height, width = bottom_diff.shape
+    kernel, stride, pad = window[1]
+    rows, wide = _rows_at_once(window, width)
     for p in prange(planes):
         bottom_diff[p] = 0
-        for y in range(top_diff.shape[1]):
-            for x in range(top_diff.shape[2]):
-                above, below = _range(window, 0, y, height)
-                left, right = _range(window, 1, x, width)
-                share = top_diff[p, y, x] / top_diff.dtype.type(_elements(window, y, x, height, width))
+        shares, spread = np.empty((rows, wide), top_diff.dtype), np.empty((rows, wide), top_diff.dtype)
+        for first in range(0, top_diff.shape[1], rows):
+            some = min(rows, top_diff.shape[1] - first)
+            shares[:some] = 0
+            for y in range(some):
+                for x in range(top_diff.shape[2]):
+                    count = top_diff.dtype.type(_elements(window, first + y, x, height, width))
+                    shares[y, stride * x] = top_diff[p, first + y, x] / count
+            values, total = shares[:some].reshape(-1), spread[:some].reshape(-1)
+            total[:] = values
+            for w in range(1, kernel):
+                _add(values, total[w:])
+            for y in range(some):
+                above, below = _range(window, 0, first + y, height)
                 for h in range(above, below):
-                    for w in range(left, right):
-                        bottom_diff[p, h, w] += share
+                    _add(spread[y, pad : pad + width], bottom_diff[p, h])
 
 
 @njit(cache=True, error_model="numpy")
