@@ -133,62 +133,67 @@ def _rows_at_once(window, width):
 
 
 @njit(cache=True, error_model="numpy")
-def _first_maxima(plane, window, first, places):
-    """places (as `_rows_at_once` says) = where in the flat plane the first maximum of each window lies.
+def _first_maxima(plane, window, first, best, places):
+    """places[0] (as `_rows_at_once` says) = where in the flat plane the first maximum of each window lies.
 
     Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
-    none is: not less than H W. First down the columns, then across, with the rows one behind the other.
+    none is: not less than H W. First down the columns, then across, with the rows one behind the other. best (like
+    places): scratch.
     """
     height, width = plane.shape
     kernel, pad = window[1, 0], window[1, 2]
-    best = np.full(places.shape, _LOWEST, plane.dtype)
-    places[:] = height * width
-    for i in range(len(places)):
+    best[0] = _LOWEST
+    places[0] = height * width
+    for i in range(places.shape[1]):
         low, high = _range(window, 0, first + i, height)
+        line, found = best[0, i, pad : pad + width], places[0, i, pad : pad + width]
         for h in range(low, high):
-            line = slice(pad, pad + width)
-            _raise_down(plane[h], np.int32(h * width), best[i, line], places[i, line])
-    flat, found = best.reshape(-1), places.reshape(-1)
-    values, positions = flat.copy(), found.copy()
+            _raise_down(plane[h], np.int32(h * width), line, found)
+    values, positions = best.reshape(2, -1), places.reshape(2, -1)
+    values[1] = values[0]
+    positions[1] = positions[0]
     for w in range(1, kernel):
-        _raise_across(values[w:], positions[w:], flat[: len(flat) - w], found[: len(flat) - w])
+        end = values.shape[1] - w
+        _raise_across(values[1, w:], positions[1, w:], values[0, :end], positions[0, :end])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def max_positions(bottom, window, mask):
+def max_positions(bottom, window, threads, mask):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
-    _, height, width = bottom.shape
+    planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = _rows_at_once(window, width)
-    for p in prange(len(bottom)):
-        places = np.empty((rows, wide), np.int32)
-        for first in range(0, mask.shape[1], rows):
-            some = min(rows, mask.shape[1] - first)
-            _first_maxima(bottom[p], window, first, places[:some])
-            for y in range(some):
-                for x in range(mask.shape[2]):
-                    place = places[y, stride * x]
-                    mask[p, first + y, x] = place if place < height * width else -1
+    rows = min(rows, mask.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            for first in range(0, mask.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, mask.shape[1] - first)):
+                    for x in range(mask.shape[2]):
+                        place = places[0, y, stride * x]
+                        mask[p, first + y, x] = place if place < height * width else -1
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def max_backward(bottom, window, top_diff, bottom_diff):
+def max_backward(bottom, window, top_diff, threads, bottom_diff):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
-    _, height, width = bottom.shape
+    planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = _rows_at_once(window, width)
-    for p in prange(len(bottom)):
-        diff = bottom_diff[p].reshape(-1)
-        diff[:] = 0
-        places = np.empty((rows, wide), np.int32)
-        for first in range(0, top_diff.shape[1], rows):
-            some = min(rows, top_diff.shape[1] - first)
-            _first_maxima(bottom[p], window, first, places[:some])
-            for y in range(some):
-                for x in range(top_diff.shape[2]):
-                    place = places[y, stride * x]
-                    if place < height * width:
-                        diff[place] += top_diff[p, first + y, x]
+    rows = min(rows, top_diff.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            diff = bottom_diff[p].reshape(-1)
+            diff[:] = 0
+            for first in range(0, top_diff.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, top_diff.shape[1] - first)):
+                    for x in range(top_diff.shape[2]):
+                        place = places[0, y, stride * x]
+                        if place < height * width:
+                            diff[place] += top_diff[p, first + y, x]
 
 
 @njit(cache=True, error_model="numpy")
