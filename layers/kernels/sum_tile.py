@@ -78,6 +78,22 @@ def sum_products(rows, wide, depth, offsets, a, lda, b, c, ldc, add):
         _tile(_LEAST, 1, depth, offsets, a, lda, b, c, ldc, add)
 
 
+def _emit_copy(typingctx, source, target):
+    """Emit one read and one write."""
+
+    def codegen(context, builder, signature, args):
+        v, start = Vectors(builder), ir.IntType(64)(0)
+        source, target = (v.pointer(address) for address in args)
+        v.write(v.read(source, start), target, start)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+# copy_vector(source, target): LANES float32 from one address to another. Typed Any, as in micro_kernel.py.
+copy_vector: Any = intrinsic(_emit_copy)
+
+
 def tile_rows(count: int) -> int:
     """The rows of the tiles that so many rows are cut into: those that compute the fewest that nobody needs."""
     return min((MOST, _LESS, _LEAST), key=lambda rows: (-(-count // rows) * rows, -rows))
