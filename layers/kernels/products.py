@@ -1,7 +1,7 @@
 """Products of matrices, in tiles that stay in the processor's registers, on numba's own threads.
 
-The right factor is laid out in panels, a block of it at a time that fits into a cache; of the left one only what is
-read across its rows. Each thread has a part of the result, and lays out what it needs: there is one parallel region.
+The right factor is laid out in panels, a block of it at a time that fits into a cache, the left one some rows at a
+time. Each thread has a part of the result, and lays out what it needs: there is one parallel region.
 
 A matrix is given as the address of its first float32 and the distance of its rows in numbers, in int64.
 Source: Goto and van de Geijn (2008), as in micro_kernel.py.
@@ -41,19 +41,24 @@ def _rows_to_panels(b, pitch, depth, count, panels):
 
 
 @njit(cache=True, error_model="numpy")
+def _squares(rows, pitch, depth, columns, step):
+    """`depth` (LANES at least) numbers of LANES rows, the first ones together at `columns`, the next `step` behind."""
+    sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    for i in range(LANES):
+        sources[i] = rows + FLOAT * i * pitch
+        targets[i] = columns + FLOAT * i * step
+    for k in range(0, depth, LANES):
+        start = min(k, depth - LANES)
+        transpose(sources.ctypes.data, start, targets.ctypes.data, start * step)
+
+
+@njit(cache=True, error_model="numpy")
 def _columns_to_panels(b, pitch, depth, count, panels):
     """panels = `count` rows of b as columns."""
-    sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     squares = count // LANES * LANES if depth >= LANES else 0
     for begin in range(0, squares, LANES):
-        panel, lane = panels[begin // WIDTH], begin % WIDTH
-        for i in range(LANES):
-            sources[i] = b + FLOAT * (begin + i) * pitch
-        for k in range(0, depth, LANES):
-            start = min(k, depth - LANES)
-            for i in range(LANES):
-                targets[i] = panel[start + i, lane:].ctypes.data
-            transpose(sources.ctypes.data, start, targets.ctypes.data, 0)
+        place = panels[begin // WIDTH].ctypes.data + FLOAT * (begin % WIDTH)
+        _squares(b + FLOAT * begin * pitch, pitch, depth, place, WIDTH)
     for c in range(squares, count):
         row = floats(b + FLOAT * c * pitch, depth)
         for k in range(depth):
@@ -61,33 +66,35 @@ def _columns_to_panels(b, pitch, depth, count, panels):
 
 
 @njit(cache=True, error_model="numpy")
-def _lay_out_left(a, pitch, trans, depth, count, rows, follow, panel):
-    """panel (more than depth x rows) = `count` rows of a or its transpose; 0 in the others of `rows`.
-
-    follow: how many rows there are from here on, `count` among them.
-    """
-    if trans and follow >= LANES:
-        for k in range(depth):  # what a vector has too much, the next one overwrites
-            copy_vector(a + FLOAT * k * pitch, panel.ctypes.data + FLOAT * k * rows)
-        return
-    panel[: depth * rows] = 0
-    for i in range(depth if trans else count):
-        line = floats(a + FLOAT * i * pitch, count if trans else depth)
-        for j in range(len(line)):
-            panel[i * rows + j if trans else j * rows + i] = line[j]
+def _lay_out_left(a, pitch, trans, depth, count, panel):
+    """panel (depth x LANES) = `count` rows of a or its transpose, LANES at most; 0 in the others."""
+    if count < LANES or (depth < LANES and not trans):
+        panel[:depth] = 0
+        for i in range(depth if trans else count):
+            line = floats(a + FLOAT * i * pitch, count if trans else depth)
+            for j in range(len(line)):
+                if trans:
+                    panel[i, j] = line[j]
+                else:
+                    panel[j, i] = line[j]
+    elif trans:
+        for k in range(depth):
+            copy_vector(a + FLOAT * k * pitch, panel.ctypes.data + FLOAT * k * LANES)
+    else:
+        _squares(a, pitch, depth, panel.ctypes.data, LANES)
 
 
 @njit(cache=True, error_model="numpy")
-def _multiply_panels(depth, left, offsets, step, count, rows, panels, columns, adds, stage, out, pitch):
+def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, stage, out, pitch):
     """A row of tiles, of which `count` rows count, and so many columns."""
     for column in range(0, columns, WIDTH):
         right, some = panels.ctypes.data + column // WIDTH * panels.strides[0], min(WIDTH, columns - column)
         if count == rows and some in (WIDTH, LANES):
             sum_products(
-                rows, some > LANES, depth, offsets, left, step, right, out + FLOAT * column, pitch, adds
+                rows, some > LANES, depth, offsets, left, 1, right, out + FLOAT * column, pitch, adds
             )
             continue
-        sum_products(rows, some > LANES, depth, offsets, left, step, right, stage.ctypes.data, WIDTH, False)
+        sum_products(rows, some > LANES, depth, offsets, left, 1, right, stage.ctypes.data, WIDTH, False)
         for r in range(count):
             line = floats(out + FLOAT * (r * pitch + column), some)
             for c in range(some):
@@ -100,7 +107,7 @@ def _multiply(
 ):  # fmt: skip
     """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a time."""
     tiles, columns, wide = -(-m // rows), -(-n // WIDTH), panels.shape[1] * WIDTH
-    across, along = np.arange(depth), np.arange(depth) * rows
+    together, offsets = LANES // rows * rows, np.arange(depth) * LANES
     for part in prange(parts[0] * parts[1]):
         i, j = part // parts[1], part % parts[1]
         top, bottom = tiles * i // parts[0] * rows, min(tiles * (i + 1) // parts[0] * rows, m)
@@ -113,17 +120,15 @@ def _multiply(
                     _columns_to_panels(b + FLOAT * (low * ldb + first), ldb, some, count, panels[part])
                 else:
                     _rows_to_panels(b + FLOAT * (first * ldb + low), ldb, some, count, panels[part])
-                for row in range(top, bottom, rows):
-                    used = min(rows, bottom - row)
-                    left = a + FLOAT * (first * lda + row if trans_a else row * lda + first)
-                    offsets, step = across.ctypes.data, lda
-                    if trans_a or used < rows:
-                        _lay_out_left(left, lda, trans_a, some, used, rows, m - row, lefts[part])
-                        left, offsets, step = lefts[part].ctypes.data, along.ctypes.data, 1
-                    _multiply_panels(
-                        some, left, offsets, step, used, rows, panels[part], count, add or first > 0, stages[part],
-                        out + FLOAT * (row * ldc + low), ldc,
-                    )  # fmt: skip
+                for begin in range(top, bottom, together):
+                    left = a + FLOAT * (first * lda + begin if trans_a else begin * lda + first)
+                    _lay_out_left(left, lda, trans_a, some, min(LANES, m - begin), lefts[part])
+                    for row in range(begin, min(begin + together, bottom), rows):
+                        left = lefts[part].ctypes.data + FLOAT * (row - begin)
+                        _multiply_panels(
+                            some, left, offsets.ctypes.data, min(rows, bottom - row), rows, panels[part], count,
+                            add or first > 0, stages[part], out + FLOAT * (row * ldc + low), ldc,
+                        )  # fmt: skip
 
 
 def multiply(
@@ -142,7 +147,7 @@ def multiply(
     depth = min(products, _BLOCK // wide)
     parts = threads // along, along
     count = parts[0] * parts[1]
-    shapes = [(count, wide // WIDTH, depth + 1, WIDTH), (count, depth * MOST + LANES), (count, MOST, WIDTH)]
+    shapes = [(count, wide // WIDTH, depth + 1, WIDTH), (count, depth + 1, LANES), (count, MOST, WIDTH)]
     memory = scratch_parts(shapes, np.dtype(np.float32), "products")
     sizes, factors = (m, n, products), (a, lda, b, ldb)
     _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, parts, *memory)

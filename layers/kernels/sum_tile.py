@@ -30,16 +30,18 @@ def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
         v, i64 = Vectors(builder), ir.IntType(64)
         offsets = builder.inttoptr(offsets, i64.as_pointer())
         a, b, c = (v.pointer(address) for address in (a, b, c))
-        starts = [builder.gep(a, [builder.mul(lda, i64(r))]) for r in range(rows.literal_value)]
-        sums = [[cgutils.alloca_once(builder, v.kind) for _ in range(vectors.literal_value)] for _ in starts]
+        count, places = rows.literal_value, range(vectors.literal_value)
+        steps = [builder.mul(lda, i64(r)) for r in range(5)]  # an address a row would not fit into registers
+        sums = [[cgutils.alloca_once(builder, v.kind) for _ in places] for _ in range(count)]
         for total in (total for row in sums for total in row):
             builder.store(v.zero, total)
         with cgutils.for_range(builder, depth) as loop:
-            left = builder.load(builder.gep(offsets, [loop.index]))
+            left = [builder.gep(a, [builder.load(builder.gep(offsets, [loop.index]))])]
+            left += [builder.gep(left[0], [steps[4]])]
             right = builder.mul(loop.index, i64(WIDTH))
-            factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in range(vectors.literal_value)]
-            for start, row in zip(starts, sums, strict=True):
-                value = v.spread(builder.load(builder.gep(start, [left])))
+            factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
+            for r, row in enumerate(sums):
+                value = v.spread(builder.load(builder.gep(left[r // 4], [steps[r % 4]])))
                 for total, factor in zip(row, factors, strict=True):
                     builder.store(v.plus_product(builder.load(total), value, factor), total)
         for r, row in enumerate(sums):
