@@ -154,7 +154,7 @@ class Pooling(Layer):
         else:
             kernels.max_forward(x, self.windows, self._work(x, y), y)
         if len(top) > 1:
-            kernels.max_positions(x, self.windows, _planes(top[1].data))
+            kernels.max_positions(x, self.windows, numba.get_num_threads(), _planes(top[1].data))
 
     def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What max_forward works in."""
@@ -177,7 +177,8 @@ class Pooling(Layer):
             x, y = _planes(bottom[0].data), _planes(top[0].data)
             kernels.weighted_backward(x, self.windows, y, diff, bottom_diff)
         else:
-            kernels.max_backward(_planes(bottom[0].data), self.windows, diff, bottom_diff)
+            x, threads = _planes(bottom[0].data), numba.get_num_threads()
+            kernels.max_backward(x, self.windows, diff, threads, bottom_diff)
 
 
 def rounds_up(param: PoolingParameter) -> bool:

@@ -12,6 +12,7 @@ from caffe_compat.layers.base import Layer, canonical_axis
 from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
 from caffe_compat.layers.convolution.conv_geometry import read_geometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
+from caffe_compat.layers.kernels.bias import add_sums
 from caffe_compat.layers.registry import register
 
 
@@ -102,7 +103,7 @@ class Convolution(Layer):
         for below, above, down in zip(bottom, top, propagate_down, strict=True):
             out_diffs = self._outs(above.diff)
             if len(self.blobs) > 1 and self.propagates_to(1):
-                self.blobs[1].diff[...] += out_diffs.sum(axis=(0, *range(2, out_diffs.ndim)))
+                add_sums(out_diffs.reshape(*out_diffs.shape[:2], -1), self.blobs[1].diff)
             if self.propagates_to(0):
                 self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from caffe_compat.layers.convolution import direct_gradients
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.bias import fill_rows
 from caffe_compat.layers.kernels.blas import gemm_groups
@@ -18,6 +19,8 @@ COLUMNS = 2**22
 
 class Im2colConvolution:
     """Filters over images, as matrix products of the filters with the windows that they see, image by image.
+
+    Gradients are computed without laying out windows where direct_gradients.py can do that.
 
     group: how many groups of channels see only filters of their own. Arrays, C-contiguous: images N x C x H x W;
     filters M x C / group x kernel_h x kernel_w; outs and out_diffs N x M x H' x W'; or any other spatial axes.
@@ -52,6 +55,11 @@ class Im2colConvolution:
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
         """filters_diff += the gradient."""
+        if direct_gradients.fits(self._geometry, self._group, filters_diff):
+            direct_gradients.add_filters_gradient(
+                self._geometry, self._group, images, out_diffs, filters_diff
+            )
+            return
         for image, out_diff in zip(images, out_diffs, strict=True):
             for row, block in self._blocks(image, out_diff):
                 columns = self._columns(image, out_diff, row, block)
@@ -60,6 +68,9 @@ class Im2colConvolution:
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
         """image_diffs = the gradient."""
+        if direct_gradients.fits(self._geometry, self._group, filters):
+            direct_gradients.image_gradient(self._geometry, self._group, out_diffs, filters, image_diffs)
+            return
         image_diffs[...] = 0
         for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
             for row, block in self._blocks(image_diff, out_diff):

@@ -1,7 +1,7 @@
 """Matrix products on numba's own threads: one pool of threads for the kernels and for BLAS.
 
-A product is cut into one block a thread, each a one-thread sgemm of the OpenBLAS that numpy brings along.
-Alternating between BLAS's threads and numba's would cost a fifth to a third of the time: each pool spins for
+Several products at once, and kernels that ask for it, take the one-thread sgemm of the OpenBLAS that numpy brings
+along. Alternating between BLAS's threads and numba's would cost a fifth to a third of the time: each pool spins for
 a while after its work, on the cores that the other one needs.
 """
 
@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.products import multiply
 
 # Compiled code is cached with this name in it and finds the address when it is loaded, whatever numpy it is
 _SYMBOL = "caffe_compat_sgemm"
@@ -112,31 +113,6 @@ def _call_sgemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, l
 sgemm: Any = intrinsic(_call_sgemm)
 
 
-_LINE = 16  # float32s in a line of the cache, which two threads had better not both write to
-
-
-@njit(cache=True, error_model="numpy")
-def _cut(size, part, parts):
-    """Where a part of so many columns begins."""
-    return size if part == parts else size * part // parts // _LINE * _LINE
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def _sgemm_blocks(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, blocks):
-    item = 4
-    for i in prange(blocks):
-        if m > n:
-            low, high = m * i // blocks, m * (i + 1) // blocks
-            a_block = a + item * low * (1 if trans_a else lda)
-            c_block = c + item * low * ldc
-            sgemm(trans_a, trans_b, high - low, n, k, a_block, lda, b, ldb, beta, c_block, ldc)
-        else:
-            low, high = _cut(n, i, blocks), _cut(n, i + 1, blocks)
-            b_block = b + item * low * (ldb if trans_b else 1)
-            c_block = c + item * low
-            sgemm(trans_a, trans_b, m, high - low, k, a, lda, b_block, ldb, beta, c_block, ldc)
-
-
 FEW_ROWS = 4  # up to so many, packing b takes longer than the product
 
 
@@ -169,23 +145,19 @@ def gemm(
     """out = op(a) @ op(b) + beta * out, where op is the transpose if asked for.
 
     a, b, out: 2-D, C-contiguous or blocks of columns of such an array; out overlaps neither a nor b. With
-    beta 0 what stood in `out` is not read. The longer side of `out` is cut, one block for each of numba's
-    threads, since BLAS packs the other side's factor once a block. float64, and a numpy without its OpenBLAS,
-    take np.matmul.
+    beta 0 what stood in `out` is not read. See products.py; float64 takes np.matmul.
     """
-    if _blas is None or not (_fits(a) and _fits(b) and _fits(out)):
+    if not (_fits(a) and _fits(b) and _fits(out)):
         _matmul(a.T if trans_a else a, b.T if trans_b else b, out, beta)
         return
     m, n = out.shape
     if m <= FEW_ROWS and trans_b and not trans_a and all(x.flags.c_contiguous for x in (a, b, out)):
         _few_rows(a, b, np.float32(beta), out)
         return
-    k = a.shape[0] if trans_a else a.shape[1]
-    left, right, result = _address(a), _address(b), _address(out)
-    with one_thread_blas():
-        _sgemm_blocks(
-            trans_a, trans_b, m, n, k, *left, *right, np.float32(beta), *result, numba.get_num_threads()
-        )
+    if beta not in (0, 1):
+        out *= beta
+    products = a.shape[0] if trans_a else a.shape[1]
+    multiply(trans_a, trans_b, m, n, products, *_address(a), *_address(b), bool(beta), *_address(out))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -114,39 +114,94 @@ def max_forward(bottom, window, work, top):
 
 
 @njit(cache=True, error_model="numpy")
-def _first_maximum(plane, window, y, x):
-    """The index in the flat plane of a window's first maximum; -1 where there is none."""
+def _raise_down(pixels, first, best, places):
+    for x in range(len(pixels)):
+        greater = pixels[x] > best[x]
+        best[x] = pixels[x] if greater else best[x]
+        places[x] = first + np.int32(x) if greater else places[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_across(values, positions, best, places):
+    for x in range(len(best)):
+        earlier = (values[x] > best[x]) | ((values[x] == best[x]) & (positions[x] < places[x]))
+        best[x] = values[x] if earlier else best[x]
+        places[x] = positions[x] if earlier else places[x]
+
+
+_AT_ONCE = 512  # numbers of rows of windows that one loop goes through
+
+
+@njit(cache=True, error_model="numpy")
+def _rows_at_once(window, width):
+    """How many rows of windows a loop goes through, and the numbers in a row: pixels, and what else windows reach."""
+    kernel, stride, _ = window[1]
+    wide = width + kernel + max(kernel, stride)
+    return max(1, _AT_ONCE // wide), wide
+
+
+@njit(cache=True, error_model="numpy")
+def _first_maxima(plane, window, first, best, places):
+    """places[0] (as `_rows_at_once` says) = where in the flat plane the first maximum of each window lies.
+
+    Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
+    none is: not less than H W. First down the columns, then across, with the rows one behind the other. best (like
+    places): scratch.
+    """
     height, width = plane.shape
-    top, bottom = _range(window, 0, y, height)
-    left, right = _range(window, 1, x, width)
-    best, index = LOWEST, -1
-    for h in range(top, bottom):
-        for w in range(left, right):
-            if plane[h, w] > best:
-                best, index = plane[h, w], h * width + w
-    return index
+    kernel, pad = window[1, 0], window[1, 2]
+    best[0] = LOWEST
+    places[0] = height * width
+    for i in range(places.shape[1]):
+        low, high = _range(window, 0, first + i, height)
+        line, found = best[0, i, pad : pad + width], places[0, i, pad : pad + width]
+        for h in range(low, high):
+            _raise_down(plane[h], np.int32(h * width), line, found)
+    values, positions = best.reshape(2, -1), places.reshape(2, -1)
+    values[1] = values[0]
+    positions[1] = positions[0]
+    for w in range(1, kernel):
+        end = values.shape[1] - w
+        _raise_across(values[1, w:], positions[1, w:], values[0, :end], positions[0, :end])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def max_positions(bottom, window, mask):
+def max_positions(bottom, window, threads, mask):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
-    for p in prange(len(bottom)):
-        for y in range(mask.shape[1]):
-            for x in range(mask.shape[2]):
-                mask[p, y, x] = _first_maximum(bottom[p], window, y, x)
+    planes, height, width = bottom.shape
+    stride = window[1, 1]
+    rows, wide = _rows_at_once(window, width)
+    rows = min(rows, mask.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            for first in range(0, mask.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, mask.shape[1] - first)):
+                    for x in range(mask.shape[2]):
+                        place = places[0, y, stride * x]
+                        mask[p, first + y, x] = place if place < height * width else -1
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def max_backward(bottom, window, top_diff, bottom_diff):
+def max_backward(bottom, window, top_diff, threads, bottom_diff):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
-    for p in prange(len(bottom)):
-        diff = bottom_diff[p].reshape(-1)
-        diff[:] = 0
-        for y in range(top_diff.shape[1]):
-            for x in range(top_diff.shape[2]):
-                index = _first_maximum(bottom[p], window, y, x)
-                if index >= 0:
-                    diff[index] += top_diff[p, y, x]
+    planes, height, width = bottom.shape
+    stride = window[1, 1]
+    rows, wide = _rows_at_once(window, width)
+    rows = min(rows, top_diff.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            diff = bottom_diff[p].reshape(-1)
+            diff[:] = 0
+            for first in range(0, top_diff.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, top_diff.shape[1] - first)):
+                    for x in range(top_diff.shape[2]):
+                        place = places[0, y, stride * x]
+                        if place < height * width:
+                            diff[place] += top_diff[p, first + y, x]
 
 
 @njit(cache=True, error_model="numpy")
@@ -189,20 +244,39 @@ def average_forward(bottom, window, top):
         average_of_plane(bottom[p], window, top[p])
 
 
+@njit(cache=True, error_model="numpy")
+def _add(values, total):
+    for x in range(len(total)):
+        total[x] += values[x]
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def average_backward(top_diff, window, bottom_diff):
-    """bottom_diff = the sum of the windows' diffs, each divided by its window's elements."""
+    """bottom_diff = the sum of the windows' diffs, each divided by its window's elements.
+
+    First across, with the rows of windows one behind the other, then down the columns.
+    """
     planes, height, width = bottom_diff.shape
+    kernel, stride, pad = window[1]
+    rows, wide = _rows_at_once(window, width)
     for p in prange(planes):
         bottom_diff[p] = 0
-        for y in range(top_diff.shape[1]):
-            for x in range(top_diff.shape[2]):
-                above, below = _range(window, 0, y, height)
-                left, right = _range(window, 1, x, width)
-                share = top_diff[p, y, x] / top_diff.dtype.type(_elements(window, y, x, height, width))
+        shares, spread = np.empty((rows, wide), top_diff.dtype), np.empty((rows, wide), top_diff.dtype)
+        for first in range(0, top_diff.shape[1], rows):
+            some = min(rows, top_diff.shape[1] - first)
+            shares[:some] = 0
+            for y in range(some):
+                for x in range(top_diff.shape[2]):
+                    count = top_diff.dtype.type(_elements(window, first + y, x, height, width))
+                    shares[y, stride * x] = top_diff[p, first + y, x] / count
+            values, total = shares[:some].reshape(-1), spread[:some].reshape(-1)
+            total[:] = values
+            for w in range(1, kernel):
+                _add(values, total[w:])
+            for y in range(some):
+                above, below = _range(window, 0, first + y, height)
                 for h in range(above, below):
-                    for w in range(left, right):
-                        bottom_diff[p, h, w] += share
+                    _add(spread[y, pad : pad + width], bottom_diff[p, h])
 
 
 @njit(cache=True, error_model="numpy")

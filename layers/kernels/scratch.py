@@ -13,14 +13,15 @@ LINE = 64  # bytes of a cache's line: where threads write to the same one they w
 PAGE = 4096  # bytes after which an address falls on the same place in a cache
 
 
-def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def scratch(shape: tuple[int, ...], dtype: np.dtype, owner: str = "") -> np.ndarray:
     """An array of this shape with anything in it, which the next call hands out again. It begins a line of the cache.
 
-    So only one lives at a time: a layer asks for it, uses it up, and keeps nothing in it between calls.
+    So only one lives at a time: a layer asks for it, uses it up, and keeps nothing in it between calls. An owner, which
+    layers may call while they use theirs, has one of its own.
     """
     count = int(np.prod(shape))
     buffers = vars(_local)
-    key = np.dtype(dtype).name
+    key = owner + np.dtype(dtype).name
     if key not in buffers or buffers[key].size < count:
         memory = np.empty(count * np.dtype(dtype).itemsize + LINE, np.uint8)
         begin = -memory.ctypes.data % LINE
@@ -28,11 +29,11 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return buffers[key][:count].reshape(shape)
 
 
-def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[np.ndarray]:
+def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, owner: str = "") -> list[np.ndarray]:
     """Several such arrays at once, one behind the other."""
     items = LINE // np.dtype(dtype).itemsize
     ends = np.cumsum([-(-np.prod(shape, dtype=np.int64) // items) * items for shape in shapes])
-    memory = scratch((int(ends[-1]),), dtype)
+    memory = scratch((int(ends[-1]),), dtype, owner)
     starts = [0, *ends[:-1]]
     return [
         memory[start : start + math.prod(shape)].reshape(shape)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks import by_layer
+from benchmarks import prepare as prepare_file
 from benchmarks.cases import PARAMS, Case
 from benchmarks.timing import measure, say
 from benchmarks.workloads import bench, blobs
@@ -30,7 +31,7 @@ def run(case: Case, engine: str, args) -> None:
         return
     net, function = prepare(case, args)
     result = measure(function, args.repeats)
-    training = case.kind in ("train", "step")
+    training = case.kind in ("train", "step", "learn")
     if args.layers:
         result["layers"] = by_layer.rows(net, args.repeats, backward=training)
     top = "cls_prob" if case.kind == "test" else net.outputs[0]
@@ -49,8 +50,13 @@ def prepare(case: Case, args) -> tuple[Net, Callable[[], object]]:
             solver.apply_update()
 
         return solver.net, step
-    net = make_net(case, args)
-    return net, (lambda: iterate(net)) if case.kind == "train" else net.forward
+    if case.kind == "learn":
+        net, arrays = prepare_file.training_case(case)
+        for name, array in arrays.items():
+            net.blobs[name].data[...] = array
+    else:
+        net = make_net(case, args)
+    return net, (lambda: iterate(net)) if case.kind in ("train", "learn") else net.forward
 
 
 def iterate(net: Net) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from benchmarks.cases import case as case_of
 
-PEER = "torch"  # ratios are against it
+PEERS = ("torch", "onnxruntime")  # ratios are against these
 WIDTH = 100
 
 
@@ -24,6 +25,8 @@ class Measured:
     threads: int
     ms: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
+    warm_s: float = math.inf  # from the start of a process to its first result, the least of all
+    cold_s: float | None = None  # the same without compiled kernels
     output: list[float] | None = None
     layers: Any = None
 
@@ -31,6 +34,7 @@ class Measured:
         """What a process said."""
         self.ms += result["ms"]
         self.peak_mb = max(self.peak_mb, result["peak_mb"])
+        self.warm_s = min(self.warm_s, result["first_s"])
         self.output = result["output"]
         self.layers = result.get("layers")
 
@@ -43,16 +47,21 @@ class Measured:
         return statistics.median(self.ms)
 
     def as_dict(self, all_of_them: Sequence[Measured]) -> dict[str, Any]:
-        """For JSON: with ratios against torch, one thread and the difference from the first program's output."""
+        """For JSON: with ratios against others, one thread and the difference from the first program's output."""
         result = asdict(self)
         del result["output"]
         result |= {"min_ms": self.least, "median_ms": self.median, "title": case_of(self.case).title}
-        peer, alone = (
-            self._beside(all_of_them, PEER, self.threads),
-            self._beside(all_of_them, self.program, 1),
-        )
-        result["min_ratio"] = self.least / peer.least if peer else None
-        result["median_ratio"] = self.median / peer.median if peer else None
+        alone = self._beside(all_of_them, self.program, 1)
+        beside = {name: self._beside(all_of_them, name, self.threads) for name in PEERS}
+        result["ratios"] = {
+            name: {
+                "min": self.least / peer.least,
+                "median": self.median / peer.median,
+                "peak": self.peak_mb / peer.peak_mb,
+            }
+            for name, peer in beside.items()
+            if peer is not None
+        }
         result["speedup"] = alone.least / self.least if alone else None
         result["difference"] = self._difference(all_of_them)
         return result
@@ -81,14 +90,30 @@ def as_json(measured: Sequence[Measured], machine: str, rounds: int, repeats: in
     }
 
 
-COLUMNS = ("", "threads", "min ms", "median ms", "peak MB", "min / torch", "median / torch", "1 thread")
+COLUMNS = (
+    *("", "threads", "min ms", "median ms", "peak MB", "warm s", "cold s"),
+    *("/ torch", "peak", "/ onnx", "peak", "1 thread"),
+)
+
+
+def worst_first(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows, those of a case together; first the case whose first program is slowest beside another program."""
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for row in report["results"]:
+        cases.setdefault(row["case"], []).append(row)
+
+    def slowness(rows: list[dict[str, Any]]) -> float:
+        ours = [row["ratios"] for row in rows if row["program"] == rows[0]["program"]]
+        return max((ratio["min"] for ratios in ours for ratio in ratios.values()), default=0)
+
+    return [row for rows in sorted(cases.values(), key=slowness, reverse=True) for row in rows]
 
 
 def table(report: dict[str, Any]) -> str:
     """The report as text of at most 100 columns: a head line for each case, a line for each program and threads."""
     lines: list[tuple[str, ...] | str] = [COLUMNS]
     case = None
-    for row in report["results"]:
+    for row in worst_first(report):
         if row["case"] != case:
             case = row["case"]
             lines.append(f"{case}: {row['title']}")
@@ -96,16 +121,18 @@ def table(report: dict[str, Any]) -> str:
             (
                 "  " + row["program"],
                 str(row["threads"]),
-                f"{row['min_ms']:.1f}",
-                f"{row['median_ms']:.1f}",
+                _milliseconds(row["min_ms"]),
+                _milliseconds(row["median_ms"]),
                 f"{row['peak_mb']:.0f}",
-                _ratio(row["min_ratio"]),
-                _ratio(row["median_ratio"]),
+                _ratio(row["warm_s"]),
+                _ratio(row["cold_s"]),
+                *(_ratio(row["ratios"].get(peer, {}).get(key)) for peer in PEERS for key in ("min", "peak")),
                 _ratio(row["speedup"], " x"),
             )
         )
     notes = [
-        "min, median / torch: below 1 is faster than torch; 1 thread: how much faster than with one",
+        "/ torch, / onnx(runtime): of minima, and of peak memory, below 1 is faster; the worst case comes first",
+        "warm, cold: from a process's start to its first result; 1 thread: how much faster than with one",
         f"{report['rounds']} rounds of {report['repeats']} in turn, each a process of its own",
         report["machine"],
     ]
@@ -115,6 +142,10 @@ def table(report: dict[str, Any]) -> str:
         if (row["difference"] or 0) > 1e-3
     ]
     return "\n".join([_aligned(lines), *notes])
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _ratio(value: float | None, unit: str = "") -> str:

@@ -26,6 +26,8 @@ def run(case: Case, args: Any) -> None:
         say({**result, "layers": net.ms}, net.forward().flatten()[:1000].tolist())
     elif case.kind == "update":
         say(measure(_update(), args.repeats))
+    elif case.kind == "learn":
+        say(measure(_learn(case), args.repeats))
     else:
         _fast_rcnn(case, args)
 
@@ -49,6 +51,24 @@ def _update() -> Callable[[], object]:
     for param in params:
         param.grad = torch.randn_like(param)
     return torch.optim.SGD(params, **SGD).step
+
+
+def _learn(case: Case) -> Callable[[], object]:
+    """Forward and backward of a classifier, by the module that `to_torch` makes of it."""
+    from benchmarks.prepare import training_case
+
+    import caffe_compat
+
+    net, arrays = training_case(case)
+    module = caffe_compat.to_torch(net).train()
+    inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def iteration() -> None:
+        module.zero_grad()
+        module(**inputs)
+        module.loss.backward()
+
+    return iteration
 
 
 def _fast_rcnn(case: Case, args: Any) -> None:

@@ -1,0 +1,101 @@
+"""A tile of sums of products that stays in the processor's registers, whose factors lie in larger arrays.
+
+Each row of the tile has a factor of its own for each product, found by an offset; all its columns take part with
+factors that lie together. So images need no columns: a window is a row's offsets.
+
+Emitted as vectors, as micro_kernel.py does it. Source: Goto and van de Geijn (2008), as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
+
+MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
+_LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
+WIDTH = 2 * LANES  # columns of a tile
+
+
+def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
+    """Emit a tile of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        _, _, depth, offsets, a, lda, b, c, ldc, add = args
+        v, i64 = Vectors(builder), ir.IntType(64)
+        offsets = builder.inttoptr(offsets, i64.as_pointer())
+        a, b, c = (v.pointer(address) for address in (a, b, c))
+        count, places = rows.literal_value, range(vectors.literal_value)
+        steps = [builder.mul(lda, i64(r)) for r in range(5)]  # an address a row would not fit into registers
+        sums = [[cgutils.alloca_once(builder, v.kind) for _ in places] for _ in range(count)]
+        for total in (total for row in sums for total in row):
+            builder.store(v.zero, total)
+        with cgutils.for_range(builder, depth) as loop:
+            left = [builder.gep(a, [builder.load(builder.gep(offsets, [loop.index]))])]
+            left += [builder.gep(left[0], [steps[4]])]
+            right = builder.mul(loop.index, i64(WIDTH))
+            factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
+            for r, row in enumerate(sums):
+                value = v.spread(builder.load(builder.gep(left[r // 4], [steps[r % 4]])))
+                for total, factor in zip(row, factors, strict=True):
+                    builder.store(v.plus_product(builder.load(total), value, factor), total)
+        for r, row in enumerate(sums):
+            for j, total in enumerate(row):
+                place = builder.add(builder.mul(ldc, i64(r)), i64(LANES * j))
+                before = builder.select(add, v.read(c, place), v.zero)
+                v.write(builder.fadd(builder.load(total), before), c, place)
+        return context.get_dummy_value()
+
+    numbers = [types.int64] * 7
+    return types.void(rows, vectors, *numbers, types.boolean), codegen
+
+
+_tile: Any = intrinsic(prefer_literal=True)(_emit)
+
+
+@njit(cache=True, error_model="numpy")
+def sum_products(rows, wide, depth, offsets, a, lda, b, c, ldc, add):
+    """c[r, j] = the sum of a[r lda + offsets[k]] b[k, j] over k < depth; added to c where `add` is true.
+
+    rows: as `tile_rows` chooses them. wide: WIDTH columns j, else LANES. a, b (depth x WIDTH
+    float32), c (rows ldc apart), offsets (int64): addresses of arrays that the caller holds.
+    """
+    if wide:
+        if rows == MOST:
+            _tile(MOST, 2, depth, offsets, a, lda, b, c, ldc, add)
+        elif rows == _LESS:
+            _tile(_LESS, 2, depth, offsets, a, lda, b, c, ldc, add)
+        else:
+            _tile(_LEAST, 2, depth, offsets, a, lda, b, c, ldc, add)
+    elif rows == MOST:
+        _tile(MOST, 1, depth, offsets, a, lda, b, c, ldc, add)
+    elif rows == _LESS:
+        _tile(_LESS, 1, depth, offsets, a, lda, b, c, ldc, add)
+    else:
+        _tile(_LEAST, 1, depth, offsets, a, lda, b, c, ldc, add)
+
+
+def _emit_copy(typingctx, source, target):
+    """Emit one read and one write."""
+
+    def codegen(context, builder, signature, args):
+        v, start = Vectors(builder), ir.IntType(64)(0)
+        source, target = (v.pointer(address) for address in args)
+        v.write(v.read(source, start), target, start)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+# copy_vector(source, target): LANES float32 from one address to another. Typed Any, as in micro_kernel.py.
+copy_vector: Any = intrinsic(_emit_copy)
+
+
+def tile_rows(count: int) -> int:
+    """The rows of the tiles that so many rows are cut into: those that compute the fewest that nobody needs."""
+    return min((MOST, _LESS, _LEAST), key=lambda rows: (-(-count // rows) * rows, -rows))
