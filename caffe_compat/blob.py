@@ -73,14 +73,20 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def check_memory(need: int, what: str) -> None:
+    """Raise CaffeCompatError where `what` needs more bytes than the machine has: the system would hand them out, and
+    kill the process when they are written."""
+    if need > _physical_memory():
+        raise CaffeCompatError(
+            f"{what} takes {need / 2**30:.1f} GiB, this machine has {_physical_memory() / 2**30:.1f} GiB; "
+            "make the batch or the image smaller"
+        )
+
+
 def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
     """A flat array that begins with a cache line, so that threads with different parts of it never share a line."""
     need = count * dtype.itemsize
-    if need > _physical_memory():  # the system would hand it out, and kill the process when it is written
-        raise CaffeCompatError(
-            f"a blob of shape {shape} takes {need / 2**30:.1f} GiB, this machine has "
-            f"{_physical_memory() / 2**30:.1f} GiB; make the batch or the image smaller"
-        )
+    check_memory(need, f"a blob of shape {shape}")
     memory = np.zeros(need + LINE + BEHIND, np.uint8)
     begin = -memory.ctypes.data % LINE
     return memory[begin : begin + need].view(dtype)

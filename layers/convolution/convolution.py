@@ -103,7 +103,10 @@ class Convolution(Layer):
         for below, above, down in zip(bottom, top, propagate_down, strict=True):
             out_diffs = self._outs(above.diff)
             if len(self.blobs) > 1 and self.propagates_to(1):
-                add_sums(out_diffs.reshape(*out_diffs.shape[:2], -1), self.blobs[1].diff)
+                add_sums(
+                    out_diffs.reshape(*out_diffs.shape[:2], math.prod(out_diffs.shape[2:])),
+                    self.blobs[1].diff,
+                )
             if self.propagates_to(0):
                 self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:

@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, check_memory
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
@@ -137,8 +137,13 @@ class FastEngine(StrictEngine):
 
         blobs = [net.bottoms[i] for i in layers], [net.tops[i] for i in layers]
         hidden = [net.blob_list[i] for i in group.hidden]
-        functions = partial(run, net.reshape_layer), partial(run, self.forward_layer)
+        functions = partial(run, self._reshape), partial(run, self.forward_layer)
         return Part(group.step, *blobs, *functions, hidden, partial(self._hide, group))
+
+    def _reshape(self, index: int) -> None:
+        """Let a layer shape its tops, which must have room: their memory is taken for many layers at once."""
+        self.net.reshape_layer(index)
+        self.net.call_layer(index, _check_sizes, self.net.tops[index])
 
     def _defer(self, first: int, last: int) -> Callable[..., None]:
         """Defer the tops of the layers first to last: they run when somebody asks for one of these blobs.
@@ -156,6 +161,11 @@ class FastEngine(StrictEngine):
         for blob in tops:
             blob.defer_data(make, wait=True)
         return make
+
+
+def _check_sizes(tops: Sequence[Blob]) -> None:
+    for top in tops:
+        check_memory(top.count * top.dtype.itemsize, f"a blob of shape {top.shape}")
 
 
 def _runs(groups: Sequence[StepGroup]) -> list[list[StepGroup]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffe_compat.blob import Blob, data_places, data_stamps
+from caffe_compat.blob import Blob, check_memory, data_places, data_stamps
 from caffe_compat.engines.fast.arena import Life, arrange
 from caffe_compat.engines.fast.steps.base import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
@@ -176,6 +176,7 @@ class Program:
         numbers begin."""
         own, shared = table["scratch_size"] * table["parts"], table["shared_size"]
         both = apart(int(own.max(initial=0))), apart(int(shared.max(initial=0)))
+        check_memory(FLOAT * (sum(both) + size), "what the layers write")
         self._memory = np.empty(sum(both) + size, np.float32)
         begin = self._memory.ctypes.data
         table["scratch"] = np.where(own > 0, begin, 0)
