@@ -23,10 +23,15 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype, owner: str = "") -> np.ndar
     buffers = vars(_local)
     key = owner + np.dtype(dtype).name
     if key not in buffers or buffers[key].size < count:
-        memory = np.empty(count * np.dtype(dtype).itemsize + LINE, np.uint8)
-        begin = -memory.ctypes.data % LINE
-        buffers[key] = memory[begin : memory.size - LINE + begin].view(dtype)
+        buffers[key] = aligned(count, dtype)
     return buffers[key][:count].reshape(shape)
+
+
+def aligned(count: int, dtype: type | np.dtype = np.float32) -> np.ndarray:
+    """An array with anything in it that begins a line of the cache."""
+    memory = np.empty(count * np.dtype(dtype).itemsize + LINE, np.uint8)
+    begin = -memory.ctypes.data % LINE
+    return memory[begin : memory.size - LINE + begin].view(dtype)
 
 
 def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, owner: str = "") -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from caffe_compat.engines.fast.arena import Life, arrange
 from caffe_compat.engines.fast.steps.base import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.run_steps import run_steps
-from caffe_compat.layers.kernels.scratch import apart
+from caffe_compat.layers.kernels.scratch import aligned, apart
 from caffe_compat.layers.kernels.step import STEP
 
 
@@ -174,10 +174,11 @@ class Program:
     def _take_memory(self, table: Any, size: int) -> tuple[int, int]:
         """Take memory for `size` numbers behind what rows use one after the other; returns its address, and where the
         numbers begin."""
+        table["scratch_size"] = [apart(int(count)) if count else 0 for count in table["scratch_size"]]
         own, shared = table["scratch_size"] * table["parts"], table["shared_size"]
-        both = apart(int(own.max(initial=0))), apart(int(shared.max(initial=0)))
+        both = int(own.max(initial=0)), apart(int(shared.max(initial=0)))
         check_memory(FLOAT * (sum(both) + size), "what the layers write")
-        self._memory = np.empty(sum(both) + size, np.float32)
+        self._memory = aligned(sum(both) + size)
         begin = self._memory.ctypes.data
         table["scratch"] = np.where(own > 0, begin, 0)
         table["shared"] = np.where(shared > 0, begin + FLOAT * both[0], 0)
