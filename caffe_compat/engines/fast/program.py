@@ -50,6 +50,7 @@ class Program:
 
     def __init__(self, parts: Sequence[Part], passing: Sequence[Blob] = ()):
         self._parts, self._passing = parts, passing
+        self._hiding = [part for part in parts if part.hidden]
         for blob in passing:
             blob.track(diff=False)
         self._wanted: set[int] = set()  # ids of memories
@@ -91,7 +92,7 @@ class Program:
                     self._make(blob)
                     return
                 blob.defer_data(partial(self._fill, blob), wait=True)
-        for part in self._parts:
+        for part in self._hiding:
             if any(blob.pending_data is None for blob in part.hidden):
                 part.hide(any(blob.data_is_held for blob in part.hidden))
 

@@ -95,14 +95,16 @@ class Filtering(Step):
         outputs, out_height, out_width = top.shape[1] // group, *top.shape[2:]
         channels //= group
         depth = channels * layer.geometry.elements
-        rows = tile_height(outputs)
-        vectors = WIDE if rows == 1 else VECTORS
-        tiles = -(-outputs // rows)
         products = images * top.shape[1] * out_height * out_width * depth
-        parts = shared(products, LEAST_PRODUCTS, threads)
+        parts = shared(
+            products * (8 if outputs == 1 else 1), LEAST_PRODUCTS, threads
+        )  # one filter: most is layout
         whole = Layout(layer.geometry, out_width, out_height)
         direct = layer.geometry.are_pixels
-        band, splits = self._cut(whole, channels, images * group, outputs * depth, tiles, parts, direct)
+        band, splits = self._cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)
+        rows = tile_height(outputs, splits)
+        vectors = WIDE if rows == 1 else VECTORS
+        tiles = -(-outputs // rows)
         layout = Layout(layer.geometry, out_width, band)
         plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
         cover = Cover.of(band, out_width, pitch, vectors)
@@ -129,7 +131,7 @@ class Filtering(Step):
 
     @staticmethod
     def _cut(
-        whole: Layout, channels: int, images: int, weights: int, tiles: int, parts: int, direct: bool
+        whole: Layout, channels: int, images: int, outputs: int, weights: int, parts: int, direct: bool
     ) -> tuple[int, int]:
         """The output rows of a band, and into how many parts the filters are cut."""
         height = whole.band
@@ -137,7 +139,7 @@ class Filtering(Step):
         bands = 1 if direct else min(height, -(-laid_out // BAND))
         if images * bands % parts == 0:
             return -(-height // bands), 1
-        if weights > laid_out and tiles >= parts:  # each thread reads its own filters only
+        if weights > laid_out and outputs >= parts:  # each thread reads its own filters only
             return -(-height // bands), parts
         bands = min(height, -(-bands // parts) * parts)
         return -(-height // bands), 1

@@ -21,7 +21,7 @@ class Reordering(Step):
         sizes, strides = [1] * (4 - len(sizes)) + sizes, [0] * (4 - len(sizes)) + strides
         row = self.row(
             function=step_functions.permute.address,
-            parts=shared(math.prod(shape), LEAST_NUMBERS // 2, threads),
+            parts=shared(math.prod(shape), LEAST_NUMBERS // 8, threads),
             bottom=bottoms[0][0], top=tops[0][0],
             **dict(zip(("images", "channels", "height", "width"), sizes, strict=True)),
             **dict(zip(("kernel_h", "stride_h", "stride_w", "depth"), strides, strict=True)),

@@ -40,7 +40,7 @@ class WinogradTiles:
             return False
         if self.channels * self.outputs > MOST_FILTERS:
             return False
-        tiles = len(Cover.of(self.tall, self.wide, self.wide + 1, 1).masks)
+        tiles = len(Cover.of(self.tall, self.wide, self.wide + 1, kernels.VECTORS).masks)
         pixels = len(Cover.of(self.out_height, self.out_width, self.out_width + 2, 1).masks)
         return 4 * tiles * COST < pixels
 
