@@ -20,6 +20,7 @@ MOST_FILTERS = 2**17  # larger ones would take too much memory when they are tra
 TRANSFORMED = (
     2**20
 )  # numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
+LEAST_LANES = 4 * COLUMNS  # of a band: of fewer too many are no tiles
 COST = 1.35  # of all, for the cost of the products alone
 
 
@@ -52,7 +53,8 @@ class WinogradTiles:
     def rows(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
         """Two rows for each band: its tiles are transformed, then multiplied with the filters."""
         lanes = len(Cover.of(self.tall, self.wide, self.wide + 1, 2).masks) * LANES
-        bands = min(self.tall, -(-kernels.POINTS * self.images * lanes * self.channels // TRANSFORMED))
+        wanted = -(-kernels.POINTS * self.images * lanes * self.channels // TRANSFORMED)
+        bands = min(self.tall, wanted, max(1, lanes // LEAST_LANES))
         band = -(-self.tall // bands)
         return [
             row
