@@ -220,6 +220,12 @@ STEPS = {
         layer("Scale", "data", "top", SCALED) + layer("PReLU", "top", "top", name="r"),
         [["top", "r"]],
     ),
+    "scale and relu of rows": (
+        (5, 7),
+        layer("Scale", "data", "top", SCALED)
+        + layer("ReLU", "top", "top", "relu_param { negative_slope: 0.2 }", "r"),
+        [["top", "r"]],
+    ),
     "relu alone": ((2, 5, 3, 4), layer("ReLU", "data", "top"), [["top"]]),
     "relu of one axis": ((7,), layer("ReLU", "data", "top"), [["top"]]),
     "concat": (
