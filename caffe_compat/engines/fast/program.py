@@ -19,6 +19,8 @@ from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.scratch import aligned, apart
 from caffe_compat.layers.kernels.step import STEP
 
+FEW = 2  # blobs that are made one by one when they are asked for after a run
+
 
 @dataclass(frozen=True)
 class Part:
@@ -45,7 +47,8 @@ class Program:
     """The steps of some layers, which need nothing but the shapes and the memory of their blobs to stay as they are.
 
     passing: the blobs that only these layers write and read, of a net that runs no backward. They have no memory of
-    their own, but share some, until somebody asks for one: it is made then, by another run, and from then on.
+    their own, but share some, until somebody asks for one: it is made then, by another run, and from then on; all are
+    for somebody who asks for several after a run.
     """
 
     def __init__(self, parts: Sequence[Part], passing: Sequence[Blob] = ()):
@@ -54,6 +57,7 @@ class Program:
         for blob in passing:
             blob.track(diff=False)
         self._wanted: set[int] = set()  # ids of memories
+        self._asked = 0  # how many blobs were asked for since the layers ran
         self._threads, self._places = 0, data_places([])
         self._blobs: list[Blob] = []  # those that have memory of their own
         self._hidden: list[Blob] = []  # those that have none
@@ -65,6 +69,10 @@ class Program:
 
     def run(self) -> None:
         """Run the layers forward."""
+        self._asked = 0
+        self._run()
+
+    def _run(self) -> None:
         threads = numba.get_num_threads()
         if threads != self._threads or data_places(self._blobs) != self._places:
             self._build(threads)
@@ -86,23 +94,26 @@ class Program:
 
     def _hide(self) -> None:
         """Let blobs that were not made be made when somebody asks for them; or now, where somebody holds one."""
-        for blob in self._hidden:
-            if blob.pending_data is None:  # else nobody has asked since the last pass
-                if blob.data_is_held:
-                    self._make(blob)
-                    return
-                blob.defer_data(partial(self._fill, blob), wait=True)
+        asked = [blob for blob in self._hidden if blob.pending_data is None]  # since the last pass
+        held = [blob for blob in asked if blob.data_is_held]
+        if held:
+            self._make(held)
+            return
+        for blob in asked:
+            blob.defer_data(partial(self._fill, blob), wait=True)
         for part in self._hiding:
             if any(blob.pending_data is None for blob in part.hidden):
                 part.hide(any(blob.data_is_held for blob in part.hidden))
 
     def _fill(self, blob: Blob, array: np.ndarray) -> None:
-        self._make(blob)
+        """Make a blob that somebody asks for; all of them for somebody who seems to want them all."""
+        self._asked += 1
+        self._make([blob] if self._asked <= FEW else self._hidden)
 
-    def _make(self, blob: Blob) -> None:
-        self._wanted.add(id(blob.shared_data))
+    def _make(self, blobs: Sequence[Blob]) -> None:
+        self._wanted |= {id(blob.shared_data) for blob in blobs}
         self._threads = 0
-        self.run()
+        self._run()
 
     # ---- building ---------------------------------------------------------------------------------------------
     def _build(self, threads: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import caffe_compat as caffe
+from caffe_compat.engines.fast import program
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.layers.kernels.micro_kernel import ROWS
 
@@ -377,6 +378,30 @@ def test_a_program_follows_shapes_params_and_memory(tmp_path):
     agree()
     other.params["top"][0].data[...] = 0.5
     agree()
+
+
+def test_whoever_asks_for_all_blobs_waits_for_a_few_runs(tmp_path, monkeypatch):
+    """However many blobs share memory: some are made one by one, then all that are left at once."""
+    runs = []
+    run_steps = program.run_steps
+    monkeypatch.setattr(program, "run_steps", lambda *args: (runs.append(1), run_steps(*args)))
+    text = "".join(
+        conv("data" if i == 0 else f"c{i - 1}", f"c{i}", num_output=5, kernel_size=1) for i in range(12)
+    )
+    check(text, (2, 3, 4, 5), tmp_path)
+    net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
+    net.blobs["data"].data[...] = 1
+    del runs[:]
+    net.forward()
+    assert len(runs) == 1
+    _ = net.blobs["c3"].data, net.blobs["c3"].data
+    assert len(runs) == 2
+    for blob in net.blobs.values():
+        assert np.abs(blob.data).min() > 0
+    assert len(runs) == 2 + program.FEW
+    net.forward()
+    _ = [blob.data for blob in net.blobs.values()]
+    assert len(runs) == 3 + program.FEW
 
 
 def test_what_shares_the_memory_of_an_input_stays_there(tmp_path):
