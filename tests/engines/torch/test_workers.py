@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from commands import run
-from processes import python, run_process
+from processes import run_process
 
 pytest.importorskip("torch")
 
@@ -108,7 +108,8 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, vic
     write_solver(tmp_path, "max_iter: 1000000 snapshot: 20")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     train = ["train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", 5]
-    workers = python(KILLED, victim, *train, cwd=tmp_path, imported="torch.distributed.run")
+    command = [sys.executable, "-c", KILLED, str(victim), *map(str, train)]
+    workers = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert workers.returncode != 0
     (line,) = [line for line in workers.stderr.splitlines() if "a worker is gone" in line]
     path = re.search(r"--resume (\S+)", line).group(1)
