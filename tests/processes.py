@@ -32,22 +32,20 @@ def run_process(
 
 
 def python(
-    text: str, *args: object, cwd: Path | None = None, path: Path | None = None, imported: str = ""
+    text: str, *args: object, cwd: Path | None = None, path: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program, given as text, in a process; `path` is put on PYTHONPATH, the module `imported` is there."""
+    """Run a program, given as text, in a process; `path` is put on PYTHONPATH."""
     env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
-    return _forked(["-c", textwrap.dedent(text), *map(str, args)], cwd, env, imported)
+    return _forked(["-c", textwrap.dedent(text), *map(str, args)], cwd, env)
 
 
 # What most of a start goes to are the libraries, which are the same in all processes; the package is imported anew
 NURSERY = """\
-import gc, importlib, json, os, runpy, signal, sys
+import gc, json, os, runpy, signal, sys
 
 import cv2, google.protobuf.message_factory, google.protobuf.text_format, numba, numpy, rich.progress, rich.table, yaml
 
 numba.njit(lambda: 0)()  # imports what numba compiles for
-for name in sys.argv[1:]:
-    importlib.import_module(name)
 gc.freeze()
 
 for line in sys.stdin:
@@ -79,11 +77,9 @@ else:
 """
 
 
-def _forked(
-    command: list[str], cwd: Path | None, env: dict[str, str], imported: str = ""
-) -> subprocess.CompletedProcess[str]:
+def _forked(command: list[str], cwd: Path | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `python *command` in a process that is forked from one which has imported the libraries."""
-    nursery = _nursery(*filter(None, [imported]))
+    nursery = _nursery()
     assert nursery.stdin and nursery.stdout
     with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
         task = {
@@ -98,10 +94,10 @@ def _forked(
 
 
 @cache
-def _nursery(*imported: str) -> subprocess.Popen[str]:
+def _nursery() -> subprocess.Popen[str]:
     """It ends with this process: then there is nothing more to read for it."""
     return subprocess.Popen(
-        [sys.executable, "-c", NURSERY, *imported], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 
