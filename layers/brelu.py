@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.in_place import InPlaceLayer
-from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.registry import register
 
 
 @register("BReLU")
-class BReLU(InPlaceLayer):
+class BReLU(Clip):
     """x, but brelu_param.minval at least and brelu_param.maxval at most; any shape.
 
     They are 0 and 1 where they are not given. The gradient is 0 where x lies outside. Raises LayerError where they are
@@ -29,11 +26,3 @@ class BReLU(InPlaceLayer):
         if param.minval > param.maxval:
             raise self.error(f"minval {param.minval:g} is above maxval {param.maxval:g}")
         self.limits = bottom[0].dtype.type(param.minval), bottom[0].dtype.type(param.maxval)
-
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        np.clip(self.keep_input(bottom, top), *self.limits, out=top[0].data)
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[0]:
-            x = self.kept_input(bottom, top).reshape(-1)
-            kernels.clip_backward(x, top[0].diff.reshape(-1), *self.limits, bottom[0].diff.reshape(-1))

@@ -117,7 +117,7 @@ FEW_ROWS = 4  # up to so many, packing b takes longer than the product
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _dot(x, y):
+def dot(x, y):
     total = np.float32(0)
     for i in range(x.size):
         total += x[i] * y[i]
@@ -130,7 +130,7 @@ def _few_rows(a, b, beta, out):
     for j in prange(b.shape[0]):
         row = b[j]
         for i in range(a.shape[0]):
-            total = _dot(a[i], row)
+            total = dot(a[i], row)
             out[i, j] = total if beta == 0 else total + beta * out[i, j]
 
 

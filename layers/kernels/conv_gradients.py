@@ -12,11 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.sum_tile import WIDTH, sum_products
 from caffe_compat.layers.kernels.transpose import transpose
-
-_FLOAT = 4  # bytes
 
 
 @njit(cache=True, error_model="numpy")
@@ -116,8 +115,8 @@ def sum_filters(images, diffs, outputs, window, runs, run, rows, pixel_rows, tog
                     c = ((split * tiles + tile) * out_panels + out) * rows * WIDTH
                     sum_products(
                         rows, outputs - out * WIDTH > LANES, depth, offsets.ctypes.data,
-                        images.ctypes.data + _FLOAT * place, 1, diffs.ctypes.data + _FLOAT * b,
-                        sums.ctypes.data + _FLOAT * c, WIDTH, block > low,
+                        images.ctypes.data + FLOAT * place, 1, diffs.ctypes.data + FLOAT * b,
+                        sums.ctypes.data + FLOAT * c, WIDTH, block > low,
                     )  # fmt: skip
 
 
@@ -254,7 +253,7 @@ def image_gradients(
                         for x in range(0, pixels, rows):
                             sum_products(
                                 rows, some > LANES, used * outputs, offsets[tap * outputs :].ctypes.data,
-                                layouts[thread].ctypes.data + _FLOAT * (base + x * width), width,
+                                layouts[thread].ctypes.data + FLOAT * (base + x * width), width,
                                 packed[panel, tap:].ctypes.data, line[x:].ctypes.data, WIDTH, False,
                             )  # fmt: skip
                         if not whole:

@@ -76,10 +76,17 @@ def _twist(words, draws):
 
 
 @njit(cache=True, error_model="numpy")
-def _next(words, draws, position):
+def _left(words, draws, position):
+    """How many draws are left before the next twist; at least one."""
     if position[0] == WORDS:
         _twist(words, draws)
         position[0] = 0
+    return WORDS - position[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _next(words, draws, position):
+    _left(words, draws, position)
     position[0] += 1
     return draws[position[0] - 1]
 
@@ -88,10 +95,7 @@ def _next(words, draws, position):
 def raw(words, draws, position, out):
     done = 0
     while done < out.size:
-        if position[0] == WORDS:
-            _twist(words, draws)
-            position[0] = 0
-        n = min(WORDS - position[0], out.size - done)
+        n = min(_left(words, draws, position), out.size - done)
         out[done : done + n] = draws[position[0] : position[0] + n]
         position[0] += n
         done += n
@@ -101,10 +105,7 @@ def raw(words, draws, position, out):
 def at_most(words, draws, position, limit, out):
     done = 0
     while done < out.size:
-        if position[0] == WORDS:
-            _twist(words, draws)
-            position[0] = 0
-        n = min(WORDS - position[0], out.size - done)
+        n = min(_left(words, draws, position), out.size - done)
         given, kept = draws[position[0] : position[0] + n], out[done : done + n]
         for i in range(n):
             kept[i] = given[i] <= limit
@@ -126,10 +127,7 @@ def unit(words, draws, position):
 def uniform(words, draws, position, low, high, out):
     done = 0
     while done < out.size:
-        if position[0] == WORDS:
-            _twist(words, draws)
-            position[0] = 0
-        n = min(WORDS - position[0], out.size - done)
+        n = min(_left(words, draws, position), out.size - done)
         given = draws[position[0] : position[0] + n]
         for i in range(n):
             out[done] = np.float32(given[i]) * _UNIT * (high - low) + low
@@ -199,10 +197,7 @@ def normal(words, draws, position):
 def gaussian(words, draws, position, mean, std, out):
     done = 0
     while done < out.size:
-        if position[0] == WORDS:
-            _twist(words, draws)
-            position[0] = 0
-        n = min(WORDS - position[0], out.size - done)
+        n = min(_left(words, draws, position), out.size - done)
         given, made = draws[position[0] : position[0] + n], out[done : done + n]
         i = 0
         while i < n:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS
 from caffe_compat.layers.kernels.micro_kernel import multiply as multiply_tile
 from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
@@ -16,7 +17,6 @@ from caffe_compat.layers.kernels.transpose import transpose
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
 TOGETHER = 3  # positions whose products are added up at once
-_FLOAT = 4  # bytes
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -100,7 +100,7 @@ def _weights_as_columns(weights, channels, sources, targets, packed):
         c, p = 0, 0
         for square in range(squares):
             for k in range(LANES):
-                targets[k] = base + _FLOAT * (p * packed.shape[1] + column + c * COLUMNS)
+                targets[k] = base + FLOAT * (p * packed.shape[1] + column + c * COLUMNS)
                 p += 1
                 if p == positions:
                     c, p = c + 1, 0
@@ -117,7 +117,7 @@ def _rows_as_panel(pooled, numbers, sources, targets, panel):
     channels = pooled.shape[1]
     for r in range(LANES):
         sources[r] = pooled[numbers[min(r, len(numbers) - 1)]].ctypes.data
-        targets[r] = panel.ctypes.data + _FLOAT * ROWS * r
+        targets[r] = panel.ctypes.data + FLOAT * ROWS * r
     squares = channels // LANES
     for square in range(squares):
         c = square * LANES

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
+from caffe_compat.layers.kernels.blas import dot
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.exponential import exponential
 from caffe_compat.layers.kernels.lrn import across_block, across_blocks
@@ -33,14 +34,6 @@ def _dots(x0, x1, x2, x3, w):
     return a, b, c, d
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _dot(x, w):
-    total = np.float32(0)
-    for k in range(len(w)):
-        total += x[k] * w[k]
-    return total
-
-
 def _product(pointer, part, parts):
     """top (images x outputs) = f(bottom (images x depth) filters^T (outputs x depth) * scale + bias)."""
     s = step_at(pointer)
@@ -53,37 +46,33 @@ def _product(pointer, part, parts):
         for i in range(0, four, ROWS):
             y[i, j], y[i + 1, j], y[i + 2, j], y[i + 3, j] = _dots(x[i], x[i + 1], x[i + 2], x[i + 3], w[j])
         for i in range(four, s.images):
-            y[i, j] = _dot(x[i], w[j])
+            y[i, j] = dot(x[i], w[j])
         for i in range(s.images):
             y[i, j] = _function(y[i, j] * scale[j] + bias[j], slope[j], s.limit)
+
+
+@njit(cache=True, error_model="numpy")
+def _plane(s, p):
+    """Plane p of the bottom, and of the top."""
+    area, pixels = s.out_height * s.out_width, s.height * s.width
+    bottom, top = floats(s.bottom + FLOAT * p * pixels, pixels), floats(s.top + FLOAT * p * area, area)
+    return bottom.reshape(s.height, s.width), top.reshape(s.out_height, s.out_width)
 
 
 def _pool_maxima(pointer, part, parts):
     """Maxima over the windows (int64, 2 x 3, at `offsets`) of `images` planes."""
     s = step_at(pointer)
-    window, area, pixels = (
-        integers(s.offsets, 6).reshape(2, 3),
-        s.out_height * s.out_width,
-        s.height * s.width,
-    )
     for p in range(s.images * part // parts, s.images * (part + 1) // parts):
-        plane = floats(s.bottom + FLOAT * p * pixels, pixels).reshape(s.height, s.width)
-        max_of_plane(plane, window, floats(s.top + FLOAT * p * area, area).reshape(s.out_height, s.out_width))
+        bottom, top = _plane(s, p)
+        max_of_plane(bottom, integers(s.offsets, 6).reshape(2, 3), top)
 
 
 def _pool_averages(pointer, part, parts):
     """Averages likewise."""
     s = step_at(pointer)
-    window, area, pixels = (
-        integers(s.offsets, 6).reshape(2, 3),
-        s.out_height * s.out_width,
-        s.height * s.width,
-    )
     for p in range(s.images * part // parts, s.images * (part + 1) // parts):
-        plane = floats(s.bottom + FLOAT * p * pixels, pixels).reshape(s.height, s.width)
-        average_of_plane(
-            plane, window, floats(s.top + FLOAT * p * area, area).reshape(s.out_height, s.out_width)
-        )
+        bottom, top = _plane(s, p)
+        average_of_plane(bottom, integers(s.offsets, 6).reshape(2, 3), top)
 
 
 @njit(cache=True, error_model="numpy")

@@ -13,11 +13,11 @@ import numpy as np
 from numba import njit, prange
 
 from caffe_compat.layers.kernels import winograd_transforms
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, SLACK, multiply
 
 OUTPUTS, PIXELS, POINTS = 4, 6, 36
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
-_FLOAT = 4  # bytes
 
 assert COLUMNS == 2 * LANES  # so that a transform fills two panels of rows
 
@@ -63,7 +63,7 @@ def tiles_as_columns(images, grid, begin, tiles, pad, threads, out):
                 for lane in range(count):
                     image, row, column = places[lane]
                     _read(images[image, c], row - pad, column - pad, PIXELS, lane, stage)
-                to = out.ctypes.data + _FLOAT * (panel * channels + c) * COLUMNS
+                to = out.ctypes.data + FLOAT * (panel * channels + c) * COLUMNS
                 winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
@@ -82,7 +82,7 @@ def channels_as_columns(images, places, pad, threads, out):
             for lane in range(count):
                 plane = images[image, panel * COLUMNS + lane]
                 _read(plane, row - pad, column - pad, PIXELS, lane, stage)
-            to = out.ctypes.data + _FLOAT * (panel * tiles + t) * COLUMNS
+            to = out.ctypes.data + FLOAT * (panel * tiles + t) * COLUMNS
             winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
@@ -96,7 +96,7 @@ def _outputs_as_rows(out_diffs, places, first, stage, out):
         for r in range(count):
             lane = r if r < ROWS else r + SLACK
             _read(out_diffs[image, first + r], row, column, OUTPUTS, lane, stage)
-        to = out.ctypes.data + _FLOAT * t * ROWS
+        to = out.ctypes.data + FLOAT * t * ROWS
         winograd_transforms.of_outputs(stage.ctypes.data, COLUMNS, to, out.shape[1], tiles * ROWS + SLACK)
 
 
@@ -124,7 +124,7 @@ def _filters_as_rows(filters, first, turned, stage, out):
                         place = 8 - (3 * y + x) if turned else 3 * y + x
                         stage[c, place, lane] = one[y, x]
         for c in range(size):
-            to = out.ctypes.data + _FLOAT * (begin + c) * ROWS
+            to = out.ctypes.data + FLOAT * (begin + c) * ROWS
             winograd_transforms.of_filters(
                 stage[c].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK
             )
@@ -161,9 +161,9 @@ def _multiply_points(depth, rows, columns, first, count, outputs, products):
         for g in range(count):
             for half in range(2):
                 if half * ROWS < outputs:
-                    a = left + _FLOAT * (i * rows.shape[1] + half * (depth * ROWS + SLACK))
-                    b = right + _FLOAT * (i * columns.shape[1] + (first + g) * depth * COLUMNS)
-                    to = out + _FLOAT * ((g * POINTS + i) * PAIR + half * ROWS) * COLUMNS
+                    a = left + FLOAT * (i * rows.shape[1] + half * (depth * ROWS + SLACK))
+                    b = right + FLOAT * (i * columns.shape[1] + (first + g) * depth * COLUMNS)
+                    to = out + FLOAT * ((g * POINTS + i) * PAIR + half * ROWS) * COLUMNS
                     multiply(depth, a, b, to, COLUMNS, False)
 
 
@@ -193,7 +193,7 @@ def filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs
                     count = min(COLUMNS, tiles - before)
                     find(begin + before, count, grid, places)
                     for r in range(min(PAIR, outputs - first)):
-                        source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
+                        source = y[thread, g].ctypes.data + FLOAT * r * COLUMNS
                         winograd_transforms.to_outputs(
                             source, PAIR * COLUMNS, done.ctypes.data, COLUMNS, LANES
                         )
@@ -230,7 +230,7 @@ def add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff):
                 _multiply_points(len(places), d[thread], v, group, together, outputs - first, y[thread])
                 for g in range(together):
                     for r in range(min(PAIR, outputs - first)):
-                        source = y[thread, g].ctypes.data + _FLOAT * r * COLUMNS
+                        source = y[thread, g].ctypes.data + FLOAT * r * COLUMNS
                         winograd_transforms.to_filters(
                             source, PAIR * COLUMNS, stage.ctypes.data, COLUMNS, LANES
                         )

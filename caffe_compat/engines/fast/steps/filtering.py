@@ -96,9 +96,8 @@ class Filtering(Step):
         channels //= group
         depth = channels * layer.geometry.elements
         products = images * top.shape[1] * out_height * out_width * depth
-        parts = shared(
-            products * (8 if outputs == 1 else 1), LEAST_PRODUCTS, threads
-        )  # one filter: most is layout
+        work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
+        parts = shared(work, LEAST_PRODUCTS, threads)
         whole = Layout(layer.geometry, out_width, out_height)
         direct = layer.geometry.are_pixels
         band, splits = self._cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)

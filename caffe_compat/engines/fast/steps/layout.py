@@ -12,9 +12,8 @@ from caffe_compat.layers.kernels.filter_tile import WIDE
 from caffe_compat.layers.kernels.micro_kernel import LANES
 
 BAND = 2**16  # numbers that are laid out at a time (256 kB), which stay in a core's cache
-READ_BEYOND = (
-    WIDE * LANES
-)  # numbers behind a layout that the last tile may read, of columns that do not count
+# numbers behind a layout that the last tile may read, of columns that do not count
+READ_BEYOND = WIDE * LANES
 
 
 @dataclass(frozen=True)

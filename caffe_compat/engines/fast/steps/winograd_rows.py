@@ -17,9 +17,8 @@ from caffe_compat.layers.kernels.scratch import apart
 
 LEAST_CHANNELS = 16  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
-TRANSFORMED = (
-    2**20
-)  # numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
+# numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
+TRANSFORMED = 2**20
 LEAST_LANES = 4 * COLUMNS  # of a band: of fewer too many are no tiles
 COST = 1.35  # of all, for the cost of the products alone
 
@@ -41,9 +40,12 @@ class WinogradTiles:
             return False
         if self.channels * self.outputs > MOST_FILTERS:
             return False
-        tiles = len(Cover.of(self.tall, self.wide, self.wide + 1, kernels.VECTORS).masks)
         pixels = len(Cover.of(self.out_height, self.out_width, self.out_width + 2, 1).masks)
-        return 4 * tiles * COST < pixels
+        return 4 * self._vectors() * COST < pixels
+
+    def _vectors(self) -> int:
+        """How many cover the tiles, in whole panels."""
+        return len(Cover.of(self.tall, self.wide, self.wide + 1, kernels.VECTORS).masks)
 
     def packed(self, rows: int) -> np.ndarray:
         """Memory for the transformed filters."""
@@ -52,7 +54,7 @@ class WinogradTiles:
 
     def rows(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
         """Two rows for each band: its tiles are transformed, then multiplied with the filters."""
-        lanes = len(Cover.of(self.tall, self.wide, self.wide + 1, 2).masks) * LANES
+        lanes = self._vectors() * LANES
         wanted = -(-kernels.POINTS * self.images * lanes * self.channels // TRANSFORMED)
         bands = min(self.tall, wanted, max(1, lanes // LEAST_LANES))
         band = -(-self.tall // bands)
