@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.clip import Clip
+from caffe_compat.layers.common.limits import LimitsLayer
 from caffe_compat.layers.registry import register
 
 
 @register("BReLU")
-class BReLU(Clip):
+class BReLU(LimitsLayer):
     """x, but brelu_param.minval at least and brelu_param.maxval at most; any shape.
 
     They are 0 and 1 where they are not given. The gradient is 0 where x lies outside. Raises LayerError where they are

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.in_place import InPlaceLayer
-from caffe_compat.layers.kernels import neuron as kernels
+from caffe_compat.layers.common.limits import LimitsLayer
 from caffe_compat.layers.registry import register
 
 
 @register("Clip")
-class Clip(InPlaceLayer):
+class Clip(LimitsLayer):
     """x, but clip_param.min at least and clip_param.max at most; any shape.
 
     The gradient is 0 where x lies outside. Raises LayerError without clip_param, or for min above max.
@@ -29,11 +26,3 @@ class Clip(InPlaceLayer):
         if param.min > param.max:
             raise self.error(f"clip_param.min {param.min:g} is above clip_param.max {param.max:g}")
         self.limits = bottom[0].dtype.type(param.min), bottom[0].dtype.type(param.max)
-
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        np.clip(self.keep_input(bottom, top), *self.limits, out=top[0].data)
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[0]:
-            x = self.kept_input(bottom, top).reshape(-1)
-            kernels.clip_backward(x, top[0].diff.reshape(-1), *self.limits, bottom[0].diff.reshape(-1))
