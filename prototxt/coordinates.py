@@ -10,9 +10,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from caffe_compat.errors import GraphError
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, NetParameter
+from caffe_compat.prototxt.caffe_pb2 import (
+    ConvolutionParameter,
+    LayerParameter,
+    NetParameter,
+    PoolingParameter,
+)
 
-_SAME = {
+KEEPS_COORDINATES = {
     "AbsVal", "BN", "BNLL", "BatchNorm", "Bias", "Dropout", "ELU", "Eltwise", "Exp", "LRN", "Log", "MVN", "PReLU",
     "Power", "ReLU", "ReLU6", "Scale", "Sigmoid", "Split", "TanH", "Threshold",
 }  # fmt: skip
@@ -89,25 +94,32 @@ def _map_from(
 
 
 def _map(layer: LayerParameter) -> _Map | None:
-    if layer.type in _SAME:
+    if layer.type in KEEPS_COORDINATES:
         return _IDENTITY
     if layer.type in ("AutoCrop", "Crop"):
         offsets = list(layer.crop_param.offset) or [0]
         return (_ONE, Fraction(-offsets[0])), (_ONE, Fraction(-offsets[-1]))
+    filters = filter_sizes(layer)
+    if filters is None or (layer.type == "Pooling" and layer.pooling_param.global_pooling):
+        return None
+    height, width = (_filter(*sizes_of_axis) for sizes_of_axis in zip(*filters, strict=True))
+    return (height, width) if layer.type == "Deconvolution" else (_inverse(height), _inverse(width))
+
+
+def filter_sizes(layer: LayerParameter) -> tuple[tuple[int, int], ...] | None:
+    """Kernel (with its holes), stride and pad, each of height and width; None for types that have no such sizes, and
+    for a stride of 0."""
+    param: ConvolutionParameter | PoolingParameter
     if layer.type in ("Convolution", "Deconvolution", "ConvolutionDepthwise", "DepthwiseConvolution"):
         param = layer.convolution_param
-        sizes = [_sizes(param, name, default) for name, default in _FILTER]
-        dilations = [*(param.dilation or [1])]
-        kernels = [(k - 1) * d + 1 for k, d in zip(sizes[0], (dilations[0], dilations[-1]), strict=True)]
-        axes = [_filter(*sizes_of_axis) for sizes_of_axis in zip(kernels, *sizes[1:], strict=True)]
-        if layer.type == "Deconvolution":
-            return axes[0], axes[1]
-        return _inverse(axes[0]), _inverse(axes[1])
-    if layer.type == "Pooling" and not layer.pooling_param.global_pooling:
-        sizes = [_sizes(layer.pooling_param, name, default) for name, default in _FILTER]
-        axes = [_filter(*sizes_of_axis) for sizes_of_axis in zip(*sizes, strict=True)]
-        return _inverse(axes[0]), _inverse(axes[1])
-    return None
+    elif layer.type == "Pooling":
+        param = layer.pooling_param
+    else:
+        return None
+    dilations = [*(layer.convolution_param.dilation or [1])]
+    (height, width), strides, pads = (_sizes(param, name, default) for name, default in _FILTER)
+    kernels = (height - 1) * dilations[0] + 1, (width - 1) * dilations[-1] + 1
+    return (kernels, strides, pads) if all(strides) else None
 
 
 _FILTER = (("kernel", 1), ("stride", 1), ("pad", 0))

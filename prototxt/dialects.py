@@ -15,6 +15,7 @@ from typing import Any
 from caffe_compat.errors import CaffeCompatError, GraphError
 from caffe_compat.prototxt.caffe_pb2 import BNParameter, LayerParameter, NetParameter, PriorBoxParameter
 from caffe_compat.prototxt.coordinates import crop_offsets
+from caffe_compat.prototxt.map_sizes import contradicts
 
 # The two meanings of propagate_down. Until April 2016, and so in the fork that OHEM pins, a flag can only switch a
 # gradient off; since then it replaces what the net derives, so `true` forces a gradient.
@@ -117,7 +118,13 @@ def find(net: NetParameter) -> Dialect | None:
         return DIALECTS["rcf" if says_offset else "hed"]
     if _predicts_faces(net):
         return DIALECTS["faceboxes"]
+    if _zooms(net) and contradicts(net, zooms_whole=False) and not contradicts(net, zooms_whole=True):
+        return DIALECTS["openvino"]
     return DIALECTS["textboxes"] if _predicts_twice_the_boxes(net) else None
+
+
+def _zooms(net: NetParameter) -> bool:
+    return any(layer.type == "Interp" and layer.interp_param.zoom_factor > 1 for layer in net.layer)
 
 
 def _predicts_faces(net: NetParameter) -> bool:

@@ -234,6 +234,33 @@ def test_a_zoom_of_images_that_it_divides_is_told():
     assert not explicit(ZOOM.replace("ROWS", "5")).layer[1].interp_param.zoom_whole
 
 
+MEETS = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: ROWS dim: COLUMNS } } }
+layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { pool: MAX kernel_size: 3 stride: 2 pad: PAD } }
+layer { name: "c" type: "Convolution" bottom: "p" top: "c" convolution_param {
+  num_output: 2 kernel_h: 3 kernel_w: 5 pad_h: 2 pad_w: 4 dilation: 2 } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "z" type: "Interp" bottom: "c" top: "z" interp_param { zoom_factor: 2 } }
+layer { name: "s" type: "Eltwise" bottom: "x" bottom: "z" top: "y" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "pad", "name"), [(8, 12, 0, "openvino"), (9, 13, 1, None), (8, 13, 1, None)]
+)
+def test_zoomed_maps_that_meet_others_tell(rows, columns, pad, name):
+    text = MEETS.replace("ROWS", str(rows)).replace("COLUMNS", str(columns)).replace("PAD", str(pad))
+    found = dialects.find(parse_net(text)[0])
+    assert (found.name if found else None) == name
+
+
+def test_a_net_whose_zoomed_maps_meet_others_runs(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(MEETS.replace("ROWS", "8").replace("COLUMNS", "12").replace("PAD", "0"))
+    net = caffe.Net(path, caffe.TEST)
+    assert net.blobs["z"].shape == net.blobs["y"].shape == (1, 2, 8, 12)
+
+
 def test_the_decoder_of_caffe_ocr():
     text = """layer { name: "a" type: "CTCGreedyDecoder" bottom: "x" }
     layer { name: "b" type: "CTCGreedyDecoder" bottom: "x" bottom: "y" ctc_decoder_param { blank_index: 3 } }"""
