@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels import step_functions
 

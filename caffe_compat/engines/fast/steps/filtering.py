@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.fast.steps.base import (
+from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
     Blobs,
@@ -17,8 +19,6 @@ from caffe_compat.engines.fast.steps.base import (
     Step,
     shared,
 )
-from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution

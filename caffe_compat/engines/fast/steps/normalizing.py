@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.layers.kernels import step_functions
 from caffe_compat.layers.lrn import LRN
 from caffe_compat.layers.softmax import Softmax

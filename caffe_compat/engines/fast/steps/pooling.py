@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Layout, plane_masks
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import pool_windows, step_functions

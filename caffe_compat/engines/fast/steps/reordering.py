@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.layers.common.reordered import Reordered
 from caffe_compat.layers.kernels import step_functions
 
