@@ -331,7 +331,7 @@ def test_steps_that_threads_share(tmp_path, monkeypatch):
     """Whatever the work, all threads take part."""
     for module in ("filtering", "product", "pooling", "channels", "combining", "normalizing"):
         monkeypatch.setattr(
-            f"caffe_compat.engines.fast.steps.{module}.shared", lambda work, least, threads: 3
+            f"caffe_compat.engines.fast.steps.{module}.parts_of", lambda work, least, threads: 3
         )
     for shape, text, _ in STEPS.values():
         check(text, shape, tmp_path)

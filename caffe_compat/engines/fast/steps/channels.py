@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels import step_functions
 
@@ -28,7 +28,7 @@ class Channels(Step):
         self._scale, self._bias, self._slope = (np.empty(shape[1], np.float32) for _ in range(3))
         row = self.row(
             function=step_functions.channels.address,
-            parts=shared(math.prod(shape), LEAST_NUMBERS, threads),
+            parts=parts_of(math.prod(shape), LEAST_NUMBERS, threads),
             images=shape[0], channels=shape[1], width=math.prod(shape[2:]),
             bottom=bottoms[0][0], top=tops[-1][0],
             scale=self._scale, bias=self._bias, slope=self._slope, limit=self._followers.limit,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.eltwise import Eltwise
@@ -29,7 +29,7 @@ class Concatenation(Step):
             result.append(
                 self.row(
                     function=step_functions.copy.address,
-                    parts=shared(bottom.count, LEAST_NUMBERS, threads),
+                    parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
                     images=outer,
                     depth=depth,
                     pitch=pitch,
@@ -66,7 +66,7 @@ class Sum(Step):
             result.append(
                 self.row(
                     function=step_functions.add.address,
-                    parts=shared(top.count, LEAST_NUMBERS, threads),
+                    parts=parts_of(top.count, LEAST_NUMBERS, threads),
                     depth=top.count,
                     bottom=bottom,
                     added=added,

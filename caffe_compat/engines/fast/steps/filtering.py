@@ -17,7 +17,7 @@ from caffe_compat.engines.fast.steps.step import (
     Calls,
     Row,
     Step,
-    shared,
+    parts_of,
 )
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
@@ -72,7 +72,7 @@ class Filtering(Step):
         self._scale, self._bias, self._slope = (np.ones(outputs, np.float32) for _ in range(3))
         finish = self.row(
             function=step_functions.channels.address,
-            parts=shared(top.count, LEAST_NUMBERS, threads),
+            parts=parts_of(top.count, LEAST_NUMBERS, threads),
             images=top.shape[0], channels=outputs, width=math.prod(top.shape[2:]), bottom=top, top=top,
             added=self._added(bottoms), scale=self._scale, bias=self._bias, slope=self._slope, limit=self._limit,
         )  # fmt: skip
@@ -97,7 +97,7 @@ class Filtering(Step):
         depth = channels * layer.geometry.elements
         products = images * top.shape[1] * out_height * out_width * depth
         work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
-        parts = shared(work, LEAST_PRODUCTS, threads)
+        parts = parts_of(work, LEAST_PRODUCTS, threads)
         whole = Layout(layer.geometry, out_width, out_height)
         direct = layer.geometry.are_pixels
         band, splits = self._cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Layout, plane_masks
-from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import pool_windows, step_functions
@@ -38,7 +38,7 @@ class Pools(Step):
         kernel, stride, pad = (tuple(int(n) for n in row) for row in layer.windows.T)
         layout = Layout(ConvGeometry(kernel, stride, pad, (1, 1)), top.shape[3], top.shape[2])
         maxima = layer.layer_param.pooling_param.pool == PoolingParameter.MAX
-        parts, planes = shared(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
+        parts, planes = parts_of(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
         sizes = dict(height=height, width=width, out_height=top.shape[2], out_width=top.shape[3])
         if layout.plane > LANES * top.shape[2] * top.shape[3]:  # few outputs of large windows
             return [

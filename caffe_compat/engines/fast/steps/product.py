@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Step, shared
+from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import step_functions
@@ -39,7 +39,7 @@ class Product(Step):
         self._scale, self._bias, self._slope = (np.empty(outputs, np.float32) for _ in range(3))
         row = self.row(
             function=step_functions.product.address,
-            parts=shared(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
+            parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
             images=images, outputs=outputs, depth=depth,
             bottom=bottoms[0][0], top=top, filters=weights,
             scale=self._scale, bias=self._bias, slope=self._slope, limit=self._followers.limit,
