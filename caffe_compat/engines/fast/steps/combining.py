@@ -12,7 +12,7 @@ from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, St
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.eltwise import Eltwise
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.kernels.step_combining import add, copy
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
@@ -28,7 +28,7 @@ class Concatenation(Step):
             depth = math.prod(bottom.shape[layer.axis :])
             result.append(
                 self.row(
-                    function=step_functions.copy.address,
+                    function=copy.address,
                     parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
                     images=outer,
                     depth=depth,
@@ -65,7 +65,7 @@ class Sum(Step):
             last = i == len(bottoms[0])
             result.append(
                 self.row(
-                    function=step_functions.add.address,
+                    function=add.address,
                     parts=parts_of(top.count, LEAST_NUMBERS, threads),
                     depth=top.count,
                     bottom=bottom,
@@ -73,9 +73,11 @@ class Sum(Step):
                     top=top,
                     alpha=alpha,
                     beta=beta,
-                    factor=self._followers.slopes() if last else 1,
-                    limit=self._followers.limit if last else math.inf,
+                    **(self._followers if last else Followers([])).fields(1),
                 )
             )
             added, beta = top, np.float32(1)
         return result
+
+    def load(self) -> None:
+        self._followers.load()
