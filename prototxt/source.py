@@ -34,11 +34,6 @@ class Source:
             full = self._origins[index] + full[2:]
         return self._places.get(full)
 
-    def layer_line(self, index: int) -> int | None:
-        """The line in which layer `index` of the upgraded net begins."""
-        place = self.where("layer", index)
-        return place[0] if place else None
-
 
 def _with_indices(path: Sequence[str | int]) -> Path:
     """The path with an index after every name."""

@@ -59,11 +59,6 @@ _blas = _find()
 _lock = threading.RLock()
 
 
-def has_sgemm() -> bool:
-    """Whether kernels can call `sgemm`."""
-    return _blas is not None
-
-
 @contextmanager
 def one_thread_blas() -> Iterator[None]:
     """BLAS uses one thread inside, and as many as before afterwards (numpy's setting belongs to the user)."""

@@ -21,10 +21,9 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, Vectors
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
 
-WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for
-VECTORS = COLUMNS // LANES  # in a row of the others
+WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
 
 

@@ -38,8 +38,8 @@ def _shape(features: set[str]) -> tuple[int, int, int]:
 
 
 _FEATURES = _features()
-LANES, ROWS, _VECTORS = _shape(_FEATURES)
-COLUMNS = LANES * _VECTORS
+LANES, ROWS, VECTORS = _shape(_FEATURES)
+COLUMNS = LANES * VECTORS
 SLACK = LANES - ROWS  # numbers that such a write goes too far; the next one takes their place
 _FUSED = bool({"fma", "neon"} & _FEATURES)  # else a fused product and sum would be a call of a function
 
@@ -181,13 +181,13 @@ def _emit(typingctx, k, a, b, c, ldc, add):
         k, a, b, c, ldc, add = args
         vectors, i64 = Vectors(builder), ir.IntType(64)
         a, b, c = (vectors.pointer(address) for address in (a, b, c))
-        sums = [[cgutils.alloca_once(builder, vectors.kind) for _ in range(_VECTORS)] for _ in range(ROWS)]
+        sums = [[cgutils.alloca_once(builder, vectors.kind) for _ in range(VECTORS)] for _ in range(ROWS)]
         for total in (total for row in sums for total in row):
             builder.store(vectors.zero, total)
         with cgutils.for_range(builder, k) as loop:
             left = builder.gep(a, [builder.mul(loop.index, i64(ROWS))])
             right = builder.mul(loop.index, i64(COLUMNS))
-            factors = [vectors.read(b, builder.add(right, i64(LANES * j))) for j in range(_VECTORS)]
+            factors = [vectors.read(b, builder.add(right, i64(LANES * j))) for j in range(VECTORS)]
             for r, row in enumerate(sums):
                 value = vectors.spread(builder.load(builder.gep(left, [i64(r)])))
                 for total, factor in zip(row, factors, strict=True):

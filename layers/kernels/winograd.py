@@ -15,8 +15,8 @@ from numba import njit, prange
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, SLACK, multiply
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
-OUTPUTS, PIXELS, POINTS = 4, 6, 36
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
 
 assert COLUMNS == 2 * LANES  # so that a transform fills two panels of rows

@@ -21,11 +21,11 @@ from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
 from caffe_compat.layers.kernels.lay_out import lay_out
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS, Vectors
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
-OUTPUTS, POINTS, PLANES = 4, 36, 16
-VECTORS = COLUMNS // LANES
+PLANES = 16
 G = np.array(winograd_transforms.G, np.float32)
 _call_tile = caller(TILE)
 

@@ -16,6 +16,9 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
 
+OUTPUTS, PIXELS = 4, 6  # a side of a tile: what it writes, what it reads
+POINTS = PIXELS**2
+
 Matrix = list[list[float]]
 
 B_T: Matrix = [

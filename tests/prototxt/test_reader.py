@@ -222,7 +222,7 @@ def test_all_that_text_format_allows() -> None:
     want.layer.add(name="n")
     assert net == want
     assert source.where("layer", 0, "bottom", 1) == (3, 55)
-    assert source.layer_line(3) == 6
+    assert source.where("layer", 3)[0] == 6
 
 
 FILES = [*sorted(LEGACY.glob("*.prototxt")), *(zoo.path(name) for name in zoo.names())]
@@ -297,7 +297,7 @@ def test_places_of_a_net() -> None:
         "net.prototxt",
     )
     assert source.name == "net.prototxt"
-    assert [source.layer_line(i) for i in range(3)] == [2, 4, None]
+    assert [source.where("layer", i) for i in range(3)] == [(2, 1), (4, 1), None]
     assert source.where("layer", 0, "propagate_down", 1) == (2, 40)
     assert source.where("layer", 1, "lrn_param") == (5, 3)
     assert source.where("layer", 1, "lrn_param", "beta") == (6, 5)
@@ -310,7 +310,7 @@ def test_places_of_upgraded_layers() -> None:
     """The Input layer stands where the first input does; the layers after a removed padding layer move up."""
     net, source = read_net(LEGACY / "v0_small.prototxt")
     assert [layer.name for layer in net.layer] == ["input", "c1", "r1", "p1", "n1", "ip", "d", "s"]
-    assert [source.layer_line(i) for i in range(8)] == [2, 4, 5, 6, 7, 8, 9, 10]
+    assert [source.where("layer", i)[0] for i in range(8)] == [2, 4, 5, 6, 7, 8, 9, 10]
     assert source.where("layer", 1, "bottom", 0) == (4, 255)
     assert source.where("layer", 1, "convolution_param", "num_output") is None
 

@@ -17,8 +17,9 @@ from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
+from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
 from caffe_compat.engines.fast.program import Part, Program
-from caffe_compat.engines.fast.winograd import PhasedWinograd, Winograd
+from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.depthwise import Depthwise
@@ -50,6 +51,10 @@ class FastEngine(StrictEngine):
                 net.blob_list[blob].track(diff=False)
         self._programs = {groups[0].first: (groups[-1].last, groups) for groups in _runs(steps)}
         self._made: dict[tuple[int, int], Program] = {}
+
+    def rows(self) -> int:
+        """How many rows the programs have that have run: calls of compiled code in a pass."""
+        return sum(program.rows for program in self._made.values())
 
     def forward(self, start: int, end: int) -> float:
         net, loss = self.net, 0.0

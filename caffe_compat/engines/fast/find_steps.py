@@ -10,6 +10,7 @@ import numpy as np
 
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.steps.as_it_is import AsItIs
 from caffe_compat.engines.fast.steps.channels import Channels
 from caffe_compat.engines.fast.steps.combining import Concatenation, Sum
 from caffe_compat.engines.fast.steps.filtering import Filtering
@@ -19,41 +20,20 @@ from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.engines.fast.steps.product import Product
 from caffe_compat.engines.fast.steps.reordering import Reordering
 from caffe_compat.engines.fast.steps.step import Step
-from caffe_compat.engines.fast.steps.views import AsItIs, View
+from caffe_compat.engines.fast.steps.views import View
 from caffe_compat.graph import Graph
-from caffe_compat.layers.absval import AbsVal
-from caffe_compat.layers.axpy import Axpy
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.bnll import BNLL
-from caffe_compat.layers.clip import Clip
-from caffe_compat.layers.common.reordered import Reordered
-from caffe_compat.layers.concat import Concat
-from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.deconvolution import Deconvolution
-from caffe_compat.layers.crop import Crop
-from caffe_compat.layers.crop_center import CropCenter
 from caffe_compat.layers.eltwise import Eltwise
-from caffe_compat.layers.elu import ELU
-from caffe_compat.layers.exp import Exp
-from caffe_compat.layers.interp import Interp
-from caffe_compat.layers.log import Log
-from caffe_compat.layers.lrn import LRN
-from caffe_compat.layers.normalize import Normalize
-from caffe_compat.layers.power import Power
-from caffe_compat.layers.reduction import Reduction
-from caffe_compat.layers.sigmoid import Sigmoid
-from caffe_compat.layers.slice import Slice
-from caffe_compat.layers.softmax import Softmax
-from caffe_compat.layers.ssd.prior_box import PriorBox
-from caffe_compat.layers.swish import Swish
-from caffe_compat.layers.tanh import TanH
-from caffe_compat.layers.tile import Tile
-from caffe_compat.layers.upsample import Upsample
 
-# layers whose shapes follow from those of their bottoms alone, and that do nothing but fill their tops
-AS_THEY_ARE: tuple[type[Layer], ...] = (
-    *(AbsVal, Axpy, BNLL, Clip, Crop, CropCenter, Deconvolution, ELU, Exp, Interp, Log, Normalize, Power),
-    *(PriorBox, Reduction, Sigmoid, Slice, Swish, TanH, Tile, Upsample),
+# the kinds of steps that compute one layer
+ALONE: tuple[type[Step], ...] = (
+    View,
+    Pools,
+    Concatenation,
+    Reordering,
+    Normalization,
+    Probabilities,
+    AsItIs,
 )
 
 
@@ -97,7 +77,7 @@ class StepFinder:
         layer, node = self._layers[first], self._nodes[first]
         if any(node.loss_weights) or layer.dtype != np.float32:
             return None
-        if type(layer) is Convolution:
+        if Filtering.fits(layer):
             return self._convolution(first)
         if Product.fits(layer):
             return self._step(first, self._followed(first), Product)
@@ -106,24 +86,8 @@ class StepFinder:
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
             chain = _Chain(first, node.tops) if ends(layer) else self._followed(first)
             return self._step(first, chain, Channels)
-        step = self._alone(layer, node.bottoms == node.tops)
-        return StepGroup(first, first, first, step=step) if step else None
-
-    @staticmethod
-    def _alone(layer: Layer, in_place: bool) -> Step | None:
-        if View.fits(layer, in_place):
-            return View([layer])
-        if Pools.fits(layer):
-            return Pools([layer])
-        if type(layer) is Concat:
-            return Concatenation([layer])
-        if isinstance(layer, Reordered) and type(layer).forward is Reordered.forward:
-            return Reordering([layer])
-        if type(layer) is LRN and layer.across:
-            return Normalization([layer])
-        if type(layer) is Softmax:
-            return Probabilities([layer])
-        return AsItIs([layer]) if type(layer) in AS_THEY_ARE else None
+        kind = next((kind for kind in ALONE if kind.fits(layer)), None)
+        return self._step(first, _Chain(first, node.tops), kind) if kind else None
 
     def _step(self, first: int, chain: _Chain, kind: Callable[[Sequence[Layer]], Step]) -> StepGroup:
         step = kind(self._layers[first : chain.last + 1])
@@ -131,11 +95,7 @@ class StepFinder:
             first, chain.last, first, hidden=chain.hidden, hides_until=chain.hides_until, step=step
         )
 
-    def _convolution(self, first: int) -> StepGroup | None:
-        layer, node = self._layers[first], self._nodes[first]
-        assert isinstance(layer, Convolution)
-        if len(node.tops) != 1 or layer.channel_axis != 1:
-            return None
+    def _convolution(self, first: int) -> StepGroup:
         chain = self._followed(first)
         at = chain.last + 1
         if ends(self._layers[chain.last]) or not self._adds(at, chain.blob):

@@ -67,6 +67,11 @@ class Program:
         self._calls: list[tuple[int, int] | Callable[[], None]] = []
         self._table, self._memory = np.empty(0, STEP), np.empty(0, np.float32)
 
+    @property
+    def rows(self) -> int:
+        """How many rows its table has."""
+        return len(self._table)
+
     def run(self) -> None:
         """Run the layers forward."""
         self._asked = 0

@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 with stride 1, and of 5 x 5 or 6 x 6 with stride 2, in a fraction of the products."""
+"""Convolutions of 3 x 3 with stride 1 in a fraction of the products."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 import numba
 import numpy as np
 
-from caffe_compat.blob import Blob
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
-from caffe_compat.layers.kernels import phases
 from caffe_compat.layers.kernels import winograd as kernels
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 LEAST_CHANNELS, LEAST_TILES = 64, 16  # with fewer, the transforms cost more than they save
 ELEMENTS = 2**21  # of the tiles that are transformed at a time (8 MB); at least a group of panels is
@@ -37,18 +36,18 @@ class Winograd(Im2colConvolution):
         )
 
     def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
-        return _pays(images[1], outs)
+        return pays(images[1], outs)
 
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        if not _pays(images.shape[1], outs.shape):
+        if not pays(images.shape[1], outs.shape):
             super().forward(images, filters, bias, outs)
             return
         self._filter(images, filters, False, bias, self._pad, outs)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not _pays(image_diffs.shape[1], out_diffs.shape):
+        if not pays(image_diffs.shape[1], out_diffs.shape):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
         self._filter(out_diffs, filters, True, None, 2 - self._pad, image_diffs)
@@ -56,7 +55,7 @@ class Winograd(Im2colConvolution):
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not _pays(images.shape[1], out_diffs.shape):
+        if not pays(images.shape[1], out_diffs.shape):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
@@ -95,8 +94,8 @@ class Winograd(Im2colConvolution):
 
 def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
     """The blocks of tiles that are transformed at a time: the number of the first tile, and how many there are."""
-    tiles = _tiles(outs.shape)
-    panels = ELEMENTS // (kernels.POINTS * channels * kernels.COLUMNS)
+    tiles = tile_count(outs.shape)
+    panels = ELEMENTS // (POINTS * channels * kernels.COLUMNS)
     most = max(kernels.GROUP, panels) * kernels.COLUMNS
     for begin in range(0, tiles, most):
         yield begin, min(most, tiles - begin)
@@ -107,9 +106,9 @@ def _memory(panels: int, depth: int) -> list[np.ndarray]:
     threads = numba.get_num_threads()
     return scratch_parts(
         [
-            (kernels.POINTS, apart(panels * depth * kernels.COLUMNS)),
-            (threads, kernels.POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
-            (threads, kernels.GROUP, kernels.POINTS, kernels.PAIR, kernels.COLUMNS),
+            (POINTS, apart(panels * depth * kernels.COLUMNS)),
+            (threads, POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
+            (threads, kernels.GROUP, POINTS, kernels.PAIR, kernels.COLUMNS),
         ],
         np.dtype(np.float32),
     )
@@ -121,94 +120,17 @@ def _parts(rows: int, panels: int) -> int:
     return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
-class PhasedWinograd(Im2colConvolution):
-    """Computes what Im2colConvolution does, for filters of 5 x 5 or 6 x 6 with stride 2: as 3 x 3.
-
-    A phase of an image has every second row and every second column. Row 2 a + i of a filter is applied to row y + a of
-    phase i, so each phase has a filter of 3 x 3 with stride 1 (with zeros where 5 x 5 has no sixth row or column).
-    """
-
-    @staticmethod
-    def fits(geometry: ConvGeometry, group: int, filters: tuple[int, ...], dtype: np.dtype) -> bool:
-        """Whether it can take the place of an Im2colConvolution with filters of this shape."""
-        return (
-            dtype == np.float32
-            and group == 1
-            and geometry.kernel in ((5, 5), (6, 6))
-            and (geometry.stride, geometry.dilation) == ((2, 2), (1, 1))
-            and geometry.pad[0] == geometry.pad[1]
-        )
-
-    def __init__(self, geometry: ConvGeometry, group: int):
-        super().__init__(geometry, group)
-        self._inner = Winograd(ConvGeometry((3, 3), (1, 1), (0, 0), (1, 1)), 1)
-        self._phases, self._small = Blob(), Blob()
-
-    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
-        return _pays(4 * images[1], outs)
-
-    def forward(
-        self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
-    ) -> None:
-        if not _pays(4 * images.shape[1], outs.shape):
-            super().forward(images, filters, bias, outs)
-            return
-        self._inner.forward(self._phases_of(images, outs), self._split(filters), bias, outs)
-
-    def add_filters_gradient(
-        self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
-    ) -> None:
-        if not _pays(4 * images.shape[1], out_diffs.shape):
-            super().add_filters_gradient(images, out_diffs, filters_diff)
-            return
-        small = self._small_memory(filters_diff)
-        small[...] = 0
-        self._inner.add_filters_gradient(self._phases_of(images, out_diffs), out_diffs, _merged(small))
-        phases.add_split_filters(small, filters_diff)
-
-    def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not _pays(4 * image_diffs.shape[1], out_diffs.shape):
-            super().image_gradient(out_diffs, filters, image_diffs)
-            return
-        diffs = self._memory(image_diffs, out_diffs)
-        self._inner.image_gradient(out_diffs, self._split(filters), _merged(diffs))
-        phases.from_phases(diffs, self._geometry.pad[0], image_diffs)
-
-    def _split(self, filters: np.ndarray) -> np.ndarray:
-        """The filters of the phases: M x 4 C x 3 x 3."""
-        small = self._small_memory(filters)
-        phases.split_filters(filters, small)
-        return _merged(small)
-
-    def _small_memory(self, filters: np.ndarray) -> np.ndarray:
-        self._small.reshape(len(filters), 4, filters.shape[1], 3, 3)
-        return self._small.data
-
-    def _phases_of(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
-        memory = self._memory(images, outs)
-        phases.to_phases(images, self._geometry.pad[0], memory)
-        return _merged(memory)
-
-    def _memory(self, images: np.ndarray, outs: np.ndarray) -> np.ndarray:
-        """Memory for the part of the phases that the outputs see: N x 4 x C x (H' + 2) x (W' + 2)."""
-        self._phases.reshape(len(images), 4, images.shape[1], outs.shape[2] + 2, outs.shape[3] + 2)
-        return self._phases.data
-
-
-def _pays(channels: int, outs: Sequence[int]) -> bool:
-    return min(channels, outs[1]) >= LEAST_CHANNELS and _tiles(outs) >= LEAST_TILES
-
-
-def _merged(array: np.ndarray) -> np.ndarray:
-    """The four phases as four times the channels."""
-    return array.reshape(len(array), -1, *array.shape[3:])
+def pays(channels: int, outs: Sequence[int]) -> bool:
+    """Whether a convolution with so many channels, and outs of this shape, is sooner done so."""
+    return min(channels, outs[1]) >= LEAST_CHANNELS and tile_count(outs) >= LEAST_TILES
 
 
 def _grid(outs: Sequence[int]) -> tuple[int, int]:
     """The number of tiles in a column and in a row of an image."""
-    return -(-outs[2] // kernels.OUTPUTS), -(-outs[3] // kernels.OUTPUTS)
+    return -(-outs[2] // OUTPUTS), -(-outs[3] // OUTPUTS)
 
 
-def _tiles(outs: Sequence[int]) -> int:
+def tile_count(outs: Sequence[int]) -> int:
+    """The tiles of all images."""
     rows, columns = _grid(outs)
     return outs[0] * rows * columns

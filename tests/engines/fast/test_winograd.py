@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe_compat.engines.fast.winograd import LEAST_TILES, PhasedWinograd, Winograd, _pays, _tiles
+from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
+from caffe_compat.engines.fast.winograd import LEAST_TILES, Winograd, tile_count
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import winograd as kernels
@@ -68,14 +69,13 @@ def test_the_three_products(case):
 def test_the_cases_take_the_fast_way():
     for case in CASES:
         fast, _, images, _, out_diffs = make(*case)
-        seen = images if case[0] is Winograd else fast._phases_of(images, out_diffs)
-        assert _pays(seen.shape[1], out_diffs.shape)
+        assert fast.takes_fewer_products(images.shape, out_diffs.shape)
 
 
 def test_blocks_of_tiles(monkeypatch):
     """As many tiles as fit into the memory at a time, the gradients summed over them."""
     monkeypatch.setattr("caffe_compat.engines.fast.winograd.ELEMENTS", 1)
-    assert _tiles(make(*CASES[4])[4].shape) > kernels.GROUP * kernels.COLUMNS
+    assert tile_count(make(*CASES[4])[4].shape) > kernels.GROUP * kernels.COLUMNS
     test_the_three_products(CASES[4])
 
 

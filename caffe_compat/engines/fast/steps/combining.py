@@ -19,6 +19,10 @@ from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 class Concatenation(Step):
     """Each bottom is copied to its place in the top."""
 
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        return type(layer) is Concat
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, top = self.layers[0], tops[0][0]
         assert isinstance(layer, Concat)
@@ -50,12 +54,7 @@ class Sum(Step):
 
     @staticmethod
     def fits(layer: Layer) -> bool:
-        return (
-            type(layer) is Eltwise
-            and layer.dtype == np.float32
-            and layer.operation == EltwiseParameter.SUM
-            and not layer.draws
-        )
+        return type(layer) is Eltwise and layer.operation == EltwiseParameter.SUM and not layer.draws
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, top = self.layers[0], tops[-1][0]

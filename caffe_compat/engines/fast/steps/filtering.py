@@ -25,7 +25,8 @@ from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
-from caffe_compat.layers.kernels.filter_tile import VECTORS, WIDE, filter_tile, tile_height
+from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
+from caffe_compat.layers.kernels.micro_kernel import VECTORS
 from caffe_compat.layers.kernels.winograd_images import transform_filters
 
 
@@ -44,6 +45,10 @@ class Filtering(Step):
         self._packed: np.ndarray = np.empty(0, np.float32)
         # brings the filters, each by its scale, into the form that the rows read; None: they are read as they are
         self._pack: Callable[[np.ndarray, np.ndarray], None] | None = None
+
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        return type(layer) is Convolution and layer.channel_axis == 1 and len(layer.layer_param.top) == 1
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
+from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.step_normalizing import lrn, softmax
 from caffe_compat.layers.lrn import LRN
 from caffe_compat.layers.softmax import Softmax
@@ -12,6 +13,10 @@ from caffe_compat.layers.softmax import Softmax
 
 class Normalization(Step):
     """LRN over the channels around each one's own."""
+
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        return type(layer) is LRN and layer.across
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom,) = self.layers[0], bottoms[0]
@@ -28,6 +33,10 @@ class Normalization(Step):
 
 class Probabilities(Step):
     """Softmax over one axis."""
+
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        return type(layer) is Softmax
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom,) = self.layers[0], bottoms[0]

@@ -24,7 +24,6 @@ class Pools(Step):
     def fits(layer: Layer) -> bool:
         return (
             type(layer) is Pooling
-            and layer.dtype == np.float32
             and layer.layer_param.pooling_param.pool in (PoolingParameter.MAX, PoolingParameter.AVE)
             and len(layer.layer_param.top) == 1
         )

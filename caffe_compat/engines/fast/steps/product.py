@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
@@ -26,9 +24,7 @@ class Product(Step):
 
     @staticmethod
     def fits(layer: Layer) -> bool:
-        """Whether it has weights outputs x inputs, in float32."""
-        param = layer.layer_param.inner_product_param
-        return type(layer) is InnerProduct and not param.transpose and layer.dtype == np.float32
+        return type(layer) is InnerProduct and not layer.layer_param.inner_product_param.transpose
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         weights, top = self.layers[0].blobs[0], tops[-1][0]

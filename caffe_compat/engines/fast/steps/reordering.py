@@ -7,12 +7,17 @@ import math
 import numpy as np
 
 from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
+from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.reordered import Reordered
 from caffe_compat.layers.kernels.step_reordering import permute
 
 
 class Reordering(Step):
     """Axes that stay neighbours count as one; up to four are left."""
+
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        return isinstance(layer, Reordered) and type(layer).forward is Reordered.forward
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, shape = self.layers[0], bottoms[0][0].shape

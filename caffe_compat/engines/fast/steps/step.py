@@ -44,6 +44,11 @@ class Step:
         self._stamps: list[int] | None = None  # of the params that are loaded
         self._kept: list[np.ndarray] = []
 
+    @staticmethod
+    def fits(layer: Layer) -> bool:
+        """Whether a layer, which is of float32, can be the first of such a step."""
+        raise NotImplementedError
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         """Rows (STEP), and functions, to run in order; None where the layers do better one by one.
 

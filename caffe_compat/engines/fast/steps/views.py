@@ -1,4 +1,4 @@
-"""Layers that need no code of their own here."""
+"""Layers that only give their bottom another name or shape."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class View(Step):
     """
 
     @staticmethod
-    def fits(layer: Layer, in_place: bool) -> bool:
+    def fits(layer: Layer) -> bool:
         if isinstance(layer, Dropout):
-            return in_place and not layer.draws and layer.scale == 1
+            return layer.layer_param.bottom == layer.layer_param.top and not layer.draws and layer.scale == 1
         return type(layer) is Split or (
             isinstance(layer, ViewLayer) and type(layer).forward is ViewLayer.forward
         )
@@ -27,10 +27,3 @@ class View(Step):
         if not isinstance(self.layers[0], Dropout):
             self.layers[0].forward(bottoms[0], tops[0])
         return ()
-
-
-class AsItIs(Step):
-    """A layer that runs itself, between others that are steps."""
-
-    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
-        return None

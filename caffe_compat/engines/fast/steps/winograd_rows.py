@@ -12,8 +12,9 @@ from caffe_compat.engines.fast.steps.step import Row, Step
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import winograd_images as kernels
 from caffe_compat.layers.kernels.filter_tile import filter_tile
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS
 from caffe_compat.layers.kernels.scratch import apart
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 LEAST_CHANNELS = 16  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
@@ -29,8 +30,8 @@ class WinogradTiles:
     def __init__(self, geometry: ConvGeometry, bottom: Sequence[int], top: Sequence[int]):
         self.images, self.channels, self.height, self.width = bottom
         self.outputs, self.out_height, self.out_width = top[1:]
-        self.tall, self.wide = -(-self.out_height // kernels.OUTPUTS), -(-self.out_width // kernels.OUTPUTS)
-        six, four = (kernels.OUTPUTS + 2,) * 2, (kernels.OUTPUTS,) * 2
+        self.tall, self.wide = -(-self.out_height // OUTPUTS), -(-self.out_width // OUTPUTS)
+        six, four = (OUTPUTS + 2,) * 2, (OUTPUTS,) * 2
         self.geometry = ConvGeometry(six, four, geometry.pad, (1, 1))
         self._fits = (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (1, 1), (1, 1))
 
@@ -45,17 +46,17 @@ class WinogradTiles:
 
     def _vectors(self) -> int:
         """How many cover the tiles, in whole panels."""
-        return len(Cover.of(self.tall, self.wide, self.wide + 1, kernels.VECTORS).masks)
+        return len(Cover.of(self.tall, self.wide, self.wide + 1, VECTORS).masks)
 
     def packed(self, rows: int) -> np.ndarray:
         """Memory for the transformed filters."""
         panels = -(-self.outputs // rows)
-        return np.zeros((panels, kernels.POINTS, self.channels, rows), np.float32)
+        return np.zeros((panels, POINTS, self.channels, rows), np.float32)
 
     def rows(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
         """Two rows for each band: its tiles are transformed, then multiplied with the filters."""
         lanes = self._vectors() * LANES
-        wanted = -(-kernels.POINTS * self.images * lanes * self.channels // TRANSFORMED)
+        wanted = -(-POINTS * self.images * lanes * self.channels // TRANSFORMED)
         bands = min(self.tall, wanted, max(1, lanes // LEAST_LANES))
         band = -(-self.tall // bands)
         return [
@@ -68,12 +69,12 @@ class WinogradTiles:
         self, step: Step, parts: int, packed: np.ndarray, first: int, band: int, fields: dict[str, Any]
     ) -> list[Row]:
         layout = Layout(self.geometry, self.wide, band)
-        cover = Cover.of(band, self.wide, layout.pitch, kernels.VECTORS)
+        cover = Cover.of(band, self.wide, layout.pitch, VECTORS)
         height, tiles = packed.shape[-1], apart(band * self.wide + COLUMNS)
         plane_step = apart(self.images * len(cover.places) * self.channels * COLUMNS)
         both = dict(
             parts=parts, images=self.images, channels=self.channels, outputs=self.outputs, first=first,
-            band=band, panels=len(cover.places), plane_step=plane_step, shared_size=kernels.POINTS * plane_step,
+            band=band, panels=len(cover.places), plane_step=plane_step, shared_size=POINTS * plane_step,
             out_height=self.out_height, out_width=self.out_width, masks=cover.masks, places=cover.places,
         )  # fmt: skip
         transform = step.row(
@@ -84,11 +85,11 @@ class WinogradTiles:
         )  # fmt: skip
         multiply = step.row(
             function=kernels.filter_tiles.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
-            tile=filter_tile(height, kernels.VECTORS).address, rows=height, filters=packed,
+            tile=filter_tile(height, VECTORS).address, rows=height, filters=packed,
             depth_step=tiles, tile_columns=self.wide, distances=np.arange(self.channels) * COLUMNS,
-            whole=np.array([*(LANES * j for j in range(kernels.VECTORS)), *[(1 << LANES) - 1] * kernels.VECTORS]),
+            whole=np.array([*(LANES * j for j in range(VECTORS)), *[(1 << LANES) - 1] * VECTORS]),
             units=np.repeat(np.array([0, 1], np.float32), height),
-            scratch_size=(kernels.POINTS * height + kernels.PLANES) * COLUMNS
+            scratch_size=(POINTS * height + kernels.PLANES) * COLUMNS
             + (-(-len(packed) // parts)) * height * kernels.PLANES * tiles + READ_BEYOND,
         )  # fmt: skip
         return [transform, multiply]
