@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
-from caffe_compat.layers.kernels import pooling as kernels
+from caffe_compat.layers.kernels import pool_averages, pool_draws, pool_maxima
 from caffe_compat.layers.kernels.scratch import apart, scratch
 from caffe_compat.layers.pooling_nd import PoolingND
 from caffe_compat.layers.registry import register
@@ -144,17 +144,17 @@ class Pooling(Layer):
         x, y = _planes(bottom[0].data), _planes(top[0].data)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
-            kernels.average_forward(x, self.windows, y)
+            pool_averages.average_forward(x, self.windows, y)
         elif self._draws():
             draws = scratch(y.shape, np.dtype(np.float32))
             caffe_rng().uniform(0, 1, draws)
-            kernels.drawn_forward(x, self.windows, draws, self._positions, y)
+            pool_draws.drawn_forward(x, self.windows, draws, self._positions, y)
         elif pool == PoolingParameter.STOCHASTIC:
-            kernels.weighted_forward(x, self.windows, y)
+            pool_draws.weighted_forward(x, self.windows, y)
         else:
-            kernels.max_forward(x, self.windows, self._work(x, y), y)
+            pool_maxima.max_forward(x, self.windows, self._work(x, y), y)
         if len(top) > 1:
-            kernels.max_positions(x, self.windows, numba.get_num_threads(), _planes(top[1].data))
+            pool_maxima.max_positions(x, self.windows, numba.get_num_threads(), _planes(top[1].data))
 
     def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What max_forward works in."""
@@ -170,15 +170,15 @@ class Pooling(Layer):
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
-            kernels.average_backward(diff, self.windows, bottom_diff)
+            pool_averages.average_backward(diff, self.windows, bottom_diff)
         elif self._draws():
-            kernels.drawn_backward(self._positions, diff, bottom_diff)
+            pool_draws.drawn_backward(self._positions, diff, bottom_diff)
         elif pool == PoolingParameter.STOCHASTIC:
             x, y = _planes(bottom[0].data), _planes(top[0].data)
-            kernels.weighted_backward(x, self.windows, y, diff, bottom_diff)
+            pool_draws.weighted_backward(x, self.windows, y, diff, bottom_diff)
         else:
             x, threads = _planes(bottom[0].data), numba.get_num_threads()
-            kernels.max_backward(x, self.windows, diff, threads, bottom_diff)
+            pool_maxima.max_backward(x, self.windows, diff, threads, bottom_diff)
 
 
 def rounds_up(param: PoolingParameter) -> bool:

@@ -117,7 +117,7 @@ def image_gradient(
         FLOAT,
     )
     for g in range(group):
-        kernels.pack_filters(filters[g * outputs : (g + 1) * outputs], taps, packed)
+        kernels.pack_taps(filters[g * outputs : (g + 1) * outputs], taps, packed)
         kernels.image_gradients(
             *(out_diffs, g * outputs, outputs, packed, geometry.array, phases, taps, tile_rows(wide), band),
             *(layouts, stages, g * channels, channels, image_diffs),

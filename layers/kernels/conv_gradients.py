@@ -150,7 +150,7 @@ def add_filters(sums, taps_of_runs, width, filters_diff):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def pack_filters(filters, taps, packed):
+def pack_taps(filters, taps, packed):
     """packed (panels x taps x M x WIDTH) = the filters (M x C x kernel_h x kernel_w), channels together.
 
     taps: int64, taps x 4, of which the first two numbers are row and column of the kernel.
@@ -214,7 +214,7 @@ def image_gradients(
 
     A phase has every stride-th row and column of the padded image. phases: int64, phases x 4: its first row and column,
     its first tap and its number of taps. taps: int64, taps x 4: row and column of the kernel, and how many rows and
-    columns of outputs lie between it and the pixel's own place. packed: see `pack_filters`. band: rows of a phase that
+    columns of outputs lie between it and the pixel's own place. packed: see `pack_taps`. band: rows of a phase that
     are laid out at a time. Scratch, one a thread: layouts (memory for rows x columns x width, and one tile more),
     stages (at least the pixels of a band of a phase, and one tile more, x WIDTH).
     """

@@ -6,7 +6,8 @@ from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.pooling import average_of_plane, max_of_plane
+from caffe_compat.layers.kernels.pool_averages import average_of_plane
+from caffe_compat.layers.kernels.pool_maxima import max_of_plane
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
@@ -19,7 +20,7 @@ def _plane(s, p):
 
 
 def _maxima(pointer, part, parts):
-    """Maxima over the `windows` (int64, 2 x 3: see pooling.py) of `images` planes."""
+    """Maxima over the `windows` (int64, 2 x 3: see pool_windows.py) of `images` planes."""
     s = step_at(pointer)
     for p in range(s.images * part // parts, s.images * (part + 1) // parts):
         bottom, top = _plane(s, p)

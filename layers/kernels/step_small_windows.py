@@ -17,7 +17,7 @@ from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
-from caffe_compat.layers.kernels.pooling import LOWEST
+from caffe_compat.layers.kernels.pool_maxima import LOWEST
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 

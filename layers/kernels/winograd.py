@@ -168,7 +168,7 @@ def _multiply_points(depth, rows, columns, first, count, outputs, products):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs):
+def filter_columns(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs):
     """outs = filters * tiles + bias, of the tiles v from `tiles_as_columns`, number `begin` on.
 
     Two panels of filters are transformed at a time. parts: into how many parts the tiles are cut, so that all threads

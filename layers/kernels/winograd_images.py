@@ -129,7 +129,7 @@ def _write_filter(s, n, m, planes, step):
         _write_row(source, step, s.out_width, bias, slope, s.limit, added, s.top + place)
 
 
-def _filter_tiles(pointer, part, parts):
+def _filter_transformed(pointer, part, parts):
     """The outputs of a band: filters (packed panels x 36 x channels x rows) times the transformed tiles in `shared`.
 
     distances (int64, channels): COLUMNS apart; whole (int64): where the vectors of a panel begin, and masks of all of
@@ -166,7 +166,10 @@ def _filter_tiles(pointer, part, parts):
             _write_filter(s, n, m, planes + FLOAT * (m - low * s.rows) * PLANES * step, step)
 
 
-transform_tiles, filter_tiles = Callee(SIGNATURE, _transform_tiles), Callee(SIGNATURE, _filter_tiles)
+transform_tiles, filter_transformed = (
+    Callee(SIGNATURE, _transform_tiles),
+    Callee(SIGNATURE, _filter_transformed),
+)
 
 
 @njit(cache=True, error_model="numpy")

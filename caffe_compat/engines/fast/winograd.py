@@ -85,7 +85,7 @@ class Winograd(Im2colConvolution):
             v, u, y = _memory(panels, channels)
             kernels.tiles_as_columns(images, grid, begin, tiles, pad, len(u), v)
             parts = _parts(outs.shape[1], panels)
-            kernels.filter_tiles(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs)
+            kernels.filter_columns(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs)
 
     @property
     def _pad(self) -> int:

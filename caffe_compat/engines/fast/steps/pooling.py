@@ -12,7 +12,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import step_large_windows, step_small_windows
 from caffe_compat.layers.kernels.micro_kernel import LANES
-from caffe_compat.layers.kernels.pooling import count_elements
+from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 

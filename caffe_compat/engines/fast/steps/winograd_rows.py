@@ -84,7 +84,7 @@ class WinogradTiles:
             scratch_size=kernels.PLANES * layout.plane + READ_BEYOND,
         )  # fmt: skip
         multiply = step.row(
-            function=kernels.filter_tiles.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
+            function=kernels.filter_transformed.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
             tile=filter_tile(height, VECTORS).address, rows=height, filters=packed,
             depth_step=tiles, tile_columns=self.wide, distances=np.arange(self.channels) * COLUMNS,
             whole=np.array([*(LANES * j for j in range(VECTORS)), *[(1 << LANES) - 1] * VECTORS]),

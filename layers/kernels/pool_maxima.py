@@ -1,0 +1,185 @@
+"""Maxima over windows of planes. See pool_windows.py for window."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from caffe_compat.layers.kernels.pool_windows import rows_at_once, window_range
+
+# Caffe starts its maxima here, in double precision too: what is not greater (NaN, -inf) is never a maximum
+LOWEST = -np.finfo(np.float32).max
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_to(pixels, out):
+    for x in range(len(out)):
+        out[x] = pixels[x] if pixels[x] > out[x] else out[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_to_every(pixels, stride, out):
+    if stride == 2:  # a number that the compiler knows vectorises
+        for x in range(len(out)):
+            out[x] = pixels[2 * x] if pixels[2 * x] > out[x] else out[x]
+    else:
+        for x in range(len(out)):
+            out[x] = pixels[stride * x] if pixels[stride * x] > out[x] else out[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _max_of_rows(plane, window, line, top):
+    """top (H' x W') = the maxima: first down the columns into the line, then across, a row at a time."""
+    height, width = plane.shape
+    kernel, stride, pad = window[1]
+    for y in range(top.shape[0]):
+        line[:] = LOWEST
+        low, high = window_range(window, 0, y, height)
+        for h in range(low, high):
+            _raise_to(plane[h], line)
+        row = top[y]
+        row[:] = LOWEST
+        for w in range(kernel):
+            low = min((max(pad - w, 0) + stride - 1) // stride, len(row))  # the first window with pixel w
+            high = max(min((width - 1 + pad - w) // stride + 1, len(row)), low)
+            _raise_to_every(line[low * stride + w - pad :], stride, row[low:high])
+
+
+@njit(cache=True, error_model="numpy")
+def _max_at_once(plane, window, padded, across, top):
+    """The same for stride 1: rows lie one behind the other, with their padding, so that one loop does all of them.
+
+    padded and across: at least (H' + kernel - 1) x (W' + kernel - 1) numbers.
+    """
+    height, width = plane.shape
+    kernel_h, kernel_w, (pad_h, pad_w) = window[0, 0], window[1, 0], window[:, 2]
+    wide = top.shape[1] + kernel_w - 1
+    size = (top.shape[0] + kernel_h - 1) * wide
+    padded, across = padded[:size], across[:size]
+    padded[:] = LOWEST
+    rows = padded.reshape(-1, wide)
+    for y in range(min(height, len(rows) - pad_h)):
+        line = rows[y + pad_h]
+        for x in range(min(width, wide - pad_w)):
+            line[x + pad_w] = plane[y, x]
+    across[:] = LOWEST
+    for w in range(kernel_w):
+        _raise_to(padded[w:], across[: len(padded) - w])
+    down = padded[: top.shape[0] * wide]
+    down[:] = LOWEST
+    for h in range(kernel_h):
+        _raise_to(across[h * wide :], down)
+    for y in range(top.shape[0]):
+        for x in range(top.shape[1]):
+            top[y, x] = down[y * wide + x]
+
+
+@njit(cache=True, error_model="numpy")
+def max_of_plane(plane, window, top):
+    """The maxima of few large windows: each window by itself."""
+    height, width = plane.shape
+    for y in range(top.shape[0]):
+        for x in range(top.shape[1]):
+            above, below = window_range(window, 0, y, height)
+            left, right = window_range(window, 1, x, width)
+            best = plane.dtype.type(LOWEST)
+            for h in range(above, below):
+                for w in range(left, right):
+                    best = plane[h, w] if plane[h, w] > best else best
+            top[y, x] = best
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_forward(bottom, window, work, top):
+    """top = the maxima. bottom: planes x H x W; top: planes x H' x W'.
+
+    work: scratch, threads x 2 x at least (H' + kernel - 1) (W' + kernel - 1) for stride 1, else W. A thread has planes
+    that lie together, as threads that write to the same lines of a cache wait for each other.
+    """
+    threads, planes = len(work), len(bottom)
+    for thread in prange(threads):
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            if window[0, 1] == 1 and window[1, 1] == 1:
+                _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
+            else:
+                _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_down(pixels, first, best, places):
+    for x in range(len(pixels)):
+        greater = pixels[x] > best[x]
+        best[x] = pixels[x] if greater else best[x]
+        places[x] = first + np.int32(x) if greater else places[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise_across(values, positions, best, places):
+    for x in range(len(best)):
+        earlier = (values[x] > best[x]) | ((values[x] == best[x]) & (positions[x] < places[x]))
+        best[x] = values[x] if earlier else best[x]
+        places[x] = positions[x] if earlier else places[x]
+
+
+@njit(cache=True, error_model="numpy")
+def _first_maxima(plane, window, first, best, places):
+    """places[0] (as `rows_at_once` says) = where in the flat plane the first maximum of each window lies.
+
+    Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
+    none is: not less than H W. First down the columns, then across, with the rows one behind the other. best (like
+    places): scratch.
+    """
+    height, width = plane.shape
+    kernel, pad = window[1, 0], window[1, 2]
+    best[0] = LOWEST
+    places[0] = height * width
+    for i in range(places.shape[1]):
+        low, high = window_range(window, 0, first + i, height)
+        line, found = best[0, i, pad : pad + width], places[0, i, pad : pad + width]
+        for h in range(low, high):
+            _raise_down(plane[h], np.int32(h * width), line, found)
+    values, positions = best.reshape(2, -1), places.reshape(2, -1)
+    values[1] = values[0]
+    positions[1] = positions[0]
+    for w in range(1, kernel):
+        end = values.shape[1] - w
+        _raise_across(values[1, w:], positions[1, w:], values[0, :end], positions[0, :end])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_positions(bottom, window, threads, mask):
+    """mask = where in the flat plane the first maximum lies, -1 where there is none."""
+    planes, height, width = bottom.shape
+    stride = window[1, 1]
+    rows, wide = rows_at_once(window, width)
+    rows = min(rows, mask.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            for first in range(0, mask.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, mask.shape[1] - first)):
+                    for x in range(mask.shape[2]):
+                        place = places[0, y, stride * x]
+                        mask[p, first + y, x] = place if place < height * width else -1
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def max_backward(bottom, window, top_diff, threads, bottom_diff):
+    """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
+    planes, height, width = bottom.shape
+    stride = window[1, 1]
+    rows, wide = rows_at_once(window, width)
+    rows = min(rows, top_diff.shape[1])
+    for thread in prange(threads):
+        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+            diff = bottom_diff[p].reshape(-1)
+            diff[:] = 0
+            for first in range(0, top_diff.shape[1], rows):
+                _first_maxima(bottom[p], window, first, best, places)
+                for y in range(min(rows, top_diff.shape[1] - first)):
+                    for x in range(top_diff.shape[2]):
+                        place = places[0, y, stride * x]
+                        if place < height * width:
+                            diff[place] += top_diff[p, first + y, x]
