@@ -128,3 +128,19 @@ def affine(write: Operators, value: str, scale: float = 1, shift: float = 0) -> 
     if scale != 1:
         value = write("Mul", value, write.floats(scale))
     return write("Add", value, write.floats(shift)) if shift else value
+
+
+@converts("HSwish", "HardSwish")
+def hard_swish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Mul", *bottoms, write("HardSigmoid", *bottoms, alpha=1 / 6, beta=0.5))]
+
+
+@converts("HardSigmoid")
+def hard_sigmoid(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.hard_sigmoid_param
+    return [write("HardSigmoid", *bottoms, alpha=param.alpha, beta=param.beta)]
+
+
+@converts("Mish")
+def mish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Mul", *bottoms, write("Tanh", write("Softplus", *bottoms)))]

@@ -124,3 +124,19 @@ def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     mask = this.masks.draw(x, keep) if this.kept is None else this.kept
     y = x.mul_(mask) if this.in_place else x * mask
     return [y.mul_(1 / keep) if param.scale_train else y]
+
+
+@converts("HSwish", "HardSwish")
+def hard_swish(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.hardswish(bottoms[0])]
+
+
+@converts("HardSigmoid")
+def hard_sigmoid(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param = this.layer.layer_param.hard_sigmoid_param
+    return [(param.alpha * bottoms[0] + param.beta).clamp(0, 1)]
+
+
+@converts("Mish")
+def mish(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [F.mish(bottoms[0])]

@@ -86,4 +86,14 @@ CASES = [
     Case(
         'type: "PReLU" prelu_param { filler { value: 0.5 } }', [(2, 3, 4, 5)], [(4, 3, 2, 5)], fills=[apart]
     ),
+    *(
+        Case(f'type: "{name}" {params}', [(4, 90)], [(2, 3, 7)], fills=[fill])
+        for name, params, fill in (
+            ("HSwish", "", apart),
+            ("HardSwish", "", apart),
+            ("HardSigmoid", "", apart),
+            ("HardSigmoid", "hard_sigmoid_param { alpha: 0.31 beta: 0.4 }", apart),
+            ("Mish", "", normal),
+        )
+    ),
 ]

@@ -104,6 +104,19 @@ def relu_mask(given: Given) -> list[np.ndarray]:
     return tops[: given.tops]
 
 
+def hard_swish(x: float, _: LayerParameter) -> float:
+    return x * min(max(x + 3, 0), 6) / 6
+
+
+def hard_sigmoid(x: float, param: LayerParameter) -> float:
+    p = param.hard_sigmoid_param
+    return min(max(p.alpha * x + p.beta, 0), 1)
+
+
+def mish(x: float, _: LayerParameter) -> float:
+    return x * math.tanh(math.log1p(math.exp(x)))
+
+
 NAIVE = {
     "AbsVal": each(lambda x, _: abs(x)),
     "BNLL": each(lambda x, _: math.log(1 + math.exp(x))),
@@ -127,4 +140,8 @@ NAIVE = {
     "TanH": each(lambda x, _: math.tanh(x)),
     "Truncation": each(truncation),
     "Threshold": each(lambda x, param: x > param.threshold_param.threshold),
+    "HSwish": each(hard_swish),
+    "HardSwish": each(hard_swish),
+    "HardSigmoid": each(hard_sigmoid),
+    "Mish": each(mish),
 }
