@@ -12,6 +12,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.voc import CLASSES
+from caffe_compat.files import new_folder
 
 SHAPES = ("disc", "square", "triangle", "star", "ring")
 COLOURS = {"red": (45, 40, 205), "green": (55, 165, 60), "blue": (200, 85, 45), "yellow": (45, 200, 220)}
@@ -60,22 +61,9 @@ def make_shapes(
     if images < 5:
         raise DataError(f"{images} image(s) are asked for; every fifth is for tests, so five are the fewest")
     root = Path(folder) / "VOC2007"
-    names = [f"{i:06d}" for i in range(1, images + 1)]
     try:
-        for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
-            (root / part).mkdir(parents=True)
-        for i, name in enumerate(names):
-            scene = _Scene(np.random.RandomState([seed, i]))
-            jpeg = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-            (root / "JPEGImages" / f"{name}.jpg").write_bytes(jpeg.tobytes())
-            (root / "Annotations" / f"{name}.xml").write_text(_annotation(name, scene))
-            on_image(name)
-        test = names[4::5]
-        trainval = [name for name in names if name not in test]
-        for image_set, members in (("trainval", trainval), ("test", test)):
-            (root / "ImageSets/Main" / f"{image_set}.txt").write_text(
-                "".join(f"{name}\n" for name in members)
-            )
+        with new_folder(root) as temporary:
+            _draw(Path(temporary), images, seed, on_image)
     except FileExistsError as error:
         raise DataError(
             "there is a data set already; remove it, or give another folder", file=str(root)
@@ -83,6 +71,22 @@ def make_shapes(
     except OSError as error:
         raise DataError(f"cannot write the data set: {error.strerror}", file=str(root)) from error
     return root
+
+
+def _draw(root: Path, images: int, seed: int, on_image: Callable[[str], None]) -> None:
+    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (root / part).mkdir(parents=True)
+    names = [f"{i:06d}" for i in range(1, images + 1)]
+    for i, name in enumerate(names):
+        scene = _Scene(np.random.RandomState([seed, i]))
+        jpeg = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        (root / "JPEGImages" / f"{name}.jpg").write_bytes(jpeg.tobytes())
+        (root / "Annotations" / f"{name}.xml").write_text(_annotation(name, scene))
+        on_image(name)
+    test = names[4::5]
+    trainval = [name for name in names if name not in test]
+    for image_set, members in (("trainval", trainval), ("test", test)):
+        (root / "ImageSets/Main" / f"{image_set}.txt").write_text("".join(f"{name}\n" for name in members))
 
 
 @dataclass

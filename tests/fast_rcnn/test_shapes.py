@@ -111,3 +111,17 @@ def test_a_data_set_that_is_there_is_not_touched(shapes, tmp_path):
         make_shapes(tmp_path / "file", 5)
     with pytest.raises(DataError, match=r"4 image\(s\) are asked for"):
         make_shapes(tmp_path, 4)
+
+
+def test_an_interrupted_set_is_not_taken_for_whole(tmp_path):
+    def stop(name):
+        if name == "000003":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_shapes(tmp_path / "kit", images=5, on_image=stop)
+    assert not list((tmp_path / "kit").iterdir())
+    make_shapes(tmp_path / "kit", images=5)
+    assert (tmp_path / "kit/VOC2007/ImageSets/Main/test.txt").read_text() == "000005\n"
+    with pytest.raises(DataError, match="there is a data set already"):
+        make_shapes(tmp_path / "kit", images=5)
