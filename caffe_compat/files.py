@@ -51,7 +51,10 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[str]:
     it cannot be written.
     """
     above, name = os.path.split(os.path.abspath(path))
-    os.makedirs(above, exist_ok=True)
+    try:
+        os.makedirs(above, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), above) from error
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
     temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=above)
