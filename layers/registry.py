@@ -1,6 +1,6 @@
 """Which class computes which layer type. One file a layer; each registers itself with `@register("Type")`.
 
-The file of a type is imported when somebody asks for the type; `files.py` says which it is.
+The file of a type is imported when somebody asks for the type; `type_files.py` says which it is.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from google.protobuf.message import Message
 from caffe_compat.errors import GraphError, PrototxtError
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings, set_attributes
-from caffe_compat.layers.files import FILES
+from caffe_compat.layers.type_files import FILES
 from caffe_compat.prototxt import caffe_pb2
 from caffe_compat.text import meant
 
@@ -151,8 +152,18 @@ def layer_class(name: str) -> type[Layer]:
         hint = f"did you mean '{near}'?" if near else "caffe-compat layers lists those that are known"
         if other and not near:
             hint = f"Caffe calls that '{other}'"
+        new = _unlisted_file(name)
+        if new is not None:
+            hint = f"{new} registers it: run scripts/generate_layer_files.py, so that nets find it"
         raise GraphError(f"unknown layer type '{name}'; {hint}")
     return found
+
+
+def _unlisted_file(name: str) -> Path | None:
+    """The file of a checkout that registers a type and is not in FILES yet."""
+    folder, text = Path(__file__).parent, f'@register("{name}")'
+    found = (path for path in folder.rglob("*.py") if text in path.read_text(encoding="utf-8"))
+    return next((path.relative_to(folder.parent) for path in found), None)
 
 
 def computed_type(layer: Layer) -> str:

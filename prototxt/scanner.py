@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from caffe_compat.errors import PrototxtError
-from caffe_compat.prototxt.forks import fork_of, fork_of_value
+from caffe_compat.prototxt.refused_fields import fork_of, fork_of_value
 from caffe_compat.prototxt.set_aside import set_aside_by
 from caffe_compat.prototxt.tokens import CLOSING, END, Place, Tokens, is_name, is_string, is_symbol, shown
 from caffe_compat.prototxt.values import text_of, value_reader

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write layers/files.py: in which file each layer type registers itself."""
+"""Write layers/type_files.py: in which file each layer type registers itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from caffe_compat import layers
 from caffe_compat.layers import registry
 
-FILES = Path(__file__).resolve().parent.parent / "layers" / "files.py"
+FILES = Path(__file__).resolve().parent.parent / "layers" / "type_files.py"
 
 HEADER = '''\
 """In which files the class of each layer type is, and those that have forms of it. Written by

@@ -1,4 +1,4 @@
-"""A small net of each family of forks: it builds, runs forward and backward, and all engines give the same."""
+"""A small net of each family of forks builds, runs forward and backward, alike by the strict and the fast engine."""
 
 import warnings
 from pathlib import Path

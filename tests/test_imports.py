@@ -135,7 +135,7 @@ def strongly_connected(graph):
 
 def test_no_module_is_imported_by_a_built_string():
     """`import_module` is for users' own modules, for extras and numba's, for all modules of a package that pkgutil
-    lists, and for the files of layer types, which layers/files.py names."""
+    lists, and for the files of layer types, which layers/type_files.py names."""
     for module, path in MODULES.items():
         for node in nodes(path):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":

@@ -92,17 +92,16 @@ def _open(args: argparse.Namespace) -> Dataset:
     """
     from caffe_compat.cli.dataset import needed_dataset
     from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, is_background, option, spelt_once
-    from caffe_compat.fast_rcnn.coco import CocoFile
     from caffe_compat.fast_rcnn.voc import Devkit
 
     dataset = needed_dataset(args)
-    if isinstance(dataset, Devkit) and args.classes is None:
-        index, names = ClassIndex(dataset.classes), spelt_once(dataset.names)
+    if isinstance(dataset, Devkit) and args.classes is None:  # VOC's are its default
+        index, names = ClassIndex(dataset.classes), spelt_once(dataset.annotated_names)
         own = sorted(name for name in names if not is_background(name))
         if own and any(index.get(name) is None for name in names):
             dataset = needed_dataset(args, (BACKGROUND, *own))
             warnings.warn(f"the classes are not VOC's: training needs {option(own)}", stacklevel=2)
-    if isinstance(dataset, Devkit | CocoFile):
+    if hasattr(dataset, "skip_other_classes"):
         dataset.skip_other_classes = True  # `Checked.unknown` has them
     return dataset
 

@@ -79,19 +79,18 @@ def net_classes(args: argparse.Namespace, num_classes: int) -> Sequence[str]:
 def image_set(dataset: Dataset) -> str:
     """What the image set is called in the names of result files."""
     from caffe_compat.fast_rcnn.evaluate import file_name
-    from caffe_compat.fast_rcnn.voc import Devkit
 
-    if isinstance(dataset, Devkit):
+    if hasattr(dataset, "image_set"):
         return file_name(dataset.image_set)
     return re.sub(r"\W+", "_", dataset.name)
 
 
 def label(dataset: Dataset) -> str:
     """What the data set is called in the names of folders."""
-    from caffe_compat.fast_rcnn.voc import Devkit
-
     name = image_set(dataset)
-    return f"{dataset.folder.resolve().name}_{name}" if isinstance(dataset, Devkit) else name
+    if hasattr(dataset, "image_set") and hasattr(dataset, "folder"):
+        return f"{dataset.folder.resolve().name}_{name}"
+    return name
 
 
 def _devkit(args: argparse.Namespace, classes: Sequence[str] | None) -> Devkit:

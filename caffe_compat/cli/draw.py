@@ -33,7 +33,6 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_net(result)
     options.add_net_state(result)
     result.add_argument("-o", "--output", metavar="FILE", required=True, type=_picture, help="what to write")
-    options.add_traceback(result)
 
 
 def _picture(text: str) -> str:

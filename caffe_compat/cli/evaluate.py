@@ -110,14 +110,13 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _is_coco_wanted(args: argparse.Namespace, dataset: Dataset) -> bool:
     """Whether COCO's measure is computed: where it is asked for, and for COCO's data where its program is there."""
     from caffe_compat.errors import CaffeCompatError
-    from caffe_compat.fast_rcnn.coco import CocoFile
     from caffe_compat.fast_rcnn.coco_measure import MISSING, is_there
 
     if is_there():
-        return args.coco or isinstance(dataset, CocoFile)
+        return args.coco or hasattr(dataset, "coco_numbers")
     if args.coco:
         raise CaffeCompatError(MISSING)
-    if isinstance(dataset, CocoFile):
+    if hasattr(dataset, "coco_numbers"):
         print(f"VOC's measures only: {MISSING}", file=sys.stderr)
     return False
 

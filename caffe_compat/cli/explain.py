@@ -42,7 +42,6 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("name", metavar="NAME", nargs="?", help="a layer, a blob or a param")
     options.add_net_state(result)
     options.add_json(result)
-    options.add_traceback(result)
 
 
 def make_net(args: argparse.Namespace) -> Net:

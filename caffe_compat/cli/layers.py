@@ -21,7 +21,6 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_layers)
     result.add_argument("types", metavar="TYPE", nargs="*", help="only these layer types")
     options.add_json(result)
-    options.add_traceback(result)
 
 
 def _layers(args: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from caffe_compat.cli import (
     export,
     layers,
     make_shapes,
+    options,
     propose,
     replay,
     run_prototxt,
@@ -89,7 +90,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (command, text) in COMMANDS.items():
-        command.add_arguments(commands.add_parser(name, help=text, **command.HELP))
+        one = commands.add_parser(name, help=text, **command.HELP)
+        command.add_arguments(one)
+        options.add_traceback(one)
     return result
 
 

@@ -344,10 +344,9 @@ def add_html(result: Any) -> None:
 
 
 def add_output(result: Any) -> None:
-    """Add --json, --quiet and --traceback."""
+    """Add --json and --quiet."""
     add_json(result)
     result.add_argument("--quiet", action="store_true", help="only results and errors")
-    add_traceback(result)
 
 
 def add_json(result: Any) -> None:
@@ -356,5 +355,5 @@ def add_json(result: Any) -> None:
 
 
 def add_traceback(result: Any) -> None:
-    """Add --traceback."""
+    """Add --traceback, which all commands have."""
     result.add_argument("--traceback", action="store_true", help="show where in the program an error arose")

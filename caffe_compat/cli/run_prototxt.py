@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     result = Parser(prog="run-prototxt", **HELP)
     result.add_argument("--version", action="version", version=f"caffe-compat {__version__}")
     add_arguments(result)
+    options.add_traceback(result)
     return result
 
 

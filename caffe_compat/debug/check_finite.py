@@ -231,7 +231,7 @@ def _updates(solver: Solver, folder: str | os.PathLike[str] | None) -> Iterator[
     try:
         yield
     finally:
-        solver._on_iteration.remove(after_update)
+        solver.remove_on_iteration(after_update)
 
 
 def is_finite(array: np.ndarray) -> bool:

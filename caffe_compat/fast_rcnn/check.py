@@ -12,12 +12,10 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps
 from caffe_compat.fast_rcnn.build import OnPhoto, on_all_cores, silent
 from caffe_compat.fast_rcnn.classes import ClassIndex
-from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.faults import Fault, Inspected, inspect
 from caffe_compat.fast_rcnn.images import read_photo, scale_of
 from caffe_compat.fast_rcnn.proposals import Proposals
-from caffe_compat.fast_rcnn.voc import Devkit
 
 OVERLAP = 0.5  # of a proposal that covers an object, as detections are judged
 
@@ -154,7 +152,5 @@ def _count(
 
 
 def _unknown(dataset: Dataset) -> dict[str, int]:
-    if not isinstance(dataset, Devkit | CocoFile):
-        return {}
-    index = ClassIndex(dataset.classes)
-    return {name: count for name, count in sorted(dataset.names.items()) if index.get(name) is None}
+    index, names = ClassIndex(dataset.classes), getattr(dataset, "annotated_names", {})
+    return {name: count for name, count in sorted(names.items()) if index.get(name) is None}

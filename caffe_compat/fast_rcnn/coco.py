@@ -63,14 +63,14 @@ class CocoFile:
         self._take(content["annotations"])
 
     @cached_property
-    def names(self) -> Counter[str]:
+    def annotated_names(self) -> Counter[str]:
         """How often each name of a category stands in the annotations, be it one of `classes` or not."""
         return Counter(
             self._names[_key(one["category_id"])] for those in self.annotations.values() for one in those
         )
 
     @cached_property
-    def numbers(self) -> CocoNumbers:
+    def coco_numbers(self) -> CocoNumbers:
         """The file's ids of images and categories."""
         categories = {
             label: self._categories[key] for key, label in self._labels.items() if label is not None
@@ -109,13 +109,18 @@ class CocoFile:
             size=(width, height) if width and height else None,
         )
 
+    def coco_annotations(self, image_id: str) -> list[dict[str, Any]]:
+        """The annotations of a photo's objects, each with its class for category_id. Raises DataError as `objects`."""
+        labelled = [(self.label(one), one) for one in self.annotations[image_id]]
+        return [{**one, "category_id": label} for label, one in labelled if label is not None]
+
     def label(self, annotation: Mapping[str, Any]) -> int | None:
         """The class of an annotation; None where it is left out. Raises DataError for a class that is none."""
         key = _key(annotation["category_id"])
         label = self._labels[key]
         if label is None and not self.skip_other_classes:
             raise UnknownClass(
-                unknown_class(self._names[key], self.classes, True, self.names), file=str(self.path)
+                unknown_class(self._names[key], self.classes, True, self.annotated_names), file=str(self.path)
             )
         return label
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset, objects_of
 from caffe_compat.fast_rcnn.detections import coco_results
@@ -33,7 +32,7 @@ def is_there() -> bool:
 def coco_measure(found: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str, float]:
     """COCO's twelve numbers, by NAMES; NaN where there is no object to find.
 
-    found: image id -> M x 6. For a CocoFile the objects are those of the file as they are; for another data set, and in
+    found: image id -> M x 6. The objects are the data's `coco_annotations` as they are; where it has none, and in
     photos that EXIF turns, they are its boxes, with what is `ignored` there for crowds. Raises DataError where
     pycocotools is missing, and where the data set does.
     """
@@ -72,12 +71,9 @@ def _truth(dataset: Dataset, numbers: CocoNumbers) -> list[dict[str, Any]]:
     for image_id in dataset.image_ids:
         number = numbers.image(image_id)
         objects = objects_of(dataset, image_id)
-        if isinstance(dataset, CocoFile) and not objects.turned:
-            labelled = [(dataset.label(one), one) for one in dataset.annotations[image_id]]
+        if hasattr(dataset, "coco_annotations") and not objects.turned:
             result += [
-                {"iscrowd": 0, **one, "image_id": number, "category_id": label}
-                for label, one in labelled
-                if label is not None
+                {"iscrowd": 0, **one, "image_id": number} for one in dataset.coco_annotations(image_id)
             ]
             continue
         corners = objects.boxes.tolist()

@@ -72,7 +72,18 @@ class Objects:
 
 
 class Dataset(Protocol):
-    """Photos in a fixed order, each with an image id, and the objects annotated in them."""
+    """Photos in a fixed order, each with an image id, and the objects annotated in them.
+
+    A data set may have more, of which use is made where it is there:
+
+        annotated_names         how often each name of a class is annotated, one of `classes` or not (str -> int):
+                                check-data says which are none
+        skip_other_classes      bool, which check-data sets: objects of other classes are left out, and are no error
+        image_set, folder       str and Path, for the names of files and folders with results, in place of `name`
+        coco_numbers            CocoNumbers of the data's own; evaluate takes COCO's measure, too
+        coco_annotations(id)    the objects of a photo as COCO's files have them, with what `Objects` does not have,
+                                and their classes for category_id
+    """
 
     @property
     def name(self) -> str:

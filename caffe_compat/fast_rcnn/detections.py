@@ -18,7 +18,6 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
 from caffe_compat.fast_rcnn.classes import BACKGROUND
-from caffe_compat.fast_rcnn.coco import CocoFile
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.detector import PhotoDetector
@@ -181,7 +180,7 @@ def write_coco(
 
 def coco_numbers(dataset: Dataset) -> CocoNumbers:
     """The numbers of a data set's images and classes in COCO's files."""
-    return dataset.numbers if isinstance(dataset, CocoFile) else CocoNumbers(dataset.classes)
+    return dataset.coco_numbers if hasattr(dataset, "coco_numbers") else CocoNumbers(dataset.classes)
 
 
 def _short(value: np.float32) -> float:

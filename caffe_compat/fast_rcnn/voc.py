@@ -124,7 +124,7 @@ class Devkit:
         return self._annotations / f"{image_id}.xml"
 
     @cached_property
-    def names(self) -> Counter[str]:
+    def annotated_names(self) -> Counter[str]:
         """How often each name of a class stands in the annotations of the image set, be it one of `classes` or not.
 
         Files that cannot be read, and objects without a name, count nothing.
@@ -142,7 +142,7 @@ class Devkit:
             raise DataError("an object has no name; mend it")
         label = self._index.get(name)
         if label is None and not self.skip_other_classes:
-            raise UnknownClass(unknown_class(name, self.classes, self._given, self.names))
+            raise UnknownClass(unknown_class(name, self.classes, self._given, self.annotated_names))
         return label
 
     @cached_property

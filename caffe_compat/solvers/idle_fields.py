@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 
@@ -16,12 +16,6 @@ _POLICIES = {
     "plateau_winsize": ("plateau",),
     "stagelr": ("multifixed",),
     "stageiter": ("multifixed",),
-}
-_TYPES = {
-    "momentum2": ("Adam",),
-    "rms_decay": ("RMSProp",),
-    "delta": ("AdaGrad", "RMSProp", "AdaDelta", "Adam"),
-    "momentum_policy": ("SGD",),
 }
 # field: when it counts, and what is so where it does not
 _OTHERS: dict[str, tuple[_Condition, str]] = {
@@ -45,10 +39,13 @@ _OTHERS: dict[str, tuple[_Condition, str]] = {
 }
 
 
-def idle_fields(param: SolverParameter, type: str) -> list[str]:
-    """Why fields that a solver of this type has change nothing, each reason once, in words."""
+def idle_fields(param: SolverParameter, type: str, of_others: Iterable[str]) -> list[str]:
+    """Why fields that a solver of this type has change nothing, each reason once, in words.
+
+    of_others: the fields that only solvers of other types read.
+    """
     fields: dict[str, list[str]] = {}
-    for name, reason in _idle(param, type):
+    for name, reason in _idle(param, type, of_others):
         if _is_given(param, name):
             fields.setdefault(reason, []).append(name)
     told = [
@@ -58,13 +55,12 @@ def idle_fields(param: SolverParameter, type: str) -> list[str]:
     return told + list(_steps(param))
 
 
-def _idle(param: SolverParameter, type: str) -> Iterator[tuple[str, str]]:
+def _idle(param: SolverParameter, type: str, of_others: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name, policies in _POLICIES.items():
         if param.lr_policy not in policies:
             yield name, f"lr_policy is '{param.lr_policy}'"
-    for name, types in _TYPES.items():
-        if type not in types:
-            yield name, f"the solver's type is {type}"
+    for name in of_others:
+        yield name, f"the solver's type is {type}"
     for name, (counts, reason) in _OTHERS.items():
         if not counts(param):
             yield name, reason

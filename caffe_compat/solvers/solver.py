@@ -104,6 +104,7 @@ class Solver:
     type = ""
     histories = 1  # number of arrays that the type remembers for each param
     update_is_history = False  # whether the first of these is what the param was last moved by
+    reads: tuple[str, ...] = ()  # those of its fields that not all types read
 
     def __init__(
         self,
@@ -133,6 +134,11 @@ class Solver:
         solver._build(param, source, net_maker(propagate_down, layer_settings, engine or choose(), dialect))
         return solver
 
+    @classmethod
+    def fields_of_others(cls) -> list[str]:
+        """The fields that only solvers of other types read."""
+        return sorted({name for kind in Solver.__subclasses__() for name in kind.reads}.difference(cls.reads))
+
     # ---- building ---------------------------------------------------------------------------------------------
     def _build(self, param: SolverParameter, source: Source | None, make: NetMaker) -> None:
         self.param, self.source = param, source
@@ -140,7 +146,7 @@ class Solver:
             logger.warning("The solver's type is %s, this is a solver of type %s", param.type, self.type)
         self._check_param()
         self.learning_rate = LearningRate(param, source)
-        for text in idle_fields(param, self.type):
+        for text in idle_fields(param, self.type, self.fields_of_others()):
             logger.warning("%s%s", f"{source.name}: " if source else "", text)
         if param.random_seed >= 0:
             set_random_seed(param.random_seed)
@@ -596,6 +602,10 @@ class Solver:
     def on_iteration(self, callback: Callable[[Iteration], None]) -> None:
         """Call this with an Iteration after each update and before a snapshot, for progress and metrics."""
         self._on_iteration.append(callback)
+
+    def remove_on_iteration(self, callback: Callable[[Iteration], None]) -> None:
+        """Call this no more after updates."""
+        self._on_iteration.remove(callback)
 
     def on_test(self, callback: Callable[[Tested], None]) -> None:
         """Call this with a Tested after each test of a test net."""

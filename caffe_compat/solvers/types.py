@@ -24,6 +24,7 @@ class SGDSolver(Solver):
     """Stochastic gradient descent with momentum."""
 
     type = "SGD"
+    reads = ("momentum_policy",)
     update_is_history = True
 
     def update(
@@ -49,6 +50,7 @@ class AdaGradSolver(Solver):
     """Adaptive gradient (Duchi et al., JMLR 2011). Takes no momentum."""
 
     type = "AdaGrad"
+    reads = ("delta",)
 
     def check(self) -> None:
         _no_momentum(self)
@@ -63,6 +65,7 @@ class RMSPropSolver(Solver):
     """RMSProp (Tieleman and Hinton, 2012). Takes no momentum; rms_decay lies in [0, 1)."""
 
     type = "RMSProp"
+    reads = ("rms_decay", "delta")
 
     def check(self) -> None:
         _no_momentum(self)
@@ -82,6 +85,7 @@ class AdaDeltaSolver(Solver):
     """AdaDelta (Zeiler, 2012); momentum is the decay of its averages."""
 
     type = "AdaDelta"
+    reads = ("delta",)
     histories = 2
 
     def update(
@@ -95,6 +99,7 @@ class AdamSolver(Solver):
     """Adam (Kingma and Ba, ICLR 2015). momentum and momentum2 are beta1 and beta2, delta is epsilon-hat."""
 
     type = "Adam"
+    reads = ("momentum2", "delta")
     histories = 2
 
     def check(self) -> None:

@@ -19,6 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, Vectors
 
@@ -83,7 +84,7 @@ class _Tile:
                                 place = builder.add(builder.mul(pitch, i64(r)), starts[j])
                                 mask = None if is_whole else lanes[j]
                                 value = self._plus(value, no_address, added, place, mask)
-                                value = v.bent(value, below, most)
+                                value = emit_bent(v, value, below, most)
                                 if mask is None:
                                     v.write(value, out, place)
                                 else:
@@ -145,7 +146,7 @@ TILE = types.void(*[types.int64] * 8, types.float32, *[types.int64] * 4)
 def filter_tile(rows: int, vectors: int) -> Callee:
     """The function for a tile of so many filters by vectors * LANES outputs, out = f(a b + bias + added).
 
-    f(x) = max(x, 0) + slope min(x, 0), but limit at most. Its arguments (TILE) are addresses of arrays that the caller
+    f is that of bent.py. Its arguments (TILE) are addresses of arrays that the caller
     holds, but for sizes (int64) and limit (float32): count, of the rows that are written; depth, of each sum; offsets,
     int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out band;
     starts, int64, where in the band each vector of outputs begins; bias and slope, one a row; added, like out, or 0;

@@ -116,14 +116,6 @@ class Vectors:
                 result.append(pick(low, high, places))
         return result
 
-    def bent(self, value: ir.Value, slope: ir.Value, limit: ir.Value) -> ir.Value:
-        """max(value, 0) + slope min(value, 0), but limit at most; NaN stays NaN."""
-        builder, zero = self.builder, self.zero
-        positive = builder.select(builder.fcmp_ordered(">", zero, value), zero, value)
-        negative = builder.select(builder.fcmp_ordered("<", zero, value), zero, value)
-        result = builder.fadd(positive, builder.fmul(slope, negative))
-        return builder.select(builder.fcmp_ordered("<", limit, result), limit, result)
-
     def read_some(self, base: ir.Value, offset: ir.Value, mask: ir.Value, others: ir.Value) -> ir.Value:
         """The numbers of a mask's lanes, from base + offset on; those of `others` in the others, which are not read."""
         place = self._place(base, offset)

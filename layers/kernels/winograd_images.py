@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, integers
+from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
 from caffe_compat.layers.kernels.lay_out import lay_out
@@ -104,7 +105,7 @@ def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
                 other.add_incoming(more, first)
                 other.add_incoming(v.zero, second)
                 total = builder.fadd(builder.fadd(value, bias), other)
-                v.write_some(v.bent(total, slope, limit), out, place, mask)
+                v.write_some(emit_bent(v, total, slope, limit), out, place, mask)
         return context.get_dummy_value()
 
     i64, f32 = types.int64, types.float32
@@ -112,7 +113,7 @@ def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
 
 
 # write_row(planes, step, width, bias, slope, limit, added, out): a row of outputs; columns 4 x + j are number x of
-# plane j, and planes are `step` apart. out = f(value + bias + added), f as in filter_tile.py
+# plane j, and planes are `step` apart. out = f(value + bias + added), f that of bent.py
 _write_row: Any = intrinsic(_emit_row)
 
 

@@ -74,7 +74,7 @@ def test_classes_may_be_given_in_another_order_and_others_left_out(write):
     given = ("__background__", "DOG", "tree", "person")
     data = CocoFile(write(content()), classes=given, skip_other_classes=True)
     assert data.objects("139").classes.tolist() == [1, 3]
-    assert [data.numbers.category(label) for label in (1, 2, 3)] == [18, 21, 1]
+    assert [data.coco_numbers.category(label) for label in (1, 2, 3)] == [18, 21, 1]
     with pytest.raises(
         DataError, match=r"a.json: .* 'traffic light', which is none of those given \(DOG, tree"
     ):
@@ -138,7 +138,7 @@ def test_files_as_tools_write_them(write, tmp_path):
     data, plain = CocoFile(write(found)), CocoFile(write(content()))
     assert data.classes == CLASSES
     assert data.objects("139").classes.tolist() == plain.objects("139").classes.tolist() == [3, 2, 1]
-    assert data.numbers.category(3) == 18 and data.numbers.stems["7"] == "7"
+    assert data.coco_numbers.category(3) == 18 and data.coco_numbers.stems["7"] == "7"
     (tmp_path / "7.png").touch()
     assert data.photo("7") == tmp_path / "7.png"
     found["annotations"].append(box(7, 0, 1, 2, 3, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import dataset_roidb
+from caffe_compat.fast_rcnn.check import check
 from caffe_compat.fast_rcnn.config import OHEM, cfg_from_list
 from caffe_compat.fast_rcnn.dataset import Dataset, Objects, class_counts
 from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
@@ -40,6 +42,12 @@ class Cars:
         return Objects([BOX], [2])
 
 
+class NamedCars(Cars):
+    """With a class that is none of theirs in their annotations."""
+
+    annotated_names: ClassVar = {"car": 2, "tram": 1}
+
+
 @pytest.fixture
 def cars(tmp_path) -> Dataset:
     return Cars(tmp_path)
@@ -51,6 +59,11 @@ def test_its_roidb_and_minibatches(cars):
     assert SequentialSource(roidb, 3)[0]["labels"].tolist() == [2]
     with pytest.raises(DataError, match="an object has class 2, but the net has classes 0 to 1"):
         SequentialSource(roidb, 2)[0]
+
+
+def test_names_that_are_none_of_its_classes(cars, tmp_path):
+    """Where it says which there are."""
+    assert (check(cars).unknown, check(NamedCars(tmp_path)).unknown) == ({}, {"tram": 1})
 
 
 def test_its_evaluation(cars, tmp_path):

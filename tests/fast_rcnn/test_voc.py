@@ -168,7 +168,7 @@ def test_classes_of_ones_own(devkit):
     assert [kit.objects(image_id).classes.tolist() for image_id in kit.image_ids] == [[3, 4, 5], [2], [4, 1]]
     some = Devkit(devkit, classes=("__background__", "car", "cat"), skip_other_classes=True)
     assert [some.objects(image_id).classes.tolist() for image_id in some.image_ids] == [[1], [2], []]
-    assert some.names == {"dog": 1, "person": 2, "car": 1, "Cat": 1, "tvmonitor": 1}
+    assert some.annotated_names == {"dog": 1, "person": 2, "car": 1, "Cat": 1, "tvmonitor": 1}
     file, message = error_of(lambda: Devkit(devkit, classes=own[:4]).objects("000007"))
     assert file == str(devkit / "VOC2007/Annotations/000007.xml")
     assert (

@@ -1,5 +1,7 @@
 """Every registered layer keeps the layer contract: every clause over each case."""
 
+from listed import assert_listed
+
 from caffe_compat.layers.registry import layer_type_list
 from layers.cases import CASES
 from layers.contract import CLAUSES
@@ -36,8 +38,14 @@ WITHOUT_CASES = {
 
 
 def test_every_layer_type_has_a_case():
-    types = {case.type for case in CASES}
-    assert set(layer_type_list()) - types == set(WITHOUT_CASES)
+    assert_listed(
+        [*WITHOUT_CASES, *{case.type for case in CASES}.difference(WITHOUT_CASES)],
+        layer_type_list(),
+        "add a case to tests/layers/cases/, or a reason to WITHOUT_CASES",
+        "no layer type; take its cases and its reason out",
+    )
+    both = set(WITHOUT_CASES).intersection(case.type for case in CASES)
+    assert not both, f"{sorted(both)}: there are cases; take them out of WITHOUT_CASES"
 
 
 def test_every_layer_type_has_a_case_that_changes_shapes():

@@ -3,7 +3,7 @@
 import pytest
 
 from caffe_compat.errors import PrototxtError
-from caffe_compat.prototxt import caffe_pb2, forks
+from caffe_compat.prototxt import caffe_pb2, refused_fields
 from caffe_compat.prototxt.reader import parse_net, read_net, read_solver
 from caffe_compat.prototxt.set_aside import set_aside_by
 
@@ -86,7 +86,7 @@ def test_comments_may_be_in_any_encoding(tmp_path):
 
 def test_a_field_is_known_or_set_aside_or_refused_but_not_two_of_them():
     known = {(name, field) for name, message in MESSAGES.items() for field in message.fields_by_name}
-    refused = {(name, field) for name, field in forks.fields() if field != "engine"}
+    refused = {(name, field) for name, field in refused_fields.fields() if field != "engine"}
     assert not known & refused
     assert {place for place in known if set_aside_by(*place) and place[1] != "engine"} == {
         ("SolverParameter", "device_id")  # as a list

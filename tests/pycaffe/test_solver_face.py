@@ -11,6 +11,7 @@ import pytest
 from processes import python
 
 import caffe_compat as caffe
+from caffe_compat.solvers.types import SOLVERS
 
 NET = """
 name: "line"
@@ -133,7 +134,7 @@ def test_nets_outlive_their_solver(solver_file):
     assert nets[0].forward()["loss"] == nets[1].forward()["loss"] > 0
 
 
-@pytest.mark.parametrize("name", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"])
+@pytest.mark.parametrize("name", SOLVERS)
 def test_all_types_by_their_names(solver_file, name):
     text = solver_file.read_text() + f'type: "{name}"'
     if name in ("AdaGrad", "RMSProp"):

@@ -15,8 +15,8 @@ import numpy as np
 from caffe_compat.blob import Blob, check_memory
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
-from caffe_compat.engines.fast.groups import FusedGroup, find_groups
 from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.winograd import PhasedWinograd, Winograd
 from caffe_compat.engines.strict import StrictEngine
@@ -38,7 +38,7 @@ class FastEngine(StrictEngine):
         for layer in net.layers:
             if type(layer) is Convolution:
                 _choose_algorithm(layer)
-        fused = find_groups(net.graph, net.layers, net.plan)
+        fused = find_fused(net.graph, net.layers, net.plan)
         free = [True] * len(net.layers)
         for group in fused.values():
             free[group.first : group.last + 1] = [False] * (group.last + 1 - group.first)

@@ -10,7 +10,6 @@ import numpy as np
 
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
-from caffe_compat.engines.fast.steps.base import Step
 from caffe_compat.engines.fast.steps.channels import Channels
 from caffe_compat.engines.fast.steps.combining import Concatenation, Sum
 from caffe_compat.engines.fast.steps.filtering import Filtering
@@ -19,6 +18,7 @@ from caffe_compat.engines.fast.steps.normalizing import Normalization, Probabili
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.engines.fast.steps.product import Product
 from caffe_compat.engines.fast.steps.reordering import Reordering
+from caffe_compat.engines.fast.steps.step import Step
 from caffe_compat.engines.fast.steps.views import AsItIs, View
 from caffe_compat.graph import Graph
 from caffe_compat.layers.absval import AbsVal

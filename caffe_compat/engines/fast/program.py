@@ -13,7 +13,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob, check_memory, data_places, data_stamps
 from caffe_compat.engines.fast.arena import Life, arrange
-from caffe_compat.engines.fast.steps.base import Blobs, Row, Step
+from caffe_compat.engines.fast.steps.step import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.scratch import aligned, apart

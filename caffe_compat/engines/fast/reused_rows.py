@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_compat.engines.fast.base import Blobs, Fused
+from caffe_compat.engines.fast.fused import Blobs, Fused
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 

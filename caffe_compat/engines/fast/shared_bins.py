@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.fast.base import Blobs, Fused
+from caffe_compat.engines.fast.fused import Blobs, Fused
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.fast_rcnn.rois import read_rois
 from caffe_compat.layers.inner_product import InnerProduct

@@ -335,8 +335,8 @@ def test_steps_that_threads_share(tmp_path, monkeypatch):
     names = [module.name for module in pkgutil.iter_modules(steps.__path__)]
     modules = [importlib.import_module(f"{steps.__name__}.{name}") for name in names]
     for module in modules:
-        if hasattr(module, "shared"):
-            monkeypatch.setattr(module, "shared", lambda work, least, threads: 3)
+        if hasattr(module, "parts_of"):
+            monkeypatch.setattr(module, "parts_of", lambda work, least, threads: 3)
     for shape, text, _ in STEPS.values():
         check(text, shape, tmp_path)
     for shape, fields in CONVOLUTIONS.values():

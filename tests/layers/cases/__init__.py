@@ -3,66 +3,10 @@
 Each param that changes what a layer computes has a case; test_fields.py asks for it.
 """
 
-from layers.cases import (
-    activations,
-    combining,
-    data,
-    deeplab,
-    detection,
-    filters,
-    flow,
-    long_tail,
-    losses,
-    metric,
-    mnc,
-    mscnn,
-    neurons,
-    normalization,
-    pooling,
-    pose,
-    recurrent,
-    reducing,
-    reshaping,
-    resizing,
-    retrieval,
-    rois,
-    segmentation,
-    sequences,
-    spatial_transformer,
-    subcnn,
-    volumes,
-    yolo,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-CASES = [
-    *neurons.CASES,
-    *combining.CASES,
-    *reshaping.CASES,
-    *reducing.CASES,
-    *filters.CASES,
-    *pooling.CASES,
-    *normalization.CASES,
-    *resizing.CASES,
-    *rois.CASES,
-    *subcnn.CASES,
-    *losses.CASES,
-    *metric.CASES,
-    *long_tail.CASES,
-    *mscnn.CASES,
-    *detection.CASES,
-    *recurrent.CASES,
-    *yolo.CASES,
-    *sequences.CASES,
-    *volumes.CASES,
-    *segmentation.CASES,
-    *deeplab.CASES,
-    *mnc.CASES,
-    *spatial_transformer.CASES,
-    *flow.CASES,
-    *pose.CASES,
-    *retrieval.CASES,
-    *activations.CASES,
-    *data.CASES,
-]
+_FAMILIES = [import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__)]
+CASES = [case for family in _FAMILIES for case in getattr(family, "CASES", ())]
 
 __all__ = ["CASES"]

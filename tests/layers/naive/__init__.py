@@ -4,67 +4,12 @@ NAIVE: for each layer type a function that takes a Given and returns the tops. W
 reference with the gradient too, it is taken from there.
 """
 
-from layers.naive import (
-    activations,
-    combining,
-    data,
-    deeplab,
-    detection,
-    filters,
-    flow,
-    long_tail,
-    losses,
-    metric,
-    mnc,
-    mscnn,
-    neurons,
-    normalization,
-    pooling,
-    pose,
-    recurrent,
-    reducing,
-    reshaping,
-    resizing,
-    retrieval,
-    rois,
-    segmentation,
-    sequences,
-    spatial_transformer,
-    subcnn,
-    volumes,
-    yolo,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from layers.naive.given import Given, given_to
 
-NAIVE = {
-    **neurons.NAIVE,
-    **combining.NAIVE,
-    **reshaping.NAIVE,
-    **reducing.NAIVE,
-    **filters.NAIVE,
-    **pooling.NAIVE,
-    **normalization.NAIVE,
-    **resizing.NAIVE,
-    **rois.NAIVE,
-    **subcnn.NAIVE,
-    **losses.NAIVE,
-    **metric.NAIVE,
-    **long_tail.NAIVE,
-    **mscnn.NAIVE,
-    **detection.NAIVE,
-    **recurrent.NAIVE,
-    **yolo.NAIVE,
-    **sequences.NAIVE,
-    **volumes.NAIVE,
-    **segmentation.NAIVE,
-    **deeplab.NAIVE,
-    **mnc.NAIVE,
-    **spatial_transformer.NAIVE,
-    **flow.NAIVE,
-    **pose.NAIVE,
-    **retrieval.NAIVE,
-    **activations.NAIVE,
-    **data.NAIVE,
-}
+_FAMILIES = [import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__)]
+NAIVE = {type: layer for family in _FAMILIES for type, layer in getattr(family, "NAIVE", {}).items()}
 
 __all__ = ["NAIVE", "Given", "given_to"]

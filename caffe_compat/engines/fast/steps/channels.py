@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.kernels.step_channels import channels
 
 
 class Channels(Step):
@@ -19,22 +17,18 @@ class Channels(Step):
     def __init__(self, layers: Sequence[Layer]):
         super().__init__(layers)
         self._followers = Followers(layers)
-        self._scale = self._bias = self._slope = np.empty(0, np.float32)
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         shape = bottoms[0][0].shape
         if len(shape) < 2 or not math.prod(shape):
             return None
-        self._scale, self._bias, self._slope = (np.empty(shape[1], np.float32) for _ in range(3))
         row = self.row(
-            function=step_functions.channels.address,
-            parts=shared(math.prod(shape), LEAST_NUMBERS, threads),
+            function=channels.address,
+            parts=parts_of(math.prod(shape), LEAST_NUMBERS, threads),
             images=shape[0], channels=shape[1], width=math.prod(shape[2:]),
-            bottom=bottoms[0][0], top=tops[-1][0],
-            scale=self._scale, bias=self._bias, slope=self._slope, limit=self._followers.limit,
+            bottom=bottoms[0][0], top=tops[-1][0], **self._followers.fields(shape[1]),
         )  # fmt: skip
         return [row]
 
     def load(self) -> None:
-        self._scale[:], self._bias[:] = self._followers.affine(len(self._scale))
-        self._slope[:] = self._followers.slopes()
+        self._followers.load()

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.eltwise import Eltwise
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.kernels.step_combining import add, copy
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
@@ -28,8 +28,8 @@ class Concatenation(Step):
             depth = math.prod(bottom.shape[layer.axis :])
             result.append(
                 self.row(
-                    function=step_functions.copy.address,
-                    parts=shared(bottom.count, LEAST_NUMBERS, threads),
+                    function=copy.address,
+                    parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
                     images=outer,
                     depth=depth,
                     pitch=pitch,
@@ -65,17 +65,19 @@ class Sum(Step):
             last = i == len(bottoms[0])
             result.append(
                 self.row(
-                    function=step_functions.add.address,
-                    parts=shared(top.count, LEAST_NUMBERS, threads),
+                    function=add.address,
+                    parts=parts_of(top.count, LEAST_NUMBERS, threads),
                     depth=top.count,
                     bottom=bottom,
                     added=added,
                     top=top,
                     alpha=alpha,
                     beta=beta,
-                    factor=self._followers.slopes() if last else 1,
-                    limit=self._followers.limit if last else math.inf,
+                    **(self._followers if last else Followers([])).fields(1),
                 )
             )
             added, beta = top, np.float32(1)
         return result
+
+    def load(self) -> None:
+        self._followers.load()

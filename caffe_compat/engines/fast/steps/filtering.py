@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.fast.steps.base import (
+from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
     Blobs,
     Calls,
     Row,
     Step,
-    shared,
+    parts_of,
 )
-from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.eltwise import Eltwise
+from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import VECTORS, WIDE, filter_tile, tile_height
 from caffe_compat.layers.kernels.winograd_images import transform_filters
@@ -39,11 +40,10 @@ class Filtering(Step):
         convolution = layers[0]
         assert isinstance(convolution, Convolution)
         self._convolution, self._summed = convolution, summed
-        at = summed[0] if summed else len(layers)
-        self._before, self._after = Followers(layers[1:at]), Followers(layers[at + 1 :])
+        self._followers = Followers([layer for layer in layers[1:] if not isinstance(layer, Eltwise)])
         self._packed: np.ndarray = np.empty(0, np.float32)
-        self._pack = self._pack_for_tiles  # how the filters come into the form that the rows read
-        self._scale = self._bias = self._slope = np.empty(0, np.float32)
+        # brings the filters, each by its scale, into the form that the rows read; None: they are read as they are
+        self._pack: Callable[[np.ndarray, np.ndarray], None] | None = None
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])
@@ -60,33 +60,26 @@ class Filtering(Step):
     def _added(self, bottoms: Blobs) -> Blob | int:
         return bottoms[self._summed[0]][self._summed[1]] if self._summed else 0
 
-    @property
-    def _limit(self) -> float:
-        return (self._after if self._summed else self._before).limit
-
     def _convolve_first(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         """For convolutions that take fewer products than tiles do."""
         bottom, top = bottoms[0][0], tops[-1][0]
         outputs = top.shape[1]
-        self._pack = self._keep_scale
-        self._scale, self._bias, self._slope = (np.ones(outputs, np.float32) for _ in range(3))
+        self._pack = None
         finish = self.row(
-            function=step_functions.channels.address,
-            parts=shared(top.count, LEAST_NUMBERS, threads),
+            function=step_channels.channels.address,
+            parts=parts_of(top.count, LEAST_NUMBERS, threads),
             images=top.shape[0], channels=outputs, width=math.prod(top.shape[2:]), bottom=top, top=top,
-            added=self._added(bottoms), scale=self._scale, bias=self._bias, slope=self._slope, limit=self._limit,
+            added=self._added(bottoms), **self._followers.fields(outputs),
         )  # fmt: skip
         return [lambda: self._convolution.convolve(bottom, top, None), finish]
 
     def _winograd(self, tiles: WinogradTiles, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         height = tile_height(tiles.outputs, threads)
         self._packed, self._pack = tiles.packed(height), self._transform
-        self._bias = np.zeros(tiles.outputs, np.float32)
-        self._slope = np.ones_like(self._bias)
         return tiles.rows(
             self, threads, self._packed,
             bottom=bottoms[0][0], top=tops[-1][0], added=self._added(bottoms),
-            bias=self._bias, slope=self._slope, limit=self._limit,
+            **self._followers.fields(tiles.outputs),
         )  # fmt: skip
 
     def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> Row:
@@ -97,7 +90,7 @@ class Filtering(Step):
         depth = channels * layer.geometry.elements
         products = images * top.shape[1] * out_height * out_width * depth
         work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
-        parts = shared(work, LEAST_PRODUCTS, threads)
+        parts = parts_of(work, LEAST_PRODUCTS, threads)
         whole = Layout(layer.geometry, out_width, out_height)
         direct = layer.geometry.are_pixels
         band, splits = self._cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)
@@ -110,8 +103,6 @@ class Filtering(Step):
         last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
         offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
         self._packed, self._pack = np.empty((group, tiles, depth, rows), np.float32), self._pack_for_tiles
-        self._bias = np.zeros(group * outputs + rows, np.float32)
-        self._slope = np.ones_like(self._bias)
         return self.row(
             function=filter_images.address, parts=parts,
             tile=filter_tile(rows, vectors).address,
@@ -121,8 +112,8 @@ class Filtering(Step):
             stride_h=layer.geometry.stride[0], stride_w=layer.geometry.stride[1],
             phases=len(layout.phases), pitch=pitch, plane=plane, depth=depth,
             band=band, splits=splits, rows=rows, vectors=vectors,
-            bottom=bottoms[0][0], top=top, filters=self._packed, bias=self._bias, slope=self._slope,
-            added=self._added(bottoms), limit=self._limit,
+            bottom=bottoms[0][0], top=top, filters=self._packed,
+            added=self._added(bottoms), **self._followers.fields(group * outputs, more=rows),
             offsets=offsets, starts=layout.starts, vector_starts=cover.starts, masks=cover.masks, places=cover.places,
             panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks,
             scratch_size=0 if direct else channels * len(layout.phases) * plane + READ_BEYOND,
@@ -145,12 +136,9 @@ class Filtering(Step):
 
     def load(self) -> None:
         filters, *biases = (blob.data for blob in self._convolution.blobs)
-        scale, shift = self._before.affine(len(filters), biases[0] if biases else None)
-        slopes = self._before.slopes()
-        if self._summed:
-            slopes = self._after.slopes()
-        self._bias[: len(filters)], self._slope[: len(filters)] = shift, slopes
-        self._pack(filters, scale)
+        self._followers.load(*biases)
+        if self._pack is not None:
+            self._pack(filters, self._followers.scale)
 
     def _pack_for_tiles(self, filters: np.ndarray, scale: np.ndarray) -> None:
         group, _, depth, rows = self._packed.shape
@@ -160,6 +148,3 @@ class Filtering(Step):
 
     def _transform(self, filters: np.ndarray, scale: np.ndarray) -> None:
         transform_filters(filters, scale, self._packed.shape[-1], self._packed)
-
-    def _keep_scale(self, filters: np.ndarray, scale: np.ndarray) -> None:
-        self._scale[:] = scale

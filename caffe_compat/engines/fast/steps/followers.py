@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,15 +39,29 @@ def ends(layer: Layer) -> bool:
 
 
 class Followers:
-    """What such layers make of x: f(x * scale + shift), with f(x) = max(x, 0) + slope min(x, 0), but limit at most."""
+    """What such layers make of x: f(x * scale + bias), with f as bent.py has it; scale and bias are one a channel.
+
+    `fields` gives all that a row needs of them, in memory that `load` fills from the layers' params.
+    """
 
     def __init__(self, layers: Sequence[Layer]):
         self._layers = layers
-        last = layers[-1] if layers else None
-        self.limit = LIMIT if isinstance(last, ReLU6) else math.inf
+        self.scale = self._bias = self._slope = np.empty(0, np.float32)
 
-    def affine(self, channels: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift, one of each a channel; `bias` is what is added to x first."""
+    def fields(self, channels: int, more: int = 0) -> dict[str, Any]:
+        """The fields of a row (STEP), which leave x as it is before `load`; bias and slope may be read for `more`."""
+        self.scale = np.ones(channels, np.float32)
+        self._bias, self._slope = np.zeros(channels + more, np.float32), np.ones(channels + more, np.float32)
+        limit = LIMIT if self._layers and isinstance(self._layers[-1], ReLU6) else math.inf
+        return dict(scale=self.scale, bias=self._bias, slope=self._slope, limit=limit)
+
+    def load(self, bias: np.ndarray | None = None) -> None:
+        """Bring the params into the memory of the fields; `bias` is what is added to x first."""
+        channels = len(self.scale)
+        self.scale[:], self._bias[:channels] = self._affine(channels, bias)
+        self._slope[:channels] = self._slopes()
+
+    def _affine(self, channels: int, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         scale = np.ones(channels, np.float32)
         shift = np.zeros_like(scale) if bias is None else bias
         for layer in self._layers:
@@ -67,7 +82,7 @@ class Followers:
                     shift = shift + layer.bias.data
         return scale, shift
 
-    def slopes(self) -> np.ndarray | float:
+    def _slopes(self) -> np.ndarray | float:
         """One a channel, or one for all."""
         last = self._layers[-1] if self._layers else None
         if isinstance(last, PReLU):

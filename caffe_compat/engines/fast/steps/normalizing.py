@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
+from caffe_compat.layers.kernels.step_normalizing import lrn, softmax
 from caffe_compat.layers.lrn import LRN
 from caffe_compat.layers.softmax import Softmax
 
@@ -19,9 +19,9 @@ class Normalization(Step):
         images, channels, height, width = bottom.shape
         alpha, beta, k = layer.coefficients
         row = self.row(
-            function=step_functions.lrn.address, parts=shared(bottom.count, LEAST_NUMBERS // 4, threads),
-            images=images, channels=channels, width=height * width, kernel_h=layer.size,
-            alpha=alpha, beta=beta, factor=k, bottom=bottom, top=tops[0][0],
+            function=lrn.address, parts=parts_of(bottom.count, LEAST_NUMBERS // 4, threads),
+            images=images, channels=channels, width=height * width, local_size=layer.size,
+            alpha=alpha, beta=beta, k=k, bottom=bottom, top=tops[0][0],
         )  # fmt: skip
         return [row]
 
@@ -33,9 +33,9 @@ class Probabilities(Step):
         layer, (bottom,) = self.layers[0], bottoms[0]
         assert isinstance(layer, Softmax)
         outer, classes, inner = layer.view
-        parts = min(shared(math.prod(layer.view), LEAST_NUMBERS // 8, threads), outer)
+        parts = min(parts_of(math.prod(layer.view), LEAST_NUMBERS // 8, threads), outer)
         row = self.row(
-            function=step_functions.softmax.address, parts=max(parts, 1),
+            function=softmax.address, parts=max(parts, 1),
             images=outer, channels=classes, width=inner, bottom=bottom, top=tops[0][0],
         )  # fmt: skip
         return [row]

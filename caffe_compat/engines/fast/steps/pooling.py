@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Layout, plane_masks
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
-from caffe_compat.layers.kernels import pool_windows, step_functions
+from caffe_compat.layers.kernels import step_large_windows, step_small_windows
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pooling import count_elements
 from caffe_compat.layers.pooling import Pooling
@@ -38,13 +38,13 @@ class Pools(Step):
         kernel, stride, pad = (tuple(int(n) for n in row) for row in layer.windows.T)
         layout = Layout(ConvGeometry(kernel, stride, pad, (1, 1)), top.shape[3], top.shape[2])
         maxima = layer.layer_param.pooling_param.pool == PoolingParameter.MAX
-        parts, planes = shared(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
+        parts, planes = parts_of(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
         sizes = dict(height=height, width=width, out_height=top.shape[2], out_width=top.shape[3])
         if layout.plane > LANES * top.shape[2] * top.shape[3]:  # few outputs of large windows
             return [
                 self.row(
-                    function=(step_functions.pool_maxima if maxima else step_functions.pool_averages).address,
-                    parts=parts, images=planes, **sizes, offsets=layer.windows, bottom=bottom, top=top,
+                    function=(step_large_windows.maxima if maxima else step_large_windows.averages).address,
+                    parts=parts, images=planes, **sizes, windows=layer.windows, bottom=bottom, top=top,
                 )
             ]  # fmt: skip
         a_plane = len(layout.phases) * layout.plane
@@ -54,7 +54,7 @@ class Pools(Step):
         count_elements(layer.windows, height, width, counts)
         return [
             self.row(
-                function=(pool_windows.pool_maxima if maxima else pool_windows.pool_averages).address,
+                function=(step_small_windows.maxima if maxima else step_small_windows.averages).address,
                 parts=parts, images=planes, channels=chunk, **sizes,
                 stride_h=stride[0], stride_w=stride[1], phases=len(layout.phases),
                 pitch=layout.pitch, plane=layout.plane, band=top.shape[2], depth=math.prod(kernel),

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import LEAST_PRODUCTS, Blobs, Calls, Step, shared
 from caffe_compat.engines.fast.steps.followers import Followers
+from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.inner_product import InnerProduct
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.kernels.step_product import product
 
 MOST_ROWS = 16  # from here on, products of panels take less time
 
@@ -23,7 +23,6 @@ class Product(Step):
         super().__init__(layers)
         self.pointed = [layers[0].blobs[0]]
         self._followers = Followers(layers[1:])
-        self._scale = self._bias = self._slope = np.empty(0, np.float32)
 
     @staticmethod
     def fits(layer: Layer) -> bool:
@@ -36,17 +35,15 @@ class Product(Step):
         (outputs, depth), images = weights.shape, math.prod(top.shape[:-1])
         if images > MOST_ROWS:
             return None
-        self._scale, self._bias, self._slope = (np.empty(outputs, np.float32) for _ in range(3))
         row = self.row(
-            function=step_functions.product.address,
-            parts=shared(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
+            function=product.address,
+            parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
             images=images, outputs=outputs, depth=depth,
             bottom=bottoms[0][0], top=top, filters=weights,
-            scale=self._scale, bias=self._bias, slope=self._slope, limit=self._followers.limit,
+            **self._followers.fields(outputs),
         )  # fmt: skip
         return [row]
 
     def load(self) -> None:
-        bias = self.layers[0].blobs[1].data if len(self.layers[0].blobs) > 1 else None
-        self._scale[:], self._bias[:] = self._followers.affine(len(self._scale), bias)
-        self._slope[:] = self._followers.slopes()
+        biases = [blob.data for blob in self.layers[0].blobs[1:]]
+        self._followers.load(*biases)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from caffe_compat.engines.fast.steps.base import LEAST_NUMBERS, Blobs, Calls, Step, shared
+import numpy as np
+
+from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.common.reordered import Reordered
-from caffe_compat.layers.kernels import step_functions
+from caffe_compat.layers.kernels.step_reordering import permute
 
 
 class Reordering(Step):
@@ -20,11 +22,11 @@ class Reordering(Step):
             return None
         sizes, strides = [1] * (4 - len(sizes)) + sizes, [0] * (4 - len(sizes)) + strides
         row = self.row(
-            function=step_functions.permute.address,
-            parts=shared(math.prod(shape), LEAST_NUMBERS // 8, threads),
+            function=permute.address,
+            parts=parts_of(math.prod(shape), LEAST_NUMBERS // 8, threads),
             bottom=bottoms[0][0], top=tops[0][0],
             **dict(zip(("images", "channels", "height", "width"), sizes, strict=True)),
-            **dict(zip(("kernel_h", "stride_h", "stride_w", "depth"), strides, strict=True)),
+            strides=np.array(strides, np.int64),
         )  # fmt: skip
         return [row]
 

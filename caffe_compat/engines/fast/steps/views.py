@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_compat.engines.fast.steps.base import Blobs, Calls, Step
+from caffe_compat.engines.fast.steps.step import Blobs, Calls, Step
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.view_layer import ViewLayer
 from caffe_compat.layers.dropout import Dropout

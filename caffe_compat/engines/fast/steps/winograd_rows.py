@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.base import Row, Step
 from caffe_compat.engines.fast.steps.layout import READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.step import Row, Step
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import winograd_images as kernels
 from caffe_compat.layers.kernels.filter_tile import filter_tile

@@ -87,6 +87,6 @@ class Step:
         return result
 
 
-def shared(work: int, least: int, threads: int) -> int:
+def parts_of(work: int, least: int, threads: int) -> int:
     """How many threads share some work."""
     return threads if work >= least else 1

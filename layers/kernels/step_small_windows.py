@@ -1,6 +1,7 @@
-"""Pooling over small windows: planes are laid out as images are for a convolution, and taps meet vector by vector.
+"""What the step of a Pooling with small windows computes (see engines/fast/steps/pooling.py).
 
-The planes of a chunk lie one behind the other in each phase, so that a tap has one distance to the outputs of them all.
+Planes are laid out as images are for a convolution, and taps meet vector by vector. The planes of a chunk lie one
+behind the other in each phase, so that a tap has one distance to the outputs of them all.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _meet(maxima: bool) -> Any:
     return intrinsic(emit)
 
 
-_maxima, _sums = _meet(True), _meet(False)
+_meet_maxima, _meet_sums = _meet(True), _meet(False)
 
 
 @njit(cache=True, error_model="numpy")
@@ -67,18 +68,19 @@ def _lay_out_planes(s, scratch, low, count, fill):
             )  # fmt: skip
 
 
-def _pool_maxima(pointer, part, parts):
-    """Maxima over the windows of `images` planes, `channels` at a time, by `depth` taps; see FILTER's layout."""
+def _maxima(pointer, part, parts):
+    """Maxima over the windows of `images` planes, `channels` at a time, by `depth` taps; laid out as filter_images.py
+    says."""
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
     for low in range(part * s.channels, s.images, parts * s.channels):
         count = min(s.channels, s.images - low)
         _lay_out_planes(s, scratch, low, count, LOWEST)
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
-        _maxima(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
+        _meet_maxima(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
 
 
-def _pool_averages(pointer, part, parts):
+def _averages(pointer, part, parts):
     """Averages likewise; scale: of each output of a plane, one over the number of elements of its window."""
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
@@ -87,11 +89,11 @@ def _pool_averages(pointer, part, parts):
         count = min(s.channels, s.images - low)
         _lay_out_planes(s, scratch, low, count, 0)
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
-        _sums(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
+        _meet_sums(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
         for plane in range(count):
             y = floats(top + FLOAT * plane * area, area)
             for i in range(area):
                 y[i] *= scale[i]
 
 
-pool_maxima, pool_averages = Callee(SIGNATURE, _pool_maxima), Callee(SIGNATURE, _pool_averages)
+maxima, averages = Callee(SIGNATURE, _maxima), Callee(SIGNATURE, _averages)

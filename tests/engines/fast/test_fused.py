@@ -10,7 +10,7 @@ from commands import run_prototxt
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import shared_bins
-from caffe_compat.engines.fast.groups import FusedGroup
+from caffe_compat.engines.fast.find_fused import FusedGroup
 from caffe_compat.engines.fast.reused_rows import ReusedRows
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.fast_rcnn.synthetic import synthetic_sample

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
-from caffe_compat.engines.fast.base import Fused
+from caffe_compat.engines.fast.fused import Fused
 from caffe_compat.engines.fast.reused_rows import ReusedRows
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.graph import Graph
@@ -26,7 +26,7 @@ class FusedGroup(LayerGroup):
     fused: Fused = field(default_factory=Fused)
 
 
-def find_groups(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, FusedGroup]:
+def find_fused(graph: Graph, layers: Sequence[Layer], plan: Sequence[LayerPlan]) -> dict[int, FusedGroup]:
     """The groups of a net by their first layer. Layers in no group run one by one.
 
     No layer is in two groups: where two rules want it, the one that stands first here has it.

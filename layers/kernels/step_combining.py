@@ -1,0 +1,35 @@
+"""What the steps of Concat and Eltwise compute (see engines/fast/steps/combining.py)."""
+
+from __future__ import annotations
+
+from caffe_compat.layers.kernels.addresses import floats
+from caffe_compat.layers.kernels.bent import bent
+from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+
+
+def _copy(pointer, part, parts):
+    """Each of `images` rows of `depth` numbers, which lie `pitch` apart in top."""
+    s = step_at(pointer)
+    x = floats(s.bottom, s.images * s.depth)
+    y = floats(s.top, (s.images - 1) * s.pitch + s.depth)
+    low, high = s.depth * part // parts, s.depth * (part + 1) // parts
+    for i in range(s.images):
+        y[i * s.pitch + low : i * s.pitch + high] = x[i * s.depth + low : i * s.depth + high]
+
+
+copy = Callee(SIGNATURE, _copy)
+
+
+def _add(pointer, part, parts):
+    """top = f(alpha * bottom + beta * added), `depth` numbers; `slope` is one for all."""
+    s = step_at(pointer)
+    slope = floats(s.slope, 1)[0]
+    low, high = s.depth * part // parts, s.depth * (part + 1) // parts
+    x, other = floats(s.bottom, s.depth)[low:high], floats(s.added, s.depth)[low:high]
+    y = floats(s.top, s.depth)[low:high]
+    for i in range(len(y)):
+        y[i] = bent(s.alpha * x[i] + s.beta * other[i], slope, s.limit)
+
+
+add = Callee(SIGNATURE, _add)
