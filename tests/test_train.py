@@ -243,9 +243,9 @@ def test_an_empty_image_set(shapes, tmp_path):
 
 def test_make_shapes(tmp_path):
     done = run(
-        "caffe_compat.cli.main", "make-shapes", "kit", "--images", "6", "--seed", "3", "--json", cwd=tmp_path
+        "caffe_compat.cli.main", "make-shapes", "kit", "--images", "6", "--hard", "--json", cwd=tmp_path
     )
-    assert json.loads(done.stdout) == {"folder": "kit/VOC2007", "images": 6}
+    assert json.loads(done.stdout) == {"folder": "kit/VOC2007", "images": 6, "hard": True}
     assert len(list((tmp_path / "kit/VOC2007/JPEGImages").glob("*.jpg"))) == 6
     done = run("caffe_compat.cli.main", "make-shapes", "kit", cwd=tmp_path)
     assert done.returncode == 7 and done.stderr.startswith("kit/VOC2007: error: there is a data set already")
