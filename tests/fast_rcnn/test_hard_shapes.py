@@ -70,7 +70,7 @@ def test_objects_stand_beside_each_other(scenes):
 
 
 def test_half_of_what_is_vivid_is_no_object(scenes):
-    """Look-alikes cover about as much of the images as objects do, and many of their pixels have a class's own colour."""
+    """Look-alikes cover about as much of the images as objects do, and many have a class's own."""
     palette = np.array([*COLOURS.values(), *BETWEEN.values()], float)
     pixels = np.concatenate([one.image[vivid(one) & (one.owner == 0)] for one in scenes[:40]]).astype(float)
     of_objects = sum(int((vivid(one) & (one.owner > 0)).sum()) for one in scenes[:40])
