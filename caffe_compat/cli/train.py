@@ -19,6 +19,7 @@ from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.stderr_log import log
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
+from caffe_compat.solvers.chance_level import ChanceLevel
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             show.notes(notes)
         done: list[Iteration] = []
         solver.on_iteration(done.append)
+        solver.on_iteration(ChanceLevel(solver.net))
         if args.metrics:
             first = _iteration_of(args.resume) if args.resume else 0
             solver.on_iteration(metrics.Metrics(args.metrics, first))
