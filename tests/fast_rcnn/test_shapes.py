@@ -9,7 +9,8 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import selective_search
-from caffe_compat.fast_rcnn.shapes import COLOURS, SHAPES, class_name, make_shapes
+from caffe_compat.fast_rcnn.scene import COLOURS, SHAPES, class_name
+from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 
 IMAGES = 60
