@@ -15,7 +15,7 @@ from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, plan_backward
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, out_of_memory
 from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError, PrototxtError
@@ -247,6 +247,8 @@ class Net(PycaffeNet):
             if self.source is not None:
                 raise error.at(self.source.name, self.line(getattr(error, "layer", ""))) from error.__cause__
             raise
+        except MemoryError as error:  # of several layers at once
+            raise CaffeCompatError(out_of_memory(error), self.source.name if self.source else None) from error
 
     def call_layer(self, index: int, function: Callable[..., None], *args: Any) -> None:
         """Call a method of a layer, or what does its work; errors say which layer they are of."""
@@ -267,8 +269,7 @@ class Net(PycaffeNet):
             if type(error) is CaffeCompatError:  # others say themselves what they are about
                 raise LayerError(error.message, layer=param.name, type=param.type) from error
         elif isinstance(error, MemoryError):
-            message = f"out of memory ({error}); use smaller inputs"
-            raise LayerError(message, layer=param.name, type=param.type) from error
+            raise LayerError(out_of_memory(error), layer=param.name, type=param.type) from error
         else:
             note = f"in {method} of layer '{param.name}' ({param.type})"
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too
