@@ -232,7 +232,7 @@ def test_states_that_do_not_fit(folder):
     (folder / "solver.prototxt").write_text(SOLVER)
     (folder / "small_iter_12.caffemodel").unlink()
     done = run_prototxt("solver.prototxt", "--quiet", "--resume", "small_iter_12.solverstate", cwd=folder)
-    assert done.returncode == 8 and "are gone" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 8 and "are not beside it" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_an_empty_image_set(shapes, tmp_path):

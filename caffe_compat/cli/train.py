@@ -70,6 +70,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             args.propagate_down,
             cfg.layer_settings() if cfg else None,
             dialect=args.dialect,
+            python_layers=console.may_import(args),
         )
         cfg = cfg and configuration.for_nets(args, cfg, [solver.net, *solver.test_nets])
         loaded: list[Report] = []
