@@ -14,6 +14,7 @@ from caffe_compat.errors import CaffeCompatError
 
 LINE = 64  # bytes of a cache's line
 BEHIND = 512  # bytes behind an array that kernels may read, of columns that do not count
+MAX_AXES = 32
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
 Fill = Callable[[np.ndarray], None]
@@ -83,11 +84,19 @@ def check_memory(need: int, what: str) -> None:
         )
 
 
+def out_of_memory(error: MemoryError) -> str:
+    """The line for what the system refused."""
+    return f"out of memory ({error}); use smaller inputs"
+
+
 def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
     """A flat array that begins with a cache line, so that threads with different parts of it never share a line."""
     need = count * dtype.itemsize
     check_memory(need, f"a blob of shape {shape}")
-    memory = np.zeros(need + LINE + BEHIND, np.uint8)
+    try:
+        memory = np.zeros(need + LINE + BEHIND, np.uint8)
+    except MemoryError as error:
+        raise CaffeCompatError(out_of_memory(error)) from error
     begin = -memory.ctypes.data % LINE
     return memory[begin : begin + need].view(dtype)
 
@@ -112,18 +121,30 @@ class Blob:
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
-        """Set the shape. Raises CaffeCompatError when a dim is negative or there are over 2**31 - 1 elements."""
+        """Set the shape.
+
+        Raises CaffeCompatError for a negative dim, for more than 32 axes, and for more than 2**31 - 1 elements; where a
+        dim is 0 the others count, as in Caffe.
+        """
         try:
             dims = tuple(int(dim) for dim in shape)
         except TypeError:
             raise TypeError(f"reshape takes numbers, got {shape}; write reshape(*shape)") from None
         if any(dim < 0 for dim in dims):
             raise CaffeCompatError(f"a blob cannot have the shape {dims}: a dim is negative")
+        if len(dims) > MAX_AXES:
+            raise CaffeCompatError(
+                f"a blob cannot have {len(dims)} axes; {MAX_AXES} are the most, as in Caffe"
+            )
         count = math.prod(dims)
         if count > MAX_COUNT:
             raise CaffeCompatError(
                 f"a blob of shape {dims} has {count} elements ({count * 4 / 2**40:.3g} TiB), more than Caffe's "
                 f"limit of {MAX_COUNT}; check the dims, the kernel sizes and num_output"
+            )
+        if not count and math.prod(filter(None, dims)) > MAX_COUNT:
+            raise CaffeCompatError(
+                f"a blob of shape {dims} has no elements, but dims beyond Caffe's limit of {MAX_COUNT}; check them"
             )
         self._shape, self._count = dims, count
 

@@ -1,10 +1,12 @@
-"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading text and
-.npz."""
+"""Writing files and folders so that a crash at any moment leaves the old one or the new one, never half of one; reading
+text and .npz."""
 
 from __future__ import annotations
 
 import codecs
+import errno
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -39,6 +41,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         if isinstance(error, OSError):
             raise CaffeCompatError(f"cannot be written: {error.strerror}", file=os.fspath(path)) from error
         raise
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Give the name of a temporary folder beside `path`; it gets that name when the block ends well, and goes else.
+
+    Missing folders above are made. Raises FileExistsError where there is something of this name, else OSError where
+    it cannot be written.
+    """
+    above, name = os.path.split(os.path.abspath(path))
+    try:
+        os.makedirs(above, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), above) from error
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+    temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=above)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, plan_backward
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, out_of_memory
 from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError, PrototxtError
@@ -44,7 +44,8 @@ class Net(PycaffeNet):
     or "restricts" (before, and in the Fast R-CNN forks); None: as the dialect has it. layer_settings: attributes that
     the layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
     `cfg.layer_settings()`. engine: what runs this net, "fast", "strict" or "torch" (None: what set_engine said last);
-    device, precision: of the torch engine, see engine.py.
+    device, precision: of the torch engine, see engine.py. python_layers: whether the modules that Python layers name
+    may be imported, which runs them; else these layers have to be built-in ones.
 
     Attributes:
         blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
@@ -74,6 +75,7 @@ class Net(PycaffeNet):
         device: str = "cpu",
         precision: str = "float32",
         dialect: str | None = None,
+        python_layers: bool = True,
     ):
         if isinstance(phase, (str, PathLike)):
             weights, phase, level = phase, level, None  # type: ignore[assignment]  # pycaffe's older order
@@ -84,7 +86,9 @@ class Net(PycaffeNet):
         param, source = read_net(fspath(network_file))
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
         meanings = dialect, propagate_down
-        self._build(in_state, source, meanings, layer_settings, choose(engine, device, precision))
+        self._build(
+            in_state, source, meanings, layer_settings, choose(engine, device, precision), python_layers
+        )
         if weights is not None:
             self.copy_from(weights)
 
@@ -97,10 +101,12 @@ class Net(PycaffeNet):
         layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
         dialect: str | None = None,
+        python_layers: bool = True,
     ) -> Net:
         """A net from a message in today's form, in the phase of its `state`."""
         net = cls.__new__(cls)
-        net._build(param, source, (dialect, propagate_down), layer_settings, engine or choose())
+        meanings = dialect, propagate_down
+        net._build(param, source, meanings, layer_settings, engine or choose(), python_layers)
         return net
 
     # ---- building ---------------------------------------------------------------------------------------------
@@ -111,6 +117,7 @@ class Net(PycaffeNet):
         meanings: tuple[str | None, str | None],
         layer_settings: LayerSettings | None,
         engine: EngineChoice,
+        python_layers: bool,
     ) -> None:
         self.dialect = dialect_of(param, meanings[0])
         self.propagate_down = meanings[1] or (self.dialect.propagate_down if self.dialect else REPLACES)
@@ -119,7 +126,7 @@ class Net(PycaffeNet):
         self.name = param.name
         self.source = source
         self.phase = param.state.phase
-        self.layer_settings = layer_settings or {}
+        self.layer_settings, self.python_layers = layer_settings or {}, python_layers
         self._indices: dict[str, int] = {}
         with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
@@ -192,7 +199,9 @@ class Net(PycaffeNet):
     def _create(self, index: int) -> Layer:
         param = self.param.layer[index]
         try:
-            return create_layer(param, param.phase, settings=self.layer_settings)
+            return create_layer(
+                param, param.phase, settings=self.layer_settings, python_layers=self.python_layers
+            )
         except GraphError as error:
             raise error if error.layer else GraphError(error.message, layer=param.name) from None
         except PrototxtError as error:  # of a field that no Caffe known here has
@@ -247,6 +256,8 @@ class Net(PycaffeNet):
             if self.source is not None:
                 raise error.at(self.source.name, self.line(getattr(error, "layer", ""))) from error.__cause__
             raise
+        except MemoryError as error:  # of several layers at once
+            raise CaffeCompatError(out_of_memory(error), self.source.name if self.source else None) from error
 
     def call_layer(self, index: int, function: Callable[..., None], *args: Any) -> None:
         """Call a method of a layer, or what does its work; errors say which layer they are of."""
@@ -267,8 +278,7 @@ class Net(PycaffeNet):
             if type(error) is CaffeCompatError:  # others say themselves what they are about
                 raise LayerError(error.message, layer=param.name, type=param.type) from error
         elif isinstance(error, MemoryError):
-            message = f"out of memory ({error}); use smaller inputs"
-            raise LayerError(message, layer=param.name, type=param.type) from error
+            raise LayerError(out_of_memory(error), layer=param.name, type=param.type) from error
         else:
             note = f"in {method} of layer '{param.name}' ({param.type})"
             error.__dict__.setdefault("__notes__", []).append(note)  # add_note, for Python 3.10 too

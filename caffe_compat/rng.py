@@ -59,11 +59,19 @@ class Rng:
             items[[i, j]] = items[[j, i]]
 
     def uniform(self, low: float, high: float, out: np.ndarray) -> None:
-        """Fill with numbers from low to high, both included. Raises CaffeCompatError when low > high."""
-        a, b = np.float32(low), np.float32(high)
+        """Fill with numbers from low to high, both included. Raises CaffeCompatError when low > high, and where float32
+        has no number for the width of the range: the original then draws for ever."""
+        with np.errstate(over="ignore"):
+            a, b = np.float32(low), np.float32(high)
+            end = np.nextafter(b, np.finfo(np.float32).max)
+            width = end - a
         if not a <= b:
             raise CaffeCompatError(f"uniform random numbers from {low} to {high}: min must not be above max")
-        _kernels().uniform(*self._stream, a, np.nextafter(b, np.finfo(np.float32).max), out.reshape(-1))
+        if not 0 < width < np.inf:
+            raise CaffeCompatError(
+                f"uniform random numbers from {low} to {high}: the range is too large for float32"
+            )
+        _kernels().uniform(*self._stream, a, end, out.reshape(-1))
 
     def number(self, low: float, high: float) -> np.float32:
         """One number from low to high, as `uniform` gives it."""

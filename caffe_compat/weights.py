@@ -16,6 +16,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.hdf5_files import check_whole
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt import blob_proto, wire
@@ -124,6 +125,7 @@ def _read_hdf5(data: wire.Data, path: str) -> list[Stored]:
     h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
+            check_whole(file)
             layers: dict[str, dict[int, wire.Numbers]] = {}
 
             def collect(path: str, item: object) -> None:  # a layer's name may have slashes, each a group

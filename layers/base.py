@@ -71,6 +71,11 @@ class Layer:
         """Make the layer that a LayerParameter of this class's type describes."""
         return cls(layer_param, phase, dtype)
 
+    @classmethod
+    def create_built_in(cls, layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+        """As `create`, and import nothing that the LayerParameter names. Raises LayerError where that is needed."""
+        return cls.create(layer_param, phase, dtype)
+
     # ---- the contract --------------------------------------------------------------------------------------
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read and check the params, create and fill `self.blobs`. Once; the bottoms have their shapes.

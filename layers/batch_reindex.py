@@ -44,5 +44,4 @@ class BatchReindex(Layer):
             return
         diff = bottom[0].diff
         diff[...] = 0
-        for index, item in zip(bottom[1].data.astype(np.intp), top[0].diff, strict=True):
-            diff[index] += item
+        np.add.at(diff, bottom[1].data.astype(np.intp), top[0].diff)

@@ -11,6 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.cudnn_batch_norm import CuDNNBatchNorm
 from caffe_compat.layers.dropout import Dropout
@@ -86,6 +87,7 @@ class DenseBlock(Layer):
             raise self.error(
                 f"numTransition is {param.numTransition} and growthRate {param.growthRate}; give at least 1"
             )
+        check_repetitions(self, "numTransition", param.numTransition)
         if self.layer_param.param:
             raise self.error("says itself which params are learned; remove its param entries")
         self._set_up_params()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 
@@ -24,7 +25,7 @@ class Duplicate(Layer):
         shape, param = bottom[0].shape, self.layer_param.duplicate_param
         if len(shape) != 4 or shape[2:] != (1, 1):
             raise self.error(f"the bottom has the shape {shape}, expected N x C x 1 x 1")
-        sizes = int(param.height), int(param.width)
+        sizes = cut_off(param.height), cut_off(param.width)
         if min(sizes) < 1:
             raise self.error(
                 f"height and width are {param.height:g} and {param.width:g}; they must be at least 1"

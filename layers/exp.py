@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +27,8 @@ class Exp(InPlaceLayer):
         param = self.layer_param.exp_param
         log_base = log_of_base(self, param.base)
         real = bottom[0].dtype.type
-        self.inner, self.outer = real(log_base * param.scale), real(math.exp(log_base * param.shift))
+        with np.errstate(over="ignore"):  # infinity, as in Caffe
+            self.inner, self.outer = real(log_base * param.scale), real(np.exp(log_base * param.shift))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         y = top[0].data

@@ -120,7 +120,12 @@ class Pooling(Layer):
             raise self.error(
                 f"a kernel of {self._kernel} with pad {self._pad} does not fit into a bottom of {shape}"
             )
-        self.windows = np.array([self._kernel, self._stride, self._pad], np.int64).T.copy()
+        # a longer stride leads beyond the padding, as this one does
+        stride = [
+            min(stride, size + 2 * pad)
+            for stride, size, pad in zip(self._stride, shape[2:], self._pad, strict=True)
+        ]
+        self.windows = np.array([self._kernel, stride, self._pad], np.int64).T.copy()
         for blob in top:
             blob.reshape(*shape[:2], height, width)
         planes = shape[0] * shape[1], height, width

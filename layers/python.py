@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import sys
 import traceback
 import warnings
@@ -34,6 +35,7 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
     ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
 }
+logger = logging.getLogger("caffe_compat.imports")  # of the modules that files name, as they are imported
 AWAY = "take the folder that holds the module off PYTHONPATH"
 
 
@@ -64,6 +66,11 @@ class Python(Layer):
         layer.bottom_count, layer.top_count, layer.in_place = cls.bottom_count, cls.top_count, cls.in_place
         return layer
 
+    @classmethod
+    def create_built_in(cls, layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
+        """Make the built-in layer that python_param names, whatever could be imported. Raises LayerError."""
+        return built_in_class(layer_param)(layer_param, phase, dtype)
+
 
 class _Phase(int):
     """TRAIN or TEST, with its name as its text: the Caffe of Faster R-CNN's layers has an enum there, BVLC's an int."""
@@ -81,13 +88,11 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     is no caffe.Layer, and when the module cannot be read or lacks something. Whatever else it raises when imported
     passes through.
     """
-    param = layer_param.python_param
-    if not param.module or not param.layer:
-        raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
-    built_in = BUILT_IN.get((param.module, param.layer))
+    built_in, param = _named(layer_param), layer_param.python_param
     module = _import(layer_param)
     if module is None:
-        return _built_in(layer_param, built_in)
+        missing = f"there is no module '{param.module}'"
+        return _fitting(layer_param, built_in, missing, "put the folder that holds it on PYTHONPATH")
     file = getattr(module, "__file__", None)
     if not hasattr(module, param.layer):
         names = [
@@ -111,6 +116,22 @@ def python_layer_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     return cls
 
 
+def built_in_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
+    """Return the built-in class of this name, and import nothing. Raises LayerError where there is none that fits."""
+    built_in, param = _named(layer_param), layer_param.python_param
+    missing = f"'{param.module}.{param.layer}' is not built in, and to import it would be to run it"
+    way_out = "where you trust it, allow that by --python-layers, or without --no-python-layers (python_layers=True)"
+    return _fitting(layer_param, built_in, missing, way_out)
+
+
+def _named(layer_param: caffe_pb2.LayerParameter) -> type[Layer] | None:
+    """The built-in class that python_param names, if there is one. Raises LayerError where it names none at all."""
+    param = layer_param.python_param
+    if not param.module or not param.layer:
+        raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
+    return BUILT_IN.get((param.module, param.layer))
+
+
 def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:
     try:
         return cls(layer_param)  # pycaffe's only argument, should the class have an __init__ of its own
@@ -124,15 +145,14 @@ def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:
         ) from error
 
 
-def _built_in(layer_param: caffe_pb2.LayerParameter, built_in: type[Layer] | None) -> type[Layer]:
-    """The class that is built in, where there is no module of this name. Raises LayerError where it does not fit."""
+def _fitting(
+    layer_param: caffe_pb2.LayerParameter, built_in: type[Layer] | None, missing: str, way_out: str
+) -> type[Layer]:
+    """The class that is built in. Raises LayerError, of what is missing, where there is none or it does not fit."""
     if built_in and _fits(built_in, layer_param):
         return built_in
     why = f" (the {built_in.__name__} that is built in has other bottoms or tops)" if built_in else ""
-    raise _error(
-        layer_param,
-        f"there is no module '{layer_param.python_param.module}'{why}; put the folder that holds it on PYTHONPATH",
-    )
+    raise _error(layer_param, f"{missing}{why}; {way_out}")
 
 
 def _line(cls: type[Layer]) -> int:
@@ -184,9 +204,10 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType | None:
             layer_param,
             f"module '{name}' is a file; write module: \"{stem}\", and put the folder that holds it on PYTHONPATH",
         )
+    is_new = name not in sys.modules
     try:
         with importable_as_caffe(), old_python.understood():
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except SyntaxError as error:
         raise _error(
             layer_param,
@@ -206,3 +227,10 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType | None:
             file=last.filename,
             line=last.lineno,
         ) from error
+    if is_new:
+        logger.info(
+            "imported %s, which a Python layer names: %s",
+            name,
+            getattr(module, "__file__", "of Python itself"),
+        )
+    return module

@@ -180,20 +180,22 @@ def create_layer(
     phase: int,
     dtype=np.float32,
     settings: LayerSettings | None = None,
+    python_layers: bool = True,
 ) -> Layer:
     """Make the layer that a LayerParameter describes; for type Python, of the class that python_param names.
 
-    It gets the attributes that the settings have for its class.
+    It gets the attributes that the settings have for its class. python_layers: whether a module that python_param names
+    may be imported; else its class has to be a built-in one.
     Raises GraphError for an unknown type, PrototxtError for a field that is not known, LayerError for a param that the
     class refuses, for a setting that it does not have, and when a Python layer's class cannot be had. A message for
     other types (relu_param of a Pooling layer) is a warning: Caffe ignores it too.
     """
-    layer = _create(layer_param, phase, dtype)
+    layer = _create(layer_param, phase, dtype, python_layers)
     set_attributes(layer, settings or {})
     return layer
 
 
-def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
+def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype, python_layers: bool) -> Layer:
     unread = [field.told for field in layer_param.unread[:1]]
     try:
         cls = layer_class(layer_param.type)
@@ -203,7 +205,8 @@ def _create(layer_param: caffe_pb2.LayerParameter, phase: int, dtype) -> Layer:
         raise PrototxtError(unread[0])
     for describes, name in forms.get(layer_param.type, ()):
         cls = layer_class(name) if describes(layer_param) else cls
-    layer = cls.create(layer_param, phase, dtype)
+    create = cls.create if python_layers else cls.create_built_in
+    layer = create(layer_param, phase, dtype)
     for name, way_out in cls.refused.items():
         if _is_given(layer_param, *name.split(".")):
             raise layer.error(f"{name} has no effect here; {way_out}")

@@ -143,9 +143,11 @@ def test_fast_rcnn_resumes_in_the_middle_of_an_epoch(prefetch, shapes, tmp_path)
     text = zoo.path("shapes_ohem_solver").read_text().replace("shapes_ohem_train.prototxt", str(net))
     solver.write_text(text.replace("snapshot: 2000", "snapshot: 3"))
     args = (solver, *SHAPES, "--devkit", shapes, "--set", "TRAIN.USE_PREFETCH", prefetch, "--iterations", "7")
-    args += ("--metrics", "m.csv", "--quiet")
+    args += ("--metrics", "m.csv", "--html", "page.html", "--quiet")
     done = run_prototxt(*args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "What was mined" in page and "iterations 2 to 3" in page and "iterations 6 to 6" in page
     want = (tmp_path / "shapes_ohem_iter_7.caffemodel").read_bytes()
     (tmp_path / "shapes_ohem_iter_7.caffemodel").unlink()
     again = run_prototxt(*args, "--resume", "shapes_ohem_iter_3.solverstate", cwd=tmp_path)
@@ -230,7 +232,7 @@ def test_states_that_do_not_fit(folder):
     (folder / "solver.prototxt").write_text(SOLVER)
     (folder / "small_iter_12.caffemodel").unlink()
     done = run_prototxt("solver.prototxt", "--quiet", "--resume", "small_iter_12.solverstate", cwd=folder)
-    assert done.returncode == 8 and "are gone" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 8 and "are not beside it" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_an_empty_image_set(shapes, tmp_path):
@@ -243,9 +245,9 @@ def test_an_empty_image_set(shapes, tmp_path):
 
 def test_make_shapes(tmp_path):
     done = run(
-        "caffe_compat.cli.main", "make-shapes", "kit", "--images", "6", "--seed", "3", "--json", cwd=tmp_path
+        "caffe_compat.cli.main", "make-shapes", "kit", "--images", "6", "--hard", "--json", cwd=tmp_path
     )
-    assert json.loads(done.stdout) == {"folder": "kit/VOC2007", "images": 6}
+    assert json.loads(done.stdout) == {"folder": "kit/VOC2007", "images": 6, "hard": True}
     assert len(list((tmp_path / "kit/VOC2007/JPEGImages").glob("*.jpg"))) == 6
     done = run("caffe_compat.cli.main", "make-shapes", "kit", cwd=tmp_path)
     assert done.returncode == 7 and done.stderr.startswith("kit/VOC2007: error: there is a data set already")

@@ -72,6 +72,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
         "--blob", metavar="NAME", help="the blob with the scores; default: the only output, or Softmax's"
     )
     options.add_dialect(result)
+    options.add_no_python_layers(result)
     options.add_check_finite(result)
     options.add_computing(result)
     options.add_output(result)
@@ -95,8 +96,7 @@ def _classify(args: argparse.Namespace) -> None:
     paths = photo_paths(args.photos)
     labels = read_labels(args.labels) if args.labels else None
     console.set_computing(args)
-    console.import_from_here()
-    net = caffe.Net(args.net, caffe.TEST, dialect=args.dialect)
+    net = caffe.Net(args.net, caffe.TEST, dialect=args.dialect, python_layers=console.may_import(args))
     classifier = PhotoClassifier(args, net)
     show.weights(net.copy_from(args.weights), quiet)
     if not quiet:

@@ -41,6 +41,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--fc7", type=positive, default=256, metavar="RANK", help="default: 256, as in the paper"
     )
+    options.add_python_layers(result)
     options.add_output(result)
 
 
@@ -59,7 +60,9 @@ def _compress(args: argparse.Namespace) -> None:
     files = [f"{args.output}.prototxt", f"{args.output}.caffemodel"]
     for file in files:
         check_writable(file)
-    param, net, layers, report = compress(args.net, args.weights, {"fc6": args.fc6, "fc7": args.fc7})
+    param, net, layers, report = compress(
+        args.net, args.weights, {"fc6": args.fc6, "fc7": args.fc7}, console.may_import(args)
+    )
     show.weights(report, quiet)
     if all(one.rank is None for one in layers):
         sizes = ", ".join(f"{one.layer} has {one.outputs} x {one.inputs}" for one in layers)

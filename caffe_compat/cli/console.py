@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import gc
+import logging
 import os
 import sys
 import threading
@@ -37,10 +38,11 @@ def out() -> Console:
     return _Out(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
-def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
+def run_command(body: Callable[[], int | None], args: argparse.Namespace) -> int:
     """Run a command's body; returns its exit code, 0 unless the body returns one.
 
-    An error is one line `file:line:col: error: ...` on stderr, a layer's warning one `warning: ...`.
+    An error is one line `file:line:col: error: ...` on stderr, a layer's warning one `warning: ...`; so is a module
+    that a file names, where it is imported, unless the arguments say quiet.
     """
     plainly = warnings.formatwarning
     warnings.formatwarning = lambda text, kind, *place: (
@@ -49,7 +51,8 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
     try:
         if sys.stdout is None:  # closed by the caller
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        code = body()
+        with _imports_told(getattr(args, "quiet", False)):
+            code = body()
         sys.stdout.flush()
         return code or 0
     except BrokenPipeError:  # the reader of a pipe went away
@@ -60,13 +63,13 @@ def run_command(body: Callable[[], int | None], show_traceback: bool) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except CaffeCompatError as error:
-        if show_traceback:
+        if args.traceback:
             traceback.print_exc()
         place = ":".join(str(part) for part in (error.file, error.line, error.column) if part is not None)
         print(f"{place}: error: {error.message}" if place else f"error: {error.message}", file=sys.stderr)
         return error.exit_code
     except Exception as error:  # a user layer's own exception, or a bug of ours: both deserve a place
-        if show_traceback:
+        if args.traceback:
             traceback.print_exc()
         print(f"{_place(error)}: error: {_in_one_line(error)} (--traceback shows more)", file=sys.stderr)
         return UNEXPECTED
@@ -84,8 +87,31 @@ def set_computing(args: argparse.Namespace) -> None:
         set_num_threads(args.threads)
 
 
+@contextmanager
+def _imports_told(quiet: bool) -> Iterator[None]:
+    """Say on stderr which modules are imported because a file names them."""
+    logger, handler = logging.getLogger("caffe_compat.imports"), logging.StreamHandler()
+    logger.propagate = False
+    if not quiet:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+
+def may_import(args: argparse.Namespace) -> bool:
+    """Whether the modules of Python layers may be imported, from the working directory too, where users keep them."""
+    if args.python_layers:
+        import_from_here()
+    return args.python_layers
+
+
 def import_from_here() -> None:
-    """Find modules in the working directory, where users keep those of their Python layers."""
+    """Find modules in the working directory, where users keep their own."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
 

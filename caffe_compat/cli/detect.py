@@ -69,9 +69,14 @@ def make_detector(args: argparse.Namespace, quiet: bool) -> PhotoDetector:
     from caffe_compat.fast_rcnn.single_shot import detection_layer
 
     console.set_computing(args)
-    console.import_from_here()
     cfg = configuration.read(args)
-    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
+    net = caffe.Net(
+        args.net,
+        caffe.TEST,
+        layer_settings=cfg.layer_settings(),
+        dialect=args.dialect,
+        python_layers=console.may_import(args),
+    )
     single_shot = detection_layer(net) is not None
     _settle(args, single_shot)
     detector = _single_shot(args, net, quiet) if single_shot else _fast_rcnn(args, net, cfg)

@@ -57,6 +57,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_state(result)
     options.add_seed(result, told="the reference's, or 0")
     options.add_meaning(result)
+    options.add_no_python_layers(result)
     options.add_engine(result, ["strict", "torch"], "strict")
     options.add_html(result)
     options.add_output(result)
@@ -81,7 +82,6 @@ def _diff(args: argparse.Namespace) -> int:
     from caffe_compat.compare.layer_runner import LayerRunner
     from caffe_compat.compare.read_reference import load_params, own_inputs, weights_by_name
 
-    console.import_from_here()
     html.check(args)
     reference = _reference(args)
     seed = _seed(args, reference)
@@ -145,6 +145,7 @@ def _net(args: argparse.Namespace, file: str, recorded: str, seed: int, engine: 
         *read_in_phase(file, args.phase or recorded, args.level, args.stage),
         propagate_down=args.propagate_down,
         dialect=args.dialect,
+        python_layers=console.may_import(args),
         engine=choose(engine, args.device, args.precision) if engine else strict,
     )
     if engine == "torch":

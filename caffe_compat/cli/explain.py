@@ -48,11 +48,11 @@ def make_net(args: argparse.Namespace) -> Net:
     """Build the net that the arguments ask for."""
     import caffe_compat as caffe
 
-    console.import_from_here()
     return caffe.Net.from_param(
         *read_in_phase(args.net, args.phase, args.level, args.stage),
         propagate_down=args.propagate_down,
         dialect=args.dialect,
+        python_layers=console.may_import(args),
     )
 
 

@@ -35,6 +35,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     options.add_weights(result, required=True)
     result.add_argument("-o", "--output", metavar="OUT", required=True, help="the .onnx file to write")
     options.add_dialect(result)
+    options.add_python_layers(result)
     options.add_output(result)
 
 
@@ -49,8 +50,7 @@ def _export(args: argparse.Namespace) -> None:
     from caffe_compat.onnx_export.model import to_onnx, write
 
     check_writable(args.output)
-    console.import_from_here()
-    net = caffe.Net(args.net, caffe.TEST, dialect=args.dialect)
+    net = caffe.Net(args.net, caffe.TEST, dialect=args.dialect, python_layers=console.may_import(args))
     show.weights(net.copy_from(args.weights), args.quiet or args.json)
     model = to_onnx(net)
     write(model, args.output)

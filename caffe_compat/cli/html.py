@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from caffe_compat.compare.diff import OnRow
     from caffe_compat.compare.result import Diff
     from caffe_compat.net import Net
-    from caffe_compat.report import BlobHistograms
-    from caffe_compat.solvers import Iteration
+    from caffe_compat.report import BlobHistograms, MiningLog
+    from caffe_compat.solvers import Iteration, Solver
     from caffe_compat.tools.run import RunReport
 
 
@@ -53,6 +53,19 @@ def write_run(
     _say(args)
 
 
+def mining(
+    args: argparse.Namespace, solver: Solver, pixel_means: Sequence[float], classes: Sequence[str] | None
+) -> MiningLog | None:
+    """Look at what a solver's net mines in each iteration, where a page is wanted."""
+    if not args.html:
+        return None
+    from caffe_compat.report import MiningLog
+
+    log = MiningLog(solver.net, solver.param.max_iter, pixel_means, classes)
+    solver.on_iteration(log)
+    return log
+
+
 def write_training(
     args: argparse.Namespace,
     net: Net,
@@ -60,6 +73,7 @@ def write_training(
     notes: Sequence[str],
     pixel_means: Sequence[float],
     classes: Sequence[str] | None,
+    mined: MiningLog,
 ) -> None:
     """Write the page of a training; runs its net once more for the numbers of the layers."""
     from caffe_compat.report import of_run, of_training, write
@@ -69,7 +83,7 @@ def write_training(
         run = run_net(net)
     assert look is not None
     page = of_run(args.net, net, run, look, notes, pixel_means, classes)
-    write(of_training(page, iterations), args.html)
+    write(of_training(page, iterations, mined.periods), args.html)
     _say(args)
 
 

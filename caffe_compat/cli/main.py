@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     args = parser().parse_args(argv)
-    return console.run_command(lambda: args.body(args), args.traceback)
+    return console.run_command(lambda: args.body(args), args)
 
 
 if __name__ == "__main__":

@@ -85,10 +85,31 @@ def add_meaning(result: Any) -> None:
 
 
 def add_net_state(result: Any) -> None:
-    """Add what a net is built with where it is not run: --phase, --level, --stage, --dialect and --propagate-down."""
+    """Add what a net is built with where it is not run: --phase, --level, --stage, --dialect, --propagate-down and
+    --python-layers."""
     add_phase(result)
     add_state(result)
     add_meaning(result)
+    add_python_layers(result)
+
+
+def add_no_python_layers(result: Any) -> None:
+    """Add --no-python-layers, of commands that run nets; `console.may_import` reads it."""
+    result.add_argument(
+        "--no-python-layers",
+        dest="python_layers",
+        action="store_false",
+        help="refuse Python layers that are not built in, and import no module that a file names",
+    )
+
+
+def add_python_layers(result: Any) -> None:
+    """Add --python-layers, of commands that run no net; `console.may_import` reads it."""
+    result.add_argument(
+        "--python-layers",
+        action="store_true",
+        help="import the modules of Python layers that are not built in, which runs them; else these are refused",
+    )
 
 
 # ---- how it is computed ---------------------------------------------------------------------------------------
@@ -139,11 +160,13 @@ def add_check_finite(result: Any) -> None:
 
 
 def add_run(result: Any) -> None:
-    """Add how a net is run or trained: --check-finite, --seed, --threads, --engine, --dialect and --propagate-down."""
+    """Add how a net is run or trained: --check-finite, --seed, --threads, --engine, --dialect, --propagate-down and
+    --no-python-layers."""
     add_check_finite(result)
     add_seed(result)
     add_computing(result)
     add_meaning(result)
+    add_no_python_layers(result)
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -294,6 +317,7 @@ def add_skip_bad_images(result: Any) -> None:
 def add_detector(result: Any, threshold: float, single_shot: float) -> None:
     """Add how objects are found, with these least scores for defaults, of Fast R-CNN and of SSD and YOLO nets."""
     add_dialect(result)
+    add_no_python_layers(result)
     result.add_argument(
         "--threshold",
         type=float,

@@ -37,6 +37,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("net", metavar="NET", help="the test net of an RPN, or of Faster R-CNN")
     options.add_weights(result, required=True)
     options.add_dialect(result)
+    options.add_no_python_layers(result)
     options.add_check_finite(result)
     options.add_computing(result)
     data = result.add_argument_group("data")
@@ -60,10 +61,15 @@ def _propose(args: argparse.Namespace) -> None:
 
     check_writable(args.output)
     console.set_computing(args)
-    console.import_from_here()
     dataset = needed_dataset(args, trained_classes(args.weights))
     cfg = configuration.read(args)
-    net = caffe.Net(args.net, caffe.TEST, layer_settings=cfg.layer_settings(), dialect=args.dialect)
+    net = caffe.Net(
+        args.net,
+        caffe.TEST,
+        layer_settings=cfg.layer_settings(),
+        dialect=args.dialect,
+        python_layers=console.may_import(args),
+    )
     show.weights(net.copy_from(args.weights), quiet)
     with (
         console.compiling(quiet),

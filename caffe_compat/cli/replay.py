@@ -31,6 +31,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     result.set_defaults(body=_replay)
     result.add_argument("file", metavar="FILE.npz", help="what --check-finite wrote")
+    options.add_python_layers(result)
     options.add_output(result)
 
 
@@ -39,8 +40,7 @@ def _replay(args: argparse.Namespace) -> int:
     from caffe_compat.debug import replay
     from caffe_compat.debug.check_finite import NotFinite
 
-    console.import_from_here()
-    done = replay.run(args.file)
+    done = replay.run(args.file, console.may_import(args))
     finding = NotFinite.from_dict(done.finding)
     if args.json:
         result = {"same": done.same, "value": f"{done.value:g}", "others_within": done.most}

@@ -99,7 +99,7 @@ def _check(args: argparse.Namespace, is_solver: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     args = parser().parse_args(argv)
-    return console.run_command(lambda: _run(args), args.traceback)
+    return console.run_command(lambda: _run(args), args)
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -109,7 +109,6 @@ def _run(args: argparse.Namespace) -> None:
     from caffe_compat.prototxt.reader import is_solver
 
     console.set_computing(args)
-    console.import_from_here()
     solver = is_solver(args.net)
     _check(args, solver)
     with console.compiling(not verbose):
@@ -143,6 +142,7 @@ def _run_net(args: argparse.Namespace, verbose: bool) -> None:
         propagate_down=args.propagate_down,
         layer_settings=cfg.layer_settings() if cfg else None,
         dialect=args.dialect,
+        python_layers=console.may_import(args),
     )
     cfg = cfg and configuration.for_nets(args, cfg, [net])
     params = net.copy_from(args.weights) if args.weights else copy_trained(net, (), "")

@@ -19,6 +19,7 @@ from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.stderr_log import log
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
+from caffe_compat.solvers.chance_level import ChanceLevel
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             args.propagate_down,
             cfg.layer_settings() if cfg else None,
             dialect=args.dialect,
+            python_layers=console.may_import(args),
         )
         cfg = cfg and configuration.for_nets(args, cfg, [solver.net, *solver.test_nets])
         loaded: list[Report] = []
@@ -81,9 +83,13 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             show.notes(notes)
         done: list[Iteration] = []
         solver.on_iteration(done.append)
+        solver.on_iteration(ChanceLevel(solver.net))
         if args.metrics:
             first = _iteration_of(args.resume) if args.resume else 0
             solver.on_iteration(metrics.Metrics(args.metrics, first))
+        pixel_means = (cfg or Config()).PIXEL_MEANS
+        classes = dataset.classes if dataset else given_classes(args)
+        mined = html.mining(args, solver, pixel_means, classes)
         with (
             check_finite.checking(args, solver),
             progress(solver, stderr, quiet),
@@ -93,12 +99,8 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     if args.plot and done:
         metrics.plot(done, args.plot)
     _report(args, solver, notes, done)
-    if args.html:
-        pixel_means, classes = (
-            (cfg or Config()).PIXEL_MEANS,
-            dataset.classes if dataset else given_classes(args),
-        )
-        html.write_training(args, solver.net, done, notes, pixel_means, classes)
+    if mined is not None:
+        html.write_training(args, solver.net, done, notes, pixel_means, classes, mined)
 
 
 @contextmanager

@@ -79,7 +79,6 @@ def _train(args: argparse.Namespace) -> None:
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat train-alternating: {args.models}", flush=True)
     console.set_computing(args)
-    console.import_from_here()
     training = _training(args)
     if not quiet:
         from caffe_compat.fast_rcnn.feed import described
@@ -130,6 +129,7 @@ def _training(args: argparse.Namespace) -> AlternatingTraining:
         args.skip_bad_images,
         args.propagate_down,
         args.dialect,
+        console.may_import(args),
     )
 
 

@@ -37,6 +37,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.set_defaults(body=_warm)
     result.add_argument("nets", metavar="NET", nargs="*", help="nets or solvers; default: those of the zoo")
     options.add_computing(result)
+    options.add_no_python_layers(result)
     options.add_output(result)
 
 
@@ -44,11 +45,10 @@ def _warm(args: argparse.Namespace) -> None:
     from caffe_compat.prototxt import zoo
 
     console.set_computing(args)
-    console.import_from_here()
     verbose = not (args.quiet or args.json)
-    done = []
+    done, may_import = [], console.may_import(args)
     for path in args.nets or [str(zoo.path(name)) for name in zoo.names()]:
-        names, seconds = _run(path, verbose)
+        names, seconds = _run(path, verbose, may_import)
         if verbose:
             print(f"{Path(path).name}: {len(names)} kernels compiled, {seconds:.1f} s", flush=True)
         done.append({"net": path, "compiled": len(names), "kernels": names, "seconds": round(seconds, 2)})
@@ -56,7 +56,7 @@ def _warm(args: argparse.Namespace) -> None:
         print(json.dumps(done, indent=2))
 
 
-def _run(path: str, verbose: bool) -> tuple[list[str], float]:
+def _run(path: str, verbose: bool, may_import: bool) -> tuple[list[str], float]:
     """The names of the kernels that a run compiled, and the seconds of the run."""
     import caffe_compat as caffe
     from caffe_compat.compiling import noticed
@@ -65,12 +65,12 @@ def _run(path: str, verbose: bool) -> tuple[list[str], float]:
     start = time.perf_counter()
     with console.progress(0, not verbose) as bar, noticed(lambda name: bar(f"compiling {name}")) as names:
         if is_solver(path):
-            solver = caffe.get_solver(path)
+            solver = caffe.get_solver(path, python_layers=may_import)
             _pass(solver.net)
             solver.apply_update()
         else:
             for phase in (caffe.TRAIN, caffe.TEST):
-                _pass(caffe.Net(path, phase))
+                _pass(caffe.Net(path, phase, python_layers=may_import))
     return names, time.perf_counter() - start
 
 

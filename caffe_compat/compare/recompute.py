@@ -92,7 +92,10 @@ class Recomputation:
                 rng.set_state(self.runner.rng_before[i])
         else:
             set_random_seed(inputs.seed)
-        layer = create_layer(inputs.param, inputs.phase, settings=self.runner.net.layer_settings)
+        net = self.runner.net
+        layer = create_layer(
+            inputs.param, inputs.phase, settings=net.layer_settings, python_layers=net.python_layers
+        )
         for array in inputs.params:
             layer.blobs.add_blob(*array.shape).data[...] = array
         bottoms = [Blob(array.shape) for array in inputs.bottoms]

@@ -26,6 +26,7 @@ from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, DataError
 from caffe_compat.files import read_npz, replacing
 from caffe_compat.graph import with_state
+from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings, settings_of
 from caffe_compat.layers.registry import layer_class
 from caffe_compat.net import Net
@@ -130,17 +131,18 @@ class Replayed:
     most: float
 
 
-def run(path: str | os.PathLike[str]) -> Replayed:
+def run(path: str | os.PathLike[str], python_layers: bool = False) -> Replayed:
     """Run the layer that `write` kept again, with its settings and on its engine.
 
+    python_layers: whether the module that the file names for a Python layer may be imported, which runs it.
     Warns where this machine does not have the engine. Raises DataError where `write` did not write the file, or where
-    settings in it cannot be read back.
+    settings in it cannot be read back, and what Net raises.
     """
     arrays = _read(path)
     finding = json.loads(str(arrays["not_finite"]))
     try:
-        net = _net(arrays)
-    except DataError as error:
+        net = _net(arrays, python_layers)
+    except CaffeCompatError as error:
         raise error.at(os.fspath(path)) from None
     last = len(net.layers) - 1
     with np.errstate(all="ignore"):
@@ -169,14 +171,15 @@ def _read(path: str | os.PathLike[str]) -> Arrays:
     return arrays
 
 
-def _net(arrays: Arrays) -> Net:
+def _net(arrays: Arrays, python_layers: bool) -> Net:
     """The layer behind its inputs, with all that was kept put into it."""
     param, source = parse_net(str(arrays["prototxt"]))
     net = Net.from_param(
         with_state(param, TEST if str(arrays["phase"]) == "TEST" else TRAIN),
         source,
-        layer_settings=_layer_settings(param.layer[-1], arrays),
+        layer_settings=_layer_settings(param.layer[-1], arrays, python_layers),
         engine=_engine(arrays),
+        python_layers=python_layers,
     )
     for key, array in arrays.items():
         kind, _, name = key.partition(":")
@@ -198,16 +201,12 @@ def _as_yaml(settings: dict[str, Any]) -> str:
         return f"# {settings!r}"
 
 
-def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
+def _layer_settings(param: LayerParameter, arrays: Arrays, python_layers: bool) -> LayerSettings:
     """What the file keeps of layer_settings, for the class of its layer."""
     if (
         "layer_settings" not in arrays or not param.bottom
     ):  # an Input in place of a data layer computes nothing
         return {}
-    from caffe_compat.layers.python import (
-        python_layer_class,
-    )  # it and what it understands take long to import
-
     text = str(arrays["layer_settings"])
     try:
         values = yaml.load(text, safe_yaml.Loader)
@@ -218,7 +217,15 @@ def _layer_settings(param: LayerParameter, arrays: Arrays) -> LayerSettings:
             f"the settings of layer '{param.name}', {text}, cannot be read back; only numbers, text, tuples, lists and "
             "dicts can be kept"
         )
-    return {python_layer_class(param) if param.type == "Python" else layer_class(param.type): values}
+    return {_class(param, python_layers): values}
+
+
+def _class(param: LayerParameter, python_layers: bool) -> type[Layer]:
+    if param.type != "Python":
+        return layer_class(param.type)
+    from caffe_compat.layers import python  # it and what it understands take long to import
+
+    return (python.python_layer_class if python_layers else python.built_in_class)(param)
 
 
 def _engine(arrays: Arrays) -> EngineChoice:

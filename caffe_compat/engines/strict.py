@@ -5,6 +5,7 @@ from __future__ import annotations
 from caffe_compat.engine import STRICT
 from caffe_compat.engines.base import Engine, Updates
 from caffe_compat.engines.host_updates import HostUpdates
+from caffe_compat.layers.registry import computed_type
 
 
 class StrictEngine(Engine):
@@ -41,12 +42,27 @@ class StrictEngine(Engine):
     def forward_layer(self, index: int) -> None:
         """Compute the tops of a layer that has been reshaped."""
         net = self.net
-        net.call_layer(index, net.layers[index].forward, net.bottoms[index], net.tops[index])
+        if not self._writes_nothing(index):
+            net.call_layer(index, net.layers[index].forward, net.bottoms[index], net.tops[index])
 
     def backward_layer(self, index: int) -> None:
         """Compute the gradients of a layer that the plan asks for; raises LayerError for one that it cannot give."""
         net, plan = self.net, self.net.plan[index]
         net.check_gradient(index)
+        if self._writes_nothing(index):
+            for bottom, wanted in zip(net.bottoms[index], plan.propagate_down, strict=True):
+                if wanted:
+                    bottom.diff[...] = 0
+            return
         net.call_layer(
             index, net.layers[index].backward, net.tops[index], plan.propagate_down, net.bottoms[index]
         )
+
+    def _writes_nothing(self, index: int) -> bool:
+        """Whether a layer's tops have no elements: its loops over the other dims, however large, need not run.
+
+        A user's own layer runs, and so does one that changes its params.
+        """
+        layer, tops = self.net.layers[index], self.net.tops[index]
+        own = computed_type(layer) == "Python" or layer.changes_params
+        return bool(tops) and not own and not any(top.count for top in tops)

@@ -47,17 +47,18 @@ def compress(
     network_file: str | os.PathLike[str],
     weights: str | os.PathLike[str],
     ranks: Mapping[str, int] = RANKS,
+    python_layers: bool = True,
 ) -> tuple[NetParameter, Net, list[Compressed], Report]:
     """The compressed net: as a message with all its phases, and as a Net in phase TEST with its weights.
 
     ranks: InnerProduct layer -> rank t. A layer L becomes L_L, with t outputs and no bias, and L_U, with the bias and
-    the tops of L; it stays where t * (inputs + outputs) is not below inputs * outputs. Also returns what became of
-    each layer, and what was loaded from the weights.
+    the tops of L; it stays where t * (inputs + outputs) is not below inputs * outputs. python_layers: see Net. Also
+    returns what became of each layer, and what was loaded from the weights.
 
     Raises GraphError where the net has no such layer, or the layer shares its params, and what Net raises.
     """
     param, source = read_net(os.fspath(network_file))
-    net = Net.from_param(with_state(param, TEST), source)
+    net = Net.from_param(with_state(param, TEST), source, python_layers=python_layers)
     report = net.copy_from(weights)
     done, factors = [], {}
     for name, rank in ranks.items():
@@ -70,7 +71,7 @@ def compress(
         else:
             done.append(Compressed(name, inputs, outputs, None, 0.0))
     thin = _with_thin_layers(param, {one.layer: one.rank for one in done if one.rank is not None})
-    result = Net.from_param(with_state(thin, TEST))
+    result = Net.from_param(with_state(thin, TEST), python_layers=python_layers)
     result.share_with(net)
     for name, (left, right) in factors.items():
         result.params[f"{name}_L"][0].data[...] = right

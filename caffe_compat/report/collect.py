@@ -16,6 +16,7 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Phase
 from caffe_compat.prototxt.writer import net_text
 from caffe_compat.report.hard_rois import mined
 from caffe_compat.report.histogram import Histogram
+from caffe_compat.report.mining_log import Period
 from caffe_compat.report.numbers import ArrayNumbers, Compared, LayerNumbers, Report
 from caffe_compat.solvers import Iteration
 from caffe_compat.tools.run import RunReport
@@ -126,9 +127,10 @@ def of_run(
     )
 
 
-def of_training(page: Report, iterations: Sequence[Iteration]) -> Report:
-    """The page of a training, made from the page of a run of its net after it, which is changed."""
-    page.kind, page.curve = "training", list(iterations)
+def of_training(page: Report, iterations: Sequence[Iteration], mining: Sequence[Period] = ()) -> Report:
+    """The page of a training, made from the page of a run of its net after it, which is changed. mining: see
+    MiningLog."""
+    page.kind, page.curve, page.mining = "training", list(iterations), list(mining)
     if iterations:
         last = iterations[-1]
         seconds = sum(one.seconds for one in iterations)

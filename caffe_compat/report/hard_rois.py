@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from caffe_compat.fast_rcnn.voc import class_names
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.net import Net
 from caffe_compat.report.histogram import Histogram
+from caffe_compat.report.pixels import as_pixels, jpeg
 
-QUALITY = 85  # of the JPEGs
 PHOTOS = 4  # at most
 
 
@@ -118,17 +116,17 @@ def _photos(
         hard = [
             HardRoi(int(labels[r]), names[int(labels[r])], _corners(rois[r]), float(losses[r])) for r in rows
         ]
-        result.append(Photo(blob.shape[3], blob.shape[2], _jpeg(blob.data[n], pixel_means), hard))
+        result.append(
+            Photo(
+                blob.shape[3],
+                blob.shape[2],
+                jpeg(as_pixels(blob.data[n], np.array(pixel_means, np.float32))),
+                hard,
+            )
+        )
     return result
 
 
 def _corners(roi: np.ndarray) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (round(float(corner), 1) for corner in roi[1:])
     return x1, y1, x2, y2
-
-
-def _jpeg(image: np.ndarray, pixel_means: Sequence[float]) -> str:
-    pixels = image.transpose(1, 2, 0) + np.array(pixel_means, np.float32)
-    pixels = np.clip(np.nan_to_num(pixels), 0, 255).round().astype(np.uint8)
-    _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return b64encode(content.tobytes()).decode()

@@ -10,6 +10,7 @@ from caffe_compat.compare.reference import Value
 from caffe_compat.compare.result import Diff
 from caffe_compat.report.hard_rois import Mined
 from caffe_compat.report.histogram import Histogram
+from caffe_compat.report.mining_log import Period
 from caffe_compat.solvers import Iteration
 
 
@@ -70,7 +71,8 @@ class Report:
 
     facts: pairs of a label and a value, the most important first. notes: sentences. graph: the net as SVG, in which
     each layer has the attribute data-layer. mined: one for each layer that mines RoIs. curve: the iterations of a
-    training. diff: the result of a comparison; compared: one for each of its rows.
+    training; mining: what was mined in parts of it. diff: the result of a comparison; compared: one for each of its
+    rows.
     """
 
     kind: str
@@ -82,5 +84,6 @@ class Report:
     layers: list[LayerNumbers]
     mined: list[Mined] = field(default_factory=list)
     curve: list[Iteration] = field(default_factory=list)
+    mining: list[Period] = field(default_factory=list)
     diff: Diff | None = None
     compared: list[Compared] = field(default_factory=list)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from html import escape
 
 from caffe_compat.files import write_text
-from caffe_compat.report import curve, differences, rois
+from caffe_compat.report import curve, differences, mining, rois
 from caffe_compat.report.html import document, table
 from caffe_compat.report.numbers import LayerNumbers, Report
 from caffe_compat.text import dims, finite
@@ -28,6 +28,7 @@ def page(report: Report) -> str:
         *(f'<p class="note">{escape(note)}</p>' for note in report.notes),
         *([differences.section(report.diff)] if report.diff else []),
         *([curve.section()] if report.curve else []),
+        *([mining.section(report.mining)] if report.mining else []),
         _net(report),
         *(rois.section(i, one) for i, one in enumerate(report.mined)),
     ]

@@ -23,15 +23,25 @@ logger = logging.getLogger("caffe_compat.solver")
 # policy -> the factor of base_lr, from the SolverParameter, the iteration and the number of steps taken
 _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
     "fixed": lambda p, i, step: 1.0,
-    "step": lambda p, i, step: p.gamma**step,
-    "exp": lambda p, i, step: p.gamma**i,
-    "inv": lambda p, i, step: (1 + p.gamma * i) ** -p.power,
-    "multistep": lambda p, i, step: p.gamma**step,
-    "plateau": lambda p, i, step: p.gamma**step,
-    "poly": lambda p, i, step: (1 - i / p.max_iter) ** p.power if i < p.max_iter else float(p.power == 0),
+    "step": lambda p, i, step: _power(p.gamma, step),
+    "exp": lambda p, i, step: _power(p.gamma, i),
+    "inv": lambda p, i, step: _power(1 + p.gamma * i, -p.power),
+    "multistep": lambda p, i, step: _power(p.gamma, step),
+    "plateau": lambda p, i, step: _power(p.gamma, step),
+    "poly": lambda p, i, step: _power(1 - i / p.max_iter, p.power) if i < p.max_iter else float(p.power == 0),
     "multifixed": lambda p, i, step: 1.0,  # of the stage's rate
     "sigmoid": lambda p, i, step: 1 / (1 + _exp(-p.gamma * (i - p.stepsize))),
 }
+
+
+def _power(base: float, exponent: float) -> float:
+    """As C's pow, which does not raise."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf if base > 0 or exponent % 2 == 0 else -math.inf
+    except ValueError:  # of 0, or no real number
+        return math.nan if base else math.inf
 
 
 def _exp(x: float) -> float:

@@ -34,10 +34,11 @@ def net_maker(
     layer_settings: LayerSettings | None,
     engine: EngineChoice,
     dialect: str | None,
+    python_layers: bool,
 ) -> NetMaker:
     """A function that makes each net of a solver with the same options; see Net."""
     return lambda param, source: Net.from_param(
-        param, source, propagate_down, layer_settings, engine, dialect
+        param, source, propagate_down, layer_settings, engine, dialect, python_layers
     )
 
 

@@ -192,12 +192,10 @@ def _fitting_history(solver: Trains, history: list[np.ndarray], path: str) -> li
 
 
 def _load_weights(solver: Trains, learned_net: str, path: str) -> None:
-    beside = os.path.join(os.path.dirname(path), os.path.basename(learned_net))
-    model = next((name for name in (beside, learned_net) if os.path.isfile(name)), None)
-    if model is None:
+    model = os.path.join(os.path.dirname(path), os.path.basename(learned_net))
+    if not os.path.isfile(model):
         raise SolverError(
-            f"the state's weights '{learned_net}' are gone: neither '{beside}' nor '{os.path.abspath(learned_net)}' "
-            "is there; put the file beside the state",
+            f"the state's weights '{learned_net}' are not beside it: there is no '{model}'; put the file there",
             file=path,
         )
     report = solver.net.copy_from(model)

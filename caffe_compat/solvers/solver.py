@@ -115,8 +115,10 @@ class Solver:
         device: str = "cpu",
         precision: str = "float32",
         dialect: str | None = None,
+        python_layers: bool = True,
     ):
-        make = net_maker(propagate_down, layer_settings, choose(engine, device, precision), dialect)
+        choice = choose(engine, device, precision)
+        make = net_maker(propagate_down, layer_settings, choice, dialect, python_layers)
         self._build(*read_solver(fspath(solver_file)), make)
 
     @classmethod
@@ -128,10 +130,12 @@ class Solver:
         layer_settings: LayerSettings | None = None,
         engine: EngineChoice | None = None,
         dialect: str | None = None,
+        python_layers: bool = True,
     ) -> Solver:
         """A solver from a message in today's form."""
         solver = cls.__new__(cls)
-        solver._build(param, source, net_maker(propagate_down, layer_settings, engine or choose(), dialect))
+        make = net_maker(propagate_down, layer_settings, engine or choose(), dialect, python_layers)
+        solver._build(param, source, make)
         return solver
 
     @classmethod

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from caffe_compat.errors import SolverError, WeightsError
 from caffe_compat.files import replacing
+from caffe_compat.layers.common.hdf5_files import check_whole
 from caffe_compat.prototxt import wire
 from caffe_compat.prototxt.caffe_pb2 import SolverState
 from caffe_compat.weights import HDF5_MAGIC, import_h5py, shaped
@@ -101,6 +102,7 @@ def _read_binary(data: wire.Data, path: str) -> State:
 def _read_hdf5(path: str) -> State:
     h5py = import_h5py()
     with h5py.File(path, "r") as file:
+        check_whole(file)
         group = file["history"]
         plateau = None
         if "minimum_loss" in file:

@@ -143,13 +143,15 @@ def get_solver(
     device: str = "cpu",
     precision: str = "float32",
     dialect: str | None = None,
+    python_layers: bool = True,
 ) -> Solver:
     """The solver of a prototxt, of the type that it states. For the other arguments see Net.
 
     Source: pycaffe's get_solver.
     """
     choice = choose(engine, device, precision)
-    return create_solver(*read_solver(fspath(solver_file)), propagate_down, layer_settings, choice, dialect)
+    param, source = read_solver(fspath(solver_file))
+    return create_solver(param, source, propagate_down, layer_settings, choice, dialect, python_layers)
 
 
 def create_solver(
@@ -159,6 +161,7 @@ def create_solver(
     layer_settings: LayerSettings | None = None,
     engine: EngineChoice | None = None,
     dialect: str | None = None,
+    python_layers: bool = True,
 ) -> Solver:
     """The solver of a message in today's form, of the type that it states. Raises SolverError for an unknown type."""
     if param.type not in SOLVERS:
@@ -166,4 +169,6 @@ def create_solver(
         near = difflib.get_close_matches(param.type.lower(), known, n=1)
         hint = f"did you mean '{known[near[0]]}'?" if near else f"known are {', '.join(SOLVERS)}"
         raise solver_error(f"unknown solver type '{param.type}'; {hint}", source, "type")
-    return SOLVERS[param.type].from_param(param, source, propagate_down, layer_settings, engine, dialect)
+    return SOLVERS[param.type].from_param(
+        param, source, propagate_down, layer_settings, engine, dialect, python_layers
+    )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import MOST
 from caffe_compat.safe_yaml import Loader
 
 
@@ -64,7 +65,7 @@ def anchor_params(layer: Layer) -> AnchorParams:
         params = AnchorParams(**{"feat_stride": None, **value})
         stride, border = params.feat_stride, params.allowed_border
         sizes = _are_sizes(params.ratios) and _are_sizes(params.scales)
-        if type(stride) is int and stride > 0 and _is_number(border) and sizes:
+        if type(stride) is int and 0 < stride <= MOST and _is_number(border) and sizes:
             return params
     raise layer.error(
         f"param_str is {layer.param_str!r}; expected the pixels between anchors, and ratios and scales where they are "
@@ -73,7 +74,7 @@ def anchor_params(layer: Layer) -> AnchorParams:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MOST <= value <= MOST
 
 
 def _are_sizes(values: Any) -> bool:

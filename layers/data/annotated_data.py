@@ -34,6 +34,7 @@ NO_OBJECT = -1
 RAW_FILL = ord(" ")  # what Caffe expands images of raw pixels with
 JITTERS = (0.2, 0.2, 0.6)  # how often there is none, half of it, all of it
 YOLO_ROWS = 300
+MOST_EXPANSION = 16  # times the width and the height; SSD has 4
 
 
 @register("AnnotatedData")
@@ -80,7 +81,7 @@ class AnnotatedData(Data):
     def open(self) -> None:
         self.param, self.transform = self.layer_param.annotated_data_param, self.layer_param.transform_param
         for sampler in self.param.batch_sampler:
-            check_sampler(self, sampler.sampler)
+            check_sampler(self, sampler)
         if self.transform.HasField("distort_param"):
             check_distortion(self, self.transform.distort_param)
         if self.transform.HasField("expand_param"):
@@ -143,10 +144,9 @@ class AnnotatedData(Data):
         set_rng_state("thread", self.transformer.thread_rng, state)
 
     def _check_expansion(self) -> None:
-        if not self.transform.expand_param.max_expand_ratio > 1:
-            raise self.error(
-                f"max_expand_ratio is {self.transform.expand_param.max_expand_ratio:g}; it must be above 1"
-            )
+        ratio = self.transform.expand_param.max_expand_ratio
+        if not 1 < ratio <= MOST_EXPANSION:
+            raise self.error(f"max_expand_ratio is {ratio:g}; it must be above 1, up to {MOST_EXPANSION}")
         if self.transform.HasField("mean_file"):
             raise self.error("expand_param fills with a mean_value, not with a mean_file; give one a channel")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.data.annotations import areas, intersections
 from caffe_compat.prototxt.caffe_pb2 import BatchSampler, SampleConstraint, Sampler
 from caffe_compat.rng import Rng
@@ -12,8 +13,10 @@ from caffe_compat.rng import Rng
 WHOLE = np.float32(1)
 
 
-def check_sampler(owner: ErrorFactory, sampler: Sampler) -> None:
-    """Raise owner's error where the ranges of a sampler are none."""
+def check_sampler(owner: ErrorFactory, param: BatchSampler) -> None:
+    """Raise owner's error where the ranges of a sampler are none, or its trials too many."""
+    check_repetitions(owner, "max_trials of batch_sampler", param.max_trials)
+    sampler = param.sampler
     if not 0 < sampler.min_scale <= sampler.max_scale <= 1:
         raise owner.error(
             f"a sampler has scales from {sampler.min_scale:g} to {sampler.max_scale:g}; expected above 0, up to 1"

@@ -58,8 +58,8 @@ class Data(ImageBatches):
 
     def open(self) -> None:
         rand_skip = self.layer_param.data_param.rand_skip
-        for _ in range(caffe_rng().draw() % rand_skip if rand_skip else 0):
-            self.advance()
+        if rand_skip:
+            self.records.skip(caffe_rng().draw() % rand_skip)
 
     def current(self) -> tuple[np.ndarray, int, str]:
         datum, name = read_datum(self, self.source, *self.records.item())

@@ -38,8 +38,8 @@ def check_distortion(owner: ErrorFactory, param: Param) -> None:
     if not 0 <= param.salt_num < np.inf:
         raise owner.error(f"salt_num is {param.salt_num:g}; expected at least 0")
     for name in ("brightness", "hue"):
-        if getattr(param, f"{name}_prob") > 0 and getattr(param, f"{name}_delta") < 0:
-            raise owner.error(f"{name}_delta is {getattr(param, f'{name}_delta'):g}; expected at least 0")
+        if getattr(param, f"{name}_prob") > 0 and not 0 <= getattr(param, f"{name}_delta") <= 255:
+            raise owner.error(f"{name}_delta is {getattr(param, f'{name}_delta'):g}; expected from 0 to 255")
 
 
 def distorted(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:

@@ -9,15 +9,18 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.data.image_size import MOST_ALONG
 from caffe_compat.layers.data.transformer import read_image
 
 Size = tuple[int, int]  # height and width; (0, 0): as they are
 
 
 def new_size(owner: ErrorFactory, height: int, width: int) -> Size:
-    """Of new_height and new_width. Raises owner's error where one of them is given alone."""
+    """Of new_height and new_width. Raises owner's error where one of them is given alone, or is too large."""
     if bool(height) != bool(width):
         raise owner.error("new_height and new_width go together; give both or none")
+    if max(height, width) > MOST_ALONG:
+        raise owner.error(f"new_height and new_width are {height} and {width}; {MOST_ALONG} is the most")
     return height, width
 
 

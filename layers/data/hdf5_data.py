@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.hdf5_files import check_whole
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
@@ -102,6 +103,7 @@ class HDF5Data(Layer):
         h5py = optional_import(self.error, "h5py", "h5")
         try:
             with h5py.File(self.files[self.file_order[self.file]][0], "r") as file:
+                check_whole(file)
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]
                 if missing:
                     raise self.error(f"{self._place()} lacks the datasets {missing}; it has {sorted(file)}")

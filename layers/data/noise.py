@@ -28,6 +28,16 @@ class Noise:
             raise owner.error("convert_to_lab gives no image in Caffe; remove it from noise_param")
         if param.saltpepper and not param.saltpepper_param.value:
             raise owner.error("saltpepper of noise_param needs values; add saltpepper_param { value: ... }")
+        if param.saltpepper:
+            self._check_salt()
+
+    def _check_salt(self) -> None:
+        param = self.param.saltpepper_param
+        if not 0 <= param.fraction <= 1 or not all(0 <= value <= 255 for value in param.value):
+            raise self.owner.error(
+                f"saltpepper_param has fraction {param.fraction:g} and values {list(param.value)}; expected a fraction "
+                "from 0 to 1, and values from 0 to 255"
+            )
 
     def image(self, image: np.ndarray, rng: Rng) -> np.ndarray:
         """The changed image; rng draws where salt and pepper fall."""
@@ -45,7 +55,7 @@ class Noise:
         if param.clahe:
             image = _on_brightness(image, cv2.createCLAHE(clipLimit=CLIP_LIMIT).apply)
         if param.jpeg > 0:
-            _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(param.jpeg)])
+            _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(min(param.jpeg, 100))])
             flag = cv2.IMREAD_COLOR if shape[2] == 3 else cv2.IMREAD_GRAYSCALE
             image = decode(self.owner, content.tobytes(), flag, "what noise_param stores")
         if param.erode:

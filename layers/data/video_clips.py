@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.frames import count_frames, new_size, read_frames, read_video
 from caffe_compat.layers.data.video_data import VideoData
@@ -30,6 +31,7 @@ class VideoClips(VideoData, form="C3D"):
         param = self.video_param = self.layer_param.video_data_param
         if min(param.new_length, param.sampling_rate, param.max_sampling_rate) < 1:
             raise self.error("new_length, sampling_rate and max_sampling_rate must be at least 1")
+        check_repetitions(self, "new_length", param.new_length)
         self.size = new_size(self, param.new_height, param.new_width)
         self.batch_size = param.batch_size
         if param.use_multiple_label:

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.frames import new_size, read_frames
 from caffe_compat.layers.data.video_data import VideoData
@@ -38,6 +39,7 @@ class VideoSegments(VideoData, form="TSN"):
         param = self.video_param = self.layer_param.video_data_param
         if min(param.new_length, param.num_segments) < 1:
             raise self.error("new_length and num_segments must be at least 1")
+        check_repetitions(self, "num_segments * new_length", param.num_segments * param.new_length)
         self.size = new_size(self, param.new_height, param.new_width)
         self.batch_size = param.batch_size
         self.pattern = param.name_pattern or DEFAULT_PATTERNS[param.modality]

@@ -103,6 +103,8 @@ class VideoTransformer:
 
     def _sizes(self, side: int) -> list[tuple[int, int]]:
         crop, ratios = self.param.crop_size, [*self.param.scale_ratios] or DEFAULT_RATIOS
+        if self.param.max_distort < 0:
+            raise self.layer.error(f"max_distort is {self.param.max_distort}; it must be at least 0")
         if not all(0 < ratio <= 1 for ratio in ratios):
             raise self.layer.error(f"scale_ratios are {ratios}; they must be greater than 0, and 1 at most")
         scaled = [int(np.float32(side) * np.float32(ratio)) for ratio in ratios]

@@ -9,7 +9,9 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
+from caffe_compat.layers.data.image_size import MOST_ALONG
 from caffe_compat.layers.data.transformer import (
     FORKS_ONLY,
     DataTransformer,
@@ -84,7 +86,7 @@ class WindowData(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count, share = self.window_param.batch_size, self.window_param.fg_fraction
-        background = count - int(np.float32(count) * np.float32(share))
+        background = count - cut_off(np.float32(count) * np.float32(share))
         for i, out in enumerate(top[0].data):
             window = self._next(self.background if i < background else self.foreground)
             mirrored = self.mirror and self.rng.draw() % 2 == 1
@@ -145,6 +147,8 @@ class WindowData(Layer):
         param = self.window_param
         if param.batch_size == 0 or self.crop == 0:
             raise self.error("window_data_param.batch_size and transform_param.crop_size must be given")
+        if self.crop > MOST_ALONG:
+            raise self.error(f"crop_size is {self.crop}; it must be up to {MOST_ALONG}")
         if param.crop_mode not in ("warp", "square"):
             raise self.error(f"crop_mode is '{param.crop_mode}'; expected warp or square")
         if 2 * param.context_pad >= self.crop:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.prototxt.caffe_pb2 import DetectNetAugmentationParameter
 
 LEAST = np.finfo(np.float32).eps
@@ -98,7 +99,7 @@ def draw(
 
 
 def _c_round(x: float) -> int:
-    return int(np.copysign(np.floor(abs(x) + 0.5), x))
+    return cut_off(np.copysign(np.floor(abs(x) + 0.5), x))
 
 
 def _bounds(centre: tuple[float, float], size: Size, angle: float) -> tuple[int, int, int, int]:

@@ -105,7 +105,7 @@ class DataAugmentation(Layer):
         if not param.recompute_mean:
             return
         count, image, channels = (blob.data for blob in self.blobs)
-        if count.item() <= param.recompute_mean:
+        if count.item() <= param.recompute_mean and len(top[0].data):
             image[...] = (image * (count - 1) + top[0].data.mean(axis=0)) / count
             channels[...] = image.mean(axis=(2, 3), keepdims=True)
         top[0].data[...] -= image if param.mean_per_pixel else channels

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.lines import Line, sampled
 from caffe_compat.layers.registry import register
 
@@ -56,7 +57,7 @@ class MaskResize(Layer):
         """The top's, in C's float arithmetic."""
         param = self.layer_param.mask_resize_param
         rows, columns = (
-            int(np.float32(size) * np.float32(factor))
+            cut_off(np.float32(size) * np.float32(factor))
             for size, factor in ((height, param.factor_height), (width, param.factor_width))
         )
         return (

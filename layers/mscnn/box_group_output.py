@@ -50,7 +50,7 @@ class BoxGroupOutput(Proposals):
         for index, anchors in enumerate(self.anchors):
             scores, offsets = bottom[2 * index : 2 * index + 2]
             expected = (scores.num, 4, *scores.shape[2:])
-            if len(scores.shape) != 4 or offsets.shape != expected:
+            if len(scores.shape) != 4 or offsets.shape != expected or not scores.channels:
                 raise self.error(
                     f"bottom[{2 * index + 1}] has the shape {offsets.shape}, bottom[{2 * index}] {scores.shape}; "
                     f"expected N x C x H x W and {expected}"

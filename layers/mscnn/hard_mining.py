@@ -47,7 +47,7 @@ class HardMining(SelectedRows):
         if wrong.size:
             raise self.error(f"RoI {wrong[0]} is of image {image[wrong[0]]:g}; num_image is {self.images}")
         costliest = np.argsort(bottom[0].data.ravel(), kind="stable")[::-1]
-        first = [costliest[image[costliest].astype(int) == i] for i in range(self.images)]
+        first = [costliest[image[costliest].astype(int) == i] for i in np.unique(image.astype(int))]
         kept = np.concatenate([rows[: self.per_image] for rows in first])
         left = costliest[~np.isin(costliest, kept)]
         missing = min(self.images * self.per_image, len(image)) - len(kept)

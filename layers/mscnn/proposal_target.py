@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.kernels.rounding import c_round
 from caffe_compat.layers.mscnn.bbox_reg import BBoxReg
@@ -140,7 +141,7 @@ class ProposalTarget(Layer):
         batch, wanted = len(foreground) + len(background), len(foreground)
         if param.batch_size > 0:
             batch = param.batch_size
-            wanted = int(c_round(np.float32(param.fg_fraction) * np.float32(batch)))
+            wanted = cut_off(c_round(np.float32(param.fg_fraction) * np.float32(batch)))
         foreground = self._some(foreground, wanted)
         rest = batch - len(foreground)
         if len(background) <= rest and param.pickup_discard:

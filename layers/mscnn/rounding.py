@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from caffe_compat.layers.common.cut_off import cut_off
+
 
 def whole(value: float) -> int:
-    """The nearest whole number, halves away from zero."""
-    return int(math.copysign(math.floor(abs(float(value)) + 0.5), value))
+    """The nearest whole number, halves away from zero; of those that an int of C holds."""
+    return cut_off(math.copysign(abs(float(value)) + 0.5, value))

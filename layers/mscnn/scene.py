@@ -5,10 +5,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.data.image_size import MOST_ALONG
 from caffe_compat.layers.mscnn.rounding import whole
 
 MOST_ZOOM = 1.5  # from which on the image is cut before it is made larger
 AROUND = 1.2  # of what is needed then
+
+
+def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    if max(width, height) > MOST_ALONG:
+        raise CaffeCompatError(
+            f"an image would be resized to {height} x {width}; {MOST_ALONG} is the most: check resize_width, "
+            "resize_height, resize_ratio and the scales"
+        )
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 class Scene:
@@ -36,7 +47,7 @@ class Scene:
             factors = [
                 np.float32(new) / np.float32(old) for new, old in zip((width, height), self.size, strict=True)
             ]
-            self.image = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_LINEAR)
+            self.image = _resized(self.image, width, height)
             self._move(factors, (0, 0))
 
     def zoom(self, factors: np.ndarray) -> None:
@@ -47,7 +58,7 @@ class Scene:
             width, height = (
                 max(whole(side * factor), 1) for side, factor in zip(self.size, factors, strict=True)
             )
-            self.image = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_LINEAR)
+            self.image = _resized(self.image, width, height)
         self._move(factors, (0, 0))
         self.centre = np.array([whole(value) for value in self.centre * factors], np.float32)
 

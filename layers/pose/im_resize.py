@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 F = np.float32
@@ -37,7 +37,8 @@ class ImResize(Layer):
             raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
         if param.factor:
             factor = F(param.factor) if 0 < param.factor < np.inf else F(0)
-            sizes = [int(F(size) * factor) for size in shape[2:]]
+            with np.errstate(over="ignore"):
+                sizes = [cut_off(F(size) * factor) for size in shape[2:]]
         else:
             sizes = [param.target_spatial_height, param.target_spatial_width]
         if min(sizes) < 1:
@@ -52,7 +53,7 @@ class ImResize(Layer):
         """What is cut off at both ends of an axis, of the maps at a scale."""
         param = self.layer_param.imresize_param
         part = F(1) - F(param.start_scale) + F(scale) * F(param.scale_gap)
-        pad = math.floor(F(size // 2) * part) if np.isfinite(part) else -1
+        pad = cut_off(np.floor(F(size // 2) * part)) if np.isfinite(part) else -1
         if not 0 <= pad < (size + 1) // 2:
             raise self.error(
                 f"start_scale {param.start_scale:g} and scale_gap {param.scale_gap:g} leave {size - 2 * pad} of {size} "

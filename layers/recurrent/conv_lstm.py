@@ -10,6 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.layers.common.learnable import ShapeAndFiller, set_up_params
+from caffe_compat.layers.common.repetitions import check_steps
 from caffe_compat.layers.common.sizes import sizes
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
@@ -76,6 +77,7 @@ class ConvLSTM(Layer):
         shape = bottom[0].shape
         if len(shape) != 5 or bottom[0].count == 0:
             raise self.error(f"x has the shape {shape}, expected T x N x C x H x W")
+        check_steps(self, shape[0])
         param = self.layer_param.lstm_conv_param
         self._channels, self._size = shape[2], param.num_output
         if min(self._size, param.group) < 1 or self._size % param.group or self._channels % param.group:
@@ -124,6 +126,7 @@ class ConvLSTM(Layer):
         x = bottom[0].shape
         if len(x) != 5 or x[2] != self._channels or bottom[0].count == 0:
             raise self.error(f"x has the shape {x}, expected T x N x {self._channels} x H x W")
+        check_steps(self, x[0])
         if self._geometry().output_shape(x[3:]) != x[3:]:
             raise self.error(
                 f"the convolution makes {self._geometry().output_shape(x[3:])} of {x[3:]}; pad has to keep it"

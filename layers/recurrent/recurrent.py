@@ -11,6 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
+from caffe_compat.layers.common.repetitions import check_steps
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.recurrent.recurrent_bottoms import check_bottoms, has_static_input
 from caffe_compat.layers.recurrent.recurrent_inputs import from_inputs, input_gradients
@@ -39,6 +40,7 @@ class Recurrent(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.recurrent_param
         count_of(self, param)
+        check_steps(self, bottom[0].num)
         exposed = len(self.states) if param.expose_hidden else 0
         self._has_static = has_static_input(self, bottom, top, exposed)
         self.no_gradient = 1, *range(2 + self._has_static, len(bottom))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_steps
 
 
 def has_static_input(layer: Layer, bottom: Sequence[Blob], top: Sequence[Blob], exposed: int) -> bool:
@@ -34,6 +35,7 @@ def check_bottoms(
     each; they are checked where they are bottoms.
     """
     x = bottom[0].shape
+    check_steps(layer, x[0] if x else 0)
     if len(x) < 3 or x[0] < 1 or math.prod(x[2:]) != inputs:
         raise layer.error(f"x has the shape {x}, expected T x N x {inputs} inputs, with T at least 1")
     if bottom[1].shape != x[:2]:

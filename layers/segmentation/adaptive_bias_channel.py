@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
 
@@ -40,6 +41,7 @@ class AdaptiveBiasChannel(Layer):
         param = self.layer_param.adaptive_bias_channel_param
         if param.num_iter < 1:
             raise self.error(f"num_iter is {param.num_iter}; it must be at least 1")
+        check_repetitions(self, "num_iter", param.num_iter)
         if not param.margin_others >= 0:
             raise self.error(f"margin_others is {param.margin_others:g}; it must be at least 0")
         for name in ("bg_portion", "fg_portion"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.segmentation.permutohedral import Lattice
 
@@ -42,6 +43,7 @@ class DenseCRF(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.dense_crf_param
+        check_repetitions(self, "max_iter", param.max_iter)
         for group in (("pos_w", "pos_xy_std"), ("bi_w", "bi_xy_std", "bi_rgb_std")):
             if len({len(getattr(param, name)) for name in group}) > 1:
                 raise self.error(f"{', '.join(group)} have different counts; give one of each for a filter")

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
 
 MOST_ITERATIONS = 500  # of more, 4^num_iter is no number
@@ -27,8 +28,7 @@ class DomainTransformForward(Layer):
         for name in ("spatial_sigma", "range_sigma", "num_iter"):
             if not getattr(param, name) > 0:
                 raise self.error(f"{name} is {getattr(param, name):g}; it must be above 0")
-        if param.num_iter > MOST_ITERATIONS:
-            raise self.error(f"num_iter is {param.num_iter}; it must be at most {MOST_ITERATIONS}")
+        check_repetitions(self, "num_iter", param.num_iter, MOST_ITERATIONS)
         if not param.min_weight >= 0:
             raise self.error(f"min_weight is {param.min_weight:g}; it must be at least 0")
 

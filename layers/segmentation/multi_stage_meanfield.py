@@ -12,6 +12,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.kernels.softmax import softmax, softmax_backward
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.segmentation.permutohedral import Lattice
@@ -59,6 +60,7 @@ class MultiStageMeanfield(Layer):
         param = self.layer_param.multi_stage_meanfield_param
         if param.num_iterations < 2:
             raise self.error(f"num_iterations is {param.num_iterations}; it must be at least 2")
+        check_repetitions(self, "num_iterations", param.num_iterations)
         for name in ("theta_alpha", "theta_beta", "theta_gamma"):
             if not getattr(param, name) > 0:
                 raise self.error(f"{name} is {getattr(param, name):g}; it must be above 0")

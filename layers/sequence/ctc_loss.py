@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.loss import LossLayer
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.sequence.ctc import log_softmax, loss_and_occupancy
@@ -45,6 +46,9 @@ class CTCLoss(LossLayer):
         classes = bottom[0].shape[2]
         if blank >= classes:
             raise self.error(f"blank_index is {blank}, bottom[0] has {classes} classes")
+        delay = self.layer_param.ctc_loss_param.output_delay
+        if delay < 0:
+            raise self.error(f"output_delay is {delay}; it must be at least 0")
         self.blank = blank if blank >= 0 else classes - 1
         top[0].reshape()
 
@@ -76,7 +80,7 @@ class CTCLoss(LossLayer):
                 break
             if i and self.layer_param.ctc_loss_param.preprocess_collapse_repeated and value == column[i - 1]:
                 continue
-            label = int(value + 0.5)
+            label = cut_off(value + 0.5)
             if label >= classes or label == self.blank:
                 ended = True
             elif ended:

@@ -55,6 +55,8 @@ class CtcLoss(LossLayer):
             raise self.error(
                 f"time_step is {self.steps}; it must be from 1 to the {shape[0]} steps of bottom[0]"
             )
+        if not 0 <= param.blank_label < shape[2]:
+            raise self.error(f"blank_label is {param.blank_label}, bottom[0] has {shape[2]} classes")
         top[0].reshape()
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

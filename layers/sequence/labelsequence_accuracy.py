@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.sequence.ctc import greedy
 
@@ -39,7 +40,7 @@ class LabelsequenceAccuracy(Layer):
         blank = self.layer_param.labelsequence_accuracy_param.blank_label
         labels = bottom[1].data.reshape(bottom[1].num, -1)
         hits = [
-            greedy(scores, blank) == [int(label) for label in row if label != blank]
+            greedy(scores, blank) == [cut_off(label) for label in row if label != blank]
             for scores, row in zip(bottom[0].data, labels.tolist(), strict=True)
         ]
         top[0].data[...] = np.mean(hits)

@@ -10,6 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.learnable import set_up_params
+from caffe_compat.layers.common.repetitions import check_steps
 from caffe_compat.layers.kernels import lstm as kernels
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.registry import register
@@ -69,6 +70,7 @@ class Lstm(Layer):
                 f"bottom[0] has the shape {x.shape}, expected T x N x inputs, or (T batch_size) x inputs with "
                 f"batch_size {batch}"
             )
+        check_steps(self, shape[0])
         return shape[0], shape[1], math.prod(shape[2:])
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import MOST_CLASSES, check_repetitions
 from caffe_compat.layers.mscnn.boxes import overlaps_of_corners
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.ssd.detection_names import image_sizes
@@ -58,6 +59,7 @@ class DetectionEvaluate(Layer):
         self.param = param = self.layer_param.detection_evaluate_param
         if param.num_classes < 1:
             raise self.error("detection_evaluate_param names no num_classes; give it, background included")
+        check_repetitions(self, "num_classes", param.num_classes, MOST_CLASSES)
         if not param.overlap_threshold > 0:
             raise self.error(f"overlap_threshold is {param.overlap_threshold:g}; it must be above 0")
         resize = param.resize_param

@@ -48,7 +48,7 @@ def detection_files(
 class DetectionFiles:
     """Collects the detections of num_test_image images (all of name_size_file), then writes, and starts again.
 
-    output_directory is made where it is not there. In it, after output_name_prefix: VOC, CLASS.txt for each class,
+    output_directory is made with the first image. In it, after output_name_prefix: VOC, CLASS.txt for each class,
     lines of image, score, x1 y1 x2 y2 in whole pixels; ILSVRC, `.txt`, lines of image, number of the class, score,
     box; COCO, `.json`, a list of objects with image_id, category_id (the name of the class; both as a number where
     they are one), bbox (x, y, width, height) and score. Names of classes are from label_map_file; images come in the
@@ -75,14 +75,7 @@ class DetectionFiles:
         resize = param.resize_param
         if param.HasField("resize_param") and not (resize.height and resize.width):
             raise self.error("resize_param needs a height and a width")
-        try:
-            os.makedirs(param.output_directory, exist_ok=True)
-        except OSError as error:
-            raise self.error(
-                f"output_directory '{param.output_directory}' cannot be made: {error.strerror}"
-            ) from error
-        for path in self._paths().values():
-            check_writable(path)
+        self.is_made = False
         self._start()
 
     def error(self, message: str) -> CaffeCompatError:
@@ -91,6 +84,8 @@ class DetectionFiles:
 
     def add(self, rows: np.ndarray) -> None:
         """Take the next image's rows, D x 7 as in the top of DetectionOutput; write after the last image."""
+        if not self.is_made:
+            self._make_folder()
         name, height, width = self.images[self.done]
         low, high = np.split(boxes_in_pixels(rows[:, 3:], height, width, self.param.resize_param), 2, axis=1)
         corner, size = _two_decimals(low), _two_decimals(high - low)
@@ -100,6 +95,18 @@ class DetectionFiles:
         if self.done == self.count:
             self._write()
             self._start()
+
+    def _make_folder(self) -> None:
+        """Make output_directory with the first image, and see whether files can be written there."""
+        try:
+            os.makedirs(self.param.output_directory, exist_ok=True)
+        except OSError as error:
+            raise self.error(
+                f"output_directory '{self.param.output_directory}' cannot be made: {error.strerror}"
+            ) from error
+        for path in self._paths().values():
+            check_writable(path)
+        self.is_made = True
 
     def _start(self) -> None:
         self.done = 0
@@ -139,7 +146,7 @@ class DetectionFiles:
         """The file of each class, or with the key 0 the one of all."""
         start = os.path.join(self.param.output_directory, self.param.output_name_prefix)
         if self.param.output_format == "VOC":
-            return {label: f"{start}{name}.txt" for label, name in self.names.items()}
+            return {label: f"{start}{name.replace('/', '_')}.txt" for label, name in self.names.items()}
         return {0: start + (".json" if self.param.output_format == "COCO" else ".txt")}
 
 

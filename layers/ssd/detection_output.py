@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import MOST_CLASSES, check_repetitions
 from caffe_compat.layers.kernels.nms import nms_of_parts
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.ssd.detection_files import detection_files
@@ -55,6 +56,7 @@ class DetectionOutput(Layer):
         nms = param.nms_param
         if param.num_classes < 1:
             raise self.error("detection_output_param names no num_classes; give it, background included")
+        check_repetitions(self, "num_classes", param.num_classes, MOST_CLASSES)
         if nms.nms_threshold < 0 or not 0 < nms.eta <= 1:
             raise self.error(
                 f"nms_threshold is {nms.nms_threshold:g} and eta {nms.eta:g}; expected at least 0, and up to 1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.kernels.nms import nms_of_parts
 from caffe_compat.layers.kernels.prior_matches import IGNORED, NOTHING
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
@@ -49,7 +50,7 @@ def choose(
     else:
         chosen = matches >= 0
         rows = np.flatnonzero((matches == NOTHING) & (overlaps < param.neg_overlap) & hard)
-        most = int(np.float32(chosen.sum()) * np.float32(param.neg_pos_ratio))
+        most = cut_off(np.float32(chosen.sum()) * np.float32(param.neg_pos_ratio))
     order = rows[np.argsort(-loss[rows], kind="stable")]
     if _suppresses(param):
         order = _suppress(order, boxes, param)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 SAME = 1e-6  # ratios that differ by less are one
@@ -92,7 +94,7 @@ class PriorBox(Layer):
         """Width and height in pixels of the boxes around a pixel, P x 2."""
         param = self.layer_param.prior_box_param
         least, most = list(param.min_size), list(param.max_size)
-        if not least or min(least) < 1:
+        if not least or not all(size >= 1 for size in least):
             raise self.error(f"min_size is {least}; expected one or more sizes of at least 1 pixel")
         if most and (
             len(most) != len(least) or any(high <= low for low, high in zip(least, most, strict=True))
@@ -103,13 +105,13 @@ class PriorBox(Layer):
         for i, low in enumerate(map(self._size, least)):
             sizes.append((low, low))
             if most:
-                sizes.append(((low * int(most[i])) ** 0.5,) * 2)
+                sizes.append(((low * cut_off(most[i])) ** 0.5,) * 2)
             sizes += [(low * width, low * height) for width, height in shapes]
         return np.array(sizes, np.float32)
 
     def _size(self, size: float) -> float:
         """min_size as it counts."""
-        return int(size)
+        return cut_off(size)
 
     def _shapes(self) -> list[tuple[float, float]]:
         """Width and height of the boxes that are no squares, in parts of min_size."""
@@ -119,7 +121,7 @@ class PriorBox(Layer):
         """The aspect ratios besides 1, each once."""
         ratios = [1.0]
         for ratio in self.layer_param.prior_box_param.aspect_ratio:
-            if ratio <= 0:
+            if not 0 < ratio < math.inf:
                 raise self.error(f"aspect_ratio is {ratio:g}; it must be greater than 0")
             if all(abs(ratio - other) >= SAME for other in ratios):
                 ratios += [ratio, 1 / ratio] if self.layer_param.prior_box_param.flip else [ratio]

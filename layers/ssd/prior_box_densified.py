@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.cut_off import cut_off
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register_form
 from caffe_compat.layers.ssd.prior_box import PriorBox
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
@@ -14,6 +16,9 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 def is_densified(layer: LayerParameter) -> bool:
     return bool(layer.prior_box_param.fixed_size)
+
+
+MOST_DENSITY = 100  # boxes along each side of a pixel
 
 
 @register_form("PriorBoxDensified", of="PriorBox", describes=is_densified)
@@ -43,19 +48,25 @@ class PriorBoxDensified(PriorBox):
 
     def _sizes(self) -> np.ndarray:
         param = self.layer_param.prior_box_param
-        if len(param.density) != len(param.fixed_size) or min([*param.density, *param.fixed_size]) < 1:
+        if len(param.density) != len(param.fixed_size) or not all(
+            number >= 1 for number in (*param.density, *param.fixed_size)
+        ):
             raise self.error(
                 f"fixed_size is {list(param.fixed_size)}, density {list(param.density)}; expected as many of each, all "
                 "at least 1"
             )
-        if param.fixed_ratio and (param.aspect_ratio or min(param.fixed_ratio) <= 0):
+        if param.fixed_ratio and (
+            param.aspect_ratio or not all(0 < ratio < np.inf for ratio in param.fixed_ratio)
+        ):
             raise self.error(
                 "fixed_ratio has to be above 0, and is given instead of aspect_ratio; remove one of them"
             )
+        for density in param.density:
+            check_repetitions(self, "density", cut_off(density), MOST_DENSITY)
         sizes, moves = [], []
         for size, density in zip(param.fixed_size, map(int, param.density), strict=True):
-            shift = int(size / density)
-            places = np.arange(density) * shift + shift / 2 - int(size) // 2
+            shift = cut_off(size / density)
+            places = np.arange(density) * shift + shift / 2 - cut_off(size) // 2
             for ratio in param.fixed_ratio or [1.0, *self._ratios()]:
                 sizes += [(size * ratio**0.5, size / ratio**0.5)] * density**2
                 moves += [(x, y) for y in places for x in places]

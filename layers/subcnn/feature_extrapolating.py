@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
 
 REACH = 2  # pixels around a place on the finer map from which it gets a gradient
@@ -39,6 +40,7 @@ class FeatureExtrapolating(Layer):
                 f"num_scale_base is {self.base}, num_per_octave {steps} and scale_string {param.scale_string!r}; "
                 'expected numbers from 1, and so many scales above 0: "0.5 1.0 2.0"'
             )
+        check_repetitions(self, "num_per_octave", steps)
         # of each map of the top: the map of the bottom it is made of, and how much larger it is
         self.maps: list[tuple[int, float]] = []
         for i in range((self.base - 1) * steps + 1):

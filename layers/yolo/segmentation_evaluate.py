@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 
@@ -56,6 +57,6 @@ class SegmentationEvaluate(Layer):
     def _scaled(self, found: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         """Which pixels count, of another size."""
         with np.errstate(invalid="ignore"):
-            whole = (found * 255).astype(np.int64).astype(np.uint8)
-        limit = int(np.float32(self.param.threshold) * np.float32(255))
-        return np.stack([cv2.resize(c, size[::-1], interpolation=cv2.INTER_AREA) > limit for c in whole])
+            values = (found * 255).astype(np.int64).astype(np.uint8)
+        limit = cut_off(np.float32(self.param.threshold) * np.float32(255))
+        return np.stack([cv2.resize(c, size[::-1], interpolation=cv2.INTER_AREA) > limit for c in values])

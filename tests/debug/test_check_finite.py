@@ -396,12 +396,12 @@ def scaled(folder, monkeypatch, factor):
 
 def test_a_replay_has_the_settings_of_a_users_layer_and_the_engine(tmp_path, monkeypatch):
     path = scaled(tmp_path, monkeypatch, 2.0)
-    again = replay.run(path)
+    again = replay.run(path, python_layers=True)
     assert again.same and again.value == np.inf and again.most == 0
     assert load(path)["engine"].tolist() == ["strict", "cpu", "float32"]
     save(path, {**load(path), "engine": np.array(["torch", "cuda:99", "float32"])})
     with pytest.warns(UserWarning, match="by the engine torch on cuda:99, which is not to be had here"):
-        assert replay.run(path).same
+        assert replay.run(path, python_layers=True).same
 
 
 def test_settings_that_cannot_be_kept_are_one_line(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps
 from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.proposals import selective_search
-from caffe_compat.fast_rcnn.shapes import COLOURS, SHAPES, class_name, make_shapes
+from caffe_compat.fast_rcnn.scene import COLOURS, SHAPES, class_name
+from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.fast_rcnn.voc import CLASSES, Devkit
 
 IMAGES = 60
@@ -111,3 +112,17 @@ def test_a_data_set_that_is_there_is_not_touched(shapes, tmp_path):
         make_shapes(tmp_path / "file", 5)
     with pytest.raises(DataError, match=r"4 image\(s\) are asked for"):
         make_shapes(tmp_path, 4)
+
+
+def test_an_interrupted_set_is_not_taken_for_whole(tmp_path):
+    def stop(name):
+        if name == "000003":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_shapes(tmp_path / "kit", images=5, on_image=stop)
+    assert not list((tmp_path / "kit").iterdir())
+    make_shapes(tmp_path / "kit", images=5)
+    assert (tmp_path / "kit/VOC2007/ImageSets/Main/test.txt").read_text() == "000005\n"
+    with pytest.raises(DataError, match="there is a data set already"):
+        make_shapes(tmp_path / "kit", images=5)

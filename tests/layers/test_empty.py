@@ -46,6 +46,7 @@ def runs_without_items_or_says_why_not(case):
         assert told in error.message or "(0, " in error.message  # the shape without items
         return
     assert not any(np.isnan(top).any() for top in tops)
+    assert not any(np.isnan(blob.data).any() for blob in runner.layer.blobs)
     if not runner.layer.has_backward:
         return
     for blob in runner.layer.blobs:

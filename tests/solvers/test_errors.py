@@ -197,7 +197,7 @@ def test_the_weights_are_gone(snapshot):
     solver, state, _ = snapshot
     os.unlink(state.with_suffix(".caffemodel"))
     with pytest.raises(
-        SolverError, match=r"the state's weights '.*' are gone: neither .* nor .* is there"
+        SolverError, match=r"the state's weights '.*' are not beside it: there is no "
     ) as caught:
         solver.restore(state)
     assert caught.value.file == str(state)

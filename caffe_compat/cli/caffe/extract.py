@@ -50,6 +50,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument("device", metavar="ID", nargs="?", help="of a GPU; taken")
     options.add_photo(result.add_argument_group("of a net with one image for its input"))
     options.add_dialect(result)
+    options.add_no_python_layers(result)
     options.add_output(result)
 
 
@@ -64,9 +65,8 @@ def _extract(args: argparse.Namespace) -> None:
     form = _form(args)
     paths = photo_paths(args.photo)
     say_no_gpu((args.device or "0") if args.mode == "GPU" else "")
-    console.import_from_here()
     with log(quiet):
-        net = caffe.Net(args.model, caffe.TEST, dialect=args.dialect)
+        net = caffe.Net(args.model, caffe.TEST, dialect=args.dialect, python_layers=console.may_import(args))
         show.weights(net.copy_from(args.weights), quiet)
         passes = _batches(args, net, paths, quiet) if paths else args.batches
         counts = extract(net, args.blobs, args.outputs, passes, form)

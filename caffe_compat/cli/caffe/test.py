@@ -25,6 +25,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_model_flags(result)
     add_flag(result, "weights", required=True, metavar="F[,F]", help=".caffemodel files, or HDF5")
     options.add_dialect(result)
+    options.add_no_python_layers(result)
     options.add_check_finite(result)
     options.add_computing(result)
     options.add_output(result)
@@ -39,9 +40,15 @@ def _test(args: argparse.Namespace) -> None:
     say_no_gpu(args.gpu)
     console.set_computing(args)
     quiet = args.quiet or args.json
-    console.import_from_here()
     with log(quiet):
-        net = caffe.Net(args.model, caffe.TEST, args.level, args.stage, dialect=args.dialect)
+        net = caffe.Net(
+            args.model,
+            caffe.TEST,
+            args.level,
+            args.stage,
+            dialect=args.dialect,
+            python_layers=console.may_import(args),
+        )
         for path in args.weights.split(","):
             show.weights(net.copy_from(path), quiet)
         with check_finite.checking(args, net):

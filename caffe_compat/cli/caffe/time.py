@@ -38,6 +38,7 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     add_flag(result, "phase", choices=["TRAIN", "TEST"], help=f"default: {options.USUAL_PHASE}")
     result.add_argument("--table", action="store_true", help="print a table instead of the log")
     options.add_dialect(result)
+    options.add_no_python_layers(result)
     options.add_check_finite(result)
     options.add_computing(result)
     options.add_output(result)
@@ -52,10 +53,11 @@ def _time(args: argparse.Namespace) -> None:
 
     say_no_gpu(args.gpu)
     console.set_computing(args)
-    console.import_from_here()
     with log(args.quiet or args.json or args.table):
         net = caffe.Net.from_param(
-            *read_in_phase(args.model, args.phase, args.level, args.stage), dialect=args.dialect
+            *read_in_phase(args.model, args.phase, args.level, args.stage),
+            dialect=args.dialect,
+            python_layers=console.may_import(args),
         )
         for path in args.weights or []:
             show.weights(net.copy_from(path), args.quiet or args.json)

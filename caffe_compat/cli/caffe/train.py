@@ -47,5 +47,4 @@ def _train(args: argparse.Namespace) -> None:
     if args.weights and args.resume:
         raise CaffeCompatError("give -snapshot to go on, or -weights to begin from, not both")
     console.set_computing(args)
-    console.import_from_here()
     train(args, {**EFFECTS, signal.SIGINT: args.sigint_effect, signal.SIGHUP: args.sighup_effect})

@@ -131,6 +131,8 @@ class Program:
             for blob in chain(*part.tops):
                 blob.defer_data(None)
             part.step.forget()
+            if not any(top.count for top in chain(*part.tops)):
+                continue  # nothing to write, and the other dims may be large
             calls = part.step.rows(part.bottoms, part.tops, threads)
             if calls is not None:
                 self._steps.append(part.step)

@@ -88,10 +88,12 @@ class AlternatingTraining:
         skip_bad_images: bool = False,
         propagate_down: str | None = None,
         dialect: str | None = None,
+        python_layers: bool = True,
     ):
         self.recipe, self.dataset, self.cfg, self.weights = read_recipe(models), dataset, cfg, weights
         self.seed = cfg.RNG_SEED if seed is None else seed
-        self.skip_bad_images, self._dialect, self._propagate_down = skip_bad_images, dialect, propagate_down
+        self.skip_bad_images, self._propagate_down = skip_bad_images, propagate_down
+        self._dialect, self._python_layers = dialect, python_layers
         self.iterations = dict(zip(self.recipe.stages, _iterations(self.recipe, iterations), strict=True))
         self.steps = list(_steps(self.recipe, cfg))
         self.folder = RunFolder(folder, self._identity())
@@ -135,7 +137,14 @@ class AlternatingTraining:
         param, source = read_solver(stage.solver)
         self._set_up(param, stage)
         settings = cfg.layer_settings()
-        solver = create_solver(param, source, self._propagate_down, settings, dialect=self._dialect)
+        solver = create_solver(
+            param,
+            source,
+            self._propagate_down,
+            settings,
+            dialect=self._dialect,
+            python_layers=self._python_layers,
+        )
         state = self.folder.newest_state(stage)
         loaded: list[Report] = []
         for path in () if state else self._beginning(stage):
@@ -184,7 +193,11 @@ class AlternatingTraining:
 
     def _rpn_test(self) -> Net:
         return Net(
-            self.recipe.rpn_test, TEST, layer_settings=self.cfg.layer_settings(), dialect=self._dialect
+            self.recipe.rpn_test,
+            TEST,
+            layer_settings=self.cfg.layer_settings(),
+            dialect=self._dialect,
+            python_layers=self._python_layers,
         )
 
     def _set_up(self, param: SolverParameter, stage: Stage) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pytest
 
 import caffe_compat as caffe
-from caffe_compat.engines.fast import program
+from caffe_compat.engines.fast import program, steps
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.layers.kernels.micro_kernel import ROWS
 
@@ -324,10 +327,11 @@ def test_winograds_convolutions_are_done_so(tmp_path, monkeypatch):
 
 def test_steps_that_threads_share(tmp_path, monkeypatch):
     """Whatever the work, all threads take part."""
-    for module in ("filtering", "product", "pooling", "channels", "combining", "normalizing"):
-        monkeypatch.setattr(
-            f"caffe_compat.engines.fast.steps.{module}.parts_of", lambda work, least, threads: 3
-        )
+    names = [module.name for module in pkgutil.iter_modules(steps.__path__)]
+    modules = [importlib.import_module(f"{steps.__name__}.{name}") for name in names]
+    for module in modules:
+        if hasattr(module, "parts_of"):
+            monkeypatch.setattr(module, "parts_of", lambda work, least, threads: 3)
     for shape, text, _ in STEPS.values():
         check(text, shape, tmp_path)
     for shape, fields in CONVOLUTIONS.values():

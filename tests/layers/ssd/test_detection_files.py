@@ -156,10 +156,6 @@ def test_without_a_folder_nothing_is_written(folder):
         ('output_format: "VOC" resize_param { height: 5 }', "resize_param needs a height and a width"),
         ('output_format: "VOC" label_map_file: "."', "label_map_file: .*; correct it, or remove"),
         ('output_format: "VOC" name_size_file: "."', "cannot read the name_size_file '.': Is a directory"),
-        (
-            'output_format: "VOC" output_directory: "/dev/null/a"',
-            "output_directory '/dev/null/a' cannot be made",
-        ),
     ],
 )
 def test_wrong_params_of_files(folder, params, message):
@@ -190,4 +186,19 @@ def test_wrong_files(folder, name, text, message):
 def test_a_file_that_cannot_be_written(folder):
     (folder / "out" / "a" / "det_.txt").mkdir(parents=True)
     with pytest.raises(CaffeCompatError, match=r"det_\.txt: cannot be written: this is a folder"):
-        layer(saving(folder, 'output_format: "ILSVRC"'))
+        layer(saving(folder, 'output_format: "ILSVRC"')).forward()
+
+
+def test_a_folder_that_cannot_be_made(folder):
+    files = layer(saving(folder, 'output_format: "VOC" output_directory: "/dev/null/a"'))
+    with pytest.raises(LayerError, match="output_directory '/dev/null/a' cannot be made"):
+        files.forward()
+
+
+def test_a_class_with_a_slash_in_its_name_stays_in_the_folder(folder):
+    (folder / "labels.prototxt").write_text(
+        'item { name: "../a" label: 1 } item { name: "b" label: 2 } item { name: "c" label: 0 }'
+    )
+    layer(saving(folder, 'output_format: "VOC" num_test_image: 2')).forward()
+    assert sorted(path.name for path in (folder / "out" / "a").iterdir()) == ["det_.._a.txt", "det_b.txt"]
+    assert not (folder / "out" / "a.txt").exists()

@@ -71,17 +71,23 @@ class Step:
         self._stamps, self._kept = None, []
 
     def row(self, **fields: Any) -> Row:
-        """One row; arrays stand for their addresses, Blobs for those of their data, with a number for one behind it."""
+        """One row; arrays stand for their addresses, Blobs for those of their data, with a number for one behind it.
+
+        Without a limit there is none. Arrays are contiguous, of float32 or int64, as compiled code takes them.
+        """
         result = Row(np.zeros(1, STEP), [])
+        result.fields["limit"] = np.inf
         for name, value in fields.items():
             if isinstance(value, Blob):
                 result.blobs.append((name, value, 0))
             elif isinstance(value, tuple):
                 result.blobs.append((name, *value))
             elif isinstance(value, np.ndarray):
+                assert value.flags.c_contiguous and value.dtype in (np.float32, np.int64), name
                 self._kept.append(value)
                 result.fields[name] = value.ctypes.data
             else:
+                assert not isinstance(value, float) or STEP[name].kind == "f", name
                 result.fields[name] = value
         return result
 

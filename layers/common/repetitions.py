@@ -1,0 +1,20 @@
+"""Params that say how often the same work is done."""
+
+from __future__ import annotations
+
+from caffe_compat.errors import ErrorFactory
+
+MOST = 1000  # far beyond what any net asks for; each time goes over all of the data
+MOST_CLASSES = 100_000  # where each class takes a moment, there being data of it or not
+MOST_STEPS = 100_000  # of a recurrent layer
+
+
+def check_repetitions(owner: ErrorFactory, name: str, count: int, most: int = MOST) -> None:
+    """Raise owner's error where the param `name` asks for its work more than `most` times: nobody could stop it."""
+    if count > most:
+        raise owner.error(f"{name} is {count}; it must be at most {most}")
+
+
+def check_steps(owner: ErrorFactory, steps: int) -> None:
+    """Raise owner's error where a recurrent layer is given too many steps; Caffe builds a layer or more for each."""
+    check_repetitions(owner, "the number of steps, T,", steps, MOST_STEPS)
