@@ -443,8 +443,8 @@ def extremes_of(
 
 
 def outcomes(extremes: Sequence[Extreme], seconds: float, room: int) -> Iterator[tuple[Extreme, Outcome]]:
-    """How each ends in a child that may take so many bytes more than this process; one that takes longer than
-    `seconds` is ended, and its outcome is "hang"; of one that dies it is "crash"."""
+    """How each ends in a child that may take so many bytes more than this process. One that takes more than `seconds`
+    of the processor's time is ended, and its outcome is "hang"; of one that dies it is "crash"."""
     first = 0
     while first < len(extremes):
         receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -455,7 +455,7 @@ def outcomes(extremes: Sequence[Extreme], seconds: float, room: int) -> Iterator
         kind = "crash"
         try:
             while first < len(extremes):
-                if not receiver.poll(seconds):
+                if not _answers(receiver, child, seconds):
                     kind = "hang"
                     break
                 yield extremes[first], receiver.recv()
@@ -467,6 +467,22 @@ def outcomes(extremes: Sequence[Extreme], seconds: float, room: int) -> Iterator
         if first < len(extremes):
             yield extremes[first], Outcome(kind, f"status {status}" if kind == "crash" else "", seconds)
             first += 1
+
+
+def _answers(receiver: Connection, child: int, seconds: float) -> bool:
+    """Whether the child sends something, or ends, within so many seconds of the processor's time, or of 20 times that
+    while it waits."""
+    begin, busy = time.monotonic(), _busy(child)
+    while not receiver.poll(0.2):
+        if _busy(child) - busy > seconds or time.monotonic() - begin > 20 * seconds:
+            return False
+    return True
+
+
+def _busy(child: int) -> float:
+    """The seconds of the processor's time that a process has taken."""
+    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _run_all(extremes: Sequence[Extreme], sender: Connection, room: int) -> NoReturn:
