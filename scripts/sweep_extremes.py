@@ -22,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # a thread that waits for another one would take time, too
+
 import numba
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
