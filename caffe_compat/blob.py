@@ -14,6 +14,7 @@ from caffe_compat.errors import CaffeCompatError
 
 LINE = 64  # bytes of a cache's line
 BEHIND = 512  # bytes behind an array that kernels may read, of columns that do not count
+MUCH = 2**28  # bytes for which it pays to look what is left
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
@@ -74,14 +75,29 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def _memory_left() -> int:
+    """What this machine can still give; all that it has, where it does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            kilobytes = {line.split()[0]: int(line.split()[1]) for line in file}
+        return 1024 * (kilobytes["MemAvailable:"] + kilobytes["SwapFree:"])
+    except (OSError, KeyError):
+        return _physical_memory()
+
+
 def check_memory(need: int, what: str) -> None:
-    """Raise CaffeCompatError where `what` needs more bytes than the machine has: the system would hand them out, and
-    kill the process when they are written."""
+    """Raise CaffeCompatError where `what` needs more bytes than the machine has, or has left: the system would hand
+    them out, and kill the process when they are written."""
     if need > _physical_memory():
-        raise CaffeCompatError(
-            f"{what} takes {need / 2**30:.1f} GiB, this machine has {_physical_memory() / 2**30:.1f} GiB; "
-            "make the batch or the image smaller"
-        )
+        has, left = _physical_memory(), ""
+    elif need > MUCH and need > _memory_left():
+        has, left = _memory_left(), " left"
+    else:
+        return
+    raise CaffeCompatError(
+        f"{what} takes {need / 2**30:.1f} GiB, this machine has {has / 2**30:.1f} GiB{left}; "
+        "make the batch or the image smaller"
+    )
 
 
 def out_of_memory(error: MemoryError) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from caffe_compat.blob import check_memory
 from caffe_compat.engine import STRICT
 from caffe_compat.engines.base import Engine, Updates
 from caffe_compat.engines.host_updates import HostUpdates
 from caffe_compat.layers.registry import computed_type
+from caffe_compat.net import Net
 
 
 class StrictEngine(Engine):
@@ -13,6 +15,23 @@ class StrictEngine(Engine):
 
     name = STRICT
     updates: Updates = HostUpdates()
+
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
+        super().__init__(net, device, precision)
+        self.find_groups()
+        self._check_memory()
+
+    def find_groups(self) -> None:
+        """Set `groups`; here there are none."""
+
+    def _check_memory(self) -> None:
+        """Raise CaffeCompatError where there is no room for what a backward pass reads; without one, blobs may share
+        theirs."""
+        if any(plan.need_backward for plan in self.net.plan):
+            hidden = {i for group in self.groups for i in group.hidden}
+            blobs = [blob for i, blob in enumerate(self.net.blob_list) if i not in hidden]
+            sizes = {id(blob.shared_data): blob.count * blob.dtype.itemsize for blob in blobs}
+            check_memory(sum(sizes.values()), "what the layers of the net write")
 
     def forward(self, start: int, end: int) -> float:
         net, loss = self.net, 0.0

@@ -35,13 +35,11 @@ _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
 
 
 def _power(base: float, exponent: float) -> float:
-    """As C's pow, which does not raise."""
+    """base, at least 0, to a power; as in C, where it does not raise."""
     try:
         return math.pow(base, exponent)
     except OverflowError:
-        return math.inf if base > 0 or exponent % 2 == 0 else -math.inf
-    except ValueError:  # of 0, or no real number
-        return math.nan if base else math.inf
+        return math.inf
 
 
 def _exp(x: float) -> float:

@@ -6,7 +6,7 @@ from caffe_compat.errors import ErrorFactory
 
 MOST = 1000  # far beyond what any net asks for; each time goes over all of the data
 MOST_CLASSES = 100_000  # where each class takes a moment, there being data of it or not
-MOST_STEPS = 100_000  # of a recurrent layer
+MOST_STEPS = 20_000  # of a recurrent layer, one after the other
 
 
 def check_repetitions(owner: ErrorFactory, name: str, count: int, most: int = MOST) -> None:

@@ -39,7 +39,9 @@ def check_distortion(owner: ErrorFactory, param: Param) -> None:
         raise owner.error(f"salt_num is {param.salt_num:g}; expected at least 0")
     for name in ("brightness", "hue"):
         if getattr(param, f"{name}_prob") > 0 and not 0 <= getattr(param, f"{name}_delta") <= 255:
-            raise owner.error(f"{name}_delta is {getattr(param, f'{name}_delta'):g}; expected from 0 to 255")
+            raise owner.error(
+                f"{name}_delta is {getattr(param, f'{name}_delta'):g}; expected at least 0, 255 at most"
+            )
 
 
 def distorted(image: np.ndarray, param: Param, rng: Rng) -> np.ndarray:

@@ -92,7 +92,7 @@ class DetectNetTransformation(Layer):
         images, labels = bottom[0].shape, bottom[1].shape
         if len(images) != 4 or images[1] != 3 or not all(images[2:]):
             raise self.error(f"bottom[0] has the shape {images}; expected images N x 3 x height x width")
-        if len(labels) != 4 or labels[:2] != (images[0], 1) or labels[3] != ROW:
+        if len(labels) != 4 or labels[:2] != (images[0], 1) or labels[3] != ROW or not labels[2]:
             raise self.error(
                 f"bottom[1] has the shape {labels}; expected ({images[0]}, 1, 2, {ROW}) or more rows: the number of "
                 "objects, then each of them"

@@ -37,7 +37,7 @@ class FileWriter(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        if len(shape) != 4 or shape[1] not in self.channels:
+        if len(shape) != 4 or shape[1] not in self.channels or 0 in shape[2:]:
             wanted = " or ".join(map(str, self.channels))
             raise self.error(f"the bottom has the shape {shape}, expected N x {wanted} x H x W")
 

@@ -55,7 +55,7 @@ class FrcnnOutput(Layer):
         top[0].reshape(1, 7, 1, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        scores = bottom[0].data.reshape(bottom[0].num, -1)
+        scores = bottom[0].data.reshape(bottom[0].num, bottom[0].channels)
         boxes, size = self._boxes(bottom), bottom[3].data.ravel()[[1, 0, 1, 0]]
         kept = [
             self._detect(boxes[:, min(c, boxes.shape[1] - 1)], scores[:, c])
@@ -78,7 +78,7 @@ class FrcnnOutput(Layer):
 
     def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
         """The box of each RoI and class, clipped: R x classes (or 2) x 4."""
-        rois = bottom[2].data.reshape(bottom[2].num, -1)
+        rois = bottom[2].data.reshape(bottom[2].num, 6 if bottom[2].channels == 6 else 5)
         wrong = np.flatnonzero((rois[:, 0] != 0) | ~(rois[:, 3:5] >= rois[:, 1:3]).all(axis=1))
         if wrong.size:
             image, *corners = (float(value) for value in rois[wrong[0], :5])
@@ -86,7 +86,7 @@ class FrcnnOutput(Layer):
                 f"RoI {wrong[0]} is of image {image:g} and has the corners {corners}; expected image 0, and the second "
                 "corner not before the first"
             )
-        offsets = self.regression.restored(bottom[1].data.reshape(len(rois), -1, 4))
+        offsets = self.regression.restored(bottom[1].data.reshape(len(rois), bottom[1].channels // 4, 4))
         boxes = cornered(decoded(rois[:, None, 1:5], offsets))
         boxes[..., :2] = np.maximum(boxes[..., :2], 0)
         boxes[..., 2:] = np.minimum(boxes[..., 2:], bottom[3].data.ravel()[::-1])

@@ -9,9 +9,12 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.learnable import count_of
+from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
 
 SEED, MODULUS, WARM_UP = 1, 2**31 - 1, 310
+
+MOST_CHANNELS = 100_000  # each is drawn, and added, by itself
 
 
 @register("CompactBilinear")
@@ -40,6 +43,7 @@ class CompactBilinear(Layer):
         numbers = _c_rand()
         self.sketches = []
         for blob in bottom:
+            check_repetitions(self, "the number of channels", blob.channels, MOST_CHANNELS)
             places = np.array([next(numbers) % self.size for _ in range(blob.channels)], np.int64)
             signs = np.array([2 * (next(numbers) % 2) - 1 for _ in range(blob.channels)], self.dtype)
             self.sketches.append((places, signs))

@@ -38,7 +38,7 @@ class SegAccuracy(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, labels = bottom[0].shape, bottom[1].shape
-        if len(shape) != 4 or labels != (shape[0], 1, *shape[2:]):
+        if len(shape) != 4 or labels != (shape[0], 1, *shape[2:]) or not shape[1]:
             raise self.error(
                 f"bottom[0] has the shape {shape} and bottom[1] {labels}; expected N x C x H x W and N x 1 x H x W"
             )

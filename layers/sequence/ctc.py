@@ -62,9 +62,27 @@ def _forward_variables(shown: np.ndarray, may_stay: np.ndarray, may_skip: np.nda
 
 def greedy(scores: np.ndarray, blank: int, merge_repeated: bool = True) -> list[int]:
     """The labels that the best class of each step shows; scores: T x C. The first of equal ones is the best."""
-    best = scores.argmax(axis=1).tolist()
-    return [
-        label
-        for label, before in zip(best, [None, *best], strict=False)
-        if label != blank and not (merge_repeated and label == before)
-    ]
+    best = scores.argmax(axis=1)
+    return best[_shown(best, blank, merge_repeated)].tolist()
+
+
+def greedy_rows(
+    scores: np.ndarray, ends: Sequence[int], blank: int, merge_repeated: bool, out: np.ndarray
+) -> None:
+    """out, N x T: the labels that `greedy` finds in the first ends[n] steps of each sequence, and -1 behind them.
+
+    scores: T x N x C.
+    """
+    best = scores.argmax(axis=2)
+    shown = _shown(best, blank, merge_repeated) & (np.arange(len(best))[:, None] < np.asarray(ends))
+    steps, sequences = np.nonzero(shown)
+    out[...] = -1
+    out[sequences, shown.cumsum(axis=0)[steps, sequences] - 1] = best[steps, sequences]
+
+
+def _shown(best: np.ndarray, blank: int, merge_repeated: bool) -> np.ndarray:
+    """At which steps, along the first axis, the best class is a label, and another one than before."""
+    shown = best != blank
+    if merge_repeated:
+        shown[1:] &= best[1:] != best[:-1]
+    return shown

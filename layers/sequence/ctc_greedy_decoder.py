@@ -9,7 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.sequence.ctc import greedy
+from caffe_compat.layers.sequence.ctc import greedy_rows
 from caffe_compat.layers.sequence.indicators import check_sequences, lengths
 
 
@@ -60,14 +60,15 @@ class CTCGreedyDecoder(Layer):
         scores = bottom[0].data.reshape(steps, streams, classes)
         ends = lengths(bottom[1].data.reshape(steps, streams)) if len(bottom) > 1 else [steps] * streams
         merge = self.layer_param.ctc_decoder_param.ctc_merge_repeated
-        decoded = [greedy(scores[:end, n], self.blank, merge) for n, end in enumerate(ends)]
-        top[0].data[...] = -1
-        for labels, row in zip(decoded, top[0].data, strict=True):
-            row[: len(labels), 0, 0] = labels
+        decoded = top[0].data.reshape(streams, steps)
+        greedy_rows(scores, ends, self.blank, merge, decoded)
         for i, blob in enumerate(top[1:], 1):
             if self._is_accuracy(i, bottom, top):
                 right = map(_right_labels, bottom[2].data.reshape(steps, streams).T)
-                hits = [labels[: len(want)] == want for labels, want in zip(decoded, right, strict=True)]
+                hits = [
+                    row[row >= 0][: len(want)].tolist() == want
+                    for row, want in zip(decoded, right, strict=True)
+                ]
                 blob.data[...] = np.mean(hits)
             else:
                 best = scores.max(axis=2)

@@ -13,6 +13,8 @@ from caffe_compat.layers.registry import register
 
 REACH = 2  # pixels around a place on the finer map from which it gets a gradient
 
+MOST_ALONG = 10_000  # of what takes the square of it
+
 
 @register("FeatureExtrapolating")
 class FeatureExtrapolating(Layer):
@@ -61,6 +63,8 @@ class FeatureExtrapolating(Layer):
         """Shape the top; a net may be built for one map, and is then reshaped for those of all scales."""
         if len(bottom[0].shape) != 4:
             raise self.error(f"bottom[0] has the shape {bottom[0].shape}; expected maps N x C x H x W")
+        for size in bottom[0].shape[2:]:
+            check_repetitions(self, "a side of the maps", size, MOST_ALONG)
         images = bottom[0].num // self.base
         top[0].reshape(images * len(self.maps), *bottom[0].shape[1:])
         self.weights = [[_weights(size, factor) for size in bottom[0].shape[2:]] for _, factor in self.maps]

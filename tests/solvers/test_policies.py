@@ -40,6 +40,18 @@ def test_formulas(text, want):
 @pytest.mark.parametrize(
     "text, want",
     [
+        ('lr_policy: "exp" gamma: 1e30', [0.2, 2e29, np.inf]),
+        ('lr_policy: "inv" gamma: 1 power: -1e30', [0.2, np.inf]),
+    ],
+)
+def test_powers_beyond_float_as_in_c(text, want):
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(np.float32(rates(text, len(want))), np.float32(want), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text, want",
+    [
         (
             'lr_policy: "multifixed" stagelr: 0.3 stagelr: 0.1 stagelr: 0.01 stageiter: 2 stageiter: 3 stageiter: 8',
             [0.3, 0.3, 0.3, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01],

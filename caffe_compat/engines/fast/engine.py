@@ -23,7 +23,6 @@ from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.depthwise import Depthwise
-from caffe_compat.net import Net
 
 
 class FastEngine(StrictEngine):
@@ -34,8 +33,8 @@ class FastEngine(StrictEngine):
 
     name = FAST
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        super().__init__(net, device, precision)
+    def find_groups(self) -> None:
+        net = self.net
         for layer in net.layers:
             if type(layer) is Convolution:
                 _choose_algorithm(layer)
