@@ -1,15 +1,17 @@
-"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading text and
-.npz."""
+"""Writing files so that a crash at any moment leaves the old file or the new one, never half of one; reading text, JSON
+and .npz."""
 
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +86,14 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text in JSON holds. Raises ValueError, also where it is nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def read_npz(path: str | os.PathLike[str], what: str = ".npz of number arrays") -> dict[str, np.ndarray]:

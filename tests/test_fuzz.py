@@ -22,7 +22,7 @@ def test_a_short_run_finds_nothing(tmp_path):
         re.match(r"(\w+): 12 inputs, (\d+) right, (\d+) refused, 0 faults", line)
         for line in done.stdout.splitlines()
     ]
-    assert len(lines) == 19 and all(lines), done.stdout
+    assert len(lines) == 20 and all(lines), done.stdout
     right, refused = (sum(int(line[k]) for line in lines if line) for k in (2, 3))
     assert right > 40 and refused > 80  # neither is all that there is
     assert not (tmp_path / "found").exists()

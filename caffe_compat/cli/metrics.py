@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from typing import TextIO
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.files import check_writable, replacing
+from caffe_compat.files import check_writable, parse_json, replacing
 from caffe_compat.solvers import Iteration
 
 NAMES = [field.name for field in fields(Iteration)]
@@ -48,9 +48,9 @@ def _rows_before(first: int, path: str, is_csv: bool) -> list[dict]:
         return []
     try:
         with open(path, newline="") as file:
-            rows = csv.DictReader(file) if is_csv else map(json.loads, file)
+            rows = csv.DictReader(file) if is_csv else map(parse_json, file)
             return [{name: row[name] for name in NAMES} for row in rows if int(row["iter"]) < first]
-    except (csv.Error, KeyError, TypeError, ValueError) as error:
+    except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CaffeCompatError(
             f"these are no metrics of a training to go on with ({error}); remove the file, or name another",
             file=path,

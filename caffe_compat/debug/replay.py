@@ -26,7 +26,7 @@ from google.protobuf.message import Message
 from caffe_compat import safe_yaml
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, DataError
-from caffe_compat.files import read_npz, replacing
+from caffe_compat.files import parse_json, read_npz, replacing
 from caffe_compat.graph import with_state
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings, settings_of
@@ -142,7 +142,7 @@ def run(path: str | os.PathLike[str], python_layers: bool = False) -> Replayed:
     """
     arrays = _read(path)
     with damaged(path):
-        finding = json.loads(str(arrays["not_finite"]))
+        finding = parse_json(str(arrays["not_finite"]))
         net = _net(arrays, python_layers)
     with np.errstate(all="ignore"):
         _run(net, arrays, finding, path)

@@ -571,6 +571,30 @@ def _run_coco(data: bytes) -> None:
     _command("check-data", "--data", f"coco:{path}:shapes/VOC2007/JPEGImages", "--quiet")
 
 
+def _annoset() -> list[bytes]:
+    one = {"category_id": "aeroplane", "bbox": [10, 20, 50.5, 60], "iscrowd": 0}
+    content = {
+        "image": {"height": 220, "width": 300},
+        "annotation": [one, {**one, "category_id": "boat", "iscrowd": 1}],
+    }
+    return [json.dumps(content, indent=1).encode(), b"1 10 20 60 70\n4 5 6.5 50 60\n", *_annotations()]
+
+
+def _run_annoset(data: bytes) -> None:
+    from caffe_compat.fast_rcnn.voc import CLASSES
+    from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum
+    from caffe_compat.tools import annotation_files
+
+    labels, size = {name: label for label, name in enumerate(CLASSES)}, annotation_files.Size(220, 300)
+    path, record = Path(_write("in.txt", data)), AnnotatedDatum()
+    if data.lstrip().startswith(b"<"):
+        annotation_files.add_xml(path, size, labels, record)
+    elif data.lstrip().startswith(b"{"):
+        annotation_files.add_json(path, size, labels, record)
+    else:
+        annotation_files.add_text(path, size, record)
+
+
 # ---- texts --------------------------------------------------------------------------------------------------------
 
 
@@ -741,6 +765,7 @@ TARGETS = {
     "photo": Target(_photos, _run_photo, mutations.binary, _shapes),
     "xml": Target(_annotations, _run_annotation, mutations.text, _shapes),
     "coco": Target(_coco, _run_coco, mutations.text, _shapes),
+    "annoset": Target(_annoset, _run_annoset, mutations.text, _shapes),
     "yaml": Target(_configurations, _run_configuration, mutations.text),
     "log": Target(_logs, _run_log, mutations.text, _prepare_log),
     "list": Target(_lists, _run_list, mutations.text, _prepare_lists),
