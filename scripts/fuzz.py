@@ -37,6 +37,7 @@ from fuzzing.targets import TARGETS, preload  # noqa: E402
 
 START = 120  # seconds for a process to write its corpus
 COMPILING = 6  # times as many seconds for an input that may need kernels compiled
+WAITING = 6  # times as many seconds for an input that does not compute, or on a busy machine
 
 
 @dataclass
@@ -68,9 +69,12 @@ class Fuzzer:
         """Run a batch in a process; returns the number of the input behind the last one that was run."""
         tally, at = self.tallies[name], start - 1
         with tempfile.TemporaryDirectory() as folder:
-            arguments = name, self.args.seed, start, count, self.args.megabytes
+            arguments = name, self.args.seed, start, count, self.args.megabytes, self.args.seconds
             with Child(folder, child.run, *arguments) as process:
-                while (line := process.line(START if at < start else self.args.seconds)) not in ("", "done"):
+                while (line := process.line(START if at < start else WAITING * self.args.seconds)) not in (
+                    "",
+                    "done",
+                ):
                     if line.isdigit():
                         at = int(line)
                     elif line.startswith("{"):
@@ -93,10 +97,12 @@ class Fuzzer:
         for limit in (COMPILING * self.args.seconds, self.args.seconds):
             with (
                 tempfile.TemporaryDirectory() as other,
-                Child(other, child.replay, name, f"{folder}/input-{index}", self.args.megabytes) as process,
+                Child(
+                    other, child.replay, name, f"{folder}/input-{index}", self.args.megabytes, limit
+                ) as process,
             ):
                 process.line(START)
-                if not process.line(limit):
+                if not process.line(WAITING * limit):
                     return True
         return False
 
@@ -159,6 +165,8 @@ class Child:
         if self._late:
             return TOO_LONG
         code = self._wait()
+        if code == -signal.SIGXCPU:
+            return TOO_LONG
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
 
@@ -176,7 +184,9 @@ def main() -> int:
         "--start", type=int, default=0, metavar="N", help="the first input's number; default: 0"
     )
     parser.add_argument("--batch", type=int, default=500, metavar="N", help="inputs a process; default: 500")
-    parser.add_argument("--seconds", type=float, default=10, metavar="S", help="for an input; default: 10")
+    parser.add_argument(
+        "--seconds", type=float, default=10, metavar="S", help="of computing, for an input; default: 10"
+    )
     parser.add_argument(
         "--megabytes", type=int, default=3000, metavar="N", help="for a process; default: 3000"
     )
@@ -212,10 +222,10 @@ def replay(args: argparse.Namespace) -> int:
     name = os.path.basename(path).partition("-")[0]
     with (
         tempfile.TemporaryDirectory() as folder,
-        Child(folder, child.replay, name, path, args.megabytes) as process,
+        Child(folder, child.replay, name, path, args.megabytes, args.seconds) as process,
     ):
         process.line(START)
-        told = process.line(args.seconds) or process.end()
+        told = process.line(WAITING * args.seconds) or process.end()
     print(f"{args.replay}: {json.loads(told)['kind'] if told.startswith('{') else told}")
     return int(told not in ("right", "refused"))
 

@@ -30,8 +30,8 @@ def test_a_short_run_finds_nothing(tmp_path):
 
 def test_each_kind_of_fault_is_seen_kept_and_replayed(tmp_path):
     """Of a target that fails on purpose: an exception, too much memory, the end by a signal, and no end."""
-    done = fuzz("faults", "--inputs", 14, "--seconds", 1, "--megabytes", 2000, "--keep", tmp_path)
-    assert done.returncode == 1 and "faults: 14 inputs, " in done.stdout
+    done = fuzz("faults", "--inputs", 7, "--seconds", 0.2, "--megabytes", 2000, "--keep", tmp_path)
+    assert done.returncode == 1 and "faults: 7 inputs, " in done.stdout
     kept = dict(re.findall(r"^(\S+faults-0-\d+): (.+)$", done.stdout, re.MULTILINE))
     told = {(tmp_path / path).read_bytes(): kind for path, kind in kept.items()}
     assert told == {
@@ -41,7 +41,7 @@ def test_each_kind_of_fault_is_seen_kept_and_replayed(tmp_path):
         b"hang": "takes too long",
     }
     for path, kind in kept.items():
-        again = fuzz("--replay", path, "--seconds", 1, "--megabytes", 2000)
+        again = fuzz("--replay", path, "--seconds", 0.2, "--megabytes", 2000)
         assert (again.returncode, again.stdout) == (1, f"{path}: {kind}\n")
         assert ("Traceback" in again.stderr) == ("Error" in kind)
 

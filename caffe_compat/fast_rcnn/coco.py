@@ -169,7 +169,7 @@ def _by_kind(number: int | str) -> tuple[bool, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) < 2**63  # neither NaN nor what no size is
 
 
 def _side(value: Any) -> int:

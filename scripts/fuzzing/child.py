@@ -6,9 +6,11 @@ Two lines on its pipe for each: its number as it begins; then `right`, `refused`
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from caffe_compat.errors import CaffeCompatError
 PACKAGE = str(Path(__file__).resolve().parent.parent.parent)
 
 
-def run(name: str, seed: int, start: int, count: int, megabytes: int, pipe: int) -> None:
+def run(name: str, seed: int, start: int, count: int, megabytes: int, seconds: float, pipe: int) -> None:
     """Run inputs start to start + count of a target. A file `input-NUMBER` has the one that runs, and each fault's."""
     target = TARGETS[name]
     corpus = _begin(target, megabytes)
@@ -32,6 +34,7 @@ def run(name: str, seed: int, start: int, count: int, megabytes: int, pipe: int)
         file = Path(f"input-{index}")
         file.write_bytes(data)
         _say(pipe, str(index))
+        _limit_time(seconds)
         outcome = _outcome(target, data)
         if not outcome.startswith("{"):
             file.unlink()
@@ -39,11 +42,12 @@ def run(name: str, seed: int, start: int, count: int, megabytes: int, pipe: int)
     _say(pipe, "done")
 
 
-def replay(name: str, path: str, megabytes: int, pipe: int) -> None:
+def replay(name: str, path: str, megabytes: int, seconds: float, pipe: int) -> None:
     """Run one input that was kept, and print its traceback on stderr."""
     target, data = TARGETS[name], Path(path).read_bytes()
     _begin(target, megabytes)
     _say(pipe, "0")
+    _limit_time(seconds)
     outcome = _outcome(target, data)
     if outcome.startswith("{"):
         print(json.loads(outcome)["trace"], file=sys.stderr)
@@ -64,6 +68,12 @@ def _begin(target: Target, megabytes: int) -> list[bytes]:
     corpus = target.corpus()
     resource.setrlimit(resource.RLIMIT_DATA, (_data_in_use() + megabytes * 2**20,) * 2)
     return corpus
+
+
+def _limit_time(seconds: float) -> None:
+    """End the process by SIGXCPU when it has computed for so long from now on, be it in compiled code."""
+    end = math.ceil(time.process_time() + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (end, resource.RLIM_INFINITY))
 
 
 def _data_in_use() -> int:
