@@ -1,10 +1,11 @@
 """Writing files and folders so that a crash at any moment leaves the old one or the new one, never half of one; reading
-text and .npz."""
+text, JSON and .npz."""
 
 from __future__ import annotations
 
 import codecs
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,6 +111,14 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text in JSON holds. Raises ValueError, also where it is nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def read_npz(path: str | os.PathLike[str], what: str = ".npz of number arrays") -> dict[str, np.ndarray]:

@@ -140,10 +140,26 @@ class Rng:
         return words.copy(), int(position[0])
 
     def set_state(self, state: tuple[np.ndarray, int]) -> None:
-        """Go on from where `get_state` stood."""
+        """Go on from where `get_state` stood. Raises ValueError for what it cannot have returned."""
         words, draws, position = self._stream
-        words[:], position[0] = state
+        new, used = state
+        if new.shape != words.shape or new.dtype != words.dtype or not 0 <= used <= words.size:
+            raise ValueError(
+                f"the state of random numbers is {words.size} words of uint32, and how many are used up"
+            )
+        words[:], position[0] = new, used
         _kernels().temper(words, draws)
+
+
+def set_numpy_state(words: np.ndarray, position: int, has_gauss: int = 0, gauss: float = 0.0) -> None:
+    """Let numpy's global stream go on from a state that a file has. Raises ValueError for what is none."""
+    if (
+        words.shape != (624,) or words.dtype != np.uint32 or not 0 <= position <= 624
+    ):  # numpy looks at the shape alone
+        raise ValueError(
+            "the state of numpy's random numbers is 624 words of uint32, and how many are used up"
+        )
+    np.random.set_state(("MT19937", words, position, has_gauss, gauss))
 
 
 _global: Rng | None = None

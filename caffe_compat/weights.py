@@ -16,7 +16,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import PrototxtError, WeightsError
 from caffe_compat.files import replacing
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.hdf5_files import check_whole
+from caffe_compat.layers.common.hdf5_files import opened
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.learnable_params import Param
 from caffe_compat.prototxt import blob_proto, wire
@@ -77,7 +77,7 @@ class Report:
 def read(path: str) -> list[Stored]:
     """Read the params of a .caffemodel (V0, V1 or today's) or of an HDF5 file. Raises WeightsError.
 
-    The numbers stay in the file until they are copied, which must not be cut short meanwhile.
+    The numbers stay in the file until they are copied; a file that is cut short meanwhile is a WeightsError then.
     """
     try:
         data = wire.bytes_of(path)
@@ -124,8 +124,7 @@ def shaped(blob: BlobProto, numbers: wire.Numbers, owner: str, path: str) -> wir
 def _read_hdf5(data: wire.Data, path: str) -> list[Stored]:
     h5py = import_h5py()
     try:
-        with h5py.File(path, "r") as file:
-            check_whole(file)
+        with opened(h5py, path) as file:
             layers: dict[str, dict[int, wire.Numbers]] = {}
 
             def collect(path: str, item: object) -> None:  # a layer's name may have slashes, each a group
@@ -135,7 +134,7 @@ def _read_hdf5(data: wire.Data, path: str) -> list[Stored]:
 
             file["data"].visititems(collect)
             return [Stored(name, numbers) for name, numbers in layers.items()]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise WeightsError(f"this is no HDF5 file of Caffe weights ({error})", file=path) from error
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from mmap import mmap
 from typing import TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -18,8 +17,10 @@ from caffe_compat.prototxt.scanner import Path, SetAside, scan, top_level_names
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.tokens import Place
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
+from caffe_compat.prototxt.wire import Data
 
 MAX_BINARY = 2**31 - 1  # protobuf's limit, in bytes
+_START = 1 << 16  # bytes that tell text from what is binary
 
 _M = TypeVar("_M", bound=Message)
 _PathLike = str | os.PathLike[str]
@@ -113,8 +114,9 @@ def _check_strings(message: Message) -> None:
                     item.decode()
 
 
-def not_binary(data: bytes | mmap) -> str:
-    if data.find(b"\0") < 0 and re.match(rb"\s*(#|[a-z_]+\s*[:{])", data):
+def not_binary(data: Data) -> str:
+    start = data[:_START]
+    if b"\0" not in start and re.match(rb"\s*(#|[a-z_]+\s*[:{])", start):
         return "this is text, a .prototxt; expected a binary .caffemodel"
     return "this is no .caffemodel, or a part of it is missing; get the file again and compare its size"
 

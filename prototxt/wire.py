@@ -7,10 +7,14 @@ Source: the protobuf encoding, and the field numbers of caffe.proto.
 
 from __future__ import annotations
 
-import mmap
+import os
+import weakref
 from collections.abc import Iterator, Sequence
+from typing import overload
 
 import numpy as np
+
+from caffe_compat.errors import WeightsError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -31,8 +35,8 @@ RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4")  # by the number in raw_data_typ
 _C3D_DATA = 6
 _LENGTHS = {FIXED64: 8, FIXED32: 4}
 _PART = 1 << 22  # bytes that are copied at once
+_WINDOW = 1 << 12  # bytes that are kept of those looked at one by one
 
-Data = bytes | mmap.mmap
 Piece = tuple[int, int, str]
 Field = tuple[
     int, int, int, int, int
@@ -41,6 +45,49 @@ Field = tuple[
 
 class WireError(ValueError):
     """The bytes are no protobuf message: truncated, or a length that leads past the end."""
+
+
+class FileBytes:
+    """The bytes of a file as a sequence; those that nobody looks at are not read. Raises OSError.
+
+    They are copied, not mapped: a file that is cut short meanwhile is a WeightsError, where a mapped one would end the
+    program.
+    """
+
+    def __init__(self, path: str):
+        self._path, self._file = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        self._size = os.fstat(self._file).st_size
+        self._begin, self._window = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+    def __getitem__(self, key: int | slice) -> int | bytes:
+        if isinstance(key, slice):
+            begin, end, _ = key.indices(self._size)
+            result = bytearray(max(0, end - begin))
+            self.read_into(result, begin)
+            return bytes(result)
+        if not 0 <= key - self._begin < len(self._window):
+            self._begin, self._window = key, self[key : key + _WINDOW]
+        return self._window[key - self._begin]
+
+    def read_into(self, memory: bytearray | memoryview, begin: int) -> None:
+        """Fill memory with the bytes from `begin` on. Raises WeightsError where they are there no longer."""
+        rest = memoryview(memory)
+        while rest.nbytes:
+            count = os.preadv(self._file, [rest[:_PART]], begin)
+            if count == 0:
+                raise WeightsError("was cut short while it was read; get it again", file=self._path)
+            rest, begin = rest[count:], begin + count
+
+
+Data = bytes | FileBytes
 
 
 class Numbers:
@@ -70,28 +117,29 @@ class Numbers:
         """Write them into a contiguous array of as many elements."""
         flat, done = array.reshape(-1), 0
         for begin, end, form in self._pieces:
-            for start in range(begin, end, _PART):
-                stop = min(start + _PART, end)
-                part = np.frombuffer(self._data, form, (stop - start) // np.dtype(form).itemsize, start)
-                flat[done : done + part.size] = part
-                done += part.size
-                _let_go(self._data, start, stop)
+            count = (end - begin) // np.dtype(form).itemsize
+            self._copy(begin, form, flat[done : done + count])
+            done += count
+
+    def _copy(self, begin: int, form: str, flat: np.ndarray) -> None:
+        if not isinstance(self._data, FileBytes):
+            flat[...] = np.frombuffer(self._data, form, flat.size, begin)
+        elif flat.dtype == np.dtype(form):
+            self._data.read_into(flat.view(np.uint8).data, begin)
+        else:
+            size = np.dtype(form).itemsize
+            for start in range(0, flat.size, _PART // size):
+                part = np.empty(min(_PART // size, flat.size - start), form)
+                self._data.read_into(part.view(np.uint8).data, begin + start * size)
+                flat[start : start + part.size] = part
 
 
 def bytes_of(path: str) -> Data:
     """The bytes of a file; what nobody looks at is not read. Raises OSError."""
-    with open(path, "rb") as file:
-        try:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):  # a pipe, an empty file
-            return file.read()
-
-
-def _let_go(data: Data | memoryview, begin: int, end: int) -> None:
-    """Let the process hold a part of a file no longer: it would count as memory beside the net's own."""
-    if isinstance(data, mmap.mmap) and hasattr(data, "madvise"):
-        begin -= begin % mmap.PAGESIZE
-        data.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+    if os.path.isfile(path):
+        return FileBytes(path)
+    with open(path, "rb") as file:  # a pipe
+        return file.read()
 
 
 def take_blobs(data: Data, message: str = "net") -> tuple[bytes, list[Numbers]]:

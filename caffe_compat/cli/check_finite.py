@@ -52,5 +52,5 @@ def report(finding: NotFinite) -> None:
 
 def _row(one: Range) -> tuple[str, ...]:
     ends = ("-" if end is None else f"{end:.6g}" for end in (one.least, one.greatest))
-    shares = (f"{100 * n / one.count:.3g} %" if n else "" for n in (one.nan, one.inf))
+    shares = (f"{100 * n / max(one.count, 1):.3g} %" if n else "" for n in (one.nan, one.inf))
     return f"{one.what} {one.name}", dims(one.shape), *ends, *shares

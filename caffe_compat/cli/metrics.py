@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from typing import TextIO
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.files import check_writable, replacing
+from caffe_compat.files import check_writable, parse_json, replacing
 from caffe_compat.solvers import Iteration
 
 NAMES = [field.name for field in fields(Iteration)]
@@ -18,12 +18,13 @@ NAMES = [field.name for field in fields(Iteration)]
 class Metrics:
     """Writes iterations to a file, each at once: .csv with a head, or .jsonl, an object a line.
 
-    A resumed run goes on with the file: rows of iterations that are done again are left out of it first.
+    A resumed run goes on with the file: rows of iterations that are done again are left out of it first. Raises
+    CaffeCompatError where the file is none of these.
     """
 
     def __init__(self, path: str, first: int):
         self._csv = path.endswith(".csv")
-        kept = [row for row in _rows(path, self._csv) if int(row["iter"]) < first] if first else []
+        kept = _rows_before(first, path, self._csv) if first else []
         with replacing(path) as temporary, open(temporary, "w", newline="") as file:
             if self._csv:
                 csv.writer(file).writerow(NAMES)
@@ -41,11 +42,19 @@ class Metrics:
             file.write(json.dumps(row) + "\n")
 
 
-def _rows(path: str, is_csv: bool) -> list[dict]:
+def _rows_before(first: int, path: str, is_csv: bool) -> list[dict]:
+    """The rows of the iterations before `first`; none where there is no file."""
     if not os.path.exists(path):
         return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file)) if is_csv else [json.loads(line) for line in file]
+    try:
+        with open(path, newline="") as file:
+            rows = csv.DictReader(file) if is_csv else map(parse_json, file)
+            return [{name: row[name] for name in NAMES} for row in rows if int(row["iter"]) < first]
+    except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CaffeCompatError(
+            f"these are no metrics of a training to go on with ({error}); remove the file, or name another",
+            file=path,
+        ) from error
 
 
 def check(path: str) -> None:

@@ -41,13 +41,15 @@ def _replay(args: argparse.Namespace) -> int:
     from caffe_compat.debug.check_finite import NotFinite
 
     done = replay.run(args.file, console.may_import(args))
-    finding = NotFinite.from_dict(done.finding)
+    with replay.damaged(args.file):
+        finding = NotFinite.from_dict(done.finding)
     if args.json:
         result = {"same": done.same, "value": f"{done.value:g}", "others_within": done.most}
         print(json.dumps({**result, "not_finite": done.finding}, indent=2))
         return 0 if done.same else 1
     if not args.quiet:
-        report(finding)
+        with replay.damaged(args.file):
+            report(finding)
     where = "the only value" if not finding.index else f"{finding.index}: {finding.place}"
     print(f"{finding.what} {finding.name} was {finding.value}, is {done.value:g} at {where}")
     same = "the same values are not finite" if done.same else "other values are not finite than were"

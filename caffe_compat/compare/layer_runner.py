@@ -69,11 +69,20 @@ class LayerRunner:
         return tops
 
     def seed_outputs(self) -> None:
-        """Put the seeds into the diffs of the outputs, zeros into those of other outputs that are no losses."""
+        """Put the seeds into the diffs of the outputs, zeros into those of other outputs that are no losses.
+
+        Raises DataError where a seed has another shape.
+        """
         net = self.net
         for i in net.graph.outputs:
             if not net.graph.loss_weights[i]:
-                net.blob_list[i].diff[...] = self.seeds.get(net.blob_names[i], 0)
+                name, blob = net.blob_names[i], net.blob_list[i]
+                seed = self.seeds.get(name, np.zeros(blob.shape))
+                if seed.shape != blob.shape:
+                    raise DataError(
+                        f"the gradient given at output '{name}' has the shape {seed.shape}, the net's {blob.shape}"
+                    )
+                blob.diff[...] = seed
 
     def backward(self, i: int) -> list[np.ndarray]:
         """Run layer i backward, as the plan says; returns the gradients at its bottoms, zeros where it makes none."""

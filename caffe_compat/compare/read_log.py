@@ -30,7 +30,10 @@ def read_log(path: str) -> Reference:
             break  # the second pass begins
         seen.add(match[0].rpartition(":")[0])
         backward = match["way"] == "Backward"
-        _take(result, match, writers, params)
+        try:
+            _take(result, match, writers, params)
+        except ValueError as error:  # half a line, or two in one
+            raise DataError(f"its line '{line.strip()}' ends with no number", file=path) from error
     if not result.values:
         raise DataError(
             "this log has no lines '[Forward] Layer ..., top blob ... data: ...'; "

@@ -111,7 +111,7 @@ def read_recording(path: str) -> Reference:
     for key, array in read_npz(path, "recording: no .npz of number arrays").items():
         try:
             _take(result, key, array)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"this is no recording: {key}: {error}", file=path) from error
     if not any(key.startswith("data") for key in result.values):
         raise DataError(
@@ -134,6 +134,8 @@ def _take(result: Reference, key: str, array: np.ndarray) -> None:
     elif kind == "loss":
         result.values.setdefault(f"data:{name}", Value()).whole = array
     elif kind.partition("@")[0] in KINDS:
+        if kind in ("param", "pdiff"):
+            int(name.rpartition(":")[2])  # which param of the layer
         result.values.setdefault(key, Value()).whole = array.astype(np.float32)
 
 

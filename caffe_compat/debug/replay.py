@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +26,7 @@ from google.protobuf.message import Message
 from caffe_compat import safe_yaml
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, DataError
-from caffe_compat.files import read_npz, replacing
+from caffe_compat.files import parse_json, read_npz, replacing
 from caffe_compat.graph import with_state
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings, settings_of
@@ -33,7 +35,7 @@ from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter, Phase
 from caffe_compat.prototxt.reader import parse_net
 from caffe_compat.prototxt.writer import net_text
-from caffe_compat.rng import caffe_rng
+from caffe_compat.rng import caffe_rng, set_numpy_state
 
 Arrays = dict[str, np.ndarray]
 
@@ -139,26 +141,42 @@ def run(path: str | os.PathLike[str], python_layers: bool = False) -> Replayed:
     settings in it cannot be read back, and what Net raises.
     """
     arrays = _read(path)
-    finding = json.loads(str(arrays["not_finite"]))
-    try:
+    with damaged(path):
+        finding = parse_json(str(arrays["not_finite"]))
         net = _net(arrays, python_layers)
+    with np.errstate(all="ignore"):
+        _run(net, arrays, finding, path)
+    with damaged(path):
+        key, now = _kept_and_now(net, finding)
+        kept = arrays[key]
+        same, most = _same_holes(now, kept), _most(now, kept)
+        return Replayed(finding, float(now[tuple(finding["index"])]), same, most)
+
+
+@contextmanager
+def damaged(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say of what does not fit together in the file that it is damaged; let errors name the file."""
+    try:
+        yield
     except CaffeCompatError as error:
         raise error.at(os.fspath(path)) from None
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise DataError(
+            f"the file is damaged ({type(error).__name__}: {error}); let --check-finite write it again",
+            os.fspath(path),
+        ) from error
+
+
+def _run(net: Net, arrays: Arrays, finding: dict[str, Any], path: str | os.PathLike[str]) -> None:
     last = len(net.layers) - 1
-    with np.errstate(all="ignore"):
-        key, now = _run(net, last, arrays, finding)
-    kept = arrays[key]
-    return Replayed(finding, float(now[tuple(finding["index"])]), _same_holes(now, kept), _most(now, kept))
-
-
-def _run(net: Net, last: int, arrays: Arrays, finding: dict[str, Any]) -> tuple[str, np.ndarray]:
     net.forward_from_to(0, last)
     seeds = {key[5:]: array for key, array in arrays.items() if key.startswith("seed:")}
-    for name, array in seeds.items():
-        net.blobs[name].diff[...] = array
-    if seeds and last and finding["what"] != "gradient at top":
+    with damaged(path):
+        for name, array in seeds.items():
+            net.blobs[name].diff[...] = array
+        runs_backward = seeds and last and finding["what"] != "gradient at top"
+    if runs_backward:
         net.backward_from_to(last, last)
-    return _kept_and_now(net, finding)
 
 
 def _read(path: str | os.PathLike[str]) -> Arrays:
@@ -189,7 +207,7 @@ def _net(arrays: Arrays, python_layers: bool) -> Net:
             net.layers[-1].blobs[int(name.rpartition(":")[2])].data[...] = array
     if "rng" in arrays:
         caffe_rng().set_state((arrays["rng"][:-1], int(arrays["rng"][-1])))
-        np.random.set_state(("MT19937", arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1]), 0, 0.0))
+        set_numpy_state(arrays["numpy_rng"][:-1], int(arrays["numpy_rng"][-1]))
     return net
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
@@ -16,7 +15,7 @@ from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import BACKGROUND, ClassIndex, is_background, unknown_class
 from caffe_compat.fast_rcnn.coco_numbers import CocoNumbers
 from caffe_compat.fast_rcnn.dataset import Objects, UnknownClass
-from caffe_compat.files import read_text
+from caffe_compat.files import parse_json, read_text
 
 _KEPT = ("image_id", "category_id", "bbox", "area", "iscrowd")  # of an annotation
 
@@ -175,7 +174,7 @@ def _by_kind(number: int | str) -> tuple[bool, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) < 2**63  # neither NaN nor what no size is
 
 
 def _side(value: Any) -> int:
@@ -208,8 +207,8 @@ def _check_ids(path: Path, part: str, those: Sequence[Mapping[str, Any]], named:
 
 def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        content = json.loads(read_text(path, "the annotations"))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(read_text(path, "the annotations"))
+    except ValueError as error:
         raise DataError(f"this is no JSON ({error})", file=str(path)) from error
     fields = {"images": ("id", "file_name"), "categories": ("id", "name"), "annotations": ("image_id",)}
     for part, keys in fields.items():

@@ -23,7 +23,7 @@ from caffe_compat.fast_rcnn.dataset import Dataset
 from caffe_compat.fast_rcnn.detector import PhotoDetector
 from caffe_compat.fast_rcnn.nms import CLASS, SCORE
 from caffe_compat.fast_rcnn.read_ahead import read_ahead
-from caffe_compat.files import check_writable, replacing
+from caffe_compat.files import check_writable, parse_json, replacing
 
 Run = Mapping[str, Any]
 
@@ -202,10 +202,10 @@ def _read(path: str | os.PathLike[str]) -> tuple[Run, dict[str, np.ndarray]]:
         lines.pop()
     number = 1
     try:
-        run = json.loads(lines[0])["run"] if lines else {}
+        run = parse_json(lines[0])["run"] if lines else {}
         found = {}
         for number, text in enumerate(lines[1:], 2):  # noqa: B007  (for the message)
-            line = json.loads(text)
+            line = parse_json(text)
             found[line["image"]] = np.array(line["detections"], np.float32).reshape(-1, 6)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -224,7 +224,7 @@ def _read_coco(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, np.n
     names = {name: label for label, name in enumerate(dataset.classes) if label}
     rows: dict[str, list[list[float]]] = {image_id: [] for image_id in dataset.image_ids}
     try:
-        for one in json.loads(_text(path)):
+        for one in parse_json(_text(path)):
             x, y, width, height = one["bbox"]
             label = (
                 names.get(one["category_name"]) if "category_name" in one else labels.get(one["category_id"])

@@ -13,6 +13,7 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import inside_photo
 from caffe_compat.files import read_npz
+from caffe_compat.layers.data.mat5 import MatError, read_mat
 from caffe_compat.text import some
 
 _BOXES = "boxes", "all_boxes"  # the second is what selective_search_rcnn.m, and tutorials after it, write
@@ -138,26 +139,11 @@ def _read_mat(path: str | os.PathLike[str], image_ids: Sequence[str]) -> Proposa
 
 def _load_mat(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise DataError(
-            "reading .mat needs scipy; pip install 'caffe-compat[mat]', or give the proposals as .npz",
-            str(path),
-        ) from error
-    try:
-        with open(path, "rb") as stream:
-            return loadmat(stream)
+        return read_mat(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
-    except NotImplementedError as error:
-        raise DataError(
-            "this .mat is of MATLAB 7.3, which is HDF5; save it by save('FILE.mat', 'boxes', 'images', '-v7')",
-            str(path),
-        ) from error
-    except Exception as error:  # scipy raises whatever its parts raise over a damaged file
-        raise DataError(
-            f"this is no .mat of proposals ({type(error).__name__}: {error})", str(path)
-        ) from error
+    except MatError as error:
+        raise DataError(f"this is no .mat of proposals: {error}", str(path)) from error
 
 
 def _of_one_image(

@@ -13,6 +13,7 @@ from caffe_compat.fast_rcnn.images import read_photo
 from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
 from caffe_compat.fast_rcnn.prefetch import Prefetcher
 from caffe_compat.fast_rcnn.roidb import Roidb
+from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.fast_rcnn.minibatches import Source, State
 
 
@@ -66,7 +67,7 @@ class RoidbSource:
 
     def set_state(self, state: State) -> None:
         """Raises DataError where the state is of other data."""
-        if len(state["permutation"]) != len(self.roidb):
+        if not is_order(state["permutation"], len(self.roidb)):
             raise DataError(
                 f"the state is of {len(state['permutation'])} images, but there are {len(self.roidb)}; go on with "
                 "the same photos, proposals and configuration"

@@ -90,7 +90,10 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
 
     with open(filename, "rb") as file:
         content = np.frombuffer(file.read(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    except cv2.error:  # of more pixels than it takes
+        image = None
     if image is None:
         raise DataError("this is no image that OpenCV can decode", file=str(filename))
     return unit_image(image, color)

@@ -21,7 +21,7 @@ import numpy as np
 
 from caffe_compat.errors import SolverError
 from caffe_compat.files import replacing
-from caffe_compat.rng import caffe_rng
+from caffe_compat.rng import caffe_rng, set_numpy_state
 
 VERSION = 1
 Arrays = dict[str, np.ndarray]
@@ -60,19 +60,25 @@ def read(path: str) -> Arrays:
             arrays = dict(file)
         version = int(arrays["version"])
     except Exception as error:  # a damaged zip file gives all kinds
-        raise SolverError(
-            f"this file beside the state is broken ({error}); remove it to go on without it", file=path
-        ) from error
+        raise broken(error, path) from error
     if version != VERSION:
         raise SolverError(f"found version {version} of this file, can read version {VERSION}", file=path)
     return arrays
+
+
+def broken(error: Exception, path: str) -> SolverError:
+    """The error to raise where a sidecar holds something else than it should."""
+    return SolverError(
+        f"this file beside the state is broken ({type(error).__name__}: {error}); remove it to go on without it",
+        file=path,
+    )
 
 
 def restore_random(arrays: Arrays) -> None:
     """Let both random number generators go on from the states in a sidecar."""
     caffe_rng().set_state((arrays["rng/words"], int(arrays["rng/position"])))
     place, has_gauss = int(arrays["numpy/position"]), int(arrays["numpy/has_gauss"])
-    np.random.set_state(("MT19937", arrays["numpy/keys"], place, has_gauss, float(arrays["numpy/gauss"])))
+    set_numpy_state(arrays["numpy/keys"], place, has_gauss, float(arrays["numpy/gauss"]))
 
 
 def under(arrays: Arrays, prefix: str) -> dict[str, Arrays]:

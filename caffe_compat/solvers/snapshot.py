@@ -149,9 +149,9 @@ def restore(solver: Trains, path: str) -> None:
     history = _fitting_history(solver, list(found.history), path)
     extra_path = re.sub(r"\.solverstate(\.h5)?$", "", path) + ".extra.npz"
     extra = sidecar.read(extra_path) if os.path.exists(extra_path) else None
-    if extra is not None and str(extra["type"]) != solver.type:
+    if extra is not None and str(extra.get("type")) != solver.type:
         raise SolverError(
-            f"this is the state of a solver of type {extra['type']}, the solver is of type {solver.type}; "
+            f"this is the state of a solver of type {extra.get('type')}, the solver is of type {solver.type}; "
             "use the state of its own type, or start anew from the weights",
             file=path,
         )
@@ -170,7 +170,17 @@ def restore(solver: Trains, path: str) -> None:
             extra_path,
         )
     else:
-        _restore_extra(solver, extra, extra_path)
+        try:
+            _restore_extra(solver, extra, extra_path)
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise sidecar.broken(error, extra_path) from error
+
+
+def _check_state(now: sidecar.Arrays, values: sidecar.Arrays) -> None:
+    """Raise ValueError where the state of a layer holds other kinds of numbers than now; shapes may differ."""
+    for name in values.keys() & now.keys():
+        if np.asarray(now[name]).dtype.kind != values[name].dtype.kind:
+            raise ValueError(f"'{name}' of a layer's state holds {values[name].dtype}")
 
 
 def _fitting_history(solver: Trains, history: list[np.ndarray], path: str) -> list[np.ndarray]:
@@ -222,6 +232,7 @@ def _restore_extra(solver: Trains, extra: sidecar.Arrays, path: str) -> None:
                 raise SolverError(
                     f"this file is of a net with a layer '{name}'; the {net_name} net has none", file=path
                 )
+            _check_state(net.layer_dict[name].get_state(), values)
             net.layer_dict[name].set_state(values)
     for name, values in sidecar.under(extra, "extra").items():
         if name == solver.net.engine.name:
@@ -238,4 +249,4 @@ def _restore_extra(solver: Trains, extra: sidecar.Arrays, path: str) -> None:
             )
         solver.extra_state[name].set_state(values)
     sidecar.restore_random(extra)
-    solver.set_window(extra["window"].tolist(), float(extra["smoothed_loss"]))
+    solver.set_window([float(loss) for loss in extra["window"]], float(extra["smoothed_loss"]))

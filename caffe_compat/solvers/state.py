@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from caffe_compat.errors import SolverError, WeightsError
 from caffe_compat.files import replacing
-from caffe_compat.layers.common.hdf5_files import check_whole
+from caffe_compat.layers.common.hdf5_files import opened
 from caffe_compat.prototxt import wire
 from caffe_compat.prototxt.caffe_pb2 import SolverState
 from caffe_compat.weights import HDF5_MAGIC, import_h5py, shaped
@@ -75,7 +75,7 @@ def read(path: str) -> State:
         raise SolverError(f"cannot read the solver's state: {error.strerror}", file=path) from error
     try:
         return _read_hdf5(path) if data[: len(HDF5_MAGIC)] == HDF5_MAGIC else _read_binary(data, path)
-    except (wire.WireError, DecodeError, WeightsError, OSError, KeyError, ValueError, TypeError) as error:
+    except (wire.WireError, DecodeError, WeightsError, OSError, ValueError) as error:
         if isinstance(error, WeightsError) and "h5py" in error.message:
             raise
         raise SolverError(
@@ -91,6 +91,8 @@ def _read_binary(data: wire.Data, path: str) -> State:
     state = SolverState.FromString(rest)
     if not state.HasField("iter"):
         raise ValueError("it has no iter")
+    if isinstance(state.learned_net, bytes):  # as protobuf may let pass
+        raise ValueError("the name of its weights is no text")
     history = [
         shaped(blob, numbers, f"history {i}", path).array()
         for i, (blob, numbers) in enumerate(zip(state.history, blobs, strict=True))
@@ -101,8 +103,7 @@ def _read_binary(data: wire.Data, path: str) -> State:
 
 def _read_hdf5(path: str) -> State:
     h5py = import_h5py()
-    with h5py.File(path, "r") as file:
-        check_whole(file)
+    with opened(h5py, path) as file:
         group = file["history"]
         plateau = None
         if "minimum_loss" in file:

@@ -6,7 +6,6 @@ Source: ReadXMLToAnnotatedDatum, ReadJSONToAnnotatedDatum and ReadTxtToAnnotated
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.voc import read_annotation
+from caffe_compat.files import parse_json
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Annotation, NormalizedBBox
 
 logger = logging.getLogger("caffe_compat.tools")
@@ -71,8 +71,8 @@ def add_json(path: Path, size: Size, labels: Mapping[str, int], record: Annotate
     DataError, which names the file.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise _error(path, f"cannot read the annotation as JSON: {error}") from error
     image, objects = _of(content, "image"), _of(content, "annotation")
     if not isinstance(objects, list):

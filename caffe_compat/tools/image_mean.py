@@ -58,7 +58,7 @@ def read_mean(path: str) -> np.ndarray:
     if path.endswith(".npy"):
         try:
             mean = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # over a damaged file numpy raises half a dozen kinds
             reason = getattr(error, "strerror", None) or error
             raise owner.error(f"cannot read the mean: {reason}") from error
     else:

@@ -1,17 +1,32 @@
-"""HDF5 files as files of their own."""
+"""HDF5 files as files of their own, and what is wrong with them as one kind of error."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from caffe_compat.errors import CaffeCompatError
 
-def check_whole(file: Any) -> None:
-    """Raise ValueError where a part of an open HDF5 file lies in another one: such a part could be any file here.
 
-    Links to other files, datasets stored in other files, and datasets put together of other files' have it so.
+@contextmanager
+def opened(h5py: Any, path: str) -> Iterator[Any]:
+    """An HDF5 file to read. Raises OSError, and ValueError for what cannot be read while it is open.
+
+    A file that has a part of it in another one is not read: links to other files, datasets stored in other files, and
+    those put together of other files'. Such a part could be any file of this machine.
     """
-    import h5py
+    try:
+        with h5py.File(path, "r") as file:
+            _check_whole(h5py, file)
+            yield file
+    except (CaffeCompatError, OSError, ValueError):
+        raise
+    except Exception as error:  # over a damaged file h5py raises half a dozen kinds
+        raise ValueError(str(error)) from error
 
+
+def _check_whole(h5py: Any, file: Any) -> None:
     def link_outside(name: str, link: Any) -> str | None:
         return f"'{name}' lies in '{link.filename}'" if isinstance(link, h5py.ExternalLink) else None
 

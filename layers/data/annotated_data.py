@@ -50,7 +50,7 @@ class AnnotatedData(Data):
     Data's; objects go with it, as far as emit_constraint lets them. Between the first three steps an encoded image is
     stored as JPEG, as in Caffe. Numbers are drawn in its order, from its prefetch thread's stream.
     Raises LayerError for LevelDB, a database that cannot be opened, is empty or has other records, params that do not
-    fit, and images that differ in size (without resize_param). Needs the extra `lmdb`.
+    fit, and images that differ in size (without resize_param).
     Source: AnnotatedDataLayer of the SSD fork of Caffe; yolo_* and several resize_param are those of eric612's.
     """
 

@@ -27,7 +27,7 @@ class Data(ImageBatches):
     A Datum holds channels x height x width numbers (bytes or float_data), or an image file (encoded), which is
     decoded as it is, or in colour or grey as transform_param's force_color and force_gray say. rand_skip starts up
     to that many images behind the first. Raises LayerError for LevelDB, for a database that cannot be opened or
-    is empty, and, with its key, for a Datum that cannot be read. Needs the extra `lmdb`.
+    is empty, and, with its key, for a Datum that cannot be read.
     Source: Caffe's DataLayer; rand_skip as in those before 2015, later ones ignore it.
     """
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.hdf5_files import check_whole
+from caffe_compat.layers.common.hdf5_files import opened
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
+from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
@@ -66,12 +67,15 @@ class HDF5Data(Layer):
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         source = self.layer_param.hdf5_data_param.source
-        if len(state["file_order"]) != len(self.files):
+        if not is_order(state["file_order"], len(self.files)):
             raise self.error(f"'{source}' is not the list that the state was kept with")
         self.file_order = state["file_order"].copy()
         self.file, self.row = (int(i) for i in state["place"])
+        if not 0 <= self.file < len(self.files):
+            raise self.error(f"'{source}' has no file {self.file}, where the state was kept")
         self._load()
-        if len(state["row_order"]) != len(self.row_order):
+        count = len(self.row_order)
+        if not is_order(state["row_order"], count) or not 0 <= self.row < count:
             raise self.error(f"{self._place()} has other rows than when the state was kept")
         self.row_order = state["row_order"].copy()
         if self.rng:
@@ -102,8 +106,7 @@ class HDF5Data(Layer):
         """Read the present file, and begin a new order of its rows."""
         h5py = optional_import(self.error, "h5py", "h5")
         try:
-            with h5py.File(self.files[self.file_order[self.file]][0], "r") as file:
-                check_whole(file)
+            with opened(h5py, self.files[self.file_order[self.file]][0]) as file:
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]
                 if missing:
                     raise self.error(f"{self._place()} lacks the datasets {missing}; it has {sorted(file)}")
@@ -113,7 +116,7 @@ class HDF5Data(Layer):
                             f"{self._place()}: the dataset '{name}' holds {file[name].dtype}; expected numbers"
                         )
                 self.arrays = [np.asarray(file[name], self.dtype) for name in self.names]
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             raise self.error(f"{self._place()} cannot be read: {reason}") from error
         shapes = [array.shape for array in self.arrays]

@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
+from caffe_compat.layers.data.mat5 import MatError, read_mat
 from caffe_compat.prototxt.caffe_pb2 import MatReadParameter, MatWriteParameter
 
 
@@ -40,10 +41,9 @@ def read_blob(owner: ErrorFactory, path: str) -> np.ndarray:
 
     Raises owner's error for a file that cannot be read or has no such array.
     """
-    io = scipy_io(owner)
     try:
-        file = io.loadmat(path)
-    except Exception as error:  # scipy raises whatever its parts raise over a damaged file
+        file = read_mat(path)
+    except (OSError, MatError) as error:
         raise owner.error(f"'{path}' cannot be read as .mat: {error}") from error
     array = file.get("data")
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim > 4:

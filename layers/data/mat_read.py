@@ -19,7 +19,7 @@ class MatRead(Layer):
     top[i]: batch_size x C x H x W, one file an image: PREFIX NAME _blob_i.mat, NAME the next of the list `source`, each
     the first word of its line less `strip` characters at the end, and again from the start after the last; without a
     source iter_0, iter_1 and so on. A file has an array "data", W x H x C x 1. Raises LayerError for files that cannot
-    be read, that hold more than one image, or one of another shape than the first. Needs the extra `mat`.
+    be read, that hold more than one image, or one of another shape than the first.
 
     Source: MatReadLayer of DeepLab's fork of Caffe, which without a source stops at the setup.
     """

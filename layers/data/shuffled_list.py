@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.rng import Rng, caffe_rng
 
@@ -44,7 +45,7 @@ class ShuffledList:
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state. Raises owner's error where it is of another list."""
         order = state.get("order", self.order)
-        if len(order) != len(self.order) or int(state["position"]) >= len(order):
+        if not is_order(order, len(self.order)) or not 0 <= int(state["position"]) < len(order):
             raise self.owner.error(f"'{self.source}' is not the list that the state was kept with")
         self.order, self.position = order.copy(), int(state["position"])
         if self.shuffles:

@@ -182,7 +182,10 @@ def decode(owner: ErrorFactory, content: bytes, flag: int, name: str) -> np.ndar
 
     flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises owner's error where it is no image.
     """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+    except cv2.error:  # of more pixels than it takes
+        image = None
     if image is None:
         raise owner.error(f"{name} is no image that OpenCV can decode")
     if image.dtype != np.uint8:

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.transformer import DataTransformer, decode, others, read_image_file
 from caffe_compat.layers.mscnn.ground_truth import CHANNELS
@@ -108,7 +109,7 @@ class ObjectData(Layer):
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         if not self.images:
             self._read_list()
-        if len(state["order"]) != len(self.order):
+        if not is_order(state["order"], len(self.order)):
             raise self.error(f"'{self.param.source}' is not the list that the state was kept with")
         self.order, self.position = state["order"].copy(), int(state["position"])
         set_rng_state("sampling", self.rng, state)

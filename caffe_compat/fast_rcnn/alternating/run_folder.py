@@ -11,7 +11,7 @@ from typing import Any
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.alternating.recipe import Stage
-from caffe_compat.files import write_text
+from caffe_compat.files import parse_json, write_text
 
 _RUN = "run.json"
 _HALF_WRITTEN = re.compile(r"\.(run|anchor_statistics|final|stage\d+_\w+)\..+\.\w{8}")  # see files.replacing
@@ -47,7 +47,7 @@ class RunFolder:
     def read_json(self, name: str) -> Any:
         """What `write_json` has written. Raises DataError where it is something else."""
         try:
-            return json.loads((self / name).read_text())
+            return parse_json((self / name).read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"cannot be read ({error}); remove it", file=str(self / name)) from error
 

@@ -90,11 +90,10 @@ def test_a_database_is_open_while_it_is_read_only(folder):
 
 
 @pytest.mark.parametrize("source", ["db", "db/data.mdb"])
-def test_a_database_that_the_program_has_open_is_told(folder, source):
+def test_a_database_that_others_have_open(folder, source):
     """Its own file is the same database."""
-    told = pytest.raises(LayerError, match=r"is open in this program already, .*env.close\(\)")
-    with lmdb.open(str(folder / "db"), readonly=True), told:
-        data(folder, source=source)
+    with lmdb.open(str(folder / "db"), readonly=True):
+        np.testing.assert_array_equal(data(folder, source=source).forward()[0], PIXELS[:2])
     a, b = data(folder), data(folder, source=source)
     with a.layer.records:
         np.testing.assert_array_equal(b.forward()[0], PIXELS[:2])
@@ -198,9 +197,9 @@ def test_a_database_that_is_cut_off(folder, share):
     path = folder / "db/data.mdb"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(
-        LayerError, match=r"is cut off after \d+ bytes; copy it again|File is not an LMDB file"
+        LayerError, match=r"LMDB '.*db': it is cut off: there is nothing at byte \d+; copy it"
     ):
-        data(folder)
+        data(folder).forward()
 
 
 def test_no_database(tmp_path):
@@ -222,5 +221,4 @@ def test_leveldb_says_how_to_convert(tmp_path):
 
 def test_without_the_package(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "lmdb", None)
-    with pytest.raises(LayerError, match=r"needs lmdb: pip install 'caffe-compat\[lmdb\]'"):
-        data(folder)
+    np.testing.assert_array_equal(data(folder).forward()[0], PIXELS[:2])
