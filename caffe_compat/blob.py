@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import weakref
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.memory import check_memory, out_of_memory
 
 LINE = 64  # bytes of a cache's line
 BEHIND = 512  # bytes behind an array that kernels may read, of columns that do not count
-MUCH = 2**28  # bytes for which it pays to look what is left
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
@@ -69,40 +68,6 @@ class _Memory:
 
 def _clear(array: np.ndarray) -> None:
     array[...] = 0
-
-
-def _physical_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _memory_left() -> int:
-    """What this machine can still give; all that it has, where it does not say."""
-    try:
-        with open("/proc/meminfo") as file:
-            kilobytes = {line.split()[0]: int(line.split()[1]) for line in file}
-        return 1024 * (kilobytes["MemAvailable:"] + kilobytes["SwapFree:"])
-    except (OSError, KeyError):
-        return _physical_memory()
-
-
-def check_memory(need: int, what: str) -> None:
-    """Raise CaffeCompatError where `what` needs more bytes than the machine has, or has left: the system would hand
-    them out, and kill the process when they are written."""
-    if need > _physical_memory():
-        has, left = _physical_memory(), ""
-    elif need > MUCH and need > _memory_left():
-        has, left = _memory_left(), " left"
-    else:
-        return
-    raise CaffeCompatError(
-        f"{what} takes {need / 2**30:.1f} GiB, this machine has {has / 2**30:.1f} GiB{left}; "
-        "make the batch or the image smaller"
-    )
-
-
-def out_of_memory(error: MemoryError) -> str:
-    """The line for what the system refused."""
-    return f"out of memory ({error}); use smaller inputs"
 
 
 def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:

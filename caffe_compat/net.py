@@ -15,7 +15,7 @@ from caffe_compat import graph as graphs
 from caffe_compat import weights as weight_files
 from caffe_compat.alias import importable_as_caffe
 from caffe_compat.backward_plan import MEANINGS, plan_backward
-from caffe_compat.blob import Blob, out_of_memory
+from caffe_compat.blob import Blob
 from caffe_compat.containers import BlobList, BlobVec, ByName, InOrder
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError, PrototxtError
@@ -23,6 +23,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import Param, collect_params, share_memory
+from caffe_compat.memory import out_of_memory
 from caffe_compat.net_passes import PycaffeNet
 from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.dialects import REPLACES, dialect_of, explicit

@@ -10,8 +10,8 @@ import math
 import os
 import sys
 
-from caffe_compat.cpu_quota import cpu_quota
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.quotas import cpu_quota
 
 
 def set_num_threads(count: int) -> None:

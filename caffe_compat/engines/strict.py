@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from caffe_compat.blob import check_memory
 from caffe_compat.engine import STRICT
 from caffe_compat.engines.base import Engine, Updates
 from caffe_compat.engines.host_updates import HostUpdates
 from caffe_compat.layers.registry import computed_type
+from caffe_compat.memory import check_memory
 from caffe_compat.net import Net
 
 

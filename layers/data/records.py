@@ -59,7 +59,7 @@ class Records:
 
     def skip(self, count: int) -> None:
         """Advance so many times; whole rounds change nothing."""
-        for _ in range(count % self._transaction.stat()["entries"]):
+        for _ in range(count % max(self._file.entries, 1)):
             self.advance()
 
     def go_to(self, key: bytes) -> bool:

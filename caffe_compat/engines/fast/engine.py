@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 
-from caffe_compat.blob import Blob, check_memory
+from caffe_compat.blob import Blob
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
@@ -23,6 +23,7 @@ from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.depthwise import Depthwise
+from caffe_compat.memory import check_memory
 
 
 class FastEngine(StrictEngine):

@@ -11,13 +11,14 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffe_compat.blob import Blob, check_memory, data_places, data_stamps
+from caffe_compat.blob import Blob, data_places, data_stamps
 from caffe_compat.engines.fast.arena import Life, arrange
 from caffe_compat.engines.fast.steps.step import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.scratch import aligned, apart
 from caffe_compat.layers.kernels.step import STEP
+from caffe_compat.memory import check_memory
 
 FEW = 2  # blobs that are made one by one when they are asked for after a run
 

@@ -1,8 +1,8 @@
-"""The CPU quota of a container, from files as Linux has them."""
+"""What a container lets a process have, from files as Linux has them."""
 
 import pytest
 
-from caffe_compat.cpu_quota import cpu_quota
+from caffe_compat.quotas import cpu_quota, memory_quota
 
 V1 = "4:memory:/box\n2:cpu,cpuacct:/box/inner\n1:name=systemd:/\n"
 
@@ -42,8 +42,21 @@ def test_quota(groups, files, quota, tmp_path):
     assert cpu_quota(system(tmp_path, groups, **files)) == quota
 
 
+@pytest.mark.parametrize(
+    ("groups", "files", "quota"),
+    [
+        ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": "7000000\n"}, 7000000),
+        ("0::/\n", {"memory.max": "max\n"}, None),
+        (V1, {"memory/box/memory.limit_in_bytes": "5000\n", "memory/memory.limit_in_bytes": "9000\n"}, 5000),
+        (V1, {"cpu/box/memory.limit_in_bytes": "5000\n"}, None),
+    ],
+)
+def test_memory(groups, files, quota, tmp_path):
+    assert memory_quota(system(tmp_path, groups, **files)) == quota
+
+
 def test_no_such_system(tmp_path):
-    assert cpu_quota(str(tmp_path)) is None
+    assert cpu_quota(str(tmp_path)) is None and memory_quota(str(tmp_path)) is None
 
 
 def test_of_this_process():
