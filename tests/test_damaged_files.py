@@ -16,6 +16,7 @@ from processes import TINY
 import caffe_compat as caffe
 from caffe_compat import weights
 from caffe_compat.fast_rcnn.coco import CocoFile
+from caffe_compat.fast_rcnn.config import cfg_from_list
 from caffe_compat.files import parse_json
 from caffe_compat.rng import Rng, set_numpy_state
 from caffe_compat.tools.image_mean import read_mean
@@ -185,6 +186,13 @@ def test_damaged_hdf5_is_one_kind_of_error(tmp_path):
         except caffe.WeightsError:
             refused += 1
     assert refused > 20
+
+
+@pytest.mark.parametrize("key", ["TRAIN.BATCH_SIZE", "TRAIN.FG_THRESH", "PIXEL_MEANS"])
+def test_a_number_of_the_configuration_that_no_float_holds(key):
+    digits = "9" * 400
+    with pytest.raises(caffe.DataError, match=f"'{key}' is .*; expected finite numbers"):
+        cfg_from_list([key, f"({digits}, 1, 1)" if key == "PIXEL_MEANS" else digits])
 
 
 def test_json_without_end(tmp_path):
