@@ -83,7 +83,8 @@ class Fuzzer:
                 kind = process.end()
             if at < start:
                 raise SystemExit(f"{name}: the process ended before its first input: {kind}")
-            if kind != TOO_LONG or self._is_slow(name, at, folder):
+            ended_after_all = not os.path.exists(f"{folder}/input-{at}")
+            if kind != TOO_LONG or (not ended_after_all and self._is_slow(name, at, folder)):
                 self._fault(name, at, kind, folder)
             else:
                 tally.ended["right"] += 1
