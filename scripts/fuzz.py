@@ -71,22 +71,20 @@ class Fuzzer:
         with tempfile.TemporaryDirectory() as folder:
             arguments = name, self.args.seed, start, count, self.args.megabytes, self.args.seconds
             with Child(folder, child.run, *arguments) as process:
-                while (line := process.line(START if at < start else WAITING * self.args.seconds)) not in (
-                    "",
-                    "done",
-                ):
+                while line := process.line(START if at < start else WAITING * self.args.seconds):
+                    if line == "done":
+                        return start + count
                     if line.isdigit():
                         at = int(line)
                     elif line.startswith("{"):
                         self._fault(name, at, json.loads(line)["kind"], folder)
                     else:
                         tally.ended[line] += 1
-                if line == "done":
-                    return start + count
                 kind = process.end()
             if at < start:
                 raise SystemExit(f"{name}: the process ended before its first input: {kind}")
-            if kind != TOO_LONG or self._is_slow(name, at, folder):
+            ended_after_all = not os.path.exists(f"{folder}/input-{at}")
+            if kind != TOO_LONG or (not ended_after_all and self._is_slow(name, at, folder)):
                 self._fault(name, at, kind, folder)
             else:
                 tally.ended["right"] += 1

@@ -11,6 +11,7 @@ and have no effect.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import warnings
@@ -21,7 +22,7 @@ from typing import Any
 import yaml
 
 from caffe_compat.errors import DataError
-from caffe_compat.fast_rcnn.config_ranges import expected
+from caffe_compat.fast_rcnn.config_ranges import LARGEST, expected
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.common.settings import LayerSettings
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
@@ -345,7 +346,7 @@ def _converted(value: Any, default: Any, key: str) -> Any:
     if isinstance(default, float) and isinstance(value, str):
         value = _number(value)  # YAML takes 1e-14, without a point, for text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < LARGEST else math.inf
     if isinstance(default, tuple) and isinstance(value, list | tuple):
         items = list(_flat(value))  # PIXEL_MEANS is 1 x 1 x 3 in the reference
         if items and (len(items) == len(default) or key.endswith("SCALES")):

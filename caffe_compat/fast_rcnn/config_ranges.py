@@ -30,13 +30,14 @@ _RANGES = (
     _Range(("BBOX_NORMALIZE_STDS", "EPS"), 0, math.inf, "more than 0", least_is_in=False),
     _Range(("RNG_SEED",), 0, 2**32 - 1, "a seed, from 0 to 4294967295"),
 )  # fmt: skip
+LARGEST = 2**63
 _OF_KEY = {key: one for one in _RANGES for key in one.keys}
 
 
 def expected(key: str, value: Any) -> str | None:
     """What a value, or one item of it, ought to be, in words; None where it is that. key: TRAIN.FG_THRESH, EPS, ..."""
     items = [item for item in _items(value) if isinstance(item, float | int) and not isinstance(item, bool)]
-    if not all(math.isfinite(item) for item in items):
+    if not all(abs(item) < LARGEST for item in items):  # NaN is not
         return "finite numbers"
     allowed = _OF_KEY.get(key.rpartition(".")[2])
     if allowed is None:
