@@ -3,7 +3,8 @@
 Trains the zoo's small net by each method, seed by seed: OHEM; plain Fast R-CNN with background RoIs of an overlap of at
 least 0.1, as it came, and of any; plain with all RoIs and a higher learning rate; each with two images a step and with
 one. All take as many iterations, and 128 RoIs a step; the best of the plain ones is also trained as many seconds as
-OHEM takes. --warm-up N: all go on from the weights of the same N iterations of plain Fast R-CNN, which count.
+OHEM takes. All go on from the weights of the same first iterations of plain Fast R-CNN, a quarter of all, which count;
+with --warm-up 0 they begin with random weights, and OHEM may not start (docs/ohem.md).
 
 Of each run: the loss over all RoIs of 40 training images along the way, foreground and background apart, without
 sampling and mining; average precision (VOC07) on the images of the test set, by class and by size of the objects.
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from measuring import table
-from ohem_runs import SIZES, Judge, Method, Phase, read_json, run, scores, write_json
+from ohem_runs import SIZES, Judge, Method, Phase, check_settings, read_json, run, scores, write_json
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
@@ -46,6 +47,14 @@ AS_LONG = "plain's best, as many seconds as OHEM"
 PAPER = {"OHEM, N = 2": 62.0, "plain, bg_lo 0.1, N = 2": 59.2}
 CHECKED = 40  # training images whose RoIs all are scored
 POINTS = 8  # of a curve
+SETTINGS = (
+    "iterations",
+    "warm_up",
+    "lr",
+    "images",
+    "devkit",
+    "classes",
+)  # runs that are compared have the same
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,9 +65,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--iterations", type=int, default=3000, metavar="N", help="of each run; default: 3000"
     )
-    result.add_argument("--warm-up", type=int, default=0, metavar="N", help="of these, by plain; default: 0")
     result.add_argument(
-        "--lr", type=float, default=0.004, help="base_lr, twice that with all RoIs; default: 0.004"
+        "--warm-up", type=int, metavar="N", help="of these, the same for all; default: a quarter"
+    )
+    result.add_argument(
+        "--lr", type=float, default=0.001, help="base_lr, twice that with all RoIs; default: 0.001"
     )
     result.add_argument("--seeds", type=int, default=3)
     result.add_argument("--images", type=int, default=750, help="of the drawn set; default: 750")
@@ -71,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = parser().parse_args()
+    if args.warm_up is None:
+        args.warm_up = args.iterations // 4
     args.out.mkdir(parents=True, exist_ok=True)
     if not args.report:
         Ablation(args).all(tuple(args.only.split(";")) if args.only else ("",))
@@ -84,6 +97,7 @@ class Ablation:
 
     def __init__(self, args: argparse.Namespace):
         self.args, self.file = args, args.out / "ablation.json"
+        check_settings(args.out, {name: str(getattr(args, name)) for name in SETTINGS})
         root = args.devkit or args.out / "set"
         if not root.exists():
             make_shapes(root, args.images, hard=True)
@@ -110,7 +124,8 @@ class Ablation:
         if best is None or ohem is None:
             return
         ratio = _mean(ohem, "seconds") / _mean(self.results[best], "seconds")
-        rounded = round(args.iterations * ratio / 100) * 100  # the same for all seeds
+        after = (args.iterations - args.warm_up) * ratio
+        rounded = args.warm_up + round(after / 100) * 100  # the same for all seeds
         for seed in range(args.seeds):
             self.one(AS_LONG, METHODS[best], seed, rounded)
 

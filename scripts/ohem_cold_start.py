@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from measuring import table
-from ohem_runs import LEARNS, Method, Phase, net_text, read_json, run, scores, write_json
+from ohem_runs import LEARNS, Method, Phase, check_settings, net_text, read_json, run, scores, write_json
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
@@ -53,7 +53,8 @@ VARIANTS = {
     "OHEM, no NMS": replace(OHEM, use_nms=False),
 }
 LOOKED_AT = 20  # training images
-POINTS = 8
+POINTS = 6
+SETTINGS = ("iterations", "seed", "photos", "devkit", "classes")  # runs that are compared have the same
 BASE_LR = 0.001  # of the zoo's solvers
 COLUMNS = {
     "mined": ".2f",
@@ -81,9 +82,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--photos", type=int, metavar="N", help="only the first N to train on, N/4 to test on"
     )
-    result.add_argument(
-        "--only", metavar="TEXT", help="only variants whose names begin with one of TEXT;TEXT"
-    )
+    result.add_argument("--only", metavar="TEXT", help="only these variants, NAME;NAME")
     result.add_argument("--devkit", type=Path, help="data of one's own, in VOC's form; default: a drawn set")
     result.add_argument("--classes", help="its classes, as of run-prototxt; default: VOC's")
     result.add_argument("--report", action="store_true", help="no runs; table and picture of those done")
@@ -96,9 +95,9 @@ def main() -> None:
     file = args.out / "cold_start.json"
     if not args.report:
         experiment = Experiment(args)
-        prefixes = tuple(args.only.split(";")) if args.only else ("",)
+        wanted = args.only.split(";") if args.only else list(VARIANTS)
         for name, method in VARIANTS.items():
-            if name.startswith(prefixes) and name not in (read_json(file) or {}):
+            if name in wanted and name not in (read_json(file) or {}):
                 result = experiment(name, method)
                 write_json(file, (read_json(file) or {}) | {name: result})
     results = read_json(file) or {}
@@ -109,6 +108,7 @@ def main() -> None:
 class Experiment:
     def __init__(self, args: argparse.Namespace):
         self.args = args
+        check_settings(args.out, {name: str(getattr(args, name)) for name in SETTINGS})
         root = args.devkit or args.out / "set"
         if not root.exists():
             make_shapes(root, 500, hard=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -250,3 +251,17 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1))
     temporary.replace(path)
+
+
+def check_settings(folder: Path, settings: dict[str, str]) -> None:
+    """End where the runs in a folder have other settings, which are kept in its settings.json."""
+    file = folder / "settings.json"
+    before = read_json(file)
+    if before not in (None, settings):
+        other = [
+            f"{name} {value} (now {settings[name]})"
+            for name, value in before.items()
+            if settings[name] != value
+        ]
+        sys.exit(f"{folder} has runs of {', '.join(other)}; give another folder, or the same settings")
+    write_json(file, settings)

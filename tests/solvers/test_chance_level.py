@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import caffe_compat as caffe
-from caffe_compat.solvers import chance_level
+from caffe_compat.fast_rcnn.feed import feed_sample
+from caffe_compat.prototxt import zoo
+from caffe_compat.solvers import Iteration, chance_level
 from caffe_compat.solvers.chance_level import ChanceLevel
 
 NET = """
@@ -52,11 +54,10 @@ def told(
 @pytest.mark.parametrize("loss_param", ["", "loss_param { ignore_label: -1 }"])
 def test_a_net_that_cannot_learn_is_noticed_once(tmp_path, monkeypatch, caplog, loss_param):
     (line,) = told(tmp_path, monkeypatch, caplog, False, loss_param)
-    assert line.startswith("Iteration 99, cost is 1.")
-    assert "over the last 50 iterations, and always the same answer costs " in line
-    constant = float(line.split("costs ")[1].split(":")[0])
+    assert line.startswith("Iteration 99, in the last 50 cost: the mean loss is 1.")
+    constant = float(line.split("answer costs ")[1].split(",")[0])
     assert constant == pytest.approx(1.5 * math.log(2), abs=0.08)  # of a half and two quarters
-    assert "Look at the data" in line and "\n" not in line
+    assert "look at the data" in line and "\n" not in line
 
 
 def test_a_net_that_learns_is_not(tmp_path, monkeypatch, caplog):
@@ -71,9 +72,27 @@ def test_losses_divided_by_something_else_are_left_out(tmp_path, monkeypatch, ca
     assert told(tmp_path, monkeypatch, caplog, False, "loss_param { normalization: NONE }") == []
 
 
-def test_a_net_that_mines_is_told_to_begin_with_plain_sampling():
-    from caffe_compat.prototxt import zoo
-
-    mining = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN)
-    plain = caffe.Net(zoo.path("shapes_train"), caffe.TRAIN)
-    assert "--weights" in ChanceLevel(mining)._advice and "--weights" not in ChanceLevel(plain)._advice
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_net_that_mines_is_looked_at_where_all_rois_are_scored(monkeypatch, caplog, knows):
+    """With random weights it is told to begin with plain sampling, though the mined RoIs cost as much either way."""
+    monkeypatch.setattr(chance_level, "WINDOW", 2)
+    caffe.set_random_seed(2)
+    net = caffe.Net(zoo.path("shapes_ohem_train"), caffe.TRAIN)
+    watch = ChanceLevel(net)
+    feed_sample(net, 3)
+    with caplog.at_level(logging.WARNING, "caffe_compat"):
+        for i in range(6):
+            net.forward(end="hard_roi_mining")
+            if knows:
+                labels = net.blobs["labels"].data.ravel().astype(int)
+                net.blobs["cls_prob_readonly"].data[...] = 0.9 * np.eye(21)[labels].reshape(-1, 21) + 0.1 / 21
+            else:
+                net.blobs["cls_prob_readonly"].data[...] = np.full(21, 1 / 21)
+            watch(Iteration(i, 3.0, 3.0, 0.001, 0.1))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == (not knows)
+    if not knows:
+        assert lines[0].startswith(
+            "Iteration 3, in the last 2 hard_roi_mining: the net says nearly the same of all"
+        )
+        assert "--weights" in lines[0] and "\n" not in lines[0]
