@@ -78,7 +78,7 @@ class WorkerLost(Exception):  # noqa: N818
 class Engine:
     """Runs one net, forward and backward, as its plan says.
 
-    net: a net that is built. device, precision: see caffe_compat.engine.EngineChoice.
+    net: a net that is built. device, precision, compiled: see caffe_compat.engine.EngineChoice.
 
     Attributes:
         groups    the layers that run at once
@@ -89,14 +89,18 @@ class Engine:
     name = ""
     updates: Updates
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        self.net, self.device, self.precision = net, device, precision
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32", compiled: bool = False):
+        self.net, self.device, self.precision, self.compiled = net, device, precision, compiled
         self.groups: list[LayerGroup] = []
         self.workers: Workers | None = None
 
     @classmethod
-    def check(cls, device: str, precision: str) -> None:
-        """Raise CaffeCompatError where this engine cannot compute on the device in the precision."""
+    def check(cls, device: str, precision: str, compiled: bool = False) -> None:
+        """Raise CaffeCompatError where this engine cannot compute on the device in the precision, or be compiled."""
+        if compiled:
+            raise CaffeCompatError(
+                f"the engine '{cls.name}' is compiled as it is; only the engine torch takes --compile"
+            )
         if (device, precision) != ("cpu", "float32"):
             raise CaffeCompatError(
                 f"the engine '{cls.name}' computes on the cpu in float32; for device {device} and precision "

@@ -33,8 +33,8 @@ class FastEngine(StrictEngine):
 
     name = FAST
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        super().__init__(net, device, precision)
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32", compiled: bool = False):
+        super().__init__(net, device, precision, compiled)
         for layer in net.layers:
             if type(layer) is Convolution:
                 _choose_algorithm(layer)

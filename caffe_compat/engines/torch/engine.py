@@ -7,6 +7,7 @@ import torch
 
 from caffe_compat.engine import TORCH
 from caffe_compat.engines.base import Engine
+from caffe_compat.engines.torch.compiled import check_compiler
 from caffe_compat.engines.torch.devices import device_config, keep_freed_memory
 from caffe_compat.engines.torch.graph import Graph
 from caffe_compat.engines.torch.masks import Masks
@@ -24,10 +25,10 @@ class TorchEngine(Engine):
 
     name = TORCH
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        super().__init__(net, device, precision)
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32", compiled: bool = False):
+        super().__init__(net, device, precision, compiled)
         self.config, self.masks = device_config(device, precision), Masks()
-        self.graph = Graph(net, self.config, self.masks)
+        self.graph = Graph(net, self.config, self.masks, compiled)
         self.updates = TorchUpdates(self.graph.params)
         self._workers: Workers | None = None
         for blob in net.blob_list:
@@ -36,8 +37,10 @@ class TorchEngine(Engine):
             keep_freed_memory()
 
     @classmethod
-    def check(cls, device: str, precision: str) -> None:
-        device_config(device, precision)
+    def check(cls, device: str, precision: str, compiled: bool = False) -> None:
+        config = device_config(device, precision)
+        if compiled:
+            check_compiler(config.device)
 
     def forward(self, start: int, end: int) -> float:
         self._set_precision()

@@ -14,7 +14,8 @@ from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.convolution import Convolution
 
-MANY_MAPS = 100  # TODO measure
+MANY_MAPS = 100
+HAS_AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512"
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -110,5 +111,4 @@ def _is_better_convolved(x: Tensor, weights: Tensor) -> bool:
     """Whether a product of many maps takes less time as a convolution as large as they are: forward only, and on CPUs
     with AVX-512."""
     gradient = torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)
-    is_wide = x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return is_wide and not gradient and len(x) >= MANY_MAPS
+    return HAS_AVX512 and x.device.type == "cpu" and not gradient and len(x) >= MANY_MAPS

@@ -8,29 +8,41 @@ between two of them, so there each layer reads the blobs, and backward goes laye
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch import memory
+from caffe_compat.engines.torch.compiled import Segment, segments
 from caffe_compat.engines.torch.devices import DeviceConfig
 from caffe_compat.engines.torch.layer_module import layer_modules
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.params import Params
+from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.data.input import Input
 from caffe_compat.net import Net
 
-Record = tuple[list[Tensor], list[Tensor]]  # the bottoms and the tops of a layer
+
+@dataclass
+class Record:
+    """What a layer, or layers that ran at once, read and wrote: tensors, the blobs that they are of, and whether a
+    gradient flows to a bottom. hidden: blobs whose gradients nobody sees."""
+
+    bottoms: list[tuple[Tensor, Blob, bool]]
+    tops: list[tuple[Tensor, Blob]]
+    hidden: list[Blob] = field(default_factory=list)
 
 
 class Graph(nn.Module):
     """Runs a net: called with the first and the last layer it runs these forward, and returns the weighted losses."""
 
-    def __init__(self, net: Net, config: DeviceConfig, masks: Masks):
+    def __init__(self, net: Net, config: DeviceConfig, masks: Masks, compiled: bool = False):
         super().__init__()
         self.net, self.device = net, config.device
         self.params = Params(net, config.device)
@@ -44,7 +56,9 @@ class Graph(nn.Module):
             for i, layer in enumerate(net.layers)
             if self._computes[i].compute is None and not isinstance(layer, Input)
         }
-        self._records: dict[int, Record] = {}
+        self._segments = segments(net.graph, self._computes) if compiled else {}
+        self._records: dict[int, Record] = {}  # of the layers that ran by themselves
+        self._in_order: list[Record] = []  # of the last forward
         self._is_whole = False  # whether the last forward connected all layers
 
     # ---- forward ----------------------------------------------------------------------------------------------
@@ -55,16 +69,24 @@ class Graph(nn.Module):
         if start == 0:
             self._forget(end)
         made: dict[int, Tensor] = {}
-        for i in range(start, end + 1):
+        i = start
+        while i <= end:
+            segment = self._segments.get(i)
+            if segment is not None and segment.last <= end and not listened:
+                self._run_segment(segment, made)
+                i = segment.last + 1
+                continue
             net.notify("before_forward", i)
             self.run_layer(i, {} if listened else made)
             net.notify("after_forward", i)
+            i += 1
         self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
         return sum(net.loss_of(i) for i in range(start, end + 1))
 
     def _forget(self, end: int) -> None:
         """Free what the last forward made of the layers up to `end`, which are about to run."""
         self._records.clear()
+        self._in_order.clear()
         self.params.drop_cleared()
         for top in chain.from_iterable(self.net.tops[: end + 1]):
             if isinstance(top.pending_data, memory.PendingTensor):
@@ -90,7 +112,32 @@ class Graph(nn.Module):
                 memory.set_data(blob, tensor.detach())
         made.update(zip(node.tops, found, strict=True))
         if self.net.plan[index].need_backward:
-            self._records[index] = bottoms, found
+            read = list(zip(bottoms, self.net.bottoms[index], layer.down, strict=True))
+            self._records[index] = Record(read, list(zip(found, tops, strict=True)))
+            self._in_order.append(self._records[index])
+
+    def _run_segment(self, segment: Segment, made: dict[int, Tensor]) -> None:
+        """Run layers that are compiled together."""
+        net, first = self.net, segment.first
+        layers = slice(first, segment.last + 1)
+        for i in range(first, segment.last + 1):
+            net.reshape_layer(i)
+        read = []
+        for i, j in segment.bottoms:
+            number, blob = net.graph.nodes[first + i].bottoms[j], net.bottoms[first + i][j]
+            down = self._computes[first + i].down[j]
+            read.append((self._bottom(blob, made.get(number), down), blob, down))
+        shapes = [[top.shape for top in tops] for tops in net.tops[layers]]
+        found = segment.run([tensor for tensor, _, _ in read], shapes)
+        blobs = list(chain.from_iterable(net.tops[layers]))
+        for blob, tensor in zip(blobs, found, strict=True):
+            memory.set_data(blob, tensor.detach())
+        made.update(
+            zip(chain.from_iterable(node.tops for node in net.graph.nodes[layers]), found, strict=True)
+        )
+        if any(plan.need_backward for plan in net.plan[layers]):
+            hidden = [blob for blob, inner in zip(blobs, segment.inner, strict=True) if inner]
+            self._in_order.append(Record(read, list(zip(found, blobs, strict=True)), hidden))
 
     def _bottom(self, blob: Blob, made: Tensor | None, down: bool) -> Tensor:
         """A bottom; where its gradient is wanted, the blob's diff will be that."""
@@ -130,23 +177,25 @@ class Graph(nn.Module):
         used: set[int] = set()  # tensors that a gradient flows into from above
         roots: list[Tensor] = []
         seeds: list[Tensor] = []
-        for i in reversed(range(len(net.layers))):
-            if not net.plan[i].need_backward:
-                continue
-            net.check_gradient(i)
-            bottoms, tops = self._records[i]
-            for tensor, seed in self._seeds(tops, net.tops[i]):
+        for i, plan in enumerate(net.plan):
+            if plan.need_backward:
+                net.check_gradient(i)
+        for record in reversed(self._in_order):
+            for tensor, seed in self._seeds(record.tops):
                 if id(tensor) not in used:
                     roots.append(tensor)
                     seeds.append(seed)
-            for tensor, blob, down in zip(bottoms, net.bottoms[i], net.plan[i].propagate_down, strict=True):
+            for blob in record.hidden:
+                blob.defer_diff(_refuse)
+            for tensor, blob, down in record.bottoms:
                 if down:
                     used.add(id(tensor))
                     blob.clear_diff()
         learning = self.params.learning()
         self.params.take_gradients(learning)
         if roots:
-            torch.autograd.backward(roots, seeds, retain_graph=True)
+            torch.autograd.backward(roots, seeds, retain_graph=not self._segments)
+        self._is_whole = not self._segments  # compiled code frees what it has kept
         self._set_apart(learning)
         self.params.give_gradients(learning)
 
@@ -157,16 +206,16 @@ class Graph(nn.Module):
 
     def _backward_layer(self, index: int) -> None:
         net, layer = self.net, self._computes[index]
-        bottoms, tops = self._records[index]
-        pairs = self._seeds(tops, net.tops[index])
-        down = [
-            (blob, x) for blob, x, flag in zip(net.bottoms[index], bottoms, layer.down, strict=True) if flag
-        ]
+        if index not in self._records:
+            raise CaffeCompatError(_COMPILED if self._segments else "it has not run; call forward before")
+        record = self._records[index]
+        pairs = self._seeds(record.tops)
+        down = [(tensor, blob) for tensor, blob, flag in record.bottoms if flag]
         learnt = [
             p for j, p in enumerate(layer.params) if layer.learns[j] and net.layers[index].propagates_to(j)
         ]
-        found = _gradients(pairs, [*(tensor for _, tensor in down), *learnt])
-        for (blob, _), gradient in zip(down, found, strict=False):
+        found = _gradients(pairs, [*(tensor for tensor, _ in down), *learnt])
+        for (_, blob), gradient in zip(down, found, strict=False):
             memory.set_diff(blob, gradient)
         numbers = [self.params.number(param) for param in learnt]
         self.params.take_gradients(numbers)
@@ -185,11 +234,11 @@ class Graph(nn.Module):
         torch.autograd.backward(parameters, gradients)
         self.params.give_gradients(learning)
 
-    def _seeds(self, tops: Sequence[Tensor], blobs: Iterable[Blob]) -> list[tuple[Tensor, Tensor]]:
+    def _seeds(self, tops: Iterable[tuple[Tensor, Blob]]) -> list[tuple[Tensor, Tensor]]:
         """The tops that have a gradient to hand down, with it: the diffs of their blobs."""
         return [
             (tensor, seed.reshape(tensor.shape))
-            for tensor, blob in zip(tops, blobs, strict=True)
+            for tensor, blob in tops
             if tensor.requires_grad and (seed := memory.diff(blob, self.device)) is not None
         ]
 
@@ -206,6 +255,16 @@ class Graph(nn.Module):
 def _keep(blob: Blob, gradient: Tensor) -> None:
     """A hook of autograd."""
     memory.set_diff(blob, gradient)
+
+
+_COMPILED = (
+    "with --compile there are no gradients of blobs, nor layers that run backward by themselves; leave it out"
+)
+
+
+def _refuse(array: np.ndarray) -> None:
+    """In the place of a gradient that nobody has seen."""
+    raise CaffeCompatError(_COMPILED)
 
 
 def _apart(top: Tensor, bottoms: Sequence[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.kernels.roi_losses import LEAST_PROBABILITY
 
 
-@converts("HardRoIMining")
+@converts("HardRoIMining", traceable=False)
 def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer = this.layer
     assert isinstance(layer, HardRoIMining)

@@ -25,7 +25,7 @@ def _fits(layer: Layer) -> bool:
 def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (x,) = this.layer, bottoms
     assert isinstance(layer, Pooling)
-    kernel, stride, pad = layer.windows.T.tolist()
+    kernel, stride, pad = list(layer._kernel), list(layer._stride), list(layer._pad)
     outs, is_max = this.shapes[0][2:], layer.layer_param.pooling_param.pool == PoolingParameter.MAX
     sides = list(zip(x.shape[2:], outs, kernel, stride, pad, strict=True))
     behind = [(out - 1) * s + k - size - p for size, out, k, s, p in sides]

@@ -21,7 +21,7 @@ from caffe_compat.layers.kernels import roi_pooling as kernels
 LOWEST = torch.finfo(torch.float32).min
 
 
-@converts("ROIPooling", own_memory=True)
+@converts("ROIPooling", own_memory=True, traceable=False)
 def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (maps, rois) = this.layer, bottoms
     assert isinstance(layer, ROIPooling)

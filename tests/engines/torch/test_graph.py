@@ -1,5 +1,7 @@
 """The torch engine's one graph, against the strict engine and against itself layer by layer."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import caffe_compat as caffe  # noqa: E402
 from caffe_compat.engines.torch.graph import Graph  # noqa: E402
+from caffe_compat.errors import CaffeCompatError  # noqa: E402
 
 # in place, split, shared params, a bottom switched off, two losses, one weighted, a layer without a torch counterpart
 NET = """\
@@ -142,3 +145,43 @@ def test_diffs_of_blobs_are_those_before_the_update(tmp_path):
         }
     assert np.abs(found[0]["c"]).max() > 0.01
     assert_same(found[1], found[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_compiled_it_is_the_same_and_compiles_twice_for_all_batches(tmp_path):
+    text, found = NET.replace("STOCHASTIC", "MAX"), {}
+    for compiled in (False, True):
+        caffe.set_engine("torch", compiled=compiled)
+        try:
+            net = net_of(tmp_path, None, text)
+        finally:
+            caffe.set_engine("fast")
+        rng = np.random.RandomState(5)
+        for batch in (3, 5, 4, 7):
+            for name in net.inputs:
+                blob = net.blobs[name]
+                blob.reshape(batch, *blob.shape[1:])
+                blob.data[...] = rng.standard_normal(blob.shape)
+            net.forward()
+            net.backward()
+        found[compiled] = {name: blob.data.copy() for name, blob in net.blobs.items()}
+        found[compiled] |= {
+            f"{n}:{j}": b.diff.copy() for n, bs in net.params.items() for j, b in enumerate(bs)
+        }
+    assert_same(found[True], found[False])
+    made = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    segments = net.engine.graph._segments.values()
+    assert 0 < made <= 2 * len(segments)  # the second one is of any batch
+    with pytest.raises(CaffeCompatError, match="with --compile there are no gradients of blobs"):
+        print(net.blobs["pool"].diff)
+
+
+def test_where_there_is_no_compiler_one_line_says_so(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        CaffeCompatError, match=r"--compile needs a C\+\+ compiler, and there is no no-such-compiler"
+    ):
+        caffe.set_engine("torch", compiled=True)
+    with pytest.raises(CaffeCompatError, match="the engine 'fast' is compiled as it is"):
+        caffe.set_engine("fast", compiled=True)
