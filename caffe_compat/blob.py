@@ -232,6 +232,11 @@ class Blob:
         if held:
             _ = self.diff
 
+    def release_data(self) -> None:
+        """Give the memory of the data back, where it is pending and nobody holds an array of it (see `track`)."""
+        if self._data.pending is not None and self._data.tracked and not self._data.is_held:
+            self._data.array = None
+
     def clear_diff(self) -> None:
         """Set the diff to zero, if there is one; the first layer that adds to it may write instead (`diff_to_add`)."""
         if self.has_diff:

@@ -19,14 +19,15 @@ ENGINES = (FAST, STRICT, TORCH)
 class EngineClass(Protocol):
     """Makes engines of one kind; see engines/base.py."""
 
-    def check(self, device: str, precision: str) -> None: ...
-    def __call__(self, net: Any, device: str, precision: str) -> Any: ...
+    def check(self, device: str, precision: str, compiled: bool) -> None: ...
+    def __call__(self, net: Any, device: str, precision: str, compiled: bool) -> Any: ...
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine by its name, the device that it computes on ("cpu", "cuda", "cuda:N") and the precision of products
-    ("float32", "tf32", "bf16"). Only the torch engine, which needs the extra `torch`, has others than the defaults.
+    """An engine by its name, the device that it computes on ("cpu", "cuda", "cuda:N"), the precision of products
+    ("float32", "tf32", "bf16"), and whether torch.compile makes kernels for the net. Only the torch engine, which needs
+    the extra `torch`, has others than the defaults.
 
     Raises CaffeCompatError for what there is not, here or on this machine.
     """
@@ -34,15 +35,16 @@ class EngineChoice:
     name: str = FAST
     device: str = "cpu"
     precision: str = "float32"
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in ENGINES:
             raise CaffeCompatError(f"there is no engine '{self.name}'; choose from {', '.join(ENGINES)}")
-        _classes[self.name]().check(self.device, self.precision)
+        _classes[self.name]().check(self.device, self.precision, self.compiled)
 
     def create(self, net: Any) -> Any:
         """The engine, for a net that is built."""
-        return _classes[self.name]()(net, self.device, self.precision)
+        return _classes[self.name]()(net, self.device, self.precision, self.compiled)
 
 
 _classes: dict[str, Callable[[], EngineClass]] = {}
@@ -56,10 +58,10 @@ def register(name: str, find: Callable[[], EngineClass]) -> None:
 _default: EngineChoice | None = None  # of nets that name no engine
 
 
-def set_engine(name: str, device: str = "cpu", precision: str = "float32") -> None:
+def set_engine(name: str, device: str = "cpu", precision: str = "float32", compiled: bool = False) -> None:
     """Let nets that name no engine be run by this one from now on; see EngineChoice. Raises CaffeCompatError."""
     global _default
-    _default = EngineChoice(name, device, precision)
+    _default = EngineChoice(name, device, precision, compiled)
 
 
 def get_engine() -> str:

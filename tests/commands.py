@@ -146,7 +146,7 @@ def _computing() -> Iterator[None]:
     try:
         yield
     finally:
-        caffe.set_engine(before[0].name, before[0].device, before[0].precision)
+        caffe.set_engine(before[0].name, before[0].device, before[0].precision, before[0].compiled)
         numba.set_num_threads(before[1])
         cv2.setNumThreads(before[2])
         if torch_threads:

@@ -82,7 +82,7 @@ def set_computing(args: argparse.Namespace) -> None:
     from caffe_compat.engine import set_engine
     from caffe_compat.threads import set_num_threads
 
-    set_engine(args.engine, args.device, args.precision)
+    set_engine(args.engine, args.device, args.precision, args.compile)
     if args.threads:
         set_num_threads(args.threads)
 

@@ -129,9 +129,14 @@ def _seed(text: str) -> int:
 
 
 def add_computing(result: Any) -> None:
-    """Add --threads, --engine, --device and --precision; `console.set_computing` does what they say."""
+    """Add --threads, --engine, --device, --precision and --compile; `console.set_computing` does what they say."""
     result.add_argument("--threads", type=positive, metavar="N", help="default: all cores")
     add_engine(result, list(ENGINES), "fast")
+    result.add_argument(
+        "--compile",
+        action="store_true",
+        help="of the engine torch: let torch.compile make kernels for the net, which takes a minute or more",
+    )
 
 
 def add_engine(result: Any, engines: list[str], default: str) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.net import Net
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -34,8 +35,9 @@ class LayerGroup:
 class Updates(Protocol):
     """How solvers move params, in the memory where the engine keeps them: numpy arrays, or the engine's own kind.
 
-    Each rule takes `terms` (clip, share, l2, l1; see layers/kernels/updates.py), its numbers, one flat array for each
-    history, the flat diff and the flat data. It moves the data, and writes the move into the diff.
+    Each rule takes `terms` (clip, share, l2, l1; see layers/kernels/updates.py), its numbers, one array for each
+    history, the diff and the data. It moves the data, and writes the move into the diff. The arrays of a param have its
+    elements in the engine's own order and shape; `to_host` gives Caffe's order.
     """
 
     sgd: Any
@@ -45,8 +47,8 @@ class Updates(Protocol):
     adadelta: Any
     adam: Any
 
-    def zeros(self, shape: Sequence[int]) -> Any: ...
-    def from_host(self, array: np.ndarray) -> Any: ...
+    def zeros(self, blob: Blob) -> Any: ...
+    def from_host(self, array: np.ndarray, blob: Blob) -> Any: ...
     def to_host(self, array: Any) -> np.ndarray: ...
     def diff_and_data(self, blob: Blob) -> tuple[Any, Any]: ...
     def moved(self, blob: Blob, diff: Any, data: Any) -> None: ...
@@ -61,8 +63,10 @@ class Workers(Protocol):
     count: int
 
     def iteration(self, net: Net) -> AbstractContextManager[None]: ...
+    def forward_backward(self, is_last: bool) -> AbstractContextManager[None]: ...
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]: ...
-    def add_up(self, blobs: Iterable[Blob]) -> None: ...
+    def gather(self, mine: T) -> list[T]: ...
+    def images_read(self) -> list[int]: ...
     def is_first_to_end(self) -> bool: ...
     def close(self) -> None: ...
 
@@ -74,7 +78,7 @@ class WorkerLost(Exception):  # noqa: N818
 class Engine:
     """Runs one net, forward and backward, as its plan says.
 
-    net: a net that is built. device, precision: see caffe_compat.engine.EngineChoice.
+    net: a net that is built. device, precision, compiled: see caffe_compat.engine.EngineChoice.
 
     Attributes:
         groups    the layers that run at once
@@ -85,14 +89,18 @@ class Engine:
     name = ""
     updates: Updates
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        self.net, self.device, self.precision = net, device, precision
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32", compiled: bool = False):
+        self.net, self.device, self.precision, self.compiled = net, device, precision, compiled
         self.groups: list[LayerGroup] = []
         self.workers: Workers | None = None
 
     @classmethod
-    def check(cls, device: str, precision: str) -> None:
-        """Raise CaffeCompatError where this engine cannot compute on the device in the precision."""
+    def check(cls, device: str, precision: str, compiled: bool = False) -> None:
+        """Raise CaffeCompatError where this engine cannot compute on the device in the precision, or be compiled."""
+        if compiled:
+            raise CaffeCompatError(
+                f"the engine '{cls.name}' is compiled as it is; only the engine torch takes --compile"
+            )
         if (device, precision) != ("cpu", "float32"):
             raise CaffeCompatError(
                 f"the engine '{cls.name}' computes on the cpu in float32; for device {device} and precision "

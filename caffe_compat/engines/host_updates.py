@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from caffe_compat.blob import Blob
@@ -11,23 +9,23 @@ from caffe_compat.layers.kernels import updates as rules
 
 
 class HostUpdates:
-    """See Updates in engines/base.py. The arrays are float32, and flat where a rule takes them."""
+    """See Updates in engines/base.py. The arrays are float32 and flat."""
 
     def __init__(self) -> None:
         self.sgd, self.nesterov, self.adagrad = rules.sgd, rules.nesterov, rules.adagrad
         self.rmsprop, self.adadelta, self.adam = rules.rmsprop, rules.adadelta, rules.adam
 
-    def zeros(self, shape: Sequence[int]) -> np.ndarray:
-        return np.zeros(shape, np.float32)
+    def zeros(self, blob: Blob) -> np.ndarray:
+        return np.zeros(blob.count, np.float32)
 
-    def from_host(self, array: np.ndarray) -> np.ndarray:
-        return array
+    def from_host(self, array: np.ndarray, blob: Blob) -> np.ndarray:
+        return array.reshape(-1)
 
     def to_host(self, array: np.ndarray) -> np.ndarray:
         return array
 
     def diff_and_data(self, blob: Blob) -> tuple[np.ndarray, np.ndarray]:
-        return blob.diff, blob.data
+        return blob.diff.reshape(-1), blob.data.reshape(-1)
 
     def moved(self, blob: Blob, diff: np.ndarray, data: np.ndarray) -> None:
         """The arrays are the blob's own: there is nothing to do."""

@@ -16,8 +16,8 @@ class StrictEngine(Engine):
     name = STRICT
     updates: Updates = HostUpdates()
 
-    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32"):
-        super().__init__(net, device, precision)
+    def __init__(self, net: Net, device: str = "cpu", precision: str = "float32", compiled: bool = False):
+        super().__init__(net, device, precision, compiled)
         self.find_groups()
         self._check_memory()
 

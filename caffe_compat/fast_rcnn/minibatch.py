@@ -32,6 +32,7 @@ from caffe_compat.fast_rcnn.images import image_blob
 from caffe_compat.fast_rcnn.roidb import box_classes, num_box_classes
 
 Blobs = dict[str, np.ndarray]
+_Sample = tuple[np.ndarray, int]  # rows of a roidb entry and how many of them, the first ones, are foreground
 
 
 def minibatch(
@@ -48,14 +49,9 @@ def minibatch(
     Raises DataError for a class that the net does not have, and where there is no RoI or no object.
     """
     train = cfg.TRAIN
-    sizes = [train.SCALES[i] for i in np.random.randint(0, len(train.SCALES), len(entries))]
+    sizes, samples = draw(entries, cfg)
     if train.HAS_RPN:
         return _annotated(images, entries, sizes, num_classes, cfg)
-    if train.USE_OHEM:
-        samples = [_all_rois(entry, train) for entry in entries]
-    else:
-        count = np.inf if train.BATCH_SIZE == -1 else train.BATCH_SIZE // len(entries)
-        samples = [_sample_rois(entry, count, train) for entry in entries]
     if not any(len(rows) for rows, _ in samples):
         raise DataError("there is no RoI that is foreground or background; leave these photos out")
     data, scales = image_blob(images, sizes, train.MAX_SIZE, cfg.PIXEL_MEANS)
@@ -73,6 +69,18 @@ def minibatch(
     if train.BBOX_REG:
         blobs |= _by_class(np.concatenate(targets), num_classes, train)
     return blobs
+
+
+def draw(entries: Sequence[RoidbEntry], cfg: Config) -> tuple[list[int], list[_Sample]]:
+    """What `minibatch` draws for these entries: a scale for each, and the RoIs of each, none with HAS_RPN."""
+    train = cfg.TRAIN
+    sizes = [train.SCALES[i] for i in np.random.randint(0, len(train.SCALES), len(entries))]
+    if train.HAS_RPN:
+        return sizes, []
+    if train.USE_OHEM:
+        return sizes, [_all_rois(entry, train) for entry in entries]
+    count = np.inf if train.BATCH_SIZE == -1 else train.BATCH_SIZE // len(entries)
+    return sizes, [_sample_rois(entry, count, train) for entry in entries]
 
 
 def im_info(data: np.ndarray, scale: float) -> np.ndarray:
@@ -96,10 +104,6 @@ def _annotated(
     boxes = entries[0].boxes[: len(classes)].astype(np.float64) * scale
     gt_boxes = np.column_stack((boxes, classes)).astype(np.float32)
     return {"data": data, "im_info": im_info(data, scale), "gt_boxes": gt_boxes}
-
-
-# Rows of a roidb entry and how many of them, the first ones, are foreground
-_Sample = tuple[np.ndarray, int]
 
 
 def _all_rois(entry: RoidbEntry, train: TrainConfig) -> _Sample:

@@ -52,13 +52,14 @@ class Prefetcher:
         self.close = weakref.finalize(self, _end, self._process, here, self._memory)
         self._state, self._random = source.get_state(), np.random.get_state()
         self._send(source)
-        self._send((self._state, self._random))
+        self._part: tuple[int, int] | None = None
+        self._send((self._state, self._random, self._part))
         self._moved = False
 
     def next(self) -> Blobs:
         if self._moved or not _equal(self._random, np.random.get_state()):
             self._receive()
-            self._send((self._state, np.random.get_state()))
+            self._send((self._state, np.random.get_state(), self._part))
             self._moved = False
         made, self._state, self._random = self._receive()
         self._send(None)
@@ -66,6 +67,10 @@ class Prefetcher:
         if isinstance(made, Exception):
             raise made
         return _read(*made)
+
+    def share_out(self, rank: int, count: int) -> None:
+        """See Source. What was made in advance is made again."""
+        self._part, self._moved = (rank, count), True
 
     def get_state(self) -> State:
         return self._state
@@ -98,7 +103,8 @@ def serve(handles: Sequence[int], parent: int) -> None:
 
     handles: of the connection, then of the memories that hold minibatches in turn. parent: the id of the process that
     asks. The source comes first, then the requests: None to go on, or the states of the source and of numpy to start
-    from. The answer to each is where the minibatch lies, or the error, and both states after it.
+    from, and the part that it serves (rank and count; None: all). The answer to each is where the minibatch lies, or
+    the error, and both states after it.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # all processes of a job get them; the parent decides
         signal.signal(number, signal.SIG_IGN)
@@ -114,6 +120,8 @@ def serve(handles: Sequence[int], parent: int) -> None:
                 if start is not None:
                     source.set_state(start[0])
                     np.random.set_state(start[1])
+                    if start[2]:
+                        source.share_out(*start[2])
                 memory = next(memories)
                 made = memory, _write(memory, source.next())
             except Exception as error:

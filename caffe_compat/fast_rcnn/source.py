@@ -9,8 +9,9 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.classes import option
+from caffe_compat.fast_rcnn.entries import RoidbEntry
 from caffe_compat.fast_rcnn.images import read_photo
-from caffe_compat.fast_rcnn.minibatch import Blobs, minibatch
+from caffe_compat.fast_rcnn.minibatch import Blobs, draw, minibatch
 from caffe_compat.fast_rcnn.prefetch import Prefetcher
 from caffe_compat.fast_rcnn.roidb import Roidb
 from caffe_compat.layers.common.order import is_order
@@ -38,6 +39,7 @@ class RoidbSource:
 
     def __init__(self, roidb: Roidb, num_classes: int):
         self.roidb, self.num_classes = roidb, num_classes
+        self.rank, self.count = 0, 1
         if roidb.cfg.TRAIN.ASPECT_GROUPING and len(roidb) % 2:
             raise DataError(
                 f"TRAIN.ASPECT_GROUPING makes pairs, but there are {len(roidb)} images; set it to false, or "
@@ -46,7 +48,16 @@ class RoidbSource:
         self._shuffle()
 
     def next(self) -> Blobs:
-        return read_minibatch(self.roidb, self.next_indices(), self.num_classes)
+        for turn in range(self.count):
+            indices = self.next_indices()
+            if turn == self.rank:
+                own = read_minibatch(self.roidb, indices, self.num_classes)
+            else:
+                draw(entries_of(self.roidb, indices), self.roidb.cfg)
+        return own
+
+    def share_out(self, rank: int, count: int) -> None:
+        self.rank, self.count = rank, count
 
     def next_indices(self) -> np.ndarray:
         """The entries of the next minibatch."""
@@ -118,7 +129,7 @@ class SequentialSource(Sequence[Blobs]):
 
 def read_minibatch(roidb: Roidb, indices: Iterable[int], num_classes: int) -> Blobs:
     """The minibatch of these entries; reads their photos, and mirrors those of mirrored entries."""
-    entries = [roidb[int(i)] for i in indices]
+    entries = entries_of(roidb, indices)
     photos = [read_photo(entry.path) for entry in entries]
     images = [
         photo[:, ::-1] if entry.flipped else photo for photo, entry in zip(photos, entries, strict=True)
@@ -127,3 +138,8 @@ def read_minibatch(roidb: Roidb, indices: Iterable[int], num_classes: int) -> Bl
         return minibatch(images, entries, num_classes, roidb.cfg)
     except DataError as error:
         raise error.at(", ".join(entry.path for entry in entries)) from None
+
+
+def entries_of(roidb: Roidb, indices: Iterable[int]) -> list[RoidbEntry]:
+    """The entries with these indices."""
+    return [roidb[int(i)] for i in indices]

@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
@@ -18,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.backward_plan import param_gets_gradient
 from caffe_compat.blob import Blob
 from caffe_compat.engine import EngineChoice, choose
 from caffe_compat.engines.base import Updates, WorkerLost, Workers
@@ -222,7 +222,8 @@ class Solver:
     def update(
         self, terms: Terms, rate: float, history: list[np.ndarray], diff: np.ndarray, data: np.ndarray
     ) -> None:
-        """Move a param (`data`) as its raw diff demands, and leave in the diff what it was moved by. Arrays are flat.
+        """Move a param (`data`) as its raw diff demands, and leave in the diff what it was moved by. Arrays are the
+        engine's own (see Updates in engines/base.py).
 
         With `update_is_history` the diff may stay as it is.
         """
@@ -273,6 +274,8 @@ class Solver:
         else:
             self._finish()
         if self.workers is not None:
+            counts = self.workers.images_read()
+            logger.info("Images read: %s", ", ".join(f"{n} by worker {r}" for r, n in enumerate(counts)))
             self.workers.close()
 
     def _warn_of_standstill(self) -> None:
@@ -355,26 +358,27 @@ class Solver:
         if self._debug_info:
             self._debug_info.on = display
         loss = 0.0
-        for _ in range(self.param.iter_size):
-            loss += self.net.forward_from_to()
-            for text in self._wrong_losses():
-                logger.warning("Iteration %d, %s", self.iter, text)
-            self.net.backward_from_to()
+        for turn in range(self.param.iter_size):
+            with self._one_of_them(is_last=turn + 1 == self.param.iter_size):
+                loss += self.net.forward_from_to()
+                for text in self._wrong_losses():
+                    logger.warning("Iteration %d, %s", self.iter, text)
+                self.net.backward_from_to()
             if self._debug_info:
                 self._debug_info.all_params()
         loss /= self.param.iter_size
         return loss if self.workers is None else self._with_others(self.workers, loss)
 
+    def _one_of_them(self, is_last: bool) -> AbstractContextManager[None]:
+        """A forward and backward of an iteration; in the last one several workers add their gradients up."""
+        return nullcontext() if self.workers is None else self.workers.forward_backward(is_last)
+
     def _with_others(self, workers: Workers, loss: float) -> float:
-        """Sum the diffs of all workers, and agree on what they were asked for; returns the mean loss."""
+        """Agree with all workers on what they were asked for; returns the mean loss."""
         wishes, self._wishes = self._wishes, Requests()
         loss, stop, snapshot = workers.agree(loss, wishes.stop, wishes.snapshot)
         self._requests.stop |= stop
         self._requests.snapshot |= snapshot
-        net = self.net
-        workers.add_up(
-            net.param_blob(param) for param in net.learnable if param_gets_gradient(net.plan, param.uses)
-        )
         return loss
 
     # ---- the smoothed loss ------------------------------------------------------------------------------------
@@ -422,10 +426,10 @@ class Solver:
         """Update one learnable param."""
         updates, history = self.updates, self._own_history(index)
         diff, data = updates.diff_and_data(blob)
-        self.update(terms, rate, [array.reshape(-1) for array in history], diff.reshape(-1), data.reshape(-1))
+        self.update(terms, rate, history, diff, data)
         updates.moved(blob, diff, data)
         if self.update_is_history:
-            blob.defer_diff(lambda diff: np.copyto(diff, updates.to_host(history[0])))
+            blob.defer_diff(lambda diff: np.copyto(diff, updates.to_host(history[0]).reshape(diff.shape)))
 
     @property
     def updates(self) -> Updates:
@@ -471,12 +475,13 @@ class Solver:
         for i in range(index, count * self.histories, count):
             array = self._history[i]
             if array is None:
-                array = self._history[i] = self.updates.zeros(self._history_shape(i))
+                array = self._history[i] = self.updates.zeros(self._history_blob(i))
             result.append(array)
         return result
 
-    def _history_shape(self, index: int) -> tuple[int, ...]:
-        return self.net.param_blob(self.net.learnable[index % len(self.net.learnable)]).shape
+    def _history_blob(self, index: int) -> Blob:
+        """The blob of the param that a history is of."""
+        return self.net.param_blob(self.net.learnable[index % len(self.net.learnable)])
 
     def all_history(self) -> Iterator[np.ndarray]:
         """The history in the order of Caffe's states: the first arrays of all params, then all second ones.
@@ -484,7 +489,8 @@ class Solver:
         Those of frozen params are zeros.
         """
         for i, array in enumerate(self._history):
-            yield self.updates.to_host(self.updates.zeros(self._history_shape(i)) if array is None else array)
+            shape = self._history_blob(i).shape
+            yield np.zeros(shape, np.float32) if array is None else self.updates.to_host(array).reshape(shape)
 
     def set_history(self, history: list[np.ndarray]) -> None:
         """Go on from arrays in the order and the shapes of `all_history`."""
@@ -494,7 +500,7 @@ class Solver:
             for i, param in enumerate(self.net.learnable)
         ]
         self._history = [
-            self.updates.from_host(np.array(array)) if used[i % count] else None
+            self.updates.from_host(np.array(array), self._history_blob(i)) if used[i % count] else None
             for i, array in enumerate(history)
         ]
 

@@ -14,10 +14,12 @@ State = dict[str, np.ndarray]
 class Source(Protocol):
     """What the layer takes minibatches from. set_state(get_state()) later gives the same ones again.
 
-    A minibatch need be there only until the next one is asked for.
+    A minibatch need be there only until the next one is asked for. `share_out` is called where several workers share
+    the minibatches: each `next` then goes on by `count`, and gives the `rank`-th of them; the others are not read.
     """
 
     def next(self) -> Blobs: ...
+    def share_out(self, rank: int, count: int) -> None: ...
     def get_state(self) -> State: ...
     def set_state(self, state: State) -> None: ...
 
@@ -27,10 +29,15 @@ class CyclicSource:
 
     def __init__(self, blobs: Sequence[Blobs]):
         self.blobs, self.position = blobs, 0
+        self.rank, self.count = 0, 1
 
     def next(self) -> Blobs:
-        self.position += 1
-        return self.blobs[(self.position - 1) % len(self.blobs)]
+        index = self.position + self.rank
+        self.position += self.count
+        return self.blobs[index % len(self.blobs)]
+
+    def share_out(self, rank: int, count: int) -> None:
+        self.rank, self.count = rank, count
 
     def get_state(self) -> State:
         return {"position": np.array(self.position)}

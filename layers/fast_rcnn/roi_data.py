@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.param_str import num_classes
+from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.layers.fast_rcnn.minibatches import Blobs, CyclicSource, Source, State
 from caffe_compat.layers.registry import register
 
@@ -28,7 +28,7 @@ TOPS_OF = {
 
 
 @register("RoIData")
-class RoIDataLayer(Layer):
+class RoIDataLayer(SharedOut):
     """Serves minibatches: images, their RoIs and labels and, with more than three tops, box targets and weights.
 
     The tops are, by their number, those of `TOPS_OF`: images N x 3 x h x w, rois R x 5 (image, x1 y1 x2 y2), labels
@@ -74,6 +74,12 @@ class RoIDataLayer(Layer):
     def set_source(self, source: Source) -> None:
         """Serve what this source gives from now on."""
         self.source, self.served = source, 0
+        self.share_out(self.rank, self.count)
+
+    def share_out(self, rank: int, count: int) -> None:
+        super().share_out(rank, count)
+        if self.source is not None and count > 1:
+            self.source.share_out(rank, count)
 
     def set_roidb(self, roidb: object) -> None:
         """Raises LayerError: the reference's lists are served by its own layer, which its configuration belongs to."""
@@ -88,7 +94,10 @@ class RoIDataLayer(Layer):
 
         Each maps the names of the tops to arrays; they are read one at a time, when their turn comes.
         """
-        self.source, self.served = CyclicSource(blobs) if len(blobs) else None, 0
+        if len(blobs):
+            self.set_source(CyclicSource(blobs))
+        else:
+            self.source, self.served = None, 0
 
     def get_state(self) -> State:
         """Where the source stands: with it, and numpy's random state, `set_state` goes on just so."""
@@ -112,6 +121,7 @@ class RoIDataLayer(Layer):
             blob.reshape(*blobs[name].shape)
             blob.data[...] = blobs[name]
         self.served += 1
+        self.images_read += top[0].num
 
     def _shapes(self, images: tuple[int, ...], rows: int) -> list[tuple[int, ...]]:
         """Of the tops, with so many RoIs or annotated boxes."""

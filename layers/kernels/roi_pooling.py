@@ -83,6 +83,22 @@ def roi_pooling(maps, rois, scale, pooled, top):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
+def roi_pooling_channels_last(maps, rois, scale, top):
+    """As `roi_pooling`, into a top of R x PH x PW x C."""
+    _, bins_h, bins_w, _ = top.shape
+    _, height, width, _ = maps.shape
+    for r in prange(rois.shape[0]):
+        image = maps[np.int64(rois[r, 0])]
+        left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
+        upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
+        for ph in range(bins_h):
+            h_start, h_end = bin_range(ph, upper, bin_h, height)
+            for pw in range(bins_w):
+                w_start, w_end = bin_range(pw, left, bin_w, width)
+                greatest(image, h_start, h_end, w_start, w_end, top[r, ph, pw])
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
 def roi_pooling_backward(maps, rois, scale, top_diff, best, where, diff):
     """Write the gradient at the maps into diff (N x H x W x C): each bin's goes to its first greatest pixel.
 

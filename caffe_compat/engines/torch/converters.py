@@ -17,15 +17,16 @@ def converts(
     fits: Callable[[Layer], bool] = lambda layer: True,
     own_memory: bool = False,
     is_product: bool = False,
+    traceable: bool = True,
 ) -> Callable[[Function], Function]:
     """Decorator: this function computes the layers of these types that `fits` does not refuse.
 
     own_memory: no top of it is ever a view of a bottom. is_product: a matrix product or a convolution, which the
-    precision bf16 takes in bf16.
+    precision bf16 takes in bf16. traceable: whether torch.compile can trace it, as it looks at no values.
     """
 
     def add(function: Function) -> Function:
-        _conversions.add(types, Conversion(function, fits, own_memory, is_product))
+        _conversions.add(types, Conversion(function, fits, own_memory, is_product, traceable))
         return function
 
     return add

@@ -30,7 +30,7 @@ class HostLayer:
     def forward(self, params: Sequence[Tensor], bottoms: Sequence[Tensor]) -> list[np.ndarray]:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
             _put(blob.data, tensor)
-        self.net.call_layer(self.index, self.layer.forward, self.bottom, self.top)
+        self.layer.forward(self.bottom, self.top)
         for blob, param in zip(self.layer.blobs, params, strict=True):
             if not param.requires_grad or self.layer.changes_params:  # without gradient: maybe a statistic
                 param.data.copy_(torch.from_numpy(blob.data))

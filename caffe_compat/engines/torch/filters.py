@@ -14,6 +14,8 @@ from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.convolution import Convolution
 
+MANY_MAPS = 100
+HAS_AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512"
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -93,7 +95,20 @@ def _overhang(images: Tensor, shape: tuple[int, ...], layer: Convolution) -> lis
 @converts("InnerProduct", own_memory=True, is_product=True)
 def inner_product(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param = this.layer.layer_param.inner_product_param
-    weights = params[0].t() if param.transpose else params[0]
-    rows = bottoms[0].reshape(-1, weights.shape[1])
-    y = F.linear(rows, weights, params[1] if len(params) > 1 else None)
-    return [y.reshape(this.shapes[0])]
+    weights, (x,) = params[0], bottoms
+    bias = params[1] if len(params) > 1 else None
+    if weights.ndim == 4:  # see params.py
+        if x.ndim == 4 and x.shape[1:] == weights.shape[1:]:
+            if _is_better_convolved(x, weights):
+                return [F.conv2d(x, weights, bias).reshape(this.shapes[0])]
+            x, weights = (maps.permute(0, 2, 3, 1) for maps in (x, weights))
+        weights = weights.flatten(1)
+    weights = weights.t() if param.transpose else weights
+    return [F.linear(x.reshape(-1, weights.shape[1]), weights, bias).reshape(this.shapes[0])]
+
+
+def _is_better_convolved(x: Tensor, weights: Tensor) -> bool:
+    """Whether a product of many maps takes less time as a convolution as large as they are: forward only, and on CPUs
+    with AVX-512."""
+    gradient = torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)
+    return HAS_AVX512 and x.device.type == "cpu" and not gradient and len(x) >= MANY_MAPS

@@ -1,6 +1,6 @@
-"""Hard RoI mining on the device; the same RoIs in the same order as layers/fast_rcnn/hard_roi_mining.py.
+"""Hard RoI mining: on a CPU by layers/fast_rcnn/hard_roi_mining.py, on another device the same RoIs in the same order.
 
-Of arrays only the losses and which RoIs were chosen come to the host, where people ask the layer for them.
+There, of arrays only the losses and which RoIs were chosen come to the host, where people ask the layer for them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from caffe_compat.blob import Blob
 from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.losses import on_host, whole_labels
@@ -17,10 +18,14 @@ from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
 from caffe_compat.layers.kernels.roi_losses import LEAST_PROBABILITY
 
 
-@converts("HardRoIMining")
+@converts("HardRoIMining", traceable=False)
 def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer = this.layer
     assert isinstance(layer, HardRoIMining)
+    if bottoms[0].device.type == "cpu":
+        tops = [Blob() for _ in this.shapes]
+        layer.forward([on_host(bottom) for bottom in bottoms], tops)
+        return [torch.from_numpy(top.data) for top in tops]
     rois, labels = bottoms[2].reshape(-1, 5), bottoms[3]
     loss = roi_losses(layer, bottoms)
     if layer.use_nms:

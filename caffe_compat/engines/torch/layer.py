@@ -25,6 +25,7 @@ class Conversion:
     fits: Callable[[Layer], bool]
     own_memory: bool
     is_product: bool
+    traceable: bool
 
 
 class TorchLayer:
@@ -47,6 +48,11 @@ class TorchLayer:
         self.shapes: list[tuple[int, ...]] = []
         self.kept: Tensor | None = None
         self._conversion = conversion
+
+    @property
+    def traceable(self) -> bool:
+        """Whether torch.compile can trace it."""
+        return self._conversion.traceable
 
     def __call__(
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]

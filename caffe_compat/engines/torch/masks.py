@@ -27,15 +27,17 @@ class Masks:
         self._stream: Rng | None = None
 
     def draw(self, x: Tensor, keep: float) -> Tensor:
-        """A mask of x's shape: 1 (or True) with probability keep, rounded to 16 bits, else 0 (or False)."""
+        """A mask of x's shape: True with probability keep, rounded to 16 bits (or to 8, where that is the same), else
+        False."""
         if self.as_caffe:
             mask = np.empty(x.numel(), np.uint8)
             caffe_rng().bernoulli(keep, mask)
-            return torch.from_numpy(mask.reshape(x.shape)).to(x.device)
-        count = x.numel()
-        words = torch.empty(-(-count // 4), dtype=torch.long, device=x.device)
-        words.random_(-(2**63), None, generator=self.generator(x.device))  # a draw for four elements
-        return (words.view(torch.int16)[:count] < round(keep * 2**16) - 2**15).reshape(x.shape)
+            return torch.from_numpy(mask.reshape(x.shape)).to(x.device) != 0
+        bits, kind = (8, torch.int8) if (256 * keep).is_integer() else (16, torch.int16)
+        count, together = x.numel(), 64 // bits  # elements for which one number is drawn
+        words = torch.empty(-(-count // together), dtype=torch.long, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator(x.device))
+        return (words.view(kind)[:count] < round(keep * 2**bits) - 2 ** (bits - 1)).reshape(x.shape)
 
     def generator(self, device: torch.device) -> torch.Generator:
         if self._stream is not caffe_rng():

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from caffe_compat.engines.torch.devices import DeviceConfig
-from caffe_compat.engines.torch.fallback import HostLayer
-from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.engines.torch.layer_module import LayerModule, layer_modules
 from caffe_compat.engines.torch.masks import Masks
-from caffe_compat.engines.torch.nets import torch_layers
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.net import Net
 
@@ -40,21 +38,19 @@ class TorchNet(nn.Module):
         self.net = net
         self.loss = torch.zeros(())
         self.layers = _ByName()
-        computed = torch_layers(net, DeviceConfig(), Masks())
-        down = [plan.propagate_down for plan in net.plan]
         params: dict[int, nn.Parameter] = {}
-        for i, layer in enumerate(net.layers):
-            compute = computed.get(i) or (HostLayer(net, i, down[i]) if net.graph.nodes[i].bottoms else None)
-            plan = net.plan[i]
-            learns = plan.param_propagate_down
-            for blob in layer.blobs:
-                params.setdefault(
-                    id(blob.shared_data), nn.Parameter(torch.from_numpy(blob.data.copy()), False)
-                )
-            own = [params[id(blob.shared_data)] for blob in layer.blobs]
-            for param, wanted in zip(own, learns, strict=True):
-                param.requires_grad_(param.requires_grad or wanted)
-            self.layers.add(layer.name, LayerModule(compute, own, down[i], learns))
+        for layer, plan in zip(net.layers, net.plan, strict=True):
+            for blob, learns in zip(layer.blobs, plan.param_propagate_down, strict=True):
+                found = nn.Parameter(torch.from_numpy(blob.data.copy()), False)
+                param = params.setdefault(id(blob.shared_data), found)
+                param.requires_grad_(param.requires_grad or learns)
+
+        def params_of(index: int) -> list[nn.Parameter]:
+            return [params[id(blob.shared_data)] for blob in net.layers[index].blobs]
+
+        modules = layer_modules(net, DeviceConfig(), Masks(), params_of)
+        for layer, module in zip(net.layers, modules, strict=True):
+            self.layers.add(layer.name, module)
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
         """Raises CaffeCompatError for a missing or an unknown input, and what the net's forward raises."""
@@ -108,40 +104,6 @@ class TorchNet(nn.Module):
                 rate, decay = lr * param.lr_mult.value, weight_decay * param.decay_mult.value
                 groups.append({"params": [own], "lr": rate, "weight_decay": decay})
         return groups
-
-
-class LayerModule(nn.Module):
-    """A layer with its Parameters, which are called 0, 1, ...
-
-    compute: a TorchLayer where torch has a counterpart (that of a Dropout takes a mask in `compute.kept`), a HostLayer
-    where it has none, and None for a layer that brings data.
-    """
-
-    compute: TorchLayer | HostLayer | None
-
-    def __init__(
-        self,
-        compute: TorchLayer | HostLayer | None,
-        params: list[nn.Parameter],
-        down: list[bool],
-        learns: list[bool],
-    ):
-        super().__init__()
-        self.compute, self.down, self.learns = compute, down, learns
-        for j, param in enumerate(params):
-            self.register_parameter(str(j), param)
-
-    @property
-    def params(self) -> list[nn.Parameter]:
-        return [param for param in self._parameters.values() if param is not None]
-
-    def forward(self, bottoms: list[Tensor], shapes: list[tuple[int, ...]]) -> list[Tensor]:
-        assert self.compute is not None
-        flows = any(self.down) or any(self.learns)
-        with torch.set_grad_enabled(flows and torch.is_grad_enabled()):
-            params = [p if learns else p.detach() for p, learns in zip(self.params, self.learns, strict=True)]
-            wanted = [b if down else b.detach() for b, down in zip(bottoms, self.down, strict=True)]
-            return self.compute(params, wanted, shapes)
 
 
 class _ByName(nn.Module):

@@ -9,27 +9,18 @@ from caffe_compat.engines.torch.converters import conversion
 from caffe_compat.engines.torch.devices import DeviceConfig
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.masks import Masks
-from caffe_compat.engines.torch.torch_runner import TorchRunner
 from caffe_compat.layers.dropout import Dropout
 from caffe_compat.layers.relu import ReLU
 from caffe_compat.layers.relu6 import ReLU6
 from caffe_compat.net import Net
 
 
-def torch_runners(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchRunner]:
-    """What runs forward and backward in place of the net's layers, by layer index.
+def torch_layers(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchLayer]:
+    """The net's layers that torch computes, by index.
 
     Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
     which, and what that costs.
     """
-    return {
-        i: TorchRunner(layer, net.plan[i].propagate_down, net.plan[i].param_propagate_down)
-        for i, layer in torch_layers(net, config, masks).items()
-    }
-
-
-def torch_layers(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchLayer]:
-    """The net's layers that torch computes, by index; warns about the others, but for those that bring data."""
     result = {}
     left: list[int] = []
     for i, layer in enumerate(net.layers):

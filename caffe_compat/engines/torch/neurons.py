@@ -115,7 +115,7 @@ def _draws_in_training_only(layer: Layer) -> bool:
     return layer.phase == TRAIN or not layer.layer_param.dropout_param.sample_weights_test
 
 
-@converts("Dropout", fits=_draws_in_training_only)
+@converts("Dropout", fits=_draws_in_training_only, traceable=False)
 def dropout(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, (x,) = this.layer.layer_param.dropout_param, bottoms
     keep = 1 - param.dropout_ratio

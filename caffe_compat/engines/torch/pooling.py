@@ -25,21 +25,26 @@ def _fits(layer: Layer) -> bool:
 def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (x,) = this.layer, bottoms
     assert isinstance(layer, Pooling)
-    kernel, stride, pad = layer.windows.T.tolist()
+    kernel, stride, pad = list(layer._kernel), list(layer._stride), list(layer._pad)
     outs, is_max = this.shapes[0][2:], layer.layer_param.pooling_param.pool == PoolingParameter.MAX
-    sides = zip(x.shape[2:], outs, kernel, stride, pad, strict=True)
+    sides = list(zip(x.shape[2:], outs, kernel, stride, pad, strict=True))
     behind = [(out - 1) * s + k - size - p for size, out, k, s, p in sides]
+    if is_max and len(this.shapes) == 1 and all(_is_ceil(*side) for side in sides):
+        return [F.max_pool2d(x, kernel, stride, pad, ceil_mode=True)]
     if is_max:
         padded = _padded(x, pad, behind, LOWEST)
         y, place = F.max_pool2d(padded, kernel, stride, return_indices=True)
         y, place = (part[:, :, : outs[0], : outs[1]] for part in (y, place))
         return [y, _places(place, y, padded.shape[3], x.shape[3], pad)] if len(this.shapes) > 1 else [y]
     sums = F.avg_pool2d(_padded(x, pad, behind, 0), kernel, stride, divisor_override=1)
-    counts = [
-        _elements(size, out, k, s, p, x.device)
-        for size, out, k, s, p in zip(x.shape[2:], outs, kernel, stride, pad, strict=True)
-    ]
+    counts = [_elements(*side, x.device) for side in sides]
     return [sums[:, :, : outs[0], : outs[1]] / (counts[0][:, None] * counts[1])]
+
+
+def _is_ceil(size: int, out: int, kernel: int, stride: int, pad: int) -> bool:
+    """Whether torch's ceil_mode has as many windows along an axis."""
+    count = -(-(size + 2 * pad - kernel) // stride) + 1
+    return 2 * pad <= kernel and out == count - ((count - 1) * stride >= size + pad)
 
 
 def _padded(x: Tensor, pad: list[int], behind: list[int], value: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""ROIPooling on the device: the bins of layers/kernels/roi_pooling.py, and their maxima from a table.
+"""ROIPooling: on a CPU by layers/kernels/roi_pooling.py, on another device with the bins of that and a table of maxima.
 
 The table holds the maxima of all rectangles whose sides are powers of two, as far as bins need them; the maximum of any
 rectangle is that of four of them, which overlap. Where a gradient is wanted, it holds the positions too.
@@ -6,6 +6,8 @@ rectangle is that of four of them, which overlap. Where a gradient is wanted, it
 
 from __future__ import annotations
 
+import numba
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,17 +16,19 @@ from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.losses import on_host
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.fast_rcnn.rois import FARTHEST, read_rois
+from caffe_compat.layers.kernels import roi_pooling as kernels
 
 LOWEST = torch.finfo(torch.float32).min
 
 
-@converts("ROIPooling", own_memory=True)
+@converts("ROIPooling", own_memory=True, traceable=False)
 def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (maps, rois) = this.layer, bottoms
     assert isinstance(layer, ROIPooling)
     rois = rois.reshape(-1, 5)
     _check(layer, maps, rois)
-    return [_Pooled.apply(maps, _grown(rois, layer.pad_ratio), float(layer.scale), layer.bins)]
+    pooled = _PooledOnHost if maps.device.type == "cpu" else _Pooled
+    return [pooled.apply(maps, _grown(rois, layer.pad_ratio), float(layer.scale), layer.bins)]
 
 
 def _grown(rois: Tensor, pad_ratio: float) -> Tensor:
@@ -44,6 +48,38 @@ def _check(layer: ROIPooling, maps: Tensor, rois: Tensor) -> None:
     fine &= (x2 >= 0) & (y2 >= 0) & (x1 <= width) & (y1 <= height)
     if not bool(fine.all()):
         read_rois(layer, [on_host(maps), on_host(rois)], layer.scale)
+
+
+class _PooledOnHost(torch.autograd.Function):
+    """maps N x C x H x W, rois R x 5 -> R x C x bins, which is channels last in memory."""
+
+    @staticmethod
+    def forward(ctx, maps, rois, scale, bins):
+        images, rois = _channels_last(maps), rois.contiguous().numpy()
+        top = torch.empty(len(rois), *bins, maps.shape[1])
+        kernels.roi_pooling_channels_last(images, rois, np.float32(scale), top.numpy())
+        ctx.save_for_backward(maps)
+        ctx.rois, ctx.scale = rois, np.float32(scale)
+        return top.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx, diff):
+        (maps,) = ctx.saved_tensors
+        images = _channels_last(maps)
+        scratch = numba.get_num_threads(), maps.shape[1]
+        best, where, result = (
+            np.empty(scratch, np.float32),
+            np.empty(scratch, np.int32),
+            np.empty_like(images),
+        )
+        top_diff = _channels_last(diff).transpose(0, 3, 1, 2)
+        kernels.roi_pooling_backward(images, ctx.rois, ctx.scale, top_diff, best, where, result)
+        return torch.from_numpy(result).permute(0, 3, 1, 2), None, None, None
+
+
+def _channels_last(maps: Tensor) -> np.ndarray:
+    """Maps on the host as N x H x W x C."""
+    return maps.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
 
 
 class Bins:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch import memory
+from caffe_compat.engines.torch.params import Params
 
 Terms = tuple[float, float, float, float]  # clip, share, l2, l1
 
@@ -93,35 +92,38 @@ def _average(squares: Tensor, x: Tensor, momentum: float) -> None:
 
 
 class TorchUpdates:
-    """See Updates in engines/base.py. Params and their histories stay on the device."""
+    """See Updates in engines/base.py. Params and their histories stay on the device, in the Parameters' order."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
+    def __init__(self, params: Params):
+        self.params = params
         self.sgd, self.nesterov, self.adagrad = sgd, nesterov, adagrad
         self.rmsprop, self.adadelta, self.adam = rmsprop, adadelta, adam
 
-    def zeros(self, shape: Sequence[int]) -> Tensor:
-        return torch.zeros(tuple(shape), device=self.device)
+    def zeros(self, blob: Blob) -> Tensor:
+        return torch.zeros_like(self.params.of_blob(blob).data)
 
-    def from_host(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+    def from_host(self, array: np.ndarray, blob: Blob) -> Tensor:
+        like = self.params.of_blob(blob).data
+        return torch.empty_like(like).copy_(torch.from_numpy(array).reshape(like.shape))
 
     def to_host(self, array: Tensor) -> np.ndarray:
         return array.cpu().numpy()
 
     def diff_and_data(self, blob: Blob) -> tuple[Tensor, Tensor]:
-        return memory.diff_or_zeros(blob, self.device), memory.param(blob, self.device)
+        data = self.params.of_blob(blob).data
+        diff = self.params.gradient(blob)
+        return torch.zeros_like(data) if diff is None else diff, data
 
     def moved(self, blob: Blob, diff: Tensor, data: Tensor) -> None:
         memory.set_diff(blob, diff)
-        memory.wrote_param(blob, data)
+        self.params.wrote(blob)
 
     def sum_of_squares(self, blob: Blob) -> float:
-        return _sum_of_squares(memory.diff_or_zeros(blob, self.device))
+        return _sum_of_squares(self.params.gradient(blob))
 
     def sum_of_param_squares(self, blob: Blob) -> float:
-        return _sum_of_squares(memory.param(blob, self.device))
+        return _sum_of_squares(self.params.of_blob(blob).data)
 
 
-def _sum_of_squares(array: Tensor) -> float:
-    return float(torch.linalg.vector_norm(array, dtype=torch.float64)) ** 2
+def _sum_of_squares(array: Tensor | None) -> float:
+    return 0.0 if array is None else float(torch.linalg.vector_norm(array, dtype=torch.float64)) ** 2

@@ -1,70 +1,116 @@
 """Several workers train one net: each computes gradients of its own images, all make the same step.
 
-Worker r of N goes through the same minibatches as one worker would, in the same order, and keeps the r-th of each N: so
-N workers at iter_size 1 make the steps of one worker at iter_size N. The random numbers of the host (fillers, shuffles,
-samples, DummyData) are the same in all; masks of dropout differ.
+Worker r of N serves the r-th of each N minibatches that one worker would (see layers/common/shared_out.py), and torch's
+DistributedDataParallel adds the gradients up while backward still runs: so N workers at iter_size 1 make the steps of
+one worker at iter_size N. The random numbers of the host (fillers, shuffles, samples, DummyData) are the same in all;
+masks of dropout differ.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.base import WorkerLost
-from caffe_compat.engines.torch import memory
+from caffe_compat.engines.torch.graph import Graph
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.data.input import Input
-from caffe_compat.layers.parameter import Parameter
+from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.net import Net
 from caffe_compat.rng import caffe_rng
 
+T = TypeVar("T")
+
 
 class Workers:
-    """This worker among all: its `rank`, how many there are (`count`), and what they compute together."""
+    """This worker among all: its `rank`, how many there are (`count`), and what they compute together.
+
+    run: what runs the net forward in place of its graph, where gradients are to be added up; else None.
+    """
 
     @staticmethod
-    def of_this_run(device: torch.device) -> Workers | None:
+    def of_this_run(graph: Graph) -> Workers | None:
         """The workers that torchrun has started; None where there is one."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return None
-        return Workers(device)
+        return Workers(graph)
 
-    def __init__(self, device: torch.device):
-        self.device = device
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.run: DistributedDataParallel | None = None
+        self._parallel: DistributedDataParallel | None = None
+        self._failure: Exception | None = None
         self._store, self.rank, self.count = next(dist.rendezvous("env://"))
-        self._are_alike = False
         dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.count)
         # gloo notices at once when a worker is gone; NCCL waits for it
-        self._gradients = dist.new_group(backend="nccl") if device.type == "cuda" else None
+        self._gradients = dist.new_group(backend="nccl") if graph.device.type == "cuda" else None
+        for i, layer in graph.data_layers.items():
+            if isinstance(layer, SharedOut):
+                layer.share_out(self.rank, self.count)
+            else:
+                graph.data_layers[i] = Shard(layer, self.rank, self.count)
 
     @contextmanager
     def iteration(self, net: Net) -> Iterator[None]:
         """One iteration of a solver of the net: where a worker is lost in it, all stands as before it."""
         before = DataPositions(net)
         try:
-            if not self._are_alike:
-                self._make_alike(
-                    [memory.param(net.param_blob(param), self.device) for param in net.learnable]
-                )
+            if self._parallel is None and self.graph.params.learning():
+                self._parallel = self._talk(self._wrapped)
             yield
         except WorkerLost:
             before.restore()
             raise
 
-    def _make_alike(self, tensors: Sequence[Tensor]) -> None:
-        """Let all have the params of the first one."""
-        self._talk(lambda: [dist.broadcast(tensor, 0, group=self._gradients) for tensor in tensors])
-        self._are_alike = True
+    def _wrapped(self) -> DistributedDataParallel:
+        """The graph, whose params are from now on those of the first worker, and whose gradients are sums."""
+        self.graph.params.load()
+        parallel = DistributedDataParallel(
+            self.graph, process_group=self._gradients, gradient_as_bucket_view=True
+        )
+        parallel.register_comm_hook(None, lambda _, bucket: self._sum(bucket))
+        return parallel
+
+    def _sum(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+        """Diffs are sums over iter_size (and clipped so), and sums over workers too."""
+        work = dist.all_reduce(bucket.buffer(), group=self._gradients, async_op=True)
+        return work.get_future().then(self._landed)
+
+    def _landed(self, future: torch.futures.Future[Sequence[Tensor]]) -> Tensor:
+        """The sum that has arrived; remembers what went wrong, as DistributedDataParallel raises something else."""
+        try:
+            return future.value()[0]
+        except RuntimeError as error:
+            self._failure = error
+            raise
+
+    @contextmanager
+    def forward_backward(self, is_last: bool) -> Iterator[None]:
+        """One forward and backward of an iteration; in its last one gradients are added up."""
+        self.run = self._parallel if is_last else None
+        try:
+            yield
+        except RuntimeError as error:
+            if self._failure is None:
+                raise
+            raise _lost(self._failure) from error
+        finally:
+            self.run = None
+
+    def add_up_after(self, at_once: bool) -> None:
+        """Called after a backward; gradients that were computed layer by layer have still to be added up."""
+        if self.run is not None and not at_once:
+            self.graph.hand_over_gradients()
 
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]:
         """The mean loss, and whether any worker wants to stop, or to take a snapshot."""
@@ -72,12 +118,16 @@ class Workers:
         self._talk(lambda: dist.all_reduce(values))
         return float(values[0]) / self.count, bool(values[1] > 0), bool(values[2] > 0)
 
-    def add_up(self, blobs: Iterable[Blob]) -> None:
-        """Let the diffs be the sums of all workers', as diffs are over iter_size (and clipped so)."""
-        for blob in blobs:
-            diff = memory.diff_or_zeros(blob, self.device)
-            self._talk(lambda diff=diff: dist.all_reduce(diff, group=self._gradients))
-            memory.set_diff(blob, diff)
+    def gather(self, mine: T) -> list[T]:
+        """What all workers give, by rank."""
+        found: list[T] = [mine] * self.count
+        self._talk(lambda: dist.all_gather_object(found, mine))
+        return found
+
+    def images_read(self) -> list[int]:
+        """How many images each worker has read, by rank."""
+        layers = self.graph.data_layers.values()
+        return self.gather(sum(layer.images_read for layer in layers))
 
     def is_first_to_end(self) -> bool:
         """Whether this is the first of the workers that are left to ask: the one that writes the snapshot."""
@@ -91,36 +141,31 @@ class Workers:
         self._talk(dist.barrier)
         dist.destroy_process_group()
 
-    def _talk(self, call: Any) -> None:
+    def _talk(self, call: Any) -> Any:
         try:
-            call()
+            return call()
         except RuntimeError as error:
-            said = re.sub(
-                r"^\[.*?\] *", "", " ".join(str(error).split())
-            )  # without the place in gloo's source
-            raise WorkerLost(said[:120]) from error
+            raise _lost(error) from error
+
+
+def _lost(error: Exception) -> WorkerLost:
+    said = re.sub(r"^\[.*?\] *", "", " ".join(str(error).split()))  # without the place in gloo's source
+    return WorkerLost(said[:120])
 
 
 class Shard:
-    """Runs in the place of a data layer: of each `count` minibatches it keeps its own."""
+    """Runs in the place of a data layer that is not SharedOut: of each `count` minibatches it keeps its own."""
 
     def __init__(self, layer: Layer, rank: int, count: int):
         self.layer, self.rank, self.count = layer, rank, count
+        self.images_read = 0
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for turn in range(self.count):
             tops = top if turn == self.rank else [Blob(blob.shape) for blob in top]
             self.layer.reshape(bottom, tops)
             self.layer.forward(bottom, tops)
-
-
-def shards(net: Net, workers: Workers) -> dict[int, Shard]:
-    """What runs in the place of the net's data layers, so that this worker keeps its part of the minibatches."""
-    return {
-        i: Shard(net.layers[i], workers.rank, workers.count)
-        for i, node in enumerate(net.graph.nodes)
-        if not node.bottoms and not isinstance(net.layers[i], (Input, Parameter))
-    }
+            self.images_read += tops[0].num
 
 
 class DataPositions:

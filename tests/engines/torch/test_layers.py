@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
 from caffe_compat.engines.torch.devices import DeviceConfig  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
-from caffe_compat.engines.torch.torch_runner import TorchRunner  # noqa: E402
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 OURS = [case for case in CASES if case.type in converted_types()]
@@ -28,13 +27,11 @@ def run(case, bottoms, config=None):
     if config is not None:
         found = conversion(own)
         assert found is not None
-        torch_runner = TorchRunner(TorchLayer(own, found, config), runner.propagates, [True] * len(own.blobs))
+        layer = TorchLayer(own, found, config)
         if case.type == "Dropout" and case.phase == TRAIN:
             own.forward(runner.bottom, runner.top)  # draws the mask
-            torch_runner.torch_layer.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(
-                config.device
-            )
-        runner.layer = Both(own, torch_runner)
+            layer.kept = torch.from_numpy(own.keep.reshape(bottoms[0].shape)).to(config.device)
+        runner.layer = ByTorch(own, layer, runner.propagates)
     for top in runner.top:
         top.defer_data(None)
     runner.layer.forward(runner.bottom, runner.top)
@@ -48,12 +45,37 @@ def run(case, bottoms, config=None):
     return tops + diffs + [blob.diff.copy() for blob in own.blobs]
 
 
-class Both:
-    """What Runner wants of a layer, and the passes of its TorchRunner."""
+class ByTorch:
+    """What Runner wants of a layer, by torch and its autograd."""
 
-    def __init__(self, layer, torch_runner):
-        self.forward, self.backward = torch_runner.forward, torch_runner.backward
-        self.is_loss, self.no_gradient, self.blobs = layer.is_loss, layer.no_gradient, layer.blobs
+    def __init__(self, own, layer, down):
+        self.is_loss, self.no_gradient, self.blobs = own.is_loss, own.no_gradient, own.blobs
+        self.layer, self.down = layer, down
+
+    def forward(self, bottom, top):
+        def leaf(blob, wanted):
+            tensor = torch.from_numpy(blob.data).to(self.layer.config.device, copy=True)
+            return tensor.requires_grad_(wanted)
+
+        self.bottoms = [leaf(blob, flag) for blob, flag in zip(bottom, self.down, strict=True)]
+        self.params = [leaf(blob, True) for blob in self.blobs]
+        self.tops = self.layer(self.params, self.bottoms, [blob.shape for blob in top])
+        for blob, tensor in zip(top, self.tops, strict=True):
+            blob.reshape(*tensor.shape)
+            blob.data[...] = tensor.detach().cpu()
+        for blob, param in zip(self.blobs, self.params, strict=True):
+            blob.data[...] = param.detach().cpu()  # it may be a statistic
+
+    def backward(self, top, propagate_down, bottom):
+        device = self.layer.config.device
+        tops = [(x, torch.from_numpy(blob.diff).to(device)) for x, blob in zip(self.tops, top, strict=True)]
+        tops = [(x, diff.reshape(x.shape)) for x, diff in tops if x.requires_grad]
+        if tops:
+            torch.autograd.backward(*zip(*tops, strict=True))
+        blobs = [blob for blob, flag in zip(bottom, propagate_down, strict=True) if flag]
+        found = [x for x, flag in zip(self.bottoms, propagate_down, strict=True) if flag]
+        for blob, x in zip([*blobs, *self.blobs], [*found, *self.params], strict=True):
+            blob.diff[...] = 0 if x.grad is None else x.grad.cpu()
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -26,12 +26,9 @@ def engine_as_it_was():
     caffe.set_engine("fast")
 
 
-@pytest.fixture(params=[*DEVICES, "apart"])
-def device(request, monkeypatch):
-    """A device; "apart" is the CPU with memory of its own for params, as a GPU has it."""
-    if request.param == "apart":
-        monkeypatch.setattr(memory, "is_host", lambda device: False)
-    caffe.set_engine("torch", request.param.replace("apart", "cpu"))
+@pytest.fixture(params=DEVICES)
+def device(request):
+    caffe.set_engine("torch", request.param)
     return request.param
 
 

@@ -1,0 +1,285 @@
+"""A net on its blobs, run by torch as one graph of autograd, or layer by layer where somebody listens.
+
+Forward records what each layer read and wrote. A whole backward goes once through the graph that connects these, and
+the gradients of blobs are kept as it passes them. Whoever listens to layers (see Net's callbacks) may change blobs
+between two of them, so there each layer reads the blobs, and backward goes layer by layer, by the graph within each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from caffe_compat.blob import Blob
+from caffe_compat.engines.torch import memory
+from caffe_compat.engines.torch.compiled import Segment, segments
+from caffe_compat.engines.torch.devices import DeviceConfig
+from caffe_compat.engines.torch.layer_module import layer_modules
+from caffe_compat.engines.torch.masks import Masks
+from caffe_compat.engines.torch.params import Params
+from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.data.input import Input
+from caffe_compat.net import Net
+
+
+@dataclass
+class Record:
+    """What a layer, or layers that ran at once, read and wrote: tensors, the blobs that they are of, and whether a
+    gradient flows to a bottom. hidden: blobs whose gradients nobody sees."""
+
+    bottoms: list[tuple[Tensor, Blob, bool]]
+    tops: list[tuple[Tensor, Blob]]
+    hidden: list[Blob] = field(default_factory=list)
+
+
+class Graph(nn.Module):
+    """Runs a net: called with the first and the last layer it runs these forward, and returns the weighted losses."""
+
+    def __init__(self, net: Net, config: DeviceConfig, masks: Masks, compiled: bool = False):
+        super().__init__()
+        self.net, self.device = net, config.device
+        self.params = Params(net, config.device)
+        layers = net.layers
+        self._computes = layer_modules(
+            net, config, masks, lambda i: self.params.of_layer(i, len(layers[i].blobs))
+        )
+        self.layers = nn.ModuleList(self._computes)
+        self.data_layers: dict[int, Any] = {  # what brings data, a layer or what runs in its place
+            i: layer
+            for i, layer in enumerate(net.layers)
+            if self._computes[i].compute is None and not isinstance(layer, Input)
+        }
+        self._segments = segments(net.graph, self._computes) if compiled else {}
+        self._records: dict[int, Record] = {}  # of the layers that ran by themselves
+        self._in_order: list[Record] = []  # of the last forward
+        self._is_whole = False  # whether the last forward connected all layers
+
+    # ---- forward ----------------------------------------------------------------------------------------------
+    def forward(self, start: int, end: int) -> float:
+        net = self.net
+        listened = bool(net.callbacks["before_forward"] or net.callbacks["after_forward"])
+        self.params.load()
+        if start == 0:
+            self._forget(end)
+        made: dict[int, Tensor] = {}
+        i = start
+        while i <= end:
+            segment = self._segments.get(i)
+            if segment is not None and segment.last <= end and not listened:
+                self._run_segment(segment, made)
+                i = segment.last + 1
+                continue
+            net.notify("before_forward", i)
+            self.run_layer(i, {} if listened else made)
+            net.notify("after_forward", i)
+            i += 1
+        self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
+        return sum(net.loss_of(i) for i in range(start, end + 1))
+
+    def _forget(self, end: int) -> None:
+        """Free what the last forward made of the layers up to `end`, which are about to run."""
+        self._records.clear()
+        self._in_order.clear()
+        self.params.drop_cleared()
+        for top in chain.from_iterable(self.net.tops[: end + 1]):
+            if isinstance(top.pending_data, memory.PendingTensor):
+                top.defer_data(None)
+
+    def run_layer(self, index: int, made: dict[int, Tensor]) -> None:
+        """Run a layer on what the layers before have made, by blob; other bottoms come from the blobs."""
+        self._is_whole = False
+        self.net.reshape_layer(index)
+        self.net.call_layer(index, self._run, index, made)
+
+    def _run(self, index: int, made: dict[int, Tensor]) -> None:
+        node, layer, tops = self.net.graph.nodes[index], self._computes[index], self.net.tops[index]
+        bottoms = [
+            self._bottom(blob, made.get(i), down)
+            for i, blob, down in zip(node.bottoms, self.net.bottoms[index], layer.down, strict=True)
+        ]
+        if layer.compute is None:
+            found = self._data(index)
+        else:
+            found = [_apart(top, bottoms) for top in layer(bottoms, [top.shape for top in tops])]
+            for blob, tensor in zip(tops, found, strict=True):
+                memory.set_data(blob, tensor.detach())
+        made.update(zip(node.tops, found, strict=True))
+        if self.net.plan[index].need_backward:
+            read = list(zip(bottoms, self.net.bottoms[index], layer.down, strict=True))
+            self._records[index] = Record(read, list(zip(found, tops, strict=True)))
+            self._in_order.append(self._records[index])
+
+    def _run_segment(self, segment: Segment, made: dict[int, Tensor]) -> None:
+        """Run layers that are compiled together."""
+        net, first = self.net, segment.first
+        layers = slice(first, segment.last + 1)
+        for i in range(first, segment.last + 1):
+            net.reshape_layer(i)
+        read = []
+        for i, j in segment.bottoms:
+            number, blob = net.graph.nodes[first + i].bottoms[j], net.bottoms[first + i][j]
+            down = self._computes[first + i].down[j]
+            read.append((self._bottom(blob, made.get(number), down), blob, down))
+        shapes = [[top.shape for top in tops] for tops in net.tops[layers]]
+        found = segment.run([tensor for tensor, _, _ in read], shapes)
+        blobs = list(chain.from_iterable(net.tops[layers]))
+        for blob, tensor in zip(blobs, found, strict=True):
+            memory.set_data(blob, tensor.detach())
+        made.update(
+            zip(chain.from_iterable(node.tops for node in net.graph.nodes[layers]), found, strict=True)
+        )
+        if any(plan.need_backward for plan in net.plan[layers]):
+            hidden = [blob for blob, inner in zip(blobs, segment.inner, strict=True) if inner]
+            self._in_order.append(Record(read, list(zip(found, blobs, strict=True)), hidden))
+
+    def _bottom(self, blob: Blob, made: Tensor | None, down: bool) -> Tensor:
+        """A bottom; where its gradient is wanted, the blob's diff will be that."""
+        tensor = memory.data(blob, self.device) if made is None else made
+        if down:
+            if not tensor.requires_grad:
+                tensor = tensor.detach().requires_grad_()
+            tensor.register_hook(partial(_keep, blob))
+        return tensor
+
+    def _data(self, index: int) -> list[Tensor]:
+        """The tops of a layer that brings data."""
+        tops = self.net.tops[index]
+        if index in self.data_layers:
+            for top in tops:
+                top.defer_data(None)
+            self.data_layers[index].forward(self.net.bottoms[index], tops)
+        return [memory.data(top, self.device) for top in tops]
+
+    # ---- backward ---------------------------------------------------------------------------------------------
+    def backward(self, start: int, end: int) -> bool:
+        """Run the layers start down to end backward; returns whether at once."""
+        net = self.net
+        listened = net.callbacks["before_backward"] or net.callbacks["after_backward"]
+        if self._is_whole and not listened and (start, end) == (len(net.layers) - 1, 0):
+            self._backward_at_once()
+            return True
+        for i in range(start, end - 1, -1):
+            if net.plan[i].need_backward:
+                net.notify("before_backward", i)
+                self.backward_layer(i)
+                net.notify("after_backward", i)
+        return False
+
+    def _backward_at_once(self) -> None:
+        net = self.net
+        used: set[int] = set()  # tensors that a gradient flows into from above
+        roots: list[Tensor] = []
+        seeds: list[Tensor] = []
+        for i, plan in enumerate(net.plan):
+            if plan.need_backward:
+                net.check_gradient(i)
+        for record in reversed(self._in_order):
+            for tensor, seed in self._seeds(record.tops):
+                if id(tensor) not in used:
+                    roots.append(tensor)
+                    seeds.append(seed)
+            for blob in record.hidden:
+                blob.defer_diff(_refuse)
+            for tensor, blob, down in record.bottoms:
+                if down:
+                    used.add(id(tensor))
+                    blob.clear_diff()
+        learning = self.params.learning()
+        self.params.take_gradients(learning)
+        if roots:
+            torch.autograd.backward(roots, seeds, retain_graph=not self._segments)
+        self._is_whole = not self._segments  # compiled code frees what it has kept
+        self._set_apart(learning)
+        self.params.give_gradients(learning)
+
+    def backward_layer(self, index: int) -> None:
+        """Compute the gradients of a layer, which has run, from the diffs of its tops."""
+        self.net.check_gradient(index)
+        self.net.call_layer(index, self._backward_layer, index)
+
+    def _backward_layer(self, index: int) -> None:
+        net, layer = self.net, self._computes[index]
+        if index not in self._records:
+            raise CaffeCompatError(_COMPILED if self._segments else "it has not run; call forward before")
+        record = self._records[index]
+        pairs = self._seeds(record.tops)
+        down = [(tensor, blob) for tensor, blob, flag in record.bottoms if flag]
+        learnt = [
+            p for j, p in enumerate(layer.params) if layer.learns[j] and net.layers[index].propagates_to(j)
+        ]
+        found = _gradients(pairs, [*(tensor for tensor, _ in down), *learnt])
+        for (_, blob), gradient in zip(down, found, strict=False):
+            memory.set_diff(blob, gradient)
+        numbers = [self.params.number(param) for param in learnt]
+        self.params.take_gradients(numbers)
+        for param, gradient in zip(learnt, found[len(down) :], strict=True):
+            param.grad = gradient if param.grad is None else param.grad + gradient
+        self._set_apart(numbers)
+        self.params.give_gradients(numbers)
+
+    def hand_over_gradients(self) -> None:
+        """Let autograd have the gradients of params that were computed layer by layer, as if it had computed them."""
+        learning = self.params.learning()
+        parameters = [self.params.parameters[number] for number in learning]
+        gradients = [torch.zeros_like(x) if x.grad is None else x.grad for x in parameters]
+        for parameter in parameters:
+            parameter.grad = None
+        torch.autograd.backward(parameters, gradients)
+        self.params.give_gradients(learning)
+
+    def _seeds(self, tops: Iterable[tuple[Tensor, Blob]]) -> list[tuple[Tensor, Tensor]]:
+        """The tops that have a gradient to hand down, with it: the diffs of their blobs."""
+        return [
+            (tensor, seed.reshape(tensor.shape))
+            for tensor, blob in tops
+            if tensor.requires_grad and (seed := memory.diff(blob, self.device)) is not None
+        ]
+
+    def _set_apart(self, numbers: Iterable[int]) -> None:
+        """Copy gradients of params that are the diffs of blobs too, as a bias may have it: solvers write into them."""
+        pending = (blob.pending_diff for blob in self.net.blob_list)
+        taken = {_place(one.tensor) for one in pending if isinstance(one, memory.PendingTensor)}
+        for number in numbers:
+            parameter = self.params.parameters[number]
+            if parameter.grad is not None and _place(parameter.grad) in taken:
+                parameter.grad = parameter.grad.clone()
+
+
+def _keep(blob: Blob, gradient: Tensor) -> None:
+    """A hook of autograd."""
+    memory.set_diff(blob, gradient)
+
+
+_COMPILED = (
+    "with --compile there are no gradients of blobs, nor layers that run backward by themselves; leave it out"
+)
+
+
+def _refuse(array: np.ndarray) -> None:
+    """In the place of a gradient that nobody has seen."""
+    raise CaffeCompatError(_COMPILED)
+
+
+def _apart(top: Tensor, bottoms: Sequence[Tensor]) -> Tensor:
+    """A top that is a tensor of its own, though maybe with a bottom's memory."""
+    return top.view_as(top) if any(top is bottom for bottom in bottoms) else top
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _gradients(pairs: list[tuple[Tensor, Tensor]], inputs: list[Tensor]) -> list[Tensor]:
+    """The gradients at the inputs, from (top, its gradient); the graph is kept, as backward may run again."""
+    found: Sequence[Tensor | None] = [None] * len(inputs)
+    if pairs and inputs:
+        tops, seeds = zip(*pairs, strict=True)
+        found = torch.autograd.grad(tops, inputs, seeds, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
