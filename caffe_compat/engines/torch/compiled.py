@@ -77,4 +77,5 @@ def segments(graph: Graph, layers: Sequence[LayerModule]) -> dict[int, Segment]:
 
 
 def _is_traceable(layer: LayerModule) -> bool:
-    return isinstance(layer.compute, TorchLayer) and layer.compute.traceable
+    compute = layer.compute
+    return isinstance(compute, TorchLayer) and compute.traceable and not compute.layer.is_loss

@@ -104,7 +104,39 @@ def inner_product(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor])
             x, weights = (maps.permute(0, 2, 3, 1) for maps in (x, weights))
         weights = weights.flatten(1)
     weights = weights.t() if param.transpose else weights
-    return [F.linear(x.reshape(-1, weights.shape[1]), weights, bias).reshape(this.shapes[0])]
+    rows = x.reshape(-1, weights.shape[1])
+    if this.room and not param.transpose and this.config.precision == "float32":
+        y = _Product.apply(rows, weights, bias, this.room)
+    else:
+        y = F.linear(rows, weights, bias)
+    return [y.reshape(this.shapes[0])]
+
+
+class _Product(torch.autograd.Function):
+    """x W^T + bias. The gradient of W is written into the memory in `room`, a list that is empty afterwards."""
+
+    @staticmethod
+    def forward(ctx, x, weights, bias, room):
+        ctx.save_for_backward(x, weights)
+        ctx.room = room
+        return F.linear(x, weights, bias)
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, weights = ctx.saved_tensors
+        down, learns, shifts, _ = ctx.needs_input_grad
+        out = _flat(ctx.room.pop()) if learns and ctx.room else None
+        return (
+            dy @ weights if down else None,
+            torch.mm(dy.t(), x, out=out) if learns else None,
+            dy.sum(0) if shifts else None,
+            None,
+        )
+
+
+def _flat(weights: Tensor) -> Tensor:
+    """Weights as outputs x inputs, in the order of the memory."""
+    return weights.permute(0, 2, 3, 1).flatten(1) if weights.ndim == 4 else weights
 
 
 def _is_better_convolved(x: Tensor, weights: Tensor) -> bool:

@@ -21,11 +21,15 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.torch import memory
 from caffe_compat.engines.torch.compiled import Segment, segments
 from caffe_compat.engines.torch.devices import DeviceConfig
+from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.layer_module import layer_modules
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.params import Params
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.data.input import Input
+from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
+from caffe_compat.layers.inner_product import InnerProduct
+from caffe_compat.layers.lrn import LRN
 from caffe_compat.net import Net
 
 
@@ -51,12 +55,19 @@ class Graph(nn.Module):
             net, config, masks, lambda i: self.params.of_layer(i, len(layers[i].blobs))
         )
         self.layers = nn.ModuleList(self._computes)
+        self._segments = segments(net.graph, self._computes) if compiled else {}
+        for i, layer in enumerate([] if compiled else self._computes):
+            if (
+                isinstance(layer.compute, TorchLayer)
+                and type(net.layers[i]) is InnerProduct
+                and layer.learns[0]
+            ):
+                layer.compute.room = self.params.room(i, 0)
         self.data_layers: dict[int, Any] = {  # what brings data, a layer or what runs in its place
             i: layer
             for i, layer in enumerate(net.layers)
             if self._computes[i].compute is None and not isinstance(layer, Input)
         }
-        self._segments = segments(net.graph, self._computes) if compiled else {}
         self._records: dict[int, Record] = {}  # of the layers that ran by themselves
         self._in_order: list[Record] = []  # of the last forward
         self._is_whole = False  # whether the last forward connected all layers
@@ -88,6 +99,13 @@ class Graph(nn.Module):
         self._records.clear()
         self._in_order.clear()
         self.params.drop_cleared()
+        for layer, tops in zip(self._computes, self.net.tops[: end + 1], strict=False):
+            compute = layer.compute
+            if isinstance(compute, TorchLayer) and isinstance(compute.layer, (LRN, ROIPooling)):
+                made = tops[0].pending_data
+                compute.room.clear()
+                if isinstance(made, memory.PendingTensor) and not any(layer.down):
+                    compute.room.append(made.tensor)
         for top in chain.from_iterable(self.net.tops[: end + 1]):
             if isinstance(top.pending_data, memory.PendingTensor):
                 top.defer_data(None)

@@ -33,7 +33,9 @@ class TorchLayer:
 
     layer: of the project, set up. shapes: of its tops, for the bottoms that it was reshaped for. in_place: whether the
     tops may be written into the bottoms' memory. kept: of a Dropout in training, which elements stay (a bool tensor, or
-    one of 0 and 1, of the bottom's shape), in the place of a draw of `masks`, the net's.
+    one of 0 and 1, of the bottom's shape), in the place of a draw of `masks`, the net's. room: maybe the
+    tensor that the layer has made last time and that nobody needs, for whose like malloc would take fresh memory: the
+    gradient of an InnerProduct's weights, the top of a ROIPooling or an LRN.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TorchLayer:
         self.layer, self.config, self.in_place, self.masks = layer, config, in_place, masks or Masks()
         self.shapes: list[tuple[int, ...]] = []
         self.kept: Tensor | None = None
+        self.room: list[Tensor] = []
         self._conversion = conversion
 
     @property

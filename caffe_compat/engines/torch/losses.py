@@ -25,7 +25,7 @@ from caffe_compat.prototxt.caffe_pb2 import LossParameter
 LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))  # C's FLT_MIN: no label costs more than 87.3365
 
 
-@converts("SoftmaxWithLoss", "SoftmaxWithLossOHEM", traceable=False)
+@converts("SoftmaxWithLoss", "SoftmaxWithLossOHEM")
 def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, x = this.layer.layer_param.loss_param, bottoms[0]
     outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)

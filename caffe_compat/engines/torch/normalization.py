@@ -25,9 +25,9 @@ def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[T
     param, (x,) = this.layer.layer_param.lrn_param, bottoms
     size, alpha, beta = param.local_size, param.alpha, param.beta
     if param.norm_region == LRNParameter.ACROSS_CHANNELS:
-        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k)]
+        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k, this.room)]
     total = F.avg_pool2d(x.square(), size, 1, size // 2, divisor_override=1)
-    return [x * _power(1 + alpha / size**2 * total, beta)]
+    return [x * (1 + alpha / size**2 * total).pow(-beta)]
 
 
 class _AcrossChannels(torch.autograd.Function):
@@ -38,36 +38,39 @@ class _AcrossChannels(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, half, alpha, beta, k):
-        base = _around(x.square(), half).mul_(alpha).add_(k)
+    def forward(ctx, x, half, alpha, beta, k, room):
+        out = room.pop() if room and room[0].shape == x.shape else None
+        base = _around(x.square(), half, out).mul_(alpha).add_(k)
+        if not ctx.needs_input_grad[0]:
+            return _to_power(base, beta).mul_(x)
         ctx.save_for_backward(x, base)
         ctx.numbers = half, alpha, beta
-        return _power(base, beta).mul_(x)
+        return _to_power(base.clone(), beta).mul_(x)
 
     @staticmethod
     def backward(ctx, dy):
         x, base = ctx.saved_tensors
         half, alpha, beta = ctx.numbers
-        dx = _power(base, beta).mul_(dy)
+        dx = _to_power(base.clone(), beta).mul_(dy)
         ratio = _around(dx * x / base, half)
-        return dx.sub_(ratio.mul_(x), alpha=2 * alpha * beta), None, None, None, None
+        return dx.sub_(ratio.mul_(x), alpha=2 * alpha * beta), None, None, None, None, None
 
 
-def _around(x: Tensor, half: int) -> Tensor:
-    """The sum over each channel and `half` channels on both of its sides."""
-    total = x.clone()
+def _around(x: Tensor, half: int, out: Tensor | None = None) -> Tensor:
+    """The sum over each channel and `half` channels on both of its sides; written into out, where that is given."""
+    total = x.clone() if out is None else out.copy_(x)
     for shift in range(1, min(half + 1, x.shape[1])):
         total[:, shift:] += x[:, :-shift]
         total[:, :-shift] += x[:, shift:]
     return total
 
 
-def _power(base: Tensor, beta: float) -> Tensor:
-    """base ** -beta; roots are several times faster than a power."""
+def _to_power(base: Tensor, beta: float) -> Tensor:
+    """base becomes base ** -beta; roots are several times faster than a power."""
     if beta == 0.75:
-        root = base.rsqrt()
-        return root.mul_(root.sqrt()) if not root.requires_grad else root * root.sqrt()
-    return base.pow(-beta)
+        root = base.rsqrt_().sqrt()
+        return base.mul_(root)
+    return base.pow_(-beta)
 
 
 @converts("BatchNorm", own_memory=True)

@@ -34,6 +34,7 @@ class Params:
         self._numbers = {use: k for k, param in enumerate(net.learnable) for use in param.uses}
         self._of_parameter = {id(parameter): k for k, parameter in enumerate(self.parameters)}
         self._of_blob = {id(blob): k for k, blob in enumerate(self.blobs)}
+        self._rooms: dict[int, list[Tensor]] = {}
         for blob in self.blobs:
             blob.track()
 
@@ -98,10 +99,16 @@ class Params:
                 memory.set_diff(self.blobs[number], grad)
 
     def drop_cleared(self) -> None:
-        """Free the `grad` of Parameters whose diffs are cleared."""
-        for blob, parameter in zip(self.blobs, self.parameters, strict=True):
-            if blob.diff_is_cleared:
+        """Free the `grad` of Parameters whose diffs are cleared, or let the next one have its memory (see `room`)."""
+        for number, (blob, parameter) in enumerate(zip(self.blobs, self.parameters, strict=True)):
+            if blob.diff_is_cleared and parameter.grad is not None:
+                if number in self._rooms:
+                    self._rooms[number][:] = [parameter.grad]
                 parameter.grad = None
+
+    def room(self, index: int, param: int) -> list[Tensor]:
+        """Where `drop_cleared` puts memory for the gradient of a layer's param."""
+        return self._rooms.setdefault(self._numbers[index, param], [])
 
     def learning(self) -> list[int]:
         """The numbers of those that get a gradient."""

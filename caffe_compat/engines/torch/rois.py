@@ -6,6 +6,8 @@ rectangle is that of four of them, which overlap. Where a gradient is wanted, it
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 import torch
@@ -27,8 +29,17 @@ def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     assert isinstance(layer, ROIPooling)
     rois = rois.reshape(-1, 5)
     _check(layer, maps, rois)
-    pooled = _PooledOnHost if maps.device.type == "cpu" else _Pooled
-    return [pooled.apply(maps, _grown(rois, layer.pad_ratio), float(layer.scale), layer.bins)]
+    rois, scale = _grown(rois, layer.pad_ratio), float(layer.scale)
+    if maps.device.type != "cpu":
+        return [_Pooled.apply(maps, rois, scale, layer.bins)]
+    return [_PooledOnHost.apply(maps, rois, scale, _top(this, (len(rois), *layer.bins, maps.shape[1])))]
+
+
+def _top(this: TorchLayer, shape: tuple[int, ...]) -> Tensor:
+    """Memory for the top."""
+    if this.room and this.room[0].numel() >= math.prod(shape):
+        return this.room.pop().permute(0, 2, 3, 1).reshape(-1)[: math.prod(shape)].reshape(shape)
+    return torch.empty(shape)
 
 
 def _grown(rois: Tensor, pad_ratio: float) -> Tensor:
@@ -51,12 +62,11 @@ def _check(layer: ROIPooling, maps: Tensor, rois: Tensor) -> None:
 
 
 class _PooledOnHost(torch.autograd.Function):
-    """maps N x C x H x W, rois R x 5 -> R x C x bins, which is channels last in memory."""
+    """maps N x C x H x W, rois R x 5 -> R x C x bins, in the memory of `top`, R x bins x C."""
 
     @staticmethod
-    def forward(ctx, maps, rois, scale, bins):
+    def forward(ctx, maps, rois, scale, top):
         images, rois = _channels_last(maps), rois.contiguous().numpy()
-        top = torch.empty(len(rois), *bins, maps.shape[1])
         kernels.roi_pooling_channels_last(images, rois, np.float32(scale), top.numpy())
         ctx.save_for_backward(maps)
         ctx.rois, ctx.scale = rois, np.float32(scale)
