@@ -138,5 +138,5 @@ class _Mining:
         return (
             f"the net says nearly the same of all RoIs (its answers tell {told:.2g} nats of one, their labels "
             f"{entropy:.2g}); hard example mining does not get such weights going: train the plain net first, with "
-            "sampled RoIs, and go on from its weights with --weights (docs/ohem.md)"
+            "sampled RoIs, and go on from its weights with --weights, or lower base_lr to a tenth (docs/ohem.md)"
         )
