@@ -12,6 +12,7 @@ of then, at 20 training images:
                 its probabilities, over all RoIs; 0 where it answers every RoI alike
   foreground, near, far   shares of the mined RoIs: objects, background that overlaps one by 0.3 and more, and by less
                 than 0.1
+  dead          share of conv1's filters that are 0 behind their ReLU wherever in these images: no gradient reaches them
   agreement     mean cosine of the gradients of two images: of the mined RoIs, and of sampled ones at the same weights
 
 A run that is done is not run again. Writes OUT/cold_start.json and OUT/cold_start.png (with matplotlib).
@@ -65,6 +66,7 @@ COLUMNS = {
     "foreground": ".2f",
     "near": ".2f",
     "far": ".2f",
+    "dead": ".2f",
     "agreement, mined": ".2f",
     "agreement, sampled": ".2f",
 }
@@ -185,8 +187,10 @@ class Probe:
     def _mined(self) -> dict[str, float]:
         net, roidb = self.nets[True]
         chances, labels, kept, overlaps = [], [], [], []
+        alive = np.zeros(net.blobs["conv1"].channels, bool)
         for entry in roidb:
             net.forward(end="hard_roi_mining")
+            alive |= net.blobs["conv1"].data.max(axis=(0, 2, 3)) > 0  # behind its ReLU
             label = net.blobs["labels"].data.ravel().astype(int)
             chances.append(net.blobs["cls_prob_readonly"].data.reshape(len(label), -1).astype(np.float64))
             labels.append(label)
@@ -207,6 +211,7 @@ class Probe:
             "foreground": float((label[mined] > 0).mean()),
             "near": float((overlap[background] >= 0.3).sum() / mined.sum()),
             "far": float((overlap[background] < 0.1).sum() / mined.sum()),
+            "dead": float(1 - alive.mean()),
         }
 
     def _agreement(self, net: caffe.Net, roidb: Any) -> float:

@@ -190,10 +190,12 @@ class Judge:
                 mine.data[...] = theirs.data
         self.net.layer_dict["data"].set_blobs(SequentialSource(self.roidb, len(self.roidb.classes)))
         losses, labels = [], []
+        drawn = np.random.get_state()  # a minibatch draws its scale
         for _ in range(len(self.roidb)):
             self.net.forward(end="hard_roi_mining")
             losses.append(self.net.layer_dict["hard_roi_mining"].losses)
             labels.append(self.net.blobs["labels"].data.ravel().copy())
+        np.random.set_state(drawn)
         loss, label = np.concatenate(losses), np.concatenate(labels)
         parts = {"all": loss >= 0, "foreground": label > 0, "background": label == 0}
         return {name: float(loss[rows].mean()) for name, rows in parts.items()}
