@@ -54,6 +54,7 @@ class AnnotatedData(Data):
     Source: AnnotatedDataLayer of the SSD fork of Caffe; yolo_* and several resize_param are those of eric612's.
     """
 
+    leaves_out = False
     reads = ("transform_param", "data_param", "annotated_data_param")
     origin = "SSD"
     without_effect = (

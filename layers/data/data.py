@@ -31,6 +31,7 @@ class Data(ImageBatches):
     Source: Caffe's DataLayer; rand_skip as in those before 2015, later ones ignore it.
     """
 
+    leaves_out = True
     reads: tuple[str, ...] = ("transform_param", "data_param")
     top_count = (1, 2)
     without_effect = ("data_param.prefetch", *WITHOUT_EFFECT)

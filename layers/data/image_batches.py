@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.layers.data.image_transformer import ImageTransformer
 
 
-class ImageBatches(Layer):
+class ImageBatches(SharedOut):
     """top[0]: batch_size images, N x channels x height x width, transformed; top[1]: their labels, N x label_shape.
 
     The first image of a batch says its size, and the others must be like it. Subclasses give the source.
@@ -24,6 +24,7 @@ class ImageBatches(Layer):
     batch_size: int
     transformer: Any
     label_shape: tuple[int, ...] = ()  # of one image's
+    leaves_out = False  # whether `forward` is the one here, and `current` draws nothing
 
     def open(self) -> None:
         """Find the source and the first image; set batch_size."""
@@ -76,15 +77,27 @@ class ImageBatches(Layer):
         for labels in top[1:]:
             labels.data[i] = label
 
+    @property
+    def shares_out(self) -> bool:  # type: ignore[override]
+        return self.leaves_out and self.transformer.draws_alike
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.transformer.new_batch()
-        for i in range(self.batch_size):
-            image, label, name = self.current()
-            if i == 0:
-                top[0].reshape(self.batch_size, *self.transformer.shape(image))
-            self.transformer.transform(image, top[0].data[i], name)
-            self.write_labels(top, i, label)
-            self.advance()
+        for turn in range(self.count):
+            self.transformer.new_batch()
+            for i in range(self.batch_size):
+                if turn == self.rank:
+                    self._serve(top, i)
+                else:
+                    self.transformer.leave_out()
+                self.advance()
+
+    def _serve(self, top: Sequence[Blob], i: int) -> None:
+        image, label, name = self.current()
+        if i == 0:
+            top[0].reshape(self.batch_size, *self.transformer.shape(image))
+        self.transformer.transform(image, top[0].data[i], name)
+        self.write_labels(top, i, label)
+        self.images_read += 1
 
     def get_state(self) -> dict[str, np.ndarray]:
         return self.place() | self.transformer.get_state()

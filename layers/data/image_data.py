@@ -46,6 +46,7 @@ class ImageData(ListedBatches):
     of LisaAnne's Caffe.
     """
 
+    leaves_out = True
     reads: tuple[str, ...] = ("transform_param", "image_data_param")
     top_count = (1, 2)
     without_effect = (*WITHOUT_EFFECT, "transform_param.flow")  # LisaAnne's Caffe has it for other layers

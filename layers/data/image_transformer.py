@@ -59,6 +59,10 @@ class ImageTransformer(DataTransformer):
             self.resizing = self.resizings[roll(self.thread_rng, chances)]
         self.batches += 1
 
+    @property
+    def draws_alike(self) -> bool:
+        return not (self.resizings or self.noise)
+
     def shape(self, image: np.ndarray) -> tuple[int, ...]:
         if self.resizing and not self.crop:
             return len(image), *self.resizing.size(*image.shape[1:])

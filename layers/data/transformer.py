@@ -138,6 +138,17 @@ class DataTransformer:
         target *= np.float32(self.param.scale)
         return Placed(mirror, y, x, height, width)
 
+    @property
+    def draws_alike(self) -> bool:
+        """Whether as many numbers are drawn for each image, so that `leave_out` can."""
+        return True
+
+    def leave_out(self) -> None:
+        """Draw what `transform` draws for an image."""
+        crops = self.layer.phase == TRAIN and self.crop
+        for _ in range(bool(self.param.mirror) + 2 * bool(crops)):
+            self._rand(1)
+
     def get_state(self) -> dict[str, np.ndarray]:
         return {} if self.rng is None else rng_state("transform", self.rng)
 

@@ -47,6 +47,11 @@ def device_config(device: str, precision: str) -> DeviceConfig:
     return DeviceConfig(found, precision)
 
 
+def is_host(device: torch.device) -> bool:
+    """Whether the project's own kernels can work on tensors there."""
+    return device.type == "cpu"
+
+
 @cache
 def keep_freed_memory() -> None:
     """Let malloc keep freed blocks: getting new ones from the system costs more time than work on large tensors."""

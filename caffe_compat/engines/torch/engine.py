@@ -8,7 +8,7 @@ import torch
 from caffe_compat.engine import TORCH
 from caffe_compat.engines.base import Engine
 from caffe_compat.engines.torch.compiled import check_compiler
-from caffe_compat.engines.torch.devices import device_config, keep_freed_memory
+from caffe_compat.engines.torch.devices import device_config, is_host, keep_freed_memory
 from caffe_compat.engines.torch.graph import Graph
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.updates import TorchUpdates
@@ -33,7 +33,7 @@ class TorchEngine(Engine):
         self._workers: Workers | None = None
         for blob in net.blob_list:
             blob.track()
-        if self.config.device.type == "cpu":
+        if is_host(self.config.device):
             keep_freed_memory()
 
     @classmethod

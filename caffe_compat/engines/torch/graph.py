@@ -232,11 +232,11 @@ class Graph(nn.Module):
         learnt = [
             p for j, p in enumerate(layer.params) if layer.learns[j] and net.layers[index].propagates_to(j)
         ]
+        numbers = [self.params.number(param) for param in learnt]
+        self.params.take_gradients(numbers)  # before layers of the host write into the diffs
         found = _gradients(pairs, [*(tensor for tensor, _ in down), *learnt])
         for (_, blob), gradient in zip(down, found, strict=False):
             memory.set_diff(blob, gradient)
-        numbers = [self.params.number(param) for param in learnt]
-        self.params.take_gradients(numbers)
         for param, gradient in zip(learnt, found[len(down) :], strict=True):
             param.grad = gradient if param.grad is None else param.grad + gradient
         self._set_apart(numbers)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.devices import is_host
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.losses import on_host, whole_labels
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import HardRoIMining
@@ -22,7 +23,7 @@ from caffe_compat.layers.kernels.roi_losses import LEAST_PROBABILITY
 def hard_roi_mining(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer = this.layer
     assert isinstance(layer, HardRoIMining)
-    if bottoms[0].device.type == "cpu":
+    if is_host(bottoms[0].device):
         tops = [Blob() for _ in this.shapes]
         layer.forward([on_host(bottom) for bottom in bottoms], tops)
         return [torch.from_numpy(top.data) for top in tops]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.devices import is_host
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.losses import on_host
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
@@ -30,7 +31,7 @@ def roi_pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     rois = rois.reshape(-1, 5)
     _check(layer, maps, rois)
     rois, scale = _grown(rois, layer.pad_ratio), float(layer.scale)
-    if maps.device.type != "cpu":
+    if not is_host(maps.device):
         return [_Pooled.apply(maps, rois, scale, layer.bins)]
     return [_PooledOnHost.apply(maps, rois, scale, _top(this, (len(rois), *layer.bins, maps.shape[1])))]
 

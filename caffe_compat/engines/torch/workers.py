@@ -55,7 +55,7 @@ class Workers:
         # gloo notices at once when a worker is gone; NCCL waits for it
         self._gradients = dist.new_group(backend="nccl") if graph.device.type == "cuda" else None
         for i, layer in graph.data_layers.items():
-            if isinstance(layer, SharedOut):
+            if isinstance(layer, SharedOut) and layer.shares_out:
                 layer.share_out(self.rank, self.count)
             else:
                 graph.data_layers[i] = Shard(layer, self.rank, self.count)

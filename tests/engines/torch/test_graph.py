@@ -11,10 +11,11 @@ import caffe_compat as caffe  # noqa: E402
 from caffe_compat.engines.torch.graph import Graph  # noqa: E402
 from caffe_compat.errors import CaffeCompatError  # noqa: E402
 
-# in place, split, shared params, a bottom switched off, two losses, one weighted, a layer without a torch counterpart
+# in place, split, shared params, a bottom switched off, losses, one weighted, layers without a torch counterpart
 NET = """\
-layer { name: "x" type: "Input" top: "x" top: "t" top: "u"
-        input_param { shape { dim: 3 dim: 2 dim: 7 dim: 5 } shape { dim: 3 dim: 4 } shape { dim: 3 dim: 4 } } }
+layer { name: "x" type: "Input" top: "x" top: "t" top: "u" top: "n"
+        input_param { shape { dim: 3 dim: 2 dim: 7 dim: 5 } shape { dim: 3 dim: 4 } shape { dim: 3 dim: 4 }
+                      shape { dim: 3 } } }
 layer { name: "conv" type: "Convolution" bottom: "x" top: "conv"
         convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "xavier" } } }
 layer { name: "tanh" type: "TanH" bottom: "conv" top: "conv" }
@@ -27,6 +28,9 @@ layer { name: "b" type: "InnerProduct" bottom: "pool" top: "b" param { name: "w"
 layer { name: "bias" type: "Bias" bottom: "b" top: "c" bias_param { num_axes: 0 } }
 layer { name: "one" type: "EuclideanLoss" bottom: "a" bottom: "t" top: "one" }
 layer { name: "two" type: "EuclideanLoss" bottom: "c" bottom: "u" top: "two" loss_weight: 0.3 }
+layer { name: "e" type: "Embed" bottom: "n" top: "e"
+        embed_param { input_dim: 5 num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "three" type: "EuclideanLoss" bottom: "e" bottom: "t" top: "three" }
 """
 
 
@@ -38,6 +42,7 @@ def net_of(tmp_path, engine, text=NET):
     rng = np.random.RandomState(4)
     for name in net.inputs:
         net.blobs[name].data[...] = rng.standard_normal(net.blobs[name].shape)
+    net.blobs["n"].data[...] = 4, 0, 4
     return net
 
 
@@ -96,7 +101,8 @@ def test_at_once_layer_by_layer_and_the_strict_engine_agree(tmp_path, at_once):
 
 @pytest.mark.filterwarnings("ignore:no torch counterpart")
 def test_params_add_up_and_a_seed_that_somebody_writes_counts(tmp_path, at_once):
-    nets = [net_of(tmp_path, engine) for engine in ("strict", "torch")]
+    nets = [net_of(tmp_path, engine) for engine in ("strict", "torch", "torch")]
+    nets[2].after_backward(lambda i: None)
     for net in nets:
         net.forward()
         net.backward()
@@ -104,8 +110,10 @@ def test_params_add_up_and_a_seed_that_somebody_writes_counts(tmp_path, at_once)
         net.backward()
     assert len(at_once) == 2
     assert_same(results(nets[1]), results(nets[0]))
+    assert_same(results(nets[2]), results(nets[0]))
 
 
+@pytest.mark.filterwarnings("ignore:no torch counterpart")
 def test_what_a_listener_writes_counts(tmp_path):
     nets = [net_of(tmp_path, engine, NET.replace("STOCHASTIC", "MAX")) for engine in ("strict", "torch")]
     for net in nets:
@@ -121,6 +129,7 @@ def test_what_a_listener_writes_counts(tmp_path):
     assert_same(results(nets[1]), results(nets[0]))
 
 
+@pytest.mark.filterwarnings("ignore:no torch counterpart")
 def test_diffs_of_blobs_are_those_before_the_update(tmp_path):
     """A bias of one number a column has the gradient of its top, which the solver moves the param by in place."""
     found = []
@@ -148,6 +157,7 @@ def test_diffs_of_blobs_are_those_before_the_update(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:no torch counterpart")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
 def test_compiled_it_is_the_same_and_compiles_twice_for_all_batches(tmp_path):
     text, found = NET.replace("STOCHASTIC", "MAX"), {}
@@ -162,7 +172,7 @@ def test_compiled_it_is_the_same_and_compiles_twice_for_all_batches(tmp_path):
             for name in net.inputs:
                 blob = net.blobs[name]
                 blob.reshape(batch, *blob.shape[1:])
-                blob.data[...] = rng.standard_normal(blob.shape)
+                blob.data[...] = rng.standard_normal(blob.shape) if name != "n" else rng.randint(0, 5, batch)
             net.forward()
             net.backward()
         found[compiled] = {name: blob.data.copy() for name, blob in net.blobs.items()}

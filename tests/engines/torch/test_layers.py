@@ -11,6 +11,7 @@ from caffe_compat.rng import set_random_seed
 
 torch = pytest.importorskip("torch")
 
+from caffe_compat.engines.torch import hard_roi_mining, rois  # noqa: E402
 from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
 from caffe_compat.engines.torch.devices import DeviceConfig  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
@@ -87,6 +88,14 @@ def test_as_our_own(type, items, device):
             assert_as_our_own(case, case.other_shapes, device)
 
     check_each(check, filter(has_conversion, items))
+
+
+@pytest.mark.parametrize("type", ["ROIPooling", "HardRoIMining"])
+def test_what_a_gpu_runs_in_place_of_our_kernels(type, monkeypatch):
+    for module in (rois, hard_roi_mining):
+        monkeypatch.setattr(module, "is_host", lambda device: False)
+    for case in (case for case in OURS if case.type == type):
+        assert_as_our_own(case, case.shapes, "cpu")
 
 
 def has_conversion(case):

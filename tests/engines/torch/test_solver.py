@@ -131,3 +131,23 @@ def test_what_the_host_writes_counts(tmp_path, device):
     del held
     weight.data[...] = 0
     scores_are_the_bias()
+
+
+def test_test_nets_use_the_params_of_the_train_net(tmp_path):
+    scores = {}
+    for engine in ("strict", "torch"):
+        text = f"{COMMON} test_iter: 2 test_interval: 2"
+        caffe.set_engine(engine)
+        caffe.set_random_seed(4)
+        np.random.seed(4)
+        solver = make(tmp_path / engine, text, STILL)
+        found = scores[engine] = []
+        solver.on_test(lambda tested, found=found: found.append(float(tested.scores["loss"][0])))
+        solver.step(5)
+        (weights, shared) = (net.params["fc"][0] for net in (solver.net, solver.test_nets[0]))
+        np.testing.assert_array_equal(weights.data, shared.data)
+    assert len(scores["torch"]) == 3 and len(set(scores["torch"])) == 3
+    np.testing.assert_allclose(scores["torch"], scores["strict"], rtol=1e-4)
+    train, test = (net.engine.graph.params.parameters for net in (solver.net, solver.test_nets[0]))
+    solver.step(2)
+    assert [x.data_ptr() for x in train] == [x.data_ptr() for x in test]

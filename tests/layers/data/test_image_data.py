@@ -170,3 +170,35 @@ def test_images_that_are_too_small(tmp_path, sizes, want):
 def test_one_minimum_alone(tmp_path):
     with pytest.raises(LayerError, match="min_height and min_width go together"):
         Runner('type: "ImageData" image_data_param { source: "x" min_width: 3 }', [], tops=2)
+
+
+@pytest.mark.parametrize("params", ["", "new_height: 8 new_width: 9 shuffle: true"])
+def test_shared_out_each_image_is_read_by_one_and_all_serve_what_one_would(
+    tmp_path, photos, monkeypatch, params
+):
+    def make() -> Runner:
+        set_random_seed(5)
+        transform = "transform_param { mirror: true crop_size: 4 }"
+        return data(tmp_path, f"batch_size: 2 {params}", transform)
+
+    one, parts = make(), [make() for _ in range(3)]
+    want = [[array.copy() for array in one.forward()] for _ in range(6)]
+    read = []
+    monkeypatch.setattr(
+        cv2, "imdecode", lambda *args, decode=cv2.imdecode: (read.append(1), decode(*args))[1]
+    )
+    for rank, part in enumerate(parts):
+        part.layer.share_out(rank, 3)
+        for turn in range(2):
+            for got, array in zip(part.forward(), want[3 * turn + rank], strict=True):
+                np.testing.assert_array_equal(got, array)
+        assert part.layer.images_read == 4
+        for key, value in one.layer.get_state().items():
+            np.testing.assert_array_equal(part.layer.get_state()[key], value, err_msg=key)
+    assert len(read) == 12
+
+
+def test_what_draws_for_each_image_as_it_is_cannot_be_shared_out(tmp_path, photos):
+    assert data(tmp_path).layer.shares_out
+    noisy = "transform_param { noise_param { prob: 1 } }"
+    assert not data(tmp_path, "", noisy).layer.shares_out
