@@ -68,3 +68,18 @@ def test_views_of_what_was_given_count_as_held():
     assert not blob.data_is_held
     blob.defer_data(lambda data: data.fill(5))
     assert blob.pending_data is not None and (blob.data == 5).all() and blob.pending_data is None
+
+
+def test_memory_of_data_that_is_pending_can_be_given_back():
+    blob = Blob((3, 5))
+    blob.track()
+    blob.data[...] = 7
+    blob.release_data()
+    assert (blob.data == 7).all()  # nothing is pending
+    blob.defer_data(lambda array: array.fill(4))
+    blob.release_data()
+    assert not blob.allocated() and (blob.data == 4).all()
+    held = blob.data
+    blob.defer_data(lambda array: array.fill(9))
+    blob.release_data()
+    assert (held == 9).all() and np.shares_memory(held, blob.data)
