@@ -96,8 +96,11 @@ def _outcome(target: Target, data: bytes) -> str:
 def _kind(error: Exception) -> str:
     """What was raised, and the last line of the package that it went through: one fault, whatever the input."""
     frames = traceback.extract_tb(error.__traceback__)
+    others = ("/scripts/", "/site-packages/")  # a virtual environment may lie in the checkout
     ours = [
-        frame for frame in frames if frame.filename.startswith(PACKAGE) and "/scripts/" not in frame.filename
+        frame
+        for frame in frames
+        if frame.filename.startswith(PACKAGE) and not any(folder in frame.filename for folder in others)
     ]
     place = f"{os.path.relpath(ours[-1].filename, PACKAGE)}:{ours[-1].lineno}" if ours else "other code"
     return f"{type(error).__name__} in {place}"
