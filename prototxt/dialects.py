@@ -118,13 +118,17 @@ def find(net: NetParameter) -> Dialect | None:
         return DIALECTS["rcf" if says_offset else "hed"]
     if _predicts_faces(net):
         return DIALECTS["faceboxes"]
-    if _zooms(net) and contradicts(net, zooms_whole=False) and not contradicts(net, zooms_whole=True):
+    if (
+        any(map(_zooms, net.layer))
+        and contradicts(net, zooms_whole=False)
+        and not contradicts(net, zooms_whole=True)
+    ):
         return DIALECTS["openvino"]
     return DIALECTS["textboxes"] if _predicts_twice_the_boxes(net) else None
 
 
-def _zooms(net: NetParameter) -> bool:
-    return any(layer.type == "Interp" and layer.interp_param.zoom_factor > 1 for layer in net.layer)
+def _zooms(layer: LayerParameter) -> bool:
+    return layer.type == "Interp" and layer.interp_param.zoom_factor > 1
 
 
 def _predicts_faces(net: NetParameter) -> bool:
@@ -203,7 +207,7 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             layer.type = "PriorBox" if layer.prior_box_param.fixed_size else dialect.priors
         elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
             _read_labels(layer)
-        elif layer.type == "Interp" and layer.interp_param.zoom_factor > 1:
+        elif _zooms(layer):
             _say_zoom(result, layer, dialect, unsure)
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
