@@ -55,6 +55,21 @@ def greatest(image, h_start, h_end, w_start, w_end, out):
                 out[c] = pixel[c] if pixel[c] > out[c] else out[c]
 
 
+@njit(cache=True, error_model="numpy")
+def _pool(maps, roi, scale, bins):
+    """Write the maxima of one RoI (image, x1, y1, x2, y2) into bins (PH x PW x C)."""
+    bins_h, bins_w, _ = bins.shape
+    _, height, width, _ = maps.shape
+    image = maps[np.int64(roi[0])]
+    left, _, bin_w = roi_span(roi[1], roi[3], scale, bins_w)
+    upper, _, bin_h = roi_span(roi[2], roi[4], scale, bins_h)
+    for ph in range(bins_h):
+        h_start, h_end = bin_range(ph, upper, bin_h, height)
+        for pw in range(bins_w):
+            w_start, w_end = bin_range(pw, left, bin_w, width)
+            greatest(image, h_start, h_end, w_start, w_end, bins[ph, pw])
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def roi_pooling(maps, rois, scale, pooled, top):
     """Write the maximum of each bin, 0 where the bin is empty, into top (R x C x PH x PW).
@@ -64,38 +79,21 @@ def roi_pooling(maps, rois, scale, pooled, top):
     """
     threads = pooled.shape[0]
     _, channels, bins_h, bins_w = top.shape
-    _, height, width, _ = maps.shape
     for thread in prange(threads):
-        best = pooled[thread]
+        best = pooled[thread].reshape(bins_h, bins_w, channels)
         for r in range(thread, rois.shape[0], threads):
-            image = maps[np.int64(rois[r, 0])]
-            left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
-            upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
-            for ph in range(bins_h):
-                h_start, h_end = bin_range(ph, upper, bin_h, height)
-                for pw in range(bins_w):
-                    w_start, w_end = bin_range(pw, left, bin_w, width)
-                    greatest(image, h_start, h_end, w_start, w_end, best[ph * bins_w + pw])
+            _pool(maps, rois[r], scale, best)
             for c in range(channels):
                 for ph in range(bins_h):
                     for pw in range(bins_w):
-                        top[r, c, ph, pw] = best[ph * bins_w + pw, c]
+                        top[r, c, ph, pw] = best[ph, pw, c]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def roi_pooling_channels_last(maps, rois, scale, top):
     """As `roi_pooling`, into a top of R x PH x PW x C."""
-    _, bins_h, bins_w, _ = top.shape
-    _, height, width, _ = maps.shape
     for r in prange(rois.shape[0]):
-        image = maps[np.int64(rois[r, 0])]
-        left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
-        upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
-        for ph in range(bins_h):
-            h_start, h_end = bin_range(ph, upper, bin_h, height)
-            for pw in range(bins_w):
-                w_start, w_end = bin_range(pw, left, bin_w, width)
-                greatest(image, h_start, h_end, w_start, w_end, top[r, ph, pw])
+        _pool(maps, rois[r], scale, top[r])
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
