@@ -24,7 +24,18 @@ from typing import Any
 
 import numpy as np
 from measuring import table
-from ohem_runs import SIZES, Judge, Method, Phase, check_settings, read_json, run, scores, write_json
+from ohem_runs import (
+    SIZES,
+    Judge,
+    Method,
+    Phase,
+    add_data,
+    check_settings,
+    read_json,
+    run,
+    scores,
+    write_json,
+)
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
@@ -74,9 +85,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seeds", type=int, default=3)
     result.add_argument("--images", type=int, default=750, help="of the drawn set; default: 750")
     result.add_argument("--only", metavar="TEXT", help="only methods whose names begin with one of TEXT;TEXT")
-    result.add_argument("--devkit", type=Path, help="data of one's own, in VOC's form; default: a drawn set")
-    result.add_argument("--classes", help="its classes, as of run-prototxt; default: VOC's")
-    result.add_argument("--report", action="store_true", help="no runs; table and picture of those done")
+    add_data(result)
     return result
 
 

@@ -29,7 +29,18 @@ from typing import Any
 
 import numpy as np
 from measuring import table
-from ohem_runs import LEARNS, Method, Phase, check_settings, net_text, read_json, run, scores, write_json
+from ohem_runs import (
+    LEARNS,
+    Method,
+    Phase,
+    add_data,
+    check_settings,
+    net_text,
+    read_json,
+    run,
+    scores,
+    write_json,
+)
 
 import caffe_compat as caffe
 from caffe_compat.cli import console
@@ -85,9 +96,7 @@ def parser() -> argparse.ArgumentParser:
         "--photos", type=int, metavar="N", help="only the first N to train on, N/4 to test on"
     )
     result.add_argument("--only", metavar="TEXT", help="only these variants, NAME;NAME")
-    result.add_argument("--devkit", type=Path, help="data of one's own, in VOC's form; default: a drawn set")
-    result.add_argument("--classes", help="its classes, as of run-prototxt; default: VOC's")
-    result.add_argument("--report", action="store_true", help="no runs; table and picture of those done")
+    add_data(result)
     return result
 
 

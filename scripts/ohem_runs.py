@@ -5,6 +5,7 @@ The nets are the zoo's small ones, for any number of classes. Of a run, all is w
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -35,6 +36,13 @@ SIZES = {
     "medium": (32, 64),
     "large": (64, 10_000),
 }  # pixels of the side of a square of that area
+
+
+def add_data(result: argparse.ArgumentParser) -> None:
+    """Add --devkit, --classes and --report."""
+    result.add_argument("--devkit", type=Path, help="data of one's own, in VOC's form; default: a drawn set")
+    result.add_argument("--classes", help="its classes, as of run-prototxt; default: VOC's")
+    result.add_argument("--report", action="store_true", help="no runs; table and picture of those done")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from caffe_compat.cli import console
+
 if TYPE_CHECKING:
     from caffe_compat.fast_rcnn.config import Config
     from caffe_compat.net import Net
@@ -22,6 +24,19 @@ def read(args: argparse.Namespace, default: Config | None = None) -> Config:
     for path in args.cfg:
         cfg = cfg_from_file(path, cfg)
     return cfg_from_list([word for pair in args.set for word in pair], cfg)
+
+
+def test_net(args: argparse.Namespace, cfg: Config) -> Net:
+    """The net of a command that detects or proposes, without weights. Raises CaffeCompatError."""
+    import caffe_compat as caffe
+
+    return caffe.Net(
+        args.net,
+        caffe.TEST,
+        layer_settings=cfg.layer_settings(),
+        dialect=args.dialect,
+        python_layers=console.may_import(args),
+    )
 
 
 def for_nets(args: argparse.Namespace, cfg: Config, nets: Sequence[Net]) -> Config:

@@ -64,19 +64,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 def make_detector(args: argparse.Namespace, quiet: bool) -> PhotoDetector:
     """The net with its weights, and how it is used; prints which params were loaded unless quiet."""
-    import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.fast_rcnn.single_shot import detection_layer
 
     console.set_computing(args)
     cfg = configuration.read(args)
-    net = caffe.Net(
-        args.net,
-        caffe.TEST,
-        layer_settings=cfg.layer_settings(),
-        dialect=args.dialect,
-        python_layers=console.may_import(args),
-    )
+    net = configuration.test_net(args, cfg)
     single_shot = detection_layer(net) is not None
     _settle(args, single_shot)
     detector = _single_shot(args, net, quiet) if single_shot else _fast_rcnn(args, net, cfg)

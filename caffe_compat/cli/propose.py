@@ -53,7 +53,6 @@ def _propose(args: argparse.Namespace) -> None:
     quiet = args.quiet or args.json
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat propose: {args.net}", flush=True)
-    import caffe_compat as caffe
     from caffe_compat.cli import show
     from caffe_compat.cli.dataset import needed_dataset, trained_classes
     from caffe_compat.fast_rcnn.rpn_proposals import Proposer, propose_all, write_proposals
@@ -63,13 +62,7 @@ def _propose(args: argparse.Namespace) -> None:
     console.set_computing(args)
     dataset = needed_dataset(args, trained_classes(args.weights))
     cfg = configuration.read(args)
-    net = caffe.Net(
-        args.net,
-        caffe.TEST,
-        layer_settings=cfg.layer_settings(),
-        dialect=args.dialect,
-        python_layers=console.may_import(args),
-    )
+    net = configuration.test_net(args, cfg)
     show.weights(net.copy_from(args.weights), quiet)
     with (
         console.compiling(quiet),
