@@ -61,6 +61,12 @@ def keep_freed_memory() -> None:
             mallopt(parameter, 2**30)
 
 
+def return_freed_memory() -> None:
+    """Let malloc return what is free to the system, where it can; blocks of another size may not fit in there."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _check_cuda(device: str, found: torch.device) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:

@@ -29,7 +29,6 @@ from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.data.input import Input
 from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
-from caffe_compat.layers.lrn import LRN
 from caffe_compat.net import Net
 
 
@@ -101,7 +100,7 @@ class Graph(nn.Module):
         self.params.drop_cleared()
         for layer, tops in zip(self._computes, self.net.tops[: end + 1], strict=False):
             compute = layer.compute
-            if isinstance(compute, TorchLayer) and isinstance(compute.layer, (LRN, ROIPooling)):
+            if isinstance(compute, TorchLayer) and isinstance(compute.layer, ROIPooling):
                 made = tops[0].pending_data
                 compute.room.clear()
                 if isinstance(made, memory.PendingTensor) and not any(layer.down):

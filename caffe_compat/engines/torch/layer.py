@@ -35,7 +35,7 @@ class TorchLayer:
     tops may be written into the bottoms' memory. kept: of a Dropout in training, which elements stay (a bool tensor, or
     one of 0 and 1, of the bottom's shape), in the place of a draw of `masks`, the net's. room: maybe the
     tensor that the layer has made last time and that nobody needs, for whose like malloc would take fresh memory: the
-    gradient of an InnerProduct's weights, the top of a ROIPooling or an LRN.
+    gradient of an InnerProduct's weights, or the top of a ROIPooling.
     """
 
     def __init__(

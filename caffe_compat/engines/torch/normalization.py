@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.devices import is_host
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.base import TEST
 from caffe_compat.layers.batch_norm import BatchNorm
 from caffe_compat.layers.bn import BN
 from caffe_compat.prototxt.caffe_pb2 import LRNParameter
+
+BAND = 1 << 19  # elements worked on at a time
 
 
 @converts("Softmax")
@@ -25,7 +30,7 @@ def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[T
     param, (x,) = this.layer.layer_param.lrn_param, bottoms
     size, alpha, beta = param.local_size, param.alpha, param.beta
     if param.norm_region == LRNParameter.ACROSS_CHANNELS:
-        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k, this.room)]
+        return [_AcrossChannels.apply(x, size // 2, alpha / size, beta, param.k)]
     total = F.avg_pool2d(x.square(), size, 1, size // 2, divisor_override=1)
     return [x * (1 + alpha / size**2 * total).pow(-beta)]
 
@@ -34,31 +39,43 @@ class _AcrossChannels(torch.autograd.Function):
     """y = x r with r = s^-beta and s = k + alpha * (sum of x^2 over the channels around).
 
     Its gradient dy r - 2 alpha beta x * (sum of dy x r / s over the channels around) is written out here, because it
-    passes over less memory than autograd's.
+    passes over less memory than autograd's. Nothing but x is kept for it.
     """
 
     @staticmethod
-    def forward(ctx, x, half, alpha, beta, k, room):
-        out = room.pop() if room and room[0].shape == x.shape else None
-        base = _around(x.square(), half, out).mul_(alpha).add_(k)
-        if not ctx.needs_input_grad[0]:
-            return _to_power(base, beta).mul_(x)
-        ctx.save_for_backward(x, base)
-        ctx.numbers = half, alpha, beta
-        return _to_power(base.clone(), beta).mul_(x)
+    def forward(ctx, x, half, alpha, beta, k):
+        ctx.save_for_backward(x)
+        ctx.numbers = half, alpha, beta, k
+        y = torch.empty_like(x)
+        for own, top in _bands(x, y):
+            base = _around(own.square(), half).mul_(alpha).add_(k)
+            top.copy_(_to_power(base, beta).mul_(own))
+        return y
 
     @staticmethod
     def backward(ctx, dy):
-        x, base = ctx.saved_tensors
-        half, alpha, beta = ctx.numbers
-        dx = _to_power(base.clone(), beta).mul_(dy)
-        ratio = _around(dx * x / base, half)
-        return dx.sub_(ratio.mul_(x), alpha=2 * alpha * beta), None, None, None, None, None
+        (x,), (half, alpha, beta, k) = ctx.saved_tensors, ctx.numbers
+        dx = torch.empty_like(x)
+        for own, diff, found in _bands(x, dy, dx):
+            base = _around(own.square(), half).mul_(alpha).add_(k)
+            power = _to_power(base.clone(), beta).mul_(diff)
+            ratio = _around((power * own).div_(base), half)
+            found.copy_(power.sub_(ratio.mul_(own), alpha=2 * alpha * beta))
+        return dx, None, None, None, None
 
 
-def _around(x: Tensor, half: int, out: Tensor | None = None) -> Tensor:
-    """The sum over each channel and `half` channels on both of its sides; written into out, where that is given."""
-    total = x.clone() if out is None else out.copy_(x)
+def _bands(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same rows of maps of one shape, so few on a CPU that what is computed of them stays in the cache."""
+    images, channels, height, width = maps[0].shape
+    rows = height
+    if is_host(maps[0].device) and not torch.compiler.is_compiling():
+        rows = max(1, BAND // max(1, images * channels * width))
+    return zip(*(one.split(max(1, rows), 2) for one in maps), strict=True)
+
+
+def _around(x: Tensor, half: int) -> Tensor:
+    """The sum over each channel and `half` channels on both of its sides."""
+    total = x.clone()
     for shift in range(1, min(half + 1, x.shape[1])):
         total[:, shift:] += x[:, :-shift]
         total[:, :-shift] += x[:, shift:]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from caffe_compat.backward_plan import param_gets_gradient
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch import memory
+from caffe_compat.engines.torch.devices import is_host, return_freed_memory
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.net import Net
 
@@ -54,8 +55,11 @@ class Params:
 
     def load(self) -> None:
         """Bring what the host has written into params since the device had them."""
+        are_new = any(not parameter.numel() for parameter in self.parameters)
         for number in range(len(self.blobs)):
             self._load(number)
+        if are_new and is_host(self.device):
+            return_freed_memory()  # where the arrays of the host were, and what they were read from
 
     def _load(self, number: int) -> None:
         blob, parameter = self.blobs[number], self.parameters[number]
@@ -72,6 +76,8 @@ class Params:
             parameter.data = torch.empty(values.shape, device=self.device, memory_format=order).copy_(values)
         del values  # it is the host's array, which nobody needs now
         self.wrote(blob)
+        if number in self._rooms and parameter.grad is None:
+            self._rooms[number][:] = [torch.empty_like(parameter)]  # where the host's array was
 
     def wrote(self, blob: Blob) -> None:
         """Say that the data of this blob's Parameter has changed, or is there for the first time."""
