@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from numba.core import caching
+from numba.core.runtime import rtsys
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -112,7 +113,24 @@ def _warn(folder: str, reason: str) -> None:
     )
 
 
+_load_as_numba_does = caching.Cache.load_overload
+
+
+def _load(self: Any, signature: Any, target_context: Any) -> Any:
+    """Take a compiled kernel from disk, or return None.
+
+    numba first imports all that compiling needs, and SciPy where that is installed: a third of a small net's start.
+    Whoever does compile does that anyway.
+    """
+    if not isinstance(self._impl.locator, Locator):
+        return _load_as_numba_does(self, signature, target_context)
+    rtsys.initialize(target_context)
+    with self._guard_against_spurious_io_errors():
+        return self._load_overload(signature, target_context)
+
+
 def choose() -> None:
     """Let numba keep this folder's kernels so."""
     caching.CacheImpl._locator_classes.insert(0, Locator)
     caching.IndexDataCacheFile = Files  # type: ignore[misc]
+    caching.Cache.load_overload = _load

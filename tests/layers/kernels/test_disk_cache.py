@@ -19,12 +19,22 @@ nms(np.float32([[0, 0, 9, 9], [0, 0, 9, 8]]), np.float32(0.5), keep)
 print(keep.tolist(), sum(nms.stats.cache_hits.values()))
 """
 
+AND_COMPILES = (
+    KEPT
+    + """
+import sys
+from numba import njit
+print("numba.np.arraymath" in sys.modules)
+print(njit(lambda x: np.cumsum(x)[-1] + 3 + np.sum(x))(np.ones(5)))
+"""
+)
 
-def run(folder: Path, kept: Path, before=None) -> tuple[str, str]:
+
+def run(folder: Path, kept: Path, before=None, program: str = KEPT) -> tuple[str, str]:
     """What the program above prints, to either stream."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(kept)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.11 keeps half a .pyc where the disk is full
-    command = [sys.executable, "-c", KEPT]
+    command = [sys.executable, "-c", program]
     done = subprocess.run(
         command, env=environment, cwd=folder, text=True, capture_output=True, preexec_fn=before, check=False
     )
@@ -57,6 +67,11 @@ def test_a_kernel_follows_what_it_calls(package, kept):
     boxes.write_text(text)
     assert run(package, kept)[0] == "[True, False] 0"
     assert run(package, kept)[0] == "[True, False] 1"
+
+
+def test_what_is_kept_needs_no_compiler(package, kept):
+    """numba's implementations for compiling are imported by who compiles."""
+    assert run(package, kept, program=AND_COMPILES)[0].split("\n") == ["[True, False] 1", "False", "13.0"]
 
 
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
