@@ -115,10 +115,11 @@ class Solver:
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        compiled: bool = False,
         dialect: str | None = None,
         python_layers: bool = True,
     ):
-        choice = choose(engine, device, precision)
+        choice = choose(engine, device, precision, compiled)
         make = net_maker(propagate_down, layer_settings, choice, dialect, python_layers)
         self._build(*read_solver(fspath(solver_file)), make)
 
