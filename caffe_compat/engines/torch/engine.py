@@ -52,9 +52,9 @@ class TorchEngine(Engine):
 
     def backward(self, start: int, end: int) -> None:
         self._set_precision()
-        at_once = self.graph.backward(start, end)
+        self.graph.backward(start, end)
         if self._workers:
-            self._workers.add_up_after(at_once)
+            self._workers.add_up_the_rest()
 
     def run_layer(self, index: int, backward: bool = False) -> None:
         self._set_precision()

@@ -38,6 +38,7 @@ class Workers:
         self.run: DistributedDataParallel | None = None
         self._parallel: DistributedDataParallel | None = None
         self._failure: Exception | None = None
+        self._reached: set[int] = set()  # the numbers of params that autograd has had a gradient for
         # gloo notices at once when a worker is gone; NCCL waits for it
         self._gradients = dist.new_group(backend="nccl") if graph.device.type == "cuda" else None
         for i, layer in graph.data_layers.items():
@@ -65,6 +66,9 @@ class Workers:
             self.graph, process_group=self._gradients, gradient_as_bucket_view=True
         )
         parallel.register_comm_hook(None, lambda _, bucket: self._sum(bucket))
+        for number in self.graph.params.learning():
+            parameter = self.graph.params.parameters[number]
+            parameter.register_post_accumulate_grad_hook(lambda _, number=number: self._reached.add(number))
         return parallel
 
     def _sum(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
@@ -84,6 +88,7 @@ class Workers:
     def forward_backward(self, is_last: bool) -> Iterator[None]:
         """One forward and backward of an iteration; in its last one gradients are added up."""
         self.run = self._parallel if is_last else None
+        self._reached.clear()
         try:
             yield
         except RuntimeError as error:
@@ -93,10 +98,12 @@ class Workers:
         finally:
             self.run = None
 
-    def add_up_after(self, at_once: bool) -> None:
-        """Called after a backward; gradients that were computed layer by layer have still to be added up."""
-        if self.run is not None and not at_once:
-            self.graph.hand_over_gradients()
+    def add_up_the_rest(self) -> None:
+        """Called after a backward: DistributedDataParallel waits for all params. Autograd has none for those that were
+        computed layer by layer, nor where no gradient flows though one might (into a blob that a layer only reads)."""
+        if self.run is not None:
+            rest = [number for number in self.graph.params.learning() if number not in self._reached]
+            self.graph.hand_over_gradients(rest)
 
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]:
         """The mean loss, and whether any worker wants to stop, or to take a snapshot."""
