@@ -69,8 +69,10 @@ def get_engine() -> str:
     return choose().name
 
 
-def choose(name: str | None = None, device: str = "cpu", precision: str = "float32") -> EngineChoice:
+def choose(
+    name: str | None = None, device: str = "cpu", precision: str = "float32", compiled: bool = False
+) -> EngineChoice:
     """The engine of this name; without one, what `set_engine` said last."""
-    if name is None and (device, precision) == ("cpu", "float32"):
+    if name is None and (device, precision, compiled) == ("cpu", "float32", False):
         return _default or EngineChoice()
-    return EngineChoice(name or get_engine(), device, precision)
+    return EngineChoice(name or get_engine(), device, precision, compiled)

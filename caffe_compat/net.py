@@ -45,8 +45,8 @@ class Net(PycaffeNet):
     or "restricts" (before, and in the Fast R-CNN forks); None: as the dialect has it. layer_settings: attributes that
     the layers get before their setup, class -> attribute -> value; those of a configuration of Fast R-CNN are
     `cfg.layer_settings()`. engine: what runs this net, "fast", "strict" or "torch" (None: what set_engine said last);
-    device, precision: of the torch engine, see engine.py. python_layers: whether the modules that Python layers name
-    may be imported, which runs them; else these layers have to be built-in ones.
+    device, precision, compiled: of the torch engine, see engine.py. python_layers: whether the modules that Python
+    layers name may be imported, which runs them; else these layers have to be built-in ones.
 
     Attributes:
         blobs           OrderedDict, blob name -> Blob; `.data` and `.diff` are float32 arrays that can be written
@@ -75,6 +75,7 @@ class Net(PycaffeNet):
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        compiled: bool = False,
         dialect: str | None = None,
         python_layers: bool = True,
     ):
@@ -88,7 +89,12 @@ class Net(PycaffeNet):
         in_state = graphs.with_state(param, cast(Phase, phase), level or 0, stages or ())
         meanings = dialect, propagate_down
         self._build(
-            in_state, source, meanings, layer_settings, choose(engine, device, precision), python_layers
+            in_state,
+            source,
+            meanings,
+            layer_settings,
+            choose(engine, device, precision, compiled),
+            python_layers,
         )
         if weights is not None:
             self.copy_from(weights)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from caffe_compat.cli import configuration, console, options
+from caffe_compat.cli import configuration, console, options, workers
 
 if TYPE_CHECKING:
+    from caffe_compat.engines.group import Group
     from caffe_compat.fast_rcnn.check import Checked
     from caffe_compat.fast_rcnn.dataset import Dataset
     from caffe_compat.fast_rcnn.faults import Fault
@@ -23,7 +24,8 @@ NAMED = 3  # faults of a kind that are printed
 HELP: dict[str, Any] = {
     "description": "Look for all faults of a data set at once: photos and annotations that cannot be read, boxes not\n"
     "inside their photo, annotations of photos of another size, photos that EXIF turns, boxes that count from 0,\n"
-    "objects too small for a net; and count what is there. Exits with 1 where training would end with an error.",
+    "objects too small for a net; and count what is there. Exits with 1 where training would end with an error.\n"
+    "Several workers, as torchrun starts them, share the images out.",
     "epilog": "examples:\n  caffe-compat check-data --devkit screws --classes bolt,gear\n"
     "  caffe-compat check-data --data coco:annotations.json:photos --html faults.html\n"
     "  caffe-compat check-data --devkit VOCdevkit2007 --proposals voc_2007_trainval.mat",
@@ -52,6 +54,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    with workers.sharing(args) as group:
+        return _check_in(group, args)
+
+
+def _check_in(group: Group, args: argparse.Namespace) -> int:
+    """Look at the images together with all workers of the group; its first one tells."""
     from caffe_compat.errors import CaffeCompatError
     from caffe_compat.fast_rcnn.check import check
     from caffe_compat.fast_rcnn.proposals import proposals_from
@@ -70,8 +78,8 @@ def _check(args: argparse.Namespace) -> int:
     wanted = args.search or args.proposals
     find = proposals_from(args.proposals, dataset.image_ids) if wanted else None
     sizes = cfg.TRAIN.SCALES[0], cfg.TRAIN.MAX_SIZE
-    with console.progress(len(dataset.image_ids), quiet) as bar:
-        checked = check(dataset, args.stride, sizes, find, bar)
+    with console.progress(len(group.share(dataset.image_ids)), quiet) as bar:
+        checked = check(dataset, args.stride, sizes, find, bar, group)
     if args.skip_other_classes:
         checked = replace(checked, unknown={})
     if args.html:
@@ -82,7 +90,7 @@ def _check(args: argparse.Namespace) -> int:
         print(json.dumps(_as_dict(checked, notes), indent=2))
     else:
         _print(checked, notes, args)
-    return int(checked.has_errors)
+    return int(checked.has_errors and group.rank == 0)
 
 
 def _open(args: argparse.Namespace) -> Dataset:

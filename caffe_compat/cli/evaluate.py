@@ -6,15 +6,19 @@ import argparse
 import json
 import math
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffe_compat.cli import check_finite, console, options
+from caffe_compat.cli import check_finite, console, options, workers
 from caffe_compat.cli.detect import make_detector
 from caffe_compat.text import finite
 
 if TYPE_CHECKING:
+    from caffe_compat.engines.group import Group
     from caffe_compat.fast_rcnn.dataset import Dataset
+    from caffe_compat.fast_rcnn.detections import DetectionsFile
+    from caffe_compat.fast_rcnn.detector import PhotoDetector
     from caffe_compat.fast_rcnn.evaluate import Evaluation, Found
 
 DESCRIPTION = """\
@@ -25,13 +29,14 @@ by COCO's own measure too (needs the extra 'coco').
 The classes are those of --classes, or those that the net was trained on (WEIGHTS.classes.txt, beside the weights).
 
 The detections of each photo are kept in OUTPUT/detections.jsonl at once: run again, an interrupted run goes on.
-VOC's result files are written beside it."""
+VOC's result files are written beside it. Several workers, as torchrun starts them, share the photos out."""
 
 EXAMPLES = """\
 examples:
   caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007 --image-set test
   caffe-compat evaluate --detections found.json --devkit VOCdevkit2007 --plot curves
-  caffe-compat evaluate test.prototxt --weights F.caffemodel --data coco:annotations.json:photos"""
+  caffe-compat evaluate test.prototxt --weights F.caffemodel --data coco:annotations.json:photos
+  torchrun --nproc-per-node 2 -m caffe_compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
@@ -63,6 +68,12 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    with workers.sharing(args) as group:
+        _evaluate_in(group, args)
+
+
+def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
+    """Find the objects together with all workers of the group; its first one does the rest."""
     from caffe_compat.errors import CaffeCompatError
 
     if bool(args.detections) == bool(args.net) or bool(args.net) != bool(args.weights):
@@ -80,19 +91,22 @@ def _evaluate(args: argparse.Namespace) -> None:
     )
     from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
 
+    is_first = group.rank == 0
     if args.plot:
         from caffe_compat.cli.curves import check_plot
 
         check_plot(args.plot)
     known = read_classes_of_run(args.detections) if args.detections else trained_classes(args.weights)
     dataset = needed_dataset(args, known)
-    by_coco = _is_coco_wanted(args, dataset)
+    by_coco = is_first and _is_coco_wanted(args, dataset)
     folder = args.output
     if args.detections:
         found: Found = read_detections(args.detections, dataset)
     else:
         folder = folder or f"{Path(args.weights).stem}_{label(dataset)}"
-        found = _find(args, dataset, folder, quiet)
+        found = _find(args, dataset, folder, quiet, group)
+    if not is_first:
+        return
     if folder:
         write_results(found, folder, image_set(dataset), dataset.classes)
         if by_coco:
@@ -121,15 +135,33 @@ def _is_coco_wanted(args: argparse.Namespace, dataset: Dataset) -> bool:
     return False
 
 
-def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool) -> Found:
-    from caffe_compat.errors import CaffeCompatError
+def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool, group: Group) -> Found:
+    """What was found, for the first worker of the group."""
     from caffe_compat.fast_rcnn.build import check_images
-    from caffe_compat.fast_rcnn.detections import DetectionsFile, check_classes, detect_all, digest
+    from caffe_compat.fast_rcnn.detections import check_classes, detect_all
 
     detector = make_detector(args, quiet)
     check_classes(detector.num_classes, dataset)
-    with console.progress(len(dataset.image_ids), quiet) as bar:
-        check_images(dataset, bar)  # whatever is wrong is said before the work
+    with console.progress(len(group.share(dataset.image_ids)), quiet) as bar:
+        # whatever is wrong is said before the work
+        check_images(dataset, lambda name, count: bar(name), group)
+    with _detections_file(args, dataset, folder, detector) if group.rank == 0 else nullcontext() as file:
+        before = sum(image_id in file.found for image_id in dataset.image_ids) if file else 0
+        if before and not quiet:
+            print(f"{before} of {len(dataset.image_ids)} photos are done already, by an earlier run")
+        with (
+            check_finite.checking(args, detector.net),
+            console.progress(len(dataset.image_ids) - before, quiet) as bar,
+        ):
+            return detect_all(detector, dataset, file, args.proposals, bar, group)
+
+
+def _detections_file(
+    args: argparse.Namespace, dataset: Dataset, folder: str, detector: PhotoDetector
+) -> DetectionsFile:
+    from caffe_compat.errors import CaffeCompatError
+    from caffe_compat.fast_rcnn.detections import DetectionsFile, digest
+
     searched = "selective search" if detector.takes_proposals else "RPN"
     run = {
         "net": digest(args.net),
@@ -143,15 +175,7 @@ def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool) 
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaffeCompatError(f"cannot make the folder: {error.strerror}", file=folder) from error
-    with DetectionsFile(Path(folder) / "detections.jsonl", run) as file:
-        before = sum(image_id in file.found for image_id in dataset.image_ids)
-        if before and not quiet:
-            print(f"{before} of {len(dataset.image_ids)} photos are done already, by an earlier run")
-        with (
-            check_finite.checking(args, detector.net),
-            console.progress(len(dataset.image_ids) - before, quiet) as bar,
-        ):
-            return detect_all(detector, dataset, file, args.proposals, bar)
+    return DetectionsFile(Path(folder) / "detections.jsonl", run)
 
 
 def _report(

@@ -8,15 +8,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from caffe_compat.cli import check_finite, configuration, console, html, metrics, show
+from caffe_compat.cli import check_finite, configuration, console, html, metrics, show, workers
 from caffe_compat.cli.console import INTERRUPTED
 from caffe_compat.cli.stderr_log import log
+from caffe_compat.engines.group import Group, are_several
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.solvers import Iteration, Solver
 from caffe_compat.solvers.chance_level import ChanceLevel
@@ -32,7 +33,9 @@ EFFECTS = {signal.SIGINT: "stop", signal.SIGTERM: "stop"}  # of signals: stop, s
 
 def train(args: argparse.Namespace, effects: Mapping[signal.Signals, str] = EFFECTS) -> None:
     """Train as the arguments say."""
-    with _first_worker_talks(args):
+    if are_several() and args.engine != "torch":
+        raise CaffeCompatError("several workers train with --engine torch only")
+    with workers.first_talks(args, int(os.environ["RANK"]) if are_several() else 0):
         _train(args, effects)
 
 
@@ -78,7 +81,9 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
             loaded.append(solver.net.copy_from(path).after(loaded))
             show.weights(loaded[-1], quiet)
         dataset = open_dataset(args, trained_classes(args.resume))
-        notes = _feed(solver, args, cfg, dataset)
+        group = solver.workers.group if solver.workers else Group()
+        with workers.one_says_why(group):
+            notes = _feed(solver, args, cfg, dataset)
         if not quiet:
             show.notes(notes)
         done: list[Iteration] = []
@@ -91,6 +96,7 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
         classes = dataset.classes if dataset else given_classes(args)
         mined = html.mining(args, solver, pixel_means, classes)
         with (
+            workers.one_says_why(group),
             check_finite.checking(args, solver),
             progress(solver, stderr, quiet),
             signals(solver, effects),
@@ -101,21 +107,6 @@ def _train(args: argparse.Namespace, effects: Mapping[signal.Signals, str]) -> N
     _report(args, solver, notes, done)
     if mined is not None:
         html.write_training(args, solver.net, done, notes, pixel_means, classes, mined)
-
-
-@contextmanager
-def _first_worker_talks(args: argparse.Namespace) -> Iterator[None]:
-    """Several workers need the torch engine; only the first one prints and writes."""
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if several and args.engine != "torch":
-        raise CaffeCompatError("several workers train with --engine torch only")
-    if not several or os.environ.get("RANK") == "0":
-        yield
-        return
-    args.quiet, args.json = True, False
-    args.metrics = args.plot = args.html = None
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        yield
 
 
 def _feed(solver: Solver, args: argparse.Namespace, cfg: Config | None, dataset: Dataset | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_compat.engine import FAST, STRICT, TORCH, register
+from caffe_compat.engines.group import Group, are_several
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.net import Net
@@ -42,3 +43,13 @@ def to_torch(net: Net) -> Any:
     from caffe_compat.engines.torch.module import TorchNet
 
     return TorchNet(net)
+
+
+def group_of_this_run() -> Group:
+    """The processes that torchrun has started, which needs torch; without it, this one alone."""
+    if not are_several():
+        return Group()
+    optional_import(CaffeCompatError, "torch", "torch")
+    from caffe_compat.engines.torch.group import TorchGroup
+
+    return TorchGroup()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.engines.group import Group
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.net import Net
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -59,20 +58,12 @@ class Updates(Protocol):
 class Workers(Protocol):
     """The view that one worker has of all that train the same net; see engines/torch/workers.py."""
 
-    rank: int
-    count: int
-
+    @property
+    def group(self) -> Group: ...
     def iteration(self, net: Net) -> AbstractContextManager[None]: ...
     def forward_backward(self, is_last: bool) -> AbstractContextManager[None]: ...
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]: ...
-    def gather(self, mine: T) -> list[T]: ...
     def images_read(self) -> list[int]: ...
-    def is_first_to_end(self) -> bool: ...
-    def close(self) -> None: ...
-
-
-class WorkerLost(Exception):  # noqa: N818
-    """Another worker no longer answers."""
 
 
 class Engine:

@@ -6,11 +6,11 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from caffe_compat.engines.base import Workers
+from caffe_compat.engines.group import Group
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
 from caffe_compat.fast_rcnn.dataset import Dataset, Objects
@@ -36,22 +36,23 @@ def dataset_roidb(
     on_photo: OnPhoto = silent,
     skip_bad_images: bool = False,
     image_ids: Sequence[str] | None = None,
-    workers: Workers | None = None,
+    group: Group | None = None,
 ) -> Roidb:
     """The roidb of a data set, or of some of its image ids.
 
     `proposals`: a .mat or .npz file. Without one, proposals are searched (`proposals.propose`), which takes each core
     about a second a photo, and kept for the next time. PROPOSAL_METHOD gt needs none. All annotations are read before:
     images with an error (see faults.KINDS) are left out with `skip_bad_images`; the roidb's `skipped` has a message for
-    each. Several workers share the reading and the searching out; `on_photo` is told of this one's.
+    each. The workers of a group share the reading and the searching out; `on_photo` is told of this one's.
 
     Raises DataError, which names the files, for such images, where the proposals cannot be read or do not fit, and
     where Roidb does.
     """
+    group = group or Group()
     find = _proposals(dataset, cfg, proposals)
     image_ids = dataset.image_ids if image_ids is None else image_ids
 
-    inspected = _shared_out(lambda image_id: inspect(dataset, image_id), image_ids, workers)
+    inspected = shared_out(lambda image_id: inspect(dataset, image_id), image_ids, group)
     bad = [one for one in inspected if one.errors]
     unknown = [one for one in bad if one.errors[0].kind == "class"]
     if bad and not skip_bad_images:
@@ -75,7 +76,7 @@ def dataset_roidb(
         except DataError as error:
             raise error.at(one.path) from None
 
-    found = _shared_out(read, good, workers, lambda one, count: on_photo(one.image_id, count))
+    found = shared_out(read, good, group, lambda one, count: on_photo(one.image_id, count))
     unread = [one for one in found if isinstance(one, DataError)]
     skipped = [*(str(one.errors[0].error) for one in bad), *map(str, unread)]
     photos = [one for one in found if isinstance(one, Photo)]
@@ -84,12 +85,13 @@ def dataset_roidb(
     return Roidb(photos, cfg, dataset.classes, skipped)
 
 
-def check_images(dataset: Dataset, on_image: Callable[[str], None] = lambda name: None) -> None:
-    """Raise DataError, one for all, where images of a data set have errors (see faults.KINDS)."""
+def check_images(dataset: Dataset, on_image: OnPhoto = silent, group: Group | None = None) -> None:
+    """Raise DataError, one for all, where images of a data set have errors (see faults.KINDS).
+
+    The workers of a group share the reading out; `on_image` is told of this one's.
+    """
     image_ids = dataset.image_ids
-    inspected = on_all_cores(
-        lambda image_id: inspect(dataset, image_id), image_ids, lambda i: on_image(image_ids[i])
-    )
+    inspected = shared_out(lambda image_id: inspect(dataset, image_id), image_ids, group or Group(), on_image)
     bad = [one for one in inspected if one.errors]
     if bad:
         raise error_of(bad, len(image_ids), skippable=False)
@@ -147,33 +149,18 @@ def _annotated_only(proposals: str | os.PathLike[str] | None) -> Proposals:
     return lambda image_id, image: np.zeros((0, 4), np.float32)
 
 
-def _shared_out(
+def shared_out(
     read: Callable[[T], R],
     items: Sequence[T],
-    workers: Workers | None,
+    group: Group,
     on_done: Callable[[T, int], None] = lambda item, count: None,
 ) -> list[R]:
-    """read(item) for each item, in their order; each worker reads its part of them, on all cores.
+    """read(item) for each item, in their order; each worker reads its share of them, on all cores.
 
-    on_done: is told each item that this worker has read, and how many it reads. A DataError is raised in all workers.
+    on_done: is told each item that this worker has read, and how many it reads.
     """
-    own = items if workers is None else items[workers.rank :: workers.count]
-    found: list[R] | DataError
-    try:
-        found = on_all_cores(read, own, lambda i: on_done(own[i], len(own)))
-    except DataError as error:
-        if workers is None:
-            raise
-        found = error
-    if workers is None:
-        assert isinstance(found, list)
-        return found
-    result: list[Any] = [None] * len(items)
-    for rank, part in enumerate(workers.gather(found)):
-        if isinstance(part, DataError):
-            raise part
-        result[rank :: workers.count] = part
-    return result
+    own = group.share(items)
+    return group.in_order(on_all_cores(read, own, lambda i: on_done(own[i], len(own))))
 
 
 def on_all_cores(read: Callable, items: Sequence, on_done: Callable[[int], None] = lambda i: None) -> list:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from caffe_compat.engines.group import Group
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.boxes import bbox_overlaps
-from caffe_compat.fast_rcnn.build import OnPhoto, on_all_cores, silent
+from caffe_compat.fast_rcnn.build import OnPhoto, shared_out, silent
 from caffe_compat.fast_rcnn.classes import ClassIndex
-from caffe_compat.fast_rcnn.dataset import Dataset
+from caffe_compat.fast_rcnn.dataset import Dataset, Objects
 from caffe_compat.fast_rcnn.faults import Fault, Inspected, inspect
 from caffe_compat.fast_rcnn.images import read_photo, scale_of
 from caffe_compat.fast_rcnn.proposals import Proposals
@@ -55,6 +56,16 @@ class Pictured:
     boxes: np.ndarray
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What was found in an image. unreadable: the fault of its photo, whose header could be read. covered: whether each
+    object is covered by a proposal, bool; None without objects or proposals."""
+
+    found: Inspected
+    unreadable: Fault | None = None
+    covered: np.ndarray | None = None
+
+
 @dataclass
 class Checked:
     """What `check` found. unknown: names of classes that the data set does not have, with how many objects each.
@@ -83,36 +94,41 @@ def check(
     sizes: Sequence[int] = (600, 1000),
     find: Proposals | None = None,
     on_photo: OnPhoto = silent,
+    group: Group | None = None,
 ) -> Checked:
     """Look for all faults of a data set; none ends the search.
 
     stride: of the net, in its pixels. sizes: the shorter side that it gives photos, and the most for the longer one.
-    find: the proposals of an image id and its photo, P x 4; their errors are faults of kind "photo".
+    find: the proposals of an image id and its photo, P x 4; their errors are faults of kind "photo". The workers of a
+    group share the images out, and all get what was found; `on_photo` is told of this one's.
     """
+    group = group or Group()
     image_ids = list(dict.fromkeys(dataset.image_ids))
     classes = [ClassOfObjects(name, covered=None if find is None else 0) for name in dataset.classes]
     faults: list[Fault] = []
 
-    def look(image_id: str) -> tuple[Inspected, Fault | None, np.ndarray | None]:
+    def look(image_id: str) -> Looked:
         found = inspect(dataset, image_id)
         if found.header is None:
-            return found, None, None
+            return Looked(found)
         try:
             image = read_photo(found.path)
-            return found, None, None if find is None else find(image_id, image)
+            return Looked(
+                found, None, None if find is None else _covered(find(image_id, image), found.objects)
+            )
         except DataError as error:
             error.at(found.path)
-            return found, Fault("photo", image_id, error), None
+            return Looked(found, Fault("photo", image_id, error))
 
-    def done(i: int) -> None:
-        on_photo(image_ids[i], len(image_ids))
-
+    looked = shared_out(look, image_ids, group, on_photo)
+    group.photos_read += sum(one.found.header is not None for one in group.share(looked))
     pictured: dict[str, Pictured] = {}
-    for found, unreadable, proposals in on_all_cores(look, image_ids, done):
-        faults += [*found.faults, *([unreadable] if unreadable else [])]
+    for one in looked:
+        found = one.found
+        faults += [*found.faults, *([one.unreadable] if one.unreadable else [])]
         if found.faults and found.objects is not None and found.header is not None:
             pictured[found.image_id] = Pictured(found.path, found.objects.boxes)
-        _count(classes, found, stride, sizes, proposals)
+        _count(classes, found, stride, sizes, one.covered)
     return Checked(
         dataset.name,
         len(image_ids),
@@ -124,21 +140,27 @@ def check(
     )
 
 
+def _covered(proposals: np.ndarray, objects: Objects | None) -> np.ndarray | None:
+    """Whether each object is covered by a proposal; None where there are none."""
+    if objects is None or not len(proposals) or not len(objects.boxes):
+        return None
+    return bbox_overlaps(proposals, objects.boxes).max(axis=0) >= OVERLAP
+
+
 def _count(
     classes: Sequence[ClassOfObjects],
     found: Inspected,
     stride: int,
     sizes: Sequence[int],
-    proposals: np.ndarray | None,
+    covered: np.ndarray | None,
 ) -> None:
     objects, header = found.objects, found.header
     if objects is None:
         return
     scale = scale_of(*header.upright, *sizes) if header is not None else 1.0
     sides = (objects.boxes[:, 2:] - objects.boxes[:, :2] + 1).min(axis=1, initial=np.inf)
-    covered = np.zeros(len(sides), bool)
-    if proposals is not None and len(proposals) and len(sides):
-        covered = bbox_overlaps(proposals, objects.boxes).max(axis=0) >= OVERLAP
+    if covered is None:
+        covered = np.zeros(len(sides), bool)
     for label in np.unique(objects.classes):
         one, of_class = classes[label], objects.classes == label
         learned = of_class & ~objects.ignored

@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from caffe_compat.engines.group import Group
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.build import OnPhoto, silent
 from caffe_compat.fast_rcnn.classes import BACKGROUND
@@ -26,6 +28,8 @@ from caffe_compat.fast_rcnn.read_ahead import read_ahead
 from caffe_compat.files import check_writable, parse_json, replacing
 
 Run = Mapping[str, Any]
+
+_BEFORE_THEY_MEET = 8  # photos of each of several workers: they wait for the slowest one then
 
 
 class DetectionsFile:
@@ -69,26 +73,41 @@ class DetectionsFile:
 def detect_all(
     detector: PhotoDetector,
     dataset: Dataset,
-    file: DetectionsFile,
+    file: DetectionsFile | None,
     proposals: str | os.PathLike[str] | None = None,
     on_photo: OnPhoto = silent,
+    group: Group | None = None,
 ) -> dict[str, np.ndarray]:
     """The detections of a data set, image id -> M x 6: those that the file has, and those of the rest, found now.
 
     These are added to the file image by image. `on_photo` is told the name of each photo, and how many there are.
+    The workers of a group share the photos out; the file is the first one's, the others give None and get no
+    detections.
+
     Raises DataError, which names the file, for a photo or proposals that cannot be read, and for a net with another
     number of classes.
     """
     check_classes(detector.num_classes, dataset)
-    todo = [image_id for image_id in dataset.image_ids if image_id not in file.found]
-    paths = [str(dataset.photo(image_id)) for image_id in todo]
-    photos = read_ahead(paths, proposals, todo, dataset.image_ids, detector.takes_proposals)
-    for image_id, photo in zip(todo, photos, strict=True):
-        if isinstance(photo, DataError):
-            raise photo
-        file.add(image_id, detector(photo.image, photo.proposals))
-        on_photo(image_id, len(todo))
-    return {image_id: file.found[image_id] for image_id in dataset.image_ids}
+    group = group or Group()
+    missing = [image_id for image_id in dataset.image_ids if file and image_id not in file.found]
+    todo = group.gather(missing)[0]
+    own = group.share(todo)
+    paths = [str(dataset.photo(image_id)) for image_id in own]
+    photos = read_ahead(paths, proposals, own, dataset.image_ids, detector.takes_proposals)
+    at_once = group.count * (1 if group.count == 1 else _BEFORE_THEY_MEET)
+    for start in range(0, len(todo), at_once):
+        these = todo[start : start + at_once]
+        found = []
+        for photo in islice(photos, len(group.share(these))):
+            if isinstance(photo, DataError):
+                raise photo
+            found.append(detector(photo.image, photo.proposals))
+            group.photos_read += 1
+        for image_id, dets in zip(these, group.in_order(found), strict=True):
+            if file:
+                file.add(image_id, dets)
+            on_photo(image_id, len(todo))
+    return {image_id: file.found[image_id] for image_id in dataset.image_ids} if file else {}
 
 
 def check_classes(num_classes: int, dataset: Dataset) -> None:

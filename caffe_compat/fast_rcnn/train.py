@@ -42,7 +42,8 @@ def train_on_dataset(
     for net in (solver.net, *solver.test_nets):
         check_num_classes(net, dataset)
     cfg = configuration_for(solver.net, cfg)
-    roidb = dataset_roidb(dataset, cfg, proposals, on_photo, skip_bad_images, workers=solver.workers)
+    group = solver.workers.group if solver.workers else None
+    roidb = dataset_roidb(dataset, cfg, proposals, on_photo, skip_bad_images, group=group)
     if not any(len(photo.gt_classes) for photo in roidb.photos):
         warnings.warn(
             f"{dataset.name}: no photo has an object to learn from; the net learns that all is background",

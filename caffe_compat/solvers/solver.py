@@ -21,7 +21,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.engine import EngineChoice, choose
-from caffe_compat.engines.base import Updates, WorkerLost, Workers
+from caffe_compat.engines.base import Updates, Workers
+from caffe_compat.engines.group import WorkerLost, read_by_each
 from caffe_compat.errors import SolverError
 from caffe_compat.layers.common.follows_training import FollowsTraining
 from caffe_compat.layers.common.settings import LayerSettings
@@ -114,10 +115,11 @@ class Solver:
         engine: str | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        compiled: bool = False,
         dialect: str | None = None,
         python_layers: bool = True,
     ):
-        choice = choose(engine, device, precision)
+        choice = choose(engine, device, precision, compiled)
         make = net_maker(propagate_down, layer_settings, choice, dialect, python_layers)
         self._build(*read_solver(fspath(solver_file)), make)
 
@@ -274,9 +276,8 @@ class Solver:
         else:
             self._finish()
         if self.workers is not None:
-            counts = self.workers.images_read()
-            logger.info("Images read: %s", ", ".join(f"{n} by worker {r}" for r, n in enumerate(counts)))
-            self.workers.close()
+            logger.info("%s", read_by_each(self.workers.images_read()))
+            self.workers.group.close()
 
     def _warn_of_standstill(self) -> None:
         """Say once why training changes nothing, where it does not."""
@@ -321,11 +322,11 @@ class Solver:
             self._end_without(self.workers, lost)
 
     def _end_without(self, workers: Workers, lost: WorkerLost) -> None:
-        if not workers.is_first_to_end():
+        if not workers.group.is_first_to_end():
             raise SystemExit(SolverError.exit_code)
         path = self._write_snapshot()
         raise SolverError(
-            f"a worker is gone ({lost}); all params are in the snapshot {path}: go on from it with --resume {path}"
+            f"{lost}; all params are in the snapshot {path}: go on from it with --resume {path}"
         )
 
     def _iterate_here(self) -> None:
@@ -463,7 +464,7 @@ class Solver:
         l1 = self.param.regularization_type == "L1"
         share = np.float32(1) / np.float32(self.param.iter_size)
         if self.workers is not None:
-            share /= np.float32(self.workers.count)
+            share /= np.float32(self.workers.group.count)
         zero = np.float32(0)
         return np.float32(clip), share, zero if l1 else decay, decay if l1 else zero
 
@@ -561,7 +562,7 @@ class Solver:
 
         Of several workers only the first one writes; the others return an empty string.
         """
-        if self.workers is None or self.workers.rank == 0:
+        if self.workers is None or self.workers.group.rank == 0:
             return self._write_snapshot()
         self._saved_iter = self.iter
         return ""

@@ -142,6 +142,7 @@ def get_solver(
     engine: str | None = None,
     device: str = "cpu",
     precision: str = "float32",
+    compiled: bool = False,
     dialect: str | None = None,
     python_layers: bool = True,
 ) -> Solver:
@@ -149,7 +150,7 @@ def get_solver(
 
     Source: pycaffe's get_solver.
     """
-    choice = choose(engine, device, precision)
+    choice = choose(engine, device, precision, compiled)
     param, source = read_solver(fspath(solver_file))
     return create_solver(param, source, propagate_down, layer_settings, choice, dialect, python_layers)
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.hdf5_files import opened
 from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
+from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import Rng, caffe_rng
 
 
 @register("HDF5Data")
-class HDF5Data(Layer):
+class HDF5Data(SharedOut):
     """Rows of the HDF5 files that hdf5_data_param.source lists: each top the dataset of its own name.
 
     The tops have batch_size rows, which may come from several files. shuffle brings the files, and the rows within
@@ -47,18 +49,27 @@ class HDF5Data(Layer):
         self.rng = Rng(caffe_rng().draw()) if param.shuffle else None
         self.file = self.row = 0
         self.row_shapes: list[tuple[int, ...]] = []
+        self.arrays: list[np.ndarray] = []  # of the present file, one a top, once a row of it is served
         self.row_order = np.arange(0)
         self._shuffle(self.file_order)
         self._load()
-        self.row_shapes = [array.shape[1:] for array in self.arrays]
         for blob, shape in zip(top, self.row_shapes, strict=True):
             blob.reshape(param.batch_size, *shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for i in range(self.layer_param.hdf5_data_param.batch_size):
-            for blob, array in zip(top, self.arrays, strict=True):
-                blob.data[i] = array[self.row_order[self.row]]
-            self._next()
+        for turn in range(self.count):
+            for i in range(self.layer_param.hdf5_data_param.batch_size):
+                if turn == self.rank:
+                    self._serve(top, i)
+                self._next()
+
+    def _serve(self, top: Sequence[Blob], i: int) -> None:
+        if not self.arrays:
+            with self._file() as file:
+                self.arrays = [np.asarray(file[name], self.dtype) for name in self.names]
+        for blob, array in zip(top, self.arrays, strict=True):
+            blob.data[i] = array[self.row_order[self.row]]
+        self.images_read += 1
 
     def get_state(self) -> dict[str, np.ndarray]:
         place = np.array([self.file, self.row])
@@ -102,29 +113,36 @@ class HDF5Data(Layer):
         path, place = self.files[self.file_order[self.file]]
         return f"{place}: '{path}'"
 
-    def _load(self) -> None:
-        """Read the present file, and begin a new order of its rows."""
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
+        """The present file, open."""
         h5py = optional_import(self.error, "h5py", "h5")
         try:
             with opened(h5py, self.files[self.file_order[self.file]][0]) as file:
                 missing = [name for name in self.names if not isinstance(file.get(name), h5py.Dataset)]
                 if missing:
                     raise self.error(f"{self._place()} lacks the datasets {missing}; it has {sorted(file)}")
-                for name in self.names:
-                    if file[name].dtype.kind not in "biuf":
-                        raise self.error(
-                            f"{self._place()}: the dataset '{name}' holds {file[name].dtype}; expected numbers"
-                        )
-                self.arrays = [np.asarray(file[name], self.dtype) for name in self.names]
+                yield file
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             raise self.error(f"{self._place()} cannot be read: {reason}") from error
-        shapes = [array.shape for array in self.arrays]
-        if len({shape[:1] for shape in shapes}) != 1 or shapes[0][:1] in ((), (0,)):
-            raise self.error(
-                f"{self._place()} has datasets of the shapes {shapes}; expected as many rows in each"
-            )
-        if self.row_shapes and self.row_shapes != [shape[1:] for shape in shapes]:
-            raise self.error(f"{self._place()} has rows of other shapes ({shapes}) than the first file")
-        self.row_order = np.arange(shapes[0][0])
+
+    def _load(self) -> None:
+        """Go to the present file, and begin a new order of its rows, which are read when one is served."""
+        self.arrays = []
+        with self._file() as file:
+            for name in self.names:
+                if file[name].dtype.kind not in "biuf":
+                    raise self.error(
+                        f"{self._place()}: the dataset '{name}' holds {file[name].dtype}; expected numbers"
+                    )
+            shapes: list[tuple[int, ...]] = [file[name].shape or () for name in self.names]
+            if len({shape[:1] for shape in shapes}) != 1 or shapes[0][:1] in ((), (0,)):
+                raise self.error(
+                    f"{self._place()} has datasets of the shapes {shapes}; expected as many rows in each"
+                )
+            if self.row_shapes and self.row_shapes != [shape[1:] for shape in shapes]:
+                raise self.error(f"{self._place()} has rows of other shapes ({shapes}) than the first file")
+            self.row_shapes = [shape[1:] for shape in shapes]
+            self.row_order = np.arange(shapes[0][0])
         self._shuffle(self.row_order)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
+from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.layers.data.image_size import MOST_ALONG
 from caffe_compat.layers.data.transformer import (
     FORKS_ONLY,
@@ -26,7 +26,7 @@ from caffe_compat.rng import Rng, caffe_rng
 
 
 @register("WindowData")
-class WindowData(Layer):
+class WindowData(SharedOut):
     """Random windows of window_data_param.source (see window_file.py), warped to crop_size x crop_size.
 
     Of batch_size windows the share fg_fraction (rounded down) has an overlap of at least fg_threshold and the class
@@ -87,11 +87,14 @@ class WindowData(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count, share = self.window_param.batch_size, self.window_param.fg_fraction
         background = count - cut_off(np.float32(count) * np.float32(share))
-        for i, out in enumerate(top[0].data):
-            window = self._next(self.background if i < background else self.foreground)
-            mirrored = self.mirror and self.rng.draw() % 2 == 1
-            self._write(window, mirrored, out)
-            top[1].data[i] = window.label
+        for turn in range(self.count):
+            for i, out in enumerate(top[0].data):
+                window = self._next(self.background if i < background else self.foreground)
+                mirrored = self.mirror and self.rng.draw() % 2 == 1
+                if turn == self.rank:
+                    self._write(window, mirrored, out)
+                    top[1].data[i] = window.label
+                    self.images_read += 1
 
     def _next(self, windows: list[Window]) -> Window:
         if self.window_param.shuffle:

@@ -62,7 +62,9 @@ def test_all_forms_of_the_constructor(tmp_path):
         with pytest.raises(TypeError, match="needs a phase"):
             caffe.Net(path, *args)
     with pytest.raises(TypeError):
-        caffe.Net(path, caffe.TEST, 0, [], weights, "replaces", None, None, "cpu", "float32", None, True, 7)
+        caffe.Net(
+            path, caffe.TEST, 0, [], weights, "replaces", None, None, "cpu", "float32", False, None, True, 7
+        )
 
 
 def test_a_subclass_may_call_either_constructor(fc, tmp_path):

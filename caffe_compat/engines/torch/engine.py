@@ -7,9 +7,11 @@ import torch
 
 from caffe_compat.engine import TORCH
 from caffe_compat.engines.base import Engine
+from caffe_compat.engines.group import are_several
 from caffe_compat.engines.torch.compiled import check_compiler
 from caffe_compat.engines.torch.devices import device_config, is_host, keep_freed_memory
 from caffe_compat.engines.torch.graph import Graph
+from caffe_compat.engines.torch.group import TorchGroup
 from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.engines.torch.updates import TorchUpdates
 from caffe_compat.engines.torch.workers import Workers
@@ -50,9 +52,9 @@ class TorchEngine(Engine):
 
     def backward(self, start: int, end: int) -> None:
         self._set_precision()
-        at_once = self.graph.backward(start, end)
+        self.graph.backward(start, end)
         if self._workers:
-            self._workers.add_up_after(at_once)
+            self._workers.add_up_the_rest()
 
     def run_layer(self, index: int, backward: bool = False) -> None:
         self._set_precision()
@@ -68,9 +70,9 @@ class TorchEngine(Engine):
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_tf32
 
     def train(self) -> None:
-        self.workers = self._workers = Workers.of_this_run(self.graph)
-        if self._workers:
-            self.masks.rank = self._workers.rank
+        if are_several():
+            self.workers = self._workers = Workers(self.graph, TorchGroup())
+            self.masks.rank = self._workers.group.rank
 
     def wait(self) -> None:
         if self.config.device.type == "cuda":

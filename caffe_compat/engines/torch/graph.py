@@ -175,19 +175,18 @@ class Graph(nn.Module):
         return [memory.data(top, self.device) for top in tops]
 
     # ---- backward ---------------------------------------------------------------------------------------------
-    def backward(self, start: int, end: int) -> bool:
-        """Run the layers start down to end backward; returns whether at once."""
+    def backward(self, start: int, end: int) -> None:
+        """Run the layers start down to end backward."""
         net = self.net
         listened = net.callbacks["before_backward"] or net.callbacks["after_backward"]
         if self._is_whole and not listened and (start, end) == (len(net.layers) - 1, 0):
             self._backward_at_once()
-            return True
+            return
         for i in range(start, end - 1, -1):
             if net.plan[i].need_backward:
                 net.notify("before_backward", i)
                 self.backward_layer(i)
                 net.notify("after_backward", i)
-        return False
 
     def _backward_at_once(self) -> None:
         net = self.net
@@ -241,15 +240,16 @@ class Graph(nn.Module):
         self._set_apart(numbers)
         self.params.give_gradients(numbers)
 
-    def hand_over_gradients(self) -> None:
-        """Let autograd have the gradients of params that were computed layer by layer, as if it had computed them."""
-        learning = self.params.learning()
-        parameters = [self.params.parameters[number] for number in learning]
+    def hand_over_gradients(self, numbers: Sequence[int]) -> None:
+        """Let autograd have the gradients of these params as they are, as if it had computed them."""
+        if not numbers:
+            return
+        parameters = [self.params.parameters[number] for number in numbers]
         gradients = [torch.zeros_like(x) if x.grad is None else x.grad for x in parameters]
         for parameter in parameters:
             parameter.grad = None
         torch.autograd.backward(parameters, gradients)
-        self.params.give_gradients(learning)
+        self.params.give_gradients(self.params.learning())
 
     def _seeds(self, tops: Iterable[tuple[Tensor, Blob]]) -> list[tuple[Tensor, Tensor]]:
         """The tops that have a gradient to hand down, with it: the diffs of their blobs."""

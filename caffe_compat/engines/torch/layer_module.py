@@ -11,7 +11,7 @@ from caffe_compat.engines.torch.devices import DeviceConfig
 from caffe_compat.engines.torch.fallback import HostLayer
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.masks import Masks
-from caffe_compat.engines.torch.nets import torch_layers
+from caffe_compat.engines.torch.nets import brings_data, torch_layers
 from caffe_compat.net import Net
 
 
@@ -56,8 +56,6 @@ def layer_modules(
     computed = torch_layers(net, config, masks)
     result = []
     for i, plan in enumerate(net.plan):
-        compute = computed.get(i) or (
-            HostLayer(net, i, plan.propagate_down) if net.graph.nodes[i].bottoms else None
-        )
+        compute = computed.get(i) or (None if brings_data(net, i) else HostLayer(net, i, plan.propagate_down))
         result.append(LayerModule(compute, params_of(i), plan.propagate_down, plan.param_propagate_down))
     return result

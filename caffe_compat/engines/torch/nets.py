@@ -18,7 +18,7 @@ from caffe_compat.net import Net
 def torch_layers(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, TorchLayer]:
     """The net's layers that torch computes, by index.
 
-    Layers without bottoms bring data, and run themselves. So do layers without a torch counterpart: a warning says
+    Layers that bring data run themselves. So do layers without a torch counterpart: a warning says
     which, and what that costs.
     """
     result = {}
@@ -27,11 +27,16 @@ def torch_layers(net: Net, config: DeviceConfig, masks: Masks) -> dict[int, Torc
         found = conversion(layer)
         if found is not None and not _reads_changed_top(net, i):
             result[i] = TorchLayer(layer, found, config, in_place=_may_overwrite(net, i), masks=masks)
-        elif net.graph.nodes[i].bottoms:
+        elif not brings_data(net, i):
             left.append(i)
     if left:
         warnings.warn(_cost(net, left, config), stacklevel=2)
     return result
+
+
+def brings_data(net: Net, index: int) -> bool:
+    """Whether a layer is where a net begins: it has no bottoms, and no params that learn."""
+    return not net.graph.nodes[index].bottoms and not any(net.plan[index].param_propagate_down)
 
 
 def _reads_changed_top(net: Net, index: int) -> bool:

@@ -8,12 +8,8 @@ masks of dropout differ.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,43 +18,34 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.base import WorkerLost
+from caffe_compat.engines.group import WorkerLost
 from caffe_compat.engines.torch.graph import Graph
+from caffe_compat.engines.torch.group import TorchGroup, lost
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.net import Net
 from caffe_compat.rng import caffe_rng
 
-T = TypeVar("T")
-
 
 class Workers:
-    """This worker among all: its `rank`, how many there are (`count`), and what they compute together.
+    """What this worker, among all of its `group`, computes together with the others.
 
     run: what runs the net forward in place of its graph, where gradients are to be added up; else None.
     """
 
-    @staticmethod
-    def of_this_run(graph: Graph) -> Workers | None:
-        """The workers that torchrun has started; None where there is one."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-            return None
-        return Workers(graph)
-
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    def __init__(self, graph: Graph, group: TorchGroup):
+        self.graph, self.group = graph, group
         self.run: DistributedDataParallel | None = None
         self._parallel: DistributedDataParallel | None = None
         self._failure: Exception | None = None
-        self._store, self.rank, self.count = next(dist.rendezvous("env://"))
-        dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.count)
+        self._reached: set[int] = set()  # the numbers of params that autograd has had a gradient for
         # gloo notices at once when a worker is gone; NCCL waits for it
         self._gradients = dist.new_group(backend="nccl") if graph.device.type == "cuda" else None
         for i, layer in graph.data_layers.items():
             if isinstance(layer, SharedOut) and layer.shares_out:
-                layer.share_out(self.rank, self.count)
+                layer.share_out(group.rank, group.count)
             else:
-                graph.data_layers[i] = Shard(layer, self.rank, self.count)
+                graph.data_layers[i] = Shard(layer, group.rank, group.count)
 
     @contextmanager
     def iteration(self, net: Net) -> Iterator[None]:
@@ -66,7 +53,7 @@ class Workers:
         before = DataPositions(net)
         try:
             if self._parallel is None and self.graph.params.learning():
-                self._parallel = self._talk(self._wrapped)
+                self._parallel = self.group.talk(self._wrapped)
             yield
         except WorkerLost:
             before.restore()
@@ -79,6 +66,9 @@ class Workers:
             self.graph, process_group=self._gradients, gradient_as_bucket_view=True
         )
         parallel.register_comm_hook(None, lambda _, bucket: self._sum(bucket))
+        for number in self.graph.params.learning():
+            parameter = self.graph.params.parameters[number]
+            parameter.register_post_accumulate_grad_hook(lambda _, number=number: self._reached.add(number))
         return parallel
 
     def _sum(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
@@ -98,59 +88,33 @@ class Workers:
     def forward_backward(self, is_last: bool) -> Iterator[None]:
         """One forward and backward of an iteration; in its last one gradients are added up."""
         self.run = self._parallel if is_last else None
+        self._reached.clear()
         try:
             yield
         except RuntimeError as error:
             if self._failure is None:
                 raise
-            raise _lost(self._failure) from error
+            raise lost(self._failure) from error
         finally:
             self.run = None
 
-    def add_up_after(self, at_once: bool) -> None:
-        """Called after a backward; gradients that were computed layer by layer have still to be added up."""
-        if self.run is not None and not at_once:
-            self.graph.hand_over_gradients()
+    def add_up_the_rest(self) -> None:
+        """Called after a backward: DistributedDataParallel waits for all params. Autograd has none for those that were
+        computed layer by layer, nor where no gradient flows though one might (into a blob that a layer only reads)."""
+        if self.run is not None:
+            rest = [number for number in self.graph.params.learning() if number not in self._reached]
+            self.graph.hand_over_gradients(rest)
 
     def agree(self, loss: float, stop: bool, snapshot: bool) -> tuple[float, bool, bool]:
         """The mean loss, and whether any worker wants to stop, or to take a snapshot."""
         values = torch.tensor([loss, stop, snapshot], dtype=torch.float64)
-        self._talk(lambda: dist.all_reduce(values))
-        return float(values[0]) / self.count, bool(values[1] > 0), bool(values[2] > 0)
-
-    def gather(self, mine: T) -> list[T]:
-        """What all workers give, by rank."""
-        found: list[T] = [mine] * self.count
-        self._talk(lambda: dist.all_gather_object(found, mine))
-        return found
+        self.group.talk(lambda: dist.all_reduce(values))
+        return float(values[0]) / self.group.count, bool(values[1] > 0), bool(values[2] > 0)
 
     def images_read(self) -> list[int]:
         """How many images each worker has read, by rank."""
         layers = self.graph.data_layers.values()
-        return self.gather(sum(layer.images_read for layer in layers))
-
-    def is_first_to_end(self) -> bool:
-        """Whether this is the first of the workers that are left to ask: the one that writes the snapshot."""
-        try:
-            self._store.set_timeout(timedelta(seconds=20))
-            return self._store.add("caffe_compat/ended", 1) == 1
-        except RuntimeError:  # whoever kept the store is gone, too
-            return self.rank == 0
-
-    def close(self) -> None:
-        self._talk(dist.barrier)
-        dist.destroy_process_group()
-
-    def _talk(self, call: Any) -> Any:
-        try:
-            return call()
-        except RuntimeError as error:
-            raise _lost(error) from error
-
-
-def _lost(error: Exception) -> WorkerLost:
-    said = re.sub(r"^\[.*?\] *", "", " ".join(str(error).split()))  # without the place in gloo's source
-    return WorkerLost(said[:120])
+        return self.group.gather(sum(layer.images_read for layer in layers))
 
 
 class Shard:

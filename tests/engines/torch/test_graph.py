@@ -34,11 +34,11 @@ layer { name: "three" type: "EuclideanLoss" bottom: "e" bottom: "t" top: "three"
 """
 
 
-def net_of(tmp_path, engine, text=NET):
+def net_of(tmp_path, engine, text=NET, compiled=False):
     path = tmp_path / "net.prototxt"
     path.write_text(text)
     caffe.set_random_seed(2)
-    net = caffe.Net(path, caffe.TRAIN, engine=engine)
+    net = caffe.Net(path, caffe.TRAIN, engine=engine, compiled=compiled)
     rng = np.random.RandomState(4)
     for name in net.inputs:
         net.blobs[name].data[...] = rng.standard_normal(net.blobs[name].shape)
@@ -162,11 +162,7 @@ def test_diffs_of_blobs_are_those_before_the_update(tmp_path):
 def test_compiled_it_is_the_same_and_compiles_twice_for_all_batches(tmp_path):
     text, found = NET.replace("STOCHASTIC", "MAX"), {}
     for compiled in (False, True):
-        caffe.set_engine("torch", compiled=compiled)
-        try:
-            net = net_of(tmp_path, None, text)
-        finally:
-            caffe.set_engine("fast")
+        net = net_of(tmp_path, "torch", text, compiled)
         rng = np.random.RandomState(5)
         for batch in (3, 5, 4, 7):
             for name in net.inputs:
@@ -195,3 +191,15 @@ def test_where_there_is_no_compiler_one_line_says_so(monkeypatch):
         caffe.set_engine("torch", compiled=True)
     with pytest.raises(CaffeCompatError, match="the engine 'fast' is compiled as it is"):
         caffe.set_engine("fast", compiled=True)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_nets_and_solvers_are_asked_to_compile_where_they_are_given_an_engine(tmp_path, monkeypatch):
+    net = net_of(tmp_path, "torch", compiled=True)
+    assert net.engine.compiled and not net_of(tmp_path, "torch").engine.compiled
+    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed"')
+    monkeypatch.chdir(tmp_path)
+    for make in (caffe.get_solver, caffe.SGDSolver):
+        assert make("solver.prototxt", engine="torch", compiled=True).net.engine.compiled
+    with pytest.raises(CaffeCompatError, match="the engine 'fast' is compiled as it is"):
+        caffe.Net("net.prototxt", caffe.TRAIN, compiled=True)

@@ -1,14 +1,13 @@
 """Workers share the photos out: each is read by one of them, and all together make the steps of one worker."""
 
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 from commands import run_prototxt
 from own_data import write_all
+from several import decoded, run_workers
 
 pytest.importorskip("torch")
 
@@ -24,30 +23,6 @@ SMALL = {
 }  # fmt: skip
 ARGS = ["solver.prototxt", "--devkit", "screws", "--classes", "bolt,gear", "--seed", "5", "--engine", "torch"]
 
-# as torchrun starts workers, but forked; each writes down what it decodes
-WORKERS = """\
-import os, sys, zlib
-import cv2
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-from caffe_compat.cli.run_prototxt import main
-
-def worker(*args):
-    decode = cv2.imdecode
-
-    def counted(content, flags):
-        with open(f"decoded.{os.environ['RANK']}", "a") as file:
-            print(zlib.crc32(content), file=file)
-        return decode(content, flags)
-
-    cv2.imdecode = counted
-    sys.exit(main(list(args)))
-
-one_machine = {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
-count = int(sys.argv[1])
-config = LaunchConfig(**one_machine, nproc_per_node=count, max_restarts=0, run_id=str(os.getpid()), start_method="fork")
-elastic_launch(config, worker)(*sys.argv[2:])
-"""
-
 
 def params(folder, iterations):
     found = read(str(folder / f"own_iter_{iterations}.caffemodel"))
@@ -56,23 +31,21 @@ def params(folder, iterations):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count, prefetch", [(2, "True"), (4, "False")])
-def test_each_photo_is_read_by_one_worker_and_all_are_one_worker(tmp_path, monkeypatch, count, prefetch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_each_photo_is_read_by_one_worker_and_all_are_one_worker(tmp_path, count, prefetch):
     write_all(tmp_path, photos=9)  # of which an epoch serves eight, as in the reference
     settings = {**SMALL, "TRAIN.USE_PREFETCH": prefetch}
     args = [*ARGS, *(word for pair in settings.items() for word in ("--set", *pair))]
     solver, iterations = tmp_path / "solver.prototxt", 8 // count
     solver.write_text(SOLVER.format(iterations, 1))
-    command = [sys.executable, "-c", WORKERS, str(count), *args]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_workers(count, "run", *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     got = params(tmp_path, iterations)
 
-    decoded = [(tmp_path / f"decoded.{rank}").read_text().split() for rank in range(count)]
-    times = Counter(photo for photos in decoded for photo in photos)
+    read_by = decoded(tmp_path, count)
+    times = Counter(photo for photos in read_by for photo in photos)
     if prefetch == "False":  # else photos are decoded by processes of their own
         assert sorted(times.values()) == [1, *[2] * 8]  # all for their sizes, and those of an epoch
-        assert all(2 * iterations <= 2 * len(photos) <= 4 * iterations + 4 for photos in decoded)
+        assert all(2 * iterations <= 2 * len(photos) <= 4 * iterations + 4 for photos in read_by)
     said = re.search(r"Images read: (.*)", done.stderr)
     assert said and said.group(1) == ", ".join(f"{iterations} by worker {rank}" for rank in range(count))
 

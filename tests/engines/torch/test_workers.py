@@ -28,6 +28,50 @@ layer { name: "out" type: "InnerProduct" bottom: "again" top: "out"
         inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "t" top: "loss" }
 """
+# params that autograd has no gradient for: of layers of Python, one without bottoms; and of "lost", which leads to a
+# bottom that takes none
+MORE = """\
+layer { name: "weigh" type: "Python" bottom: "out" top: "weighed" python_param { module: "mine" layer: "Weigh" } }
+layer { name: "own" type: "Python" top: "own" python_param { module: "mine" layer: "Own" } }
+layer { name: "lost" type: "InnerProduct" bottom: "x" top: "lost"
+        inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "sum" type: "Eltwise" bottom: "weighed" bottom: "own" bottom: "lost" top: "sum"
+        eltwise_param { coeff_blob: true } }
+layer { name: "more" type: "EuclideanLoss" bottom: "sum" bottom: "t" top: "more" loss_weight: 0.5 }
+"""
+MINE = """\
+import caffe
+import numpy as np
+
+class Weigh(caffe.Layer):
+    def setup(self, bottom, top):
+        self.blobs.add_blob(3)
+        self.blobs[0].data[...] = 0.5, 0.7, 0.9
+
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = bottom[0].data * self.blobs[0].data
+
+    def backward(self, top, propagate_down, bottom):
+        self.blobs[0].diff[...] += (top[0].diff * bottom[0].data).sum(0)
+        bottom[0].diff[...] = top[0].diff * self.blobs[0].data
+
+class Own(caffe.Layer):
+    def setup(self, bottom, top):
+        self.blobs.add_blob(2, 3)
+        self.blobs[0].data[...] = np.arange(6).reshape(2, 3) / 10
+
+    def reshape(self, bottom, top):
+        top[0].reshape(2, 3)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = self.blobs[0].data
+
+    def backward(self, top, propagate_down, bottom):
+        self.blobs[0].diff[...] += top[0].diff
+"""
 SOLVER = """\
 net: "net.prototxt" type: "Nesterov" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.01 clip_gradients: 1
 display: 1 average_loss: 3 snapshot_prefix: "snap" """
@@ -62,7 +106,9 @@ def losses(log):
 
 @pytest.mark.slow
 def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
-    write_solver(tmp_path, "max_iter: 5")
+    (tmp_path / "net.prototxt").write_text(NET + MORE)
+    (tmp_path / "mine.py").write_text(MINE)
+    write_solver(tmp_path, "max_iter: 5 iter_size: 2")
     workers = start(tmp_path, "--seed", "5", "--metrics", "loss.csv")
     out, log = workers.communicate(timeout=300)
     assert workers.returncode == 0, log
@@ -70,7 +116,7 @@ def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
     assert out.count("done at iteration 5") == 1 and log.count("Iteration 0, lr") == 1  # one of them talks
     assert len((tmp_path / "loss.csv").read_text().splitlines()) == 6
 
-    write_solver(tmp_path, "max_iter: 5 iter_size: 2")
+    write_solver(tmp_path, "max_iter: 5 iter_size: 4")
     one = run("caffe_compat.cli.main", "train", "-solver", "solver.prototxt", "--seed", 5, cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     assert losses(log) == pytest.approx(losses(one.stderr), rel=1e-5) and len(losses(log)) >= 5

@@ -7,6 +7,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from caffe_compat.rng import Rng, set_random_seed
+from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
 
 h5py = pytest.importorskip("h5py")
@@ -163,3 +164,22 @@ def test_without_the_package(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(LayerError, match=r"needs h5py: pip install 'caffe-compat\[h5\]'"):
         data(folder)
+
+
+@pytest.mark.parametrize("params", ["batch_size: 2", "batch_size: 2 shuffle: true"])
+def test_shared_out_each_worker_serves_its_own_rows(folder, params):
+    def make():
+        set_random_seed(5)
+        return data(folder, params)
+
+    shares_what_one_serves(make)
+
+
+def test_a_file_of_which_others_serve_all_rows_is_not_read(folder, monkeypatch):
+    runner, read = data(folder, "batch_size: 3"), []
+    runner.layer.share_out(2, 3)  # rows 6, 7, 8 of the nine
+    monkeypatch.setattr(
+        h5py.Dataset, "__array__", lambda self, *args, **more: (read.append(len(self)), self[()])[1]
+    )
+    assert runner.forward()[1].tolist() == [6, 7, 8]
+    assert read == [4, 4]  # x and y of the last file

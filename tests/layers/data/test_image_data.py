@@ -8,6 +8,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from caffe_compat.rng import Rng, set_random_seed
+from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
 
 LABELS = [4, 0, 7, 2, 9]
@@ -181,21 +182,12 @@ def test_shared_out_each_image_is_read_by_one_and_all_serve_what_one_would(
         transform = "transform_param { mirror: true crop_size: 4 }"
         return data(tmp_path, f"batch_size: 2 {params}", transform)
 
-    one, parts = make(), [make() for _ in range(3)]
-    want = [[array.copy() for array in one.forward()] for _ in range(6)]
     read = []
     monkeypatch.setattr(
         cv2, "imdecode", lambda *args, decode=cv2.imdecode: (read.append(1), decode(*args))[1]
     )
-    for rank, part in enumerate(parts):
-        part.layer.share_out(rank, 3)
-        for turn in range(2):
-            for got, array in zip(part.forward(), want[3 * turn + rank], strict=True):
-                np.testing.assert_array_equal(got, array)
-        assert part.layer.images_read == 4
-        for key, value in one.layer.get_state().items():
-            np.testing.assert_array_equal(part.layer.get_state()[key], value, err_msg=key)
-    assert len(read) == 12
+    shares_what_one_serves(make)
+    assert len(read) == 4 + 2 * 12  # for the shapes, one's six batches of two, and as many of all three
 
 
 def test_what_draws_for_each_image_as_it_is_cannot_be_shared_out(tmp_path, photos):

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.prototxt.caffe_pb2 import BlobProto
 from caffe_compat.rng import Rng, set_random_seed
+from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
 
 PIXELS = [
@@ -201,3 +202,17 @@ def test_no_files(folder):
     (folder / "windows.txt").unlink()
     with pytest.raises(LayerError, match="cannot read the window file"):
         data(folder)
+
+
+@pytest.mark.parametrize("params", ["", "shuffle: false"])
+def test_shared_out_each_worker_reads_its_own_windows(folder, monkeypatch, params):
+    def make():
+        set_random_seed(5)
+        return data(folder, params, "crop_size: 8 mirror: true", TRAIN)
+
+    read = []
+    monkeypatch.setattr(
+        cv2, "imdecode", lambda *args, decode=cv2.imdecode: (read.append(1), decode(*args))[1]
+    )
+    shares_what_one_serves(make)
+    assert len(read) == 2 * 6 * 7  # one's six batches of seven, and as many of all three
