@@ -133,4 +133,4 @@ def choose() -> None:
     """Let numba keep this folder's kernels so."""
     caching.CacheImpl._locator_classes.insert(0, Locator)
     caching.IndexDataCacheFile = Files  # type: ignore[misc]
-    caching.Cache.load_overload = _load
+    caching.Cache.load_overload = _load  # type: ignore[method-assign]
