@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.registry import register
 
 
-class _Transposed(Im2colConvolution):
-    """Every pixel of the small images (the bottom) adds its filters to the large ones (the top)."""
+class Transposed(Im2colConvolution):
+    """The products of a convolution, `products`, the other way round: every pixel of the small images (the bottom) adds
+    its filters to the large ones (the top)."""
+
+    def __init__(
+        self, geometry: ConvGeometry, group: int, products: type[Im2colConvolution] = Im2colConvolution
+    ):
+        super().__init__(geometry, group)
+        self.products = products(geometry, group)
 
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        super().image_gradient(images, filters, outs)
+        self.products.image_gradient(images, filters, outs)
         if bias is not None:
             outs += bias.reshape(-1, *[1] * (outs.ndim - 2))
 
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        super().add_filters_gradient(out_diffs, images, filters_diff)
+        self.products.add_filters_gradient(out_diffs, images, filters_diff)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        super().forward(out_diffs, filters, None, image_diffs)
+        self.products.forward(out_diffs, filters, None, image_diffs)
 
 
 @register("Deconvolution")
@@ -41,7 +49,7 @@ class Deconvolution(Convolution):
     """
 
     param_axes: tuple[tuple[str, ...], ...] = (("input", "output", "row", "column"), ("output",))
-    _algorithm_class = _Transposed
+    _algorithm_class = Transposed
 
     def _filters_shape(self, group: int) -> tuple[int, ...]:
         return self._channels, self._num_output // group, *self.geometry.kernel

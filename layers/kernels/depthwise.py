@@ -56,25 +56,52 @@ def add_filters_gradient(images, out_diffs, window, filters_diff):
                     filters_diff[c, i, j] += total
 
 
+@njit(cache=True, error_model="numpy")
+def _spread(out_diff, filters, window, y, phases):
+    """phases (stride_w x pixels) = the gradient of row y of a plane: of every stride_w-th pixel, from each phase on."""
+    stride_h, stride_w = window[1]
+    phases[:] = 0
+    for i in range(window[0, 0]):
+        h, rest = divmod(y + window[2, 0] - i * window[3, 0], stride_h)
+        if rest or not 0 <= h < len(out_diff):
+            continue
+        for j in range(window[0, 1]):
+            column = (
+                j * window[3, 1] - window[2, 1]
+            )  # of the image, that the first output sees through this tap
+            first, phase = divmod(column, stride_w)
+            low, high = max(first, 0), min(first + out_diff.shape[1], phases.shape[1])
+            if low < high:
+                row, pixels = phases[phase, low:high], out_diff[h, low - first : high - first]
+                weight = filters[i, j]
+                for w in range(len(row)):
+                    row[w] += weight * pixels[w]
+
+
+@njit(cache=True, error_model="numpy")
+def _interleave(phases, row):
+    """row = the pixels of its phases."""
+    stride, width = len(phases), len(row)
+    if stride == 2:  # a loop of its own, which vectorises
+        even, odd = phases[0], phases[1]
+        for w in range(width // 2):
+            row[2 * w] = even[w]
+            row[2 * w + 1] = odd[w]
+        if width % 2:
+            row[width - 1] = even[width // 2]
+    else:
+        for w in range(width):
+            row[w] = phases[w % stride, w // stride]
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
 def image_gradient(out_diffs, filters, window, image_diffs):
     """image_diffs = the gradient."""
     channels, height, width = image_diffs.shape[1:]
-    stride_h, stride_w = window[1]
+    stride = window[1, 1]
     for plane in prange(len(image_diffs) * channels):
         n, c = plane // channels, plane % channels
-        image_diff, out_diff = image_diffs[n, c], out_diffs[n, c]
-        image_diff[:] = 0
-        for i in range(window[0, 0]):
-            top, bottom, y = place(window, 0, 0, i, height, out_diff.shape[0])
-            for j in range(window[0, 1]):
-                left, right, x = place(window, 1, 0, j, width, out_diff.shape[1])
-                weight = filters[c, i, j]
-                for h in range(top, bottom):
-                    row, pixels = out_diff[h, left:right], image_diff[y + (h - top) * stride_h, x:]
-                    if stride_w == 1:  # a loop of its own, which vectorises
-                        for w in range(len(row)):
-                            pixels[w] += weight * row[w]
-                    else:
-                        for w in range(len(row)):
-                            pixels[w * stride_w] += weight * row[w]
+        phases = np.empty((stride, -(-width // stride)), image_diffs.dtype)
+        for y in range(height):
+            _spread(out_diffs[n, c], filters[c], window, y, phases)
+            _interleave(phases, image_diffs[n, c, y])

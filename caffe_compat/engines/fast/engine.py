@@ -22,6 +22,7 @@ from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.convolution.deconvolution import Deconvolution, Transposed
 from caffe_compat.layers.convolution.depthwise import Depthwise
 from caffe_compat.memory import check_memory
 
@@ -37,7 +38,8 @@ class FastEngine(StrictEngine):
     def find_groups(self) -> None:
         net = self.net
         for layer in net.layers:
-            if type(layer) is Convolution:
+            if type(layer) in (Convolution, Deconvolution):
+                assert isinstance(layer, Convolution)
                 _choose_algorithm(layer)
         fused = find_fused(net.graph, net.layers, net.plan)
         free = [True] * len(net.layers)
@@ -187,6 +189,10 @@ def _runs(groups: Sequence[StepGroup]) -> list[list[StepGroup]]:
 def _choose_algorithm(layer: Convolution) -> None:
     """Let a convolution take its products in the fastest way that fits it."""
     filters = layer.blobs[0].shape
+    if isinstance(layer, Deconvolution):
+        if Depthwise.fits(layer.geometry, layer.group, filters, layer.dtype):
+            layer.algorithm = Transposed(layer.geometry, layer.group, Depthwise)
+        return
     for kind in (Depthwise, Winograd, PhasedWinograd):
         if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)

@@ -53,6 +53,7 @@ CASES = [
             ("num_output: 4 kernel_size: 3 pad: 1 stride: 2", (2, 3, 4, 5), (5, 3, 6, 2)),
             ("num_output: 4 kernel_size: 3 group: 2 dilation: 2", (3, 2, 4, 5), (1, 2, 3, 6)),
             ("num_output: 5 kernel_size: 1 bias_term: false", (3, 2, 4, 6), (1, 2, 3, 7)),
+            ("num_output: 3 group: 3 kernel_size: 4 stride: 2 pad: 1", (2, 3, 4, 5), (1, 3, 7, 2)),
             ("num_output: 4 kernel_size: 3 stride: 2", (2, 3, 5), (4, 3, 2)),
         )
     ),
