@@ -10,6 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.product import MOST_ROWS, product_row
 from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
@@ -22,6 +23,8 @@ from caffe_compat.engines.fast.steps.step import (
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.convolution.convolution_depthwise import ConvolutionDepthwise
+from caffe_compat.layers.convolution.depthwise_convolution import DepthwiseConvolution
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
@@ -48,12 +51,18 @@ class Filtering(Step):
 
     @staticmethod
     def fits(layer: Layer) -> bool:
-        return type(layer) is Convolution and layer.channel_axis == 1 and len(layer.layer_param.top) == 1
+        if type(layer) not in (Convolution, DepthwiseConvolution, ConvolutionDepthwise):
+            return False
+        assert isinstance(layer, Convolution)
+        return layer.channel_axis == 1 and len(layer.layer_param.top) == 1
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])
         if not (bottom.count and len(layer.geometry.kernel) == 2):
             return None
+        self.pointed = []
+        if self._sees_all(bottom, top):
+            return [self._product(bottom, top, threads)]
         if layer.group == 1 and layer.phase == TEST:
             tiles = WinogradTiles(layer.geometry, bottom.shape, top.shape)
             if tiles.pay():
@@ -64,6 +73,23 @@ class Filtering(Step):
 
     def _added(self, bottoms: Blobs) -> Blob | int:
         return bottoms[self._summed[0]][self._summed[1]] if self._summed else 0
+
+    def _sees_all(self, bottom: Blob, top: Blob) -> bool:
+        """Whether each filter has one window, which is the image: then it is an InnerProduct of a few rows."""
+        geometry = self._convolution.geometry
+        return (
+            self._convolution.group == 1
+            and self._summed is None
+            and geometry.kernel == bottom.shape[2:]
+            and top.shape[2:] == (1, 1)
+            and not any(geometry.pad)
+            and bottom.shape[0] <= MOST_ROWS
+        )
+
+    def _product(self, bottom: Blob, top: Blob, threads: int) -> Row:
+        filters = self._convolution.blobs[0]
+        self.pointed, self._pack = [filters], None
+        return product_row(self, bottom, top, filters, self._followers, threads)
 
     def _convolve_first(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         """For convolutions that take fewer products than tiles do."""

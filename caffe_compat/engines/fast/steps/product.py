@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Step, parts_of
+from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Row, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels.step_product import product
@@ -28,18 +29,25 @@ class Product(Step):
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         weights, top = self.layers[0].blobs[0], tops[-1][0]
-        (outputs, depth), images = weights.shape, math.prod(top.shape[:-1])
-        if images > MOST_ROWS:
+        if math.prod(top.shape[:-1]) > MOST_ROWS:
             return None
-        row = self.row(
-            function=product.address,
-            parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
-            images=images, outputs=outputs, depth=depth,
-            bottom=bottoms[0][0], top=top, filters=weights,
-            **self._followers.fields(outputs),
-        )  # fmt: skip
-        return [row]
+        return [product_row(self, bottoms[0][0], top, weights, self._followers, threads)]
 
     def load(self) -> None:
         biases = [blob.data for blob in self.layers[0].blobs[1:]]
         self._followers.load(*biases)
+
+
+def product_row(
+    step: Step, bottom: Blob, top: Blob, weights: Blob, followers: Followers, threads: int
+) -> Row:
+    """top (images x outputs) = the product of the bottom's rows with those of the weights, and what follows it."""
+    outputs, depth = weights.shape[0], math.prod(weights.shape[1:])
+    images = top.count // outputs
+    return step.row(
+        function=product.address,
+        parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
+        images=images, outputs=outputs, depth=depth,
+        bottom=bottom, top=top, filters=weights,
+        **followers.fields(outputs),
+    )  # fmt: skip
