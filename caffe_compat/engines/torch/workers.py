@@ -79,7 +79,18 @@ class Workers:
             self.graph, process_group=self._gradients, gradient_as_bucket_view=True
         )
         parallel.register_comm_hook(None, lambda _, bucket: self._sum(bucket))
+        self._arrange(parallel)
         return parallel
+
+    def _arrange(self, parallel: DistributedDataParallel) -> None:
+        """Let gradients of zeros arrive, the last layer's first. In what order workers are added up goes by where a
+        gradient lies, and DistributedDataParallel places them anew after the first backward: after a resume the first
+        iteration would round otherwise than without it."""
+        parallel(0, -1)  # of no layers
+        for number in reversed(self.graph.params.learning()):
+            parameter = self.graph.params.parameters[number]
+            torch.autograd.backward(parameter, torch.zeros_like(parameter))
+            parameter.grad = None
 
     def _sum(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
         """Diffs are sums over iter_size (and clipped so), and sums over workers too."""
