@@ -68,9 +68,7 @@ class TorchEngine(Engine):
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_tf32
 
     def train(self) -> None:
-        self.workers = self._workers = Workers.of_this_run(self.graph)
-        if self._workers:
-            self.masks.rank = self._workers.rank
+        self.workers = self._workers = Workers.of_this_run(self.graph, self.masks)
 
     def wait(self) -> None:
         if self.config.device.type == "cuda":

@@ -3,7 +3,7 @@
 Worker r of N serves the r-th of each N minibatches that one worker would (see layers/common/shared_out.py), and torch's
 DistributedDataParallel adds the gradients up while backward still runs: so N workers at iter_size 1 make the steps of
 one worker at iter_size N. The random numbers of the host (fillers, shuffles, samples, DummyData) are the same in all;
-masks of dropout differ.
+masks of dropout differ, by worker and iteration.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from caffe_compat.blob import Blob
 from caffe_compat.engines.base import WorkerLost
 from caffe_compat.engines.torch.graph import Graph
+from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.net import Net
@@ -39,14 +40,14 @@ class Workers:
     """
 
     @staticmethod
-    def of_this_run(graph: Graph) -> Workers | None:
+    def of_this_run(graph: Graph, masks: Masks) -> Workers | None:
         """The workers that torchrun has started; None where there is one."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return None
-        return Workers(graph)
+        return Workers(graph, masks)
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    def __init__(self, graph: Graph, masks: Masks):
+        self.graph, self.masks = graph, masks
         self.run: DistributedDataParallel | None = None
         self._parallel: DistributedDataParallel | None = None
         self._failure: Exception | None = None
@@ -61,9 +62,10 @@ class Workers:
                 graph.data_layers[i] = Shard(layer, self.rank, self.count)
 
     @contextmanager
-    def iteration(self, net: Net) -> Iterator[None]:
+    def iteration(self, net: Net, number: int) -> Iterator[None]:
         """One iteration of a solver of the net: where a worker is lost in it, all stands as before it."""
         before = DataPositions(net)
+        self.masks.start(number, self.rank)
         try:
             if self._parallel is None and self.graph.params.learning():
                 self._parallel = self._talk(self._wrapped)

@@ -29,6 +29,7 @@ layer { name: "out" type: "InnerProduct" bottom: "again" top: "out"
         inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "t" top: "loss" }
 """
+DROPOUT = 'layer { name: "drop" type: "Dropout" bottom: "again" top: "again" }\n'
 SOLVER = """\
 net: "net.prototxt" type: "Nesterov" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.01 clip_gradients: 1
 display: 1 average_loss: 3 snapshot_prefix: "snap" """
@@ -136,6 +137,9 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, vic
 
 @pytest.mark.slow
 def test_three_workers_resume_exactly(tmp_path, monkeypatch):
+    (tmp_path / "net.prototxt").write_text(
+        NET.replace('layer { name: "out"', f'{DROPOUT}layer {{ name: "out"')
+    )
     write_solver(tmp_path, "max_iter: 4 snapshot: 2")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for more in ([], ["-snapshot", "snap_iter_2.solverstate"]):
