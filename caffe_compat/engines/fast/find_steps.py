@@ -80,7 +80,9 @@ class StepFinder:
         if Filtering.fits(layer):
             return self._convolution(first)
         if Product.fits(layer):
-            return self._step(first, self._followed(first), Product)
+            alone = _Chain(first, node.tops)
+            chain = self._followed(first) if Product.has_channels(layer) else self._with_neuron(alone)
+            return self._step(first, chain, Product)
         if Sum.fits(layer):
             return self._step(first, self._with_neuron(_Chain(first, node.tops)), Sum)
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
