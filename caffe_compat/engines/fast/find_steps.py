@@ -109,9 +109,13 @@ class StepFinder:
         )
 
     def _followed(self, first: int) -> _Chain:
-        """A layer with its followers."""
-        chain = _Chain(first, self._nodes[first].tops)
+        """A layer with its followers. Those of one that works in place do so too: to make what others hide, it would
+        have to find its bottom again."""
+        node = self._nodes[first]
+        chain = _Chain(first, node.tops)
         while self._is_follower(chain.last + 1, chain.blob):
+            if node.tops == node.bottoms != self._nodes[chain.last + 1].tops:
+                break
             chain = self._longer(chain)
             if ends(self._layers[chain.last]):
                 break

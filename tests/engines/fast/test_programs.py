@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 
 import numpy as np
@@ -341,6 +342,11 @@ IN_PLACE = {
     + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
     + conv("b", "c", num_output=5, kernel_size=3)
     + conv("c", "top", num_output=2, kernel_size=1),
+    "behind what ends a step": conv("data", "a", num_output=4, kernel_size=1)
+    + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
+    + layer("Scale", "b", "b", SCALED, "scale")
+    + layer("Scale", "b", "c", SCALED)
+    + layer("ReLU", "c", "top"),
 }
 
 
@@ -349,7 +355,7 @@ def test_in_place_on_what_a_program_reads_or_writes(name, tmp_path):
     """Blobs that were left out are made by another run of the program, which must not change others, nor find them
     changed: whichever is asked for first."""
     shape, text = (3, 5, 7, 6), IN_PLACE[name]
-    for names in (["b", "c", "a"], ["a", "b", "c"], ["c", "b", "a"]):
+    for names in itertools.permutations("abc"):
         dims = " ".join(f"dim: {dim}" for dim in shape)
         data = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {dims} }} }} }}\n'
         (tmp_path / "net.prototxt").write_text(data + text)
