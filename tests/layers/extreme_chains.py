@@ -35,7 +35,7 @@ SCALES = 'filler { type: "gaussian" std: 0.7 } bias_filler { type: "gaussian" st
 @dataclass(frozen=True)
 class Chain:
     """A net behind an Input "data" whose shape is SHAPE in the text: first one, then the other. draw: of the data,
-    which are shaken by so much of themselves."""
+    which are shaken by so much of themselves, as the params are."""
 
     seed: int
     phase: int
@@ -278,6 +278,8 @@ def run_chain(extreme: Chain, engine: str) -> Outcome:
                 mean, variance, weight = params
                 mean.data[...] = rng.standard_normal(mean.shape)
                 variance.data[...], weight.data[...] = rng.uniform(1, 3, variance.shape), 2
+        for blob in (blob for params in net.params.values() for blob in params):
+            blob.data[...] *= 1 + extreme.shaken * noise.standard_normal(blob.shape)
         running.clock()
         for shape in (first, other, first):
             net.blobs["data"].reshape(*shape)
