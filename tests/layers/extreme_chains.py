@@ -190,6 +190,21 @@ class _Drawn:
             )
             self.layer("Pooling", f"pooling_param {{ {how} }}")
 
+    def rois(self) -> None:
+        """Bins of many RoIs, and their product."""
+        if "rois" in "".join(self.layers):
+            return
+        one, height, width = self.one, self.one(1, 2, 3, 7), self.one(1, 2, 5)
+        self.layers.append(
+            'layer { name: "rois" type: "Input" top: "rois" '
+            f"input_param {{ shape {{ dim: {one(1, 3, 60, 200)} dim: 5 }} }} }}"
+        )
+        how = f"pooled_h: {height} pooled_w: {width} spatial_scale: {one(1, 0.5, 0.0625)}"
+        self.layer("ROIPooling", f"roi_pooling_param {{ {how} }}", f"{self.top} rois")
+        self.maps = [[height, width]] * 2
+        if one(True, True, False):
+            self.product()
+
     def product(self) -> None:
         one, outputs = self.one, self.one(1, 2, 7, 16, 33)
         if not (self.keeps or self.is_flat or self.maps[0] == self.maps[1]):
@@ -239,7 +254,7 @@ def chain(seed: int) -> Chain:
     for _ in range(one(1, 2, 3, 4)):
         steps: list[Callable[[], None]] = [drawn.product, drawn.other]
         if not drawn.is_flat:
-            steps += [drawn.filtered] * 4 + [drawn.pooling] * 2
+            steps += [drawn.filtered] * 4 + [drawn.pooling] * 2 + [drawn.rois]
         one(*steps)()
     phase = one(caffe.TRAIN, caffe.TEST)
     if phase == caffe.TRAIN:
@@ -286,8 +301,16 @@ def run_chain(extreme: Chain, engine: str) -> Outcome:
             net.reshape()
             data = rng.standard_normal(shape)
             net.blobs["data"].data[...] = data * (1 + extreme.shaken * noise.standard_normal(shape))
+            if "rois" in net.blobs:
+                net.blobs["rois"].data[...] = _rois(rng, len(net.blobs["rois"].data), shape)
             running.outcome.tops += _numbers(net, running, extreme.phase == caffe.TRAIN)
     return running.outcome
+
+
+def _rois(rng: np.random.RandomState, count: int, shape: Sequence[int]) -> np.ndarray:
+    """Boxes that reach beyond the maps, some of them upside down."""
+    corners = rng.uniform(-5, 40, (count, 4)).round(1)
+    return np.column_stack([rng.randint(0, max(shape[0], 1), count), corners])
 
 
 def _numbers(net: caffe.Net, running: Pass, learns: bool) -> list[np.ndarray]:
