@@ -197,7 +197,7 @@ class _Drawn:
         one, height, width = self.one, self.one(1, 2, 3, 7), self.one(1, 2, 5)
         self.layers.append(
             'layer { name: "rois" type: "Input" top: "rois" '
-            f"input_param {{ shape {{ dim: {one(1, 3, 60, 200)} dim: 5 }} }} }}"
+            f"input_param {{ shape {{ dim: {one(1, 3, 20, 60)} dim: 5 }} }} }}"
         )
         how = f"pooled_h: {height} pooled_w: {width} spatial_scale: {one(1, 0.5, 0.0625)}"
         self.layer("ROIPooling", f"roi_pooling_param {{ {how} }}", f"{self.top} rois")
