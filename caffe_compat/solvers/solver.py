@@ -316,7 +316,7 @@ class Solver:
             self._iterate_here()
             return
         try:
-            with self.workers.iteration(self.net):
+            with self.workers.iteration(self.net, self.iter):
                 self._iterate_here()
         except WorkerLost as lost:
             self._end_without(self.workers, lost)

@@ -14,12 +14,13 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from google.protobuf import text_format
@@ -345,8 +346,81 @@ def net_of(extreme: Extreme) -> str:
     return "\n".join(["force_backward: true", *inputs, f"layer {{ {layer} }}"])
 
 
-def attempt(extreme: Extreme) -> Outcome:
-    """Run it by each engine; both have to end alike, with the same numbers."""
+class Pass:
+    """Around what is tried: `outcome` says how it ended, and how long the slowest part took from `begin` to `clock`."""
+
+    def __init__(self) -> None:
+        self.outcome = Outcome()
+        self._quiet = ExitStack()
+        self.begin()
+
+    def begin(self) -> None:
+        self._begin = _now()
+
+    def clock(self) -> None:
+        self.outcome.seconds = max(self.outcome.seconds, min(_now() - self._begin))
+
+    def __enter__(self) -> Pass:
+        self._quiet.enter_context(warnings.catch_warnings())
+        self._quiet.enter_context(np.errstate(all="ignore"))
+        warnings.simplefilter("ignore")
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._quiet.close()
+        self.clock()
+        outcome = self.outcome
+        if isinstance(error, CaffeCompatError):
+            outcome.kind, outcome.told = "error", str(error)
+        elif isinstance(error, MemoryError):  # of what is done here
+            outcome.kind, outcome.told = "error", f"out of memory {error}"
+        elif error is not None:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            outcome.kind, outcome.told = "raw", f"{type(error).__name__}: {str(error)[:200]} at {place}"
+        return True
+
+
+def run_extreme(extreme: Extreme, engine: str) -> Outcome:
+    """Build the net, fill its inputs, run it forward and backward."""
+    with Pass() as running:
+        text = net_of(extreme)
+        caffe.set_random_seed(3)
+        np.random.seed(3)
+        running.begin()
+        net = recordings_net_of(text, extreme.case.phase, engine=EngineChoice(engine))
+        running.clock()
+        for i, values in enumerate(bottoms_of(extreme)):
+            net.blobs[f"b{i}"].data[...] = values
+        layer = len(extreme.shapes)  # behind the inputs
+        give_data(SimpleNamespace(layer=net.layers[layer], top=net.tops[layer]))
+        running.begin()
+        net.forward()
+        running.clock()
+        tops = [net.blobs[name] for name in net.outputs]
+        if sum(top.count for top in tops) < ROOM:
+            running.outcome.tops = [top.data.copy() for top in tops]
+        for top in tops:
+            top.diff[...] = 1
+        running.begin()
+        net.backward()
+    return running.outcome
+
+
+def _same(a: Outcome, b: Outcome) -> bool:
+    with np.errstate(all="ignore"):
+        return all(
+            np.allclose(x, y, rtol=1e-3, atol=1e-3, equal_nan=True)
+            for x, y in zip(a.tops, b.tops, strict=True)
+        )
+
+
+def attempt(
+    extreme: Any,
+    run: Callable[[Any, str], Outcome] = run_extreme,
+    same: Callable[[Outcome, Outcome], bool] = _same,
+) -> Outcome:
+    """Run it by each engine; both have to end alike, with the same numbers. run, same: for what is no Extreme."""
     strict = run(extreme, "strict")
     if strict.kind not in ("ok", "error"):
         return strict
@@ -361,56 +435,9 @@ def attempt(extreme: Extreme) -> Outcome:
             f"fast: {fast.kind} {fast.told}, strict: {strict.kind} {strict.told}",
             "differs",
         )
-    elif fast.kind == strict.kind == "ok" and not _close(strict.tops, fast.tops):
+    elif fast.kind == strict.kind == "ok" and not same(strict, fast):
         fast.told, fast.kind = "fast and strict make other numbers", "differs"
     return fast
-
-
-def _close(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> bool:
-    with np.errstate(all="ignore"):
-        return all(np.allclose(x, y, rtol=1e-3, atol=1e-3, equal_nan=True) for x, y in zip(a, b, strict=True))
-
-
-def run(extreme: Extreme, engine: str) -> Outcome:
-    """Build the net, fill its inputs, run it forward and backward."""
-    outcome, begin = Outcome(), _now()
-
-    def clock() -> None:
-        outcome.seconds = max(outcome.seconds, min(_now() - begin))
-
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            text = net_of(extreme)
-            caffe.set_random_seed(3)
-            np.random.seed(3)
-            begin = _now()
-            net = recordings_net_of(text, extreme.case.phase, engine=EngineChoice(engine))
-            clock()
-            for i, values in enumerate(bottoms_of(extreme)):
-                net.blobs[f"b{i}"].data[...] = values
-            layer = len(extreme.shapes)  # behind the inputs
-            give_data(SimpleNamespace(layer=net.layers[layer], top=net.tops[layer]))
-            begin = _now()
-            net.forward()
-            clock()
-            tops = [net.blobs[name] for name in net.outputs]
-            if sum(top.count for top in tops) < ROOM:
-                outcome.tops = [top.data.copy() for top in tops]
-            for top in tops:
-                top.diff[...] = 1
-            begin = _now()
-            net.backward()
-    except CaffeCompatError as error:
-        outcome.kind, outcome.told = "error", str(error)
-    except MemoryError as error:  # of what is done here
-        outcome.kind, outcome.told = "error", f"out of memory {error}"
-    except BaseException as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-        outcome.kind, outcome.told = "raw", f"{type(error).__name__}: {str(error)[:200]} at {place}"
-    clock()
-    return outcome
 
 
 def _now() -> np.ndarray:
@@ -442,7 +469,9 @@ def extremes_of(
             yield from values_of(case)
 
 
-def outcomes(extremes: Sequence[Extreme], seconds: float, room: int) -> Iterator[tuple[Extreme, Outcome]]:
+def outcomes(
+    extremes: Sequence[Any], seconds: float, room: int, attempt: Callable[[Any], Outcome] = attempt
+) -> Iterator[tuple[Any, Outcome]]:
     """How each ends in a child that may take so many bytes more than this process. One that takes more than `seconds`
     of the processor's time is ended, and its outcome is "hang"; of one that dies it is "crash"."""
     first = 0
@@ -450,7 +479,7 @@ def outcomes(extremes: Sequence[Extreme], seconds: float, room: int) -> Iterator
         receiver, sender = multiprocessing.Pipe(duplex=False)
         child = os.fork()
         if child == 0:
-            _run_all(extremes[first:], sender, room)
+            _run_all(extremes[first:], sender, room, attempt)
         sender.close()
         kind = "crash"
         try:
@@ -485,7 +514,9 @@ def _busy(child: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _run_all(extremes: Sequence[Extreme], sender: Connection, room: int) -> NoReturn:
+def _run_all(
+    extremes: Sequence[Any], sender: Connection, room: int, attempt: Callable[[Any], Outcome]
+) -> NoReturn:
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -19,6 +19,7 @@ from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
 from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
 from caffe_compat.engines.fast.program import Part, Program
+from caffe_compat.engines.fast.repetition import Repetition
 from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
@@ -51,7 +52,9 @@ class FastEngine(StrictEngine):
         for one in self.groups:
             for blob in one.hidden:
                 net.blob_list[blob].track(diff=False)
-        self._programs = {groups[0].first: (groups[-1].last, groups) for groups in _runs(steps)}
+        self._programs = {
+            groups[0].first: (groups[-1].last, groups) for groups in Repetition(net).runs(steps)
+        }
         self._made: dict[tuple[int, int], Program] = {}
 
     def rows(self) -> int:
@@ -117,7 +120,8 @@ class FastEngine(StrictEngine):
     def _run_program(self, groups: Sequence[StepGroup]) -> None:
         key = groups[0].first, groups[-1].last
         if key not in self._made:
-            self._made[key] = Program([self._part(group) for group in groups], self._passing(*key))
+            passing = self._passing(*key) if Repetition(self.net).is_exact(range(key[0], key[1] + 1)) else []
+            self._made[key] = Program([self._part(group) for group in groups], passing)
         self._made[key].run()
 
     def _passing(self, first: int, last: int) -> list[Blob]:
@@ -173,17 +177,6 @@ class FastEngine(StrictEngine):
 def _check_sizes(tops: Sequence[Blob]) -> None:
     for top in tops:
         check_memory(top.count * top.dtype.itemsize, f"a blob of shape {top.shape}")
-
-
-def _runs(groups: Sequence[StepGroup]) -> list[list[StepGroup]]:
-    """The groups, those together that follow each other without a layer between them."""
-    result: list[list[StepGroup]] = []
-    for group in groups:
-        if result and result[-1][-1].last + 1 == group.first:
-            result[-1].append(group)
-        else:
-            result.append([group])
-    return result
 
 
 def _choose_algorithm(layer: Convolution) -> None:

@@ -80,7 +80,9 @@ class StepFinder:
         if Filtering.fits(layer):
             return self._convolution(first)
         if Product.fits(layer):
-            return self._step(first, self._followed(first), Product)
+            alone = _Chain(first, node.tops)
+            chain = self._followed(first) if Product.has_channels(layer) else self._with_neuron(alone)
+            return self._step(first, chain, Product)
         if Sum.fits(layer):
             return self._step(first, self._with_neuron(_Chain(first, node.tops)), Sum)
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
@@ -107,9 +109,13 @@ class StepFinder:
         )
 
     def _followed(self, first: int) -> _Chain:
-        """A layer with its followers."""
-        chain = _Chain(first, self._nodes[first].tops)
+        """A layer with its followers. Those of one that works in place do so too: to make what others hide, it would
+        have to find its bottom again."""
+        node = self._nodes[first]
+        chain = _Chain(first, node.tops)
         while self._is_follower(chain.last + 1, chain.blob):
+            if node.tops == node.bottoms != self._nodes[chain.last + 1].tops:
+                break
             chain = self._longer(chain)
             if ends(self._layers[chain.last]):
                 break

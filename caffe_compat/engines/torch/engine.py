@@ -71,8 +71,7 @@ class TorchEngine(Engine):
 
     def train(self) -> None:
         if are_several():
-            self.workers = self._workers = Workers(self.graph, TorchGroup())
-            self.masks.rank = self._workers.group.rank
+            self.workers = self._workers = Workers(self.graph, TorchGroup(), self.masks)
 
     def wait(self) -> None:
         if self.config.device.type == "cuda":

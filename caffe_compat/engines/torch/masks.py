@@ -15,14 +15,13 @@ class Masks:
     """The generators of a net's dropout masks, one a device.
 
     They are seeded again whenever Caffe's stream of random numbers is: from the position of that stream (nothing is
-    drawn from it) and from the worker's `rank`. With `as_caffe`, for comparisons, masks are drawn from Caffe's stream
-    itself, on the CPU.
+    drawn from it). With `as_caffe`, for comparisons, masks are drawn from Caffe's stream itself, on the CPU.
     """
 
     as_caffe = False
 
     def __init__(self) -> None:
-        self.rank = 0
+        self._key = 0
         self._generators: dict[torch.device, torch.Generator] = {}
         self._stream: Rng | None = None
 
@@ -39,13 +38,19 @@ class Masks:
         words.random_(-(2**63), None, generator=self.generator(x.device))
         return (words.view(kind)[:count] < round(keep * 2**bits) - 2 ** (bits - 1)).reshape(x.shape)
 
+    def start(self, iteration: int, rank: int) -> None:
+        """Seed again, for an iteration of one of several workers: from what all workers know, so that none has to keep
+        the others' places for a resume."""
+        self._key = zlib.crc32(iteration.to_bytes(8, "little"), rank) & 0x7FFFFFFF
+        self._generators = {}
+
     def generator(self, device: torch.device) -> torch.Generator:
         if self._stream is not caffe_rng():
             self._stream = caffe_rng()
             self._generators = {}
         if device not in self._generators:
             words, position = self._stream.get_state()
-            seed = zlib.crc32(words.tobytes(), position) + (self.rank << 32)
+            seed = zlib.crc32(words.tobytes(), position) + (self._key << 32)
             self._generators[device] = torch.Generator(device).manual_seed(seed)
         return self._generators[device]
 

@@ -3,7 +3,7 @@
 Worker r of N serves the r-th of each N minibatches that one worker would (see layers/common/shared_out.py), and torch's
 DistributedDataParallel adds the gradients up while backward still runs: so N workers at iter_size 1 make the steps of
 one worker at iter_size N. The random numbers of the host (fillers, shuffles, samples, DummyData) are the same in all;
-masks of dropout differ.
+masks of dropout differ, by worker and iteration.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.group import WorkerLost
 from caffe_compat.engines.torch.graph import Graph
 from caffe_compat.engines.torch.group import TorchGroup, lost
+from caffe_compat.engines.torch.masks import Masks
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.shared_out import SharedOut
 from caffe_compat.net import Net
@@ -33,8 +34,8 @@ class Workers:
     run: what runs the net forward in place of its graph, where gradients are to be added up; else None.
     """
 
-    def __init__(self, graph: Graph, group: TorchGroup):
-        self.graph, self.group = graph, group
+    def __init__(self, graph: Graph, group: TorchGroup, masks: Masks):
+        self.graph, self.group, self.masks = graph, group, masks
         self.run: DistributedDataParallel | None = None
         self._parallel: DistributedDataParallel | None = None
         self._failure: Exception | None = None
@@ -48,9 +49,10 @@ class Workers:
                 graph.data_layers[i] = Shard(layer, group.rank, group.count)
 
     @contextmanager
-    def iteration(self, net: Net) -> Iterator[None]:
+    def iteration(self, net: Net, number: int) -> Iterator[None]:
         """One iteration of a solver of the net: where a worker is lost in it, all stands as before it."""
         before = DataPositions(net)
+        self.masks.start(number, self.group.rank)
         try:
             if self._parallel is None and self.graph.params.learning():
                 self._parallel = self.group.talk(self._wrapped)
@@ -66,10 +68,21 @@ class Workers:
             self.graph, process_group=self._gradients, gradient_as_bucket_view=True
         )
         parallel.register_comm_hook(None, lambda _, bucket: self._sum(bucket))
+        self._arrange(parallel)
         for number in self.graph.params.learning():
             parameter = self.graph.params.parameters[number]
             parameter.register_post_accumulate_grad_hook(lambda _, number=number: self._reached.add(number))
         return parallel
+
+    def _arrange(self, parallel: DistributedDataParallel) -> None:
+        """Let gradients of zeros arrive, the last layer's first. In what order workers are added up goes by where a
+        gradient lies, and DistributedDataParallel places them anew after the first backward: after a resume the first
+        iteration would round otherwise than without it."""
+        parallel(0, -1)  # of no layers
+        for number in reversed(self.graph.params.learning()):
+            parameter = self.graph.params.parameters[number]
+            torch.autograd.backward(parameter, torch.zeros_like(parameter))
+            parameter.grad = None
 
     def _sum(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
         """Diffs are sums over iter_size (and clipped so), and sums over workers too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 
 import numpy as np
@@ -218,6 +219,18 @@ STEPS = {
         [["top", "r"]],
     ),
     "product of rows": ((6, 5, 2, 7), product("top", num_output=19, axis=2, bias_term="false"), [["top"]]),
+    "product whose outputs are no channels": (
+        (6, 5, 2, 7),
+        product("top", num_output=5, axis=2)
+        + layer("Scale", "top", "top", SCALED, "s")
+        + layer("ReLU", "top", "top", "relu_param { negative_slope: 0.2 }", "r"),
+        [["top"], ["s", "r"]],
+    ),
+    "product whose outputs are no channels, and relu": (
+        (2, 5, 2, 7),
+        product("top", num_output=4, axis=-1) + layer("ReLU", "top", "top", name="r"),
+        [["top", "r"]],
+    ),
     "product of many rows": ((23, 5), product("top", num_output=19), [["top"]]),
     "scale alone": (
         (2, 5, 3, 4),
@@ -314,6 +327,47 @@ def test_steps(name, tmp_path):
     shape, text, want = STEPS[name]
     net = check(text, shape, tmp_path)
     assert want is None or spans(net) == want
+
+
+OWN = "batch_norm_param { use_global_stats: false }"
+IN_PLACE = {
+    "behind a program": conv("data", "a", num_output=4, kernel_size=1)
+    + layer("ReLU", "a", "b")
+    + conv("b", "c", num_output=5, kernel_size=3)
+    + layer("BatchNorm", "c", "c", OWN, "own")
+    + conv("c", "top", num_output=2, kernel_size=1),
+    "first in a program": conv("data", "a", num_output=4, kernel_size=1)
+    + layer("BatchNorm", "a", "a", OWN, "own")
+    + layer("Scale", "a", "a", SCALED, "scale")
+    + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
+    + conv("b", "c", num_output=5, kernel_size=3)
+    + conv("c", "top", num_output=2, kernel_size=1),
+    "behind what ends a step": conv("data", "a", num_output=4, kernel_size=1)
+    + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
+    + layer("Scale", "b", "b", SCALED, "scale")
+    + layer("Scale", "b", "c", SCALED)
+    + layer("ReLU", "c", "top"),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place_on_what_a_program_reads_or_writes(name, tmp_path):
+    """Blobs that were left out are made by another run of the program, which must not change others, nor find them
+    changed: whichever is asked for first."""
+    shape, text = (3, 5, 7, 6), IN_PLACE[name]
+    for names in itertools.permutations("abc"):
+        dims = " ".join(f"dim: {dim}" for dim in shape)
+        data = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {dims} }} }} }}\n'
+        (tmp_path / "net.prototxt").write_text(data + text)
+        found = []
+        for engine in ("fast", "strict"):
+            caffe.set_random_seed(5)
+            net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine=engine)
+            net.blobs["data"].data[...] = np.random.RandomState(1).standard_normal(shape)
+            net.forward()
+            found.append([net.blobs[blob].data.copy() for blob in [*names, "top"]])
+        for got, want in zip(*found, strict=True):
+            np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
 def test_winograds_convolutions_are_done_so(tmp_path, monkeypatch):

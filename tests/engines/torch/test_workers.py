@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,7 @@ class Own(caffe.Layer):
     def backward(self, top, propagate_down, bottom):
         self.blobs[0].diff[...] += top[0].diff
 """
+DROPOUT = 'layer { name: "drop" type: "Dropout" bottom: "again" top: "again" }\n'
 SOLVER = """\
 net: "net.prototxt" type: "Nesterov" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.01 clip_gradients: 1
 display: 1 average_loss: 3 snapshot_prefix: "snap" """
@@ -126,8 +128,8 @@ def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
         np.testing.assert_allclose(mine, want, rtol=0, atol=1e-5)
 
 
-# what torchrun does, but its workers are forked, so that torch is imported once; one of them is killed soon
-KILLED = """\
+# what torchrun does, but its workers are forked, so that torch is imported once; the victim among them is killed soon
+FORKED = """\
 import os, signal, sys, threading, time
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from caffe_compat.cli.main import main
@@ -143,9 +145,16 @@ def kill_this_process():
     os.kill(os.getpid(), signal.SIGKILL)
 
 one_machine = {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
-config = LaunchConfig(**one_machine, nproc_per_node=2, run_id=str(os.getpid()), start_method="fork")
-elastic_launch(config, worker)(int(sys.argv[1]), *sys.argv[2:])
+count, victim = map(int, sys.argv[1:3])
+config = LaunchConfig(**one_machine, nproc_per_node=count, run_id=str(os.getpid()), start_method="fork")
+elastic_launch(config, worker)(victim, *sys.argv[3:])
 """
+TRAIN = ("train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", "5")
+
+
+def forked(folder, count, victim, *more):
+    command = [sys.executable, "-c", FORKED, str(count), str(victim), *TRAIN, *more]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
@@ -153,9 +162,7 @@ elastic_launch(config, worker)(int(sys.argv[1]), *sys.argv[2:])
 def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, victim):
     write_solver(tmp_path, "max_iter: 1000000 snapshot: 20")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    train = ["train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", 5]
-    command = [sys.executable, "-c", KILLED, str(victim), *map(str, train)]
-    workers = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    workers = forked(tmp_path, 2, victim)
     assert workers.returncode != 0
     (line,) = [line for line in workers.stderr.splitlines() if "a worker is gone" in line]
     path = re.search(r"--resume (\S+)", line).group(1)
@@ -172,6 +179,22 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, vic
     assert whole.returncode == 0, whole.stderr
     for key, want in params(f"snap_iter_{done + 3}.caffemodel").items():
         np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-3, err_msg=key)
+
+
+@pytest.mark.slow
+def test_three_workers_resume_exactly(tmp_path, monkeypatch):
+    (tmp_path / "net.prototxt").write_text(
+        NET.replace('layer { name: "out"', f'{DROPOUT}layer {{ name: "out"')
+    )
+    write_solver(tmp_path, "max_iter: 4 snapshot: 2")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for more in ([], ["-snapshot", "snap_iter_2.solverstate"]):
+        workers = forked(tmp_path, 3, -1, *more)
+        assert workers.returncode == 0, workers.stderr
+        if not more:
+            want = Path("snap_iter_4.caffemodel").read_bytes()
+            os.remove("snap_iter_4.caffemodel")
+    assert Path("snap_iter_4.caffemodel").read_bytes() == want
 
 
 def test_other_engines_train_in_one_process(tmp_path, monkeypatch):

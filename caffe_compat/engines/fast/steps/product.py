@@ -27,6 +27,11 @@ class Product(Step):
     def fits(layer: Layer) -> bool:
         return type(layer) is InnerProduct and not layer.layer_param.inner_product_param.transpose
 
+    @staticmethod
+    def has_channels(layer: Layer) -> bool:
+        """Whether its outputs are the channels of what follows: the second axis."""
+        return layer.layer_param.inner_product_param.axis == 1
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         weights, top = self.layers[0].blobs[0], tops[-1][0]
         if math.prod(top.shape[:-1]) > MOST_ROWS:
