@@ -73,9 +73,16 @@ def _run_command(args: list[str]) -> None:
     """End with the exit code of a command of caffe-compat, if there is one of this name."""
     from caffe_compat.cli.main import COMMANDS
     from caffe_compat.cli.main import main as run
+    from caffe_compat.engines.group import are_several
 
-    if args[0] in COMMANDS:
-        sys.exit(run(args))
+    if args[0] not in COMMANDS:
+        return
+    code = run(args)
+    if are_several():  # threads of torch.distributed that outlive the interpreter may end the process with SIGABRT
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run_script(path: str) -> None:
