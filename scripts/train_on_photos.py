@@ -32,6 +32,7 @@ from caffe_compat.prototxt import zoo
 NET = "thin_resnet50_fast_rcnn"
 SIDES = {"plain": "", "OHEM": "_ohem"}
 DRAWN = 12  # photos
+SHOWN = 0.3  # the least score of what is drawn: mined RoIs are hard, so OHEM is seldom sure
 
 
 def parser() -> argparse.ArgumentParser:
@@ -150,6 +151,8 @@ class Job:
             weights.name,
             *self._configuration(""),
             *photos,
+            "--threshold",
+            str(SHOWN),
             "--draw",
             folder.name,
         )
