@@ -90,9 +90,9 @@ class Vectors:
         low, high = (self._lanes(self.builder.trunc(value, i32)) for value in (begin, end))
         return self.builder.icmp_unsigned("<", self.builder.add(low, numbers), high)
 
-    def every_second(self, x: ir.Value, y: ir.Value) -> ir.Value:
-        """The numbers of x and y, one behind the other, in even places."""
-        places = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(0, 2 * LANES, 2)))
+    def every_second(self, x: ir.Value, y: ir.Value, first: int = 0) -> ir.Value:
+        """The numbers of x and y, one behind the other, in even places; in odd ones, where the first is 1."""
+        places = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(first, 2 * LANES, 2)))
         return self.builder.shuffle_vector(x, y, places)
 
     def interleaved(self, four: list[ir.Value]) -> list[ir.Value]:

@@ -132,6 +132,12 @@ def conv(bottom, top, **fields):
     return layer("Convolution", bottom, top, f"convolution_param {{ {text} {fillers} }}")
 
 
+def planes(**fields):
+    """A filter of 3 x 3 for each of 5 channels, and a follower."""
+    follower = layer("PReLU", "top", "top", 'prelu_param { filler { type: "gaussian" std: 0.5 } }', "r")
+    return conv("data", "top", num_output=5, group=5, kernel_size=3, **fields) + follower
+
+
 def pool(top, **fields):
     text = " ".join(f"{name}: {value}" for name, value in fields.items())
     return layer("Pooling", "data", top, f"pooling_param {{ {text} }}")
@@ -209,6 +215,33 @@ def test_convolutions(name, followed, tmp_path):
 
 
 STEPS = {
+    "planes": ((2, 5, 7, 37), planes(pad=1), [["top", "r"]]),
+    "narrow planes": ((3, 5, 6, 4), planes(pad=2), [["top", "r"]]),
+    "planes without padding": ((2, 5, 3, 35), planes(pad_h=0, pad_w=1), [["top", "r"]]),
+    "planes with stride 2": ((2, 5, 9, 70), planes(pad=1, stride=2), [["top", "r"]]),
+    "narrow planes with stride 2": ((2, 5, 4, 7), planes(pad_h=1, pad_w=0, stride=2), [["top", "r"]]),
+    "planes with other strides": ((2, 5, 9, 20), planes(pad=1, stride_h=2, stride_w=1), [["top", "r"]]),
+    "depthwise by its type": (
+        (2, 5, 7, 18),
+        layer(
+            "ConvolutionDepthwise",
+            "data",
+            "top",
+            'convolution_param { kernel_size: 5 pad: 2 weight_filler { type: "gaussian" std: 0.3 } }',
+        )
+        + layer("ReLU", "top", "top", name="r"),
+        [["top", "r"]],
+    ),
+    "a window that is the image": (
+        (3, 5, 2, 7),
+        conv("data", "top", num_output=19, kernel_h=2, kernel_w=7) + layer("ReLU", "top", "top", name="r"),
+        [["top", "r"]],
+    ),
+    "windows that are images, of many": (
+        (19, 5, 2, 7),
+        conv("data", "top", num_output=3, kernel_h=2, kernel_w=7),
+        [["top"]],
+    ),
     "maxima": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=2), [["top"]]),
     "maxima with stride 1": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=1, pad=1), [["top"]]),
     "averages": ((2, 5, 11, 14), pool("top", pool="AVE", kernel_size=3, stride=2, pad=1), [["top"]]),

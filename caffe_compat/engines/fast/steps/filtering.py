@@ -30,6 +30,7 @@ from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
 from caffe_compat.layers.kernels.micro_kernel import VECTORS
+from caffe_compat.layers.kernels.step_planes import SIDE, filter_planes
 from caffe_compat.layers.kernels.winograd_images import transform_filters
 
 
@@ -63,6 +64,8 @@ class Filtering(Step):
         self.pointed = []
         if self._sees_all(bottom, top):
             return [self._product(bottom, top, threads)]
+        if self._has_small_planes():
+            return [self._planes(bottom, top, threads)]
         if layer.group == 1 and layer.phase == TEST:
             tiles = WinogradTiles(layer.geometry, bottom.shape, top.shape)
             if tiles.pay():
@@ -90,6 +93,33 @@ class Filtering(Step):
         filters = self._convolution.blobs[0]
         self.pointed, self._pack = [filters], None
         return product_row(self, bottom, top, filters, self._followers, threads)
+
+    def _has_small_planes(self) -> bool:
+        """Whether each channel has one filter of 3 x 3, and strides that filter_planes knows."""
+        layer, geometry = self._convolution, self._convolution.geometry
+        return (
+            layer.blobs[0].shape[:2] == (layer.group, 1)
+            and geometry.kernel == (SIDE, SIDE)
+            and geometry.stride in ((1, 1), (2, 2))
+            and geometry.dilation == (1, 1)
+            and self._summed is None
+        )
+
+    def _planes(self, bottom: Blob, top: Blob, threads: int) -> Row:
+        channels, geometry = self._convolution.group, self._convolution.geometry
+        self._packed, self._pack = np.empty((channels, geometry.elements), np.float32), self._scaled
+        return self.row(
+            function=filter_planes.address,
+            parts=parts_of(top.count * geometry.elements * 2, LEAST_PRODUCTS, threads),
+            images=bottom.shape[0], groups=channels, height=bottom.shape[2], width=bottom.shape[3],
+            out_height=top.shape[2], out_width=top.shape[3],
+            stride_h=geometry.stride[0], stride_w=geometry.stride[1],
+            starts=-np.array(geometry.pad, np.int64), bottom=bottom, top=top, filters=self._packed,
+            scratch_size=bottom.shape[3], **self._followers.fields(channels),
+        )  # fmt: skip
+
+    def _scaled(self, filters: np.ndarray, scale: np.ndarray) -> None:
+        np.multiply(filters.reshape(self._packed.shape), scale[:, None], out=self._packed)
 
     def _convolve_first(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         """For convolutions that take fewer products than tiles do."""

@@ -1,0 +1,171 @@
+"""What the step of a convolution computes whose channels have one filter of 3 x 3 each.
+
+A tap meets LANES outputs of a row at a time, and reads the pixels that they see where the plane has them: masks leave
+out what lies outside. To lay the plane out would take as long as the products. The last vector of a row may be written
+over the begin of the next rows, which are written later: columns of vectors go from the right to the left, and each
+from the top down. Only at the end of the plane a mask does that, which is slow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
+from caffe_compat.layers.kernels.bent import emit_bent
+from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+
+SIDE = 3  # of a filter
+
+
+class _Row:
+    """The pixels of a plane's rows that LANES outputs meet, from `column` on, by each tap of a row of a filter."""
+
+    def __init__(self, vectors: Vectors, stride: int, column: ir.Value, width: ir.Value):
+        self._vectors, self._stride = vectors, stride
+        word, builder = ir.IntType(64), vectors.builder
+        begins = range(SIDE) if stride == 1 else (0, LANES, 2, LANES + 2)
+        self._places = [builder.add(column, word(begin)) for begin in begins]
+        self._masks = [vectors.inside(place, width) for place in self._places]
+
+    def taps(self, row: ir.Value) -> list[ir.Value]:
+        """The vectors of the taps."""
+        v = self._vectors
+        read = [
+            v.read_some(row, place, mask, v.zero)
+            for place, mask in zip(self._places, self._masks, strict=True)
+        ]
+        if self._stride == 1:
+            return read
+        low, high, next_low, next_high = read
+        return [
+            v.every_second(low, high),
+            v.every_second(low, high, first=1),
+            v.every_second(next_low, next_high),
+        ]
+
+
+class _Plane:
+    """What is emitted for a plane: its values are those of the intrinsics below."""
+
+    def __init__(self, builder: ir.IRBuilder, stride: int, args):
+        plane, zeros, height, width, row, column, filters, bias, slope, limit, rows, columns, out = args
+        self.builder, self.stride, self.vectors = builder, stride, Vectors(builder)
+        v, word = self.vectors, ir.IntType(64)
+        self.plane, self.zeros, self.out = v.pointer(plane), v.pointer(zeros), v.pointer(out)
+        self.height, self.width, self.row, self.column = height, width, row, column
+        self.rows, self.columns, self.count = rows, columns, builder.mul(rows, columns)
+        self.bias, self.slope, self.limit = v.spread(bias), v.spread(slope), v.spread(limit)
+        numbers = v.pointer(filters)
+        self.weights = [
+            [v.spread(builder.load(builder.gep(numbers, [word(SIDE * i + j)]))) for j in range(SIDE)]
+            for i in range(SIDE)
+        ]
+
+    def emit(self) -> None:
+        builder, word = self.builder, ir.IntType(64)
+        chunks = builder.sdiv(builder.add(self.columns, word(LANES - 1)), word(LANES))
+        with cgutils.for_range(builder, chunks) as chunk:
+            begin = builder.mul(builder.sub(builder.sub(chunks, word(1)), chunk.index), word(LANES))
+            first = builder.add(self.column, builder.mul(begin, word(self.stride)))
+            seen = _Row(self.vectors, self.stride, first, self.width)
+            (self._each_row_once if self.stride == 1 else self._each_output)(seen, begin)
+
+    def _each_output(self, seen: _Row, begin: ir.Value) -> None:
+        builder = self.builder
+        with cgutils.for_range(builder, self.rows) as line:
+            top = builder.add(self.row, builder.mul(line.index, ir.IntType(64)(self.stride)))
+            total = self.vectors.zero
+            for i, weights in enumerate(self.weights):
+                total = self._plus(total, weights, seen.taps(self._pixels(top, i)))
+            self._finish(total, line.index, begin)
+
+    def _each_row_once(self, seen: _Row, begin: ir.Value) -> None:
+        """A row of pixels ends the sums of one row of outputs, goes on with those of the next, and begins others."""
+        builder, v, word = self.builder, self.vectors, ir.IntType(64)
+        second, third = (cgutils.alloca_once_value(builder, v.zero) for _ in range(2))
+        with cgutils.for_range(builder, builder.add(self.rows, word(SIDE - 1))) as line:
+            taps = seen.taps(self._pixels(builder.add(self.row, line.index), 0))
+            total = self._plus(builder.load(third), self.weights[2], taps)
+            builder.store(self._plus(builder.load(second), self.weights[1], taps), third)
+            builder.store(self._plus(v.zero, self.weights[0], taps), second)
+            out = builder.sub(line.index, word(SIDE - 1))
+            with builder.if_then(builder.icmp_signed(">=", out, word(0))):
+                self._finish(total, out, begin)
+
+    def _pixels(self, top: ir.Value, i: int) -> ir.Value:
+        """Row top + i of the plane, or zeros."""
+        builder = self.builder
+        at = builder.add(top, ir.IntType(64)(i))
+        row = builder.gep(self.plane, [builder.mul(at, self.width)])
+        return builder.select(builder.icmp_unsigned("<", at, self.height), row, self.zeros)
+
+    def _plus(self, total: ir.Value, weights: list[ir.Value], taps: list[ir.Value]) -> ir.Value:
+        for weight, tap in zip(weights, taps, strict=True):
+            total = self.vectors.plus_product(total, weight, tap)
+        return total
+
+    def _finish(self, total: ir.Value, row: ir.Value, begin: ir.Value) -> None:
+        builder, v = self.builder, self.vectors
+        result = emit_bent(v, builder.fadd(total, self.bias), self.slope, self.limit)
+        place = builder.add(builder.mul(row, self.columns), begin)
+        fits = builder.icmp_signed("<=", builder.add(place, ir.IntType(64)(LANES)), self.count)
+        with builder.if_else(fits) as (then, otherwise):
+            with then:
+                v.write(result, self.out, place)
+            with otherwise:
+                v.write_some(result, self.out, place, v.inside(begin, self.columns))
+
+
+def _of_stride(stride: int) -> Any:
+    def emit(
+        typingctx, plane, zeros, height, width, row, column, filters, bias, slope, limit, rows, columns, out
+    ):
+        """Emit the loops over outputs (numba hands over types here, and LLVM values to `codegen`)."""
+        i64, f32 = types.int64, types.float32
+
+        def codegen(context, builder, signature, args):
+            _Plane(builder, stride, args).emit()
+            return context.get_dummy_value()
+
+        return types.void(*[i64] * 7, f32, f32, f32, i64, i64, i64), codegen
+
+    return intrinsic(emit)
+
+
+# filter_by_one(plane, zeros, height, width, row, column, filters, bias, slope, limit, rows, columns, out), and by_two:
+# out (rows x columns) = f(filter * plane + bias), with f as bent.py has it. zeros: what is read for rows outside of the
+# plane; (row, column): the pixel that the first tap of the first output meets. plane, zeros, filters, out: addresses
+_filter_by_one, _filter_by_two = _of_stride(1), _of_stride(2)
+
+
+def _filter_planes(pointer, part, parts):
+    """top = f(filters * bottom + bias), of images x groups planes; starts: row and column of the first pixel."""
+    s = step_at(pointer)
+    planes, zeros = s.images * s.groups, s.scratch + FLOAT * part * s.scratch_size
+    floats(zeros, s.width)[:] = 0
+    bias, slope, starts = floats(s.bias, s.groups), floats(s.slope, s.groups), integers(s.starts, 2)
+    for plane in range(planes * part // parts, planes * (part + 1) // parts):
+        c = plane % s.groups
+        source = s.bottom + FLOAT * plane * s.height * s.width
+        out = s.top + FLOAT * plane * s.out_height * s.out_width
+        filters = s.filters + FLOAT * c * SIDE * SIDE
+        if s.stride_h == 1:
+            _filter_by_one(
+                source, zeros, s.height, s.width, starts[0], starts[1], filters, bias[c], slope[c], s.limit,
+                s.out_height, s.out_width, out,
+            )  # fmt: skip
+        else:
+            _filter_by_two(
+                source, zeros, s.height, s.width, starts[0], starts[1], filters, bias[c], slope[c], s.limit,
+                s.out_height, s.out_width, out,
+            )  # fmt: skip
+
+
+filter_planes = Callee(SIGNATURE, _filter_planes)
