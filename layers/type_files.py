@@ -178,6 +178,8 @@ FILES: dict[str, tuple[str, ...]] = {
     "Nms": ("caffe_compat.layers.pose.nms",),
     "Noise": ("caffe_compat.layers.noise",),
     "NormL2": ("caffe_compat.layers.metric.norm_l2",),
+    "Normalization": ("caffe_compat.layers.retrieval.l2_normalize",),
+    "NormalizationL2": ("caffe_compat.layers.retrieval.l2_normalize",),
     "Normalize": ("caffe_compat.layers.normalize", "caffe_compat.layers.metric.unit_normalize"),
     "NormalizedInnerProduct": ("caffe_compat.layers.metric.normalized_inner_product",),
     "PFMWriter": ("caffe_compat.layers.flow.pfm_writer",),
