@@ -74,7 +74,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "DetectionEvaluate": ("caffe_compat.layers.ssd.detection_evaluate",),
     "DetectionGroupAccuracy": ("caffe_compat.layers.mscnn.detection_group_accuracy",),
     "DetectionGroupLoss": ("caffe_compat.layers.mscnn.detection_group_loss",),
-    "DetectionLoss": ("caffe_compat.layers.mscnn.detection_loss",),
+    "DetectionLoss": ("caffe_compat.layers.mscnn.detection_loss", "caffe_compat.layers.yolo.yolov1_loss"),
     "DetectionOutput": ("caffe_compat.layers.ssd.detection_output",),
     "DiceCoefLoss": ("caffe_compat.layers.segmentation.dice_coef_loss",),
     "DilatedByBottom": ("caffe_compat.layers.convolution.dilated_by_bottom",),
@@ -285,6 +285,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "WindowData": ("caffe_compat.layers.data.window_data",),
     "YoloDetectionOutput": ("caffe_compat.layers.yolo.yolo_detection_output",),
     "YoloSeg": ("caffe_compat.layers.yolo.yolo_seg",),
+    "YoloV1Loss": ("caffe_compat.layers.yolo.yolov1_loss",),
     "Yolov3": ("caffe_compat.layers.yolo.yolov3",),
     "Yolov3DetectionOutput": ("caffe_compat.layers.yolo.yolov3_detection_output",),
 }

@@ -3,7 +3,7 @@ the form of those whose windows have lists of sizes."""
 
 from __future__ import annotations
 
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, Pooling3DParameter, PoolingNDParameter
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_error import UpgradeError
 
@@ -75,7 +75,7 @@ def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
     path: to where it comes from. Raises UpgradeError for sizes that are given twice, or for C3D's beside P3D's.
     Source: Pooling3DLayer of P3D (ZhaofanQiu/pseudo-3d-residual-networks).
     """
-    given = layer.pooling3d_param
+    given, result = (getattr(layer, name) for name in ("pooling3d_param", "pooling_nd_param"))
     own = {f"{name}_{side}" for name in _P3D for side in "lhw"} | {"global_pooling", "engine"}
     names = [field.name for field, _ in given.ListFields()]
     if layer.type != "Pooling3D" or not own & {*names}:
@@ -86,9 +86,7 @@ def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
             raise UpgradeError(
                 f"{told}: {name} is C3D's, {min(own & {*names})} P3D's; give those of one", path
             )
-    result = layer.pooling_nd_param
-    result.pool = PoolingNDParameter.PoolMethod.Value(Pooling3DParameter.PoolMethod.Name(given.pool))
-    result.global_pooling = given.global_pooling
+    result.pool, result.global_pooling = int(given.pool), given.global_pooling
     for name, both in _P3D.items():
         sides = [f"{name}_{side}" for side in "lhw"]
         if both in names and {*sides[1:]} & {*names}:
