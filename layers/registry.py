@@ -49,6 +49,10 @@ NOT_BUILT = {
         "FlowNet2's databases of image pairs and flow, cut into several tops, are not read; "
         f"{INPUT_INSTEAD}, one for each top"
     ),
+    "DataHeatmap": (
+        f"caffe-heatmap's lists of images and joints are not read; {INPUT_INSTEAD}: the images, and heat maps of the "
+        "joints, N x joints x H x W"
+    ),
     "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",

@@ -138,6 +138,8 @@ CASES = [
         )
     ),
     Case('type: "NormL2"', [(4, 3, 2)], [(2, 5)]),
+    Case('type: "Norm"', [(2, 3)], [(4, 3, 5)]),
+    Case('type: "Norm"', [(2, 3, 4, 5)], [(3, 4, 2, 1)]),
     *(
         Case(
             f'type: "NormalizedInnerProduct" inner_product_param {{ num_output: 4 {params} }}',

@@ -139,6 +139,14 @@ def norm_l2(given: Given) -> list[np.ndarray]:
     return [np.reshape(rows, (*x.shape, *[1] * (4 - x.ndim)))]
 
 
+def norm(given: Given) -> list[np.ndarray]:
+    x = given.bottom[0].reshape(*given.bottom[0].shape, *[1] * (4 - given.bottom[0].ndim))
+    top = np.zeros(x.shape)
+    for i, j, k in np.ndindex(len(x), *x.shape[2:]):
+        top[i, :, j, k] = x[i, :, j, k] / (math.sqrt(sum(v * v for v in x[i, :, j, k])) + 1e-6)
+    return [top]
+
+
 def normalized_inner_product(given: Given) -> list[np.ndarray]:
     (x,), (weights, *bias), param = given.bottom, given.blobs, given.param.inner_product_param
     rows = rows_of(x, param.axis)
@@ -207,6 +215,7 @@ NAIVE = {
     "LargeMarginInnerProduct": large_margin_inner_product,
     "MarginInnerProduct": margin_inner_product,
     "MovingCenterLoss": moving_center_loss,
+    "Norm": norm,
     "NormL2": norm_l2,
     "NormalizedInnerProduct": normalized_inner_product,
     "TripletLoss": triplet_loss,
