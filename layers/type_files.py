@@ -145,6 +145,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "LabelSpecificAdd": ("caffe_compat.layers.metric.label_specific_add",),
     "LabelsequenceAccuracy": ("caffe_compat.layers.sequence.labelsequence_accuracy",),
     "LargeMarginInnerProduct": ("caffe_compat.layers.metric.large_margin_inner_product",),
+    "LiftedStructSimilaritySoftmaxLoss": ("caffe_compat.layers.metric.lifted_struct",),
     "LocLoss": ("caffe_compat.layers.spatial_transformer.loc_loss",),
     "Local": ("caffe_compat.layers.convolution.local",),
     "Log": ("caffe_compat.layers.log",),
