@@ -43,14 +43,13 @@ def gridded(classes: int, side: int) -> Fill:
 CASES = [
     *(
         Case(
-            f'type: "{type}" detection_loss_param {{ side: 3 num_class: 4 num_object: 3 {params} }}',
+            f'type: "YoloV1Loss" detection_loss_param {{ side: 3 num_class: 4 num_object: 3 {params} }}',
             [(2, 171), (2, 63)],
             [(3, 171), (3, 63)],
             fills=[unit, gridded(4, 3)],
             gradient=False,
             note=NOT_ITS_LOSS,
         )
-        for type in ("YoloV1Loss", "DetectionLoss")
         for params in (
             "",
             "sqrt: false constriant: true",
