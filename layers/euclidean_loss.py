@@ -39,3 +39,16 @@ class EuclideanLoss(LossLayer):
             if propagate_down[index]:
                 scale = self.difference.dtype.type(sign * loss_weight(top) / bottom[0].num)
                 np.multiply(self.difference.data, scale, out=bottom[index].diff.ravel())
+
+
+class EuclideanLossLayer(EuclideanLoss):
+    """`python_param { module: "pyloss" layer: "EuclideanLossLayer" }`: EuclideanLoss with a top[0] of shape (1,).
+
+    As of any Python layer, it is a loss only where loss_weight says so. Source: examples/pycaffe of Caffe.
+    """
+
+    is_loss = False
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        super().reshape(bottom, top)
+        top[0].reshape(1)

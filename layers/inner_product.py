@@ -26,7 +26,7 @@ class InnerProduct(Layer):
     Source: Caffe's InnerProductLayer.
     """
 
-    reads = ("inner_product_param",)
+    reads: tuple[str, ...] | None = ("inner_product_param",)
     param_axes = (("output", "input"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -54,10 +54,10 @@ class InnerProduct(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = self._rows(bottom[0].data), self._tops(top[0].data)
-        weights, *bias = (blob.data for blob in self.blobs)
+        _, *bias = (blob.data for blob in self.blobs)
         if bias:
             fill_columns(bias[0], y)
-        gemm(x, weights, y, trans_b=not self._transpose, beta=1 if bias else 0)
+        gemm(x, self._weights(), y, trans_b=not self._transpose, beta=1 if bias else 0)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         x, diff = self._rows(bottom[0].data), self._tops(top[0].diff)
@@ -69,7 +69,11 @@ class InnerProduct(Layer):
         if len(self.blobs) > 1 and self.propagates_to(1):
             self.blobs[1].diff[...] += diff.sum(axis=0)
         if propagate_down[0]:
-            gemm(diff, weights.data, self._rows(bottom[0].diff), trans_b=self._transpose)
+            gemm(diff, self._weights(), self._rows(bottom[0].diff), trans_b=self._transpose)
+
+    def _weights(self) -> np.ndarray:
+        """Those that the bottom is multiplied by."""
+        return self.blobs[0].data
 
     def _rows(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1, self._inputs)

@@ -18,6 +18,9 @@ from caffe_compat.alias import importable_as_caffe
 from caffe_compat.containers import BlobVec
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.detectnet.box_lists import ClusterDetections, ClusterGroundtruth
+from caffe_compat.layers.detectnet.box_scores import ScoreDetections, mAP
+from caffe_compat.layers.euclidean_loss import EuclideanLossLayer
 from caffe_compat.layers.fast_rcnn.hard_roi_mining import OHEMDataLayer
 from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.registry import register
@@ -34,6 +37,11 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("rpn.proposal_layer", "ProposalLayer"): ProposalLayer,
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
     ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
+    ("caffe.layers.detectnet.clustering", "ClusterGroundtruth"): ClusterGroundtruth,
+    ("caffe.layers.detectnet.clustering", "ClusterDetections"): ClusterDetections,
+    ("caffe.layers.detectnet.mean_ap", "ScoreDetections"): ScoreDetections,
+    ("caffe.layers.detectnet.mean_ap", "mAP"): mAP,
+    ("pyloss", "EuclideanLossLayer"): EuclideanLossLayer,
 }
 logger = logging.getLogger("caffe_compat.imports")  # of the modules that files name, as they are imported
 AWAY = "take the folder that holds the module off PYTHONPATH"

@@ -36,6 +36,11 @@ NOT_BUILT = {
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
         "x2, y2), box targets and their weights R x 4 classes"
     ),
+    "BoxData": (
+        f"databases of YOLO's first version are not read; {INPUT_INSTEAD}: the images, and labels N x 7 S S of S x S "
+        "cells: whether each cell's object is difficult, whether there is one, its class, and x, y, width and height, "
+        "cell by cell"
+    ),
     "CPMData": (
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
@@ -43,6 +48,10 @@ NOT_BUILT = {
     "CustomData": (
         "FlowNet2's databases of image pairs and flow, cut into several tops, are not read; "
         f"{INPUT_INSTEAD}, one for each top"
+    ),
+    "DataHeatmap": (
+        f"caffe-heatmap's lists of images and joints are not read; {INPUT_INSTEAD}: the images, and heat maps of the "
+        "joints, N x joints x H x W"
     ),
     "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",

@@ -1,6 +1,7 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
-Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, and of OpenPose's and Synopsys'.
+Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, and of OpenPose's
+and Synopsys'.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "SolverParameter": "solver_data_type store_blobs_in_old_format",
         "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
     },
+    "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
     "TSN": {

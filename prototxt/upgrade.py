@@ -15,7 +15,7 @@ from caffe_compat.prototxt.caffe_pb2 import (
 from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
 from caffe_compat.prototxt.upgrade_error import UpgradeError
-from caffe_compat.prototxt.upgrade_nd import upgrade_nd
+from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d
 from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
 
@@ -37,8 +37,11 @@ def upgrade_net(net: NetParameter) -> NetParameter:
     for new, path in zip(result.layer, layer_origins(net), strict=True):
         upgrade_c3d(new, path)
         upgrade_nd(new, path)
+        upgrade_p3d(new, path)
         upgrade_synopsys(new, path)
         _upgrade_softmax_loss(new, path)
+        _upgrade_eltwise_accuracy(new)
+        _upgrade_mask_outputs(new)
         _upgrade_holes(new)
     return result
 
@@ -294,6 +297,21 @@ def _upgrade_softmax_loss(layer: LayerParameter, path: Path) -> None:
     if param.ignore_label:
         layer.loss_param.ignore_label = param.ignore_label[0]
     layer.ClearField("softmaxloss_param")
+
+
+def _upgrade_eltwise_accuracy(layer: LayerParameter) -> None:
+    """DeconvNet called Accuracy over the pixels of maps EltwiseAccuracy, with a message of that name."""
+    if layer.type == "EltwiseAccuracy":
+        layer.type = "Accuracy"
+        layer.accuracy_param.CopyFrom(layer.eltwise_accuracy_param)
+        layer.ClearField("eltwise_accuracy_param")
+
+
+def _upgrade_mask_outputs(layer: LayerParameter) -> None:
+    """MaskOutputs has the kernel_size of Convolution's message, and once had a message of its own."""
+    if layer.type == "MaskOutputs" and layer.HasField("mask_outputs_param"):
+        layer.convolution_param.kernel_size[:] = [layer.mask_outputs_param.kernel_size]
+        layer.ClearField("mask_outputs_param")
 
 
 def _upgrade_holes(layer: LayerParameter) -> None:

@@ -17,6 +17,15 @@ _PARAMS = {
 }
 _TRANSFORM = ("scale", "mean_file", "crop_size", "mirror", "mean_value")
 _NO_MEANING = ("engine", "use_label")
+_OF_P3D = (
+    "kernel_h",
+    "kernel_w",
+    "stride_h",
+    "stride_w",
+    "pad_h",
+    "pad_w",
+    "global_pooling",
+)  # no first version's
 # message -> what only C3D has in it
 _OWN = {
     "convolution_param": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
@@ -62,7 +71,7 @@ def _move(layer: LayerParameter, new: str, name: str, value, path: Path) -> None
 
 def _set(target: Message, name: str, value, layer: LayerParameter, path: Path) -> None:
     field = target.DESCRIPTOR.fields_by_name.get(name)
-    if field is None:
+    if field is None or name in _OF_P3D:
         raise UpgradeError(f"layer '{layer.name}': {layer.type} has no field '{name}'; remove it", path)
     if field.message_type:
         getattr(target, name).CopyFrom(value)

@@ -1,4 +1,5 @@
-"""Layers of video-caffe, whose windows have shapes, in the form of those whose windows have lists of sizes."""
+"""Layers of video-caffe, whose windows have shapes, and of P3D, whose windows have a length, a height and a width, in
+the form of those whose windows have lists of sizes."""
 
 from __future__ import annotations
 
@@ -9,6 +10,11 @@ from caffe_compat.prototxt.upgrade_error import UpgradeError
 # type -> where its shapes stand
 _PARAMS = {"NdConvolution": "convolution_param", "NdPooling": "pooling_param"}
 _SIZES = {"kernel_shape": "kernel_size", "stride_shape": "stride", "pad_shape": "pad"}
+_P3D = {
+    "kernel": "kernel_size",
+    "stride": "stride",
+    "pad": "pad",
+}  # its names begin so; where height and width agree
 _OTHER_SIZES = tuple(
     f"{name}{suffix}" for name in ("kernel", "stride", "pad") for suffix in ("_h", "_w", "_size", "")
 )
@@ -61,3 +67,37 @@ def _check(layer: LayerParameter, given, path: Path) -> None:
         raise UpgradeError(f"{told}: the shapes have different numbers of dims: {said}", path)
     if any(dim < 0 for name in counts for dim in getattr(given, name).dim):
         raise UpgradeError(f"{told}: a shape has a dim below 0", path)
+
+
+def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
+    """Change one layer in place: a Pooling3D with P3D's fields, which C3D's has not, becomes a PoolingND.
+
+    path: to where it comes from. Raises UpgradeError for sizes that are given twice, or for C3D's beside P3D's.
+    Source: Pooling3DLayer of P3D (ZhaofanQiu/pseudo-3d-residual-networks).
+    """
+    given, result = (getattr(layer, name) for name in ("pooling3d_param", "pooling_nd_param"))
+    own = {f"{name}_{side}" for name in _P3D for side in "lhw"} | {"global_pooling", "engine"}
+    names = [field.name for field, _ in given.ListFields()]
+    if layer.type != "Pooling3D" or not own & {*names}:
+        return
+    told, path = f"layer '{layer.name}' (Pooling3D)", (*path, "pooling3d_param")
+    for name in ("kernel_depth", "temporal_stride"):
+        if name in names:
+            raise UpgradeError(
+                f"{told}: {name} is C3D's, {min(own & {*names})} P3D's; give those of one", path
+            )
+    result.pool, result.global_pooling = int(given.pool), given.global_pooling
+    for name, both in _P3D.items():
+        sides = [f"{name}_{side}" for side in "lhw"]
+        if both in names and {*sides[1:]} & {*names}:
+            raise UpgradeError(f"{told}: give {both}, or {sides[1]} and {sides[2]}, not both", path)
+        if both in names:
+            sides[1:] = [both, both]
+        if {*sides} & {*names}:
+            getattr(result, both).extend(_size(given, side, name) for side in sides)
+    layer.type = "PoolingND"
+    layer.ClearField("pooling3d_param")
+
+
+def _size(given, side: str, name: str) -> int:
+    return getattr(given, side) if given.HasField(side) else {"kernel": 0, "stride": 1, "pad": 0}[name]

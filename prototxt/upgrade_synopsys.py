@@ -57,7 +57,7 @@ def _upgrade_padding(layer: LayerParameter, type: str, message: str, path: Path)
         if min(sides.values()) < 0:
             raise UpgradeError(f"{told} has a padding below 0: {sides}", where)
     left, right, top, bottom = (sides.get(name, 0) for name in _SIDES)
-    only_pixels = layer.type == "Pooling" and param.pool in _ONLY_PIXELS
+    only_pixels = layer.type == type == "Pooling" and param.pool in _ONLY_PIXELS
     if only_pixels:
         param.pool = PoolingParameter.AVE_EXC_PAD
         if not any(sides.values()):

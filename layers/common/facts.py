@@ -42,6 +42,10 @@ UPGRADED = {
         *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
         *_SIDES,
     },
+    "pooling3d_param": {
+        *(f"{name}_{side}" for name in ("kernel", "stride", "pad") for side in "lhw"),
+        *("engine", "global_pooling"),
+    },
     "relu_param": {"relu6"},
     "relu6_param": {"relu6"},
     "reshape_param": {"pixelshuffler"},

@@ -1,7 +1,8 @@
-"""python_param.param_str of the Python layers that are built in: YAML."""
+"""python_param.param_str of the Python layers that are built in: YAML, or numbers in a certain order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -70,6 +71,23 @@ def anchor_params(layer: Layer) -> AnchorParams:
     raise layer.error(
         f"param_str is {layer.param_str!r}; expected the pixels between anchors, and ratios and scales where they are "
         "not the usual ones: \"{'feat_stride': 16, 'ratios': [0.5, 1, 2], 'scales': [8, 16, 32]}\""
+    )
+
+
+def numbers_in_order(layer: Layer, params: Sequence[tuple[str, type]], optional: int) -> dict[str, Any]:
+    """Return what param_str says between commas, by name: `params` has each name and int or float, in their order;
+    the last `optional` of them may be left out, and what comes after them is not read.
+
+    Raises LayerError where one is missing, no such number, or too large for an int of C.
+    """
+    texts = layer.param_str.split(",")
+    with suppress(ValueError):
+        values = {name: kind(text) for (name, kind), text in zip(params, texts, strict=False)}
+        if len(values) >= len(params) - optional and all(map(_is_number, values.values())):
+            return values
+    names = ", ".join(name for name, _ in params)
+    raise layer.error(
+        f"param_str is {layer.param_str!r}; expected numbers, with commas between them: {names}"
     )
 
 

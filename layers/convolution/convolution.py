@@ -96,7 +96,11 @@ class Convolution(Layer):
     def convolve(self, bottom: Blob, top: Blob, bias: np.ndarray | None) -> None:
         """top = filters * bottom + bias, whatever bias the params have."""
         images, outs = self._images(bottom.data), self._outs(top.data)
-        self.algorithm.forward(images, self.blobs[0].data, bias, outs)
+        self.algorithm.forward(images, self._filters(), bias, outs)
+
+    def _filters(self) -> np.ndarray:
+        """Those that the bottoms are multiplied by."""
+        return self.blobs[0].data
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0]
@@ -110,7 +114,7 @@ class Convolution(Layer):
             if self.propagates_to(0):
                 self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:
-                self.algorithm.image_gradient(out_diffs, filters.data, self._images(below.diff))
+                self.algorithm.image_gradient(out_diffs, self._filters(), self._images(below.diff))
 
     def _images(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(math.prod(array.shape[: self.channel_axis]), *self._image_shape)

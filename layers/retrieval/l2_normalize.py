@@ -1,4 +1,4 @@
-"""L2Normalize."""
+"""L2Normalize, Normalization and NormalizationL2: each image's numbers over the root of their sum of squares."""
 
 from __future__ import annotations
 
@@ -42,3 +42,24 @@ class L2Normalize(Layer):
 
     def _scales(self, x: np.ndarray) -> np.ndarray:
         return 1 / np.sqrt(np.einsum("nc,nc->n", x, x) + self.dtype(EPSILON))[:, None]
+
+
+@register("Normalization")
+class Normalization(L2Normalize):
+    """Each image's numbers over the root of their sum of squares; where all are 0, so is the top, and the gradient.
+
+    bottom and top: N x ... Source: NormalizationLayer of Caffes with a triplet loss (vllab's, ruihou's, and others).
+    """
+
+    origin = "triplet losses"
+
+    def _scales(self, x: np.ndarray) -> np.ndarray:
+        squares = np.einsum("nc,nc->n", x, x)[:, None]
+        return np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0)
+
+
+@register("NormalizationL2")
+class NormalizationL2(Normalization):
+    """Normalization by another name. Source: NormalizationL2Layer of RAM and GGL (liu-xb)."""
+
+    origin = "RAM, GGL"

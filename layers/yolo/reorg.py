@@ -19,8 +19,9 @@ class Reorg(Layer):
     which reads an image as if it had C / (s s) channels of H s x W s pixels, so in either direction C has to be a
     multiple of s s. With D = C / (s s), element (c, h, w) of a C x H x W image belongs to element (c % D,
     h s + o / s, w s + o % s), o = c / D, of a D x H s x W s image; reverse goes from the first to the second.
-    The gradient is 0: the original gives none. Raises LayerError without a stride, and for dims that do not fit.
-    Source: ReorgLayer of Intel's Caffe and of that of MobileNet-YOLO; Redmon and Farhadi, YOLO9000 (2017).
+    The gradient is 0: the original gives none. Raises LayerError for dims that do not fit, and for a stride of 0.
+    Source: ReorgLayer of Intel's Caffe and of that of MobileNet-YOLO; Redmon and Farhadi, YOLO9000 (2017). A layer that
+    names no stride is choasup's, where it is 2.
     """
 
     reads = ("reorg_param",)
@@ -29,7 +30,7 @@ class Reorg(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, self.reverse = self.layer_param.reorg_param.stride, self.layer_param.reorg_param.reverse
         if self.stride < 1:
-            raise self.error("reorg_param names no stride above 0; give it, 2 as a rule")
+            raise self.error("reorg_param.stride is 0; it must be at least 1, and is 2 as a rule")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, s = bottom[0].shape, self.stride

@@ -135,6 +135,19 @@ PYTHON = [
         _python("spatial_dropout", "SpatialDropoutLayer", "{'phase': 'TRAIN', 'p': '0.25'}"),
         [(2, 3, 7, 5)],
     ),
+    Case(
+        _python("caffe.layers.detectnet.clustering", "ClusterGroundtruth", "40,32,8,2"),
+        [(2, 2, 4, 5), (2, 4, 4, 5)],
+        tops=2,
+    ),
+    Case(
+        _python("caffe.layers.detectnet.clustering", "ClusterDetections", "40,32,8,0.1,1,0.3,2,2"),
+        [(2, 2, 4, 5), (2, 4, 4, 5)],
+        tops=2,
+    ),
+    Case(_python("caffe.layers.detectnet.mean_ap", "ScoreDetections", ""), [(2, 3, 5), (2, 4, 5)]),
+    Case(_python("caffe.layers.detectnet.mean_ap", "mAP", ""), [(2, 50, 5)], tops=3),
+    Case(_python("pyloss", "EuclideanLossLayer", ""), [(3, 4), (3, 4)]),
 ]
 
 

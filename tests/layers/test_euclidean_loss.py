@@ -31,6 +31,18 @@ def test_only_the_targets():
     np.testing.assert_array_equal(b_diff, np.full((2, 3), -2.5))
 
 
+def test_the_example_of_a_python_layer():
+    """It is built in, for every Caffe has a net with it; its top has an axis, and weighs nothing by itself."""
+    text = 'type: "Python" python_param { module: "pyloss" layer: "EuclideanLossLayer" }'
+    runner = Runner(text, [np.full((2, 3), 5), np.zeros((2, 3))])
+    (loss,) = runner.forward()
+    np.testing.assert_array_equal(loss, [37.5])
+    a_diff, b_diff = runner.backward([np.full(1, 2)])
+    np.testing.assert_array_equal(a_diff, np.full((2, 3), 5))
+    np.testing.assert_array_equal(b_diff, -a_diff)
+    assert not runner.layer.is_loss
+
+
 def test_wrong_shapes():
     with pytest.raises(LayerError, match=r"bottom\[0\] has the shape \(2, 3\), bottom\[1\] \(2, 4\)"):
         Runner('type: "EuclideanLoss"', [np.zeros((2, 3)), np.zeros((2, 4))])

@@ -59,6 +59,10 @@ NO_TOP = {
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
+    **{
+        f"Quant.quant_param.{name}": "is for backward; hwgq/test_hwgq.py"
+        for name in ("backward_func", "clip_thr")
+    },
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",

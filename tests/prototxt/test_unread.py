@@ -84,7 +84,7 @@ def test_a_param_that_is_nearly_another_and_named_as_its_type():
 
 
 @pytest.mark.parametrize(
-    "field", ["visualise: true", "window_cls_data_param { label_dim: 20 }", "at { x: 1 }"]
+    "field", ["shuffled_by: 2", "window_cls_data_param { label_dim: 20 }", "at { x: 1 }"]
 )
 def test_fields_of_a_data_layer(field):
     layer = parse_net(f'layer {{ type: "HeatmapData" top: "x" {field} }}')[0].layer[0]

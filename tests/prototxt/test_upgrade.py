@@ -249,6 +249,19 @@ def test_solver_type_and_type(tmp_path: Path) -> None:
     )
 
 
+def test_layers_whose_messages_had_other_names() -> None:
+    """DeconvNet's EltwiseAccuracy, MaskOutputs of ViewpointsAndKeypoints; both were of the second generation."""
+    net, _ = parse_net("""
+        layers { name: "a" type: ELTWISE_ACCURACY eltwise_accuracy_param { ignore_label: 255 top_k: 3 } }
+        layers { name: "m" type: MASK_OUTPUTS mask_outputs_param { kernel_size: 21 } }
+        """)
+    accuracy, masked = net.layer
+    assert (accuracy.type, masked.type) == ("Accuracy", "MaskOutputs")
+    assert (accuracy.accuracy_param.ignore_label, accuracy.accuracy_param.top_k) == (255, 3)
+    assert list(masked.convolution_param.kernel_size) == [21]
+    assert not accuracy.HasField("eltwise_accuracy_param") and not masked.HasField("mask_outputs_param")
+
+
 def test_holes_and_has_label() -> None:
     """DeepLab v1's names of a dilation, and of ImageData's label."""
     net, _ = parse_net(

@@ -1,4 +1,4 @@
-"""Video-caffe's NdConvolution and NdPooling in the form of Convolution and PoolingND."""
+"""Video-caffe's NdConvolution and NdPooling, and P3D's Pooling3D, in the form of Convolution and PoolingND."""
 
 from __future__ import annotations
 
@@ -33,6 +33,30 @@ layer { name: "all" type: "NdPooling" bottom: "pool" top: "all" pooling_nd_param
 
 def test_upgrade():
     assert parse_net(NET)[0] == parse_net(UPGRADED)[0]
+
+
+P3D = """
+layer { name: "a" type: "Pooling3D"
+  pooling3d_param { pool: AVE kernel_size: 3 kernel_l: 2 stride: 2 stride_l: 4 pad: 1 } }
+layer { name: "b" type: "Pooling3D"
+  pooling3d_param { kernel_h: 3 kernel_w: 5 kernel_l: 2 stride_l: 1 pad_l: 1 engine: CAFFE } }
+layer { name: "c" type: "Pooling3D" pooling3d_param { global_pooling: true } }
+layer { name: "d" type: "Pooling3D" pooling3d_param { kernel_size: 3 kernel_depth: 2 temporal_stride: 4 } }
+"""
+
+POOLING_ND = """
+layer { name: "a" type: "PoolingND"
+  pooling_nd_param { pool: AVE kernel_size: [2, 3, 3] stride: [4, 2, 2] pad: [0, 1, 1] global_pooling: false } }
+layer { name: "b" type: "PoolingND"
+  pooling_nd_param { pool: MAX kernel_size: [2, 3, 5] stride: [1, 1, 1] pad: [1, 0, 0] global_pooling: false } }
+layer { name: "c" type: "PoolingND" pooling_nd_param { pool: MAX global_pooling: true } }
+layer { name: "d" type: "Pooling3D" pooling3d_param { kernel_size: 3 kernel_depth: 2 temporal_stride: 4 } }
+"""
+
+
+def test_p3d():
+    """Its Pooling3D has other fields than C3D's, and pads, and another gradient."""
+    assert parse_net(P3D)[0] == parse_net(POOLING_ND)[0]
 
 
 def test_the_net_runs(tmp_path):
@@ -71,6 +95,14 @@ def test_the_net_runs(tmp_path):
         (
             '"Pooling" pooling_param { pad_shape { dim: 2 } }',
             "pooling_param.pad_shape is for type NdPooling; give pad",
+        ),
+        (
+            '"Pooling3D" pooling3d_param { kernel_l: 2 kernel_depth: 2 }',
+            "kernel_depth is C3D's, kernel_l P3D's; give those of one",
+        ),
+        (
+            '"Pooling3D" pooling3d_param { kernel_l: 2 stride: 2 stride_w: 2 }',
+            "give stride, or stride_h and stride_w, not both",
         ),
     ],
 )

@@ -100,3 +100,12 @@ def test_a_window_in_the_padding_alone(tmp_path):
     )
     with pytest.raises(Exception, match="lies in the padding alone"):
         Net(path, TEST)
+
+
+def test_a_pooling_layer_with_the_message_of_another_type():
+    """It is not read there, and says nothing of the pooling."""
+    text = (
+        'layer { name: "p" type: "Pooling" convolution_param { kernel_size: 3 } pooling_param { pool: AVE } }'
+    )
+    (layer,) = parse_net(text)[0].layer
+    assert layer.pooling_param.pool == layer.pooling_param.AVE and layer.HasField("convolution_param")

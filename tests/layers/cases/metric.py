@@ -138,6 +138,8 @@ CASES = [
         )
     ),
     Case('type: "NormL2"', [(4, 3, 2)], [(2, 5)]),
+    Case('type: "Norm"', [(2, 3)], [(4, 3, 5)]),
+    Case('type: "Norm"', [(2, 3, 4, 5)], [(3, 4, 2, 1)]),
     *(
         Case(
             f'type: "NormalizedInnerProduct" inner_product_param {{ num_output: 4 {params} }}',
@@ -212,6 +214,15 @@ CASES = [
         [(4, 2, 3), (4, 2)],
         [(2, 3, 5), (2, 3)],
         fills=[normal, labels(3)],
+    ),
+    *(
+        Case(
+            f'type: "LiftedStructSimilaritySoftmaxLoss" {params}',
+            [(7, 5), (7,)],
+            [(9, 4, 1, 1), (9, 1)],
+            fills=[normal, labels(3)],
+        )
+        for params in ("", "lifted_struct_sim_softmax_loss_param { margin: 3.5 }")
     ),
     Case('type: "TripletLoss"', [(4, 5)] * 3, [(3, 2, 1, 1)] * 3),
     Case('type: "TripletLoss" triplet_loss_param { margin: 6 }', [(4, 5)] * 3),

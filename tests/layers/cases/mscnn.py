@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import TEST
+from layers.cases.yolo import gridded
 from layers.harness import Case, Fill, normal, rois, unit
 
 NO_GRADIENT = {"gradient": False, "note": "a choice of boxes of which nothing takes a gradient"}
@@ -296,5 +297,14 @@ CASES = [
             ("field_whr: 1.5 field_xyr: 7 bg_threshold: 0.3", "loss_param { ignore_label: 1 }", 3, 2),
             ("objectness: true", "", 2, 1),
         )
+    ),
+    Case(  # YOLO's, by its fields
+        'type: "DetectionLoss" detection_loss_param { side: 3 num_class: 4 num_object: 3 object_scale: 2 '
+        "noobject_scale: 0.7 class_scale: 0.3 coord_scale: 1.5 constriant: true sqrt: false }",
+        [(2, 171), (2, 63)],
+        [(3, 171), (3, 63)],
+        fills=[unit, gridded(4, 3)],
+        gradient=False,
+        note="the gradient is not that of the loss, as in the original; layers/yolo/test_losses.py",
     ),
 ]

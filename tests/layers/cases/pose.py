@@ -1,4 +1,4 @@
-"""Layers of OpenPose."""
+"""Layers of OpenPose and of caffe-heatmap."""
 
 from __future__ import annotations
 
@@ -29,5 +29,12 @@ CASES = [
             note="forward only",
         )
         for params in ("num_parts: 2", "num_parts: 1 threshold: 3 max_peaks: 2")
+    ),
+    Case(
+        'type: "EuclideanLossHeatmap"',
+        [(2, 3, 4, 5), (2, 3, 4, 5), (2, 1, 7, 6)],
+        [(3, 2, 5, 1), (3, 2, 5, 1), (3, 1, 2, 2)],
+        gradient=False,
+        note="the gradient is the difference, as in the original; pose/test_pose.py",
     ),
 ]

@@ -29,7 +29,10 @@ CASES = [
         gradient=False,
         note="is kept within bounds, as the original; retrieval/test_retrieval.py",
     ),
-    Case('type: "L2Normalize"', [(3, 2, 4)], [(2, 5)], fills=[far]),
+    *(
+        Case(f'type: "{name}"', [(3, 2, 4)], [(2, 5)], fills=[far])
+        for name in ("L2Normalize", "Normalization", "NormalizationL2")
+    ),
     *(
         Case(
             f'type: "{name}_EuclideanLoss"',

@@ -25,7 +25,37 @@ def centred(classes: int) -> Fill:
     return fill
 
 
+def gridded(classes: int, side: int) -> Fill:
+    """N x 7 S S: at about half of the cells, and at two of each image in any case, an object of the first version."""
+
+    def fill(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        cells, values = side**2, np.zeros(shape)
+        values[:, :cells] = rng.randint(0, 2, (shape[0], cells))
+        values[:, cells : 2 * cells] = rng.randint(0, 2, (shape[0], cells))
+        values[:, cells + 1 : cells + 3] = 1
+        values[:, 2 * cells : 3 * cells] = rng.randint(0, classes, (shape[0], cells))
+        values[:, 3 * cells :] = rng.uniform(0.1, 0.8, (shape[0], 4 * cells))
+        return values
+
+    return fill
+
+
 CASES = [
+    *(
+        Case(
+            f'type: "YoloV1Loss" detection_loss_param {{ side: 3 num_class: 4 num_object: 3 {params} }}',
+            [(2, 171), (2, 63)],
+            [(3, 171), (3, 63)],
+            fills=[unit, gridded(4, 3)],
+            gradient=False,
+            note=NOT_ITS_LOSS,
+        )
+        for params in (
+            "",
+            "sqrt: false constriant: true",
+            "object_scale: 2 noobject_scale: 0.7 class_scale: 0.3 coord_scale: 1.5 constriant: true",
+        )
+    ),
     *(
         Case(
             f'type: "RegionLoss" region_loss_param {{ num: 3 num_class: 4 {ANCHORS} {params} }}',

@@ -187,3 +187,26 @@ def test_the_gradient_of_norms_is_for_those_who_ask():
 def test_what_is_wrong(text, bottoms, message):
     with pytest.raises(LayerError, match=message):
         Runner(f"type: {text}", bottoms).forward()
+
+
+LIFTED = 'type: "LiftedStructSimilaritySoftmaxLoss"'
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+def test_lifted_structures_without_others_or_pairs_cost_nothing(labels):
+    runner = Runner(LIFTED, [np.random.RandomState(1).standard_normal((3, 4)), np.array(labels)])
+    assert runner.forward() == [0]
+    np.testing.assert_array_equal(runner.backward([np.array(1)], [True, False])[0], 0)
+
+
+def test_the_same_features_twice_have_no_gradient_between_them():
+    x = np.array([[1, 2], [1, 2], [3, 5], [1, 2]])
+    runner = Runner(LIFTED, [x, np.array([0, 0, 1, 1])])
+    runner.forward()
+    diff = runner.backward([np.array(1)], [True, False])[0]
+    assert np.isfinite(diff).all() and diff[0].any()
+
+
+def test_lifted_structures_need_one_label_each():
+    with pytest.raises(LayerError, match="expected N x K features and N labels"):
+        Runner(LIFTED, [np.ones((3, 4)), np.ones((3, 2))])

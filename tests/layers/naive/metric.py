@@ -139,6 +139,14 @@ def norm_l2(given: Given) -> list[np.ndarray]:
     return [np.reshape(rows, (*x.shape, *[1] * (4 - x.ndim)))]
 
 
+def norm(given: Given) -> list[np.ndarray]:
+    x = given.bottom[0].reshape(*given.bottom[0].shape, *[1] * (4 - given.bottom[0].ndim))
+    top = np.zeros(x.shape)
+    for i, j, k in np.ndindex(len(x), *x.shape[2:]):
+        top[i, :, j, k] = x[i, :, j, k] / (math.sqrt(sum(v * v for v in x[i, :, j, k])) + 1e-6)
+    return [top]
+
+
 def normalized_inner_product(given: Given) -> list[np.ndarray]:
     (x,), (weights, *bias), param = given.bottom, given.blobs, given.param.inner_product_param
     rows = rows_of(x, param.axis)
@@ -188,6 +196,18 @@ def focal_loss(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def lifted_struct(given: Given) -> list[np.ndarray]:
+    x, labels = rows_of(given.bottom[0], 1), given.bottom[1].ravel()
+    margin, costs = given.param.lifted_struct_sim_softmax_loss_param.margin, []
+    for i in range(len(x)):
+        for j in range(i + 1, len(x)):
+            if labels[i] == labels[j]:
+                others = [k for k in range(len(x)) if labels[k] != labels[i]]
+                total = sum(math.exp(margin - math.dist(x[end], x[k])) for end in (i, j) for k in others)
+                costs.append(max(math.log(total) + math.dist(x[i], x[j]), 0) ** 2 if total else 0)
+    return [np.array(sum(costs) / 2 / max(len(costs), 1))]
+
+
 def triplet_loss(given: Given) -> list[np.ndarray]:
     total = 0.0
     for a, p, n, *weight in zip(*given.bottom, strict=True):
@@ -207,6 +227,8 @@ NAIVE = {
     "LargeMarginInnerProduct": large_margin_inner_product,
     "MarginInnerProduct": margin_inner_product,
     "MovingCenterLoss": moving_center_loss,
+    "LiftedStructSimilaritySoftmaxLoss": lifted_struct,
+    "Norm": norm,
     "NormL2": norm_l2,
     "NormalizedInnerProduct": normalized_inner_product,
     "TripletLoss": triplet_loss,

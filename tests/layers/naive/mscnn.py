@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.rng import Rng
 from layers.naive.given import Given
+from layers.naive.yolo import yolov1_loss
 
 
 def area(box) -> float:
@@ -310,6 +311,8 @@ def softmax(scores) -> np.ndarray:
 
 
 def detection_loss(given: Given) -> list[np.ndarray]:
+    if given.param.detection_loss_param.HasField("side"):
+        return yolov1_loss(given)
     (x, truth), param, stream = given.bottom, given.param.detection_loss_param, Rng(given.seed)
     assert param.coord_num == 4
     sums = Losses(param, given, [(param.field_w, param.field_h)], param.downsample_rate)

@@ -1,4 +1,4 @@
-"""Layers of OpenPose."""
+"""Layers of OpenPose and of caffe-heatmap."""
 
 from __future__ import annotations
 
@@ -75,4 +75,11 @@ def nms(given: Given) -> list[np.ndarray]:
     return [top]
 
 
-NAIVE = {"ImResize": im_resize, "Nms": nms}
+def euclidean_loss_heatmap(given: Given) -> list[np.ndarray]:
+    predicted, wanted, _ = given.bottom
+    return [
+        np.array(sum((a - b) ** 2 for a, b in zip(predicted.flat, wanted.flat, strict=True)) / predicted.size)
+    ]
+
+
+NAIVE = {"EuclideanLossHeatmap": euclidean_loss_heatmap, "ImResize": im_resize, "Nms": nms}

@@ -53,6 +53,11 @@ def l2_normalize(given: Given) -> list[np.ndarray]:
     return [np.stack([row / math.sqrt(sum(v * v for v in row.flat) + 1e-7) for row in x])]
 
 
+def normalization(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    return [np.stack([row / math.sqrt(sum(v * v for v in row.flat)) for row in x])]
+
+
 def k1(given: Given) -> list[np.ndarray]:
     return [-k2(given)[0]]
 
@@ -94,5 +99,7 @@ NAIVE = {
     "L2Normalize": l2_normalize,
     "MultiLabelAccuracy": multi_label_accuracy,
     "MultiLabelLoss": multi_label_loss,
+    "Normalization": normalization,
+    "NormalizationL2": normalization,
     "SignedSqrt": signed_sqrt,
 }

@@ -20,6 +20,10 @@ def region_loss(given: Given) -> list[np.ndarray]:
     return [plain_yolo.region_loss(*given.bottom, given.param.region_loss_param)[0]]
 
 
+def yolov1_loss(given: Given) -> list[np.ndarray]:
+    return [plain_yolo.yolov1_loss(*given.bottom, given.param.detection_loss_param)[0]]
+
+
 def yolov3(given: Given) -> list[np.ndarray]:
     return [plain_yolo.yolov3_loss(*given.bottom, given.param.yolov3_param)[0]]
 
@@ -147,6 +151,7 @@ NAIVE = {
     "SegmentationEvaluate": segmentation_evaluate,
     "YoloDetectionOutput": yolo_detection_output,
     "YoloSeg": yolo_seg,
+    "YoloV1Loss": yolov1_loss,
     "Yolov3": yolov3,
     "Yolov3DetectionOutput": yolov3_detection_output,
 }

@@ -55,3 +55,12 @@ def test_a_peak_below_0_lies_where_it_is():
 def test_what_is_wrong(layer, shapes, message):
     with pytest.raises(LayerError, match=message):
         Runner(f"type: {layer}", [np.ones(shape) for shape in shapes])
+
+
+def test_the_gradient_of_heat_maps_is_their_difference():
+    maps = np.random.RandomState(4).standard_normal((2, 2, 3, 4, 5)).astype(np.float32)
+    runner = Runner('type: "EuclideanLossHeatmap"', [*maps, np.zeros((2, 1, 1, 1))])
+    runner.forward()
+    np.testing.assert_array_equal(runner.backward([0.3], [True, False, False])[0], maps[0] - maps[1])
+    with pytest.raises(LayerError, match="the same twice"):
+        Runner('type: "EuclideanLossHeatmap"', [maps[0], maps[1, :, :2], np.zeros((2, 1, 1, 1))])

@@ -90,6 +90,58 @@ def objects_of(labels, image, images):
     return list(until_zero(rows, 1)), list(until_zero(rows, 3))
 
 
+def yolov1_loss(x, labels, param):
+    """The loss of the first version, and the gradient at x for a loss weight of 1."""
+    side, classes, boxes = param.side, param.num_class, param.num_object
+    cells = side * side
+    found, none, objects = 0.0, 0.0, 0
+    grad = np.zeros((len(x), (classes + 5 * boxes) * cells))
+    for n, (v, label) in enumerate(zip(x.reshape(len(x), -1), labels.reshape(len(x), -1), strict=True)):
+        for j in range(cells):
+            scores = [(classes + k) * cells + j for k in range(boxes)]
+            places = [[(classes + boxes + 4 * k + o) * cells + j for o in range(4)] for k in range(boxes)]
+            for s in scores:
+                none += param.noobject_scale * v[s] ** 2
+                grad[n, s] = param.noobject_scale * v[s]
+            if not label[cells + j]:
+                continue
+            objects += 1
+            for c in range(classes):
+                wrong = v[c * cells + j] - (c == label[2 * cells + j])
+                found += param.class_scale * wrong**2
+                grad[n, c * cells + j] = param.class_scale * wrong
+            truth = label[3 * cells + 4 * j : 3 * cells + 4 * j + 4].tolist()
+            drawn = []
+            for place in places:
+                a, b, w, h = (v[p] for p in place)
+                if param.constriant:
+                    a, b = (j % side + a) / side, (j // side + b) / side
+                if param.sqrt:
+                    w, h = w * w, h * h
+                drawn.append((a, b, w, h))
+            overlaps = [iou(box, truth) for box in drawn]
+            overlap = max(overlaps)
+            if overlap > 0:
+                best = overlaps.index(overlap)
+            else:
+                far = [math.dist(box, truth) for box in drawn]
+                best = far.index(min(far)) if min(far) < 20 else 0
+                overlap = 0
+            score = v[scores[best]]
+            none -= param.noobject_scale * score**2
+            found += param.object_scale * (score - 1) ** 2
+            grad[n, scores[best]] = param.object_scale * (score - overlap)
+            if param.constriant:
+                truth[:2] = truth[0] * side - j % side, truth[1] * side - j // side
+            if param.sqrt:
+                truth[2:] = math.sqrt(truth[2]), math.sqrt(truth[3])
+            for p, wanted in zip(places[best], truth, strict=True):
+                found += param.coord_scale * (v[p] - wanted) ** 2
+                grad[n, p] = param.coord_scale * (v[p] - wanted)
+    loss = found / max(objects, 1) + none / max(len(x) * cells * boxes - objects, 1)
+    return np.array(loss), grad.reshape(x.shape) / len(x)
+
+
 def region_loss(x, labels, param):
     """The loss, and the gradient at x for a loss weight of 1."""
     intel = labels.shape[-1] == 8

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.base import TEST
+from caffe_compat.layers.registry import create_layer
 from layers.cases.yolo import ANCHORS, CASES, PIXELS, centred
-from layers.harness import Runner, normal, objects
+from layers.harness import Runner, normal, objects, parse
 from layers.yolo import plain_yolo
 
-LOSSES = [case for case in CASES if case.type in ("RegionLoss", "Yolov3")]
+LOSSES = [case for case in CASES if case.type in ("RegionLoss", "YoloV1Loss", "Yolov3")]
 WEIGHT = 0.7
 
 
@@ -25,11 +27,35 @@ def test_gradient(case, seed):
     param = runner.layer.layer_param
     plain, message = {
         "RegionLoss": (plain_yolo.region_loss, param.region_loss_param),
+        "YoloV1Loss": (plain_yolo.yolov1_loss, param.detection_loss_param),
         "Yolov3": (plain_yolo.yolov3_loss, param.yolov3_param),
     }[case.type]
     loss, want = plain(*(blob.data.astype(np.float64) for blob in runner.bottom), message)
     np.testing.assert_allclose(gradient(runner), WEIGHT * want, rtol=2e-5, atol=2e-5 * np.abs(want).max())
     np.testing.assert_allclose(runner.top[0].data, loss, rtol=2e-5)
+
+
+def test_a_detection_loss_is_that_of_its_fields():
+    text = 'type: "DetectionLoss" detection_loss_param { %s }'
+    assert type(create_layer(parse(text % "side: 3"), TEST)).__name__ == "YoloV1Loss"
+    assert type(create_layer(parse(text % "cls_num: 3"), TEST)).__name__ == "DetectionLoss"
+
+
+def test_the_first_version_without_objects_or_far_from_them():
+    """Nothing is divided by 0; of boxes that are all far away the first counts."""
+    text = 'type: "YoloV1Loss" detection_loss_param { side: 2 num_class: 1 num_object: 2 sqrt: false }'
+    x, labels = np.full((1, 44), 0.5), np.zeros((1, 28))
+    runner = Runner(text, [x, labels])
+    assert runner.forward() == [np.float32(0.5 * 0.25)]
+    labels[0, 5], labels[0, 16:20] = 1, 0.5
+    x[0, 12:] = 30  # boxes
+    (diff, _) = (runner := Runner(text, [x, labels])).forward() and runner.backward(
+        [np.array(1)], [True, False]
+    )
+    assert np.count_nonzero(diff[0, 12:]) == 4 and (diff[0, [13, 17, 21, 25]] == 5 * 29.5).all()
+    labels[0, 9] = 1
+    with pytest.raises(LayerError, match="an object is of class 1; there are 1, counted from 0"):
+        Runner(text, [x, labels]).forward()
 
 
 def test_gradient_of_a_segmentation():

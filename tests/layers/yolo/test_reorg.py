@@ -37,7 +37,8 @@ def test_the_gradient_is_0():
 @pytest.mark.parametrize(
     "params, shape, message",
     [
-        ("", (1, 4, 4, 4), "names no stride"),
+        ("stride: 0", (1, 4, 4, 4), "reorg_param.stride is 0"),
+        ("", (1, 4, 5, 4), "H and W multiples of 2"),
         ("stride: 2", (1, 6, 4, 4), "C a multiple of 4, H and W multiples of 2"),
         ("stride: 2", (1, 4, 5, 4), "H and W multiples of 2"),
         ("stride: 2 reverse: true", (1, 2, 4, 4), "C a multiple of 4$"),

@@ -1,0 +1,1 @@
+"""Weights of two values and activations of few: HWGQ-Net's layers."""
