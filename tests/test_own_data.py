@@ -237,7 +237,42 @@ def test_evaluation_says_all_that_is_bad(folder, tmp_path):
         "error: 2 of 2 images are bad: screws/JPEGImages/screw 1"
     )
     assert "Annotations/screw 4.xml:1:13: malformed XML" in done.stderr
-    assert done.stderr.endswith("; mend them, leave them out, or see all by caffe-compat check-data\n")
+    assert done.stderr.endswith(
+        "; mend them, leave them out with --skip-bad-images, or see all by caffe-compat check-data\n"
+    )
+    done = command(there, "evaluate", *NET, *val, "--skip-bad-images")
+    assert done.returncode == 7 and "none of the 2 images of the image set can be used" in done.stderr
+
+
+def test_evaluation_leaves_out_what_is_bad(folder, tmp_path):
+    """The numbers are those of the others alone, whether a header or the end of a photo is bad, or a box."""
+    there = tmp_path / "job"
+    shutil.copytree(folder, there, ignore=shutil.ignore_patterns("own_iter_40_*"))
+    image_sets = there / "screws/ImageSets/Main"
+    image_sets.mkdir(parents=True, exist_ok=True)
+    ids = sorted(path.stem for path in (there / "screws/Annotations").iterdir())
+    (image_sets / "every.txt").write_text("\n".join(ids))
+    data = ("--devkit", "screws", "--json", "--output", "out")
+    cut, box, *others = ids
+    (image_sets / "others.txt").write_text("\n".join(others))
+    want = command(there, "evaluate", *NET, *data, "--image-set", "others")
+    assert want.returncode == 0, want.stderr
+    photo = next((there / "screws/JPEGImages").glob(f"{cut}.*"))
+    photo.write_bytes(photo.read_bytes()[:-200])
+    annotation = there / f"screws/Annotations/{box}.xml"
+    annotation.write_text(re.sub(r"<xmin>\d+", "<xmin>-7", annotation.read_text(), count=1))
+    for name in ("net", "detections"):
+        what = NET if name == "net" else ("--detections", "out/detections.jsonl")
+        got = command(there, "evaluate", *what, *data, "--image-set", "every", "--skip-bad-images")
+        assert got.returncode == 0, got.stderr
+        left, wanted = json.loads(got.stdout), json.loads(want.stdout)
+        assert left.pop("image_set") == "every" and wanted.pop("image_set") == "others"
+        assert left.pop("data") == "every of screws" and wanted.pop("data") == "others of screws"
+        assert left == wanted
+    told = command(
+        there, "evaluate", *NET, *data[:2], "--output", "new", "--image-set", "every", "--skip-bad-images"
+    )
+    assert "left out 2 bad image(s): " in told.stdout
 
 
 def test_the_docs_python_trains(folder, tmp_path, monkeypatch):

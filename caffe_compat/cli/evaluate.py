@@ -52,7 +52,9 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--detections", metavar="FILE", help="evaluate what an earlier run found, or detect --output wrote"
     )
-    options.add_dataset(result.add_argument_group("data"), image_set="test")
+    data = result.add_argument_group("data")
+    options.add_dataset(data, image_set="test")
+    options.add_skip_bad_images(data)
     options.add_detector(result, threshold=0.05, single_shot=0)
     output = result.add_argument_group("output")
     output.add_argument(
@@ -82,6 +84,7 @@ def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
     if not quiet:  # before the slow imports: whoever waits sees that something happens
         print(f"caffe-compat evaluate: {args.detections or args.net}", flush=True)
     from caffe_compat.cli.dataset import image_set, label, needed_dataset, trained_classes
+    from caffe_compat.fast_rcnn.build import usable_images
     from caffe_compat.fast_rcnn.coco_measure import coco_measure
     from caffe_compat.fast_rcnn.detections import (
         coco_numbers,
@@ -90,6 +93,7 @@ def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
         write_coco,
     )
     from caffe_compat.fast_rcnn.evaluate import evaluate, write_results
+    from caffe_compat.fast_rcnn.faults import named
 
     is_first = group.rank == 0
     if args.plot:
@@ -102,7 +106,14 @@ def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
     folder = args.output
     if args.detections:
         found: Found = read_detections(args.detections, dataset)
-    else:
+    if args.net or args.skip_bad_images:  # whatever is wrong is said before the work
+        with console.progress(len(group.share(dataset.image_ids)), quiet) as bar:
+            dataset, left_out = usable_images(
+                dataset, lambda name, count: bar(name), group, args.skip_bad_images
+            )
+        if left_out and is_first and not quiet:
+            print(f"left out {len(left_out)} bad image(s): {named(left_out)}")
+    if args.net:
         folder = folder or f"{Path(args.weights).stem}_{label(dataset)}"
         found = _find(args, dataset, folder, quiet, group)
     if not is_first:
@@ -137,14 +148,10 @@ def _is_coco_wanted(args: argparse.Namespace, dataset: Dataset) -> bool:
 
 def _find(args: argparse.Namespace, dataset: Dataset, folder: str, quiet: bool, group: Group) -> Found:
     """What was found, for the first worker of the group."""
-    from caffe_compat.fast_rcnn.build import check_images
     from caffe_compat.fast_rcnn.detections import check_classes, detect_all
 
     detector = make_detector(args, quiet)
     check_classes(detector.num_classes, dataset)
-    with console.progress(len(group.share(dataset.image_ids)), quiet) as bar:
-        # whatever is wrong is said before the work
-        check_images(dataset, lambda name, count: bar(name), group)
     with _detections_file(args, dataset, folder, detector) if group.rank == 0 else nullcontext() as file:
         before = sum(image_id in file.found for image_id in dataset.image_ids) if file else 0
         if before and not quiet:
@@ -247,7 +254,7 @@ def _as_json(
     return {
         "data": dataset.name,
         "image_set": image_set(dataset),
-        "images": len(found),
+        "images": len(dataset.image_ids),
         "classes": classes,
         "mean_ap_07": evaluation.mean_ap_07,
         "mean_ap_area": evaluation.mean_ap_area,

@@ -13,7 +13,7 @@ import numpy as np
 from caffe_compat.engines.group import Group
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.config import Config
-from caffe_compat.fast_rcnn.dataset import Dataset, Objects
+from caffe_compat.fast_rcnn.dataset import Dataset, Objects, Some
 from caffe_compat.fast_rcnn.entries import Photo
 from caffe_compat.fast_rcnn.faults import Inspected, error_of, inspect, named
 from caffe_compat.fast_rcnn.images import read_photo
@@ -85,16 +85,45 @@ def dataset_roidb(
     return Roidb(photos, cfg, dataset.classes, skipped)
 
 
-def check_images(dataset: Dataset, on_image: OnPhoto = silent, group: Group | None = None) -> None:
-    """Raise DataError, one for all, where images of a data set have errors (see faults.KINDS).
+def usable_images(
+    dataset: Dataset,
+    on_image: OnPhoto = silent,
+    group: Group | None = None,
+    skip_bad_images: bool = False,
+) -> tuple[Dataset, list[str]]:
+    """The data set of the images without errors (see faults.KINDS), and a message for each other one.
 
-    The workers of a group share the reading out; `on_image` is told of this one's.
+    With skip_bad_images photos are also decoded. Without, DataError is raised, one for all, where there are such; it is
+    in any case where a class is unknown, and where no image is left. The workers of a group share the reading out;
+    `on_image` is told of this one's.
     """
     image_ids = dataset.image_ids
-    inspected = shared_out(lambda image_id: inspect(dataset, image_id), image_ids, group or Group(), on_image)
-    bad = [one for one in inspected if one.errors]
-    if bad:
-        raise error_of(bad, len(image_ids), skippable=False)
+
+    def look(image_id: str) -> tuple[Inspected, DataError | None]:
+        one = inspect(dataset, image_id)
+        return one, _unreadable(one.path) if skip_bad_images and not one.errors else None
+
+    inspected = shared_out(look, image_ids, group or Group(), on_image)
+    bad = [one for one, _ in inspected if one.errors]
+    unknown = [one for one in bad if one.errors[0].kind == "class"]
+    if unknown or (bad and not skip_bad_images):
+        raise error_of(unknown if skip_bad_images else bad, len(image_ids))
+    left_out = [*(str(one.errors[0].error) for one in bad), *(str(error) for _, error in inspected if error)]
+    good = [one.image_id for one, error in inspected if not (one.errors or error)]
+    if not good:
+        raise DataError(
+            f"none of the {len(image_ids)} images of the image set can be used: {named(left_out)}"
+        )
+    return (Some(dataset, good) if left_out else dataset), left_out
+
+
+def _unreadable(path: str) -> DataError | None:
+    """What is wrong with a photo whose header can be read."""
+    try:
+        read_photo(path)
+    except DataError as error:
+        return error
+    return None
 
 
 def _warn_of_turned(images: Sequence[Inspected]) -> None:

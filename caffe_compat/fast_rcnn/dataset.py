@@ -103,6 +103,16 @@ class Dataset(Protocol):
         """The objects of a photo. Raises DataError, which names the file."""
 
 
+class Some:
+    """Some of the images of a data set, which else is as it is."""
+
+    def __init__(self, dataset: Dataset, image_ids: Sequence[str]):
+        self._dataset, self.image_ids = dataset, image_ids
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+
 def objects_of(dataset: Dataset, image_id: str) -> Objects:
     """The objects of a photo as `images.read_photo` gives it: turned upright, as EXIF says.
 

@@ -100,10 +100,8 @@ def inspect(dataset: Dataset, image_id: str) -> Inspected:
     return Inspected(image_id, str(path), header, objects, faults)
 
 
-def error_of(bad: Sequence[Inspected], total: int, skippable: bool = True) -> DataError:
+def error_of(bad: Sequence[Inspected], total: int) -> DataError:
     """One error for all images that have some, of `total` images: it names the first few, and the ways out.
-
-    skippable: whether --skip-bad-images is one.
 
     An unknown class alone is what is wrong with all images that have it: its error is that.
     """
@@ -115,8 +113,7 @@ def error_of(bad: Sequence[Inspected], total: int, skippable: bool = True) -> Da
     return DataError(
         f"{len(bad)} of {total} images are bad: {named([str(fault.error) for fault in faults])}; "
         + "".join(f"{way}; " for way in ways)
-        + f"mend them, leave them out{' with --skip-bad-images' if skippable else ''}, or see all by caffe-compat "
-        "check-data"
+        + "mend them, leave them out with --skip-bad-images, or see all by caffe-compat check-data"
     )
 
 
