@@ -104,8 +104,6 @@ def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
     dataset = needed_dataset(args, known)
     by_coco = is_first and _is_coco_wanted(args, dataset)
     folder = args.output
-    if args.detections:
-        found: Found = read_detections(args.detections, dataset)
     if args.net or args.skip_bad_images:  # whatever is wrong is said before the work
         with console.progress(len(group.share(dataset.image_ids)), quiet) as bar:
             dataset, left_out = usable_images(
@@ -113,7 +111,9 @@ def _evaluate_in(group: Group, args: argparse.Namespace) -> None:
             )
         if left_out and is_first and not quiet:
             print(f"left out {len(left_out)} bad image(s): {named(left_out)}")
-    if args.net:
+    if args.detections:
+        found: Found = read_detections(args.detections, dataset)
+    else:
         folder = folder or f"{Path(args.weights).stem}_{label(dataset)}"
         found = _find(args, dataset, folder, quiet, group)
     if not is_first:
