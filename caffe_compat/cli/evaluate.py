@@ -36,7 +36,8 @@ examples:
   caffe-compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007 --image-set test
   caffe-compat evaluate --detections found.json --devkit VOCdevkit2007 --plot curves
   caffe-compat evaluate test.prototxt --weights F.caffemodel --data coco:annotations.json:photos
-  torchrun --nproc-per-node 2 -m caffe_compat evaluate test.prototxt --weights F.caffemodel --devkit VOCdevkit2007"""
+  torchrun --nproc-per-node 2 -m caffe_compat evaluate test.prototxt --weights F.caffemodel \\
+      --devkit VOCdevkit2007"""
 
 HELP: dict[str, Any] = {
     "description": DESCRIPTION,
