@@ -9,7 +9,7 @@
 
 Cases: W (forward and backward of the OHEM net, a 600 x 800 photo, 2000 RoIs), W300, step (W and the SGD update), test
 (the TEST net forward), update (SGD over 85 M params), forward of vgg16, alexnet, googlenet, resnet50, lenet and
-cifar10_quick, and forward and backward of the last five (alexnet-training and so on; torch's are by to_torch).
+cifar10_quick, and forward and backward of the last five (alexnet-training and so on).
 A file NET.prototxt with one Input is a forward case too, and a folder with net.prototxt, net.caffemodel and input.npy;
 --models takes all in a folder.
 Programs: fast, strict and engine-torch (this project's engines), torch, and where they are installed onnxruntime,
