@@ -78,9 +78,8 @@ def _run_command(args: list[str]) -> None:
     if args[0] not in COMMANDS:
         return
     code = run(args)
-    if (
-        are_several()
-    ):  # threads of torch.distributed that outlive the interpreter may end the process with SIGABRT
+    if are_several():
+        # threads of torch.distributed go on, and the end of the interpreter beside them was SIGABRT now and then
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -32,7 +32,7 @@ from caffe_compat.prototxt import zoo
 NET = "thin_resnet50_fast_rcnn"
 SIDES = {"plain": "", "OHEM": "_ohem"}
 DRAWN = 12  # photos
-SHOWN = 0.3  # the least score of what is drawn: mined RoIs are hard, so OHEM is seldom sure
+SHOWN = 0.3  # the least score of what is drawn: those of OHEM are low
 
 
 def parser() -> argparse.ArgumentParser:

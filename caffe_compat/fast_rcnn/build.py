@@ -53,13 +53,7 @@ def dataset_roidb(
     image_ids = dataset.image_ids if image_ids is None else image_ids
 
     inspected = shared_out(lambda image_id: inspect(dataset, image_id), image_ids, group)
-    bad = [one for one in inspected if one.errors]
-    unknown = [one for one in bad if one.errors[0].kind == "class"]
-    if bad and not skip_bad_images:
-        raise error_of(bad, len(image_ids))
-    if unknown:  # no bad image, but a wrong list of classes
-        raise error_of(unknown, len(image_ids))
-    good = [one for one in inspected if not one.errors]
+    good, skipped = _without_bad(inspected, skip_bad_images)
     _warn_of_turned(good)
 
     def read(one: Inspected) -> Photo | DataError:
@@ -77,11 +71,10 @@ def dataset_roidb(
             raise error.at(one.path) from None
 
     found = shared_out(read, good, group, lambda one, count: on_photo(one.image_id, count))
-    unread = [one for one in found if isinstance(one, DataError)]
-    skipped = [*(str(one.errors[0].error) for one in bad), *map(str, unread)]
+    skipped += [str(one) for one in found if isinstance(one, DataError)]
     photos = [one for one in found if isinstance(one, Photo)]
     if not photos:
-        raise DataError(f"none of the {len(skipped)} images of the image set can be used: {named(skipped)}")
+        raise _none_is_left(skipped)
     return Roidb(photos, cfg, dataset.classes, skipped)
 
 
@@ -97,24 +90,34 @@ def usable_images(
     in any case where a class is unknown, and where no image is left. The workers of a group share the reading out;
     `on_image` is told of this one's.
     """
-    image_ids = dataset.image_ids
-
-    def look(image_id: str) -> tuple[Inspected, DataError | None]:
-        one = inspect(dataset, image_id)
-        return one, _unreadable(one.path) if skip_bad_images and not one.errors else None
-
-    inspected = shared_out(look, image_ids, group or Group(), on_image)
-    bad = [one for one, _ in inspected if one.errors]
-    unknown = [one for one in bad if one.errors[0].kind == "class"]
-    if unknown or (bad and not skip_bad_images):
-        raise error_of(unknown if skip_bad_images else bad, len(image_ids))
-    left_out = [*(str(one.errors[0].error) for one in bad), *(str(error) for _, error in inspected if error)]
-    good = [one.image_id for one, error in inspected if not (one.errors or error)]
+    group = group or Group()
+    inspected = shared_out(lambda image_id: inspect(dataset, image_id), dataset.image_ids, group, on_image)
+    good, left_out = _without_bad(inspected, skip_bad_images)
+    if skip_bad_images:
+        errors = shared_out(lambda one: _unreadable(one.path), good, group)
+        left_out += [str(error) for error in errors if error]
+        good = [one for one, error in zip(good, errors, strict=True) if error is None]
+    if not left_out:
+        return dataset, []
     if not good:
-        raise DataError(
-            f"none of the {len(image_ids)} images of the image set can be used: {named(left_out)}"
-        )
-    return (Some(dataset, good) if left_out else dataset), left_out
+        raise _none_is_left(left_out)
+    return Some(dataset, [one.image_id for one in good]), left_out
+
+
+def _without_bad(inspected: Sequence[Inspected], skip_bad_images: bool) -> tuple[list[Inspected], list[str]]:
+    """The images without errors, and a message for each other one. Raises DataError for an unknown class, which is no
+    bad image but a wrong list of classes, and for any error unless they are skipped."""
+    bad = [one for one in inspected if one.errors]
+    unknown = [one for one in bad if one.errors[0].kind == "class"]
+    if bad and not skip_bad_images:
+        raise error_of(bad, len(inspected))
+    if unknown:
+        raise error_of(unknown, len(inspected))
+    return [one for one in inspected if not one.errors], [str(one.errors[0].error) for one in bad]
+
+
+def _none_is_left(skipped: Sequence[str]) -> DataError:
+    return DataError(f"none of the {len(skipped)} images of the image set can be used: {named(skipped)}")
 
 
 def _unreadable(path: str) -> DataError | None:

@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.detectnet.box_lists import MOST_BOXES
+from caffe_compat.layers.mscnn.boxes import overlaps_of_corners
 
 LEAST_OVERLAP = 0.7  # of a detection that is right: intersection over union
 RIGHT, WRONG, MISSED = 1, 2, 3
@@ -77,16 +78,8 @@ def _boxes(rows: np.ndarray) -> np.ndarray:
 def _score(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Return K x 5: the boxes, and RIGHT, WRONG or MISSED."""
     taken, met = np.zeros(len(found), bool), np.zeros(len(truth), bool)
-    for i, box in enumerate(truth):
-        fitting = np.flatnonzero((_overlaps(box, found) >= LEAST_OVERLAP) & ~taken)
+    for i, fits in enumerate(overlaps_of_corners(truth, found, pixel=0) >= LEAST_OVERLAP):
+        fitting = np.flatnonzero(fits & ~taken)
         taken[fitting[:1]] = met[i] = len(fitting) > 0
     kinds = (found[taken], RIGHT), (found[~taken], WRONG), (truth[~met], MISSED)
     return np.vstack([np.column_stack([boxes, np.full(len(boxes), kind)]) for boxes, kind in kinds])
-
-
-def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of a box with each of the others; 0 where they do not meet."""
-    sides = np.minimum(others[:, 2:], box[2:]) - np.maximum(others[:, :2], box[:2])
-    both = np.prod(np.maximum(sides, 0), 1)
-    union = np.prod(others[:, 2:] - others[:, :2], 1) + np.prod(box[2:] - box[:2]) - both
-    return np.divide(both, union, out=np.zeros_like(both), where=both > 0)

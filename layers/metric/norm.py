@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.pixels import four_axes
 from caffe_compat.layers.registry import register
 
 EPSILON = 1e-6
@@ -27,10 +28,7 @@ class Norm(Layer):
     origin = "xiaolonw"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        shape = bottom[0].shape
-        if not 2 <= len(shape) <= 4:
-            raise self.error(f"the bottom has the shape {shape}; expected N x C, up to N x C x H x W")
-        images, channels, *pixels = *shape, *[1] * (4 - len(shape))
+        images, channels, *pixels = four_axes(self, bottom[0].shape)
         self.view = images, channels, math.prod(pixels)
         top[0].reshape(images, channels, *pixels)
 

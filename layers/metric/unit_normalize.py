@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.pixels import four_axes
 from caffe_compat.layers.registry import register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
@@ -44,10 +45,7 @@ class UnitNormalize(InPlaceLayer):
         self.takes_norms = param.bp_norm and self.tops > 1
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        shape = bottom[0].shape
-        if not 2 <= len(shape) <= 4:
-            raise self.error(f"the bottom has the shape {shape}; expected N x C, up to N x C x H x W")
-        images, channels, *pixels = *shape, *[1] * (4 - len(shape))
+        images, channels, *pixels = four_axes(self, bottom[0].shape)
         self.view = images, channels, math.prod(pixels)
         top[0].reshape(images, channels, *pixels)
         if len(top) > 1:

@@ -66,10 +66,9 @@ class _AcrossChannels(torch.autograd.Function):
 
 def _bands(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """The same rows of maps of one shape, so few on a CPU that what is computed of them stays in the cache."""
-    images, channels, height, width = maps[0].shape
-    rows = height
+    images, channels, rows, width = maps[0].shape
     if is_host(maps[0].device) and not torch.compiler.is_compiling():
-        rows = max(1, BAND // max(1, images * channels * width))
+        rows = BAND // max(1, images * channels * width)
     return zip(*(one.split(max(1, rows), 2) for one in maps), strict=True)
 
 

@@ -76,8 +76,8 @@ class Params:
             parameter.data = torch.empty(values.shape, device=self.device, memory_format=order).copy_(values)
         del values  # it is the host's array, which nobody needs now
         self.wrote(blob)
-        if number in self._rooms and parameter.grad is None:
-            self._rooms[number][:] = [torch.empty_like(parameter)]  # where the host's array was
+        if self._rooms.get(number) == [] and parameter.grad is None:
+            self._rooms[number].append(torch.empty_like(parameter))  # where the host's array was
 
     def wrote(self, blob: Blob) -> None:
         """Say that the data of this blob's Parameter has changed, or is there for the first time."""
