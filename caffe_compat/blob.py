@@ -99,6 +99,8 @@ class Blob:
         self.dtype = np.dtype(dtype)
         self._data = _Memory(self.dtype)
         self._diff = _Memory(self.dtype)
+        self._shape: tuple[int, ...] = ()
+        self._count = 1
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
@@ -107,6 +109,8 @@ class Blob:
         Raises CaffeCompatError for a negative dim, for more than 32 axes, and for more than 2**31 - 1 elements; where a
         dim is 0 the others count, as in Caffe.
         """
+        if shape == self._shape:
+            return
         try:
             dims = tuple(int(dim) for dim in shape)
         except TypeError:

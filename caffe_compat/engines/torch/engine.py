@@ -62,7 +62,7 @@ class TorchEngine(Engine):
             self.graph.backward_layer(index)
         else:
             self.graph.params.load()
-            self.graph.run_layer(index, {})
+            self.graph.run_layer(index)
 
     def _set_precision(self) -> None:
         """Set torch's switch for tf32, which is one for the whole process, so each net sets it before it runs."""

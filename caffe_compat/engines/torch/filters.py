@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
@@ -10,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
-from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.engines.torch.layer import TorchLayer, shaped
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.convolution import Convolution
 
@@ -41,11 +40,13 @@ def convolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -
     tops = []
     for x, shape in zip(bottoms, this.shapes, strict=True):
         images = _images(x, layer)
-        images = F.pad(images, _overhang(images, shape, layer))
+        overhang = _overhang(images, shape, layer)
+        if any(overhang):
+            images = F.pad(images, overhang)
         y = CONVOLUTIONS[len(geometry.kernel)](
             images, params[0], bias, geometry.stride, geometry.pad, geometry.dilation, layer.group
         )
-        tops.append(y.reshape(shape))
+        tops.append(shaped(y, shape))
     return tops
 
 
@@ -73,7 +74,7 @@ def deconvolution(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor])
 def _images(x: Tensor, layer: Convolution) -> Tensor:
     """x with all axes before the channels made one."""
     axis = x.ndim - len(layer.geometry.kernel) - 1
-    images = x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:])
+    images = x if axis == 1 else x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:])
     if images.ndim == 4:  # what pools and convolves several times faster on a CPU; tops and diffs keep it
         images = images.contiguous(memory_format=torch.channels_last)
     return images
@@ -81,15 +82,13 @@ def _images(x: Tensor, layer: Convolution) -> Tensor:
 
 def _overhang(images: Tensor, shape: tuple[int, ...], layer: Convolution) -> list[int]:
     """Zeros behind each axis, the last one's first: C rounds towards zero, so a window may reach beyond the padding."""
-    geometry, axes = layer.geometry, len(layer.geometry.kernel)
-    per_axis = zip(
-        images.shape[2:], shape[-axes:], geometry.kernel, geometry.stride, geometry.pad, geometry.dilation, strict=True
-    )  # fmt: skip
-    missing = [
-        max((count - 1) * stride + dilation * (kernel - 1) + 1 - size - 2 * pad, 0)
-        for size, count, kernel, stride, pad, dilation in per_axis
-    ]
-    return list(itertools.chain.from_iterable((0, behind) for behind in reversed(missing)))
+    geometry = layer.geometry
+    result: list[int] = []
+    for axis in range(-1, -1 - len(geometry.kernel), -1):
+        window = geometry.dilation[axis] * (geometry.kernel[axis] - 1) + 1
+        reach = (shape[axis] - 1) * geometry.stride[axis] + window
+        result += 0, max(reach - images.shape[axis] - 2 * geometry.pad[axis], 0)
+    return result
 
 
 @converts("InnerProduct", own_memory=True, is_product=True)
@@ -104,12 +103,12 @@ def inner_product(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor])
             x, weights = (maps.permute(0, 2, 3, 1) for maps in (x, weights))
         weights = weights.flatten(1)
     weights = weights.t() if param.transpose else weights
-    rows = x.reshape(-1, weights.shape[1])
+    rows = x if x.ndim == 2 else x.reshape(-1, weights.shape[1])
     if this.room and not param.transpose and this.config.precision == "float32":
         y = _Product.apply(rows, weights, bias, this.room)
     else:
         y = F.linear(rows, weights, bias)
-    return [y.reshape(this.shapes[0])]
+    return [shaped(y, this.shapes[0])]
 
 
 class _Product(torch.autograd.Function):

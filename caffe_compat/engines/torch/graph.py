@@ -31,6 +31,8 @@ from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.net import Net
 
+LARGE = 2**22  # elements of weights from which on malloc's own reuse of memory does not do
+
 
 @dataclass
 class Record:
@@ -60,6 +62,7 @@ class Graph(nn.Module):
                 isinstance(layer.compute, TorchLayer)
                 and type(net.layers[i]) is InnerProduct
                 and layer.learns[0]
+                and net.layers[i].blobs[0].count >= LARGE
             ):
                 layer.compute.room = self.params.room(i, 0)
         self.data_layers: dict[int, Any] = {  # what brings data, a layer or what runs in its place
@@ -67,6 +70,13 @@ class Graph(nn.Module):
             for i, layer in enumerate(net.layers)
             if self._computes[i].compute is None and not isinstance(layer, Input)
         }
+        self._around = [[*below, *above] for below, above in zip(net.bottoms, net.tops, strict=True)]
+        self._reads = [  # of each bottom of a layer: its number, itself, and whether it gets a gradient
+            list(zip(node.bottoms, blobs, layer.down, strict=False))  # it has no bottoms where it brings data
+            for node, blobs, layer in zip(net.graph.nodes, net.bottoms, self._computes, strict=True)
+        ]
+        self._reshaped: dict[int, list[tuple[int, ...]]] = {}  # the shapes around a layer that was reshaped
+        self._losses = [i for i, node in enumerate(net.graph.nodes) if any(node.loss_weights)]
         self._records: dict[int, Record] = {}  # of the layers that ran by themselves
         self._in_order: list[Record] = []  # of the last forward
         self._is_whole = False  # whether the last forward connected all layers
@@ -79,6 +89,7 @@ class Graph(nn.Module):
         if start == 0:
             self._forget(end)
         made: dict[int, Tensor] = {}
+        self._is_whole = False
         i = start
         while i <= end:
             segment = self._segments.get(i)
@@ -87,11 +98,11 @@ class Graph(nn.Module):
                 i = segment.last + 1
                 continue
             net.notify("before_forward", i)
-            self.run_layer(i, {} if listened else made)
+            self._run_one(i, {} if listened else made)
             net.notify("after_forward", i)
             i += 1
         self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
-        return sum(net.loss_of(i) for i in range(start, end + 1))
+        return sum(net.loss_of(i) for i in self._losses if start <= i <= end)
 
     def _forget(self, end: int) -> None:
         """Free what the last forward made of the layers up to `end`, which are about to run."""
@@ -109,27 +120,39 @@ class Graph(nn.Module):
             if isinstance(top.pending_data, memory.PendingTensor):
                 top.defer_data(None)
 
-    def run_layer(self, index: int, made: dict[int, Tensor]) -> None:
-        """Run a layer on what the layers before have made, by blob; other bottoms come from the blobs."""
+    def run_layer(self, index: int) -> None:
+        """Run a layer by itself, on what the blobs have."""
         self._is_whole = False
-        self.net.reshape_layer(index)
+        self._run_one(index, {})
+
+    def _run_one(self, index: int, made: dict[int, Tensor]) -> None:
+        """Run a layer on what the layers before have made, by blob; other bottoms come from the blobs."""
+        self._reshape(index)
         self.net.call_layer(index, self._run, index, made)
 
+    def _reshape(self, index: int) -> None:
+        """Reshape a layer. One that torch computes is left as it is where no shape has changed since."""
+        blobs = self._around[index]
+        if [blob.shape for blob in blobs] != self._reshaped.get(index):
+            self.net.reshape_layer(index)
+            if isinstance(self._computes[index].compute, TorchLayer):
+                self._reshaped[index] = [blob.shape for blob in blobs]
+
     def _run(self, index: int, made: dict[int, Tensor]) -> None:
-        node, layer, tops = self.net.graph.nodes[index], self._computes[index], self.net.tops[index]
-        bottoms = [
-            self._bottom(blob, made.get(i), down)
-            for i, blob, down in zip(node.bottoms, self.net.bottoms[index], layer.down, strict=True)
+        layer, tops, numbers = self._computes[index], self.net.tops[index], self.net.graph.nodes[index].tops
+        read = [
+            (self._bottom(blob, made.get(number), down), blob, down)
+            for number, blob, down in self._reads[index]
         ]
         if layer.compute is None:
             found = self._data(index)
         else:
+            bottoms = [tensor for tensor, _, _ in read]
             found = [_apart(top, bottoms) for top in layer(bottoms, [top.shape for top in tops])]
             for blob, tensor in zip(tops, found, strict=True):
                 memory.set_data(blob, tensor.detach())
-        made.update(zip(node.tops, found, strict=True))
+        made.update(zip(numbers, found, strict=True))
         if self.net.plan[index].need_backward:
-            read = list(zip(bottoms, self.net.bottoms[index], layer.down, strict=True))
             self._records[index] = Record(read, list(zip(found, tops, strict=True)))
             self._in_order.append(self._records[index])
 
@@ -138,7 +161,7 @@ class Graph(nn.Module):
         net, first = self.net, segment.first
         layers = slice(first, segment.last + 1)
         for i in range(first, segment.last + 1):
-            net.reshape_layer(i)
+            self._reshape(i)
         read = []
         for i, j in segment.bottoms:
             number, blob = net.graph.nodes[first + i].bottoms[j], net.bottoms[first + i][j]

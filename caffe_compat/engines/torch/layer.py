@@ -17,6 +17,11 @@ from caffe_compat.layers.base import Layer
 Function = Callable[["TorchLayer", list[Tensor], list[Tensor]], list[Tensor]]
 
 
+def shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """x in this shape: itself, without a step of the graph, where it has it."""
+    return x if x.shape == shape else x.reshape(shape)
+
+
 @dataclass(frozen=True)
 class Conversion:
     """How torch computes a layer type; see `converts` in converters.py."""

@@ -42,10 +42,11 @@ class LayerModule(nn.Module):
 
     def forward(self, bottoms: list[Tensor], shapes: list[tuple[int, ...]]) -> list[Tensor]:
         assert self.compute is not None
-        flows = any(self.down) or any(self.learns)
-        with torch.set_grad_enabled(flows and torch.is_grad_enabled()):
-            params = [p if learns else p.detach() for p, learns in zip(self.params, self.learns, strict=True)]
-            wanted = [b if down else b.detach() for b, down in zip(bottoms, self.down, strict=True)]
+        params = [p if learns else p.detach() for p, learns in zip(self.params, self.learns, strict=True)]
+        wanted = [b if down else b.detach() for b, down in zip(bottoms, self.down, strict=True)]
+        if any(self.down) or any(self.learns):
+            return self.compute(params, wanted, shapes)
+        with torch.no_grad():
             return self.compute(params, wanted, shapes)
 
 

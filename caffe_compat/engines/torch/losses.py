@@ -9,13 +9,14 @@ from torch import Tensor
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch.converters import converts
-from caffe_compat.engines.torch.layer import TorchLayer
+from caffe_compat.engines.torch.layer import TorchLayer, shaped
 from caffe_compat.layers.base import Layer, around_axis
 from caffe_compat.layers.common.loss import (
     BATCH_SIZE,
     FULL,
     NONE,
     PRE_FIXED,
+    VALID,
     class_labels,
     ignored_label,
     normalization_mode,
@@ -29,16 +30,23 @@ LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))  # C's FLT_MIN: no label co
 def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, x = this.layer.layer_param.loss_param, bottoms[0]
     outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)
-    labels = whole_labels(this.layer, bottoms[1], classes, ignored_label(param)).reshape(outer, inner)
-    logs = torch.log_softmax(x.reshape(outer, classes, inner), 1)
-    chosen = logs.gather(1, labels.clamp(min=0)[:, None])[:, 0]
-    # what is clamped keeps its gradient, as in Caffe
-    costs = torch.where(labels >= 0, -(chosen + (chosen.clamp(min=LEAST_LOG) - chosen).detach()), 0)
+    ignored, mode = ignored_label(param), normalization_mode(param)
+    labels = whole_labels(this.layer, bottoms[1], classes, ignored)
+    if inner > 1:
+        labels = labels.reshape(outer, inner)
+    logs = torch.log_softmax(shaped(x, (outer, classes, *labels.shape[1:])), 1)
+    costs = F.nll_loss(logs, labels, ignore_index=-1, reduction="none")
+    costs.detach().clamp_(max=-LEAST_LOG)  # what is clamped keeps its gradient, as in Caffe
     if param.weight_by_label_freqs:
         costs = costs * _label_weights(param, labels, classes)
-    loss = costs.sum() / normalizer(normalization_mode(param), outer, inner, labels >= 0, param)
-    each = costs.detach().reshape(bottoms[1].shape)
-    return [loss, logs.detach().exp().reshape(x.shape), each][: len(this.shapes)]
+    if mode == VALID and ignored is None:
+        mode = FULL
+    tops = [costs.sum() / normalizer(mode, outer, inner, labels >= 0, param)]
+    if len(this.shapes) > 1:
+        tops.append(logs.detach().exp().reshape(this.shapes[1]))
+    if len(this.shapes) > 2:
+        tops.append(costs.detach().reshape(this.shapes[2]))
+    return tops
 
 
 def _label_weights(param: LossParameter, labels: Tensor, classes: int) -> Tensor:
@@ -107,11 +115,13 @@ def whole_labels(layer: Layer, labels: Tensor, classes: int, ignore: int | None 
     """The labels as flat int64, -1 where ignored. Raises LayerError for one that is no class."""
     values = labels.reshape(-1)
     whole = values.long()  # fractions are cut off, as in C
-    ignored = torch.zeros_like(whole, dtype=torch.bool) if ignore is None else whole == ignore
-    right = (values > -1) & (values < classes) | ignored
-    if not bool(right.all()):
+    if ignore is not None:
+        ignored = whole == ignore
+        values, whole = values.masked_fill(ignored, 0), whole.masked_fill(ignored, -1)
+    low, high = values.aminmax() if len(values) else (0, 0)
+    if not (low > -1 and high < classes):
         class_labels(layer, on_host(labels), classes, ignore)  # says which
-    return torch.where(ignored, -1, whole)
+    return whole
 
 
 def on_host(tensor: Tensor) -> Blob:
