@@ -23,10 +23,14 @@ class InnerProduct(Layer):
     then num_output. params: W num_output x K (with transpose: K x num_output); bias num_output, unless
     bias_term is false. Raises LayerError when K changes or does not fit W.
 
+    multiply_bottom, multiply_diff: what computes products of the bottom, and of the top's diff, as `gemm` does; an
+    engine may know that most of their numbers are 0.
+
     Source: Caffe's InnerProductLayer.
     """
 
     reads: tuple[str, ...] | None = ("inner_product_param",)
+    multiply_bottom = multiply_diff = staticmethod(gemm)
     param_axes = (("output", "input"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -57,19 +61,21 @@ class InnerProduct(Layer):
         _, *bias = (blob.data for blob in self.blobs)
         if bias:
             fill_columns(bias[0], y)
-        gemm(x, self._weights(), y, trans_b=not self._transpose, beta=1 if bias else 0)
+        self.multiply_bottom(x, self._weights(), y, trans_b=not self._transpose, beta=1 if bias else 0)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         x, diff = self._rows(bottom[0].data), self._tops(top[0].diff)
         weights = self.blobs[0]
         if self.propagates_to(0):
-            left, right = (x, diff) if self._transpose else (diff, x)
             total, add = weights.diff_to_add()
-            gemm(left, right, total, trans_a=True, beta=add)
+            if self._transpose:
+                self.multiply_bottom(x, diff, total, trans_a=True, beta=add)
+            else:
+                self.multiply_diff(diff, x, total, trans_a=True, beta=add)
         if len(self.blobs) > 1 and self.propagates_to(1):
             self.blobs[1].diff[...] += diff.sum(axis=0)
         if propagate_down[0]:
-            gemm(diff, self._weights(), self._rows(bottom[0].diff), trans_b=self._transpose)
+            self.multiply_diff(diff, self._weights(), self._rows(bottom[0].diff), trans_b=self._transpose)
 
     def _weights(self) -> np.ndarray:
         """Those that the bottom is multiplied by."""

@@ -26,7 +26,7 @@ _BLOCK, _DEEP = (
 
 
 @njit(cache=True, error_model="numpy")
-def _rows_to_panels(b, pitch, depth, count, panels):
+def rows_to_panels(b, pitch, depth, count, panels):
     """panels (panels x more than depth x WIDTH) = `count` columns of b."""
     whole = count // WIDTH * WIDTH
     for k in range(depth):  # row by row, as they lie in memory
@@ -53,7 +53,7 @@ def _squares(rows, pitch, depth, columns, step):
 
 
 @njit(cache=True, error_model="numpy")
-def _columns_to_panels(b, pitch, depth, count, panels):
+def columns_to_panels(b, pitch, depth, count, panels):
     """panels = `count` rows of b as columns."""
     squares = count // LANES * LANES if depth >= LANES else 0
     for begin in range(0, squares, LANES):
@@ -117,9 +117,9 @@ def _multiply(
             for first in range(0, products, depth):
                 some = min(depth, products - first)
                 if trans_b:
-                    _columns_to_panels(b + FLOAT * (low * ldb + first), ldb, some, count, panels[part])
+                    columns_to_panels(b + FLOAT * (low * ldb + first), ldb, some, count, panels[part])
                 else:
-                    _rows_to_panels(b + FLOAT * (first * ldb + low), ldb, some, count, panels[part])
+                    rows_to_panels(b + FLOAT * (first * ldb + low), ldb, some, count, panels[part])
                 for begin in range(top, bottom, together):
                     left = a + FLOAT * (first * lda + begin if trans_a else begin * lda + first)
                     _lay_out_left(left, lda, trans_a, some, min(LANES, m - begin), lefts[part])

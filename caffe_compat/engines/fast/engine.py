@@ -15,6 +15,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.dropped import leave_out_dropped
 from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
 from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
@@ -42,6 +43,7 @@ class FastEngine(StrictEngine):
             if type(layer) in (Convolution, Deconvolution):
                 assert isinstance(layer, Convolution)
                 _choose_algorithm(layer)
+        leave_out_dropped(net.graph, net.layers)
         fused = find_fused(net.graph, net.layers, net.plan)
         free = [True] * len(net.layers)
         for group in fused.values():
