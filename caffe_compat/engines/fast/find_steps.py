@@ -13,6 +13,7 @@ from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.steps.as_it_is import AsItIs
 from caffe_compat.engines.fast.steps.channels import Channels
 from caffe_compat.engines.fast.steps.combining import Concatenation, Sum
+from caffe_compat.engines.fast.steps.expanding import Expanding
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.followers import continues, ends
 from caffe_compat.engines.fast.steps.normalizing import Normalization, Probabilities
@@ -79,6 +80,8 @@ class StepFinder:
             return None
         if Filtering.fits(layer):
             return self._convolution(first)
+        if Expanding.fits(layer):
+            return self._step(first, self._followed(first), Expanding)
         if Product.fits(layer):
             alone = _Chain(first, node.tops)
             chain = self._followed(first) if Product.has_channels(layer) else self._with_neuron(alone)

@@ -9,7 +9,6 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.engines.fast.steps.product import MOST_ROWS, product_row
 from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
@@ -20,6 +19,7 @@ from caffe_compat.engines.fast.steps.step import (
     Step,
     parts_of,
 )
+from caffe_compat.engines.fast.steps.tiles import pack_for_tiles, tiles_row
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution
@@ -27,9 +27,8 @@ from caffe_compat.layers.convolution.convolution_depthwise import ConvolutionDep
 from caffe_compat.layers.convolution.depthwise_convolution import DepthwiseConvolution
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_channels
-from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
-from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
-from caffe_compat.layers.kernels.micro_kernel import VECTORS
+from caffe_compat.layers.kernels.filter_tile import tile_height
+from caffe_compat.layers.kernels.micro_kernel import ROWS
 from caffe_compat.layers.kernels.step_planes import SIDE, filter_planes
 from caffe_compat.layers.kernels.winograd_images import transform_filters
 
@@ -92,7 +91,7 @@ class Filtering(Step):
     def _product(self, bottom: Blob, top: Blob, threads: int) -> Row:
         filters = self._convolution.blobs[0]
         self.pointed, self._pack = [filters], None
-        return product_row(self, bottom, top, filters, self._followers, threads)
+        return product_row(self, bottom, top, filters, threads, **self._followers.fields(filters.shape[0]))
 
     def _has_small_planes(self) -> bool:
         """Whether each channel has one filter of 3 x 3, and strides that filter_planes knows."""
@@ -144,56 +143,13 @@ class Filtering(Step):
         )  # fmt: skip
 
     def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> Row:
-        layer, (images, channels, height, width) = self._convolution, bottoms[0][0].shape
-        top, group = tops[-1][0], layer.group
-        outputs, out_height, out_width = top.shape[1] // group, *top.shape[2:]
-        channels //= group
-        depth = channels * layer.geometry.elements
-        products = images * top.shape[1] * out_height * out_width * depth
-        work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
-        parts = parts_of(work, LEAST_PRODUCTS, threads)
-        whole = Layout(layer.geometry, out_width, out_height)
-        direct = layer.geometry.are_pixels
-        band, splits = self._cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)
-        rows = tile_height(outputs, splits)
-        vectors = WIDE if rows == 1 else VECTORS
-        tiles = -(-outputs // rows)
-        layout = Layout(layer.geometry, out_width, band)
-        plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
-        cover = Cover.of(band, out_width, pitch, vectors)
-        last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
-        offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
-        self._packed, self._pack = np.empty((group, tiles, depth, rows), np.float32), self._pack_for_tiles
-        return self.row(
-            function=filter_images.address, parts=parts,
-            tile=filter_tile(rows, vectors).address,
-            narrow_tile=filter_tile(rows, 1).address if vectors == VECTORS > 1 else 0,
-            images=images, groups=group, channels=channels, outputs=outputs,
-            height=height, width=width, out_height=out_height, out_width=out_width,
-            stride_h=layer.geometry.stride[0], stride_w=layer.geometry.stride[1],
-            phases=len(layout.phases), pitch=pitch, plane=plane, depth=depth,
-            band=band, splits=splits, rows=rows, vectors=vectors,
-            bottom=bottoms[0][0], top=top, filters=self._packed,
-            added=self._added(bottoms), **self._followers.fields(group * outputs, more=rows),
-            offsets=offsets, starts=layout.starts, vector_starts=cover.starts, masks=cover.masks, places=cover.places,
-            panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks,
-            scratch_size=0 if direct else channels * len(layout.phases) * plane + READ_BEYOND,
-        )  # fmt: skip
-
-    @staticmethod
-    def _cut(
-        whole: Layout, channels: int, images: int, outputs: int, weights: int, parts: int, direct: bool
-    ) -> tuple[int, int]:
-        """The output rows of a band, and into how many parts the filters are cut."""
-        height = whole.band
-        laid_out = channels * len(whole.phases) * whole.plane
-        bands = 1 if direct else min(height, -(-laid_out // BAND))
-        if images * bands % parts == 0:
-            return -(-height // bands), 1
-        if weights > laid_out and outputs >= parts:  # each thread reads its own filters only
-            return -(-height // bands), parts
-        bands = min(height, -(-bands // parts) * parts)
-        return -(-height // bands), 1
+        layer, top = self._convolution, tops[-1][0]
+        fields = {"added": self._added(bottoms), **self._followers.fields(top.shape[1], more=ROWS)}
+        row, self._packed = tiles_row(
+            self, layer.geometry, layer.group, bottoms[0][0], top, threads, **fields
+        )
+        self._pack = self._pack_for_tiles
+        return row
 
     def load(self) -> None:
         filters, *biases = (blob.data for blob in self._convolution.blobs)
@@ -202,10 +158,7 @@ class Filtering(Step):
             self._pack(filters, self._followers.scale)
 
     def _pack_for_tiles(self, filters: np.ndarray, scale: np.ndarray) -> None:
-        group, _, depth, rows = self._packed.shape
-        matrices = filters.reshape(group, -1, depth)
-        for g, scales in enumerate(scale.reshape(group, -1)):
-            pack_filters(matrices[g], scales, rows, self._packed[g])
+        pack_for_tiles(filters, scale, self._packed)
 
     def _transform(self, filters: np.ndarray, scale: np.ndarray) -> None:
         transform_filters(filters, scale, self._packed.shape[-1], self._packed)

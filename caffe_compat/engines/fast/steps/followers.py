@@ -41,25 +41,31 @@ def ends(layer: Layer) -> bool:
 class Followers:
     """What such layers make of x: f(x * scale + bias), with f as bent.py has it; scale and bias are one a channel.
 
-    `fields` gives all that a row needs of them, in memory that `load` fills from the layers' params.
+    `fields` gives all that a row needs of them, in memory that `load` fills from the layers' params; with `each`, what
+    is of a channel stands there so many times.
     """
 
     def __init__(self, layers: Sequence[Layer]):
         self._layers = layers
         self.scale = self._bias = self._slope = np.empty(0, np.float32)
+        self._each = 1
 
-    def fields(self, channels: int, more: int = 0) -> dict[str, Any]:
+    def fields(self, channels: int, more: int = 0, each: int = 1) -> dict[str, Any]:
         """The fields of a row (STEP), which leave x as it is before `load`; bias and slope may be read for `more`."""
-        self.scale = np.ones(channels, np.float32)
-        self._bias, self._slope = np.zeros(channels + more, np.float32), np.ones(channels + more, np.float32)
+        count, self._each = channels * each, each
+        self.scale = np.ones(count, np.float32)
+        self._bias, self._slope = np.zeros(count + more, np.float32), np.ones(count + more, np.float32)
         limit = LIMIT if self._layers and isinstance(self._layers[-1], ReLU6) else math.inf
         return dict(scale=self.scale, bias=self._bias, slope=self._slope, limit=limit)
 
     def load(self, bias: np.ndarray | None = None) -> None:
         """Bring the params into the memory of the fields; `bias` is what is added to x first."""
-        channels = len(self.scale)
-        self.scale[:], self._bias[:channels] = self._affine(channels, bias)
-        self._slope[:channels] = self._slopes()
+        count = len(self.scale)
+        channels = count // self._each
+        scale, shift = self._affine(channels, bias)
+        slopes = np.broadcast_to(self._slopes(), channels)
+        for field, values in ((self.scale, scale), (self._bias, shift), (self._slope, slopes)):
+            field[:count] = np.repeat(values, self._each)
 
     def _affine(self, channels: int, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         scale = np.ones(channels, np.float32)

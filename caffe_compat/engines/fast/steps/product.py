@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
@@ -36,7 +39,8 @@ class Product(Step):
         weights, top = self.layers[0].blobs[0], tops[-1][0]
         if math.prod(top.shape[:-1]) > MOST_ROWS:
             return None
-        return [product_row(self, bottoms[0][0], top, weights, self._followers, threads)]
+        fields = self._followers.fields(weights.shape[0])
+        return [product_row(self, bottoms[0][0], top, weights, threads, **fields)]
 
     def load(self) -> None:
         biases = [blob.data for blob in self.layers[0].blobs[1:]]
@@ -44,15 +48,17 @@ class Product(Step):
 
 
 def product_row(
-    step: Step, bottom: Blob, top: Blob, weights: Blob, followers: Followers, threads: int
+    step: Step, bottom: Blob, top: Blob, weights: Blob | np.ndarray, threads: int, **fields: Any
 ) -> Row:
-    """top (images x outputs) = the product of the bottom's rows with those of the weights, and what follows it."""
+    """top (images x outputs) = the product of the bottom's rows with those of the weights.
+
+    fields: of what becomes of the sums: those of Followers.
+    """
     outputs, depth = weights.shape[0], math.prod(weights.shape[1:])
     images = top.count // outputs
     return step.row(
         function=product.address,
         parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
         images=images, outputs=outputs, depth=depth,
-        bottom=bottom, top=top, filters=weights,
-        **followers.fields(outputs),
+        bottom=bottom, top=top, filters=weights, **fields,
     )  # fmt: skip

@@ -1,0 +1,79 @@
+"""The row of a convolution by tiles of outputs (see layers/kernels/filter_images.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.blob import Blob
+from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Row, Step, parts_of
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
+from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
+from caffe_compat.layers.kernels.micro_kernel import VECTORS
+
+
+def tiles_row(
+    step: Step, geometry: ConvGeometry, group: int, bottom: Blob, top: Blob, threads: int, **fields: Any
+) -> tuple[Row, np.ndarray]:
+    """The row for a top of this shape, and the memory for its filters, which `pack_for_tiles` fills.
+
+    fields: of what becomes of the sums: added, and those of Followers, for ROWS more.
+    """
+    (images, channels, height, width), (_, outputs, out_height, out_width) = bottom.shape, top.shape
+    channels, outputs = channels // group, outputs // group
+    depth = channels * geometry.elements
+    products = top.count * depth
+    work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
+    parts = parts_of(work, LEAST_PRODUCTS, threads)
+    whole = Layout(geometry, out_width, out_height)
+    direct = geometry.are_pixels
+    band, splits = _cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)
+    rows = tile_height(outputs, splits)
+    vectors = WIDE if rows == 1 else VECTORS
+    layout = Layout(geometry, out_width, band)
+    plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
+    cover = Cover.of(band, out_width, pitch, vectors)
+    last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
+    offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
+    packed = np.empty((group, -(-outputs // rows), depth, rows), np.float32)
+    row = step.row(
+        function=filter_images.address, parts=parts,
+        tile=filter_tile(rows, vectors).address,
+        narrow_tile=filter_tile(rows, 1).address if vectors == VECTORS > 1 else 0,
+        images=images, groups=group, channels=channels, outputs=outputs,
+        height=height, width=width, out_height=out_height, out_width=out_width,
+        stride_h=geometry.stride[0], stride_w=geometry.stride[1],
+        phases=len(layout.phases), pitch=pitch, plane=plane, depth=depth,
+        band=band, splits=splits, rows=rows, vectors=vectors,
+        bottom=bottom, top=top, filters=packed, **fields,
+        offsets=offsets, starts=layout.starts, vector_starts=cover.starts, masks=cover.masks, places=cover.places,
+        panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks,
+        scratch_size=0 if direct else channels * len(layout.phases) * plane + READ_BEYOND,
+    )  # fmt: skip
+    return row, packed
+
+
+def _cut(
+    whole: Layout, channels: int, images: int, outputs: int, weights: int, parts: int, direct: bool
+) -> tuple[int, int]:
+    """The output rows of a band, and into how many parts the filters are cut."""
+    height = whole.band
+    laid_out = channels * len(whole.phases) * whole.plane
+    bands = 1 if direct else min(height, -(-laid_out // BAND))
+    if images * bands % parts == 0:
+        return -(-height // bands), 1
+    if weights > laid_out and outputs >= parts:  # each thread reads its own filters only
+        return -(-height // bands), parts
+    bands = min(height, -(-bands // parts) * parts)
+    return -(-height // bands), 1
+
+
+def pack_for_tiles(filters: np.ndarray, scale: np.ndarray, packed: np.ndarray) -> None:
+    """packed = the filters (outputs first), each by its scale, as tiles read them."""
+    group, _, depth, rows = packed.shape
+    matrices = filters.reshape(group, -1, depth)
+    for g, scales in enumerate(scale.reshape(group, -1)):
+        pack_filters(matrices[g], scales, rows, packed[g])
