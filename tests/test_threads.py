@@ -1,5 +1,6 @@
 """How many threads the kernels use, in processes of their own: numba settles it when a kernel first runs."""
 
+import ctypes
 import os
 import re
 import subprocess
@@ -11,6 +12,10 @@ from processes import TINY
 from caffe_compat.threads import of_openmp, usable_cores
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+try:
+    HAS_OPENMP = bool(ctypes.CDLL("libgomp.so.1"))
+except OSError:
+    HAS_OPENMP = False
 two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
 
 USED = """
@@ -42,7 +47,9 @@ def threads(*arguments, cores=None, **variables):
         preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
     )
     assert done.returncode == 0, done.stderr
-    return tuple(map(int, done.stdout.split()))
+    kernels, process = map(int, done.stdout.split())
+    # numba's own workqueue, without OpenMP, starts one even where it is told to take one
+    return kernels, max(1, process - (not HAS_OPENMP and kernels == 1))
 
 
 @two_cores
@@ -87,7 +94,8 @@ print(numba.threading_layer(), os.environ.get("GOMP_SPINCOUNT"))
 
 @two_cores
 def test_threads_are_openmps_and_soon_sleep_while_they_wait(tmp_path):
-    pytest.importorskip("numba.np.ufunc.omppool")
+    if not HAS_OPENMP:
+        pytest.skip("needs libgomp")
 
     def layer_of(**variables):
         (tmp_path / "used.py").write_text(USED.replace("len(sys.argv) > 1", "False"))
@@ -106,6 +114,39 @@ def test_threads_are_openmps_and_soon_sleep_while_they_wait(tmp_path):
     assert layer_of(OMP_WAIT_POLICY="passive") == ("omp", "None", "0")
     assert layer_of(NUMBA_THREADING_LAYER="workqueue")[0] == "workqueue"
     assert layer_of(NUMBA_THREADING_LAYER_PRIORITY="workqueue omp tbb")[0] == "workqueue"
+
+
+IN_THREADS = """
+import threading
+import numba, numpy as np
+from caffe_compat.layers.kernels.neuron import relu
+def work(number):
+    x = np.random.default_rng(number).standard_normal(300_007).astype(np.float32)
+    y = np.full_like(x, np.nan)
+    for _ in range(100):
+        relu(x, np.float32(0.5), y)
+    right.append(np.array_equal(y, np.where(x > 0, x, x * np.float32(0.5))))
+right = []
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(numba.threading_layer(), numba.get_num_threads(), right)
+"""
+
+
+@two_cores
+def test_without_openmp_python_threads_wait_for_each_other():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_THREADS],
+        env=environment(NUMBA_THREADING_LAYER="workqueue"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"workqueue {len(CORES)} {[True] * 4}\n"
 
 
 @two_cores

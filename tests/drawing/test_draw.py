@@ -13,6 +13,7 @@ from browser import browser
 from commands import run
 from processes import python
 
+from caffe_compat.drawing.png import LETTER
 from caffe_compat.prototxt import zoo
 
 NETS = ("vgg_cnn_m_1024_fast_rcnn_ohem_train", "googlenet_deploy", "siamese")
@@ -148,7 +149,11 @@ def test_png(tmp_path):
     svg, png = tmp_path / "net.svg", tmp_path / "net.png"
     net = zoo.path("lenet")
     command("draw", net, "-o", svg, "--phase", "test")
-    pytest.importorskip("resvg_py")
+    resvg = pytest.importorskip("resvg_py")
+    if len(resvg.svg_to_bytes(svg_string=LETTER)) == len(
+        resvg.svg_to_bytes(svg_string=LETTER.replace("M", ""))
+    ):
+        pytest.skip("no font for a PNG")
     command("draw", net, "-o", png, "--phase", "test")
     root = ElementTree.parse(svg).getroot()
     size = struct.unpack(">II", png.read_bytes()[16:24])
@@ -157,6 +162,22 @@ def test_png(tmp_path):
     assert (image[0, 0] == 255).all()
     left, top, right, bottom = (round(v) for v in boxes(root)["conv1"])
     assert np.ptp(image[top + 2 : bottom - 2, left + 4 : right - 4]) > 150  # letters on a light ground
+
+
+def test_png_without_a_font(tmp_path):
+    pytest.importorskip("resvg_py")
+    done = python(
+        """
+        import sys
+        from caffe_compat.drawing import png
+        png.LETTER = png.LETTER.replace("Helvetica,Arial,'DejaVu Sans',sans-serif", "'No Such Font'")
+        from caffe_compat.cli.main import main
+        sys.exit(main(["draw", *sys.argv[1:]]))
+        """,
+        zoo.path("lenet"), "-o", tmp_path / "net.png",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "fonts-dejavu-core" in done.stderr and not list(tmp_path.iterdir())
 
 
 def test_png_without_its_library(tmp_path):
