@@ -28,4 +28,5 @@ def png(svg: str) -> bytes:
 
 
 def _has_ink(picture: bytes) -> bool:
-    return bool(np.ptp(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)))
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels is not None and bool(np.ptp(pixels))
