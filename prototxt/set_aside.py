@@ -34,9 +34,11 @@ _FIELDS: dict[str, dict[str, str]] = {
         "SolverParameter": "solver_data_type store_blobs_in_old_format",
         "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
     },
+    "UberNet": {"LayerParameter": "deletebottom deletetop"},
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
+    "nbadalls' Caffe": {"NetParameter": "print_net_info"},
     "TSN": {
         "NetParameter": "mem_param richness",
         "SolverParameter": "device_id group_id richness",

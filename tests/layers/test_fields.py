@@ -42,6 +42,11 @@ ELSEWHERE = {
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
+    **{
+        f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
+        for name in ("pad", "pad_h", "pad_w")
+    },
+    "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",

@@ -66,6 +66,15 @@ NO_TOP = {
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
+    "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
+    "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
+    "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
+    "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
+    **{
+        f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
+        for name in ("pad", "pad_h", "pad_w")
+    },
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
     "SpatialTransformer.st_param.to_compute_dU": "is for backward; test_spatial_transformer.py",
 }
