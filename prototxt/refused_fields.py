@@ -96,6 +96,14 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             )
         }
     },
+    "SSL Caffe": {
+        "SolverParameter": {
+            "it draws whole groups of weights to 0, or filters together, while it trains; no solver here does": (
+                "block_group_decay breadth_decay force_decay force_decay_type force_direction force_iter force_type "
+                "kernel_shape_decay special_shape_decay"
+            )
+        }
+    },
     "Synopsys' Caffe": {
         "BatchNormParameter": {
             "false adds eps to the root of the variance, as Darknet does, not to the variance; without it a trained "
