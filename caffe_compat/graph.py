@@ -93,8 +93,8 @@ _Top = tuple[int, int]  # layer index, index of its top: one version of a blob (
 def with_reshapes_apart(net: NetParameter) -> NetParameter:
     """A copy in which no Reshape works in place: the blob that it takes has a name of its own, made of both names.
 
-    Caffes up to 2015 gave the blob itself another shape. An input keeps its name, so that it can be fed: there, in place
-    is left to be an error.
+    Caffes up to 2015 gave the blob itself another shape. An input keeps its name, so that it can be fed: there, in
+    place is left to be an error.
     """
     result = _copy(net)
     names = {name for layer in net.layer for name in layer.top}

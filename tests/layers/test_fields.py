@@ -46,6 +46,11 @@ ELSEWHERE = {
         f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
         for name in ("pad", "pad_h", "pad_w")
     },
+    **{
+        f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
+        for name in ("losstype", "num_triplets")
+    },
+    "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",

@@ -69,6 +69,11 @@ NO_TOP = {
     "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
     "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
+    **{
+        f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
+        for name in ("losstype", "num_triplets")
+    },
+    "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
     **{

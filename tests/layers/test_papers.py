@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.registry import computed_type, create_layer
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 from layers.harness import Runner
 
 RNG = np.random.RandomState
@@ -67,6 +70,26 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
         ('"WeightedSoftmaxWithLoss" softmax_param { pos_cid: 1 }', [(2, 3), (2,), (2,)], 1, "several of"),
         ('"WeightedSoftmaxWithLoss" softmax_param { label_id: 1 }', [(2, 3), (2,)], 1, "1 label_id and 0"),
         ('"WeightedSoftmaxWithLoss"', [(2, 3, 5), (2, 5), (4,)], 1, "one weight for each of 10 labels"),
+        ('"TripletSetLoss"', [(4, 3), (4,)], 1, "sets of 5"),
+        ('"MultiChannelSigmoidCrossEntropyLoss"', [(2, 32, 4, 3), (2, 1, 4, 3)], 1, "31 classes at most"),
+        (
+            '"MultiChannelReweightedSigmoidCrossEntropyLoss"',
+            [(2, 34, 4, 3), (2, 1, 4, 3)],
+            1,
+            r"expected \(2, 2, 4, 3\) labels",
+        ),
+        ('"EvenDistLoss"', [(2, 3), (2, 4)], 1, "expected the same"),
+        ('"TransformLoss"', [(2, 3), (2, 3), (2,), (3,)], 1, "N weights twice"),
+        (
+            '"Netvlad" netvlad_param { cluster_num: 2 local_dim: 3 vlad_dim: 5 }',
+            [(1, 2, 4, 4), (1, 3, 4, 4)],
+            1,
+            "the product of the first two",
+        ),
+        ('"Intranorm" intranorm_param { cluster_num: 4 }', [(2, 6)], 1, "does not divide the 6 numbers"),
+        ('"Spfilter"', [(2, 3, 4, 4), (2, 15)], 1, "N x H W at last"),
+        ('"FilterSum"', [(2, 3, 4, 4), (2, 4)], 1, "N x C x H x W, N x C"),
+        ('"LinearSum"', [(2, 3, 4, 4), (2, 1, 4, 3)], 1, "N x 1 x"),
         (
             '"SoftmaxWithLoss" softmax_param { pos_mult: 2 }',
             [(2, 3), (2,)],
@@ -206,3 +229,45 @@ def test_all_rows_of_a_cut_hand_down_the_first_ones_gradient():
     np.testing.assert_array_equal(diff[0, 0], want)
     with pytest.raises(LayerError, match="is not finite"):
         fed(layer, np.zeros((1, 1, 4, 5)), [[[np.nan, 0]]])
+
+
+def test_a_triplet_loss_of_two_bottoms_has_sets():
+    param = text_format.Parse('type: "TripletLoss" bottom: "x" bottom: "y"', LayerParameter())
+    assert computed_type(create_layer(param, 0)) == "TripletSetLoss"
+
+
+@pytest.mark.parametrize(("layer", "labels"), [("VarLoss", [0, 0, 1]), ("SetLoss2", [4, 4, 4])])
+def test_classes_that_are_not_complete(layer, labels):
+    with pytest.raises(LayerError, match=r"does not divide the batch|all labels are the same"):
+        fed(f'"{layer}"', np.ones((3, 2)), labels)
+
+
+@pytest.mark.parametrize(
+    ("layer", "slope"),
+    [
+        ("EvenDistLoss", (1 - 0.5) + (0.5 - 0.5)),
+        ("MinQuantizeLoss", -0.3 * 0.7 - 0.1 * 0.9 - 0.2 * 0.8 + 0.4 * 0.4),
+    ],
+)
+def test_one_slope_for_all(layer, slope):
+    x = np.array([[0.7, 0.9], [0.8, 0.4]])
+    runner = fed(f'"{layer}"', x, x)
+    first, second = runner.backward([3], [True, True])
+    np.testing.assert_allclose(first, np.full((2, 2), 3 * slope / 4 / 2), rtol=1e-5)
+    np.testing.assert_array_equal(second, -first)
+
+
+def test_the_gradient_of_turned_codes_does_not_count_the_weights():
+    a, b = RNG(1).standard_normal((2, 3, 2)).astype(np.float32)
+    runner = fed('"TransformLoss"', a, b, [1, 2, 3], [4, 5, 6])
+    first, second, *_ = runner.backward([0.5], [True, True, False, False])
+    np.testing.assert_allclose(first, (a - b) * 0.5 / 3, rtol=1e-6)
+    np.testing.assert_array_equal(second, -first)
+
+
+def test_the_numbers_of_a_filter_sum_take_absolute_values():
+    x = np.array([1, -2, 3, -4, 5, 6]).reshape(1, 2, 1, 3)
+    runner = fed('"FilterSum"', x, [[2, 3]])
+    below, numbers = runner.backward([np.array([1, 1, -1]).reshape(1, 1, 1, 3)], [True, True])
+    np.testing.assert_array_equal(numbers, [[6, 15]])
+    np.testing.assert_array_equal(below[0, :, 0], [[2, 2, -2], [3, 3, -3]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import TEST
-from layers.harness import Case, apart, far, labels, normal, rois
+from layers.harness import Case, apart, far, labels, normal, rois, unit
 
 NOT_TRUE = "the original's gradient is not the true one; test_papers.py"
 
@@ -20,6 +20,23 @@ def bits(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
 def pairs(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Labels of pairs: 0, 0, 1, 1, 2, 2, ..."""
     return np.arange(shape[0]).reshape(shape) // 2
+
+
+def shared_runs(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels of classes of two examples each, one after another."""
+    return 5 - np.arange(shape[0]).reshape(shape) // 2
+
+
+def bit_labels(classes: int):
+    """Labels of this many bits in the place of floats; some of them leave their pixel out."""
+
+    def fill(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        words = rng.randint(0, 1 << min(classes, 30), shape).astype(np.uint32)
+        words[0, :, 0] = 0
+        words[:, -1, -1, 0] |= np.uint32(1 << 31)
+        return words.view(np.float32)
+
+    return fill
 
 
 def landmarks(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
@@ -220,4 +237,79 @@ CASES = [
         [(3, 4, 5, 1), (3, 1, 5, 1), (3, 1)],
         fills=[normal, labels(3), normal],
     ),
+    *(
+        Case(
+            f'type: "TripletSetLoss" triplet_loss_param {{ {params} }}',
+            [(2 * size, 3), (2 * size,)],
+            [(size, 5, 1, 1), (size, 1)],
+        )
+        for params, size in (
+            ("losstype: 0 margin: 3", 5),
+            ("losstype: 0 num_triplets: 1 margin: 40", 3),
+            ("num_triplets: 2 margin: 0.5", 4),
+        )
+    ),
+    *(
+        Case(
+            f'type: "MultiChannel{kind}SigmoidCrossEntropyLoss"',
+            [(2, classes, 4, 3), (2, held, 4, 3)],
+            [(3, classes, 2, 5), (3, held, 2, 5)],
+            fills=[normal, bit_labels(classes)],
+        )
+        for kind, classes, held in (("", 7, 1), ("Reweighted", 5, 1), ("Reweighted", 34, 2))
+    ),
+    *(
+        Case(
+            f'type: "{type}"',
+            [(4, 3), (4, 3)],
+            [(2, 5, 1, 1)] * 2,
+            fills=[unit, unit],
+            gradient=False,
+            note=NOT_TRUE,
+        )
+        for type in ("EvenDistLoss", "MinQuantizeLoss")
+    ),
+    Case(
+        'type: "TransformLoss"',
+        [(4, 3), (4, 3), (4,), (4,)],
+        [(2, 5, 1, 1), (2, 5, 1, 1), (2, 1), (2,)],
+        gradient=False,
+        note=NOT_TRUE,
+    ),
+    Case('type: "VarLoss"', [(6, 4), (6,)], [(4, 3, 2), (4, 1)], fills=[normal, shared_runs]),
+    *(
+        Case(
+            f'type: "SetLoss2" set_loss2_param {{ {params} }}',
+            [(6, 4), (6,)],
+            [(4, 3, 2), (4, 1)],
+            fills=[normal, shared_runs],
+        )
+        for params in ("", "alpha: 9")
+    ),
+    *(
+        Case(
+            f'type: "Netvlad" netvlad_param {{ cluster_num: 3 local_dim: 4 vlad_dim: 12 {params} }}',
+            [(2, 3, 5, 6), (2, 4, 5, 6)],
+            [(5, 3, 2, 1), (5, 4, 2, 1)],
+        )
+        for params in ("", "weight_filler { type: 'gaussian' }")
+    ),
+    *(
+        Case(f'type: "Intranorm" intranorm_param {{ {params} }}', [(3, 8, 2)], [(2, 4)])
+        for params in ("", "cluster_num: 4")
+    ),
+    Case(
+        'type: "Spfilter"',
+        [(2, 3, 4, 5), (2, 6, 4, 5), (2, 1, 4, 5)],
+        [(3, 2, 2, 7), (3, 1, 7, 2), (3, 14)],
+        tops=2,
+    ),
+    Case(
+        'type: "FilterSum"',
+        [(2, 3, 4, 5), (2, 3)],
+        [(3, 2, 6, 1), (3, 2, 1, 1)],
+        gradient=False,
+        note=NOT_TRUE,
+    ),
+    Case('type: "LinearSum"', [(2, 3, 4, 5), (2, 1, 4, 5)], [(4, 5), (4, 1)]),
 ]

@@ -285,6 +285,111 @@ def weighted_softmax_with_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / max(counted, 1)), chances.reshape(x.shape)][: given.tops]
 
 
+def triplet_set_loss(given: Given) -> list[np.ndarray]:
+    param, features, total = given.param.triplet_loss_param, rows(given.bottom[0]), 0.0
+    size = param.num_triplets + 2
+    for start in range(0, len(features), size):
+        a, p, *negatives = features[start : start + size]
+        near = math.dist(a, p) ** 2
+        total += near
+        for n in negatives:
+            far = math.dist(a, n) ** 2
+            cost = param.margin + near - far if param.losstype == 0 else 1 - far / (near + param.margin)
+            total += max(0, cost)
+    return [np.array(total / 2 / (len(features) // size))]
+
+
+def multi_channel_sigmoid(given: Given, reweighted: bool = False) -> list[np.ndarray]:
+    x, labels = given.bottom
+    words = labels.astype(np.float32).view(np.uint32)
+    total = 0.0
+    for n in range(len(x)):
+        pixels = [at for at in np.ndindex(x.shape[2:]) if not int(words[(n, -1, *at)]) >> 31]
+        share = sum(any(words[(n, k, *at)] for k in range(words.shape[1])) for at in pixels) / max(
+            len(pixels), 1
+        )
+        for at in pixels:
+            for k in range(x.shape[1]):
+                there, score = int(words[(n, k // 32, *at)]) >> k % 32 & 1, x[(n, k, *at)]
+                weight = (1 - share if there else share) if reweighted else 1
+                total += weight * math.log(1 + math.exp(-score if there else score))
+    return [np.array(total / len(x))]
+
+
+def even_dist_loss(given: Given) -> list[np.ndarray]:
+    columns = list(zip(*rows(given.bottom[0]), strict=True))
+    shares = [sum(v > 0.5 for v in column) / len(column) for column in columns]
+    return [np.array(sum((s - 0.5) ** 2 for s in shares) / 2 / len(given.bottom[0]))]
+
+
+def min_quantize_loss(given: Given) -> list[np.ndarray]:
+    x = given.bottom[0]
+    return [np.array(sum(((v > 0.5) - v) ** 2 for v in x.flat) / 2 / len(x))]
+
+
+def transform_loss(given: Given) -> list[np.ndarray]:
+    a, b, u, v = (rows(x) for x in given.bottom)
+    total = sum(math.dist(*codes) ** 2 * w[0] * z[0] for *codes, w, z in zip(a, b, u, v, strict=True))
+    return [np.array(total / 2 / len(a))]
+
+
+def classes_of(given: Given) -> list[list[list[float]]]:
+    features = rows(given.bottom[0])
+    return [features[i : i + 2] for i in range(0, len(features), 2)]
+
+
+def mean_of(points: list[list[float]]) -> list[float]:
+    return [sum(values) / len(points) for values in zip(*points, strict=True)]
+
+
+def var_loss(given: Given) -> list[np.ndarray]:
+    total = sum(math.dist(x, mean_of(points)) ** 2 for points in classes_of(given) for x in points)
+    return [np.array(total / 2 / len(given.bottom[0]))]
+
+
+def set_loss2(given: Given) -> list[np.ndarray]:
+    means = [mean_of(points) for points in classes_of(given)]
+    alpha, pairs = given.param.set_loss2_param.alpha, list(itertools.combinations(means, 2))
+    return [np.array(sum(max(0, alpha - math.dist(a, b) ** 2 / 4) for a, b in pairs) / len(pairs))]
+
+
+def netvlad(given: Given) -> list[np.ndarray]:
+    (shares, x), (centres,), param = given.bottom, given.blobs, given.param.netvlad_param
+
+    def element(at):
+        n, k, d = at
+        return sum(shares[n, k, h, w] * (x[n, d, h, w] + centres[k, d]) for h, w in np.ndindex(x.shape[2:]))
+
+    top = taken((len(x), param.cluster_num, param.local_dim), element)
+    return [top.reshape(len(x), param.vlad_dim)]
+
+
+def intranorm(given: Given) -> list[np.ndarray]:
+    x, parts = given.bottom[0], given.param.intranorm_param.cluster_num
+    values = x.reshape(len(x) * parts, -1)
+    return [np.reshape([[v / math.sqrt(dot(row, row) + 1e-12) for v in row] for row in values], x.shape)]
+
+
+def spfilter(given: Given) -> list[np.ndarray]:
+    *maps, one = given.bottom
+    return [taken(x.shape, lambda at, x=x: x[at] * one[at[0]].flat[at[2] * x.shape[3] + at[3]]) for x in maps]
+
+
+def filter_sum(given: Given) -> list[np.ndarray]:
+    x, numbers = given.bottom
+    return [
+        taken(
+            (len(x), 1, *x.shape[2:]),
+            lambda at: dot(numbers[at[0]].ravel(), x[(at[0], slice(None), *at[2:])]),
+        )
+    ]
+
+
+def linear_sum(given: Given) -> list[np.ndarray]:
+    x, one = given.bottom
+    return [taken(x.shape[:2], lambda at: dot(np.ravel(x[at]), np.ravel(one[at[0], 0])))]
+
+
 NAIVE = {
     "Combination": combination,
     "Division": division,
@@ -306,4 +411,17 @@ NAIVE = {
     "SumPooling": sum_pooling,
     "WeightedSoftmaxWithLoss": weighted_softmax_with_loss,
     "WordSum": word_sum,
+    "EvenDistLoss": even_dist_loss,
+    "FilterSum": filter_sum,
+    "Intranorm": intranorm,
+    "LinearSum": linear_sum,
+    "MinQuantizeLoss": min_quantize_loss,
+    "MultiChannelReweightedSigmoidCrossEntropyLoss": lambda given: multi_channel_sigmoid(given, True),
+    "MultiChannelSigmoidCrossEntropyLoss": multi_channel_sigmoid,
+    "Netvlad": netvlad,
+    "SetLoss2": set_loss2,
+    "Spfilter": spfilter,
+    "TransformLoss": transform_loss,
+    "TripletSetLoss": triplet_set_loss,
+    "VarLoss": var_loss,
 }
