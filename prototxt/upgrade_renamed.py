@@ -6,9 +6,11 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
-    """Change one layer in place: BNHK becomes the BN of 4 params that it is, and Scale with a scale_factor Power.
+    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, and
+    Scalar Scale.
 
-    Source: BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet.
+    Source: BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of
+    LSTM branches of BVLC's Caffe (DSCLRCN, DRT).
     """
     if layer.type == "BNHK":
         layer.type = "BN"
@@ -18,3 +20,7 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         layer.type = "Power"
         layer.power_param.scale = layer.scale_param.scale_factor
         layer.ClearField("scale_param")
+    if layer.type == "Scalar" and len(layer.bottom) == 2:
+        layer.type = "Scale"
+        layer.scale_param.axis = layer.scalar_param.axis
+        layer.ClearField("scalar_param")

@@ -68,6 +68,7 @@ NO_TOP = {
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
     "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
+    "Sparsify.sparsify_param.coef": "is for backward; test_papers.py",
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
     **{
         f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"

@@ -88,6 +88,9 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
         ),
         ('"Intranorm" intranorm_param { cluster_num: 4 }', [(2, 6)], 1, "does not divide the 6 numbers"),
         ('"Spfilter"', [(2, 3, 4, 4), (2, 15)], 1, "N x H W at last"),
+        ('"CosineSimilarityBatch"', [(2, 3), (3,)], 2, "N x C, and N labels"),
+        ('"ReverseTime"', [(4, 3, 2), (4,)], 1, "T x N x ... and N lengths"),
+        ('"Sparsify" sparsify_param { coef: -1 }', [(4, 3)], 1, "expected 0 or more"),
         ('"FilterSum"', [(2, 3, 4, 4), (2, 4)], 1, "N x C x H x W, N x C"),
         ('"LinearSum"', [(2, 3, 4, 4), (2, 1, 4, 3)], 1, "N x 1 x"),
         (
@@ -271,3 +274,21 @@ def test_the_numbers_of_a_filter_sum_take_absolute_values():
     below, numbers = runner.backward([np.array([1, 1, -1]).reshape(1, 1, 1, 3)], [True, True])
     np.testing.assert_array_equal(numbers, [[6, 15]])
     np.testing.assert_array_equal(below[0, :, 0], [[2, 2, -2], [3, 3, -3]])
+
+
+def test_a_feature_of_zeros_is_like_no_other():
+    runner = fed('"CosineSimilarityBatch"', [[0, 0], [3, 4], [6, 8]], [1, 2, 2], tops=2)
+    np.testing.assert_allclose(runner.top[0].data.ravel(), [0, 0, 1])
+    (diff, *_) = runner.backward([np.ones((3, 1, 1, 1)), np.zeros((3, 1, 1, 1))], [True, False])
+    assert np.isfinite(diff).all()
+
+
+def test_a_sequence_longer_than_the_blob():
+    with pytest.raises(LayerError, match="expected 0 to 2 each"):
+        fed('"ReverseTime"', np.zeros((2, 2)), [2, 3])
+
+
+@pytest.mark.parametrize(("threshold", "want"), [(0, [1.5, 0.5, 1, 1.5]), (0.5, [1.5, 0.5, 0, 0])])
+def test_the_gradient_of_a_sparse_top(threshold, want):
+    runner = fed(f'"Sparsify" sparsify_param {{ coef: 0.5 thre: {threshold} }}', [[2, -2, 0, 0.25]])
+    np.testing.assert_array_equal(runner.backward([np.ones((1, 4))])[0], [want])

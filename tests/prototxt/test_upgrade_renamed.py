@@ -20,3 +20,11 @@ def test_a_scale_by_a_number_is_a_power():
     )
     (layer,) = net.layer
     assert (layer.type, layer.power_param.scale, layer.HasField("scale_param")) == ("Power", 0.25, False)
+
+
+def test_a_scalar_is_a_scale_by_a_bottom():
+    net, _ = parse_net(
+        'layer { name: "s" type: "Scalar" bottom: "x" bottom: "f" top: "y" scalar_param { axis: -1 } }'
+        'layer { name: "t" type: "Scalar" bottom: "y" bottom: "f" top: "z" }'
+    )
+    assert [(layer.type, layer.scale_param.axis) for layer in net.layer] == [("Scale", -1), ("Scale", 0)]

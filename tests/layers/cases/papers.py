@@ -39,6 +39,11 @@ def bit_labels(classes: int):
     return fill
 
 
+def lengths(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """From 0 to 4."""
+    return np.arange(shape[0]) % 5
+
+
 def landmarks(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """x and y on 60 x 60 pixels, and around them."""
     return rng.uniform(-20, 80, shape)
@@ -312,4 +317,40 @@ CASES = [
         note=NOT_TRUE,
     ),
     Case('type: "LinearSum"', [(2, 3, 4, 5), (2, 1, 4, 5)], [(4, 5), (4, 1)]),
+    *(
+        Case(
+            f'type: "CosineSimilarityBatch" cosine_similarity_batch_param {{ {params} }}',
+            [(5, 3), (5,)],
+            [(3, 4, 1, 1), (3, 1)],
+            fills=[normal, labels(2)],
+            tops=2,
+            diff_tops=[0],
+        )
+        for params in ("", "pos_label: 3.5 neg_label: -2.5")
+    ),
+    *(
+        Case(
+            f'type: "ReverseTime" reverse_time_param {{ {params} }}',
+            [(5, 3, 2), (3,)],
+            [(4, 6), (6,)],
+            fills=[normal, lengths],
+        )
+        for params in ("", "copy_remaining: true")
+    ),
+    *(
+        Case(
+            f'type: "Sparsify" sparsify_param {{ {params} }}',
+            [(4, 5)],
+            [(2, 3, 6)],
+            fills=[apart],
+            gradient=not note,
+            note=note,
+        )
+        for params, note in (
+            ("", ""),
+            ("thre: 0.055", ""),
+            ("coef: 0.3 thre: 0.055", NOT_TRUE),
+            ("coef: 0.3", NOT_TRUE),
+        )
+    ),
 ]

@@ -390,6 +390,32 @@ def linear_sum(given: Given) -> list[np.ndarray]:
     return [taken(x.shape[:2], lambda at: dot(np.ravel(x[at]), np.ravel(one[at[0], 0])))]
 
 
+def cosine_similarity_batch(given: Given) -> list[np.ndarray]:
+    param, labels = given.param.cosine_similarity_batch_param, given.bottom[1].ravel()
+    numbered = list(zip(rows(given.bottom[0]), labels, strict=True))
+    pairs = list(itertools.combinations(numbered, 2))
+    cosines = [dot(a, b) / math.sqrt(dot(a, a) * dot(b, b)) for (a, _), (b, _) in pairs]
+    kinds = [int(param.pos_label if k == m else param.neg_label) for (_, k), (_, m) in pairs]
+    return [np.reshape(values, (-1, 1, 1, 1)) for values in (cosines, kinds)]
+
+
+def reverse_time(given: Given) -> list[np.ndarray]:
+    x, lengths = given.bottom
+
+    def element(at):
+        t, n, *rest = at
+        if t < lengths[n]:
+            return x[(int(lengths[n]) - 1 - t, n, *rest)]
+        return x[at] if given.param.reverse_time_param.copy_remaining else 0.0
+
+    return [taken(x.shape, element)]
+
+
+def sparsify(given: Given) -> list[np.ndarray]:
+    x, threshold = given.bottom[0], given.param.sparsify_param.thre
+    return [taken(x.shape, lambda at: math.copysign(max(abs(x[at]) - threshold, 0), x[at]))]
+
+
 NAIVE = {
     "Combination": combination,
     "Division": division,
@@ -411,6 +437,9 @@ NAIVE = {
     "SumPooling": sum_pooling,
     "WeightedSoftmaxWithLoss": weighted_softmax_with_loss,
     "WordSum": word_sum,
+    "CosineSimilarityBatch": cosine_similarity_batch,
+    "ReverseTime": reverse_time,
+    "Sparsify": sparsify,
     "EvenDistLoss": even_dist_loss,
     "FilterSum": filter_sum,
     "Intranorm": intranorm,
