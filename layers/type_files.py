@@ -144,6 +144,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "Insanity": ("caffe_compat.layers.insanity",),
     "Interp": ("caffe_compat.layers.interp",),
     "Intranorm": ("caffe_compat.layers.retrieval.intranorm",),
+    "JMMDLoss": ("caffe_compat.layers.jmmd_loss",),
     "K1_EuclideanLoss": ("caffe_compat.layers.retrieval.code_losses",),
     "K2_EuclideanLoss": ("caffe_compat.layers.retrieval.code_losses",),
     "KLDivLoss": ("caffe_compat.layers.kldiv_loss",),

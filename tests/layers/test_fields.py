@@ -50,6 +50,7 @@ ELSEWHERE = {
         f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
         for name in ("losstype", "num_triplets")
     },
+    "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",

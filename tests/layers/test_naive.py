@@ -68,6 +68,18 @@ NO_TOP = {
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
     "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
     "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
+    **{
+        f"JMMDLoss.jmmd_param.{name}": "is for backward; test_papers.py"
+        for name in (
+            "kernel_num",
+            "kernel_mul",
+            "label_kernel_num",
+            "label_kernel_mul",
+            "sigma",
+            "auto_sigma",
+        )
+    },
+    "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
     "Sparsify.sparsify_param.coef": "is for backward; test_papers.py",
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
     **{

@@ -7,6 +7,7 @@ from google.protobuf import text_format
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.registry import computed_type, create_layer
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from caffe_compat.rng import Rng, set_random_seed
 from layers.harness import Runner
 
 RNG = np.random.RandomState
@@ -91,6 +92,10 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
         ('"CosineSimilarityBatch"', [(2, 3), (3,)], 2, "N x C, and N labels"),
         ('"ReverseTime"', [(4, 3, 2), (4,)], 1, "T x N x ... and N lengths"),
         ('"Sparsify" sparsify_param { coef: -1 }', [(4, 3)], 1, "expected 0 or more"),
+        ('"JMMDLoss"', [(2, 3), (2, 3), (2, 4), (2, 4)], 1, "sigma is 0"),
+        ('"JMMDLoss" jmmd_param { sigma: 1 }', [(2, 3), (2, 3), (2, 4), (3, 4)], 1, "as many predictions"),
+        ('"JMMDLoss" jmmd_param { sigma: 1 }', [(2, 3), (2, 4), (2, 4), (2, 4)], 1, "examples of one size"),
+        ('"JMMDLoss" jmmd_param { sigma: 1 kernel_mul: 0 }', [(2, 3)] * 4, 1, "expected 1 to 1000"),
         ('"FilterSum"', [(2, 3, 4, 4), (2, 4)], 1, "N x C x H x W, N x C"),
         ('"LinearSum"', [(2, 3, 4, 4), (2, 1, 4, 3)], 1, "N x 1 x"),
         (
@@ -292,3 +297,50 @@ def test_a_sequence_longer_than_the_blob():
 def test_the_gradient_of_a_sparse_top(threshold, want):
     runner = fed(f'"Sparsify" sparsify_param {{ coef: 0.5 thre: {threshold} }}', [[2, -2, 0, 0.25]])
     np.testing.assert_array_equal(runner.backward([np.ones((1, 4))])[0], [want])
+
+
+def test_the_gradient_of_joint_pairs():
+    rng = RNG(4)
+    shapes = [(2, 3), (3, 3), (2, 2), (3, 2)]
+    blobs = [rng.standard_normal(shape) for shape in shapes]
+    text = "type: 'JMMDLoss' jmmd_param { sigma: 1.5 label_kernel_num: 1 kernel_num: 2 kernel_mul: 3 }"
+    runner = Runner(text, blobs, dtype=np.float64)
+    set_random_seed(5)
+    runner.forward()
+    got = [diff.copy() for diff in runner.backward([np.array(0.5)], [True] * 4)]
+    gamma, draws = runner.layer.gamma, Rng(5)
+
+    def two(count):
+        first, second = draws.draw() % count, draws.draw() % count
+        return [first, (second + 1) % count if first == second else second]
+
+    chosen = [(two(2), two(3)) for _ in range(3)]
+
+    def value(xs):
+        total = 0.0
+        for s, t in chosen:
+            picked = [(xs[0][i], xs[2][i]) for i in s] + [(xs[1][i], xs[3][i]) for i in t]
+            for sign, i, j in ((1, 0, 1), (1, 2, 3), (-1, 0, 3), (-1, 1, 2)):
+                (x, u), (y, v) = picked[i], picked[j]
+                of_features = sum(np.exp(-gamma * g * np.square(x - y).sum()) for g in (1 / 3, 1))
+                total += sign * of_features * np.exp(-np.square(u - v).sum() / 1.5)
+        return total / len(chosen)
+
+    for k, shape in enumerate(shapes):
+        for at in np.ndindex(shape):
+            step = np.zeros(shape)
+            step[at] = 1e-5
+            moved = [[b + sign * step if i == k else b for i, b in enumerate(blobs)] for sign in (1, -1)]
+            assert got[k][at] == pytest.approx(0.5 * (value(moved[0]) - value(moved[1])) / 2e-5, abs=1e-8)
+
+
+def test_the_width_of_joint_kernels_stays_or_follows():
+    x = RNG(1).standard_normal((4, 3, 2))
+    for fixed in (True, False):
+        text = f"type: 'JMMDLoss' jmmd_param {{ sigma: 1 fix_gamma: {str(fixed).lower()} }}"
+        runner = Runner(text, list(x))
+        runner.forward()
+        before = runner.layer.gamma
+        runner.feed(list(2 * x))
+        runner.forward()
+        assert (runner.layer.gamma == before) == fixed

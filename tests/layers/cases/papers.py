@@ -353,4 +353,18 @@ CASES = [
             ("coef: 0.3", NOT_TRUE),
         )
     ),
+    *(
+        Case(
+            f'type: "JMMDLoss" jmmd_param {{ {params} }}',
+            [(4, 3), (5, 3), (4, 2), (5, 2)],
+            [(2, 6, 1), (3, 6), (2, 4), (3, 4)],
+            gradient=False,
+            note="its value is always 0; test_papers.py",
+        )
+        for params in (
+            "sigma: 1.5",
+            "sigma: 2 kernel_num: 3 kernel_mul: 3 label_kernel_num: 2 label_kernel_mul: 1.5",
+            "sigma: 2 auto_sigma: true",
+        )
+    ),
 ]

@@ -437,6 +437,7 @@ NAIVE = {
     "SumPooling": sum_pooling,
     "WeightedSoftmaxWithLoss": weighted_softmax_with_loss,
     "WordSum": word_sum,
+    "JMMDLoss": lambda given: [np.array(0.0)],
     "CosineSimilarityBatch": cosine_similarity_batch,
     "ReverseTime": reverse_time,
     "Sparsify": sparsify,
