@@ -42,8 +42,8 @@ class JMMDLoss(LossLayer):
         )
         if not all(1 <= count <= 1000 for count in counts) or not min(growths) > 0:
             raise self.error(
-                f"kernel_num and label_kernel_num are {counts}, kernel_mul and label_kernel_mul {growths}; expected 1 to "
-                "1000, and above 0"
+                f"kernel_num and label_kernel_num are {counts}, kernel_mul and label_kernel_mul {growths}; expected 1 "
+                "to 1000, and above 0"
             )
         if not param.auto_sigma and not param.sigma > 0:
             raise self.error(f"sigma is {param.sigma:g}; give one above 0, or auto_sigma: true")

@@ -6,10 +6,10 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
-    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, and
-    Scalar Scale.
+    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
+    Scalar Scale, and Detection DetectionLoss.
 
-    Source: BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of
+    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of
     LSTM branches of BVLC's Caffe (DSCLRCN, DRT).
     """
     if layer.type == "BNHK":
@@ -24,3 +24,7 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         layer.type = "Scale"
         layer.scale_param.axis = layer.scalar_param.axis
         layer.ClearField("scalar_param")
+    if layer.type == "Detection" and layer.HasField("detection_param"):
+        layer.type = "DetectionLoss"
+        layer.detection_loss_param.CopyFrom(layer.detection_param)
+        layer.ClearField("detection_param")

@@ -28,3 +28,12 @@ def test_a_scalar_is_a_scale_by_a_bottom():
         'layer { name: "t" type: "Scalar" bottom: "y" bottom: "f" top: "z" }'
     )
     assert [(layer.type, layer.scale_param.axis) for layer in net.layer] == [("Scale", -1), ("Scale", 0)]
+
+
+def test_a_detection_is_a_detection_loss():
+    net, _ = parse_net(
+        'layer { name: "d" type: "Detection" bottom: "x" bottom: "t" top: "l" detection_param { cls_num: 5 } }'
+    )
+    (layer,) = net.layer
+    assert (layer.type, layer.detection_loss_param.cls_num) == ("DetectionLoss", 5)
+    assert not layer.HasField("detection_param")
