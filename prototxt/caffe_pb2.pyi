@@ -4974,16 +4974,18 @@ class ImageFloatDataParameter(_message.Message):
     def __init__(self, is_regression: _Optional[bool] = ..., label_dim: _Optional[int] = ..., hard_sample: _Optional[bool] = ..., with_heatmap: _Optional[bool] = ..., heatmap_dir: _Optional[str] = ...) -> None: ...
 
 class GradientScalerParameter(_message.Message):
-    __slots__ = ("lower_bound", "upper_bound", "alpha", "max_iter")
+    __slots__ = ("lower_bound", "upper_bound", "alpha", "max_iter", "scale_factor")
     LOWER_BOUND_FIELD_NUMBER: _ClassVar[int]
     UPPER_BOUND_FIELD_NUMBER: _ClassVar[int]
     ALPHA_FIELD_NUMBER: _ClassVar[int]
     MAX_ITER_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FACTOR_FIELD_NUMBER: _ClassVar[int]
     lower_bound: float
     upper_bound: float
     alpha: float
     max_iter: float
-    def __init__(self, lower_bound: _Optional[float] = ..., upper_bound: _Optional[float] = ..., alpha: _Optional[float] = ..., max_iter: _Optional[float] = ...) -> None: ...
+    scale_factor: float
+    def __init__(self, lower_bound: _Optional[float] = ..., upper_bound: _Optional[float] = ..., alpha: _Optional[float] = ..., max_iter: _Optional[float] = ..., scale_factor: _Optional[float] = ...) -> None: ...
 
 class MMDParameter(_message.Message):
     __slots__ = ("kernel_num", "kernel_mul", "fix_gamma")

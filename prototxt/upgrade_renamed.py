@@ -9,8 +9,9 @@ def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
     Scalar Scale, and Detection DetectionLoss.
 
-    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of
-    LSTM branches of BVLC's Caffe (DSCLRCN, DRT).
+    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
+    liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
+    Caffe (DSCLRCN, DRT).
     """
     if layer.type == "BNHK":
         layer.type = "BN"

@@ -54,7 +54,7 @@ NO_TOP = {
     "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",
     **{
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_long_tail.py"
-        for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
+        for name in ("lower_bound", "upper_bound", "alpha", "max_iter", "scale_factor")
     },
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
