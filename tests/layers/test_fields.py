@@ -52,6 +52,13 @@ ELSEWHERE = {
     },
     "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
+    "DetectionOutput.detection_output_param.do_state_prediction": (
+        "makes it DetectionOutputStates; ssd/test_detection_output.py"
+    ),
+    **{
+        f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
+        for name in ("offset_w", "offset_h")
+    },
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",

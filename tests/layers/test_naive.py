@@ -87,6 +87,13 @@ NO_TOP = {
         for name in ("losstype", "num_triplets")
     },
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
+    "DetectionOutput.detection_output_param.do_state_prediction": (
+        "makes it DetectionOutputStates; ssd/test_detection_output.py"
+    ),
+    **{
+        f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
+        for name in ("offset_w", "offset_h")
+    },
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
     **{
