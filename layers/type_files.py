@@ -45,6 +45,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "ContinuationIndicator": ("caffe_compat.layers.sequence.continuation_indicator",),
     "ContrastiveLoss": ("caffe_compat.layers.contrastive_loss",),
     "ConvLSTM": ("caffe_compat.layers.recurrent.conv_lstm",),
+    "Convert": ("caffe_compat.layers.sequence.convert",),
     "Convolution": (
         "caffe_compat.layers.convolution.convolution",
         "caffe_compat.layers.convolution.dilated_by_bottom",

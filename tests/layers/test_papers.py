@@ -90,6 +90,8 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
         ('"Intranorm" intranorm_param { cluster_num: 4 }', [(2, 6)], 1, "does not divide the 6 numbers"),
         ('"Spfilter"', [(2, 3, 4, 4), (2, 15)], 1, "N x H W at last"),
         ('"CosineSimilarityBatch"', [(2, 3), (3,)], 2, "N x C, and N labels"),
+        ('"Convert"', [(2, 3, 2, 4)], 1, "expected N x C x 1 x W"),
+        ('"Convert"', [(2, 3)], 1, "expected N x C x 1 x W"),
         ('"ReverseTime"', [(4, 3, 2), (4,)], 1, "T x N x ... and N lengths"),
         ('"Sparsify" sparsify_param { coef: -1 }', [(4, 3)], 1, "expected 0 or more"),
         ('"JMMDLoss"', [(2, 3), (2, 3), (2, 4), (2, 4)], 1, "sigma is 0"),

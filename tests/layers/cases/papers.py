@@ -328,6 +328,8 @@ CASES = [
         )
         for params in ("", "pos_label: 3.5 neg_label: -2.5")
     ),
+    Case('type: "Convert"', [(3, 4, 1, 5)], [(2, 3, 1, 6)]),
+    Case('type: "Convert"', [(2, 3, 4)], [(1, 2, 3)], tops=2),
     *(
         Case(
             f'type: "ReverseTime" reverse_time_param {{ {params} }}',

@@ -399,6 +399,14 @@ def cosine_similarity_batch(given: Given) -> list[np.ndarray]:
     return [np.reshape(values, (-1, 1, 1, 1)) for values in (cosines, kinds)]
 
 
+def convert(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    wide = x.shape[-1]
+    maps = x.reshape(*x.shape[:2], wide)
+    steps = np.array([[[row[t] for row in image] for image in maps] for t in range(wide)])
+    return [steps, np.array([[min(t, 1)] * len(x) for t in range(wide)])][: given.tops]
+
+
 def reverse_time(given: Given) -> list[np.ndarray]:
     x, lengths = given.bottom
 
@@ -439,6 +447,7 @@ NAIVE = {
     "WordSum": word_sum,
     "JMMDLoss": lambda given: [np.array(0.0)],
     "CosineSimilarityBatch": cosine_similarity_batch,
+    "Convert": convert,
     "ReverseTime": reverse_time,
     "Sparsify": sparsify,
     "EvenDistLoss": even_dist_loss,
