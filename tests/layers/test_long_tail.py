@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.blob import Blob
-from caffe_compat.errors import GraphError, LayerError
+from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import TEST
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.layers.registry import layer_class
@@ -90,11 +90,14 @@ def test_items_that_are_not_selected():
 
 
 def test_a_leaky_relus_filler():
-    blobs = [Blob((30, 40)) for _ in range(2)]
-    for blob, text in zip(blobs, ("", "alpha"), strict=True):
+    blobs = [Blob((30, 40)) for _ in range(3)]
+    for blob, text in zip(blobs, ("", "alpha", "negative_slope"), strict=True):
         set_random_seed(3)
         fill(blob, FillerParameter(type="msra", **({text: 2} if text else {})))
-    np.testing.assert_allclose(blobs[1].data, blobs[0].data / np.sqrt(5), rtol=1e-5)
+    for blob in blobs[1:]:
+        np.testing.assert_allclose(blob.data, blobs[0].data / np.sqrt(5), rtol=1e-5)
+    with pytest.raises(CaffeCompatError, match="alpha and negative_slope, which are one"):
+        fill(blobs[0], FillerParameter(type="msra", alpha=2, negative_slope=2))
 
 
 def test_a_param_without_gradient_below_one_that_learns(tmp_path):
