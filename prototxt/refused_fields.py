@@ -88,6 +88,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "TransformationParameter": {_DATA: "num_labels"},
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
+    "Tsinghua-Tencent 100K's Caffe": {"LayerParameter": {_LAYER: "drive_data_param"}},
     "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
     "winggan's Caffe": {
         "LayerParameter": {
