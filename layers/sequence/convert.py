@@ -21,6 +21,7 @@ class Convert(Layer):
     Detecting Curve Text in the Wild (2017).
     """
 
+    reads = ()
     origin = "Curve-Text-Detector"
     bottom_count = (1, 1)
     top_count = (1, 2)
