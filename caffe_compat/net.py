@@ -138,7 +138,8 @@ class Net(PycaffeNet):
         with self.located():
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
-            self.param = graphs.insert_splits(explicit(graphs.filter_net(param), self.dialect), param)
+            in_phase = explicit(graphs.filter_net(param), self.dialect)
+            self.param = graphs.insert_splits(graphs.with_reshapes_apart(in_phase), param)
             self.layers = InOrder((self._create(i) for i in range(len(self.param.layer))), _OF_THE_FILE)
             self.graph = graphs.connect(self.param, self.layers)
             self.blob_list = BlobList([Blob() for _ in self.graph.blob_names])

@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.pairs_of_domains import TERMS, drawn, gamma_of, gaussians
 from caffe_compat.layers.registry import register
-from caffe_compat.rng import caffe_rng
 
 
 @register("MMDLoss")
@@ -50,17 +50,12 @@ class MMDLoss(LossLayer):
         source, target = (blob.data.reshape(blob.num, -1) for blob in bottom)
         self._set_gamma(source, target)
         count = max(len(source), len(target))
-        draws = np.array([self._draw(len(source), len(target)) for _ in range(count)])
-        s1, s2, t1, t2 = draws.T
+        draws = np.array([drawn(len(source), len(target)) for _ in range(count)])
         self.slopes = np.zeros_like(source), np.zeros_like(target)
         loss = 0.0
-        for sign, (a, i), (b, j) in (
-            (1, (0, s1), (0, s2)),
-            (1, (1, t1), (1, t2)),
-            (-1, (0, s1), (1, t2)),
-            (-1, (0, s2), (1, t1)),
-        ):
-            domains = source, target
+        domains = source, target
+        for sign, (a, m), (b, n) in TERMS:
+            i, j = draws[:, m], draws[:, n]
             difference = domains[a][i] - domains[b][j]
             value, slope = self._kernel(np.einsum("nk,nk->n", difference, difference))
             loss += sign * value.sum()
@@ -78,29 +73,13 @@ class MMDLoss(LossLayer):
 
     def _set_gamma(self, source: np.ndarray, target: np.ndarray) -> None:
         if self.gamma is None or not self.layer_param.mmd_param.fix_gamma:
-            rows = np.concatenate([source, target]).astype(np.float64)
-            total = sum(float(np.square(rows - row).sum()) for row in rows)
-            pairs = len(rows) * (len(rows) - 1)
-            self.gamma = pairs / total if total else 0.0
+            self.gamma = gamma_of(source, target)
 
     def _kernel(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The kernel of squared distances, and its slope by the difference, over the difference."""
         param = self.layer_param.mmd_param
         assert self.gamma is not None
-        gammas = self.gamma * np.float64(param.kernel_mul) ** (
-            np.arange(param.kernel_num) - param.kernel_num // 2
-        )
-        values = np.exp(-gammas[:, None] * square)
-        return values.sum(axis=0), (-2 * gammas[:, None] * values).sum(axis=0).astype(square.dtype)
-
-    @staticmethod
-    def _draw(*counts: int) -> list[int]:
-        """Two different examples of each domain, where there are two."""
-        drawn = []
-        for count in counts:
-            first, second = caffe_rng().draw() % count, caffe_rng().draw() % count
-            drawn += [first, (second + 1) % count if first == second else second]
-        return drawn
+        return gaussians(square, self.gamma, param.kernel_num, param.kernel_mul)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return {} if self.gamma is None else {"gamma": np.array(self.gamma)}

@@ -31,6 +31,10 @@ NOT_BUILT = {
         f"lists of images with lanes are not read; {INPUT_INSTEAD}: the images, objects as N x 1 x 300 x 5 rows of "
         "class, x, y, width, height, and the lanes' masks"
     ),
+    "DriveData": (
+        f"databases of road scenes (Tsinghua-Tencent 100K, VPGNet) are not read; {INPUT_INSTEAD}, one "
+        "for each top: the images, and the labels as the net slices them"
+    ),
     "FrcnnTrainData": (
         "GBD-Net's files of RoIs are not read (its Caffe samples them by the time of day); put an Input layer for each "
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, around_axis, canonical_axis
+from caffe_compat.layers.common.loss import NO_LABEL_WEIGHTS
 from caffe_compat.layers.kernels import softmax as kernels
 from caffe_compat.layers.registry import register
 
@@ -19,6 +20,7 @@ class Softmax(Layer):
 
     reads = ("softmax_param",)
     without_effect = ("softmax_param.normalize_type",)
+    refused = NO_LABEL_WEIGHTS
     backward_reads_top = True
     in_place = True
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import around_axis, canonical_axis
-from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.loss import NO_LABEL_WEIGHTS, LossLayer, loss_weight
 from caffe_compat.layers.kernels.softmax import softmax
 from caffe_compat.layers.registry import register
 
@@ -25,6 +25,7 @@ class SoftmaxCrossEntropyLoss(LossLayer):
     reads = ("softmax_param",)
     origin = "Wheatly2"
     without_effect = ("softmax_param.normalize_type",)
+    refused = NO_LABEL_WEIGHTS
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)

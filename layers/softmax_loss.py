@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
 from caffe_compat.layers.common.loss import (
+    NO_LABEL_WEIGHTS,
     LossLayer,
     check_label_count,
     class_labels,
@@ -39,6 +40,7 @@ class SoftmaxWithLoss(LossLayer):
 
     reads = ("loss_param", "softmax_param")
     without_effect = ("softmax_param.normalize_type",)
+    refused = NO_LABEL_WEIGHTS
     top_count = (1, 3)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from caffe_compat.errors import PrototxtError
 from caffe_compat.prototxt.caffe_pb2 import LabelMap, NetParameter, SolverParameter
 from caffe_compat.prototxt.scanner import Path, SetAside, scan, top_level_names
+from caffe_compat.prototxt.set_aside import why_set_aside
 from caffe_compat.prototxt.source import Source
 from caffe_compat.prototxt.tokens import Place
 from caffe_compat.prototxt.upgrade import UpgradeError, layer_origins, upgrade_net, upgrade_solver
@@ -161,7 +162,7 @@ def _told(fields: Sequence[SetAside]) -> str:
     for field in fields:
         by_fork.setdefault(field.fork, {}).setdefault(field.name, field.line)
     return "; ".join(
-        f"set aside, as they only choose how {fork} computes or logs: "
+        f"set aside, {why_set_aside(fork)}: "
         + ", ".join(f"{name} (line {line})" for name, line in names.items())
         for fork, names in by_fork.items()
     )

@@ -1,7 +1,7 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
-Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, and of OpenPose's
-and Synopsys'.
+Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, wenwei202/caffe (SSL, and
+force regularization), JiachenMao/MeDNN, jkokkin/UberNet, nbadalls/caffe-server, and of OpenPose's and Synopsys'.
 """
 
 from __future__ import annotations
@@ -34,14 +34,23 @@ _FIELDS: dict[str, dict[str, str]] = {
         "SolverParameter": "solver_data_type store_blobs_in_old_format",
         "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
     },
+    "SSL Caffe": {
+        "ParamSpec": (
+            "block_group_lasso breadth_decay_mult force_mult kernel_shape_decay_mult special_shape_decay_mult"
+        )
+    },
+    "UberNet": {"LayerParameter": "deletebottom deletetop"},
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
+    "nbadalls' Caffe": {"NetParameter": "print_net_info"},
     "TSN": {
         "NetParameter": "mem_param richness",
         "SolverParameter": "device_id group_id richness",
     },
 }
+# where it is not that they only choose how a fork computes or logs
+_WHY = {"SSL Caffe": "as they count only with a solver's decays of groups of weights, which SSL Caffe has"}
 _FORKS = {
     (message, field): fork
     for fork, messages in _FIELDS.items()
@@ -57,3 +66,8 @@ def set_aside_by(message: str, field: str) -> str | None:
     know is set aside in every message: MKL2017 of Intel Caffe.
     """
     return _FORKS.get((message, field)) or ("Intel Caffe" if field == "engine" else None)
+
+
+def why_set_aside(fork: str) -> str:
+    """Why these fields of a fork are read over, for the line that says so."""
+    return _WHY.get(fork, f"as they only choose how {fork} computes or logs")

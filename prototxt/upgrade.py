@@ -5,6 +5,8 @@ Pure functions from message to message. Source: Caffe's UpgradeNetAsNeeded and U
 
 from __future__ import annotations
 
+import warnings
+
 from caffe_compat.prototxt.caffe_pb2 import (
     LayerParameter,
     NetParameter,
@@ -16,6 +18,7 @@ from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
 from caffe_compat.prototxt.upgrade_error import UpgradeError
 from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d
+from caffe_compat.prototxt.upgrade_renamed import upgrade_renamed
 from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
 
@@ -39,6 +42,7 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         upgrade_nd(new, path)
         upgrade_p3d(new, path)
         upgrade_synopsys(new, path)
+        upgrade_renamed(new)
         _upgrade_softmax_loss(new, path)
         _upgrade_eltwise_accuracy(new)
         _upgrade_mask_outputs(new)
@@ -190,6 +194,10 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
             _set(new.transform_param, _V0_RENAMED.get(name, name), value)
         elif name == "hdf5_output_param" and v0.type == "hdf5_output":
             _set(new, name, value)
+        elif name.startswith("det_") and v0.type == "data":
+            warnings.warn(
+                f"layer '{v0.name}': {name} is read over, as in Caffe: only window_data has it", stacklevel=2
+            )
         elif name != "type":
             _set_v0_param(v0, new, name, value, (*path, "layer", name))
 

@@ -1,5 +1,6 @@
 """The graph passes, text to text, and the wiring."""
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
@@ -9,6 +10,7 @@ from caffe_compat.containers import BlobVec
 from caffe_compat.errors import GraphError
 from caffe_compat.layers.registry import create_layer
 from caffe_compat.learnable_params import collect_params
+from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TEST, TRAIN, NetParameter
 
 
@@ -96,6 +98,41 @@ def test_splits_after_in_place_layers_carry_the_last_producer():
             bottom: "y_relu_0_split_2" }""")
     )
     assert got == want
+
+
+IN_PLACE = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
+layer { name: "a" type: "Power" bottom: "x" top: "y" power_param { scale: 2 } }
+layer { name: "r" type: "ReLU" bottom: "y" top: "y" }
+layer { name: "s" type: "Reshape" bottom: "y" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: 3 } } }
+layer { name: "t" type: "Reshape" bottom: "y" top: "y" reshape_param { shape { dim: -1 } } }
+layer { name: "p" type: "Power" bottom: "y" top: "z" power_param { shift: 1 } }
+"""
+
+
+def test_reshapes_in_place_are_apart():
+    param = graph.with_reshapes_apart(net(IN_PLACE))
+    blobs = [(*layer.bottom, *layer.top) for layer in param.layer]
+    assert blobs == [("x",), ("x", "y_s"), ("y_s", "y_s"), ("y_s", "y_t"), ("y_t", "y"), ("y", "z")]
+    assert graph.with_reshapes_apart(param) == param
+
+
+@pytest.mark.parametrize("engine", ["strict", "fast"])
+def test_a_net_with_reshapes_in_place(engine, tmp_path):
+    (tmp_path / "net.prototxt").write_text(IN_PLACE)
+    made = Net(tmp_path / "net.prototxt", TEST, engine=engine)
+    made.blobs["x"].data[...] = np.arange(12).reshape(2, 6)
+    np.testing.assert_array_equal(made.forward()["z"], np.arange(12) * 2 + 1)
+    assert made.blobs["y"].shape == (12,)
+
+
+def test_an_input_is_not_reshaped_in_place():
+    text = """
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 6 } } }
+    layer { name: "s" type: "Reshape" bottom: "x" top: "x" reshape_param { shape { dim: 2 dim: 3 } } }
+    """
+    with pytest.raises(GraphError, match="type Reshape cannot work in place"):
+        Net.from_param(net(text, TEST))
 
 
 def test_a_loss_that_others_read_moves_its_weight_to_the_split():

@@ -25,6 +25,7 @@ from caffe_compat.fast_rcnn.nms import SCORE as FOUND_SCORE
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.data.resizing import Resizing
 from caffe_compat.layers.ssd.detection_output import DetectionOutput
+from caffe_compat.layers.ssd.detection_output_states import DetectionOutputStates
 from caffe_compat.layers.ssd.resized_boxes import boxes_in_pixels
 from caffe_compat.layers.yolo.yolo_detection_output import YoloDetectionOutput
 from caffe_compat.layers.yolo.yolov3_detection_output import Yolov3DetectionOutput
@@ -172,7 +173,10 @@ class SingleShotDetector:
     def _rows(self) -> np.ndarray:
         """The rows of the layer's top that are detections above the threshold."""
         top = self.net.tops[self._index][0].data
-        rows = top.reshape(-1, top.shape[-1])[:, :7]
+        rows = top.reshape(-1, top.shape[-1])
+        if isinstance(self.layer, DetectionOutputStates):
+            rows = np.delete(rows, range(3, 3 + self.layer.states), axis=1)
+        rows = rows[:, :7]
         rows = rows[np.isin(rows[:, LABEL], self.layer.classes) & (rows[:, SCORE] > np.float32(self.thresh))]
         if not np.isfinite(rows).all():
             raise DataError("what the net answers is not finite; are these the right weights?")

@@ -90,8 +90,14 @@ def _xavier(blob: Blob, filler: FillerParameter) -> None:
 
 
 def _msra(blob: Blob, filler: FillerParameter) -> None:
-    slope = filler.alpha * filler.alpha  # of a leaky ReLU below 0: happynear's Caffe
-    caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler) / (1 + slope)), blob.data)
+    if filler.HasField("alpha") and filler.HasField("negative_slope"):
+        raise CaffeCompatError(
+            "an msra filler has alpha and negative_slope, which are one; remove one of them"
+        )
+    slope = (
+        filler.alpha or filler.negative_slope
+    )  # of a leaky ReLU below 0: happynear's, ChenglongChen's Caffe
+    caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler) / (1 + slope * slope)), blob.data)
 
 
 def _bilinear(blob: Blob, filler: FillerParameter) -> None:

@@ -23,6 +23,17 @@ NO_CLASS_WEIGHTS = dict.fromkeys(
     "only SoftmaxWithLoss weighs its labels: remove it",
 )
 
+# of WeightedSoftmaxWithLoss: its Caffes have them in the message of all Softmax layers, which do not read them
+NO_LABEL_WEIGHTS = dict.fromkeys(
+    (
+        "softmax_param.pos_mult",
+        "softmax_param.pos_cid",
+        "softmax_param.label_id",
+        "softmax_param.label_scale",
+    ),
+    "only WeightedSoftmaxWithLoss reads it: write that type, or remove it",
+)
+
 LEAST_PROBABILITY = np.float32(1e-20)  # the logarithm of a smaller one is that of this
 
 

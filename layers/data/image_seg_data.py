@@ -45,6 +45,11 @@ class ImageSegData(ImagePairs):
         return self.layer_param.image_data_param
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if self.source().label_type == ImageDataParameter.PIXELML:
+            raise self.error(
+                "CASENet's files of one bit a class (label_type: PIXELML) are not read; put an Input layer in its "
+                "place and write its blobs before each forward"
+            )
         self.padding = self.source().ignore_label % 256  # as in 8 bits
         self.columns = 1 if self.source().label_type == ImageDataParameter.NONE else 2
         super().setup(bottom, top)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_compat.layers.common.loss import NO_CLASS_WEIGHTS
+from caffe_compat.layers.common.loss import NO_CLASS_WEIGHTS, NO_LABEL_WEIGHTS
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.softmax_loss import SoftmaxWithLoss
 
@@ -14,5 +14,5 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
     Source: SoftmaxWithLossOHEMLayer of R-FCN's fork of Caffe.
     """
 
-    refused = NO_CLASS_WEIGHTS
+    refused = NO_CLASS_WEIGHTS | NO_LABEL_WEIGHTS
     origin = "R-FCN"

@@ -10,6 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import canonical_axis
 from caffe_compat.layers.common.loss import (
     NO_CLASS_WEIGHTS,
+    NO_LABEL_WEIGHTS,
     LossLayer,
     check_label_count,
     class_labels,
@@ -39,7 +40,7 @@ class FocalLoss(LossLayer):
     reads = ("loss_param", "softmax_param", "focal_loss_param")
     origin = "zimenglan"
     top_count = (1, 2)
-    refused = NO_CLASS_WEIGHTS
+    refused = NO_CLASS_WEIGHTS | NO_LABEL_WEIGHTS
     without_effect = ("softmax_param.normalize_type", "focal_loss_param.beta", "focal_loss_param.axis")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.in_place import InPlaceLayer
+from caffe_compat.layers.common.loss import NO_LABEL_WEIGHTS
 from caffe_compat.layers.common.pixels import four_axes
 from caffe_compat.layers.registry import register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
@@ -34,6 +35,7 @@ class UnitNormalize(InPlaceLayer):
     origin = "happynear"
     top_count = (1, 2)
     without_effect = ("softmax_param.axis", "normalize_param.fix_gradient")  # the fork's GPU alone fixes it
+    refused = NO_LABEL_WEIGHTS
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, older = self.layer_param.normalize_param, self.layer_param.softmax_param

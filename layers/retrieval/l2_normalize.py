@@ -20,7 +20,7 @@ class L2Normalize(Layer):
     The gradient is that without the 1e-7 in the norm of the top, as there. Source: L2NormalizeLayer of gy20073's Caffe.
     """
 
-    reads = ()
+    reads: tuple[str, ...] = ()
     backward_reads_top = True
     origin = "gy20073"
 

@@ -43,7 +43,9 @@ class RPROI(Layer):
     top_count = (2, 2)
     no_gradient = (0, 1, 2, 3)
     has_backward = False
-    refused = {"roi_pooling_param.pad_ratio": "TensorRT has none; remove it"}
+    refused = dict.fromkeys(
+        ("roi_pooling_param.pad_ratio", "roi_pooling_param.pool"), "TensorRT has none; remove it"
+    )
     without_effect = ("region_proposal_param.anchor_ratio_count", "region_proposal_param.anchor_scale_count")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -45,10 +45,11 @@ class DetectionOutput(Layer):
     reads = ("detection_output_param",)
     origin = "SSD"
     bottom_count = (3, 5)
-    no_gradient = (0, 1, 2, 3, 4)
+    no_gradient: tuple[int, ...] = (0, 1, 2, 3, 4)
     has_backward = False
     without_effect = tuple(
-        f"detection_output_param.{field}" for field in ("visualize", "visualize_threshold", "save_file")
+        f"detection_output_param.{field}"
+        for field in ("visualize", "visualize_threshold", "save_file", "num_states")
     )
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -117,7 +118,7 @@ class DetectionOutput(Layer):
         if any(len(rows) for rows in found):
             rows = np.concatenate(found)
         else:
-            rows = np.full((len(found), 3 + self.numbers), -1, top[0].dtype)
+            rows = np.full((len(found), found[0].shape[1]), -1, top[0].dtype)
             rows[:, 0] = range(len(found))
         top[0].reshape(1, 1, *rows.shape)
         top[0].data[...] = rows
@@ -140,9 +141,14 @@ class DetectionOutput(Layer):
             order = order[np.argsort(labels[order], kind="stable")]
             labels, chosen = labels[order], chosen[order]
         of = labels if len(boxes) > 1 else np.zeros_like(labels)
-        return np.column_stack(
-            [np.full(chosen.size, image, boxes.dtype), labels, scores[chosen, labels], boxes[of, chosen]]
-        ).astype(boxes.dtype)
+        images, more = np.full(chosen.size, image, boxes.dtype), self._more(image, chosen)
+        return np.column_stack([images, labels, scores[chosen, labels], more, boxes[of, chosen]]).astype(
+            boxes.dtype
+        )
+
+    def _more(self, image: int, chosen: np.ndarray) -> np.ndarray:
+        """What a row has between score and box, D x any number."""
+        return np.empty((chosen.size, 0))
 
     def _scores(self, bottom: Sequence[Blob]) -> np.ndarray:
         """N x P x C; a prior that is hardly an object is the background."""

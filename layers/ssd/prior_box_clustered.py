@@ -29,6 +29,8 @@ class PriorBoxClustered(PriorBox):
             "fixed_size",
             "fixed_ratio",
             "density",
+            "offset_w",
+            "offset_h",
         )
     }
     without_effect = ("prior_box_param.flip",)

@@ -22,7 +22,16 @@ class PriorBoxStretched(PriorBox):
     origin = "SSTD"
     refused = {
         f"prior_box_param.{name}": "SSTD's boxes are those of min_size, max_size and aspect_ratio"
-        for name in ("denser_prior_boxes", "fixed_size", "fixed_ratio", "density", "width", "height")
+        for name in (
+            "denser_prior_boxes",
+            "fixed_size",
+            "fixed_ratio",
+            "density",
+            "width",
+            "height",
+            "offset_w",
+            "offset_h",
+        )
     }
 
     def _size(self, size: float) -> float:

@@ -34,6 +34,8 @@ class PriorBoxTiled(PriorBox):
             "density",
             "width",
             "height",
+            "offset_w",
+            "offset_h",
         )
     }
     without_effect = ("prior_box_param.flip",)

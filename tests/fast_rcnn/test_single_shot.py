@@ -47,6 +47,16 @@ def test_boxes_are_those_of_the_photo(kind):
     assert (found[:, 5] > 0.9).all()
 
 
+def test_states_do_not_count_as_boxes(monkeypatch):
+    want = SingleShotDetector(cell_net("ssd"), PLAIN, thresh=0.5)(photo())
+    text = CELL_NETS["ssd"].replace('bottom: "prior" top', 'bottom: "prior" bottom: "prob_flat" top')
+    text = text.replace("num_classes: 3", "num_classes: 3 do_state_prediction: true num_states: 3")
+    monkeypatch.setitem(CELL_NETS, "ssd", text)
+    net = cell_net("ssd")
+    np.testing.assert_array_equal(SingleShotDetector(net, PLAIN, thresh=0.5)(photo()), want)
+    assert net.blobs["found"].shape[3] == 10
+
+
 def test_yolo_v2_has_a_square_input():
     found = SingleShotDetector(cell_net("yolo v2"), PLAIN, thresh=0.5)(photo())
     np.testing.assert_allclose(found[found[:, 0] == 2, 1:5], [[96, 72, 127, 95]], atol=1e-4)

@@ -15,6 +15,7 @@ REFUSED = {
     "DecodeBBox": "no box is left",
     "DetectionOutput": "the top of PriorBox",
     "FrcnnOutput": "expected (1, 2)",
+    "GradientSilent": "expected a number",
     "HardMining": "no RoIs to choose from",
     "HardRoIMining": "no RoIs to choose from",
     "LSTM": "T at least 1",

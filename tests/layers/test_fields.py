@@ -42,6 +42,24 @@ ELSEWHERE = {
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
+    **{
+        f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
+        for name in ("pad", "pad_h", "pad_w")
+    },
+    **{
+        f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
+        for name in ("losstype", "num_triplets")
+    },
+    "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
+    "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
+    "DetectionOutput.detection_output_param.do_state_prediction": (
+        "makes it DetectionOutputStates; ssd/test_detection_output.py"
+    ),
+    **{
+        f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
+        for name in ("offset_w", "offset_h")
+    },
+    "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SegAccuracy.seg_accuracy_param.reset": "is about several forwards; test_seg_accuracy.py",
     "CenterLoss.center_loss_param.axis": "has to be where the features begin; test_center_loss.py",
     "DetectionOutput.detection_output_param.save_output_param": "names the files it writes; test_detection_files.py",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.blob import Blob
-from caffe_compat.errors import GraphError, LayerError
+from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import TEST
 from caffe_compat.layers.common.fillers import fill
 from caffe_compat.layers.registry import layer_class
@@ -45,6 +45,15 @@ def test_the_gradient_is_turned_round_more_and_more():
     assert test.layer.get_state()["iteration"] == 0
 
 
+def test_the_gradient_is_scaled_by_a_number():
+    runner = Runner(
+        "type: 'GradientScaler' gradient_scaler_param { scale_factor: -0.25 }", [X], dtype=np.float64
+    )
+    for _ in range(2):
+        np.testing.assert_array_equal(runner.forward()[0], X)
+        np.testing.assert_array_equal(runner.backward([X])[0], -0.25 * X)
+
+
 def test_the_width_is_that_of_the_first_batch():
     """And the gradient is that of the mean over the draws, the width taken as a number."""
     a, b = np.random.RandomState(3).standard_normal((2, 4, 3))
@@ -81,11 +90,14 @@ def test_items_that_are_not_selected():
 
 
 def test_a_leaky_relus_filler():
-    blobs = [Blob((30, 40)) for _ in range(2)]
-    for blob, text in zip(blobs, ("", "alpha"), strict=True):
+    blobs = [Blob((30, 40)) for _ in range(3)]
+    for blob, text in zip(blobs, ("", "alpha", "negative_slope"), strict=True):
         set_random_seed(3)
         fill(blob, FillerParameter(type="msra", **({text: 2} if text else {})))
-    np.testing.assert_allclose(blobs[1].data, blobs[0].data / np.sqrt(5), rtol=1e-5)
+    for blob in blobs[1:]:
+        np.testing.assert_allclose(blob.data, blobs[0].data / np.sqrt(5), rtol=1e-5)
+    with pytest.raises(CaffeCompatError, match="alpha and negative_slope, which are one"):
+        fill(blobs[0], FillerParameter(type="msra", alpha=2, negative_slope=2))
 
 
 def test_a_param_without_gradient_below_one_that_learns(tmp_path):
@@ -123,6 +135,11 @@ def test_what_is_not_there_says_the_way_out(name):
         ("'Local'", [np.ones((1, 2, 3, 4))], "must be at least 1"),
         ("'Local' local_param { num_output: 1 kernel_size: 4 }", [np.ones((1, 2, 3, 4))], "no smaller than"),
         ("'GradientScaler' gradient_scaler_param { max_iter: 0 }", [X], "max_iter is 0"),
+        (
+            "'GradientScaler' gradient_scaler_param { scale_factor: 1 alpha: 2 max_iter: 3 }",
+            [X],
+            "scale_factor goes without alpha, max_iter",
+        ),
         ("'ManhattanLoss'", [X, X[:, :2]], "bottom\\[0\\] has the shape"),
         ("'ConsistencyLoss'", [X, X], "expected N x 4J"),
         ("'SoftmaxCrossEntropyLoss'", [X, X[:, :2]], "bottom\\[0\\] has the shape"),

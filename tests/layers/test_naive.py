@@ -54,7 +54,7 @@ NO_TOP = {
     "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",
     **{
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_long_tail.py"
-        for name in ("lower_bound", "upper_bound", "alpha", "max_iter")
+        for name in ("lower_bound", "upper_bound", "alpha", "max_iter", "scale_factor")
     },
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
@@ -66,6 +66,40 @@ NO_TOP = {
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
+    "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
+    **{
+        f"JMMDLoss.jmmd_param.{name}": "is for backward; test_papers.py"
+        for name in (
+            "kernel_num",
+            "kernel_mul",
+            "label_kernel_num",
+            "label_kernel_mul",
+            "sigma",
+            "auto_sigma",
+        )
+    },
+    "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
+    "Sparsify.sparsify_param.coef": "is for backward; test_papers.py",
+    "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
+    **{
+        f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
+        for name in ("losstype", "num_triplets")
+    },
+    "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
+    "DetectionOutput.detection_output_param.do_state_prediction": (
+        "makes it DetectionOutputStates; ssd/test_detection_output.py"
+    ),
+    **{
+        f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
+        for name in ("offset_w", "offset_h")
+    },
+    "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
+    "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
+    **{
+        f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
+        for name in ("pad", "pad_h", "pad_w")
+    },
     "UnitNormalize.normalize_param.bp_norm": "is for backward; test_metric.py",
     "SpatialTransformer.st_param.to_compute_dU": "is for backward; test_spatial_transformer.py",
 }

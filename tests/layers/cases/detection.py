@@ -129,6 +129,22 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "PriorBoxOffset" prior_box_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 30, 50)],
+            [(3, 2, 6, 1), (3, 4, 20, 70)],
+            gradient=False,
+            note="from shapes only",
+        )
+        for params in (
+            "min_size: 7.7 min_size: 17 aspect_ratio: 0.3 offset_w: 0.5 offset_h: 0.25 flip: false",
+            "min_size: 7 aspect_ratio: 3 aspect_ratio: 2 offset_w: 0.2 offset_w: 0.7 offset_h: 0.1 offset_h: 1 "
+            "clip: true variance: 0.3",
+            "min_size: 6 aspect_ratio: 2 offset_w: 0.5 offset_w: 0 offset_h: 0.5 img_size: 40 step_w: 9 step_h: 12",
+            "min_size: 6 aspect_ratio: 2 offset_w: 0.5 offset_h: 0.5 img_w: 40 img_h: 25 step: 8",
+        )
+    ),
+    *(
+        Case(
             f'type: "PriorBox" prior_box_param {{ {params} }}',
             [(2, 3, 4, 5), (2, 1, 30, 50)],
             [(3, 2, 6, 1), (3, 4, 20, 70)],
@@ -193,6 +209,28 @@ CASES = [
         fills=[normal, unit, priors, unit, normal],
         gradient=False,
         note="a choice of boxes of which nothing takes a gradient",
+    ),
+    *(
+        Case(
+            f'type: "DetectionOutputStates" detection_output_param {{ num_classes: 3 {params} }}',
+            [(2, 4 * 9 * labels), (2, 3 * 9), (1, 2, 4 * 9), (2, states * 9)],
+            [(4, 4 * 5 * labels), (4, 3 * 5), (1, 2, 4 * 5), (4, states * 5)],
+            fills=[normal, unit, priors, unit],
+            gradient=False,
+            note="a choice of boxes of which nothing takes a gradient",
+        )
+        for labels, states, params in (
+            (1, 6, ""),
+            (
+                1,
+                2,
+                "num_states: 2 code_type: CENTER_SIZE confidence_threshold: 0.5 "
+                "nms_param { nms_threshold: 0.4 top_k: 4 }",
+            ),
+            (1, 1, "num_states: 1 code_type: CORNER_SIZE variance_encoded_in_target: true keep_top_k: 7"),
+            (3, 2, "num_states: 2 share_location: false background_label_id: 1 nms_param { eta: 0.7 }"),
+            (1, 2, "num_states: 2 confidence_threshold: 1"),
+        )
     ),
     Case(
         'type: "DetectionOutput" detection_output_param { num_classes: 2 code_type: CENTER_SIZE use_polygon: true }',

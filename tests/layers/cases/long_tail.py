@@ -129,7 +129,11 @@ CASES = [
             gradient=False,
             note="turns the gradient round; test_long_tail.py",
         )
-        for params, bottoms in (("lower_bound: 0.3 upper_bound: 2 alpha: 5 max_iter: 4", 2), ("", 1))
+        for params, bottoms in (
+            ("lower_bound: 0.3 upper_bound: 2 alpha: 5 max_iter: 4", 2),
+            ("scale_factor: -0.1", 1),
+            ("", 1),
+        )
     ),
     Case('type: "ManhattanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)], fills=[large, large]),
     Case(

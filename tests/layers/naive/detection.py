@@ -56,6 +56,21 @@ def tiled(param, pixels, image, step) -> np.ndarray:
     return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
 
 
+def offset(param, pixels, image, step) -> np.ndarray:
+    boxes = []
+    for y, x in np.ndindex(*pixels):
+        for right, down in itertools.product(param.offset_w, param.offset_h):
+            cx, cy = (x + right) * step[0], (y + down) * step[1]
+            for size, ratio in itertools.product(map(int, param.min_size), param.aspect_ratio):
+                for each in (ratio, 1 / ratio) if param.flip else (ratio,):
+                    w, h = size * math.sqrt(each), size / math.sqrt(each)
+                    boxes += [(cx - w / 2) / image[0], (cy - h / 2) / image[1]]
+                    boxes += [(cx + w / 2) / image[0], (cy + h / 2) / image[1]]
+    if param.clip:
+        boxes = [min(max(value, 0), 1) for value in boxes]
+    return np.array([[boxes, [param.variance[0] if param.variance else 0.1] * len(boxes)]])
+
+
 def stretched(param) -> list[tuple[float, float]]:
     sizes = []
     for i, low in enumerate(param.min_size):
@@ -83,6 +98,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
         step = (param.step_w, param.step_h)
     if param.fixed_size:
         return [densified(param, (height, width), image, step)]
+    if given.param.type == "PriorBoxOffset":
+        return [offset(param, (height, width), image, step)]
     if given.param.type == "PriorBoxTiled":
         return [tiled(param, (height, width), image, step)]
     sizes = []
@@ -107,7 +124,9 @@ def prior_box(given: Given) -> list[np.ndarray]:
 def detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.detection_output_param
     more = {"least_object": param.objectness_score, "polygon": param.use_polygon}
-    if len(given.bottom) > 4 or (len(given.bottom) > 3 and param.HasField("objectness_score")):
+    if given.param.type == "DetectionOutputStates":
+        more["states"] = given.bottom[3].reshape(*given.bottom[0].shape[:1], -1, param.num_states)
+    elif len(given.bottom) > 4 or (len(given.bottom) > 3 and param.HasField("objectness_score")):
         more["objects"] = given.bottom[3]
     if len(given.bottom) > 4:
         more["moves"] = given.bottom[4]
@@ -130,9 +149,14 @@ def detection_output(given: Given) -> list[np.ndarray]:
     return [
         found[None, None]
         if len(found)
-        else np.array([[[n] + [-1] * (14 if param.use_polygon else 6) for n in range(len(given.bottom[0]))]])[
-            None
-        ]
+        else np.array(
+            [
+                [
+                    [n] + [-1] * (6 + 8 * param.use_polygon + (param.num_states if "states" in more else 0))
+                    for n in range(len(given.bottom[0]))
+                ]
+            ]
+        )[None]
     ]
 
 
@@ -287,10 +311,12 @@ def rproi(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "DetectionEvaluate": detection_evaluate,
     "DetectionOutput": detection_output,
+    "DetectionOutputStates": detection_output,
     "MultiBoxFocalLoss": multibox_loss,
     "MultiBoxLoss": multibox_loss,
     "PriorBox": prior_box,
     "PriorBoxDensified": prior_box,
+    "PriorBoxOffset": prior_box,
     "PriorBoxTiled": prior_box,
     "PriorBoxStretched": prior_box,
     "Proposal": proposal,

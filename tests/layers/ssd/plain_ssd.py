@@ -63,10 +63,12 @@ def detections(
     moves=None,
     pixels=None,
     polygon=False,
+    states=None,
 ):
     """What DetectionOutput finds: rows of image, class, score, box (and corners). The arrays are its bottoms.
 
     objects: that priors are background, and an object; least_object of the latter. moves: of the priors themselves.
+    states: N x P x S, that come behind a row's score.
     """
     if pixels:
         rows = (priors[0, 0].reshape(-1, 5)[:, 1:] / [*pixels, *pixels]).ravel()
@@ -91,6 +93,7 @@ def detections(
                     side = prior[2 + i % 2] - prior[i % 2]
                     edge = prior[[0, 1, 2, 1, 2, 3, 0, 3][i]]
                     box.append(edge + variance[i % 2] * side * steps[n][start + 4 + i])
+                box += [] if states is None else states[n, p].tolist()
                 score = scores[n][p * classes + c]
                 if objects is not None and objects[n, 2 * p + 1] < least_object:
                     score = 1 if c == 0 else 0
@@ -109,7 +112,7 @@ def detections(
         if -1 < keep < len(found):
             last = sorted((score for _, score, _ in found), reverse=True)[:keep]
             found = [item for item in found if item[1] in last]
-        result += [[n, c, score, *box] for c, score, box in found]
+        result += [[n, c, score, *box[numbers:], *box[:numbers]] for c, score, box in found]
     return np.array(result)
 
 

@@ -163,3 +163,24 @@ def test_a_prior_in_pixels_may_have_no_area():
     (top,) = layer(params, [deltas, scores, rows]).forward()
     flat = top[0, 0, :, 3] == top[0, 0, :, 5]
     assert flat.any() and not flat.all() and np.isfinite(top).all()
+
+
+def test_the_states_come_behind_the_score():
+    states = np.random.RandomState(7).uniform(size=(N, P, 4))
+    (top,) = layer("do_state_prediction: true num_states: 4", [*bottoms(), states.reshape(N, -1)]).forward()
+    np.testing.assert_allclose(top[0, 0], naive(bottoms(), states=states), rtol=1e-6, atol=1e-7)
+    plain = naive(bottoms())
+    np.testing.assert_allclose(np.delete(top[0, 0], range(3, 7), axis=1), plain, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "params, shape, message",
+    [
+        ("num_states: 3", (N, 4 * P), r"bottom\[3\] has the shape .* which is 3 for each of 37 priors"),
+        ("num_states: 4 use_polygon: true", (N, 4 * P), "use_polygon"),
+        ("num_states: 2000000000", (N, 4 * P), "num_states"),
+    ],
+)
+def test_wrong_states(params, shape, message):
+    with pytest.raises(LayerError, match=message):
+        layer(f"do_state_prediction: true {params}", [*bottoms(), np.ones(shape)])

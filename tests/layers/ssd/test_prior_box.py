@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.ssd.prior_box_offset import PriorBoxOffset
 from layers.harness import Runner
 from layers.ssd import plain_ssd
 
@@ -90,3 +91,34 @@ def test_a_map_without_pixels(shape):
 def test_wrong_params(params, message):
     with pytest.raises(LayerError, match=message):
         layer(params)
+
+
+def test_offsets_make_it_the_boxes_of_tl_ssd():
+    params = "min_size: 8 aspect_ratio: 0.25 flip: false offset_w: 0.5 offset_w: 0 offset_h: 0.5 img_size: 40"
+    assert isinstance(layer(params).layer, PriorBoxOffset)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        (
+            "aspect_ratio: 2 offset_w: 0.5",
+            r"offset_w is \[0.5\], offset_h \[\]; expected at least one of each",
+        ),
+        ("aspect_ratio: 2 offset_w: 0.5 offset_h: 1.5", "from 0 to 1"),
+        ("offset_w: 0.5 offset_h: 0.5", r"aspect_ratio is \[\]; expected one or more, none of them 1"),
+        ("aspect_ratio: 1 offset_w: 0.5 offset_h: 0.5", "none of them 1"),
+        (
+            "aspect_ratio: 2 offset_w: 0.5 offset_h: 0.5 offset: 0.25",
+            "prior_box_param.offset has no effect here",
+        ),
+    ],
+)
+def test_wrong_offsets(params, message):
+    with pytest.raises(LayerError, match=message):
+        layer(f"min_size: 8 {params}")
+
+
+def test_offsets_without_a_size():
+    with pytest.raises(LayerError, match=r"min_size is \[\]"):
+        layer("aspect_ratio: 2 offset_w: 0.5 offset_h: 0.5")

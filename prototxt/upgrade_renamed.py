@@ -1,0 +1,31 @@
+"""Layer types that are another Caffe's under another name."""
+
+from __future__ import annotations
+
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+
+
+def upgrade_renamed(layer: LayerParameter) -> None:
+    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
+    Scalar Scale, and Detection DetectionLoss.
+
+    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
+    liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
+    Caffe (DSCLRCN, DRT).
+    """
+    if layer.type == "BNHK":
+        layer.type = "BN"
+        layer.bn_param.CopyFrom(layer.bnhk_param)
+        layer.ClearField("bnhk_param")
+    if layer.type == "Scale" and layer.scale_param.HasField("scale_factor"):
+        layer.type = "Power"
+        layer.power_param.scale = layer.scale_param.scale_factor
+        layer.ClearField("scale_param")
+    if layer.type == "Scalar" and len(layer.bottom) == 2:
+        layer.type = "Scale"
+        layer.scale_param.axis = layer.scalar_param.axis
+        layer.ClearField("scalar_param")
+    if layer.type == "Detection" and layer.HasField("detection_param"):
+        layer.type = "DetectionLoss"
+        layer.detection_loss_param.CopyFrom(layer.detection_param)
+        layer.ClearField("detection_param")

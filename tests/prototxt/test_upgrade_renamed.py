@@ -1,0 +1,39 @@
+"""Layer types that are another Caffe's under another name."""
+
+from caffe_compat.prototxt.reader import parse_net
+
+
+def test_bnhk_is_a_bn_of_four_params():
+    net, _ = parse_net("""
+        layer { name: "b" type: "BNHK" bottom: "x" top: "y"
+                bnhk_param { slope_filler { value: 2 } momentum: 0.7 frozen: true } }
+    """)
+    (layer,) = net.layer
+    assert layer.type == "BN" and not layer.HasField("bnhk_param")
+    assert (layer.bn_param.slope_filler.value, layer.bn_param.frozen) == (2, True)
+    assert abs(layer.bn_param.momentum - 0.7) < 1e-6
+
+
+def test_a_scale_by_a_number_is_a_power():
+    net, _ = parse_net(
+        'layer { name: "s" type: "Scale" bottom: "x" top: "y" scale_param { scale_factor: 0.25 } }'
+    )
+    (layer,) = net.layer
+    assert (layer.type, layer.power_param.scale, layer.HasField("scale_param")) == ("Power", 0.25, False)
+
+
+def test_a_scalar_is_a_scale_by_a_bottom():
+    net, _ = parse_net(
+        'layer { name: "s" type: "Scalar" bottom: "x" bottom: "f" top: "y" scalar_param { axis: -1 } }'
+        'layer { name: "t" type: "Scalar" bottom: "y" bottom: "f" top: "z" }'
+    )
+    assert [(layer.type, layer.scale_param.axis) for layer in net.layer] == [("Scale", -1), ("Scale", 0)]
+
+
+def test_a_detection_is_a_detection_loss():
+    net, _ = parse_net(
+        'layer { name: "d" type: "Detection" bottom: "x" bottom: "t" top: "l" detection_param { cls_num: 5 } }'
+    )
+    (layer,) = net.layer
+    assert (layer.type, layer.detection_loss_param.cls_num) == ("DetectionLoss", 5)
+    assert not layer.HasField("detection_param")
