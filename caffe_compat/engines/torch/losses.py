@@ -118,7 +118,7 @@ def whole_labels(layer: Layer, labels: Tensor, classes: int, ignore: int | None 
     if ignore is not None:
         ignored = whole == ignore
         values, whole = values.masked_fill(ignored, 0), whole.masked_fill(ignored, -1)
-    low, high = values.aminmax() if len(values) else (0, 0)
+    low, high = map(float, values.aminmax()) if len(values) else (0, 0)
     if not (low > -1 and high < classes):
         class_labels(layer, on_host(labels), classes, ignore)  # says which
     return whole
