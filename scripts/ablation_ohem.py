@@ -268,6 +268,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
         right.barh(row, np.mean(precision), color=colour, alpha=0.5)
         right.plot(precision, [row] * len(runs), "o", color=colour, markersize=4)
     left.set_yscale("log")
+    left.yaxis.set_major_formatter("{x:.2f}")
+    left.yaxis.set_minor_formatter("{x:.2f}")
     left.set_xlabel("iteration")
     left.set_ylabel("mean loss over all RoIs")
     right.set_yticks(range(len(names)), names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from caffe_compat.engines.torch.converters import converts
@@ -66,6 +67,9 @@ def parameter(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> 
 def scale(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param, x = this.layer.layer_param.scale_param, bottoms[0]
     factor, *bias = [*bottoms[1:], *params]
+    if factor.ndim == 1 and x.ndim > 1 and param.axis % x.ndim == 1:  # one pass over x, forward and backward
+        mean, variance = torch.zeros_like(factor), torch.ones_like(factor)
+        return [F.batch_norm(x, mean, variance, factor, bias[0] if bias else None, eps=0)]
     y = x * _beside(factor, x, param.axis)
     return [y + _beside(bias[0], x, param.axis) if bias else y]
 

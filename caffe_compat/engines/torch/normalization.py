@@ -93,17 +93,16 @@ def _to_power(base: Tensor, beta: float) -> Tensor:
 def batch_norm(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     layer, (x,) = this.layer, bottoms
     assert isinstance(layer, BatchNorm)
-    view = x.reshape(layer.view)
+    images, eps = x if x.ndim > 1 else x.reshape(layer.view), float(layer.eps)
+    scale, bias = params[3:] if layer.has_scale_bias else (None, None)
     if layer.use_global_stats:
         mean, variance, weight = (param.detach() for param in params[:3])  # not learnt
         share = torch.where(weight == 0, 0, 1 / weight)
-        mean, variance = mean * share, variance * share
-    else:
-        variance, mean = torch.var_mean(view, (0, 2), correction=0)
-        _remember(layer, params, mean.detach(), variance.detach(), x.numel() // layer.view[1])
-    y = (view - mean[:, None]) / (variance[:, None] + float(layer.eps)).sqrt()
-    if layer.has_scale_bias:
-        y = y * params[3][:, None] + params[4][:, None]
+        y = F.batch_norm(images, mean * share, variance * share, scale, bias, eps=eps)
+        return [y.reshape(x.shape)]
+    y, mean, factor = torch.native_batch_norm(images, scale, bias, None, None, True, 0.0, eps)
+    variance = (factor.detach() ** -2 - eps).clamp(min=0)
+    _remember(layer, params, mean.detach(), variance, x.numel() // layer.view[1])
     return [y.reshape(x.shape)]
 
 
