@@ -7,6 +7,7 @@ that others see.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import io
 import os
@@ -95,7 +96,7 @@ def compile_file(path: str, package: str = "") -> types.CodeType:
         compile(source, path, "exec", dont_inherit=True)
         text = decode_source(source)
         own = set(_bound(symtable.symtable(text, path, "exec")))
-        changes = sorted(_changes(text, own, os.path.dirname(path), package))
+        changes = sorted(_changes(text, own, path, package))
     told = {(text.count("\n", 0, start) + 1, said) for start, _, _, said in changes if said}
     if told:
         _warn(path, sorted(told))
@@ -135,19 +136,33 @@ BLANK = (tokenize.COMMENT, tokenize.NL)
 IMPORT = r"(?m)(?:(?<!\\\n)^|(?<=[;:]))[ \t]*(?:from +|import +(?:(?:[^\n;]|\\\n)*,)?[ \\\n]*)"
 
 
-def _changes(text: str, own: set[str], folder: str, package: str) -> Iterator[tuple[int, int, str, str]]:
-    """Where a change starts and ends, the new text, and what the user is told, if anything; `own` names stay."""
+def _changes(text: str, own: set[str], path: str, package: str) -> Iterator[tuple[int, int, str, str]]:
+    """Where a change starts and ends, the new text, and what the user is told, if anything; `own` names stay.
+
+    Raises SyntaxError.
+    """
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     places = _Places(text)
     for first, last in _whole_numbers([token for token in tokens if token.type not in BLANK]):
         yield places[first.start], places[first.start], "__whole__(", ""
         yield places[last.end], places[last.end], ")", ""
     code = _code(text, tokens, places)
+    _check_excepts(code, own, path)
     words = set(re.findall(r"\w+", code)) if package else ()
-    siblings = {word: f"{package}.{word}" for word in words if _is_sibling(word, folder)}
+    siblings = {word: f"{package}.{word}" for word in words if _is_sibling(word, os.path.dirname(path))}
     for pattern, new, said in _patterns(code, own, siblings):
         for found in re.finditer(pattern, code):
             yield *found.span(1), new, said
+
+
+def _check_excepts(code: str, own: set[str], path: str) -> None:
+    """Raise SyntaxError for Python 2's `except A, e:`, which Python 3.14 takes for two exceptions."""
+    for found in re.finditer(r"\bexcept +[\w.]+ *, *(\w+) *:", code):
+        if found[1] not in own and not hasattr(builtins, found[1]):
+            line = code.count("\n", 0, found.start()) + 1
+            raise SyntaxError(
+                f"'{found[1]}' is no exception; write 'as {found[1]}'", (path, line, None, None)
+            )
 
 
 class _Places:

@@ -231,7 +231,7 @@ def test_weights_are_in_memory_once(tmp_path):
         cwd=tmp_path,
     )
     filled, loaded = map(float, done.stdout.split())
-    assert 76 < filled < 85 and loaded < filled + 15  # the params are 76 MB
+    assert 76 < filled < 95 and loaded < filled + 15  # the params are 76 MB
 
 
 @pytest.mark.parametrize(
