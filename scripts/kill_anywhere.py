@@ -31,6 +31,7 @@ from caffe_compat.fast_rcnn.shapes import make_shapes
 
 ZOO = Path(caffe_compat.__file__).parent / "prototxt/zoo"
 PROGRAM = [sys.executable, "-m", "caffe_compat"]
+MARK = "KILL_ANYWHERE"  # a variable of the processes of a job
 PATIENCE = 60  # seconds until no process of a killed job may be left
 Files = dict[str, bytes]
 
@@ -125,20 +126,21 @@ def jobs(base: Path) -> list[Job]:
     ]
 
 
-def members(session: int) -> list[int]:
-    """The processes of a session that have not ended."""
+def members(mark: str) -> list[int]:
+    """The processes of a job that have not ended, whatever session they are in: those that have its mark."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+            has_mark = f"{MARK}={mark}\0".encode() in (process / "environ").read_bytes()
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(of) == session and state not in "ZX":
-            found.append(int(stat.parent.name))
+        if has_mark and state not in "ZX":
+            found.append(int(process.name))
     return found
 
 
-def start(job: Job, folder: Path) -> subprocess.Popen:
+def start(job: Job, folder: Path, mark: str = "") -> subprocess.Popen:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "log", "ab") as log:
         return subprocess.Popen(
@@ -147,7 +149,7 @@ def start(job: Job, folder: Path) -> subprocess.Popen:
             stdout=log,
             stderr=log,
             cwd=folder,
-            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), MARK: mark},
             start_new_session=True,
         )
 
@@ -172,20 +174,22 @@ def kill(job: Job, base: Path, kills: int, seed: int) -> dict[str, object]:
     want = job.made(straight)
     while done < kills:
         is_new, begin = not folder.exists(), time.monotonic()
-        process = start(job, folder)
+        mark = f"{folder}, {done}, {begin}"
+        process = start(job, folder, mark)
         try:
             process.wait(moments.uniform(0, took))
         except subprocess.TimeoutExpired:
-            alive = members(process.pid)
+            alive = members(mark)
             os.kill(moments.choice(alive) if alive else process.pid, signal.SIGKILL)
             done += 1
         end = time.monotonic() + PATIENCE
         process.wait(PATIENCE)
-        while (left := members(process.pid)) and time.monotonic() < end:
+        while (left := members(mark)) and time.monotonic() < end:
             time.sleep(0.05)
         if left:
             faults.append(f"kill {done}: {len(left)} processes left")
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
         whole = process.returncode == 0
         faults += [f"kill {done}: {name} differs" for name in wrong(job.made(folder), want, end=whole)]
         if whole:

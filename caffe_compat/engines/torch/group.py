@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch.distributed as dist
@@ -15,13 +20,16 @@ T = TypeVar("T")
 
 # gloo notices at once when a process is gone; one that still works on its share may take hours
 PATIENCE = timedelta(days=7)
+MEETING = timedelta(minutes=10)  # that a worker waits for the others to start
+PR_SET_PDEATHSIG = 1  # Linux's prctl
 
 
 class TorchGroup(Group):
     """See Group; made once a process, by the environment that torchrun gives."""
 
     def __init__(self) -> None:
-        self._store, self.rank, self.count = next(dist.rendezvous("env://"))
+        _end_with_torchrun()
+        self._store, self.rank, self.count = next(dist.rendezvous("env://", timeout=MEETING))
         dist.init_process_group(
             "gloo", store=self._store, rank=self.rank, world_size=self.count, timeout=PATIENCE
         )
@@ -52,6 +60,21 @@ class TorchGroup(Group):
     def close(self) -> None:
         self.talk(dist.barrier)
         dist.destroy_process_group()
+
+
+def _end_with_torchrun() -> None:
+    """Let the system send this worker SIGTERM when torchrun, which started it, is gone: on Linux. Else it would go on
+    beside what somebody starts in its place, or wait for the others for as long as MEETING.
+
+    Raises WorkerLost where it is gone already.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        parent = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+        if b"python" not in parent and b"torch" not in parent:  # what takes in orphans
+            raise WorkerLost("torchrun, which has started this worker, is gone")
 
 
 def lost(error: Exception) -> WorkerLost:

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +181,38 @@ def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, vic
     assert whole.returncode == 0, whole.stderr
     for key, want in params(f"snap_iter_{done + 3}.caffemodel").items():
         np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-3, err_msg=key)
+
+
+def children(pid):
+    """The processes that one has started and that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state not in "ZX":
+                found.append(path.parent)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they go on")
+def test_workers_end_with_torchrun(tmp_path, monkeypatch):
+    write_solver(tmp_path, "max_iter: 1000000 snapshot: 5")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-c", FORKED, "2", "-1", *TRAIN]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as torchrun:
+        while not Path("snap_iter_5.solverstate").exists():
+            assert torchrun.poll() is None
+            time.sleep(0.05)
+        workers = children(torchrun.pid)
+        torchrun.kill()
+    assert len(workers) >= 2
+    end = time.monotonic() + 60
+    while any(worker.exists() for worker in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert [worker for worker in workers if worker.exists()] == []
 
 
 @pytest.mark.slow
