@@ -94,9 +94,8 @@ def _msra(blob: Blob, filler: FillerParameter) -> None:
         raise CaffeCompatError(
             "an msra filler has alpha and negative_slope, which are one; remove one of them"
         )
-    slope = (
-        filler.alpha or filler.negative_slope
-    )  # of a leaky ReLU below 0: happynear's, ChenglongChen's Caffe
+    # of a leaky ReLU below 0: happynear's, ChenglongChen's Caffe
+    slope = filler.alpha or filler.negative_slope
     caffe_rng().gaussian(0, math.sqrt(2 / _nodes(blob, filler) / (1 + slope * slope)), blob.data)
 
 

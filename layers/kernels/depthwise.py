@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, prange
 
 from caffe_compat.layers.kernels.im2col import place
+from caffe_compat.layers.kernels.interleave import interleave
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -66,10 +67,8 @@ def _spread(out_diff, filters, window, y, phases):
         if rest or not 0 <= h < len(out_diff):
             continue
         for j in range(window[0, 1]):
-            column = (
-                j * window[3, 1] - window[2, 1]
-            )  # of the image, that the first output sees through this tap
-            first, phase = divmod(column, stride_w)
+            # from the column of the image that the first output sees through this tap
+            first, phase = divmod(j * window[3, 1] - window[2, 1], stride_w)
             low, high = max(first, 0), min(first + out_diff.shape[1], phases.shape[1])
             if low < high:
                 row, pixels = phases[phase, low:high], out_diff[h, low - first : high - first]
@@ -82,13 +81,8 @@ def _spread(out_diff, filters, window, y, phases):
 def _interleave(phases, row):
     """row = the pixels of its phases."""
     stride, width = len(phases), len(row)
-    if stride == 2:  # a loop of its own, which vectorises
-        even, odd = phases[0], phases[1]
-        for w in range(width // 2):
-            row[2 * w] = even[w]
-            row[2 * w + 1] = odd[w]
-        if width % 2:
-            row[width - 1] = even[width // 2]
+    if stride == 2:
+        interleave(phases[0], phases[1], row)
     else:
         for w in range(width):
             row[w] = phases[w % stride, w // stride]

@@ -6,6 +6,7 @@ from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.interleave import interleave
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
@@ -21,13 +22,8 @@ def _source(s, plane, phase, x):
 @njit(cache=True, error_model="numpy")
 def _row(s, plane, cut, out):
     """One row of the top from the rows of its channels: `plane` is the address of the first one's."""
-    if s.stride_w == 2:  # a loop of its own, which vectorises
-        even, odd = _source(s, plane, cut, 0), _source(s, plane, cut, 1)
-        for x in range(len(odd)):
-            out[2 * x] = even[x]
-            out[2 * x + 1] = odd[x]
-        if len(even) > len(odd):
-            out[2 * len(odd)] = even[len(odd)]
+    if s.stride_w == 2:
+        interleave(_source(s, plane, cut, 0), _source(s, plane, cut, 1), out)
         return
     for first in range(min(s.stride_w, s.out_width)):
         source = _source(s, plane, cut, first)
@@ -35,7 +31,7 @@ def _row(s, plane, cut, out):
             out[first + x * s.stride_w] = source[x]
 
 
-def _interleave(pointer, part, parts):
+def _expand(pointer, part, parts):
     """top (images x channels x out_height x out_width) = the pixels of `bottom`.
 
     bottom: images x (channels x stride_h x stride_w) x height x width, the pixels of each stride together. starts
@@ -48,12 +44,8 @@ def _interleave(pointer, part, parts):
             line = y + cut[0]
             number = (plane * s.stride_h + line % s.stride_h) * s.stride_w
             source = s.bottom + FLOAT * (number * area + line // s.stride_h * s.width)
-            _row(
-                s,
-                source,
-                cut[1],
-                floats(s.top + FLOAT * (plane * s.out_height + y) * s.out_width, s.out_width),
-            )
+            out = floats(s.top + FLOAT * (plane * s.out_height + y) * s.out_width, s.out_width)
+            _row(s, source, cut[1], out)
 
 
-interleave = Callee(SIGNATURE, _interleave)
+expand = Callee(SIGNATURE, _expand)

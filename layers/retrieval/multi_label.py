@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 
 
@@ -40,12 +41,12 @@ class MultiLabelLoss(LossLayer):
         losses = np.logaddexp(0, np.where(labels > 0, -scores, scores)) * (labels != 0)
         top[0].data[...] = losses.sum(dtype=np.float64) / bottom[0].num
         if len(top) > 1:
-            top[1].data[...] = _sigmoid(scores)
+            top[1].data[...] = sigmoid(scores)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             scores, labels = bottom[0].data, bottom[1].data.reshape(bottom[0].shape)
-            slopes = (_sigmoid(scores) - (labels > 0)) * (labels != 0)
+            slopes = (sigmoid(scores) - (labels > 0)) * (labels != 0)
             bottom[0].diff[...] = slopes * self.dtype(loss_weight(top) / bottom[0].num)
 
 
@@ -87,7 +88,3 @@ class MultiLabelAccuracy(Layer):
             hits / (found & (there | absent)).sum() if hits else 0,
             2 * hits / (2 * hits + wrong) if hits else 0,
         )
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return (np.tanh(x / 2) + 1) / 2

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 
 
@@ -71,7 +72,7 @@ class PairwiseLoss(LossLayer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         param, dtype = self.layer_param.pairwise_param, self.products.dtype.type
-        slopes = 2 * (_sigmoid(self.products) - self.similar) * self.weights
+        slopes = 2 * (sigmoid(self.products) - self.similar) * self.weights
         if self.share is not None:
             slopes = slopes * self.share * 4
         slopes = (slopes * (param.l_lambda / self.total)).astype(dtype)
@@ -81,7 +82,3 @@ class PairwiseLoss(LossLayer):
                 flat = bottom[i].diff.reshape(-1)
                 np.matmul(matrix, rows, out=flat.reshape(rows.shape))
                 flat[: len(rows)] *= dtype(param.sigmoid_param)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0, -x))

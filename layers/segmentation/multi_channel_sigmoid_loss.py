@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.segmentation.bit_labels import bits_of, labels_needed
 
@@ -49,7 +50,7 @@ class MultiChannelSigmoidCrossEntropyLoss(LossLayer):
         weights = self.weights(bottom[1].data.reshape(len(x), -1, self.view[2]), targets, counted)
         costs = (np.logaddexp(0, x) - x * targets) * weights
         top[0].data[...] = costs.sum(dtype=np.float64) / len(x)
-        self.slopes = (np.exp(-np.logaddexp(0, -x)) - targets) * weights
+        self.slopes = (sigmoid(x) - targets) * weights
 
     def weights(self, labels: np.ndarray, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
         """What each score counts, in a shape that fits N x C x pixels."""

@@ -10,12 +10,6 @@ from caffe_compat.prototxt.caffe_pb2 import Yolov3Parameter
 Array = np.ndarray
 
 
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
-
-
 def softmax(x: Array, axis: int) -> Array:
     """The softmax along an axis."""
     with np.errstate(invalid="ignore"):  # of numbers that are not finite, the softmax is neither

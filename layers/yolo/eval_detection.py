@@ -8,9 +8,10 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.yolo import truths
-from caffe_compat.layers.yolo.boxes import anchors_of, decode, iou, sigmoid, softmax, suppress
+from caffe_compat.layers.yolo.boxes import anchors_of, decode, iou, softmax, suppress
 from caffe_compat.prototxt.caffe_pb2 import EvalDetectionParameter
 
 LEAST = 0.005  # a lower score is no detection

@@ -8,9 +8,10 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.yolo import truths
-from caffe_compat.layers.yolo.boxes import anchors_of, best_similarity, decode, iou, sigmoid, softmax
+from caffe_compat.layers.yolo.boxes import anchors_of, best_similarity, decode, iou, softmax
 from caffe_compat.layers.yolo.region_rules import IntelRules, MobileNetYoloRules
 
 

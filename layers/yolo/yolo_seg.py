@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.yolo.boxes import sigmoid
 
 
 @register("YoloSeg")

@@ -8,8 +8,9 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.yolo.boxes import anchors_of, decode, sigmoid
+from caffe_compat.layers.yolo.boxes import anchors_of, decode
 from caffe_compat.layers.yolo.detections import Candidates, joined, write_detections
 
 PLAIN = (0, 1), (2, 3), 4  # channels of x and y, of w and h, of the score

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.fused import Fused
+from caffe_compat.engines.fast.last_writer import last_writer
 from caffe_compat.engines.fast.reused_rows import ReusedRows
 from caffe_compat.engines.fast.shared_bins import SharedBins
 from caffe_compat.graph import Graph
@@ -79,11 +80,13 @@ class _Finder:
     def reused_rows(self, shared: Sequence[FusedGroup]) -> Iterator[FusedGroup]:
         """An InnerProduct of RoIs that were mined from a group's RoIs, on the same maps and with the same params."""
         for k, product in enumerate(self.layers):
-            pool = self._producer(self.graph.nodes[k].bottoms[:1], before=k)
-            if type(product) is not InnerProduct or pool is None or type(self.layers[pool]) is not ROIPooling:
+            if type(product) is not InnerProduct:
+                continue
+            pool = last_writer(self.graph, self.layers, self.graph.nodes[k].bottoms[0], before=k)
+            if pool is None or type(self.layers[pool]) is not ROIPooling:
                 continue
             maps, rois = self.graph.nodes[pool].bottoms
-            mining = self._producer([rois], before=pool)
+            mining = last_writer(self.graph, self.layers, rois, before=pool)
             miner = None if mining is None else self.layers[mining]
             if mining is None or not isinstance(miner, HardRoIMining):
                 continue
@@ -94,13 +97,6 @@ class _Finder:
                     and rois == self.graph.nodes[mining].tops[0]
                 ):
                     yield FusedGroup(k, k, k, after=(group.first,), fused=ReusedRows(group.fused, miner))
-
-    def _producer(self, blobs: Sequence[int], before: int) -> int | None:
-        """The last layer below index `before` that writes one of these blobs, or the blob that it is a copy of."""
-        for i in reversed(range(before)):
-            if any(self.origin[blob] in self.graph.nodes[i].tops for blob in blobs):
-                return i
-        return None
 
     def _same(self, group: FusedGroup, product: Layer, pooling: Layer, maps: int, mining: int) -> bool:
         """Whether the rows of a product are those rows of a group's top that the mining layer chose."""

@@ -97,11 +97,9 @@ class Graph(nn.Module):
                 self._run_segment(segment, made)
                 i = segment.last + 1
                 continue
-            if listened:
-                net.notify("before_forward", i)
+            net.notify("before_forward", i)
             self._run_one(i, {} if listened else made)
-            if listened:
-                net.notify("after_forward", i)
+            net.notify("after_forward", i)
             i += 1
         self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
         return sum(net.loss_of(i) for i in self._losses if start <= i <= end)

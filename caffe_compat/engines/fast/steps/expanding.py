@@ -23,11 +23,10 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.deconvolution import Deconvolution
 from caffe_compat.layers.kernels.micro_kernel import ROWS
-from caffe_compat.layers.kernels.step_expanding import interleave
+from caffe_compat.layers.kernels.step_expanding import expand
 
-MOST_PRODUCTS = (
-    1.5  # for each one that counts: where the stride does not divide the kernel, others are with zeros
-)
+# products for each one that counts: where the stride does not divide the kernel, others are with zeros
+MOST_PRODUCTS = 1.5
 
 
 class Expanding(Step):
@@ -83,7 +82,7 @@ class Expanding(Step):
     def _interleave(self, top: Blob, cut: np.ndarray, threads: int) -> Row:
         images, channels, out_height, out_width = top.shape
         return self.row(
-            function=interleave.address,
+            function=expand.address,
             parts=parts_of(top.count, LEAST_NUMBERS, threads),
             images=images, channels=channels, height=self._together.shape[2], width=self._together.shape[3],
             out_height=out_height, out_width=out_width, stride_h=self._stride[0], stride_w=self._stride[1],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -148,7 +149,7 @@ class Filtering(Step):
         row, self._packed = tiles_row(
             self, layer.geometry, layer.group, bottoms[0][0], top, threads, **fields
         )
-        self._pack = self._pack_for_tiles
+        self._pack = partial(pack_for_tiles, packed=self._packed)
         return row
 
     def load(self) -> None:
@@ -156,9 +157,6 @@ class Filtering(Step):
         self._followers.load(*biases)
         if self._pack is not None:
             self._pack(filters, self._followers.scale)
-
-    def _pack_for_tiles(self, filters: np.ndarray, scale: np.ndarray) -> None:
-        pack_for_tiles(filters, scale, self._packed)
 
     def _transform(self, filters: np.ndarray, scale: np.ndarray) -> None:
         transform_filters(filters, scale, self._packed.shape[-1], self._packed)
