@@ -82,7 +82,7 @@ def _interleave(phases, row):
     """row = the pixels of its phases."""
     stride, width = len(phases), len(row)
     if stride == 2:
-        interleave(phases[0], phases[1], row)
+        interleave(phases[0], phases[1, : width // 2], row)
     else:
         for w in range(width):
             row[w] = phases[w % stride, w // stride]
