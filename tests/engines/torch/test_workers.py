@@ -199,7 +199,9 @@ def children(pid):
 def test_workers_end_with_torchrun(tmp_path, monkeypatch):
     write_solver(tmp_path, "max_iter: 1000000 snapshot: 5")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-c", FORKED, "2", "-1", *TRAIN]
+    # torchrun itself: forked workers, once done, wait for the one that has started them to read what they return
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launch, "-m", "caffe_compat", *TRAIN]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as torchrun:
