@@ -7,9 +7,9 @@ between two of them, so there each layer reads the blobs, and backward goes laye
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -31,15 +31,18 @@ from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.net import Net
 
+# A bottom: the blob's number, the blob, and where backward puts its gradient, if it gets one. Of several gradients (a
+# layer that works in place has one of its top too) the last one stays.
+Read = tuple[int, Blob, "deque[Tensor] | None"]
 LARGE = 2**22  # elements of weights from which on malloc's own reuse of memory does not do
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
-    """What a layer, or layers that ran at once, read and wrote: tensors, the blobs that they are of, and whether a
-    gradient flows to a bottom. hidden: blobs whose gradients nobody sees."""
+    """What a layer, or layers that ran at once, read and wrote: tensors, and the blobs that they are of; of the bottoms
+    those that a gradient flows to. hidden: blobs whose gradients nobody sees."""
 
-    bottoms: list[tuple[Tensor, Blob, bool]]
+    bottoms: list[tuple[Tensor, Blob]]
     tops: list[tuple[Tensor, Blob]]
     hidden: list[Blob] = field(default_factory=list)
 
@@ -71,15 +74,26 @@ class Graph(nn.Module):
             if self._computes[i].compute is None and not isinstance(layer, Input)
         }
         self._around = [[*below, *above] for below, above in zip(net.bottoms, net.tops, strict=True)]
-        self._reads = [  # of each bottom of a layer: its number, itself, and whether it gets a gradient
-            list(zip(node.bottoms, blobs, layer.down, strict=False))  # it has no bottoms where it brings data
+        self._gradients: dict[int, deque[Tensor]] = {}  # of blobs, by number, while backward runs
+        self._reads = [
+            [self._read(*bottom) for bottom in zip(node.bottoms, blobs, layer.down, strict=False)]
             for node, blobs, layer in zip(net.graph.nodes, net.bottoms, self._computes, strict=True)
         ]
+        self._rooms = {  # of layers without a gradient, for tops that they may make in the memory of the last ones
+            i: layer.compute.room
+            for i, layer in enumerate(self._computes)
+            if isinstance(layer.compute, TorchLayer)
+            and isinstance(layer.compute.layer, ROIPooling)
+            and not any(layer.down)
+        }
         self._reshaped: dict[int, list[tuple[int, ...]]] = {}  # the shapes around a layer that was reshaped
         self._losses = [i for i, node in enumerate(net.graph.nodes) if any(node.loss_weights)]
         self._records: dict[int, Record] = {}  # of the layers that ran by themselves
         self._in_order: list[Record] = []  # of the last forward
         self._is_whole = False  # whether the last forward connected all layers
+
+    def _read(self, number: int, blob: Blob, down: bool) -> Read:
+        return number, blob, self._gradients.setdefault(number, deque(maxlen=1)) if down else None
 
     # ---- forward ----------------------------------------------------------------------------------------------
     def forward(self, start: int, end: int) -> float:
@@ -93,13 +107,15 @@ class Graph(nn.Module):
         i = start
         while i <= end:
             segment = self._segments.get(i)
-            if segment is not None and segment.last <= end and not listened:
+            if listened:
+                net.notify("before_forward", i)
+                self._run_one(i, {})
+                net.notify("after_forward", i)
+            elif segment is not None and segment.last <= end:
                 self._run_segment(segment, made)
-                i = segment.last + 1
-                continue
-            net.notify("before_forward", i)
-            self._run_one(i, {} if listened else made)
-            net.notify("after_forward", i)
+                i = segment.last
+            else:
+                self._run_one(i, made)
             i += 1
         self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
         return sum(net.loss_of(i) for i in self._losses if start <= i <= end)
@@ -108,14 +124,13 @@ class Graph(nn.Module):
         """Free what the last forward made of the layers up to `end`, which are about to run."""
         self._records.clear()
         self._in_order.clear()
+        for kept in self._gradients.values():
+            kept.clear()  # where the last backward failed
         self.params.drop_cleared()
-        for layer, tops in zip(self._computes, self.net.tops[: end + 1], strict=False):
-            compute = layer.compute
-            if isinstance(compute, TorchLayer) and isinstance(compute.layer, ROIPooling):
-                made = tops[0].pending_data
-                compute.room.clear()
-                if isinstance(made, memory.PendingTensor) and not any(layer.down):
-                    compute.room.append(made.tensor)
+        for i, room in self._rooms.items():
+            made = self.net.tops[i][0].pending_data
+            if i <= end:
+                room[:] = [made.tensor] if isinstance(made, memory.PendingTensor) else []
         for top in chain.from_iterable(self.net.tops[: end + 1]):
             if isinstance(top.pending_data, memory.PendingTensor):
                 top.defer_data(None)
@@ -139,22 +154,19 @@ class Graph(nn.Module):
                 self._reshaped[index] = [blob.shape for blob in blobs]
 
     def _run(self, index: int, made: dict[int, Tensor]) -> None:
-        layer, tops, numbers = self._computes[index], self.net.tops[index], self.net.graph.nodes[index].tops
-        read = [
-            (self._bottom(blob, made.get(number), down), blob, down)
-            for number, blob, down in self._reads[index]
-        ]
+        layer, tops = self._computes[index], self.net.tops[index]
+        bottoms, down = self._bottoms(self._reads[index], made)
         if layer.compute is None:
             found = self._data(index)
         else:
-            bottoms = [tensor for tensor, _, _ in read]
-            found = [_apart(top, bottoms) for top in layer(bottoms, [top.shape for top in tops])]
+            computed = layer.forward(bottoms, [top.shape for top in tops])
+            found = [_apart(top, bottoms) for top in computed]
             for blob, tensor in zip(tops, found, strict=True):
                 memory.set_data(blob, tensor.detach())
-        made.update(zip(numbers, found, strict=True))
+        made.update(zip(self.net.graph.nodes[index].tops, found, strict=True))
         if self.net.plan[index].need_backward:
-            self._records[index] = Record(read, list(zip(found, tops, strict=True)))
-            self._in_order.append(self._records[index])
+            self._records[index] = record = Record(down, list(zip(found, tops, strict=True)))
+            self._in_order.append(record)
 
     def _run_segment(self, segment: Segment, made: dict[int, Tensor]) -> None:
         """Run layers that are compiled together."""
@@ -162,13 +174,9 @@ class Graph(nn.Module):
         layers = slice(first, segment.last + 1)
         for i in range(first, segment.last + 1):
             self._reshape(i)
-        read = []
-        for i, j in segment.bottoms:
-            number, blob = net.graph.nodes[first + i].bottoms[j], net.bottoms[first + i][j]
-            down = self._computes[first + i].down[j]
-            read.append((self._bottom(blob, made.get(number), down), blob, down))
+        bottoms, down = self._bottoms([self._reads[first + i][j] for i, j in segment.bottoms], made)
         shapes = [[top.shape for top in tops] for tops in net.tops[layers]]
-        found = segment.run([tensor for tensor, _, _ in read], shapes)
+        found = segment.run(bottoms, shapes)
         blobs = list(chain.from_iterable(net.tops[layers]))
         for blob, tensor in zip(blobs, found, strict=True):
             memory.set_data(blob, tensor.detach())
@@ -177,16 +185,24 @@ class Graph(nn.Module):
         )
         if any(plan.need_backward for plan in net.plan[layers]):
             hidden = [blob for blob, inner in zip(blobs, segment.inner, strict=True) if inner]
-            self._in_order.append(Record(read, list(zip(found, blobs, strict=True)), hidden))
+            self._in_order.append(Record(down, list(zip(found, blobs, strict=True)), hidden))
 
-    def _bottom(self, blob: Blob, made: Tensor | None, down: bool) -> Tensor:
-        """A bottom; where its gradient is wanted, the blob's diff will be that."""
-        tensor = memory.data(blob, self.device) if made is None else made
-        if down:
-            if not tensor.requires_grad:
-                tensor = tensor.detach().requires_grad_()
-            tensor.register_hook(partial(_keep, blob))
-        return tensor
+    def _bottoms(
+        self, reads: Iterable[Read], made: dict[int, Tensor]
+    ) -> tuple[list[Tensor], list[tuple[Tensor, Blob]]]:
+        """All bottoms, and those that a gradient flows to, each with its blob, whose diff it will be."""
+        bottoms, down = [], []
+        for number, blob, gradient in reads:
+            tensor = made.get(number)
+            if tensor is None:
+                tensor = memory.data(blob, self.device)
+            if gradient is not None:
+                if not tensor.requires_grad:
+                    tensor = tensor.detach().requires_grad_()
+                tensor.register_hook(gradient.append)
+                down.append((tensor, blob))
+            bottoms.append(tensor)
+        return bottoms, down
 
     def _data(self, index: int) -> list[Tensor]:
         """The tops of a layer that brings data."""
@@ -220,21 +236,22 @@ class Graph(nn.Module):
             if plan.need_backward:
                 net.check_gradient(i)
         for record in reversed(self._in_order):
-            for tensor, seed in self._seeds(record.tops):
-                if id(tensor) not in used:
-                    roots.append(tensor)
-                    seeds.append(seed)
+            for tensor, seed in self._seeds(top for top in record.tops if id(top[0]) not in used):
+                roots.append(tensor)
+                seeds.append(seed)
             for blob in record.hidden:
                 blob.defer_diff(_refuse)
-            for tensor, blob, down in record.bottoms:
-                if down:
-                    used.add(id(tensor))
-                    blob.clear_diff()
+            for tensor, blob in record.bottoms:
+                used.add(id(tensor))
+                blob.clear_diff()
         learning = self.params.learning()
         self.params.take_gradients(learning)
         if roots:
             torch.autograd.backward(roots, seeds, retain_graph=not self._segments)
         self._is_whole = not self._segments  # compiled code frees what it has kept
+        for number, kept in self._gradients.items():
+            if kept:
+                memory.set_diff(net.blob_list[number], kept.pop())
         self._set_apart(learning)
         self.params.give_gradients(learning)
 
@@ -249,16 +266,17 @@ class Graph(nn.Module):
             raise CaffeCompatError(_COMPILED if self._segments else "it has not run; call forward before")
         record = self._records[index]
         pairs = self._seeds(record.tops)
-        down = [(tensor, blob) for tensor, blob, flag in record.bottoms if flag]
         learnt = [
             p for j, p in enumerate(layer.params) if layer.learns[j] and net.layers[index].propagates_to(j)
         ]
         numbers = [self.params.number(param) for param in learnt]
         self.params.take_gradients(numbers)  # before layers of the host write into the diffs
-        found = _gradients(pairs, [*(tensor for tensor, _ in down), *learnt])
-        for (_, blob), gradient in zip(down, found, strict=False):
+        found = _gradients(pairs, [*(tensor for tensor, _ in record.bottoms), *learnt])
+        for kept in self._gradients.values():
+            kept.clear()
+        for (_, blob), gradient in zip(record.bottoms, found, strict=False):
             memory.set_diff(blob, gradient)
-        for param, gradient in zip(learnt, found[len(down) :], strict=True):
+        for param, gradient in zip(learnt, found[len(record.bottoms) :], strict=True):
             param.grad = gradient if param.grad is None else param.grad + gradient
         self._set_apart(numbers)
         self.params.give_gradients(numbers)
@@ -292,11 +310,6 @@ class Graph(nn.Module):
                 parameter.grad = parameter.grad.clone()
 
 
-def _keep(blob: Blob, gradient: Tensor) -> None:
-    """A hook of autograd."""
-    memory.set_diff(blob, gradient)
-
-
 _COMPILED = (
     "with --compile there are no gradients of blobs, nor layers that run backward by themselves; leave it out"
 )
@@ -309,7 +322,10 @@ def _refuse(array: np.ndarray) -> None:
 
 def _apart(top: Tensor, bottoms: Sequence[Tensor]) -> Tensor:
     """A top that is a tensor of its own, though maybe with a bottom's memory."""
-    return top.view_as(top) if any(top is bottom for bottom in bottoms) else top
+    for bottom in bottoms:
+        if top is bottom:
+            return top.view_as(top)
+    return top
 
 
 def _place(tensor: Tensor) -> int:

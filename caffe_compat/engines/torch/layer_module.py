@@ -33,6 +33,8 @@ class LayerModule(nn.Module):
     ):
         super().__init__()
         self.compute, self.down, self.learns = compute, down, learns
+        self._has_gradient = any(down) or any(learns)
+        self._has_all = all(down) and all(learns)
         for j, param in enumerate(params):
             self.register_parameter(str(j), param)
 
@@ -42,12 +44,14 @@ class LayerModule(nn.Module):
 
     def forward(self, bottoms: list[Tensor], shapes: list[tuple[int, ...]]) -> list[Tensor]:
         assert self.compute is not None
-        params = [p if learns else p.detach() for p, learns in zip(self.params, self.learns, strict=True)]
-        wanted = [b if down else b.detach() for b, down in zip(bottoms, self.down, strict=True)]
-        if any(self.down) or any(self.learns):
-            return self.compute(params, wanted, shapes)
-        with torch.no_grad():
-            return self.compute(params, wanted, shapes)
+        params: list[Tensor] = [*self.params]
+        if not self._has_gradient:
+            with torch.no_grad():
+                return self.compute(params, bottoms, shapes)
+        if not self._has_all:
+            params = [p if learns else p.detach() for p, learns in zip(params, self.learns, strict=True)]
+            bottoms = [b if down else b.detach() for b, down in zip(bottoms, self.down, strict=True)]
+        return self.compute(params, bottoms, shapes)
 
 
 def layer_modules(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.torch.converters import converts
+from caffe_compat.engines.torch.devices import is_host
 from caffe_compat.engines.torch.layer import TorchLayer, shaped
 from caffe_compat.layers.base import Layer, around_axis
 from caffe_compat.layers.common.loss import (
@@ -23,6 +24,7 @@ from caffe_compat.layers.common.loss import (
 )
 from caffe_compat.prototxt.caffe_pb2 import LossParameter
 
+IGNORED = -(2**62) - 1  # in the place of the label that is ignored: no float is equal to it
 LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))  # C's FLT_MIN: no label costs more than 87.3365
 
 
@@ -31,17 +33,26 @@ def softmax_with_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tens
     param, x = this.layer.layer_param.loss_param, bottoms[0]
     outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)
     ignored, mode = ignored_label(param), normalization_mode(param)
-    labels = whole_labels(this.layer, bottoms[1], classes, ignored)
+    labels = _whole(bottoms[1], ignored)
     if inner > 1:
         labels = labels.reshape(outer, inner)
     logs = torch.log_softmax(shaped(x, (outer, classes, *labels.shape[1:])), 1)
-    costs = F.nll_loss(logs, labels, ignore_index=-1, reduction="none")
+    if not is_host(x.device):
+        _check(this.layer, bottoms[1], classes, ignored)
+    try:
+        costs = F.nll_loss(logs, labels, ignore_index=IGNORED, reduction="none")
+    except IndexError:
+        _check(this.layer, bottoms[1], classes, ignored)
+        raise
     costs.detach().clamp_(max=-LEAST_LOG)  # what is clamped keeps its gradient, as in Caffe
     if param.weight_by_label_freqs:
         costs = costs * _label_weights(param, labels, classes)
     if mode == VALID and ignored is None:
         mode = FULL
-    tops = [costs.sum() / normalizer(mode, outer, inner, labels >= 0, param)]
+    if mode == FULL:
+        tops = [costs.mean()]
+    else:
+        tops = [costs.sum() / normalizer(mode, outer, inner, labels >= 0, param)]
     if len(this.shapes) > 1:
         tops.append(logs.detach().exp().reshape(this.shapes[1]))
     if len(this.shapes) > 2:
@@ -111,17 +122,23 @@ def normalizer(mode: int, outer: int, inner: int, counts: Tensor, param: LossPar
     return max(1, fixed[mode]) if mode in fixed else counts.sum().clamp(min=1)
 
 
-def whole_labels(layer: Layer, labels: Tensor, classes: int, ignore: int | None = None) -> Tensor:
-    """The labels as flat int64, -1 where ignored. Raises LayerError for one that is no class."""
-    values = labels.reshape(-1)
-    whole = values.long()  # fractions are cut off, as in C
+def whole_labels(layer: Layer, labels: Tensor, classes: int) -> Tensor:
+    """The labels as flat int64. Raises LayerError for one that is no class."""
+    _check(layer, labels, classes, None)
+    return _whole(labels, None)
+
+
+def _whole(labels: Tensor, ignore: int | None) -> Tensor:
+    whole = labels.flatten().long()  # fractions are cut off, as in C
+    return whole if ignore is None else whole.masked_fill(whole == ignore, IGNORED)
+
+
+def _check(layer: Layer, labels: Tensor, classes: int, ignore: int | None) -> None:
     if ignore is not None:
-        ignored = whole == ignore
-        values, whole = values.masked_fill(ignored, 0), whole.masked_fill(ignored, -1)
-    low, high = map(float, values.aminmax()) if len(values) else (0, 0)
+        labels = labels.masked_fill(labels.long() == ignore, 0)
+    low, high = map(float, labels.aminmax()) if labels.numel() else (0, 0)
     if not (low > -1 and high < classes):
-        class_labels(layer, on_host(labels), classes, ignore)  # says which
-    return whole
+        class_labels(layer, on_host(labels), classes)  # says which
 
 
 def on_host(tensor: Tensor) -> Blob:
