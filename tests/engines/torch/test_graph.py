@@ -203,3 +203,37 @@ def test_nets_and_solvers_are_asked_to_compile_where_they_are_given_an_engine(tm
         assert make("solver.prototxt", engine="torch", compiled=True).net.engine.compiled
     with pytest.raises(CaffeCompatError, match="the engine 'fast' is compiled as it is"):
         caffe.Net("net.prototxt", caffe.TRAIN, compiled=True)
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "ignore_label: 255", "ignore_label: -1", "ignore_label: 3 normalization: FULL"]
+)
+def test_labels_count_or_are_refused_as_by_the_strict_engine(settings, tmp_path):
+    text = f"""\
+force_backward: true
+layer {{ name: "x" type: "Input" top: "x" top: "l"
+         input_param {{ shape {{ dim: 3 dim: 4 dim: 2 }} shape {{ dim: 3 dim: 2 }} }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "loss" loss_param {{ {settings} }} }}
+"""
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    nets = [caffe.Net(path, caffe.TRAIN, engine=engine) for engine in ("strict", "torch")]
+    for label in (0, 1.7, -0.5, 3, -1, 4, 255, 1e30, np.nan):
+        for net in nets:
+            net.blobs["x"].data[...] = 3 * np.random.RandomState(4).standard_normal((3, 4, 2))
+            net.blobs["l"].data[...] = [[0, 1], [2, label], [3, 2]]
+        want, got = (_loss_or_error(net) for net in nets)
+        assert type(got) is type(want), label
+        if isinstance(want, str):
+            assert got == want
+        else:
+            assert_same(got, want)
+
+
+def _loss_or_error(net):
+    try:
+        net.forward()
+        net.backward()
+    except CaffeCompatError as error:
+        return str(error)
+    return {"loss": net.blobs["loss"].data.copy(), "diff": net.blobs["x"].diff.copy()}
