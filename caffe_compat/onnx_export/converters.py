@@ -17,8 +17,6 @@ _converters: ByType[Converter] = ByType("caffe_compat.onnx_export")
 
 # types of deploy nets that have no form in ONNX, and the way out
 NO_FORM = {
-    "DetectionOutput": "end the net above it (SSD's boxes are decoded by the program around the net)",
-    "PriorBox": "its boxes depend on the image's size; compute them in the program around the net",
     "Python": "it is a program; end the net above it, or put an Input layer in its place",
 }
 DATA = "it brings data; export a deploy net, which has an Input layer in its place"

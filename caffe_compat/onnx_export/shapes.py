@@ -13,13 +13,14 @@ Shapes = dict[str, Dims]
 Axis = tuple[str, int]  # an input, and one of its axes
 
 FOUR = "num", "channels", "height", "width"
+COUNTED = {"DetectionOutput": 2}  # axes of tops whose size the values decide
 
 
 def symbolic_shapes(net: Net) -> Shapes:
     """The shapes of the inputs and outputs: `data_height` for a dim of the input data in which the net takes another
     size, None for an output's dim that follows an input's but is not the same.
 
-    Found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
+    None too where the values decide. The rest is found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
     the same axis of all other inputs that cannot change by themselves. Afterwards the net has its own shapes again, and
     the inputs their data; what the other blobs held is lost.
     """
@@ -39,6 +40,10 @@ def symbolic_shapes(net: Net) -> Shapes:
         _reshape(net, own, ())
         for name, array in data.items():
             net.blobs[name].data[...] = array
+    for layer, tops in net.top_names.items():
+        axis = COUNTED.get(net.layer_dict[layer].type)
+        for name in {*tops} & {*net.outputs} if axis else ():
+            result[name][axis] = None
     return result
 
 
