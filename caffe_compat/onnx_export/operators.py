@@ -57,8 +57,8 @@ class Operators:
         """A float32 constant."""
         return self._constant(np.asarray(values, np.float32))
 
-    def ints(self, values: int | Sequence[int]) -> str:
-        """An int64 constant: a scalar, or of one axis."""
+    def ints(self, values: int | Sequence[int] | np.ndarray) -> str:
+        """An int64 constant: a scalar, of one axis, or as an array has them."""
         return self._constant(np.asarray(values, np.int64))
 
     def _constant(self, array: np.ndarray, kind: str = "constant") -> str:

@@ -33,11 +33,11 @@ class Bins:
 def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.roi_pooling_param
     maps, rois = bottoms
-    image = write("Cast", _column(write, rois, 0), to=TensorProto.INT64)
+    image = write("Cast", column(write, rois, 0), to=TensorProto.INT64)
     if param.pad_ratio:
         rois = _grown(write, rois, param.pad_ratio)
     scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
-    places = _rounded(write, scaled)
+    places = rounded(write, scaled)
     rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
     columns = _bins(write, maps, places, (1, 3), param.pooled_w, COLUMNS)
     pooled = _for_each_roi(write, maps, image, rows, columns)
@@ -59,12 +59,12 @@ def _grown(write: Operators, rois: str, pad_ratio: float) -> str:
     return write("Concat", image, write("Sub", low, pad), write("Add", high, pad), axis=1)
 
 
-def _column(write: Operators, rois: str, index: int) -> str:
+def column(write: Operators, rois: str, index: int) -> str:
     """One number of each RoI, R x 1."""
     return write("Gather", rois, write.ints([index]), axis=1)
 
 
-def _rounded(write: Operators, x: str) -> str:
+def rounded(write: Operators, x: str) -> str:
     """Half away from zero: ONNX's Round goes to even."""
     size = write("Abs", x)
     floor = write("Floor", size)
@@ -75,7 +75,7 @@ def _rounded(write: Operators, x: str) -> str:
 
 def _bins(write: Operators, maps: str, places: str, corners: tuple[int, int], bins: int, axis: int) -> Bins:
     """The bins along an axis of the maps; one without pixels gets one, so that there is a maximum to take."""
-    first, last = (_column(write, places, corner) for corner in corners)
+    first, last = (column(write, places, corner) for corner in corners)
     one = write.floats(1)
     size = write("Max", write("Add", write("Sub", last, first), one), one)
     size = write("Div", size, write.floats(bins))

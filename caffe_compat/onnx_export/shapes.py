@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.registry import computed_type
 from caffe_compat.net import Net
 
 Dims = list[int | str | None]  # a size, a symbol, or None: it depends on the inputs
@@ -13,16 +14,20 @@ Shapes = dict[str, Dims]
 Axis = tuple[str, int]  # an input, and one of its axes
 
 FOUR = "num", "channels", "height", "width"
-COUNTED = {"DetectionOutput": 2}  # axes of tops whose size the values decide
+COUNTED = {
+    "DetectionOutput": 2,
+    "Proposal": 0,
+    "ProposalLayer": 0,
+}  # axes of tops whose size the values decide
 
 
 def symbolic_shapes(net: Net) -> Shapes:
     """The shapes of the inputs and outputs: `data_height` for a dim of the input data in which the net takes another
-    size, None for an output's dim that follows an input's but is not the same.
+    size, None for an output's dim that follows an input's but is not the same, or that the values decide.
 
-    None too where the values decide. The rest is found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
-    the same axis of all other inputs that cannot change by themselves. Afterwards the net has its own shapes again, and
-    the inputs their data; what the other blobs held is lost.
+    Found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
+    the same axis of all other inputs that cannot change by themselves; a layer of COUNTED makes a row more. Afterwards
+    the net has its own shapes again, and the inputs their data; what the other blobs held is lost.
     """
     data = {name: net.blobs[name].data.copy() for name in net.inputs}
     own = {name: net.blobs[name].shape for name in net.inputs}
@@ -40,10 +45,9 @@ def symbolic_shapes(net: Net) -> Shapes:
         _reshape(net, own, ())
         for name, array in data.items():
             net.blobs[name].data[...] = array
-    for layer, tops in net.top_names.items():
-        axis = COUNTED.get(net.layer_dict[layer].type)
-        for name in {*tops} & {*net.outputs} if axis else ():
-            result[name][axis] = None
+    for index, layer in enumerate(net.layers):
+        if computed_type(layer) in COUNTED:
+            _open(net, index, COUNTED[computed_type(layer)], result)
     return result
 
 
@@ -75,6 +79,21 @@ def _try(
                 result[name][i] = symbol if same and result[name][i] == old else None
     _reshape(net, own, ())
     return True
+
+
+def _open(net: Net, index: int, axis: int, result: Shapes) -> None:
+    """Let the outputs' dims that follow from how many rows a layer makes be None."""
+    own = {name: net.blobs[name].shape for name in net.outputs}
+    shapes = [top.shape for top in net.tops[index]]
+    for change in (1, 0):
+        for top, shape in zip(net.tops[index], shapes, strict=True):
+            top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
+        for i in range(index + 1, len(net.layers)):
+            net.reshape_layer(i)
+        for name, shape in own.items():
+            for i, (old, new) in enumerate(zip(shape, net.blobs[name].shape, strict=True)):
+                if old != new:
+                    result[name][i] = None
 
 
 def _reshape(net: Net, own: dict[str, tuple[int, ...]], longer: Sequence[Axis]) -> None:

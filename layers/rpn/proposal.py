@@ -34,6 +34,7 @@ class ProposalLayer(Layer):
     (2015), section 3.
     """
 
+    type = "ProposalLayer"
     origin = "py-faster-rcnn"
     bottom_count = (3, 3)
     top_count = (1, 2)

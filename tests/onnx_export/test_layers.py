@@ -10,8 +10,13 @@ from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
 
 from caffe_compat.onnx_export.converters import converted_types
 from caffe_compat.onnx_export.model import to_onnx
+from onnx_export.test_boxes import CHOICES, POOLING, PRIORS
 
 TOLERANCE = 1e-5  # of the largest number
+
+BOXES = {case.type for case in PRIORS + CHOICES + POOLING} - {"Python"} | {
+    "ProposalLayer"
+}  # in test_boxes.py
 
 # what -> shapes of the bottoms, and the layer less its name and bottoms
 IMAGE = (2, 6, 9, 11)
@@ -75,6 +80,8 @@ LAYERS = {
         )
         for name in ("Convolution3D", "Deconvolution3D")
     },
+    "Transpose": ([IMAGE], 'type: "Transpose" transpose_param { dim: 2 dim: 0 dim: 3 dim: 1 }'),
+    "Reverse": ([IMAGE], 'type: "Reverse" reverse_param { axis: -2 }'),
     "BReLU": ([IMAGE], 'type: "BReLU" brelu_param { minval: -0.5 maxval: 0.25 }'),
     "CuDNNBatchNorm": (
         [IMAGE],
@@ -318,7 +325,7 @@ def test_every_type_is_run():
     texts = " ".join(text for _, text in LAYERS.values())
     elsewhere = {"Input", "Parameter", "Split", "Silence", "Embed", "BatchReindex"}  # above
     assert_listed(
-        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling"},
+        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES},
         converted_types(),
         "add a layer to LAYERS, which is run as ONNX",
         "there is no function with @converts for it in caffe_compat/onnx_export/",

@@ -1,0 +1,144 @@
+"""The RoIs that a region proposal network proposes, by ONNX's NonMaxSuppression."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from caffe_compat.layers.base import Layer
+from caffe_compat.layers.rpn.proposal import ProposalLayer
+from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
+from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.operators import END, Operators
+
+LOWEST = np.finfo(np.float32).min  # the score of what is no candidate
+LAST_FIRST = np.iinfo(np.int64).min
+
+
+@converts("ProposalLayer")
+def proposal_layer(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, ProposalLayer)
+    phase = layer.phase
+    deltas = _by_place(write, bottoms[1], 4)
+    if layer.normalized_deltas[phase]:
+        deltas = write("Mul", deltas, write.floats(layer.normalize_stds))
+        deltas = write("Add", deltas, write.floats(layer.normalize_means))
+    height, width, scale = (_columns(write, bottoms[2], i, i + 1) for i in range(3))
+    boxes = _boxes(write, layer.anchors, layer.stride, bottoms[1], deltas, (width, height))
+    least = write("Mul", scale, write.floats(layer.min_size[phase]))
+    large = _are_large(write, boxes, least, least)
+    scores = write("Where", large, _foreground(write, bottoms[0], len(layer.anchors)), write.floats(LOWEST))
+    limits = layer.pre_nms_top_n[phase], layer.post_nms_top_n[phase], layer.nms_thresh[phase]
+    rois, score = _best_apart(write, boxes, scores, *limits)
+    return [rois, write("Unsqueeze", score, write.ints([1]))][: len(layer.layer_param.top)]
+
+
+@converts("Proposal")
+def proposal(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Proposal)
+    param = layer.param
+    sizes = write("Flatten", bottoms[2], axis=1)
+    height, width, scale = (_columns(write, sizes, i, i + 1) for i in range(3))
+    scale_of_width = _columns(write, _columns(write, sizes, 2, 4), -1, END)
+    deltas = _by_place(write, bottoms[1], 4)
+    boxes = _boxes(write, layer.anchors, param.feat_stride, bottoms[1], deltas, (width, height))
+    least = (write("Mul", of, write.floats(param.min_size)) for of in (scale_of_width, scale))
+    large = write("Cast", _are_large(write, boxes, *least), to=TensorProto.FLOAT)
+    scores = write("Mul", _foreground(write, bottoms[0], len(layer.anchors)), large)
+    tops = _best_apart(write, boxes, scores, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh)
+    return list(tops[: len(layer.layer_param.top)])
+
+
+def _by_place(write: Operators, maps: str, each: int) -> str:
+    """N x HWA x each, from N x A * each x H x W."""
+    return write.reshape(write("Transpose", maps, perm=[0, 2, 3, 1]), 0, -1, each)
+
+
+def _foreground(write: Operators, probabilities: str, anchors: int) -> str:
+    """N x HWA."""
+    second = write("Slice", probabilities, write.ints([anchors]), write.ints([2 * anchors]), write.ints([1]))
+    return write.reshape(write("Transpose", second, perm=[0, 2, 3, 1]), 0, -1)
+
+
+def _columns(write: Operators, rows: str, start: int, end: int, axis: int = 1) -> str:
+    return write("Slice", rows, write.ints([start]), write.ints([end]), write.ints([axis]))
+
+
+def _boxes(
+    write: Operators, anchors: np.ndarray, stride: float, maps: str, deltas: str, image: tuple[str, str]
+) -> str:
+    """N x HWA x 4: where the deltas lead from the anchors, clipped to the images of these widths and heights."""
+    sides = [
+        _sides(write, anchors[:, i::2], stride, maps, deltas, i, write("Unsqueeze", size, write.ints([1])))
+        for i, size in enumerate(image)
+    ]
+    return write("Concat", *(sides[i][j] for j in range(2) for i in range(2)), axis=2)
+
+
+def _sides(
+    write: Operators, ends: np.ndarray, stride: float, maps: str, deltas: str, i: int, size: str
+) -> tuple[str, str]:
+    """Where the boxes begin and end along x (i = 0) or y, N x HWA x 1. ends: A x 2, of the anchors."""
+    count = write("Squeeze", write.dims(maps, 3 - i, 4 - i), write.ints([0]))
+    steps = write("Range", write.ints(0), count, write.ints(1))
+    steps = write("Mul", write("Cast", steps, to=TensorProto.FLOAT), write.floats(stride))
+    steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
+    places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
+    wide = ends[:, 1] - ends[:, 0] + np.float32(1)
+    start = write("Expand", write("Add", steps, write.floats(ends[:, 0])), places)
+    wide = write("Expand", write.floats(wide), places)
+    start, wide = (write.reshape(x, 1, -1, 1) for x in (start, wide))
+    half = write.floats(0.5)
+    centre = write("Add", start, write("Mul", half, wide))
+    centre = write("Add", write("Mul", _columns(write, deltas, i, i + 1, 2), wide), centre)
+    growth = write("Exp", _columns(write, deltas, i + 2, i + 3, 2))
+    reach = write("Mul", half, write("Mul", growth, wide))
+    last = write("Sub", size, write.floats(1))
+    low, high = (
+        write("Max", write("Min", write(sign, centre, reach), last), write.floats(0))
+        for sign in ("Sub", "Add")
+    )
+    return low, high
+
+
+def _are_large(write: Operators, boxes: str, least_width: str, least_height: str) -> str:
+    """Which boxes are so wide and high, N x HWA."""
+    low, high = (_columns(write, boxes, i, i + 2, 2) for i in (0, 2))
+    sides = write("Add", write("Sub", high, low), write.floats(1))
+    flags = [
+        write("GreaterOrEqual", write("Squeeze", _columns(write, sides, i, i + 1, 2), write.ints([2])), least)
+        for i, least in enumerate((least_width, least_height))
+    ]
+    return write("And", *flags)
+
+
+def _best_apart(
+    write: Operators, boxes: str, scores: str, before: int, after: int, threshold: float
+) -> tuple[str, str]:
+    """R x 5 RoIs and R scores: what stays of the `before` best of each image, up to `after` (0 or less: all)."""
+    # of equal scores the last is the best, and to ONNX the first
+    boxes, scores = (
+        write("Slice", x, write.ints([-1]), write.ints([LAST_FIRST]), write.ints([1]), write.ints([-1]))
+        for x in (boxes, scores)
+    )
+    if before > 0:
+        count = write("Min", write.ints([before]), write.dims(scores, 1, 2))
+        scores, places = write.many("TopK", 2, scores, count, axis=1)
+        places = write("Unsqueeze", places, write.ints([2]))
+        shape = write("Concat", write("Shape", scores), write.ints([4]), axis=0)
+        boxes = write("GatherElements", boxes, write("Expand", places, shape), axis=1)
+    most = write.ints([after]) if after > 0 else write.dims(scores, 1, 2)
+    # both corners are inside, to ONNX the second is not
+    whole = write("Add", boxes, write.floats([0, 0, 1, 1]))
+    found = write(
+        "NonMaxSuppression",
+        whole,
+        write("Unsqueeze", scores, write.ints([1])),
+        most,
+        write.floats([min(threshold, 1)]),
+        write.floats([LOWEST]),
+    )
+    rows = write("Gather", found, write.ints([0, 2]), axis=1)
+    image = write("Cast", write("Gather", found, write.ints([0]), axis=1), to=TensorProto.FLOAT)
+    rois = write("Concat", image, write("GatherND", boxes, rows), axis=1)
+    return rois, write("GatherND", scores, rows)

@@ -1,0 +1,127 @@
+"""Layers that place boxes, choose among them or pool in them, as ONNX, on the cases of the contract sweep.
+
+In onnxruntime, as OpenCV has no NonMaxSuppression.
+"""
+
+import numpy as np
+import pytest
+from layers.cases import CASES
+from layers.harness import Case, unit
+from runtimes import differences, net_of, onnxruntimes, ours
+
+from caffe_compat.errors import LayerError
+from caffe_compat.layers.base import TEST
+from caffe_compat.layers.rpn.proposal import ProposalLayer
+from caffe_compat.onnx_export.model import to_onnx
+
+TOLERANCE = 1e-5
+
+
+def sizes(rng, shape):
+    """An image of 47 x 61 pixels, at scale 0.9."""
+    return np.array([[47, 61, 0.9]])
+
+
+def ties(rng, shape):
+    """Probabilities of which many are equal."""
+    return rng.randint(2, 6, shape) / 8
+
+
+PRIORS = [case for case in CASES if case.type.startswith("PriorBox")]
+CHOICES = [
+    *(case for case in CASES if case.type in ("DetectionOutput", "Proposal")),
+    *(
+        Case(
+            'type: "Python" python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" '
+            "param_str: \"{'feat_stride': 8, 'scales': [1, 2, 3]}\" }",
+            [(1, 18, 5, 6), (1, 36, 5, 6), (1, 3)],
+            [(1, 18, 7, 4), (1, 36, 7, 4), (1, 3)],
+            fills=[fill, lambda rng, shape: 0.3 * rng.standard_normal(shape), sizes],
+            tops=tops,
+            id=f"ProposalLayer {tops} {fill.__name__}",
+        )
+        for tops, fill in ((1, unit), (2, unit), (2, ties))
+    ),
+]
+POOLING = [case for case in CASES if case.type == "PSROIPooling"]
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Limits of ProposalLayer that so small maps reach."""
+    for name, value in (("pre_nms_top_n", 150), ("post_nms_top_n", 11), ("nms_thresh", 0.6), ("min_size", 9)):
+        monkeypatch.setattr(ProposalLayer, name, {TEST: value})
+
+
+def prototxt(case, shapes):
+    inputs = "".join(
+        f'layer {{ name: "x{i}" type: "Input" top: "x{i}" input_param {{ shape {{ {dims} }} }} }}\n'
+        for i, dims in enumerate(" ".join(f"dim: {dim}" for dim in shape) for shape in shapes)
+    )
+    bottoms = " ".join(f'bottom: "x{i}"' for i in range(len(shapes)))
+    tops = " ".join(f'top: "y{i}"' for i in range(case.tops))
+    return inputs + f'layer {{ name: "it" {bottoms} {tops} {case.layer} }}\n'
+
+
+def check(net, run, case, shapes, seed):
+    arrays = case.bottoms(np.random.RandomState(seed), shapes)
+    inputs = {f"x{i}": array.astype(np.float32) for i, array in enumerate(arrays)}
+    assert max(differences(ours(net, inputs), run(inputs)).values()) <= TOLERANCE, seed
+
+
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("case", PRIORS + CHOICES + POOLING, ids=lambda case: case.id)
+def test_as_our_own(case, other, tmp_path):
+    shapes = case.other_shapes if other else case.shapes
+    net = net_of(tmp_path, prototxt(case, shapes))
+    if "eta" in case.layer or "use_polygon" in case.layer:
+        with pytest.raises(LayerError, match="cannot be exported to ONNX with use_polygon or eta"):
+            to_onnx(net)
+        return
+    run = onnxruntimes(to_onnx(net))
+    for seed in range(3):
+        check(net, run, case, shapes, seed)
+
+
+@pytest.mark.parametrize("case", PRIORS, ids=lambda case: case.id)
+def test_prior_boxes_follow_the_sizes_of_the_map_and_the_image(case, tmp_path):
+    net = net_of(tmp_path, prototxt(case, case.shapes))
+    check(net, onnxruntimes(to_onnx(net)), case, case.other_shapes, 1)
+
+
+@pytest.mark.parametrize("size", [(37, 29), (50, 64)])
+def test_a_region_proposal_network_to_its_end(size, tmp_path):
+    """The RoIs that it proposes, whatever their number, are pooled and classified."""
+    net = net_of(tmp_path, FASTER_RCNN)
+    model = to_onnx(net)
+    rows = {value.name: value.type.tensor_type.shape.dim[0] for value in model.graph.output}
+    assert not any(dim.dim_value or dim.dim_param for dim in rows.values())
+    data = np.random.default_rng(7).standard_normal((1, 3, *size)).astype(np.float32)
+    inputs = {"data": data, "im_info": np.float32([[*size, 1]])}
+    mine = ours(net, inputs)
+    assert len(mine["prob"]) > 3
+    assert max(differences(mine, onnxruntimes(model)(inputs)).values()) <= TOLERANCE
+
+
+FASTER_RCNN = """\
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 37 dim: 29 } } }
+layer { name: "im_info" type: "Input" top: "im_info" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 5 kernel_size: 8 stride: 8 } }
+layer { name: "score" type: "Convolution" bottom: "conv" top: "score"
+        convolution_param { num_output: 18 kernel_size: 1 } }
+layer { name: "pairs" type: "Reshape" bottom: "score" top: "pairs"
+        reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 0 } } }
+layer { name: "softmax" type: "Softmax" bottom: "pairs" top: "softmax" }
+layer { name: "back" type: "Reshape" bottom: "softmax" top: "back"
+        reshape_param { shape { dim: 0 dim: 18 dim: -1 dim: 0 } } }
+layer { name: "deltas" type: "Convolution" bottom: "conv" top: "deltas"
+        convolution_param { num_output: 36 kernel_size: 1 } }
+layer { name: "proposal" type: "Python" bottom: "back" bottom: "deltas" bottom: "im_info" top: "rois"
+        python_param { module: "rpn.proposal_layer" layer: "ProposalLayer"
+                       param_str: "{'feat_stride': 8, 'scales': [1, 2, 3]}" } }
+layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool"
+        roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.125 } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 4 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
