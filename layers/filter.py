@@ -26,6 +26,7 @@ class Filter(Layer):
     reads = ()
     bottom_count = (2, None)
     top_count = (1, None)
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if len(top) != len(bottom) - 1:

@@ -304,3 +304,25 @@ def test_a_second_run_counts_for_itself(net):
     assert len(called) == steps(net, 2)
     assert called[: len(net.layers)] == net.layer_names
     assert report.iterations == 2 and len(report.losses) == 2
+
+
+@pytest.mark.parametrize("engine", ["strict", "fast", "torch"])
+def test_a_layer_that_found_no_row_is_asked_again(engine, tmp_path):
+    if engine == "torch":
+        pytest.importorskip("torch")
+    path = tmp_path / "net.prototxt"
+    path.write_text("""
+        layer { name: "p" type: "Input" top: "prob" input_param { shape { dim: 1 dim: 4 dim: 3 dim: 5 } } }
+        layer { name: "d" type: "Input" top: "deltas" input_param { shape { dim: 1 dim: 8 dim: 3 dim: 5 } } }
+        layer { name: "i" type: "Input" top: "im_info" input_param { shape { dim: 1 dim: 3 } } }
+        layer { name: "propose" type: "Proposal" bottom: "prob" bottom: "deltas" bottom: "im_info" top: "rois"
+                proposal_param { ratio: 1 scale: 1 scale: 2 feat_stride: 8 min_size: 5 } }
+    """)
+    net = caffe.Net(path, caffe.TEST, engine=engine)
+    net.blobs["im_info"].data[...] = 40, 60, 1
+    net.blobs["prob"].data[...] = np.nan
+    with pytest.warns(UserWarning, match="not finite"):
+        net.forward()
+    assert net.blobs["rois"].shape == (0, 5)
+    net.blobs["prob"].data[...] = 0.5
+    assert net.forward()["rois"].shape == (24, 5)

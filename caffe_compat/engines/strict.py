@@ -80,8 +80,9 @@ class StrictEngine(Engine):
     def _writes_nothing(self, index: int) -> bool:
         """Whether a layer's tops have no elements: its loops over the other dims, however large, need not run.
 
-        A user's own layer runs, and so does one that changes its params.
+        A user's own layer runs, and so does one that changes its params, or that says in forward how many rows there
+        are: it may have had none before.
         """
         layer, tops = self.net.layers[index], self.net.tops[index]
-        own = computed_type(layer) == "Python" or layer.changes_params
-        return bool(tops) and not own and not any(top.count for top in tops)
+        runs = computed_type(layer) == "Python" or layer.changes_params or layer.counts_rows
+        return bool(tops) and not runs and not any(top.count for top in tops)

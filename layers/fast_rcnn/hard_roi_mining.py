@@ -43,6 +43,7 @@ class HardRoIMining(Layer):
     top_count = (5, 5)
     no_gradient = tuple(range(7))
     has_backward = False
+    counts_rows = True
 
     batch_size = 64
     use_nms = True

@@ -33,6 +33,7 @@ class DecodeBBox(Layer):
     bottom_count = (2, 3)
     no_gradient = (0, 1, 2)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.regression = BBoxReg(self)

@@ -37,6 +37,7 @@ class FrcnnOutput(Layer):
     bottom_count = (4, 4)
     no_gradient = (0, 1, 2, 3)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.frcnn_output_param

@@ -60,6 +60,7 @@ class ProposalTarget(Layer):
     top_count = (6, 7)
     no_gradient = (0, 1)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.proposal_target_param

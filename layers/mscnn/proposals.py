@@ -24,6 +24,7 @@ class Proposals(Layer):
 
     top_count = (1, 2)
     has_backward = False
+    counts_rows = True
     pixel = 1  # see Suppression
     param: BoxOutputParameter | BoxGroupOutputParameter
 

@@ -17,6 +17,7 @@ class SelectedRows(Layer):
     """
 
     has_backward = False
+    counts_rows = True
     first = 0  # the bottom that the first top is taken from
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

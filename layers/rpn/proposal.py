@@ -40,6 +40,7 @@ class ProposalLayer(Layer):
     top_count = (1, 2)
     no_gradient = (0, 1, 2)
     has_backward = False
+    counts_rows = True
 
     pre_nms_top_n: dict[int, int] = {TRAIN: 12000, TEST: 6000}
     post_nms_top_n: dict[int, int] = {TRAIN: 2000, TEST: 300}

@@ -44,6 +44,7 @@ class Proposal(Layer):
     top_count = (1, 2)
     no_gradient = (0, 1, 2)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param = self.layer_param.proposal_param

@@ -34,6 +34,7 @@ class ProposalTargetLayer(Layer):
     top_count = (5, 5)
     no_gradient = (0, 1)
     has_backward = False
+    counts_rows = True
 
     batch_size = 128
     fg_fraction = 0.25

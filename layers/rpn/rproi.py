@@ -43,6 +43,7 @@ class RPROI(Layer):
     top_count = (2, 2)
     no_gradient = (0, 1, 2, 3)
     has_backward = False
+    counts_rows = True
     refused = dict.fromkeys(
         ("roi_pooling_param.pad_ratio", "roi_pooling_param.pool"), "TensorRT has none; remove it"
     )

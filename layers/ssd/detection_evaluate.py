@@ -54,6 +54,7 @@ class DetectionEvaluate(Layer):
     bottom_count = (2, 3)
     no_gradient = (0, 1, 2)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param = param = self.layer_param.detection_evaluate_param

@@ -47,6 +47,7 @@ class DetectionOutput(Layer):
     bottom_count = (3, 5)
     no_gradient: tuple[int, ...] = (0, 1, 2, 3, 4)
     has_backward = False
+    counts_rows = True
     without_effect = tuple(
         f"detection_output_param.{field}"
         for field in ("visualize", "visualize_threshold", "save_file", "num_states")

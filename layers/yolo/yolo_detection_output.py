@@ -29,6 +29,7 @@ class YoloDetectionOutput(Layer):
     origin = "MobileNet-YOLO"
     bottom_count = (1, None)
     has_backward = False
+    counts_rows = True
     without_effect = tuple(
         f"yolo_detection_output_param.{name}" for name in ("side", "coords", "label_map_file")
     )

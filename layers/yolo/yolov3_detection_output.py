@@ -35,6 +35,7 @@ class Yolov3DetectionOutput(Layer):
     origin = "MobileNet-YOLO"
     bottom_count = (1, None)
     has_backward = False
+    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.yolov3_detection_output_param

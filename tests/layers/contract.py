@@ -79,6 +79,13 @@ def forward_writes_every_top(case: Case, cls: Cls = None) -> None:
     assert_same(fresh_run(case, cls, 1e9)[0], tops, "forward reads what stood in a top")
 
 
+def forward_keeps_the_shapes_unless_it_counts_rows(case: Case, cls: Cls = None) -> None:
+    runner = make(case, cls)
+    shapes = [top.shape for top in runner.top]
+    runner.forward()
+    assert runner.layer.counts_rows or [top.shape for top in runner.top] == shapes
+
+
 def forward_leaves_bottoms_and_diffs(case: Case, cls: Cls = None) -> None:
     runner = make(case, cls)
     before = [blob.data.copy() for blob in runner.bottom]
@@ -223,6 +230,7 @@ def a_layer_without_backward_says_so(case: Case, cls: Cls = None) -> None:
 CLAUSES = [
     counts_are_within_the_declared_ones,
     forward_writes_every_top,
+    forward_keeps_the_shapes_unless_it_counts_rows,
     backward_writes_every_bottom_diff,
     forward_leaves_bottoms_and_diffs,
     forward_twice_is_the_same,

@@ -195,7 +195,8 @@ def test_the_type_is_the_prototxts_and_what_is_computed_the_classs(write):
     for text, computed in (
         (layer("roi_data_layer.layer", "OHEMDataLayer", "'num_classes': 21"), "HardRoIMining"),
         (layer("roi_data_layer.layer", "RoIDataLayer"), "RoIData"),
-        (layer("rpn.proposal_layer", "ProposalLayer"), "Python"),
+        (layer("rpn.proposal_layer", "ProposalLayer"), "ProposalLayer"),
+        (layer("rpn.anchor_target_layer", "AnchorTargetLayer"), "Python"),
         (layer("of_mine", "Leaky"), "Python"),  # may compute something else
     ):
         made = create_layer(parse(text), TEST)

@@ -72,6 +72,12 @@ class LeavesPartOfTheTop(Right):
         top[0].data[:, :, 1:] = (bottom[0].data ** 2 * self.blobs[0].data + bottom[1].data)[:, :, 1:]
 
 
+class ShapesTheTopInForward(Right):
+    def forward(self, bottom, top):
+        top[0].reshape(1, *bottom[0].shape)
+        super().forward(bottom, top)
+
+
 class AddsToTheTop(Right):
     def forward(self, bottom, top):
         stood = np.nan_to_num(top[0].data)
@@ -192,6 +198,7 @@ class WrongBackwardInPlace(RightInPlace):
         (OverwritesParamDiff, contract.backward_adds_to_param_diffs),
         (LeavesPartOfTheTop, contract.forward_writes_every_top),
         (AddsToTheTop, contract.forward_writes_every_top),
+        (ShapesTheTopInForward, contract.forward_keeps_the_shapes_unless_it_counts_rows),
         (LeavesPartOfABottomDiff, contract.backward_writes_every_bottom_diff),
         (IgnoresPropagateDown, contract.propagate_down_false_leaves_the_diff),
         (IgnoresParamPropagateDown, contract.param_propagate_down_false_leaves_the_diff),
