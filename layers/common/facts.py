@@ -99,8 +99,8 @@ def all_facts() -> list[LayerFacts]:
     """Of all layer types, sorted; then of the Python layers that are built in."""
     types = [facts(layer_class(name), name) for name in layer_type_list()]
     built_in = [
-        facts(cls, f"Python: {layer}", {"python_param": ["module", "layer", "param_str"]})
-        for (_, layer), cls in BUILT_IN.items()
+        facts(cls, f"Python: {cls.__name__}", {"python_param": ["module", "layer", "param_str"]})
+        for cls in BUILT_IN.values()
     ]
     return types + built_in
 
