@@ -46,6 +46,11 @@ UPGRADED = {
         *(f"{name}_{side}" for name in ("kernel", "stride", "pad") for side in "lhw"),
         *("engine", "global_pooling"),
     },
+    "loss_param": {
+        *(f"ignore_{name}" for name in ("objectness", "location", "constraint", "classes", "rank")),
+        *(f"normalize_{name}" for name in ("supervised", "classes", "constraint", "objectness")),
+        "is_siftflow",
+    },
     "relu_param": {"relu6"},
     "relu6_param": {"relu6"},
     "reshape_param": {"pixelshuffler"},
