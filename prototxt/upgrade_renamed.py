@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
+_QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "TernaryInnerProduct")
+
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, and Detection DetectionLoss; and the loss_param of SoftmaxWithLossExpectation gets a
-    message of its own.
+    Scalar Scale, ConstScale Power, and Detection DetectionLoss; and the loss_param of SoftmaxWithLossExpectation, and
+    what Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
     liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
@@ -39,6 +41,12 @@ def upgrade_renamed(layer: LayerParameter) -> None:
             if field.name in names:
                 setattr(layer.point_supervision_param, field.name, value)
         layer.ClearField("loss_param")
+    if layer.type in _QUANTIZED:
+        message = layer.inner_product_param if "InnerProduct" in layer.type else layer.convolution_param
+        for name in ("sq", "ratio"):
+            if message.HasField(name):
+                setattr(layer.stochastic_quantization_param, name, getattr(message, name))
+                message.ClearField(name)
     if layer.type == "Detection" and layer.HasField("detection_param"):
         layer.type = "DetectionLoss"
         layer.detection_loss_param.CopyFrom(layer.detection_param)

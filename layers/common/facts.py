@@ -23,6 +23,7 @@ MESSAGES = {
     if field.message_type and field.name.endswith("_param")
 }
 _SIDES = ("pad_l", "pad_r", "pad_t", "pad_b")
+_QUANTIZATION = ("sq", "ratio")
 # fields of older forms that the upgrade turns into others: no layer ever sees them
 UPGRADED = {
     "convolution_param": {
@@ -37,7 +38,9 @@ UPGRADED = {
         "stride_shape",
         "pad_shape",
         *_SIDES,
+        *_QUANTIZATION,
     },
+    "inner_product_param": set(_QUANTIZATION),
     "pooling_param": {
         *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
         *_SIDES,
