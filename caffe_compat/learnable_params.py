@@ -24,12 +24,16 @@ class Multiplier:
 
 @dataclass
 class Param:
-    """One learnable param. `uses` are its places (layer index, param index), the owner's first."""
+    """One learnable param. `uses` are its places (layer index, param index), the owner's first.
+
+    regularization: L1 or L2, where the param's decay is not the solver's kind (SSL Caffe); empty: as the solver says.
+    """
 
     name: str
     uses: list[tuple[int, int]]
     lr_mult: Multiplier = field(default_factory=Multiplier)
     decay_mult: Multiplier = field(default_factory=Multiplier)
+    regularization: str = ""
 
 
 def collect_params(graph: Graph, layers: Sequence[Layer]) -> list[Param]:
@@ -61,6 +65,7 @@ def collect_params(graph: Graph, layers: Sequence[Layer]) -> list[Param]:
                 param.uses.append((i, j))
             _merge(param, param.lr_mult, "lr_mult", spec, layer.name)
             _merge(param, param.decay_mult, "decay_mult", spec, layer.name)
+            _merge_regularization(param, spec, layer.name)
     return params
 
 
@@ -76,6 +81,21 @@ def _merge(param: Param, merged: Multiplier, field_name: str, spec: ParamSpec, l
         )
     if not merged.stated_by:
         merged.value, merged.stated_by = value, layer
+
+
+def _merge_regularization(param: Param, spec: ParamSpec, layer: str) -> None:
+    kind = spec.regularization_type
+    if kind not in ("", "L1", "L2"):
+        raise GraphError(
+            f"has a param of the unknown regularization_type '{kind}'; known are L1 and L2", layer=layer
+        )
+    if kind and param.regularization not in ("", kind):
+        raise GraphError(
+            f"states regularization_type {kind} for the shared param '{param.name}', another layer states "
+            f"{param.regularization}; make them equal, or state it once",
+            layer=layer,
+        )
+    param.regularization = param.regularization or kind
 
 
 def _check_shapes(layers: Sequence[Layer], param: Param, i: int, j: int, spec: ParamSpec) -> None:

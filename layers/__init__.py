@@ -12,7 +12,8 @@ from caffe_compat.prototxt import net_spec
 if __name__ != "caffe_compat.layers":
     raise ImportError(
         f"this folder is the package caffe_compat.layers and was imported as '{__name__}'; "
-        "import caffe_compat.layers, or put your own 'layers' package in front of this folder on sys.path"
+        "import caffe_compat.layers, or put your own 'layers' package in front of this folder on sys.path",
+        name="caffe_compat.layers",
     )
 
 

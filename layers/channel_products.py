@@ -84,10 +84,10 @@ class FilterSum(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, numbers = bottom[0].data.reshape(self.view), bottom[1].data.reshape(-1, 1, self.view[1])
-        np.matmul(numbers, x, out=top[0].data.reshape(-1, 1, self.view[2]))
+        np.matmul(numbers, x, out=top[0].data.reshape(self.view[0], 1, self.view[2]))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        x, diff = bottom[0].data.reshape(self.view), top[0].diff.reshape(-1, 1, self.view[2])
+        x, diff = bottom[0].data.reshape(self.view), top[0].diff.reshape(self.view[0], 1, self.view[2])
         if propagate_down[0]:
             np.multiply(
                 bottom[1].data.reshape(*self.view[:2], 1), diff, out=bottom[0].diff.reshape(self.view)
@@ -118,15 +118,17 @@ class LinearSum(Layer):
         top[0].reshape(*shape[:2])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, one = bottom[0].data.reshape(self.view), bottom[1].data.reshape(-1, self.view[2], 1)
+        x, one = bottom[0].data.reshape(self.view), bottom[1].data.reshape(self.view[0], self.view[2], 1)
         np.matmul(x, one, out=top[0].data.reshape(*self.view[:2], 1))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         diff = top[0].diff.reshape(*self.view[:2], 1)
         if propagate_down[0]:
             np.multiply(
-                diff, bottom[1].data.reshape(-1, 1, self.view[2]), out=bottom[0].diff.reshape(self.view)
+                diff,
+                bottom[1].data.reshape(self.view[0], 1, self.view[2]),
+                out=bottom[0].diff.reshape(self.view),
             )
         if propagate_down[1]:
-            x, one = bottom[0].data.reshape(self.view), bottom[1].diff.reshape(-1, 1, self.view[2])
+            x, one = bottom[0].data.reshape(self.view), bottom[1].diff.reshape(self.view[0], 1, self.view[2])
             np.matmul(diff.swapaxes(1, 2), x, out=one)

@@ -43,7 +43,7 @@ class MVN(InPlaceLayer):
         channels.affine(x, self.factor, top[0].data.reshape(self.view), centre=self.mean)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if not propagate_down[0]:
+        if not (propagate_down[0] and bottom[0].count):
             return
         diff, x_diff = top[0].diff.reshape(self.view), bottom[0].diff.reshape(self.view)
         if self.layer_param.mvn_param.normalize_variance:

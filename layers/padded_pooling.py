@@ -59,7 +59,7 @@ class PaddedPooling(Padded):
             ends = np.minimum(starts + kernel, self.padded.shape[2 + i])
             first, last = self.before[i], self.before[i] + bottom[0].shape[2 + i]
             pixels = np.minimum(ends, last) - np.maximum(starts, first)
-            if pixels.min() < 1:
+            if pixels.min(initial=1) < 1:
                 raise self.error(
                     f"a window of {kernel}, every {stride}, lies in the padding alone, {self.before[i]} before and "
                     f"{self.behind[i]} behind {bottom[0].shape[2 + i]} pixels; take off padding"

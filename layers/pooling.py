@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.common.fit import check_fit
 from caffe_compat.layers.kernels import pool_averages, pool_draws, pool_maxima
 from caffe_compat.layers.kernels.scratch import apart, scratch
 from caffe_compat.layers.pooling_nd import PoolingND
@@ -22,10 +23,11 @@ class Pooling(Layer):
     """The maximum (MAX), the average (AVE) or one drawn element (STOCHASTIC) of each window of each channel.
 
     bottom: N x C x H x W. top[0]: N x C x H' x W' with H' = (H + 2 pad - kernel) / stride + 1, rounded up
-    (round_mode: FLOOR, or forks' ceil_mode: false, rounds down); with padding, a last window that would start behind
-    the image is left out. An average counts padding as zeros. top[1], for MAX: the index in H W of each maximum, the
-    first of equal ones; -1 where nothing is greater than the lowest finite float32 (all is NaN, say), which is then
-    the maximum, and takes no gradient. Positions are not kept: backward finds them again.
+    (round_mode: FLOOR, or forks' ceil_mode: false, rounds down); with padding, a last window that would start
+    behind the image is left out. Where no window fits the top is empty, and a warning says so. An average counts
+    padding as zeros. top[1], for MAX: the index in H W of each maximum, the first of equal ones; -1 where nothing
+    is greater than the lowest finite float32 (all is NaN, say), which is then the maximum, and takes no gradient.
+    Positions are not kept: backward finds them again.
 
     STOCHASTIC is for elements that are not negative, and without padding. In training an element x is drawn with
     probability x / sum(x), by one draw of the global stream a window, and takes the gradient; the first one in a
@@ -116,13 +118,12 @@ class Pooling(Layer):
         if self.layer_param.pooling_param.global_pooling:
             self._kernel = shape[2:]
         height, width = map(self._output_size, shape[2:], self._kernel, self._stride, self._pad)
-        if min(height, width) < 1:
-            raise self.error(
-                f"a kernel of {self._kernel} with pad {self._pad} does not fit into a bottom of {shape}"
-            )
+        if 0 in self._kernel:
+            raise self.error(f"there is nothing to pool over in a bottom of shape {shape}")
+        check_fit(self, (height, width), f"a kernel of {self._kernel} with pad {self._pad}", shape)
         # a longer stride leads beyond the padding, as this one does
         stride = [
-            min(stride, size + 2 * pad)
+            min(stride, max(1, size + 2 * pad))
             for stride, size, pad in zip(self._stride, shape[2:], self._pad, strict=True)
         ]
         self.windows = np.array([self._kernel, stride, self._pad], np.int64).T.copy()
@@ -146,6 +147,8 @@ class Pooling(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self._over_more_axes:
             return self._over_more_axes.forward(bottom, top)
+        if not top[0].count:
+            return
         x, y = _planes(bottom[0].data), _planes(top[0].data)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:
@@ -172,6 +175,9 @@ class Pooling(Layer):
             return
         if self._over_more_axes:
             return self._over_more_axes.backward(top, propagate_down, bottom)
+        if not top[0].count:
+            bottom[0].diff[...] = 0
+            return
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
         if pool == PoolingParameter.AVE:

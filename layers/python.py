@@ -27,6 +27,7 @@ from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.text_proposal import TextProposalLayer
 from caffe_compat.layers.segmentation.spatial_dropout_layer import SpatialDropoutLayer
 from caffe_compat.prototxt import caffe_pb2
 
@@ -36,6 +37,7 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("rpn.anchor_target_layer", "AnchorTargetLayer"): AnchorTargetLayer,
     ("rpn.proposal_layer", "ProposalLayer"): ProposalLayer,
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
+    ("layers.text_proposal_layer", "ProposalLayer"): TextProposalLayer,
     ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
     ("caffe.layers.detectnet.clustering", "ClusterGroundtruth"): ClusterGroundtruth,
     ("caffe.layers.detectnet.clustering", "ClusterDetections"): ClusterDetections,
@@ -224,7 +226,12 @@ def _import(layer_param: caffe_pb2.LayerParameter) -> ModuleType | None:
             line=error.lineno,
         ) from error
     except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+        if is_missing and f"{name}.".startswith(f"{error.name}."):
+            return None
+        if error.name == "caffe_compat.layers" and _named(
+            layer_param
+        ):  # a checkout's folder is not the user's
             return None
         last = [
             frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename

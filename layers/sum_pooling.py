@@ -57,4 +57,4 @@ class SumPooling(Layer):
 
 
 def _planes(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1, *array.shape[2:])
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])

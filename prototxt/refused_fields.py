@@ -41,7 +41,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "feature_decay_loss_param general_contrastive_loss_param general_triplet_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
                 "label_specific_margin_param label_specific_rescale_param mil_data_param mil_param nca_param "
-                "ordinal_regression_loss_param predict_box_param resize_param smoothl1_param "
+                "ordinal_regression_loss_param resize_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )
         },
@@ -89,16 +89,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
     "Tsinghua-Tencent 100K's Caffe": {"LayerParameter": {_LAYER: "drive_data_param"}},
-    "SSL Caffe (SkimCaffe)": {
-        "LayerParameter": {
-            "weights that are loaded as 0 stay 0 in training; remove it, if they may learn, or for a forward, which is "
-            "the same": "connectivity_mode"
-        },
-        "ParamSpec": {
-            "the kind of this param's decay, where it is not the solver's; remove it, or set the solver's "
-            "regularization_type for all": "regularization_type"
-        },
-    },
     "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
     "winggan's Caffe": {
         "LayerParameter": {

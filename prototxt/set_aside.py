@@ -1,7 +1,8 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
 Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, wenwei202/caffe (SSL, and
-force regularization), JiachenMao/MeDNN, jkokkin/UberNet, nbadalls/caffe-server, and of OpenPose's and Synopsys'.
+force regularization), JiachenMao/MeDNN, IntelLabs/SkimCaffe, jkokkin/UberNet, nbadalls/caffe-server, and of OpenPose's
+and Synopsys'.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _FIELDS: dict[str, dict[str, str]] = {
         ),
         "SolverParameter": "solver_data_type store_blobs_in_old_format",
         "TransformationParameter": "display forward_packing random_seed use_gpu_transform",
+    },
+    "SkimCaffe": {
+        "ConvolutionParameter": "conv_mode dump_activation dump_parameter parameter_sparsity_pattern_histogram",
     },
     "SSL Caffe": {
         "ParamSpec": (

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
+_QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "TernaryInnerProduct")
+
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, and Detection DetectionLoss.
+    Scalar Scale, ConstScale Power, and Detection DetectionLoss; and the loss_param of SoftmaxWithLossExpectation, and
+    what Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
     liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
-    Caffe (DSCLRCN, DRT).
+    Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit).
     """
     if layer.type == "BNHK":
         layer.type = "BN"
@@ -25,6 +28,25 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         layer.type = "Scale"
         layer.scale_param.axis = layer.scalar_param.axis
         layer.ClearField("scalar_param")
+    if layer.type == "ConstScale":
+        layer.type = "Power"
+        layer.power_param.scale, layer.power_param.shift = (
+            layer.const_scale_param.scale,
+            layer.const_scale_param.bias,
+        )
+        layer.ClearField("const_scale_param")
+    if layer.type == "SoftmaxWithLossExpectation":
+        names = {field.name for field in layer.point_supervision_param.DESCRIPTOR.fields}
+        for field, value in layer.loss_param.ListFields():
+            if field.name in names:
+                setattr(layer.point_supervision_param, field.name, value)
+        layer.ClearField("loss_param")
+    if layer.type in _QUANTIZED:
+        message = layer.inner_product_param if "InnerProduct" in layer.type else layer.convolution_param
+        for name in ("sq", "ratio"):
+            if message.HasField(name):
+                setattr(layer.stochastic_quantization_param, name, getattr(message, name))
+                message.ClearField(name)
     if layer.type == "Detection" and layer.HasField("detection_param"):
         layer.type = "DetectionLoss"
         layer.detection_loss_param.CopyFrom(layer.detection_param)

@@ -384,6 +384,17 @@ def test_unsaid_multipliers_are_one():
             "make them equal, or state it once",
         ),
         (
+            ("regularization_type: 'L1'", "", "regularization_type: 'L2'"),
+            [(3, 2)] * 3,
+            "layer 'c': states regularization_type L2 for the shared param 'w', another layer states L1; "
+            "make them equal, or state it once",
+        ),
+        (
+            ("", "regularization_type: 'L1_DNS'", ""),
+            [(3, 2)] * 3,
+            "layer 'b': has a param of the unknown regularization_type 'L1_DNS'; known are L1 and L2",
+        ),
+        (
             ("", "", ""),
             [(3, 2), (2, 3), (3, 2)],
             "layer 'b': shares param 'w' with layer 'a', but needs the shape (2, 3) where that layer has (3, 2); "

@@ -1,10 +1,13 @@
 """An SSD as it is deployed, small: all its layers in one net, its detections against plain loops."""
 
+import warnings
+
 import numpy as np
 import pytest
 from recordings import net_of
 
 import caffe_compat as caffe
+from caffe_compat.engine import EngineChoice
 from layers.ssd import plain_ssd
 
 CLASSES = 4
@@ -18,14 +21,14 @@ SIZES = {
 }
 
 
-def predictions(source: str, below: str) -> str:
-    """The layers that predict steps and scores at each pixel of `below`, and its priors."""
+def predictions(source: str, below: str, priors: int, param: str) -> str:
+    """The layers that predict steps and scores of so many priors at each pixel of `below`, and these."""
     text = ""
     for kind, each in (("loc", 4), ("conf", CLASSES)):
         name = f"{source}_mbox_{kind}"
         text += f"""
 layer {{ name: "{name}" type: "Convolution" bottom: "{below}" top: "{name}" convolution_param {{
-    num_output: {len(SIZES[source]) * each} kernel_size: 3 pad: 1 weight_filler {{ type: "gaussian" std: 0.3 }} }} }}
+    num_output: {priors * each} kernel_size: 3 pad: 1 weight_filler {{ type: "gaussian" std: 0.3 }} }} }}
 layer {{ name: "{name}_perm" type: "Permute" bottom: "{name}" top: "{name}_perm"
     permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
 layer {{ name: "{name}_flat" type: "Flatten" bottom: "{name}_perm" top: "{name}_flat" flatten_param {{ axis: 1 }} }}
@@ -34,7 +37,7 @@ layer {{ name: "{name}_flat" type: "Flatten" bottom: "{name}_perm" top: "{name}_
         text
         + f"""
 layer {{ name: "{source}_mbox_priorbox" type: "PriorBox" bottom: "{below}" bottom: "data"
-    top: "{source}_mbox_priorbox" prior_box_param {{ {PRIORS[source]} }} }}
+    top: "{source}_mbox_priorbox" prior_box_param {{ {param} }} }}
 """
     )
 
@@ -58,8 +61,8 @@ layer {{ name: "conv1_norm" type: "Normalize" bottom: "conv1" top: "conv1_norm" 
 layer {{ name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2" convolution_param {{
     num_output: 6 kernel_size: 3 pad: 1 stride: 2 weight_filler {{ type: "gaussian" std: 0.3 }} }} }}
 layer {{ name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }}
-{predictions("conv1", "conv1_norm")}
-{predictions("conv2", "conv2")}
+{predictions("conv1", "conv1_norm", 3, PRIORS["conv1"])}
+{predictions("conv2", "conv2", 4, PRIORS["conv2"])}
 {concat("loc_flat", 1)} {concat("conf_flat", 1)} {concat("priorbox", 2)}
 layer {{ name: "mbox_conf_reshape" type: "Reshape" bottom: "mbox_conf" top: "mbox_conf_reshape"
     reshape_param {{ shape {{ dim: 0 dim: -1 dim: {CLASSES} }} }} }}
@@ -105,9 +108,9 @@ def by_prior(maps, each):
     return np.stack(rows, axis=1).reshape(n, -1, each)
 
 
-def filled(text, phase):
+def filled(text, phase, engine="fast"):
     caffe.set_random_seed(1)
-    net = net_of(text, phase)
+    net = net_of(text, phase, engine=EngineChoice(engine))
     rng = np.random.RandomState(2)
     net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)
     for blobs in net.params.values():
@@ -192,3 +195,54 @@ def test_it_learns():
         "propagate_down: false"
     ] * 2
     assert reasons["conv1"] == reasons["conv1_norm"] == ""
+
+
+def with_a_map_that_is_empty(text: str) -> str:
+    """The net with predictions on a third map, of 0 x 1 pixels: 5 x 5 windows do not fit into the second one, 4 x 5."""
+    third = """
+layer { name: "conv3" type: "Convolution" bottom: "conv2" top: "conv3" convolution_param {
+    num_output: 7 kernel_size: 5 weight_filler { type: "gaussian" std: 0.3 } } }
+layer { name: "relu3" type: "ReLU" bottom: "conv3" top: "conv3" }
+layer { name: "conv3_norm" type: "Normalize" bottom: "conv3" top: "conv3_norm" norm_param { across_spatial: false } }
+""" + predictions("conv3", "conv3_norm", 2, "min_size: 20 max_size: 22")
+    for what in ("loc_flat", "conf_flat", "priorbox"):
+        last = f'bottom: "conv2_mbox_{what}" top'
+        text = text.replace(last, f'bottom: "conv2_mbox_{what}" bottom: "conv3_mbox_{what}" top')
+    before, first, behind = text.partition('layer { name: "mbox_loc" ')
+    return before + third + first + behind
+
+
+@pytest.mark.parametrize("engine", ["strict", "fast", "torch"])
+@pytest.mark.parametrize("phase", [caffe.TEST, caffe.TRAIN])
+def test_a_map_that_is_empty_changes_nothing(engine, phase):
+    """Caffe goes on where a convolution's top has no pixels, so SSD's nets run on images that are too small for it."""
+    if engine == "torch":
+        pytest.importorskip("torch")
+    text = NET + LOSS * (phase == caffe.TRAIN)
+    found = []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for each in (text, with_a_map_that_is_empty(text)):
+            net = filled(each, phase, engine)
+            if phase == caffe.TRAIN:
+                net.blobs["label"].data[0, 0] = [
+                    [n, 1 + n, 0, 0.2, 0.3, 0.5 + n / 5, 0.7, 0] for n in (0, 1, 1, 1, 1)
+                ]
+            outputs = net.forward()
+            if phase == caffe.TRAIN:
+                for blobs in net.params.values():
+                    for blob in blobs:
+                        blob.diff[...] = 0
+                net.backward()
+                outputs |= {
+                    f"{name} {i}": blob.diff
+                    for name, blobs in net.params.items()
+                    for i, blob in enumerate(blobs)
+                }
+            found.append({name: np.array(value) for name, value in outputs.items()})
+    assert net.blobs["conv3"].shape == (2, 7, 0, 1)
+    assert sum("layer 'conv3' (Convolution): a kernel of (5, 5)" in str(one.message) for one in told) == 1
+    want, got = found
+    for name, value in got.items():
+        np.testing.assert_array_equal(value, want.get(name, np.zeros(value.shape)), err_msg=name)
+    assert any(value.any() for value in want.values())

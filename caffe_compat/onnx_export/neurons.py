@@ -16,7 +16,7 @@ from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("Sigmoid", "TanH", "AbsVal", "BNLL")
+@converts("Sigmoid", "TanH", "AbsVal", "BNLL", "Cos")
 def plain(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     names = {"TanH": "Tanh", "AbsVal": "Abs", "BNLL": "Softplus"}
     return [write(names.get(layer.type, layer.type), *bottoms)]

@@ -30,7 +30,7 @@ from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
 from caffe_compat.nothing_learns import nothing_learns
-from caffe_compat.prototxt.caffe_pb2 import SolverParameter
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter, SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
@@ -158,6 +158,7 @@ class Solver:
             set_random_seed(param.random_seed)
         nets = Nets(param, source, make)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
+        self._check_connectivity()
         self.net.engine.train()
         self.workers: Workers | None = self.net.engine.workers
         for net in self.test_nets:
@@ -201,6 +202,15 @@ class Solver:
         if param.snapshot:
             self.check_snapshots()
         self.check()
+
+    def _check_connectivity(self) -> None:
+        for layer in self.net.layers:
+            if layer.layer_param.connectivity_mode != LayerParameter.CONNECTED:
+                raise self.error(
+                    f"layer '{layer.name}' has connectivity_mode, by which weights that are loaded as 0 stay 0; a "
+                    "solver here teaches all weights: remove it",
+                    "net",
+                )
 
     def check_snapshots(self) -> None:
         """Raise SolverError where snapshots cannot be written: before hours of training, not after them."""
@@ -461,7 +471,7 @@ class Solver:
 
     def _terms(self, param: Param, clip: float) -> Terms:
         decay = np.float32(schedules.weight_decay(self.param, self.iter)) * np.float32(param.decay_mult.value)
-        l1 = self.param.regularization_type == "L1"
+        l1 = (param.regularization or self.param.regularization_type) == "L1"
         share = np.float32(1) / np.float32(self.param.iter_size)
         if self.workers is not None:
             share /= np.float32(self.workers.group.count)

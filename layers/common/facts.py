@@ -23,6 +23,7 @@ MESSAGES = {
     if field.message_type and field.name.endswith("_param")
 }
 _SIDES = ("pad_l", "pad_r", "pad_t", "pad_b")
+_QUANTIZATION = ("sq", "ratio")
 # fields of older forms that the upgrade turns into others: no layer ever sees them
 UPGRADED = {
     "convolution_param": {
@@ -37,7 +38,9 @@ UPGRADED = {
         "stride_shape",
         "pad_shape",
         *_SIDES,
+        *_QUANTIZATION,
     },
+    "inner_product_param": set(_QUANTIZATION),
     "pooling_param": {
         *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
         *_SIDES,
@@ -45,6 +48,11 @@ UPGRADED = {
     "pooling3d_param": {
         *(f"{name}_{side}" for name in ("kernel", "stride", "pad") for side in "lhw"),
         *("engine", "global_pooling"),
+    },
+    "loss_param": {
+        *(f"ignore_{name}" for name in ("objectness", "location", "constraint", "classes", "rank")),
+        *(f"normalize_{name}" for name in ("supervised", "classes", "constraint", "objectness")),
+        "is_siftflow",
     },
     "relu_param": {"relu6"},
     "relu6_param": {"relu6"},
@@ -99,8 +107,8 @@ def all_facts() -> list[LayerFacts]:
     """Of all layer types, sorted; then of the Python layers that are built in."""
     types = [facts(layer_class(name), name) for name in layer_type_list()]
     built_in = [
-        facts(cls, f"Python: {layer}", {"python_param": ["module", "layer", "param_str"]})
-        for (_, layer), cls in BUILT_IN.items()
+        facts(cls, f"Python: {cls.__name__}", {"python_param": ["module", "layer", "param_str"]})
+        for cls in BUILT_IN.values()
     ]
     return types + built_in
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,8 +89,9 @@ class BentConvolution(Layer):
     def _columns(self, image: np.ndarray, bends: np.ndarray) -> np.ndarray:
         """The windows of one image, group x elements x places."""
         self.read(bends, image, self.columns)
-        return self.columns.reshape(self.plain.group, -1, self.columns.shape[1])
+        group = self.plain.group
+        return self.columns.reshape(group, len(self.columns) // group, self.columns.shape[1])
 
     def _by_group(self, array: np.ndarray) -> np.ndarray:
         """Filters or outputs, group x outputs x the rest."""
-        return array.reshape(self.plain.group, array.shape[0] // self.plain.group, -1)
+        return array.reshape(self.plain.group, len(array) // self.plain.group, math.prod(array.shape[1:]))

@@ -28,6 +28,9 @@ class ConvGeometry:
     pad: tuple[int, ...]
     dilation: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"a kernel of {self.kernel} with dilation {self.dilation} and pad {self.pad}"
+
     @cached_property
     def elements(self) -> int:
         """How many of an image's pixels a window has in each channel."""

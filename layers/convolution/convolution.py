@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.common.fit import check_fit
 from caffe_compat.layers.common.learnable import ShapeAndFiller, count_of, set_up_params
 from caffe_compat.layers.convolution.conv_geometry import read_geometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
@@ -22,8 +23,9 @@ class Convolution(Layer):
 
     bottom: N x C x H x W (with `axis`: any axes before the channels), or any other number of spatial axes behind
     the channels; top: N x num_output x H' x W' with H' = (H + 2 pad - extent) / stride + 1,
-    extent = dilation (kernel - 1) + 1, and W' likewise. params: filters num_output x C / group x kernel_h x
-    kernel_w; bias num_output, unless bias_term is false. `engine` and `force_nd_im2col` change nothing.
+    extent = dilation (kernel - 1) + 1, and W' likewise; where one is 0 the top is empty, and a warning says so.
+    params: filters num_output x C / group x kernel_h x kernel_w; bias num_output, unless bias_term is false. `engine`
+    and `force_nd_im2col` change nothing.
     Raises LayerError for params that do not fit the bottoms.
 
     Source: Caffe's BaseConvolutionLayer and ConvolutionLayer.
@@ -78,11 +80,7 @@ class Convolution(Layer):
             if blob.shape != shape:
                 raise self.error(f"the bottoms have the shapes {shape} and {blob.shape}; they must be equal")
         spatial = self._spatial_shape(shape[self.channel_axis + 1 :])
-        if min(spatial, default=1) < 1:
-            raise self.error(
-                f"a kernel of {self.geometry.kernel} with dilation {self.geometry.dilation} does not fit into a "
-                f"bottom of shape {shape} with pad {self.geometry.pad}"
-            )
+        check_fit(self, spatial, str(self.geometry), shape)
         self._image_shape = shape[self.channel_axis :]
         self._out_shape = self._num_output, *spatial
         for blob in top:
@@ -95,6 +93,11 @@ class Convolution(Layer):
 
     def convolve(self, bottom: Blob, top: Blob, bias: np.ndarray | None) -> None:
         """top = filters * bottom + bias, whatever bias the params have."""
+        if not (bottom.count and top.count):
+            self._outs(top.data)[...] = (
+                0 if bias is None else bias.reshape(-1, *[1] * len(self.geometry.kernel))
+            )
+            return
         images, outs = self._images(bottom.data), self._outs(top.data)
         self.algorithm.forward(images, self._filters(), bias, outs)
 
@@ -111,6 +114,10 @@ class Convolution(Layer):
                     out_diffs.reshape(*out_diffs.shape[:2], math.prod(out_diffs.shape[2:])),
                     self.blobs[1].diff,
                 )
+            if not (below.count and above.count):
+                if down:
+                    below.diff[...] = 0
+                continue
             if self.propagates_to(0):
                 self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
             if down:

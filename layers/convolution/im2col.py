@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer, canonical_axis
+from caffe_compat.layers.common.fit import check_fit
 from caffe_compat.layers.convolution.conv_geometry import read_geometry
 from caffe_compat.layers.registry import register
 
@@ -45,10 +46,7 @@ class Im2col(Layer):
         if len(shape) != axes:
             raise self.error(f"the bottom has the shape {shape}, expected {axes} axes")
         self._out_shape = self._geometry.output_shape(shape[self._axis + 1 :])
-        if min(self._out_shape) < 1:
-            raise self.error(
-                f"a kernel of {self._geometry.kernel} does not fit into a bottom of shape {shape}"
-            )
+        check_fit(self, self._out_shape, str(self._geometry), shape)
         self._channels = shape[self._axis] * self._geometry.elements
         top[0].reshape(*shape[: self._axis], self._channels, *self._out_shape)
 
@@ -64,7 +62,8 @@ class Im2col(Layer):
             self._geometry.add_columns(columns, 0, self._out_shape, image)
 
     def _images(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(-1, *array.shape[self._axis :])
+        return array.reshape(math.prod(array.shape[: self._axis]), *array.shape[self._axis :])
 
     def _columns(self, array: np.ndarray) -> np.ndarray:
-        return array.reshape(-1, self._channels, math.prod(self._out_shape))
+        outer = math.prod(array.shape[: self._axis])
+        return array.reshape(outer, self._channels, math.prod(self._out_shape))

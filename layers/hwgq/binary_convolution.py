@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from caffe_compat.blob import Blob
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.hwgq.signs import signs
 from caffe_compat.layers.registry import register
@@ -17,22 +14,14 @@ class BinaryConvolution(Convolution):
     """A Convolution whose filters are their weights' signs, with use_alpha times the mean absolute weight of each.
 
     Of binary_convolution_param, use_binarization: false makes it a Convolution. The weights get the gradient of the
-    filters, as if these were they. Raises LayerError without binary_convolution_param: another Caffe that has this
-    type does not say what it means there. All else is as in Convolution.
+    filters, as if these were they. Without binary_convolution_param it is a StochasticBinaryConvolution. All else is
+    as in Convolution.
     Source: BinaryConvolutionLayer of zhaoweicai/hwgq; Cai et al., Deep Learning with Low Precision by Half-wave
     Gaussian Quantization (2017).
     """
 
     reads = ("convolution_param", "binary_convolution_param")
     origin = "HWGQ-Net"
-
-    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if not self.layer_param.HasField("binary_convolution_param"):
-            raise self.error(
-                "there is no binary_convolution_param; give it, with use_alpha: true if filters are scaled by their "
-                "mean absolute weight"
-            )
-        super().setup(bottom, top)
 
     def _filters(self) -> np.ndarray:
         param = self.layer_param.binary_convolution_param

@@ -13,8 +13,9 @@ from caffe_compat.layers.registry import register
 class BinaryInnerProduct(InnerProduct):
     """An InnerProduct by its weights' signs, with use_alpha times the mean absolute weight of each output.
 
-    Of binary_inner_product_param, use_binarization: false makes it an InnerProduct. The weights get the gradient of
-    their signs, as if these were they. Without transpose; all else is as in InnerProduct.
+    Without binary_inner_product_param it is a StochasticBinaryInnerProduct. Of that message, use_binarization: false
+    makes it an InnerProduct. The weights get the gradient of their signs, as if these were they. Without transpose;
+    all else is as in InnerProduct.
     Source: BinaryInnerProductLayer of zhaoweicai/hwgq.
     """
 

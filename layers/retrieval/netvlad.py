@@ -70,4 +70,5 @@ class Netvlad(Layer):
 
     def _views(self, shares: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         clusters, size = self.sizes
-        return shares.reshape(-1, clusters, self.pixels), features.reshape(-1, size, self.pixels)
+        images = len(shares)
+        return shares.reshape(images, clusters, self.pixels), features.reshape(images, size, self.pixels)

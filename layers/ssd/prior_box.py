@@ -61,13 +61,16 @@ class PriorBox(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for i, blob in enumerate(bottom[: 1 if self.image else 2]):
-            if len(blob.shape) != 4 or min(blob.shape[2:]) < 1:
+            if len(blob.shape) != 4 or (i == 1 and 0 in blob.shape[2:]):
                 raise self.error(
-                    f"bottom[{i}] has the shape {blob.shape}; expected N x C x height x width with pixels"
+                    f"bottom[{i}] has the shape {blob.shape}; expected N x C x height x width"
+                    + i * " with pixels"
                 )
         top[0].reshape(1, 2, bottom[0].height * bottom[0].width * self.count * 4)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not top[0].count:
+            return
         size = bottom[0].width, bottom[0].height
         image = self.image or (bottom[1].width, bottom[1].height)
         step = self.step or (np.float32(image[0]) / size[0], np.float32(image[1]) / size[1])

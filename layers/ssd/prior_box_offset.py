@@ -60,6 +60,8 @@ class PriorBoxOffset(PriorBox):
         self.sizes = np.tile(self.shapes, (len(self.places), 1))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not top[0].count:
+            return
         image = self.image or (bottom[1].width, bottom[1].height)
         step = self.step or (image[0] / bottom[0].width, image[1] / bottom[0].height)
         self.moves = np.repeat(self.places * step, len(self.shapes), axis=0)

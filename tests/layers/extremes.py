@@ -132,6 +132,12 @@ PYTHON = [
         tops=5,
     ),
     Case(
+        _python("layers.text_proposal_layer", "ProposalLayer", "{feat_stride: 16}"),
+        [(1, 20, 4, 3), (1, 20, 4, 3), (1, 3)],
+        fills=[unit, normal, _im_info],
+        tops=2,
+    ),
+    Case(
         _python("spatial_dropout", "SpatialDropoutLayer", "{'phase': 'TRAIN', 'p': '0.25'}"),
         [(2, 3, 7, 5)],
     ),

@@ -1,9 +1,12 @@
-"""Bottoms without any items, as behind a Filter that selects none: no crash, no NaN, no gradient for the params."""
+"""Bottoms without any items, as behind a Filter that selects none, or pixels: no crash, no NaN, no gradient for the
+params."""
+
+import re
 
 import numpy as np
 import pytest
 
-from caffe_compat.errors import LayerError
+from caffe_compat.errors import CaffeCompatError, LayerError
 from layers.cases import CASES
 from layers.harness import Runner
 from layers.sweep import check_each, each_type
@@ -54,6 +57,28 @@ def runs_without_items_or_says_why_not(case):
         blob.diff[...] = 2
     runner.backward(runner.seeds(case, np.random.RandomState(2)))
     assert all((blob.diff == 2).all() for blob in runner.layer.blobs)
+
+
+@pytest.mark.filterwarnings("ignore:layer 'layer'")
+@each_type((case.type, case) for case in CASES if case.shapes and max(map(len, case.shapes)) > 3)
+def test_no_pixels(type, items):
+    """Images of no pixels, as behind a convolution whose window does not fit."""
+    check_each(runs_without_pixels_or_says_why_not, items)
+
+
+def runs_without_pixels_or_says_why_not(case):
+    shapes = [(*shape[:2], *[0] * (len(shape) - 2)) if len(shape) > 3 else shape for shape in case.shapes]
+    try:
+        runner = Runner.of(case, [np.zeros(shape) for shape in shapes])
+        tops = runner.forward()
+    except CaffeCompatError as error:
+        assert re.search(r"\b0\b|-1|no heatmaps|no top", error.message)
+        return
+    assert not any(np.isnan(top).any() for top in tops)
+    if runner.layer.has_backward:
+        runner.backward(runner.seeds(case, np.random.RandomState(2)))
+    if not any(top.size for top in tops):
+        assert not any(blob.diff.any() for blob in runner.layer.blobs)
 
 
 @pytest.mark.parametrize("type", ["LSTM", "RNN"])

@@ -66,6 +66,8 @@ NO_TOP = {
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",
     "MMDLoss.mmd_param.fix_gamma": "counts from the second batch on; test_long_tail.py",
+    "EliwiseProduct.eliwise_product_param.bias_term": "makes a param that is not read",
+    "GatingInnerProduct.inner_product_param.bias_term": "makes a param that is not read",
     "LinearTransform.linear_transform_param.backprop": "is for backward; test_papers.py",
     "MultiROIPooling.multi_roi_pooling_param.top_num": "has to be the number of tops; test_papers.py",
     **{

@@ -48,6 +48,15 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
             "the last bottom ends the map at 2 x 2, others at",
         ),
         ('"GradientSilent"', [(2, 3), (0,)], 1, "expected a number"),
+        ('"PredictBox"', [(1, 3, 4, 5)], 1, "expected N x 2 x H x W"),
+        ('"PredictBox"', [(1, 2, 4, 5), (1, 4, 5, 4)], 1, "then N x 4 x H x W"),
+        (
+            '"GatingInnerProduct" inner_product_param { num_output: 2 }',
+            [(2, 5), (2, 3), (2,), (2,)],
+            1,
+            "expected N x 6 answers",
+        ),
+        ('"SoftmaxWithLossExpectation"', [(1, 3, 4, 5), (1, 1, 4, 5)], 1, r"\(1, 3, 4, 5\)$"),
         ('"SemiContrastLoss"', [(2, 3), (2, 3), (2,)], 1, "feature_index is 2"),
         ('"MatrixProd"', [(2, 3, 4), (2, 5, 4)], 1, "expected B x K x M"),
         ('"Similarity"', [(2, 3), (4, 5)], 1, "of one size"),
@@ -346,3 +355,49 @@ def test_the_width_of_joint_kernels_stays_or_follows():
         runner.feed(list(2 * x))
         runner.forward()
         assert (runner.layer.gamma == before) == fixed
+
+
+def test_the_number_of_eliwise_product_learns_absolute_values():
+    runner = fed(
+        '"EliwiseProduct" eliwise_product_param { axis: 2 weight_filler { value: 2 } }', [[[1, -2], [3, 4]]]
+    )
+    runner.layer.blobs[0].diff[...] = 1
+    (diff,) = runner.backward([np.array([[[1, 1], [-1, 2]]], np.float32)])
+    assert runner.layer.blobs[0].diff[0] == 1 + (1 + 2 + 3 + 8)
+    np.testing.assert_array_equal(diff, [[[2, 2], [-2, 4]]])
+
+
+def test_experts_whose_labels_differ():
+    with pytest.raises(LayerError, match="the labels of the two bottoms differ"):
+        fed(
+            '"GatingInnerProduct" inner_product_param { num_output: 2 }',
+            np.ones((2, 6)),
+            np.ones((2, 3)),
+            [1, 2],
+            [1, 3],
+        )
+
+
+def test_a_net_of_mtcnn_without_faces():
+    boxes = fed('"PredictBox"', np.zeros((1, 2, 3, 4)), tops=2).top[1]
+    assert boxes.shape == (1, 1, 5) and not boxes.data.any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([[[0, 7]], [[0, 0]], [[0, 0]]], "there is the label 7; expected 0 to 2"),
+        (
+            [[[0, 255]], [[0, 0]], [[1, 2]]],
+            r"classes begin with \[1, 2\]; expected some from 0 to 2, ended by 0",
+        ),
+        ([[[0, 255]], [[0, 0]], [[4, 0]]], r"classes begin with \[4, 0\]"),
+    ],
+)
+def test_points_that_are_no_labels(labels, message):
+    with pytest.raises(LayerError, match=message):
+        fed(
+            '"SoftmaxWithLossExpectation" point_supervision_param { ignore_label: 255 }',
+            np.zeros((1, 3, 1, 2)),
+            [labels],
+        )

@@ -197,6 +197,7 @@ LAYERS = {
     "TanH": ([IMAGE], 'type: "TanH"'),
     "AbsVal": ([IMAGE], 'type: "AbsVal"'),
     "BNLL": ([IMAGE], 'type: "BNLL"'),
+    "Cos": ([IMAGE], 'type: "Cos"'),
     "Swish": ([IMAGE], 'type: "Swish" swish_param { beta: 1.5 }'),
     "Gather": ([IMAGE], 'type: "Gather"'),
     "Scatter": ([IMAGE], 'type: "Scatter"'),

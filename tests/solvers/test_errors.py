@@ -99,6 +99,21 @@ def test_bad_solvers(text, line, message, tmp_path):
         assert caught.value.line == line
 
 
+def test_weights_that_are_to_stay_0(tmp_path):
+    path = written(tmp_path, f'{FIXED} net: "net.prototxt"')
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        net.read_text().replace(
+            'type: "InnerProduct"', 'type: "InnerProduct" connectivity_mode: DISCONNECTED_ELTWISE', 1
+        )
+    )
+    caffe.Net(str(net), caffe.TEST).forward()
+    with pytest.raises(
+        SolverError, match="has connectivity_mode, by which weights that are loaded as 0 stay 0"
+    ):
+        caffe.SGDSolver(path)
+
+
 def test_max_iter_missing(tmp_path):
     solver = caffe.SGDSolver(written(tmp_path, f'{FIXED} net: "net.prototxt"'))
     with pytest.raises(SolverError, match="there is no max_iter"):

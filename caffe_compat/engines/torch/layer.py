@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +67,15 @@ class TorchLayer:
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
     ) -> list[Tensor]:
         self.shapes = shapes
+        if shapes and not any(math.prod(shape) for shape in shapes):
+            return _empty([*params, *bottoms], shapes)
         if self.config.precision == "bf16" and self._conversion.is_product:
             with torch.autocast(self.config.device.type, torch.bfloat16):
                 return [top.float() for top in self._conversion.function(self, params, bottoms)]
         return self._conversion.function(self, params, bottoms)
+
+
+def _empty(values: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Tops without elements, which many functions of torch refuse; the gradient at the values is 0."""
+    nothing = torch.stack([value.reshape(-1)[:0].sum() for value in values]).sum()
+    return [nothing.expand(shape) for shape in shapes]

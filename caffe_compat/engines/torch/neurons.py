@@ -67,6 +67,11 @@ def absval(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> lis
     return [bottoms[0].abs()]
 
 
+@converts("Cos")
+def cos(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    return [bottoms[0].cos()]
+
+
 @converts("BNLL")
 def bnll(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     return [F.softplus(bottoms[0])]

@@ -28,7 +28,7 @@ def pooling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     kernel, stride, pad = list(layer._kernel), list(layer._stride), list(layer._pad)
     outs, is_max = this.shapes[0][2:], layer.layer_param.pooling_param.pool == PoolingParameter.MAX
     sides = list(zip(x.shape[2:], outs, kernel, stride, pad, strict=True))
-    if len(this.shapes) == 1 and all(_is_ceil(*side) for side in sides):
+    if len(this.shapes) == 1 and x.numel() and all(_is_ceil(*side) for side in sides):
         call = F.max_pool2d if is_max else F.avg_pool2d
         return [call(x, kernel, stride, pad, ceil_mode=True)]
     behind = [(out - 1) * s + k - size - p for size, out, k, s, p in sides]

@@ -121,6 +121,19 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "L1LossKitti" l1_loss_param {{ {params} }}',
+            [LOSS] * 2,
+            [OTHER_LOSS] * 2,
+            fills=[apart, normal],
+        )
+        for params in (
+            "normalize_by_num_entries: true",
+            "plateau: 0.305",
+            "l2_per_location: true l2_prescale_by_channels: true epsilon: 0.5",
+        )
+    ),
+    *(
+        Case(
             f'type: "LpqLoss" lpq_loss_param {{ {params} }}',
             [LOSS] * bottoms,
             [OTHER_LOSS] * bottoms,

@@ -12,6 +12,7 @@ CASES = [
         for layer, fill in (
             ('type: "AbsVal"', apart),
             ('type: "BNLL"', normal),
+            ('type: "Cos"', normal),
             ('type: "Clip" clip_param { min: -0.4 max: 0.7 }', apart),
             ('type: "BReLU" brelu_param { minval: -0.4 maxval: 0.7 }', apart),
             ('type: "Dropout" dropout_param { dropout_ratio: 0.4 }', apart),

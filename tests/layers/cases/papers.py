@@ -49,7 +49,73 @@ def landmarks(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-20, 80, shape)
 
 
+def points(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels of 4 classes, most of them 255; how likely objects are; the classes 3 and 1 in the first image and 1 in
+    others; weights."""
+    values = rng.randint(0, 256, shape)
+    values[:, 0] = np.where(
+        rng.uniform(size=values[:, 0].shape) < 0.6, 255, rng.randint(0, 4, values[:, 0].shape)
+    )
+    listed = values[:, 2].reshape(len(values), -1)
+    listed[:, 0], listed[:, 1], listed[0, :3] = 1, 0, (3, 1, 0)
+    return values
+
+
 CASES = [
+    Case(
+        'type: "EliwiseProduct" eliwise_product_param { axis: 2 weight_filler { type: "gaussian" std: 1 } }',
+        [(2, 3, 4, 5)],
+        [(4, 1, 10, 2)],
+        gradient=False,
+        note=NOT_TRUE,
+    ),
+    Case(
+        'type: "EliwiseProduct" eliwise_product_param { bias_term: true bias_filler { value: 3 } }',
+        [(2, 3)],
+        gradient=False,
+        note=NOT_TRUE,
+    ),
+    *(
+        Case(
+            f'type: "GatingInnerProduct" inner_product_param {{ num_output: 4 {params} }}',
+            [(3, 8), (3, 2), (3,), (3,)],
+            [(5, 8, 1), (5, 2, 1), (5, 1), (5,)],
+            fills=[normal, normal, labels(1), labels(1)],
+        )
+        for params in ("", "bias_term: false")
+    ),
+    *(
+        Case(
+            f'type: "SoftmaxWithLossExpectation" point_supervision_param {{ {params} }}',
+            [(2, 4, 3, 5), (2, 3 + (" ignore_rank: false" in params), 3, 5)],
+            [(3, 4, 6, 2), (3, 3 + (" ignore_rank: false" in params), 6, 2)],
+            fills=[normal, points],
+        )
+        for params in (
+            "ignore_label: 255",
+            "ignore_label: 255 ignore_rank: false",
+            "ignore_label: 255 ignore_rank: false normalize_supervised: false ignore_classes: true",
+            "ignore_label: 255 normalize_classes: false ignore_constraint: true ignore_objectness: true",
+            "ignore_label: 255 normalize_constraint: false normalize_objectness: false ignore_location: true",
+            "ignore_label: 255 ignore_location: true is_siftflow: true",
+            "",
+        )
+    ),
+    *(
+        Case(
+            f'type: "PredictBox" predict_box_param {{ {params} }}',
+            shapes,
+            [(shape[0], shape[1], 4, 2) for shape in shapes],
+            fills=[unit, normal, third][: len(shapes)],
+            tops=2,
+        )
+        for params, third, shapes in (
+            ("", unit, [(1, 2, 3, 5)]),
+            ("stride: 3 receptive_field: 15 positive_thresh: 0.4", unit, [(1, 2, 3, 5), (1, 4, 3, 5)]),
+            ("bbreg_exp: false", unit, [(2, 2, 3, 5), (2, 4, 3, 5), (2, 2, 3, 5)]),
+            ("", labels(3), [(1, 2, 3, 5), (1, 4, 3, 5), (1, 3, 3, 5)]),
+        )
+    ),
     *(
         Case(f'type: "SumPooling" sum_pooling_param {{ pool: SUM {params} }}', [(2, 3, 7, 5)], [(4, 2, 6, 9)])
         for params in (

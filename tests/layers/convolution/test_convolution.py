@@ -198,7 +198,11 @@ def test_fillers():
         ),
         ("num_output: 3 kernel_size: 3 group: 2", (1, 4, 5, 6), "num_output 3 and the 4 channels"),
         ("num_output: 4 kernel_size: 7", (1, 2, 5, 6), r"a kernel of \(7, 7\).*\(1, 2, 5, 6\)"),
-        ("num_output: 4 kernel_size: 3 dilation: 3", (1, 2, 9, 6), r"dilation \(3, 3\) does not fit"),
+        (
+            "num_output: 4 kernel_size: 3 dilation: 3",
+            (1, 2, 9, 5),
+            r"dilation \(3, 3\) and pad \(0, 0\) does not fit",
+        ),
         ("num_output: 4 kernel_h: 3 kernel_w: 2", (1, 2, 5), "kernel_h and kernel_w are for 2 spatial axes"),
         ("num_output: 4 kernel_size: 3 pad_w: 2", (1, 2, 5, 6, 7), "for 2 spatial axes, the bottom has 3"),
         (
@@ -206,7 +210,7 @@ def test_fillers():
             (1, 2, 5, 6, 7),
             "stride is given 2 times; give it once, or once for each of the 3 spatial axes",
         ),
-        ("num_output: 4 kernel_size: 6", (1, 2, 5), r"a kernel of \(6,\).*\(1, 2, 5\)"),
+        ("num_output: 4 kernel_size: 7", (1, 2, 5), r"a kernel of \(7,\).*\(1, 2, 5\)"),
         ("num_output: 4 kernel_size: 3 axis: 4", (1, 2, 5, 6), "axis 4 is out of range"),
         ("num_output: 4 kernel_size: 3 weight_filler { type: 'xavierr' }", (1, 2, 5, 6), "'xavierr'"),
         ("num_output: 4 kernel_size: 3", (1, 0, 5, 6), "no elements"),

@@ -110,7 +110,7 @@ def test_a_bilinear_filler_upsamples():
     [
         ("num_output: 4", (1, 2, 5, 6), "kernel_size is 0"),
         ("num_output: 3 kernel_size: 3 group: 2", (1, 4, 5, 6), "multiples of group 2"),
-        ("num_output: 4 kernel_size: 3 pad: 4", (1, 2, 3, 6), r"a kernel of \(3, 3\).* with pad \(4, 4\)"),
+        ("num_output: 4 kernel_size: 3 pad: 4", (1, 2, 3, 6), r"a kernel of \(3, 3\) .* and pad \(4, 4\)"),
     ],
 )
 def test_wrong_params(params, shape, message):

@@ -61,7 +61,7 @@ def test_against_naive(params, axes, shape):
     [
         ("", (1, 2, 5, 6), "kernel_size is 0"),
         ("kernel_size: 3", (4, 2), r"\(4, 2\) has no spatial axes after axis 1"),
-        ("kernel_size: 7", (1, 2, 5, 9), r"a kernel of \(7, 7\) does not fit"),
+        ("kernel_size: 7", (1, 2, 5, 9), r"a kernel of \(7, 7\) .* does not fit"),
     ],
 )
 def test_wrong_params(params, shape, message):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 from caffe_compat.errors import LayerError
+from caffe_compat.layers.registry import computed_type, create_layer
+from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from caffe_compat.prototxt.upgrade_renamed import upgrade_renamed
 from layers.harness import Runner
 
 RNG = np.random.RandomState(3)
@@ -21,7 +25,8 @@ SIZES = "num_output: 4 kernel_size: 3 weight_filler { type: 'gaussian' }"
             (2, 3, 5, 6),
         ),
         (
-            "type: 'BinaryInnerProduct' inner_product_param { num_output: 4 weight_filler { type: 'gaussian' } }",
+            "type: 'BinaryInnerProduct' inner_product_param { num_output: 4 weight_filler { type: 'gaussian' } } "
+            "binary_inner_product_param { }",
             "type: 'InnerProduct' inner_product_param { num_output: 4 }",
             (3, 5),
         ),
@@ -39,6 +44,41 @@ def test_gradients_are_those_of_the_signs(binary, plain, shape):
     assert other.layer.blobs[0].diff.any()
     for mine, its in zip(one.layer.blobs, other.layer.blobs, strict=True):
         np.testing.assert_allclose(mine.diff, its.diff, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["Ternary", "StochasticBinary"])
+@pytest.mark.parametrize(
+    "type, params, shape",
+    [
+        ("Convolution", f"convolution_param {{ {SIZES} }}", (2, 3, 5, 6)),
+        ("InnerProduct", "inner_product_param { num_output: 4 weight_filler { type: 'gaussian' } }", (3, 5)),
+    ],
+)
+def test_gradients_are_those_of_quantized_weights(kind, type, params, shape):
+    x = RNG.standard_normal(shape)
+    sq = "stochastic_quantization_param { sq: true ratio: 50 }"
+    one, other = Runner(f"type: '{kind}{type}' {params} {sq}", [x]), Runner(f"type: '{type}' {params}", [x])
+    top = one.forward()[0].copy()
+    weights, used = (array.reshape(4, -1) for array in (one.layer.blobs[0].data, one.layer.quantized))
+    assert (used == weights).all(axis=1).sum() == 2  # outputs keep theirs, others have few values
+    assert all(len(set(np.abs(row))) <= 2 for row in used[(used != weights).any(axis=1)])
+    other.layer.blobs[0].data[...] = one.layer.quantized
+    np.testing.assert_allclose(top, other.forward()[0], rtol=1e-5, atol=1e-5)
+    seed = RNG.standard_normal(top.shape)
+    np.testing.assert_allclose(one.backward([seed])[0], other.backward([seed])[0], rtol=1e-5, atol=1e-5)
+    for mine, its in zip(one.layer.blobs, other.layer.blobs, strict=True):
+        np.testing.assert_allclose(mine.diff, its.diff, rtol=1e-5, atol=1e-5)
+
+
+def test_the_text_says_which_quantization():
+    text = "type: '{}Convolution' convolution_param {{ num_output: 4 kernel_size: 3 sq: true ratio: 25 }}"
+    for kind in ("Binary", "Ternary"):
+        layer = text_format.Parse(text.format(kind), LayerParameter())
+        upgrade_renamed(layer)
+        assert layer.stochastic_quantization_param.ratio == 25 and not layer.convolution_param.HasField("sq")
+    assert computed_type(create_layer(text_format.Parse(text.format("Binary"), LayerParameter()), 0)) == (
+        "StochasticBinaryConvolution"
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,10 +106,6 @@ def test_between_two_centers_the_lower_one_counts():
 @pytest.mark.parametrize(
     "layer, told",
     [
-        (
-            f"type: 'BinaryConvolution' convolution_param {{ {SIZES} }}",
-            "there is no binary_convolution_param",
-        ),
         ("type: 'Quant' quant_param { forward_func: 'tanh' }", "forward_func is 'tanh'"),
         ("type: 'Quant' quant_param { backward_func: 'sign' }", "backward_func 'sign'"),
         ("type: 'Quant'", "centers are "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -247,6 +248,13 @@ def l1_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / divisor)]
 
 
+def l1_loss_kitti(given: Given) -> list[np.ndarray]:
+    predicted, targets = given.bottom
+    near = np.abs(targets) < 1
+    assert 0 < near.sum() < near.size
+    return l1_loss(replace(given, bottom=[predicted, np.where(near, np.nan, targets)]))
+
+
 def lpq_loss(given: Given) -> list[np.ndarray]:
     param, total = given.param.lpq_loss_param, 0.0
     starts = list(param.pq_episode_starts_at_iter)
@@ -302,6 +310,7 @@ NAIVE = {
     "Downsample": downsample,
     "FlowEltwise": flow_eltwise,
     "FlowL1Loss": l1_loss,
+    "L1LossKitti": l1_loss_kitti,
     "FlowWarp": flow_warp,
     "Warp": warp,
     "LpqLoss": lpq_loss,

@@ -119,6 +119,7 @@ def mish(x: float, _: LayerParameter) -> float:
 
 NAIVE = {
     "AbsVal": each(lambda x, _: abs(x)),
+    "Cos": each(lambda x, _: math.cos(x)),
     "BNLL": each(lambda x, _: math.log(1 + math.exp(x))),
     "Clip": each(lambda x, param: min(max(x, param.clip_param.min), param.clip_param.max)),
     "BReLU": each(lambda x, param: min(max(x, param.brelu_param.minval), param.brelu_param.maxval)),

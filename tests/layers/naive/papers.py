@@ -424,6 +424,101 @@ def sparsify(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, lambda at: math.copysign(max(abs(x[at]) - threshold, 0), x[at]))]
 
 
+def eliwise_product(given: Given) -> list[np.ndarray]:
+    (x,), axis = given.bottom, given.param.eliwise_product_param.axis
+    values = [v * given.blobs[0][0] for v in x.ravel()]
+    return [np.array(values).reshape(*x.shape[:axis], math.prod(x.shape[axis:]))]
+
+
+def gating_inner_product(given: Given) -> list[np.ndarray]:
+    answers, gates = given.bottom[0], given.bottom[1].reshape(len(given.bottom[1]), -1)
+    outputs = given.param.inner_product_param.num_output
+
+    def mean(at):
+        image, output = at
+        return sum(gate * answers[image].ravel()[k * outputs + output] for k, gate in enumerate(gates[image]))
+
+    return [taken((len(answers), outputs), mean)]
+
+
+def predict_box(given: Given) -> list[np.ndarray]:
+    score, param = given.bottom[0], given.param.predict_box_param
+    images, _, height, width = score.shape
+    boxes, rows = np.zeros((images, 5, height, width)), []
+    for n, x, y in itertools.product(range(images), range(width), range(height)):
+        at, field, left, above = np.s_[n, :, y, x], param.receptive_field, 0, 0
+        third = given.bottom[2][at] if len(given.bottom) > 2 else None
+        if score[at][1] <= param.positive_thresh:
+            continue
+        if third is not None and len(third) == 2 and score[at][1] <= third[1] - 1e-5:
+            continue
+        if third is not None and len(third) == 3:
+            left, above, field = third
+            if not field:
+                continue
+        box = [(x * param.stride - left) / 12 * field, (y * param.stride - above) / 12 * field, field, field]
+        if len(given.bottom) > 1:
+            step = given.bottom[1][at]
+            if param.bbreg_exp:
+                box = [
+                    box[0] + step[0] * field,
+                    box[1] + step[1] * field,
+                    *(field * math.exp(s) for s in step[2:]),
+                ]
+            else:
+                corners = [box[0], box[1], box[0] + field, box[1] + field]
+                corners = [c + step[i] * field for c, i in zip(corners, (1, 0, 3, 2), strict=True)]
+                box = [corners[0], corners[1], corners[2] - corners[0], corners[3] - corners[1]]
+        boxes[at] = [*box, score[at][1]]
+        rows.append(boxes[at])
+    if images > 1 or not rows:
+        return [boxes, np.zeros((images, 1, 5))]
+    return [boxes, np.array([rows])]
+
+
+def point_supervision(given: Given) -> list[np.ndarray]:
+    (scores, labels), param, loss = given.bottom, given.param.point_supervision_param, 0.0
+    images, classes, height, width = scores.shape
+    places = list(itertools.product(range(height), range(width)))
+    for n in range(images):
+        prob = {at: softmax([scores[(n, c, *at)] for c in range(classes)]) for at in places}
+        there = set()
+        for at in places:
+            value = int(labels[(n, 2, *at)]) - param.is_siftflow
+            if value >= 0:
+                there.add(value)
+            if value <= 0 - param.is_siftflow:
+                break
+        best = [max(prob[at][c] for at in places) for c in range(classes)]
+        seen = sum(math.log(best[c]) for c in there)
+        rest = sum(math.log(1 - best[c]) for c in range(classes) if c not in there)
+        if not param.ignore_classes:
+            loss -= seen / (len(there) if param.normalize_classes else 1)
+        if not param.ignore_constraint:
+            loss -= rest / (classes - len(there) if param.normalize_constraint else 1)
+        if not param.HasField("ignore_label"):
+            continue
+        known = [at for at in places if labels[(n, 0, *at)] != param.ignore_label]
+        if not param.ignore_location:
+            weights = [1 if param.ignore_rank else labels[(n, 3, *at)] / 255 for at in known]
+            costs = sum(
+                w * math.log(prob[at][int(labels[(n, 0, *at)])]) for w, at in zip(weights, known, strict=True)
+            )
+            loss -= costs / (sum(weights) if param.normalize_supervised else 1)
+        if not param.ignore_objectness:
+            number = len(places) - (0 if param.ignore_location else len(known))
+            for at in set(places) - set(known):
+                empty, first = 1 - (labels[(n, 1, *at)] + 1) / 257, prob[at][0]
+                cost = empty * math.log(first) + (1 - empty) * math.log(1 - first)
+                loss -= cost / (number if param.normalize_objectness else 1)
+    return [np.array(loss / images)]
+
+
+def softmax(values: list[float]) -> list[float]:
+    total = sum(map(math.exp, values))
+    return [math.exp(v) / total for v in values]
+
+
 NAIVE = {
     "Combination": combination,
     "Division": division,
@@ -445,6 +540,10 @@ NAIVE = {
     "SumPooling": sum_pooling,
     "WeightedSoftmaxWithLoss": weighted_softmax_with_loss,
     "WordSum": word_sum,
+    "EliwiseProduct": eliwise_product,
+    "GatingInnerProduct": gating_inner_product,
+    "PredictBox": predict_box,
+    "SoftmaxWithLossExpectation": point_supervision,
     "JMMDLoss": lambda given: [np.array(0.0)],
     "CosineSimilarityBatch": cosine_similarity_batch,
     "Convert": convert,

@@ -65,10 +65,23 @@ def test_the_image_counts_only_where_it_is_asked_for():
         layer("min_size: 8", shapes)
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 0)])
-def test_a_map_without_pixels(shape):
-    with pytest.raises(LayerError, match=r"bottom\[0\] has the shape .* with pixels"):
-        layer("min_size: 8", [shape, IMAGE])
+@pytest.mark.parametrize("shapes, which", [([(2, 3), IMAGE], 0), ([MAP, (2, 3, 4, 0)], 1)])
+def test_bottoms_that_are_no_images(shapes, which):
+    with pytest.raises(LayerError, match=rf"bottom\[{which}\] has the shape"):
+        layer("min_size: 8", shapes)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "min_size: 8",
+        "fixed_size: 8 fixed_ratio: 1 density: 2",
+        "offset_w: 0.3 offset_h: 0.3 min_size: 8 aspect_ratio: 2",
+    ],
+)
+def test_a_map_without_pixels_has_no_boxes(params):
+    (top,) = layer(params, [(2, 3, 4, 0), IMAGE]).forward()
+    assert top.shape == (1, 2, 0)
 
 
 @pytest.mark.parametrize(
