@@ -32,7 +32,8 @@ print(njit(lambda x: np.cumsum(x)[-1] + 3 + np.sum(x))(np.ones(5)))
 
 def run(folder: Path, kept: Path, before=None, program: str = KEPT) -> tuple[str, str]:
     """What the program above prints, to either stream."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(kept)}
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])  # where numba may be, too
+    environment = {**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(kept)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.11 keeps half a .pyc where the disk is full
     command = [sys.executable, "-c", program]
     done = subprocess.run(
