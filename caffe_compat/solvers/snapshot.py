@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +23,9 @@ from caffe_compat.files import write_text
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.solvers import sidecar, state
+from caffe_compat.solvers.history import History
 from caffe_compat.solvers.lr_policy import LearningRate
+from caffe_compat.solvers.smoothed_loss import SmoothedLoss
 from caffe_compat.weights import fits
 
 logger = logging.getLogger("caffe_compat.solver")
@@ -49,17 +50,13 @@ class Trains(Protocol):
     test_nets: list[Net]
     iter: int
     learning_rate: LearningRate
-    window: deque[float]
-    smoothed_loss: float
+    history: History
+    smoothed: SmoothedLoss
     weight_exports: dict[str, WeightExport]
     side_files: dict[str, str]
     extra_state: dict[str, HasState]
 
     def snapshot_prefix(self) -> str: ...
-    def all_history(self) -> Iterator[np.ndarray]: ...
-    def set_history(self, history: list[np.ndarray]) -> None: ...
-    def clear_window(self) -> None: ...
-    def set_window(self, losses: list[float], smoothed_loss: float) -> None: ...
 
 
 # ---- writing --------------------------------------------------------------------------------------------------
@@ -93,7 +90,7 @@ def write(solver: Trains) -> str:
     rate = solver.learning_rate
     plateau = (rate.minimum_loss, rate.last_event) if solver.param.lr_policy == "plateau" else None
     (state.write_hdf5 if hdf5 else state.write_binary)(
-        state.State(solver.iter, model, rate.current_step, solver.all_history(), plateau), path
+        state.State(solver.iter, model, rate.current_step, solver.history.get(), plateau), path
     )
     return path
 
@@ -111,8 +108,8 @@ def _extra(solver: Trains) -> dict[str, object]:
         "type": solver.type,
         "iter": solver.iter,
         "checksum": _checksum(solver),
-        "window": np.array(solver.window),
-        "smoothed_loss": solver.smoothed_loss,
+        "window": np.array(solver.smoothed.window),
+        "smoothed_loss": solver.smoothed.mean,
     }
     for net_name, net in _nets(solver).items():
         for layer in net.layers:
@@ -136,7 +133,7 @@ def _nets(solver: Trains) -> dict[str, Net]:
 
 def _checksum(solver: Trains) -> int:
     return sidecar.checksum(
-        [*(solver.net.param_blob(param).data for param in solver.net.learnable), *solver.all_history()]
+        [*(solver.net.param_blob(param).data for param in solver.net.learnable), *solver.history.get()]
     )
 
 
@@ -161,8 +158,8 @@ def restore(solver: Trains, path: str) -> None:
     solver.learning_rate.current_step = found.current_step
     if found.plateau:
         solver.learning_rate.minimum_loss, solver.learning_rate.last_event = found.plateau
-    solver.set_history(history)
-    solver.clear_window()
+    solver.history.set(history)
+    solver.smoothed.set()
     if extra is None:
         logger.warning(
             "There is no %s, as in snapshots of Caffe itself: the random numbers, the place in the data and the "
@@ -249,4 +246,4 @@ def _restore_extra(solver: Trains, extra: sidecar.Arrays, path: str) -> None:
             )
         solver.extra_state[name].set_state(values)
     sidecar.restore_random(extra)
-    solver.set_window([float(loss) for loss in extra["window"]], float(extra["smoothed_loss"]))
+    solver.smoothed.set((float(loss) for loss in extra["window"]), float(extra["smoothed_loss"]))

@@ -9,13 +9,11 @@ import logging
 import math
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
-from typing import Any
 
 import numpy as np
 
@@ -30,25 +28,26 @@ from caffe_compat.learnable_params import Param
 from caffe_compat.loss_warnings import LossWarnings
 from caffe_compat.net import Net
 from caffe_compat.nothing_learns import nothing_learns
-from caffe_compat.prototxt.caffe_pb2 import LayerParameter, SolverParameter
+from caffe_compat.prototxt.caffe_pb2 import SolverParameter
 from caffe_compat.prototxt.reader import read_solver
 from caffe_compat.prototxt.source import Source
 from caffe_compat.rng import caffe_rng, set_random_seed
 from caffe_compat.solvers import schedules
 from caffe_compat.solvers import snapshot as snapshots
+from caffe_compat.solvers.checks import Fault, fault_of_net, fault_of_params, fault_of_snapshots
 from caffe_compat.solvers.debug_info import DebugInfo
-from caffe_compat.solvers.detection_score import VERSIONS, DetectionScores
+from caffe_compat.solvers.detection_score import DetectionScores
 from caffe_compat.solvers.errors import solver_error
+from caffe_compat.solvers.history import History
 from caffe_compat.solvers.idle_fields import idle_fields
 from caffe_compat.solvers.lr_policy import LearningRate
 from caffe_compat.solvers.nets import NetMaker, Nets, net_maker
 from caffe_compat.solvers.outputs import Means, log_outputs, outputs
+from caffe_compat.solvers.smoothed_loss import SmoothedLoss
 from caffe_compat.solvers.snapshot import HasState, WeightExport
-from caffe_compat.weights import import_h5py
 
 logger = logging.getLogger("caffe_compat.solver")
 
-EVAL_TYPES = ("classification", "detection")
 Terms = tuple[np.float32, np.float32, np.float32, np.float32]  # see layers/kernels/updates.py
 
 
@@ -93,6 +92,8 @@ class Solver:
         net, test_nets   the test nets use the params of the train net
         iter             how many times the params were updated
         param            the SolverParameter
+        history          what the type remembers of each learnable param
+        smoothed         the loss, averaged over average_loss iterations
         stopped          whether the last `step` or `solve` ended because of `request_stop`
         weight_exports   layer name -> function from its params (arrays) to those that a .caffemodel gets instead
         side_files       ending -> text that snapshots get as PREFIX_iter_N.ENDING
@@ -158,7 +159,7 @@ class Solver:
             set_random_seed(param.random_seed)
         nets = Nets(param, source, make)
         self.net, self.test_nets = nets.train_net(), nets.test_nets()
-        self._check_connectivity()
+        self._refuse(fault_of_net(self.net))
         self.net.engine.train()
         self.workers: Workers | None = self.net.engine.workers
         for net in self.test_nets:
@@ -166,7 +167,7 @@ class Solver:
         self.iter = 0
         self.momentum = param.momentum  # of the running update, where the type's momentum may change
         self.stopped = False
-        self._history: list[Any] = [None] * (len(self.net.learnable) * self.histories)
+        self.history = History(self.net, self.histories)
         self._saved_iter = -1
         self._requests, self._wishes = Requests(), Requests()
         self.weight_exports: dict[str, WeightExport] = {}
@@ -179,49 +180,21 @@ class Solver:
         self._standstill_is_told = False
         self._debug_infos = [DebugInfo(net, True) for net in self.test_nets if param.debug_info]
         self._debug_info = DebugInfo(self.net, False) if param.debug_info else None
-        self.clear_window()
+        self.smoothed = SmoothedLoss(param.average_loss)
 
     def _check_param(self) -> None:
-        param = self.param
-        for name in ("average_loss", "iter_size"):
-            if getattr(param, name) < 1:
-                raise self.error(f"{name} is {getattr(param, name)}; it must be at least 1", name)
-        if param.regularization_type not in ("L1", "L2"):
-            raise self.error(
-                f"unknown regularization_type '{param.regularization_type}'; known are L1 and L2",
-                "regularization_type",
-            )
-        for name, known in (("eval_type", EVAL_TYPES), ("ap_version", VERSIONS)):
-            if getattr(param, name) not in known:
-                raise self.error(
-                    f"unknown {name} '{getattr(param, name)}'; known are {', '.join(known)}", name
-                )
-        found = schedules.fault(param, self.type)
-        if found:
-            raise self.error(*found)
-        if param.snapshot:
+        self._refuse(fault_of_params(self.param, self.type))
+        if self.param.snapshot:
             self.check_snapshots()
         self.check()
 
-    def _check_connectivity(self) -> None:
-        for layer in self.net.layers:
-            if layer.layer_param.connectivity_mode != LayerParameter.CONNECTED:
-                raise self.error(
-                    f"layer '{layer.name}' has connectivity_mode, by which weights that are loaded as 0 stay 0; a "
-                    "solver here teaches all weights: remove it",
-                    "net",
-                )
-
     def check_snapshots(self) -> None:
-        """Raise SolverError where snapshots cannot be written: before hours of training, not after them."""
-        if self.param.snapshot_format == SolverParameter.HDF5:
-            import_h5py()
-        folder = os.path.dirname(os.path.abspath(self.snapshot_prefix()))
-        if not os.access(folder, os.W_OK):
-            raise self.error(
-                f"cannot write snapshots into '{folder}'; make this folder, or change snapshot_prefix",
-                "snapshot_prefix",
-            )
+        """Raise SolverError where snapshots cannot be written."""
+        self._refuse(fault_of_snapshots(self.param, self.snapshot_prefix()))
+
+    def _refuse(self, fault: Fault | None) -> None:
+        if fault:
+            raise self.error(*fault)
 
     def error(self, message: str, field: str) -> SolverError:
         """The error to raise for a field of the solver's prototxt; it names the place."""
@@ -308,8 +281,8 @@ class Solver:
         if param.snapshot_after_train and self._saved_iter != self.iter:
             self.snapshot()
         if self._due(param.display):
-            self._smooth(self.net.forward_from_to())
-            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
+            self.smoothed.add(self.net.forward_from_to())
+            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed.mean)
         if self._due(param.test_interval):
             self.test_all()
             self._honour_requests()
@@ -347,14 +320,14 @@ class Solver:
         for on_start, _ in self._callbacks:
             on_start()
         loss = self._forward_backward(display)
-        self._smooth(loss)
+        self.smoothed.add(loss)
         if display:
-            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
+            logger.info("Iteration %d, loss = %g", self.iter, self.smoothed.mean)
             log_outputs(self.net, "Train", outputs(self.net))
         for _, on_gradients_ready in self._callbacks:
             on_gradients_ready()
         rate = self.apply_update()
-        done = Iteration(self.iter, loss, self.smoothed_loss, rate, time.perf_counter() - start)
+        done = Iteration(self.iter, loss, self.smoothed.mean, rate, time.perf_counter() - start)
         self.iter += 1
         for callback in self._on_iteration:
             callback(done)
@@ -392,35 +365,17 @@ class Solver:
         self._requests.snapshot |= snapshot
         return loss
 
-    # ---- the smoothed loss ------------------------------------------------------------------------------------
-    def clear_window(self) -> None:
-        """Forget the losses of earlier iterations."""
-        self.set_window([], 0.0)
-
-    def set_window(self, losses: list[float], smoothed_loss: float) -> None:
-        """Go on from the last losses, the oldest first, and their running mean."""
-        self.window = deque(losses, self.param.average_loss)
-        self.smoothed_loss = smoothed_loss
-
-    def _smooth(self, loss: float) -> None:
-        size = len(self.window)
-        if size < self.param.average_loss:
-            self.smoothed_loss = (self.smoothed_loss * size + loss) / (size + 1)
-        else:
-            self.smoothed_loss += (loss - self.window[0]) / size
-        self.window.append(loss)
-
     # ---- the update -------------------------------------------------------------------------------------------
     def apply_update(self) -> float:
         """Move the params as their diffs demand; returns the learning rate. `step` calls this."""
-        self.learning_rate.see(self.iter, self.smoothed_loss)
+        self.learning_rate.see(self.iter, self.smoothed.mean)
         rate = self.learning_rate.at(self.iter)
         if self._due(self.param.display):
             logger.info("Iteration %d, lr = %g", self.iter, rate)
         self.momentum = schedules.momentum(self.param, self.iter, rate)
         clip = self._clip()
         for i, param in enumerate(self.net.learnable):
-            if param.lr_mult.value == 0 and self._history[i] is None:
+            if param.lr_mult.value == 0 and not self.history.has(i):
                 continue  # a frozen param: its update is 0
             blob, terms = self.net.param_blob(param), self._terms(param, clip)
             norms = partial(self._norms, blob, float(terms[0] * terms[1]))
@@ -435,7 +390,7 @@ class Solver:
 
     def _move(self, index: int, blob: Blob, terms: Terms, rate: float) -> None:
         """Update one learnable param."""
-        updates, history = self.updates, self._own_history(index)
+        updates, history = self.updates, self.history.of(index)
         diff, data = updates.diff_and_data(blob)
         self.update(terms, rate, history, diff, data)
         updates.moved(blob, diff, data)
@@ -477,43 +432,6 @@ class Solver:
             share /= np.float32(self.workers.group.count)
         zero = np.float32(0)
         return np.float32(clip), share, zero if l1 else decay, decay if l1 else zero
-
-    # ---- the history ------------------------------------------------------------------------------------------
-    def _own_history(self, index: int) -> list[Any]:
-        """The arrays that are remembered for a learnable param; at first they are zeros."""
-        count = len(self.net.learnable)
-        result = []
-        for i in range(index, count * self.histories, count):
-            array = self._history[i]
-            if array is None:
-                array = self._history[i] = self.updates.zeros(self._history_blob(i))
-            result.append(array)
-        return result
-
-    def _history_blob(self, index: int) -> Blob:
-        """The blob of the param that a history is of."""
-        return self.net.param_blob(self.net.learnable[index % len(self.net.learnable)])
-
-    def all_history(self) -> Iterator[np.ndarray]:
-        """The history in the order of Caffe's states: the first arrays of all params, then all second ones.
-
-        Those of frozen params are zeros.
-        """
-        for i, array in enumerate(self._history):
-            shape = self._history_blob(i).shape
-            yield np.zeros(shape, np.float32) if array is None else self.updates.to_host(array).reshape(shape)
-
-    def set_history(self, history: list[np.ndarray]) -> None:
-        """Go on from arrays in the order and the shapes of `all_history`."""
-        count = len(self.net.learnable)
-        used = [
-            param.lr_mult.value != 0 or any(array.any() for array in history[i::count])
-            for i, param in enumerate(self.net.learnable)
-        ]
-        self._history = [
-            self.updates.from_host(np.array(array), self._history_blob(i)) if used[i % count] else None
-            for i, array in enumerate(history)
-        ]
 
     # ---- tests ------------------------------------------------------------------------------------------------
     def test_all(self) -> bool:

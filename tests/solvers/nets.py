@@ -75,12 +75,12 @@ def values(solver: Solver) -> dict[str, np.ndarray]:
         for name, blobs in solver.net.params.items()
         for j, blob in enumerate(blobs)
     }
-    result |= {f"history {i}": array.copy() for i, array in enumerate(solver.all_history())}
+    result |= {f"history {i}": array.copy() for i, array in enumerate(solver.history.get())}
     draws = np.empty(4, np.uint32)
     caffe.rng.caffe_rng().raw(draws)
     return result | {
         "loss": solver.net.blobs["loss"].data.copy(),
-        "smoothed": np.array(solver.smoothed_loss),
+        "smoothed": np.array(solver.smoothed.mean),
         "draws": draws,
         "numpy": np.random.rand(3),
         "rate": np.array(solver.learning_rate.at(solver.iter)),

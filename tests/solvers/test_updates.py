@@ -108,15 +108,15 @@ def test_a_frozen_param_costs_nothing(tmp_path):
     solver = make(tmp_path, f"{SETTINGS} momentum: 0.8", NET, data=False)
     solver.step(2)
     assert not solver.net.params["b"][1].has_diff
-    assert [array is None for array in solver._history] == [False, False, True, False, False]
-    assert not list(solver.all_history())[2].any()
+    assert [solver.history.has(i) for i in range(5)] == [True, True, False, True, True]
+    assert not list(solver.history.get())[2].any()
 
 
 def test_momentum_of_a_param_that_was_frozen_later_runs_out(tmp_path):
     solver = make(tmp_path, f"{SETTINGS} momentum: 0.8", NET, data=False)
-    history = list(solver.all_history())
+    history = list(solver.history.get())
     history[2] = np.array([1, 2, -4], np.float32)
-    solver.set_history(history)
+    solver.history.set(history)
     solver.step(1)
     np.testing.assert_allclose(solver.net.params["b"][1].data, -0.3 - 0.8 * np.array([1, 2, -4]), rtol=1e-6)
 
