@@ -76,7 +76,11 @@ FILES: dict[str, tuple[str, ...]] = {
     "DeformableConvolution": ("caffe_compat.layers.convolution.deformable_convolution",),
     "DeformablePSROIPooling": ("caffe_compat.layers.fast_rcnn.deformable_psroi_pooling",),
     "DenseBlock": ("caffe_compat.layers.dense_block",),
-    "DenseCRF": ("caffe_compat.layers.segmentation.dense_crf",),
+    "DenseCRF": (
+        "caffe_compat.layers.segmentation.dense_crf",
+        "caffe_compat.layers.segmentation.dense_crf_map",
+    ),
+    "DenseCRFMap": ("caffe_compat.layers.segmentation.dense_crf_map",),
     "DenseImageData": ("caffe_compat.layers.data.dense_image_data",),
     "DepthToSpace": ("caffe_compat.layers.depth_to_space",),
     "DepthwiseConvolution": ("caffe_compat.layers.convolution.depthwise_convolution",),
