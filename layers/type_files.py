@@ -286,6 +286,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "ReverseTime": ("caffe_compat.layers.sequence.reverse_time",),
     "RoIData": ("caffe_compat.layers.fast_rcnn.roi_data",),
     "SPP": ("caffe_compat.layers.spp",),
+    "SRNNFormat": ("caffe_compat.layers.sequence.srnn_format",),
     "STLoss": ("caffe_compat.layers.spatial_transformer.st_loss",),
     "Scale": ("caffe_compat.layers.scale",),
     "ScaleRoute": ("caffe_compat.layers.mscnn.scale_route",),
