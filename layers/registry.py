@@ -91,10 +91,6 @@ NOT_BUILT = {
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"
     ),
-    "SRNNFormat": (
-        "DSCLRCN's, it makes the rows of maps sequences, N x C x H x W to W x NH x C, and back; Permute and Reshape "
-        "layers do so, and a ContinuationIndicator is its second top"
-    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

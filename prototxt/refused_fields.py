@@ -18,7 +18,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             "and Scale layers, with mean, variance and 1 for the former's params": "across_spatial axis decay var_eps"
         }
     },
-    "DSCLRCN": {"LayerParameter": {_LAYER: "srnnformat_param"}},
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"

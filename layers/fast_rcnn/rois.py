@@ -38,9 +38,8 @@ def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32, pad_ratio
     if wrong.size:
         image, *corners = (float(value) for value in rois[wrong[0]])
         if not in_batch[wrong[0]]:
-            raise layer.error(
-                f"RoI {wrong[0]} is of image {image:g}; bottom[0] holds the images 0 to {images - 1}"
-            )
+            held = f"the images 0 to {images - 1}" if images else f"no image, in the shape {bottom[0].shape}"
+            raise layer.error(f"RoI {wrong[0]} is of image {image:g}; bottom[0] holds {held}")
         raise layer.error(
             f"RoI {wrong[0]} has the corners {corners}; expected finite pixels whose places on the map "
             f"(times spatial_scale, {scale:g}) are below 2**30"

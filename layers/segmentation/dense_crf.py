@@ -10,9 +10,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.segmentation.permutohedral import Lattice
+from caffe_compat.layers.segmentation.mean_field import Filter, gaussian, infer, places_of
 
-LEAST_EXPONENT = -20  # below it the original's exponential is 0
 FLT_MIN = np.finfo(np.float32).tiny
 
 
@@ -72,7 +71,9 @@ class DenseCRF(Layer):
             corner = (n, slice(None), slice(height), slice(width))
             scores = bottom[0].data[corner]
             images = bottom[2].data[corner] if len(bottom) == 3 else None
-            prob = self._infer(scores.reshape(len(scores), -1), list(self._filters(height, width, images)))
+            prob = infer(
+                scores.reshape(len(scores), -1), list(self._filters(height, width, images)), param.max_iter
+            )
             values = prob if param.output_probability else np.log(np.maximum(prob, FLT_MIN))
             top[0].data[corner] = values.reshape(scores.shape)
 
@@ -82,35 +83,14 @@ class DenseCRF(Layer):
             raise self.error(f"bottom[1] has the sizes {sizes.tolist()}; they must be at least 1")
         return np.minimum(sizes, bottom[0].shape[2:]).astype(np.int64)
 
-    def _filters(
-        self, height: int, width: int, image: np.ndarray | None
-    ) -> Iterator[tuple[Lattice, np.ndarray]]:
-        """Of each filter the lattice, and the weight by which each pixel's value counts."""
+    def _filters(self, height: int, width: int, image: np.ndarray | None) -> Iterator[Filter]:
         param = self.layer_param.dense_crf_param
-        rows, columns = np.divmod(np.arange(height * width, dtype=np.float32), np.float32(width))
-        places = np.stack([columns, rows], axis=1)
+        places = places_of(height, width)
         for weight, std in zip(param.pos_w, param.pos_xy_std, strict=True):
-            yield self._filter(weight, places / np.float32(std))
+            yield gaussian(self, weight, places / np.float32(std))
         if image is None:
             return
         colours = image.reshape(3, -1).T
         for weight, std, rgb_std in zip(param.bi_w, param.bi_xy_std, param.bi_rgb_std, strict=True):
             near = [places / np.float32(std), colours / np.float32(rgb_std)]
-            yield self._filter(weight, np.concatenate(near, axis=1))
-
-    def _filter(self, weight: float, features: np.ndarray) -> tuple[Lattice, np.ndarray]:
-        lattice = Lattice(self, features)
-        norm = lattice.filter(np.ones((1, len(features)), self.dtype))
-        return lattice, self.dtype(weight) / (norm + self.dtype(1e-20))
-
-    def _infer(self, scores: np.ndarray, filters: list[tuple[Lattice, np.ndarray]]) -> np.ndarray:
-        prob = _softmax(scores)
-        for _ in range(self.layer_param.dense_crf_param.max_iter):
-            prob = _softmax(sum((norm * lattice.filter(prob) for lattice, norm in filters), scores))
-        return prob
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = scores - scores.max(axis=0)
-    values = np.where(shifted < LEAST_EXPONENT, 0, np.exp(shifted))
-    return values / values.sum(axis=0)
+            yield gaussian(self, weight, np.concatenate(near, axis=1))

@@ -88,7 +88,10 @@ class ROIGenerating(Layer):
 
     def _boxes(self, bottom: Sequence[Blob]) -> np.ndarray:
         if not bottom[0].count:
-            raise self.error("there are no heatmaps to take RoIs from")
+            raise self.error(
+                f"there are no heatmaps to take RoIs from, in the shape {bottom[0].shape}; a net of SubCNN takes so "
+                "many images of each as there are scales"
+            )
         if bottom[1].count != INFO * bottom[1].num:
             raise self.error(
                 f"bottom[1] has the shape {bottom[1].shape}; expected G x {INFO}: place, RoIs, classes, targets"

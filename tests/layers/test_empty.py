@@ -28,6 +28,7 @@ REFUSED = {
     "RNN": "T at least 1",
     "ROIGenerating": "no heatmaps to take RoIs from",
     "RPROI": "no images to propose RoIs in",
+    "SRNNFormat": "are not the rows of such maps",
     "Scale": "does not fit",
     "ScaleRoute": "no RoIs to choose from",
     "Slice": "do not cut axis 0",

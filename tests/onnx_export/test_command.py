@@ -111,6 +111,16 @@ def test_a_layer_without_a_form(folder, layer, says):
     assert not (path / "net.onnx").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*the top is empty")
+def test_a_map_that_is_empty(tmp_path):
+    text = NET + 'layer { name: "it" type: "Convolution" bottom: "pool" top: "y" convolution_param { %s } }'
+    (tmp_path / "net.prototxt").write_text(text % "num_output: 2 kernel_size: 4")
+    with pytest.raises(
+        LayerError, match=r"exported to ONNX with a top of the shape \(2, 2, 0, 1\), as no runtime"
+    ):
+        to_onnx(caffe.Net(tmp_path / "net.prototxt", caffe.TEST))
+
+
 def test_data_and_losses_name_the_way_out(tmp_path):
     text = NET.replace('type: "Input"', 'type: "DummyData"').replace("input_param", "dummy_data_param")
     loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "conv" bottom: "conv" top: "loss" }'

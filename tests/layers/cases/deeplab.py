@@ -30,9 +30,29 @@ def colours(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-100, 100, shape)
 
 
+def photo(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Colours as bytes have them, with fractions."""
+    return rng.uniform(0, 255, shape)
+
+
 CRF = "pos_xy_std: 2 pos_w: 3"
 BILATERAL = "bi_xy_std: 5 bi_rgb_std: 40 bi_w: 2"
 CASES = [
+    *(
+        Case(
+            f'type: "DenseCRFMap" densecrf_param {{ {params} }}',
+            [(2, 3, 9, 8), (2, 3, 9, 8)],
+            [(3, 2, 6, 5), (3, 3, 6, 5)],
+            fills=[normal, photo],
+            gradient=False,
+            note="forward only",
+        )
+        for params in (
+            "x_gauss: 1 y_gauss: 1.5 wt_gauss: 2 wt_bilateral: 0.5",
+            "wt_gauss: 0.3 x_bilateral: 2 y_bilateral: 4 r_bilateral: 60 g_bilateral: 60 b_bilateral: 60 "
+            "wt_bilateral: 1",
+        )
+    ),
     *(
         Case(
             f'type: "UniqueLabel" unique_label_param {{ max_labels: 6 {params} }}',

@@ -55,6 +55,13 @@ def right_or_not(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarr
 SUM = "as in the original, the gradient is that of the sum over the sequences"
 
 CASES = [
+    Case('type: "SRNNFormat"', [(2, 3, 4, 5)], [(3, 2, 5, 1)], tops=3, diff_tops=[0]),
+    Case(
+        'type: "SRNNFormat" srnnformat_param { operation: UNFORMAT }',
+        [(5, 8, 3), ()],
+        [(2, 12, 1), ()],
+        fills=[normal, counts(4)],
+    ),
     *(
         Case(f'type: "Reverse" {params}', [IMAGE], [OTHER_IMAGE])
         for params in ("", "reverse_param { axis: 2 }", "reverse_param { axis: -1 }")

@@ -159,3 +159,10 @@ def test_wrong_shapes_and_params():
         with pytest.raises(LayerError, match=r".") as error:
             Runner(text, bottoms)
         assert message in str(error.value)
+
+
+def test_rois_where_there_is_no_image():
+    with pytest.raises(
+        LayerError, match=r"RoI 0 is of image 0; bottom\[0\] holds no image, in the shape \(0, 3, 4, 5\)"
+    ):
+        Runner(layer(2, 2, 0.5), [np.zeros((0, 3, 4, 5)), np.array([[0, 0, 0, 1, 1]], F)]).forward()

@@ -135,6 +135,35 @@ def dense_crf(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def dense_crf_map(given: Given) -> list[np.ndarray]:
+    (x, images), param = given.bottom, given.param.densecrf_param
+    top = np.zeros((len(x), 1, *x.shape[2:]))
+    places = list(np.ndindex(*x.shape[2:]))
+    for n, (scores, image) in enumerate(zip(x, images, strict=True)):
+        near = [(F(j) / F(param.x_gauss), F(i) / F(param.y_gauss)) for i, j in places]
+        alike = [
+            (
+                F(j) / F(param.x_bilateral),
+                F(i) / F(param.y_bilateral),
+                F(int(image[2, i, j])) / F(param.r_bilateral),
+                F(int(image[1, i, j])) / F(param.g_bilateral),
+                F(int(image[0, i, j])) / F(param.b_bilateral),
+            )
+            for i, j in places
+        ]
+        lattices = [Lattice(CaffeCompatError, np.array(rows)) for rows in (near, alike)]
+        unary = np.array([scores[:, i, j] for i, j in places]).T
+        prob = shares(unary)
+        for _ in range(10):
+            total = unary.copy()
+            for w, lattice in zip((param.wt_gauss, param.wt_bilateral), lattices, strict=True):
+                total += w * lattice.filter(prob) / lattice.filter(np.ones((1, len(places))))[0]
+            prob = shares(total)
+        for p, at in enumerate(places):
+            top[(n, 0, *at)] = max(range(len(prob)), key=lambda c, p=p, prob=prob: prob[c, p])
+    return [top]
+
+
 def shares(scores: np.ndarray) -> np.ndarray:
     """The softmax over the first axis, of which less than e^-20 of the largest counts 0."""
     parts = np.exp(scores - scores.max(axis=0))
@@ -146,6 +175,7 @@ NAIVE = {
     "AdaptiveBiasChannel": adaptive_bias_channel,
     "BiasChannel": bias_channel,
     "DenseCRF": dense_crf,
+    "DenseCRFMap": dense_crf_map,
     "DomainTransform": domain_transform,
     "DomainTransformForwardOnly": domain_transform,
     "SpatialProduct": spatial_product,

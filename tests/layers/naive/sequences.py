@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from caffe_compat.prototxt.caffe_pb2 import SRNNFormatParameter
 from layers.naive.given import Given, taken
 from layers.recurrent import recurrence
 
@@ -184,7 +185,21 @@ def sequence_accuracy(given: Given) -> list[np.ndarray]:
     return tops[: given.tops]
 
 
+def srnn_format(given: Given) -> list[np.ndarray]:
+    x = given.bottom[0]
+    if given.param.srnnformat_param.operation == SRNNFormatParameter.UNFORMAT:
+        (width, streams, channels), height = x.shape, int(given.bottom[1])
+        maps = taken(
+            (streams // height, channels, height, width), lambda at: x[at[3], at[0] * height + at[2], at[1]]
+        )
+        return [maps]
+    num, channels, height, width = x.shape
+    rows = taken((width, num * height, channels), lambda at: x[at[1] // height, at[2], at[1] % height, at[0]])
+    return [rows, taken(rows.shape[:2], lambda at: float(at[0] > 0)), np.array(float(height))]
+
+
 NAIVE = {
+    "SRNNFormat": srnn_format,
     "CTCGreedyAccuracy": greedy_accuracy,
     "CTCGreedyDecoder": greedy_decoder,
     "CTCLoss": ctc,

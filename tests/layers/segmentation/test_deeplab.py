@@ -88,3 +88,15 @@ def test_what_is_wrong(layer, shapes, message):
     bottoms = [np.arange(np.prod(shape)).reshape(shape) for shape in shapes]
     with pytest.raises(LayerError, match=message):
         Runner(f"type: {layer}", bottoms).forward()
+
+
+@pytest.mark.parametrize(
+    ("params", "shapes", "message"),
+    [
+        ("g_bilateral: 0", [(1, 2, 3, 4), (1, 3, 3, 4)], "g_bilateral is 0; it must be above 0"),
+        ("x_gauss: 3", [(1, 2, 3, 4), (1, 1, 3, 4)], "expected N x C x H x W, and N x 3 x H x W"),
+    ],
+)
+def test_a_map_that_cannot_be(params, shapes, message):
+    with pytest.raises(LayerError, match=message):
+        Runner(f'type: "DenseCRF" densecrf_param {{ {params} }}', [np.zeros(shape) for shape in shapes])
