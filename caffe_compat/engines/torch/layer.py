@@ -67,7 +67,7 @@ class TorchLayer:
         self, params: list[Tensor], bottoms: list[Tensor], shapes: list[tuple[int, ...]]
     ) -> list[Tensor]:
         self.shapes = shapes
-        if shapes and not any(math.prod(shape) for shape in shapes):
+        if shapes and not self.layer.counts_rows and not any(math.prod(shape) for shape in shapes):
             return _empty([*params, *bottoms], shapes)
         if self.config.precision == "bf16" and self._conversion.is_product:
             with torch.autocast(self.config.device.type, torch.bfloat16):
