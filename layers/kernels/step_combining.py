@@ -15,7 +15,8 @@ def _copy(pointer, part, parts):
     y = floats(s.top, (s.images - 1) * s.pitch + s.depth)
     low, high = s.depth * part // parts, s.depth * (part + 1) // parts
     for i in range(s.images):
-        y[i * s.pitch + low : i * s.pitch + high] = x[i * s.depth + low : i * s.depth + high]
+        for k in range(low, high):
+            y[i * s.pitch + k] = x[i * s.depth + k]
 
 
 copy = Callee(SIGNATURE, _copy)
