@@ -24,7 +24,7 @@ def pointer_to(number: types.Type) -> Any:
     return intrinsic(emit)
 
 
-def _array_of(number: types.Type) -> Any:
+def _array_of(number: types.Type, size: int) -> Any:
     """array(address, count) for compiled code: no function of its own, which each kernel would hold."""
 
     def emit(typingctx, address, count):
@@ -34,10 +34,10 @@ def _array_of(number: types.Type) -> Any:
         def codegen(context, builder, signature, args):
             from numba.np.arrayobj import populate_array  # takes long to import
 
-            size = context.get_constant(types.intp, number.bitwidth // 8)
+            bytes_each = context.get_constant(types.intp, size)
             result = context.make_array(kind)(context, builder)
             data = builder.inttoptr(args[0], result.data.type)
-            populate_array(result, data, [args[1]], [size], size, meminfo=None)
+            populate_array(result, data, [args[1]], [bytes_each], bytes_each, meminfo=None)
             return result._getvalue()
 
         return kind(types.int64, types.int64), codegen
@@ -46,4 +46,4 @@ def _array_of(number: types.Type) -> Any:
 
 
 # floats(address, count): the `count` float32 from an address on, whose array the caller holds; integers: int64
-floats, integers = _array_of(types.float32), _array_of(types.int64)
+floats, integers = _array_of(types.float32, FLOAT), _array_of(types.int64, INTEGER)

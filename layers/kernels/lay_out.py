@@ -31,32 +31,32 @@ def _pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value
     )
 
 
-def _of_stride(stride: int) -> Any:
-    def emit(typingctx, source, height, width, row, column, stride_h, rows, pitch, fill, out):
-        """Emit the loop over rows (numba hands over types here, and LLVM values to `codegen`)."""
-        i64 = types.int64
+def _emit(typingctx, stride, source, height, width, row, column, stride_h, rows, pitch, fill, out):
+    """Emit the loop over rows (numba hands over types here, and LLVM values to `codegen`)."""
 
-        def codegen(context, builder, signature, args):
-            source, height, width, row, column, stride_h, rows, pitch, fill, out = args
-            vectors, word = Vectors(builder), ir.IntType(64)
-            source, out, fill = vectors.pointer(source), vectors.pointer(out), vectors.spread(fill)
-            chunks = builder.sdiv(builder.add(pitch, word(LANES - 1)), word(LANES))
-            with cgutils.for_range(builder, rows) as line:
-                at = builder.add(row, builder.mul(line.index, stride_h))
-                inside = builder.icmp_unsigned("<", at, height)
-                pixels = builder.gep(source, [builder.mul(at, width)])
-                length, to = builder.select(inside, width, word(0)), builder.mul(line.index, pitch)
-                with cgutils.for_range(builder, chunks) as chunk:
-                    first = builder.mul(chunk.index, word(LANES))
-                    place = builder.add(column, builder.mul(first, word(stride)))
-                    value = _pixels(vectors, pixels, place, length, stride, fill)
-                    vectors.write(value, out, builder.add(to, first))
-            return context.get_dummy_value()
+    def codegen(context, builder, signature, args):
+        _, source, height, width, row, column, stride_h, rows, pitch, fill, out = args
+        vectors, word, step = Vectors(builder), ir.IntType(64), stride.literal_value
+        source, out, fill = vectors.pointer(source), vectors.pointer(out), vectors.spread(fill)
+        chunks = builder.sdiv(builder.add(pitch, word(LANES - 1)), word(LANES))
+        with cgutils.for_range(builder, rows) as line:
+            at = builder.add(row, builder.mul(line.index, stride_h))
+            inside = builder.icmp_unsigned("<", at, height)
+            pixels = builder.gep(source, [builder.mul(at, width)])
+            length, to = builder.select(inside, width, word(0)), builder.mul(line.index, pitch)
+            with cgutils.for_range(builder, chunks) as chunk:
+                first = builder.mul(chunk.index, word(LANES))
+                place = builder.add(column, builder.mul(first, word(step)))
+                value = _pixels(vectors, pixels, place, length, step, fill)
+                vectors.write(value, out, builder.add(to, first))
+        return context.get_dummy_value()
 
-        return types.void(*[i64] * 8, types.float32, i64), codegen
+    return types.void(stride, *LAY_OUT.args), codegen
 
-    return intrinsic(emit)
 
+# source, height, width, row, column, stride_h, rows, pitch, fill, out
+LAY_OUT = types.void(*[types.int64] * 8, types.float32, types.int64)
+_by_vectors: Any = intrinsic(prefer_literal=True)(_emit)
 
 
 @njit(error_model="numpy", inline="always")
@@ -70,10 +70,6 @@ def _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch,
             to[y * pitch + x] = plane[h * width + w] if inside else fill
 
 
-# source, height, width, row, column, stride_h, rows, pitch, fill, out
-LAY_OUT = types.void(*[types.int64] * 8, types.float32, types.int64)
-
-
 @cache
 def lay_out(stride: int) -> Callee:
     """The function for pixels that lie `stride` apart in a row.
@@ -82,10 +78,9 @@ def lay_out(stride: int) -> Callee:
     stands for those outside of it. source, out: addresses. Up to LANES - 1 numbers behind the last row are written too.
     """
     if stride in (1, 2, 4):
-        emitted = _of_stride(stride)
 
         def function(source, height, width, row, column, stride_h, rows, pitch, fill, out):
-            emitted(source, height, width, row, column, stride_h, rows, pitch, fill, out)
+            _by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
     else:
 
         def function(source, height, width, row, column, stride_h, rows, pitch, fill, out):
@@ -110,5 +105,7 @@ def lay_out_phases(s, bottom, starts, first, rows, out):
         for c in range(s.channels):
             source = bottom + FLOAT * c * s.height * s.width
             to = out + FLOAT * (p * s.channels + c) * s.plane
-            arguments = (source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to)
+            arguments = (
+                source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to,
+            )  # fmt: skip
             call_lay_out(s.lay_out, arguments)
