@@ -16,8 +16,9 @@ def fill_rows(bias, low, high, out, part, parts):
 def fill_columns(bias, out, part, parts):
     """out[:, j] = bias[j]."""
     for i in range(*share_of(out.shape[0], part, parts)):
-        for j in range(out.shape[1]):
-            out[i, j] = bias[j]
+        row = out[i]
+        for j in range(len(row)):
+            row[j] = bias[j]
 
 
 @shared(fastmath={"reassoc", "nsz", "contract"})

@@ -227,7 +227,9 @@ def image_gradients(
     threads, width = len(layouts), layouts.shape[-1]
     height, wide = diffs.shape[2:]
     (stride_h, stride_w), (pad_h, pad_w) = window[1], window[2]
-    above, before = np.max(taps[:, 2]), np.max(taps[:, 3])
+    above, before = taps[0, 2], taps[0, 3]  # np.max would bring SciPy with it when this is read from the cache
+    for t in range(1, len(taps)):
+        above, before = max(above, taps[t, 2]), max(before, taps[t, 3])
     top, left = pad_h // stride_h, pad_w // stride_w
     end, columns = (height - 1 + pad_h) // stride_h + 1, (wide - 1 + pad_w) // stride_w + 1 - left + before
     bands = -(-(end - top) // band)

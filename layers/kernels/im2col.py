@@ -40,11 +40,13 @@ def im2col(image, window, row, width_out, columns, part, parts):
         for y in range(above, below):
             source = top + (y - above) * stride_h
             if stride_w == 1:  # a copy of its own, which vectorises
-                for x in range(high - low):
-                    lines[y, low + x] = image[c, source, left + x]
+                line, pixels = lines[y, low:high], image[c, source, left : left + high - low]
+                for x in range(len(line)):
+                    line[x] = pixels[x]
             else:
-                for x in range(high - low):
-                    lines[y, low + x] = image[c, source, left + x * stride_w]
+                line, pixels = lines[y, low:high], image[c, source, left:]
+                for x in range(len(line)):
+                    line[x] = pixels[x * stride_w]
 
 
 @shared()

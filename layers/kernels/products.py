@@ -104,12 +104,13 @@ def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, s
 
 @shared()
 def _multiply(
-    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, rows, depth, cuts, panels, lefts, stages,
-    part, parts,
+    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, rows, depth, offsets, cuts, panels, lefts,
+    stages, part, parts,
 ):  # fmt: skip
-    """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a time."""
+    """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a
+    time; offsets (int64): where in a panel of the left factor each begins."""
     tiles, columns, wide = -(-m // rows), -(-n // WIDTH), panels.shape[1] * WIDTH
-    together, offsets = LANES // rows * rows, np.arange(depth) * LANES
+    together = LANES // rows * rows
     for job in range(*share_of(cuts[0] * cuts[1], part, parts)):
         i, j = job // cuts[1], job % cuts[1]
         top, bottom = tiles * i // cuts[0] * rows, min(tiles * (i + 1) // cuts[0] * rows, m)
@@ -152,4 +153,5 @@ def multiply(
     shapes = [(count, wide // WIDTH, depth + 1, WIDTH), (count, depth + 1, LANES), (count, MOST, WIDTH)]
     memory = scratch_parts(shapes, np.dtype(np.float32), "products")
     sizes, factors = (m, n, products), (a, lda, b, ldb)
-    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, parts, *memory)
+    offsets = LANES * np.arange(depth)
+    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, offsets, parts, *memory)
