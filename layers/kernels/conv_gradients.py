@@ -227,7 +227,10 @@ def image_gradients(
     threads, width = len(layouts), layouts.shape[-1]
     height, wide = diffs.shape[2:]
     (stride_h, stride_w), (pad_h, pad_w) = window[1], window[2]
-    above, before = taps[0, 2], taps[0, 3]  # np.max would bring SciPy with it when this is read from the cache
+    above, before = (
+        taps[0, 2],
+        taps[0, 3],
+    )  # np.max would bring SciPy with it when this is read from the cache
     for t in range(1, len(taps)):
         above, before = max(above, taps[t, 2]), max(before, taps[t, 3])
     top, left = pad_h // stride_h, pad_w // stride_w
