@@ -167,12 +167,12 @@ def filter_tile(rows: int, vectors: int) -> Callee:
     written one behind the other.
     """
 
-    def function(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
+    def tile(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
         _tile(
             rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
         )
 
-    return Callee(TILE, function)
+    return Callee(TILE, tile)
 
 
 def tile_height(outputs: int, parts: int = 1) -> int:

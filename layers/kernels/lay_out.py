@@ -79,14 +79,14 @@ def lay_out(stride: int) -> Callee:
     """
     if stride in (1, 2, 4):
 
-        def function(source, height, width, row, column, stride_h, rows, pitch, fill, out):
+        def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
             _by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
     else:
 
-        def function(source, height, width, row, column, stride_h, rows, pitch, fill, out):
+        def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
             _by_any(source, height, width, row, column, stride_h, stride, rows, pitch, fill, out)
 
-    return Callee(LAY_OUT, function)
+    return Callee(LAY_OUT, rows_of_pixels)
 
 
 call_lay_out = caller(LAY_OUT)
