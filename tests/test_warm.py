@@ -38,7 +38,7 @@ def test_after_warm_nothing_is_compiled(start):
     (cold,) = json.loads(start("main", "warm", "solver.prototxt", "--json").stdout)
     assert cold["net"] == "solver.prototxt" and cold["compiled"] == len(cold["kernels"])
     # what the net needs, no more: a program with a step of one number a channel, and the update
-    assert {"run_steps", "_planes_of_channels", "sgd"} <= set(cold["kernels"]) and cold["compiled"] < 10
+    assert {"run_steps", "_channels", "sgd"} <= set(cold["kernels"]) and cold["compiled"] < 10
     (again,) = json.loads(start("main", "warm", "solver.prototxt", "--json").stdout)
     assert (again["compiled"], again["kernels"]) == (0, [])
     assert start("run_prototxt", "net.prototxt").stderr == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray, njit, types
+from numba import types
 from numba.extending import intrinsic
 
 FLOAT, INTEGER = 4, 8  # bytes
@@ -24,16 +24,26 @@ def pointer_to(number: types.Type) -> Any:
     return intrinsic(emit)
 
 
-_to_floats, _to_integers = pointer_to(types.float32), pointer_to(types.int64)
+def _array_of(number: types.Type, size: int) -> Any:
+    """array(address, count) for compiled code: no function of its own, which each kernel would hold."""
+
+    def emit(typingctx, address, count):
+        """Emit the array (numba hands over types here, and LLVM values to `codegen`)."""
+        kind = types.Array(number, 1, "C")
+
+        def codegen(context, builder, signature, args):
+            from numba.np.arrayobj import populate_array  # takes long to import
+
+            bytes_each = context.get_constant(types.intp, size)
+            result = context.make_array(kind)(context, builder)
+            data = builder.inttoptr(args[0], result.data.type)
+            populate_array(result, data, [args[1]], [bytes_each], bytes_each, meminfo=None)
+            return result._getvalue()
+
+        return kind(types.int64, types.int64), codegen
+
+    return intrinsic(emit)
 
 
-@njit(cache=True)
-def floats(address, count):
-    """The `count` float32 from an address on, whose array the caller holds."""
-    return carray(_to_floats(address), (count,))
-
-
-@njit(cache=True)
-def integers(address, count):
-    """The `count` int64 from an address on."""
-    return carray(_to_integers(address), (count,))
+# floats(address, count): the `count` float32 from an address on, whose array the caller holds; integers: int64
+floats, integers = _array_of(types.float32, FLOAT), _array_of(types.int64, INTEGER)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from numba import njit, prange
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def largest(x, indices, values):
+@shared()
+def largest(x, indices, values, part, parts):
     """The k largest of each line along the middle axis, the largest first, of equal ones the last first.
 
     x: outer x n x inner; indices and values: outer x k x inner, k at most n.
     """
     _, n, inner = x.shape
     k = values.shape[1]
-    for line in prange(x.shape[0] * inner):
+    for line in range(*share_of(x.shape[0] * inner, part, parts)):
         o, i = line // inner, line % inner
         for j in range(n):
             value = x[o, j, i]

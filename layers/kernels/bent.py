@@ -12,7 +12,7 @@ from numba import njit
 from caffe_compat.layers.kernels.micro_kernel import Vectors
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def bent(x, slope, limit):
     """Of one number."""
     return min(max(x, np.float32(0)) + slope * min(x, np.float32(0)), limit)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from numba import njit, prange
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def fill_rows(bias, low, high, out):
+@shared()
+def fill_rows(bias, low, high, out, part, parts):
     """out[i, low:high] = bias[i]."""
-    for i in prange(out.shape[0]):
+    for i in range(*share_of(out.shape[0], part, parts)):
         out[i, low:high] = bias[i]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def fill_columns(bias, out):
+@shared()
+def fill_columns(bias, out, part, parts):
     """out[:, j] = bias[j]."""
-    for i in prange(out.shape[0]):
-        out[i] = bias
+    for i in range(*share_of(out.shape[0], part, parts)):
+        row = out[i]
+        for j in range(len(row)):
+            row[j] = bias[j]
 
 
-@njit(cache=True, error_model="numpy", parallel=True, fastmath={"reassoc", "nsz", "contract"})
-def add_sums(diffs, out):
+@shared(fastmath={"reassoc", "nsz", "contract"})
+def add_sums(diffs, out, part, parts):
     """out[c] += the sum of diffs[:, c], which is outer x channels x inner."""
     outer, channels, inner = diffs.shape
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         total = 0.0
         for n in range(outer):
-            part = diffs.dtype.type(0)
+            row = diffs.dtype.type(0)
             for i in range(inner):
-                part += diffs[n, c, i]
-            total += part
+                row += diffs[n, c, i]
+            total += row
         out[c] += total

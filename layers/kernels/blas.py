@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, prange, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.products import multiply
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 # Compiled code is cached with this name in it and finds the address when it is loaded, whatever numpy it is
 _SYMBOL = "caffe_compat_sgemm"
@@ -111,7 +113,7 @@ sgemm: Any = intrinsic(_call_sgemm)
 FEW_ROWS = 4  # up to so many, packing b takes longer than the product
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@piece(fastmath={"reassoc", "contract", "nsz"})
 def dot(x, y):
     total = np.float32(0)
     for i in range(x.size):
@@ -119,10 +121,10 @@ def dot(x, y):
     return total
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def _few_rows(a, b, beta, out):
+@shared()
+def _few_rows(a, b, beta, out, part, parts):
     """out = a b^T + beta out, reading b once, as it is."""
-    for j in prange(b.shape[0]):
+    for j in range(*share_of(b.shape[0], part, parts)):
         row = b[j]
         for i in range(a.shape[0]):
             total = dot(a[i], row)
@@ -155,10 +157,12 @@ def gemm(
     multiply(trans_a, trans_b, m, n, products, *_address(a), *_address(b), bool(beta), *_address(out))
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def _sgemm_groups(trans_a, trans_b, m, n, k, a, lda, step_a, b, ldb, step_b, beta, c, ldc, step_c, groups):
+@shared()
+def _sgemm_groups(
+    trans_a, trans_b, m, n, k, a, lda, step_a, b, ldb, step_b, beta, c, ldc, step_c, groups, part, parts
+):
     item = 4
-    for g in prange(groups):
+    for g in range(*share_of(groups, part, parts)):
         a_block, b_block, c_block = a + item * step_a * g, b + item * step_b * g, c + item * step_c * g
         sgemm(trans_a, trans_b, m, n, k, a_block, lda, b_block, ldb, beta, c_block, ldc)
 

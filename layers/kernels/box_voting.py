@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from caffe_compat.layers.kernels.boxes import iou
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def vote(kept, boxes, scores, starts, ends, threshold, result):
+@shared()
+def vote(kept, boxes, scores, starts, ends, threshold, result, part, parts):
     """Write into result (K x 4) for each of kept (K x 4) the mean of boxes[starts[k] : ends[k]].
 
     Those with an intersection over union of threshold or more count, each with its score as weight.
     """
-    for k in prange(len(kept)):
+    for k in range(*share_of(len(kept), part, parts)):
         total = np.float32(0)
         result[k] = np.float32(0)
         for i in range(starts[k], ends[k]):

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from llvmlite import ir
-from numba import cfunc, types
-from numba.core import cgutils
+from numba import types
+from numba.core import cgutils, event
+from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 
@@ -27,7 +28,25 @@ class Callee:
 
     @cached_property
     def _compiled(self) -> Any:
-        return cfunc(self._signature, cache=True, error_model="numpy")(self._function)
+        signature = self._signature
+        result = _Noticed(
+            self._function,
+            (signature.args, signature.return_type),
+            locals={},
+            options={"error_model": "numpy"},
+        )
+        result.enable_caching()
+        result.compile()
+        return result
+
+
+class _Noticed(CFunc):
+    """Says when it is compiled, as numba's other functions do (see compiling.py)."""
+
+    def _compile_uncached(self) -> Any:
+        self.py_func = self._pyfunc  # type: ignore[attr-defined]
+        with event.trigger_event("numba:compile", data={"dispatcher": self}):
+            return super()._compile_uncached()  # type: ignore[misc]
 
 
 def caller(signature: Any) -> Any:

@@ -10,15 +10,16 @@ window: int64 4 x 2, the kernel, stride, pad and dilation of height and width.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import LANES
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import WIDTH, sum_products
 from caffe_compat.layers.kernels.transpose import transpose
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _squares(planes, first, pixels, targets):
     """The numbers from `first` on of channels together, LANES of each at a time: number p goes to targets[p].
 
@@ -33,7 +34,7 @@ def _squares(planes, first, pixels, targets):
         transpose(sources.ctypes.data, start, targets[start:].ctypes.data, 0)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _lay_out(image, top, left, out):
     """out (panels x rows x columns x width) = the pixels from (top, left) on, 0 outside of the image.
 
@@ -66,27 +67,29 @@ def _lay_out(image, top, left, out):
                     out[panel, y, x, c] = image[panel * lanes + c, top + y, left + x]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def lay_out_images(images, first, channels, top, left, out):
+@shared()
+def lay_out_images(images, first, channels, top, left, out, part, parts):
     """out (N x panels x rows x columns x width) = pixels of the images from (top, left) on, 0 outside of them.
 
     first, channels: which channels of the images.
     """
     panels, width = out.shape[1], out.shape[4]
-    for job in prange(len(images) * panels):
+    for job in range(*share_of(len(images) * panels, part, parts)):
         n, panel = job // panels, job % panels
         begin, end = panel * width, min((panel + 1) * width, channels)
         _lay_out(images[n, first + begin : first + end], top, left, out[n, panel : panel + 1])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def sum_filters(images, diffs, outputs, window, runs, run, rows, pixel_rows, together, parts, sums):
+@shared()
+def sum_filters(
+    images, diffs, outputs, window, runs, run, rows, pixel_rows, together, cuts, sums, part, parts
+):
     """sums (splits x tiles x panels of outputs x rows x WIDTH) = the gradient of filters.
 
     images: N x panels x H x W x width, diffs: N x panels x H' x W' x WIDTH, laid out; outputs: how many there are in
     all. runs: where in a panel's window (in pixels of the layout) each run of `run` numbers begins, which tiles of
     `rows` cover. pixel_rows: rows of outputs that are summed up at a time, in `together` tiles. The tiles are cut into
-    `parts`, and what is summed up into the splits.
+    `cuts`, and what is summed up into the splits.
     """
     count, panels, height, wide, width = images.shape
     out_panels, out_height, out_width = diffs.shape[1:4]
@@ -98,10 +101,10 @@ def sum_filters(images, diffs, outputs, window, runs, run, rows, pixel_rows, tog
     for y in range(pixel_rows):
         for x in range(out_width):
             offsets[y * out_width + x] = (y * stride_h * wide + x * stride_w) * width
-    for job in prange(parts * splits):
-        split, part = job // parts, job % parts
+    for job in range(*share_of(cuts * splits, part, parts)):
+        split, cut = job // cuts, job % cuts
         low, high = count * blocks * split // splits, count * blocks * (split + 1) // splits
-        first, last = tiles * part // parts, tiles * (part + 1) // parts
+        first, last = tiles * cut // cuts, tiles * (cut + 1) // cuts
         for step in range(-(-(last - first) // together) * (high - low)):
             begin, block = first + step // (high - low) * together, low + step % (high - low)
             n, y = block // blocks, block % blocks * pixel_rows
@@ -120,8 +123,8 @@ def sum_filters(images, diffs, outputs, window, runs, run, rows, pixel_rows, tog
                     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_filters(sums, taps_of_runs, width, filters_diff):
+@shared()
+def add_filters(sums, taps_of_runs, width, filters_diff, part, parts):
     """filters_diff (M x C x kernel_h x kernel_w) += the sums of `sum_filters`, whose panels have `width` channels.
 
     taps_of_runs: how many of the kernel's elements lie in a run, one behind the other.
@@ -130,7 +133,7 @@ def add_filters(sums, taps_of_runs, width, filters_diff):
     splits, out_panels, rows = len(sums), sums.shape[2], sums.shape[3]
     chunks = -(-taps_of_runs * width // rows)
     runs, panels = kernel_h * kernel_w // taps_of_runs, -(-channels // width)
-    for job in prange(out_panels * panels):
+    for job in range(*share_of(out_panels * panels, part, parts)):
         out, panel = job // panels, job % panels
         count, some = min(width, channels - panel * width), min(WIDTH, outputs - out * WIDTH)
         stage = np.empty((WIDTH, width), np.float32)
@@ -139,9 +142,11 @@ def add_filters(sums, taps_of_runs, width, filters_diff):
                 for lane in range(count):
                     tile, line = divmod(tap * width + lane, rows)
                     tile += (panel * runs + run) * chunks
-                    stage[:, lane] = sums[0, tile, out, line]
+                    for m in range(WIDTH):
+                        stage[m, lane] = sums[0, tile, out, line, m]
                     for split in range(1, splits):
-                        stage[:, lane] += sums[split, tile, out, line]
+                        for m in range(WIDTH):
+                            stage[m, lane] += sums[split, tile, out, line, m]
                 row, column = divmod(run * taps_of_runs + tap, kernel_w)
                 for m in range(some):
                     diff = filters_diff[out * WIDTH + m, panel * width :, row, column]
@@ -149,15 +154,15 @@ def add_filters(sums, taps_of_runs, width, filters_diff):
                         diff[lane] += stage[m, lane]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def pack_taps(filters, taps, packed):
+@shared()
+def pack_taps(filters, taps, packed, part, parts):
     """packed (panels x taps x M x WIDTH) = the filters (M x C x kernel_h x kernel_w), channels together.
 
     taps: int64, taps x 4, of which the first two numbers are row and column of the kernel.
     """
     outputs, channels = filters.shape[:2]
     panels = packed.shape[0]
-    for job in prange(panels * outputs):
+    for job in range(*share_of(panels * outputs, part, parts)):
         panel, m = job // outputs, job % outputs
         first = panel * WIDTH
         count = min(WIDTH, channels - first)
@@ -169,7 +174,7 @@ def pack_taps(filters, taps, packed):
                 line[c] = filters[m, first + c, row, column]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _write(stage, first, pixels, diff, begin):
     """diff (C x pixels), in the channels from `first` on and `pixels` from `begin` on = stage (pixels x WIDTH)."""
     channels = min(WIDTH, len(diff) - first)
@@ -195,7 +200,7 @@ def _write(stage, first, pixels, diff, begin):
             transpose(sources.ctypes.data, start * WIDTH + c, targets.ctypes.data, 0)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _taps_of_row(taps, first, count, y, height):
     """Those of the `count` taps from `first` on that meet outputs from row y of a phase: the first, and how many."""
     end = first + count
@@ -206,9 +211,10 @@ def _taps_of_row(taps, first, count, y, height):
     return first, end - first
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@shared()
 def image_gradients(
-    out_diffs, first_out, outputs, packed, window, phases, taps, rows, band, layouts, stages, first, channels, diffs
+    out_diffs, first_out, outputs, packed, window, phases, taps, rows, band, layouts, stages, first, channels, diffs,
+    part, parts,
 ):  # fmt: skip
     """diffs (N x C x H x W) = the gradient of images: in `channels` from `first` on, of `outputs` from first_out on.
 
@@ -221,7 +227,12 @@ def image_gradients(
     threads, width = len(layouts), layouts.shape[-1]
     height, wide = diffs.shape[2:]
     (stride_h, stride_w), (pad_h, pad_w) = window[1], window[2]
-    above, before = np.max(taps[:, 2]), np.max(taps[:, 3])
+    above, before = (
+        taps[0, 2],
+        taps[0, 3],
+    )  # np.max would bring SciPy with it when this is read from the cache
+    for t in range(1, len(taps)):
+        above, before = max(above, taps[t, 2]), max(before, taps[t, 3])
     top, left = pad_h // stride_h, pad_w // stride_w
     end, columns = (height - 1 + pad_h) // stride_h + 1, (wide - 1 + pad_w) // stride_w + 1 - left + before
     bands = -(-(end - top) // band)
@@ -230,7 +241,7 @@ def image_gradients(
     for t in range(len(taps)):
         for m in range(outputs):
             offsets[t * outputs + m] = m - (taps[t, 2] * columns + taps[t, 3]) * width
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         stage = stages[thread]
         for job in range(thread, len(out_diffs) * bands, threads):
             n, begin = job // bands, top + job % bands * band

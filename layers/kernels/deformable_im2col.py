@@ -10,14 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
 
-@njit(cache=True, error_model="numpy")
+
+@piece()
 def moved(window, axis, out, element, offset):
     """Where one element of the window of output `out` lies along an axis."""
     return np.float32(out * window[1, axis] - window[2, axis] + element * window[3, axis]) + offset
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def neighbours(place, size):
     """The pixel before a place from 0 to size, the one behind it, and how far it lies from the first."""
     low = min(np.int64(np.floor(place)), size - 1)

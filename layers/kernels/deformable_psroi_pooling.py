@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.rounding import c_round
 
 HALF, LEAST_SIZE = np.float32(0.5), np.float32(0.1)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def roi_span(low, high, scale):
     """Where a RoI begins on the map along one axis, and how long it is."""
     start = c_round(np.float32(low)) * scale - HALF
@@ -22,7 +23,7 @@ def roi_span(low, high, scale):
     return start, max(end - start, LEAST_SIZE)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def sampled(start, size, bins, index, moved, samples, s, limit):
     """Pixel before and behind sample s of a bin, its distance from the first, and whether it lies on the map."""
     bin_size = size / np.float32(bins)

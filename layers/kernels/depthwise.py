@@ -7,18 +7,19 @@ stride, pad and dilation of height and width.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from caffe_compat.layers.kernels.im2col import place
 from caffe_compat.layers.kernels.interleave import interleave
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def filter_planes(images, filters, bias, window, outs):
+@shared()
+def filter_planes(images, filters, bias, window, outs, part, parts):
     """outs = filters * images + bias."""
     channels, height, width = images.shape[1:]
     stride_h, stride_w = window[1]
-    for plane in prange(len(images) * channels):
+    for plane in range(*share_of(len(images) * channels, part, parts)):
         n, c = plane // channels, plane % channels
         image, out = images[n, c], outs[n, c]
         out[:] = bias[c]
@@ -37,12 +38,12 @@ def filter_planes(images, filters, bias, window, outs):
                             row[w] += weight * pixels[w * stride_w]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_filters_gradient(images, out_diffs, window, filters_diff):
+@shared()
+def add_filters_gradient(images, out_diffs, window, filters_diff, part, parts):
     """filters_diff += the gradient."""
     channels, height, width = images.shape[1:]
     stride_h, stride_w = window[1]
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         for n in range(len(images)):
             image, out_diff = images[n, c], out_diffs[n, c]
             for i in range(window[0, 0]):
@@ -57,7 +58,7 @@ def add_filters_gradient(images, out_diffs, window, filters_diff):
                     filters_diff[c, i, j] += total
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _spread(out_diff, filters, window, y, phases):
     """phases (stride_w x pixels) = the gradient of row y of a plane: of every stride_w-th pixel, from each phase on."""
     stride_h, stride_w = window[1]
@@ -77,7 +78,7 @@ def _spread(out_diff, filters, window, y, phases):
                     row[w] += weight * pixels[w]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _interleave(phases, row):
     """row = the pixels of its phases."""
     stride, width = len(phases), len(row)
@@ -88,12 +89,12 @@ def _interleave(phases, row):
             row[w] = phases[w % stride, w // stride]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def image_gradient(out_diffs, filters, window, image_diffs):
+@shared()
+def image_gradient(out_diffs, filters, window, image_diffs, part, parts):
     """image_diffs = the gradient."""
     channels, height, width = image_diffs.shape[1:]
     stride = window[1, 1]
-    for plane in prange(len(image_diffs) * channels):
+    for plane in range(*share_of(len(image_diffs) * channels, part, parts)):
         n, c = plane // channels, plane % channels
         phases = np.empty((stride, -(-width // stride)), image_diffs.dtype)
         for y in range(height):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
 
-@njit(cache=True, error_model="numpy")
+
+@piece()
 def around(dilation, most):
     """The whole numbers that a dilation lies between, and the share of the first."""
     low = np.int64(dilation)

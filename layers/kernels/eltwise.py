@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_scaled(x, scale, y):
+@shared()
+def add_scaled(x, scale, y, part, parts):
     """Add scale * x to y."""
-    for i in prange(x.size):
+    low, high = share_of(x.size, part, parts)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
         y[i] += scale * x[i]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def larger(a, b, y, winner):
+@shared()
+def larger(a, b, y, winner, part, parts):
     """Write the larger of a and b into y, and into winner (int32) 0 where it is a, else 1."""
-    for i in prange(a.size):
+    low, high = share_of(a.size, part, parts)
+    a, b, y, winner = a[low:high], b[low:high], y[low:high], winner[low:high]
+    for i in range(a.size):
         first = a[i] > b[i]
         y[i] = a[i] if first else b[i]
         winner[i] = np.int32(0) if first else np.int32(1)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def raise_to(x, index, y, winner):
+@shared()
+def raise_to(x, index, y, winner, part, parts):
     """Where x is above y, write x into y and index into winner."""
-    for i in prange(x.size):
+    low, high = share_of(x.size, part, parts)
+    x, y, winner = x[low:high], y[low:high], winner[low:high]
+    for i in range(x.size):
         if x[i] > y[i]:
             y[i] = x[i]
             winner[i] = index

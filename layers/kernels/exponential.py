@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.pieces import piece
 
 
 def _emit(typingctx, bits):
@@ -30,7 +32,7 @@ _LEAST, _MOST = np.float32(-87.3), np.float32(88.3)  # beyond, the result is 0, 
 _FACTORS = tuple(np.float32(1 / n) for n in (1, 2, 6, 24, 120, 720, 5040))
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@piece(fastmath={"contract"})
 def exponential(x):
     """exp(x) of a float32 up to 88; 0 below -87.3. NaN stays NaN."""
     within = min(max(x, _LEAST), _MOST)

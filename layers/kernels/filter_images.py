@@ -22,7 +22,7 @@ from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 _call_tile = caller(TILE)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _filter_band(s, group, base, panels, first_row, last_row, added, top, masks):
     """The outputs of a band, cut into panels of vectors, of the panels of filters first_row to last_row."""
     area = s.out_height * s.out_width
@@ -72,7 +72,7 @@ def _filter_images(pointer, part, parts):
         bottom = s.bottom + FLOAT * (n * s.groups + group) * s.channels * pixels
         if s.scratch:
             base = s.scratch + FLOAT * part * s.scratch_size
-            lay_out_phases(s, bottom, integers(s.starts, 2 * s.phases), first, rows, 0, base)
+            lay_out_phases(s, bottom, integers(s.starts, 2 * s.phases), first, rows, base)
         else:
             base = bottom + FLOAT * first * s.pitch
         place = FLOAT * ((n * s.groups + group) * s.outputs * area + first * s.out_width)

@@ -64,30 +64,44 @@ class _Tile:
         most = v.spread(limit)
         no_address = builder.icmp_unsigned("==", builder.ptrtoint(added, i64), i64(0))
         with builder.if_else(builder.icmp_unsigned("==", all_count, full)) as (whole, partly):
-            for how, is_whole in ((whole, True), (partly, False)):
-                with how:
-                    starts, lanes = [i64(LANES * j) for j in range(self._vectors)], []
-                    if not is_whole:
-                        counts = [builder.ctpop(one) for one in bits]
-                        lanes = [v.inside(i64(0), count) for count in counts]
-                        starts = [i64(0)]
-                        for count in counts[:-1]:
-                            starts.append(builder.add(starts[-1], count))
-                    for r, row in enumerate(sums):
-                        with builder.if_then(builder.icmp_signed(">", rows, i64(r))):
-                            below = v.spread(builder.load(builder.gep(slope, [i64(r)])))
-                            term = v.spread(builder.load(builder.gep(bias, [i64(r)])))
-                            for j, total in enumerate(row):
-                                value = total if is_whole else v.compress(total, bits[j])
-                                value = builder.fadd(value, term)
-                                place = builder.add(builder.mul(pitch, i64(r)), starts[j])
-                                mask = None if is_whole else lanes[j]
-                                value = self._plus(value, no_address, added, place, mask)
-                                value = emit_bent(v, value, below, most)
-                                if mask is None:
-                                    v.write(value, out, place)
-                                else:
-                                    v.write_some(value, out, place, mask)
+            with whole:
+                starts = [i64(LANES * j) for j in range(self._vectors)]
+                for r, row in enumerate(sums):
+                    with builder.if_then(builder.icmp_signed(">", rows, i64(r))):
+                        self._write(i64(r), row, bias, slope, most, no_address, added, out, pitch, starts)
+            with partly:  # in a loop, since it is rarer, and compiled sooner
+                counts = [builder.ctpop(one) for one in bits]
+                lanes = [v.inside(i64(0), count) for count in counts]
+                starts = [i64(0)]
+                for count in counts[:-1]:
+                    starts.append(builder.add(starts[-1], count))
+                memory = cgutils.alloca_once(builder, v.kind, i64(self._rows * self._vectors))
+                for place, total in enumerate(total for row in sums for total in row):
+                    builder.store(total, builder.gep(memory, [i64(place)]))
+                with cgutils.for_range(builder, rows) as line:
+                    first = builder.mul(line.index, i64(self._vectors))
+                    row = [
+                        v.compress(builder.load(builder.gep(memory, [builder.add(first, i64(j))])), one)
+                        for j, one in enumerate(bits)
+                    ]
+                    self._write(
+                        line.index, row, bias, slope, most, no_address, added, out, pitch, starts, lanes
+                    )
+
+    def _write(self, r, row, bias, slope, most, no_address, added, out, pitch, starts, lanes=()) -> None:
+        """Write row r from its sums, each at its place, all of it or `lanes`."""
+        builder, v = self._builder, self._v
+        below = v.spread(builder.load(builder.gep(slope, [r])))
+        term = v.spread(builder.load(builder.gep(bias, [r])))
+        for j, total in enumerate(row):
+            place = builder.add(builder.mul(pitch, r), starts[j])
+            mask = lanes[j] if lanes else None
+            value = self._plus(builder.fadd(total, term), no_address, added, place, mask)
+            value = emit_bent(v, value, below, most)
+            if mask is None:
+                v.write(value, out, place)
+            else:
+                v.write_some(value, out, place, mask)
 
     def _plus(self, value, no_address, added, place, mask):
         """value, or its sum with what stands at the place of another blob."""
@@ -153,12 +167,12 @@ def filter_tile(rows: int, vectors: int) -> Callee:
     written one behind the other.
     """
 
-    def function(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
+    def tile(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
         _tile(
             rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
         )
 
-    return Callee(TILE, function)
+    return Callee(TILE, tile)
 
 
 def tile_height(outputs: int, parts: int = 1) -> int:

@@ -6,10 +6,11 @@ Arrays: image C x H x W; window int64 4 x 2, the kernel, stride, pad and dilatio
 
 from __future__ import annotations
 
-from numba import njit, prange
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def place(window, axis, first, element, size, count):
     """Where one element of the kernel falls, for the outputs from `first` on: (low, high, start).
 
@@ -22,14 +23,14 @@ def place(window, axis, first, element, size, count):
     return low, high, origin + low * stride
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def im2col(image, window, row, width_out, columns):
+@shared()
+def im2col(image, window, row, width_out, columns, part, parts):
     """columns[(c, i, j), (y, x)] = pixel (i, j) of the window of output (row + y, x), 0 outside the image."""
     channels, height, width = image.shape
     kernel_h, kernel_w = window[0]
     stride_h, stride_w = window[1]
     rows = columns.shape[1] // width_out
-    for k in prange(channels * kernel_h * kernel_w):
+    for k in range(*share_of(channels * kernel_h * kernel_w, part, parts)):
         c, i, j = k // (kernel_h * kernel_w), k // kernel_w % kernel_h, k % kernel_w
         above, below, top = place(window, 0, row, i, height, rows)
         low, high, left = place(window, 1, 0, j, width, width_out)
@@ -39,19 +40,23 @@ def im2col(image, window, row, width_out, columns):
         for y in range(above, below):
             source = top + (y - above) * stride_h
             if stride_w == 1:  # a copy of its own, which vectorises
-                lines[y, low:high] = image[c, source, left : left + high - low]
+                line, pixels = lines[y, low:high], image[c, source, left : left + high - low]
+                for x in range(len(line)):
+                    line[x] = pixels[x]
             else:
-                lines[y, low:high] = image[c, source, left : left + (high - low) * stride_w : stride_w]
+                line, pixels = lines[y, low:high], image[c, source, left:]
+                for x in range(len(line)):
+                    line[x] = pixels[x * stride_w]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def col2im(columns, window, row, width_out, image):
+@shared()
+def col2im(columns, window, row, width_out, image, part, parts):
     """Add every element of the columns to the pixel that `im2col` takes it from, if it lies inside."""
     channels, height, width = image.shape
     kernel_h, kernel_w = window[0]
     stride_h, stride_w = window[1]
     rows = columns.shape[1] // width_out
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         for ij in range(kernel_h * kernel_w):
             above, below, top = place(window, 0, row, ij // kernel_w, height, rows)
             low, high, left = place(window, 1, 0, ij % kernel_w, width, width_out)

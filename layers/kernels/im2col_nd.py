@@ -7,12 +7,12 @@ dilation of each; outs int64, the block's outputs along each axis, along the fir
 
 from __future__ import annotations
 
-from numba import njit, prange
-
 from caffe_compat.layers.kernels.im2col import place
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _line(line, element, sizes, window, row, outs):
     """The first pixel of the image's line that a line of outputs sees for an element; -1: it lies outside."""
     last = len(sizes) - 1
@@ -30,7 +30,7 @@ def _line(line, element, sizes, window, row, outs):
     return pixel
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _along(element, sizes, window, row, outs):
     """`place` along the last axis."""
     last = len(sizes) - 1
@@ -38,13 +38,13 @@ def _along(element, sizes, window, row, outs):
     return place(window, last, first, element % window[0, last], sizes[last], outs[last])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def im2col_nd(image, sizes, window, row, outs, columns):
+@shared()
+def im2col_nd(image, sizes, window, row, outs, columns, part, parts):
     """columns[(c, element), output] = the element's pixel in the output's window, 0 outside the image."""
     width = outs[-1]
     elements = columns.shape[0] // image.shape[0]
     stride = window[1, -1]
-    for k in prange(columns.shape[0]):
+    for k in range(*share_of(columns.shape[0], part, parts)):
         c, element = k // elements, k % elements
         low, high, left = _along(element, sizes, window, row, outs)
         lines = columns[k].reshape(-1, width)
@@ -58,13 +58,13 @@ def im2col_nd(image, sizes, window, row, outs, columns):
                     pixel += stride
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def col2im_nd(columns, sizes, window, row, outs, image):
+@shared()
+def col2im_nd(columns, sizes, window, row, outs, image, part, parts):
     """Add every element of the columns to the pixel that `im2col_nd` takes it from, if it lies inside."""
     width = outs[-1]
     elements = columns.shape[0] // image.shape[0]
     stride = window[1, -1]
-    for c in prange(image.shape[0]):
+    for c in range(*share_of(image.shape[0], part, parts)):
         for element in range(elements):
             low, high, left = _along(element, sizes, window, row, outs)
             lines = columns[c * elements + element].reshape(-1, width)

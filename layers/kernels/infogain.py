@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.shared import share_of, shared
+
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def infogain_loss(prob, labels, gains, least):
@@ -20,22 +22,22 @@ def infogain_loss(prob, labels, gains, least):
     return loss
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def infogain_backward(prob, labels, gains, least, scale, x_diff):
+@shared()
+def infogain_backward(prob, labels, gains, least, scale, x_diff, part, parts):
     """Write scale * gains[label, c] / prob into x_diff, 0 where the label is ignored."""
     outer, classes, inner = prob.shape
-    for i in prange(outer):
+    for i in range(*share_of(outer, part, parts)):
         for c in range(classes):
             for k in range(inner):
                 gain = gains[labels[i, k], c] if labels[i, k] >= 0 else gains.dtype.type(0)
                 x_diff[i, c, k] = scale * gain / max(prob[i, c, k], least)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def infogain_of_scores_backward(prob, labels, gains, scale, x_diff):
+@shared()
+def infogain_of_scores_backward(prob, labels, gains, scale, x_diff, part, parts):
     """Write scale * (gains[label, c] - prob * the sum of gains[label]) into x_diff: prob is the softmax of x."""
     outer, classes, inner = prob.shape
-    for i in prange(outer):
+    for i in range(*share_of(outer, part, parts)):
         for k in range(inner):
             label = labels[i, k]
             total = gains.dtype.type(0)

@@ -6,6 +6,7 @@ vectors with masks, since maps may be a few pixels wide.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
+from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 
 
@@ -29,37 +31,35 @@ def _pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value
     )
 
 
-def _of_stride(stride: int) -> Any:
-    def emit(typingctx, source, height, width, row, column, stride_h, rows, pitch, fill, out):
-        """Emit the loop over rows (numba hands over types here, and LLVM values to `codegen`)."""
-        i64 = types.int64
+def _emit(typingctx, stride, source, height, width, row, column, stride_h, rows, pitch, fill, out):
+    """Emit the loop over rows (numba hands over types here, and LLVM values to `codegen`)."""
 
-        def codegen(context, builder, signature, args):
-            source, height, width, row, column, stride_h, rows, pitch, fill, out = args
-            vectors, word = Vectors(builder), ir.IntType(64)
-            source, out, fill = vectors.pointer(source), vectors.pointer(out), vectors.spread(fill)
-            chunks = builder.sdiv(builder.add(pitch, word(LANES - 1)), word(LANES))
-            with cgutils.for_range(builder, rows) as line:
-                at = builder.add(row, builder.mul(line.index, stride_h))
-                inside = builder.icmp_unsigned("<", at, height)
-                pixels = builder.gep(source, [builder.mul(at, width)])
-                length, to = builder.select(inside, width, word(0)), builder.mul(line.index, pitch)
-                with cgutils.for_range(builder, chunks) as chunk:
-                    first = builder.mul(chunk.index, word(LANES))
-                    place = builder.add(column, builder.mul(first, word(stride)))
-                    value = _pixels(vectors, pixels, place, length, stride, fill)
-                    vectors.write(value, out, builder.add(to, first))
-            return context.get_dummy_value()
+    def codegen(context, builder, signature, args):
+        _, source, height, width, row, column, stride_h, rows, pitch, fill, out = args
+        vectors, word, step = Vectors(builder), ir.IntType(64), stride.literal_value
+        source, out, fill = vectors.pointer(source), vectors.pointer(out), vectors.spread(fill)
+        chunks = builder.sdiv(builder.add(pitch, word(LANES - 1)), word(LANES))
+        with cgutils.for_range(builder, rows) as line:
+            at = builder.add(row, builder.mul(line.index, stride_h))
+            inside = builder.icmp_unsigned("<", at, height)
+            pixels = builder.gep(source, [builder.mul(at, width)])
+            length, to = builder.select(inside, width, word(0)), builder.mul(line.index, pitch)
+            with cgutils.for_range(builder, chunks) as chunk:
+                first = builder.mul(chunk.index, word(LANES))
+                place = builder.add(column, builder.mul(first, word(step)))
+                value = _pixels(vectors, pixels, place, length, step, fill)
+                vectors.write(value, out, builder.add(to, first))
+        return context.get_dummy_value()
 
-        return types.void(*[i64] * 8, types.float32, i64), codegen
-
-    return intrinsic(emit)
+    return types.void(stride, *LAY_OUT.args), codegen
 
 
-_by_one, _by_two, _by_four = _of_stride(1), _of_stride(2), _of_stride(4)
+# source, height, width, row, column, stride_h, rows, pitch, fill, out
+LAY_OUT = types.void(*[types.int64] * 8, types.float32, types.int64)
+_by_vectors: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out):
     plane, to = floats(source, height * width), floats(out, rows * pitch)
     for y in range(rows):
@@ -70,26 +70,30 @@ def _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch,
             to[y * pitch + x] = plane[h * width + w] if inside else fill
 
 
-@njit(cache=True, error_model="numpy")
-def lay_out(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out):
-    """out (rows x pitch) = the pixels of a plane (height x width) from (row, column) on, stride_h and stride_w apart.
+@cache
+def lay_out(stride: int) -> Callee:
+    """The function for pixels that lie `stride` apart in a row.
 
-    `fill` (float32) stands for those outside of it. source, out: addresses. Up to LANES - 1 numbers behind the last row
-    are written too.
+    out (rows x pitch) = the pixels of a plane (height x width) from (row, column) on, stride_h and stride apart. `fill`
+    stands for those outside of it. source, out: addresses. Up to LANES - 1 numbers behind the last row are written too.
     """
-    fill = np.float32(fill)
-    if stride_w == 1:
-        _by_one(source, height, width, row, column, stride_h, rows, pitch, fill, out)
-    elif stride_w == 2:
-        _by_two(source, height, width, row, column, stride_h, rows, pitch, fill, out)
-    elif stride_w == 4:
-        _by_four(source, height, width, row, column, stride_h, rows, pitch, fill, out)
+    if stride in (1, 2, 4):
+
+        def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
+            _by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
     else:
-        _by_any(source, height, width, row, column, stride_h, stride_w, rows, pitch, fill, out)
+
+        def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
+            _by_any(source, height, width, row, column, stride_h, stride, rows, pitch, fill, out)
+
+    return Callee(LAY_OUT, rows_of_pixels)
 
 
-@njit(cache=True, error_model="numpy")
-def lay_out_phases(s, bottom, starts, first, rows, fill, out):
+call_lay_out = caller(LAY_OUT)
+
+
+@njit(error_model="numpy", inline="always")
+def lay_out_phases(s, bottom, starts, first, rows, out):
     """out (phases x channels x plane) = what the output rows from `first` on see of the channels of an image.
 
     s: a STEP; starts (int64, 2 a phase): row and column of the pixel that the first output meets in each phase; bottom,
@@ -101,4 +105,7 @@ def lay_out_phases(s, bottom, starts, first, rows, fill, out):
         for c in range(s.channels):
             source = bottom + FLOAT * c * s.height * s.width
             to = out + FLOAT * (p * s.channels + c) * s.plane
-            lay_out(source, s.height, s.width, row, column, s.stride_h, s.stride_w, taken, s.pitch, fill, to)
+            arguments = (
+                source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to,
+            )  # fmt: skip
+            call_lay_out(s.lay_out, arguments)

@@ -7,12 +7,14 @@ Scalars have the arrays' dtype; size is odd, alpha is already divided by the num
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 BLOCK = 512  # pixels worked on at a time: all their channels stay in cache
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _power(s, beta):
     """s^-beta; square roots vectorise, a general power does not."""
     if beta == 0.75:
@@ -21,20 +23,20 @@ def _power(s, beta):
     return s**-beta
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _add_squares(x, sums):
     for i in range(len(sums)):
         sums[i] += x[i] * x[i]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _to_top(x, alpha, beta, k, top):
     """In top: the sums of squares, then y."""
     for i in range(len(top)):
         top[i] = x[i] * _power(k + alpha * top[i], beta)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _to_diff(x, diff, alpha, beta, k, ratio, out):
     """In out: the sums of squares, then dy r. ratio = dy x r / s."""
     for i in range(len(out)):
@@ -43,13 +45,13 @@ def _to_diff(x, diff, alpha, beta, k, ratio, out):
         ratio[i] = out[i] * x[i] / s
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _subtract(x, ratio, factor, out):
     for i in range(len(out)):
         out[i] -= factor * x[i] * ratio[i]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def across_block(bottom, size, alpha, beta, k, job, top):
     """What `across_forward` does, of one of the `across_blocks`."""
     channels, pixels = bottom.shape[1:]
@@ -64,27 +66,27 @@ def across_block(bottom, size, alpha, beta, k, job, top):
         _to_top(bottom[n, c, low:high], alpha, beta, k, y)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def across_blocks(bottom):
     """How many blocks of pixels there are."""
     return len(bottom) * ((bottom.shape[2] + BLOCK - 1) // BLOCK)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def across_forward(bottom, size, alpha, beta, k, top):
+@shared()
+def across_forward(bottom, size, alpha, beta, k, top, part, parts):
     """Neighbours are `size` channels around one's own. bottom, top: N x C x pixels."""
-    for job in prange(across_blocks(bottom)):
+    for job in range(*share_of(across_blocks(bottom), part, parts)):
         across_block(bottom, size, alpha, beta, k, job, top)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def across_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff):
+@shared()
+def across_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff, part, parts):
     """The gradient. ratios: workers x C x BLOCK, scratch."""
     images, channels, pixels = bottom.shape
     blocks = (pixels + BLOCK - 1) // BLOCK
     half = size // 2
     factor = np.float32(2) * alpha * beta
-    for worker in prange(len(ratios)):
+    for worker in range(*share_of(len(ratios), part, parts)):
         for job in range(worker, images * blocks, len(ratios)):
             n, low = job // blocks, job % blocks * BLOCK
             high = low + BLOCK
@@ -101,7 +103,7 @@ def across_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff)
                     _subtract(x, ratios[worker, near], factor, dx)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _sums_within(plane, size, y, sums):
     """sums = over row y, the sums of squares of size x size pixels around each."""
     height, width = plane.shape
@@ -113,22 +115,22 @@ def _sums_within(plane, size, y, sums):
             _add_squares(plane[h, low + shift : high + shift], sums[low:high])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def within_forward(bottom, size, alpha, beta, k, top):
+@shared()
+def within_forward(bottom, size, alpha, beta, k, top, part, parts):
     """Neighbours are the size x size pixels around, of the same channel. bottom, top: planes x H x W."""
-    for p in prange(len(bottom)):
+    for p in range(*share_of(len(bottom), part, parts)):
         for y in range(bottom.shape[1]):
             _sums_within(bottom[p], size, y, top[p, y])
             _to_top(bottom[p, y], alpha, beta, k, top[p, y])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def within_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff):
+@shared()
+def within_backward(bottom, top_diff, size, alpha, beta, k, ratios, bottom_diff, part, parts):
     """The gradient. ratios: planes x H x W, scratch."""
     height, width = bottom.shape[1:]
     half = size // 2
     factor = np.float32(2) * alpha * beta
-    for p in prange(len(bottom)):
+    for p in range(*share_of(len(bottom), part, parts)):
         for y in range(height):
             _sums_within(bottom[p], size, y, bottom_diff[p, y])
             _to_diff(bottom[p, y], top_diff[p, y], alpha, beta, k, ratios[p, y], bottom_diff[p, y])

@@ -7,19 +7,21 @@ parts: input, forget, output, and the candidate; N: cont, 0 where a sequence beg
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _sigmoid(x):
     return np.float32(1) / (np.float32(1) + np.exp(-x))
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def forward(c_prev, x, cont, gates, c, h):
+@shared()
+def forward(c_prev, x, cont, gates, c, h, part, parts):
     """gates = the activations of x, which may be the same array; c = forget c_prev + input candidate; h."""
     size = c.shape[1]
-    for n in prange(len(c)):
+    for n in range(*share_of(len(c), part, parts)):
         for d in range(size):
             i, f = _sigmoid(x[n, d]), _sigmoid(x[n, size + d])
             o, g = _sigmoid(x[n, 2 * size + d]), np.tanh(x[n, 3 * size + d])
@@ -28,12 +30,12 @@ def forward(c_prev, x, cont, gates, c, h):
             h[n, d] = o * np.tanh(c[n, d])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def backward(c_prev, gates, cont, c, c_diff, h_diff, c_prev_diff, x_diff):
+@shared()
+def backward(c_prev, gates, cont, c, c_diff, h_diff, c_prev_diff, x_diff, part, parts):
     """The diffs of c_prev (which may be the same array as c_diff) and x, from those of c and h."""
     size = c.shape[1]
     one = np.float32(1)
-    for n in prange(len(c)):
+    for n in range(*share_of(len(c), part, parts)):
         for d in range(size):
             i, f = gates[n, d], gates[n, size + d]
             o, g = gates[n, 2 * size + d], gates[n, 3 * size + d]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from caffe_compat.layers.kernels.boxes import iou, iou_of_parts
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
 @njit(cache=True, error_model="numpy")
@@ -24,10 +25,10 @@ def nms(boxes, threshold, keep):
                     keep[j] = iou(boxes, i, boxes, j) <= threshold
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def nms_groups(boxes, starts, threshold, keep):
+@shared()
+def nms_groups(boxes, starts, threshold, keep, part, parts):
     """Do `nms` in each group by itself; group g is the rows from starts[g] to where the next one begins."""
-    for g in prange(len(starts)):
+    for g in range(*share_of(len(starts), part, parts)):
         end = starts[g + 1] if g + 1 < len(starts) else len(boxes)
         nms(boxes[starts[g] : end], threshold, keep[starts[g] : end])
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def filter_values(values, vertices, weights, neighbours, reverse, work, out):
+@shared()
+def filter_values(values, vertices, weights, neighbours, reverse, work, out, part, parts):
     """Add the filtered values to out.
 
     vertices, weights: pixels x axes, of each pixel its simplex's lattice points and what they weigh. neighbours: axes
@@ -17,7 +18,7 @@ def filter_values(values, vertices, weights, neighbours, reverse, work, out):
     axes, pixels = len(neighbours), len(vertices)
     half = values.dtype.type(0.5)
     alpha = values.dtype.type(np.float32(1 / (1 + 2.0 ** -(axes - 1))))
-    for c in prange(len(values)):
+    for c in range(*share_of(len(values), part, parts)):
         old, new = work[c, 0], work[c, 1]
         old[:] = 0
         new[0] = 0

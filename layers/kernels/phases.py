@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def to_phases(images, pad, phases):
+@shared()
+def to_phases(images, pad, phases, part, parts):
     """phases (N x 4 x C x H' x W'): [n, 2 i + j, c, y, x] = images[n, c, 2 y + i - pad, 2 x + j - pad], 0 outside."""
     channels, height, width = images.shape[1:]
-    for plane in prange(images.shape[0] * channels):
+    for plane in range(*share_of(images.shape[0] * channels, part, parts)):
         n, c = plane // channels, plane % channels
         for i in range(2):
             for j in range(2):
@@ -27,11 +28,11 @@ def to_phases(images, pad, phases):
                         phases[n, 2 * i + j, c, y] = np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def from_phases(phases, pad, images):
+@shared()
+def from_phases(phases, pad, images, part, parts):
     """What `to_phases` does, backwards: each pixel gets what its one place in the phases has, 0 if it has none."""
     channels, height, width = images.shape[1:]
-    for plane in prange(images.shape[0] * channels):
+    for plane in range(*share_of(images.shape[0] * channels, part, parts)):
         n, c = plane // channels, plane % channels
         for row in range(height):
             y, i = divmod(row + pad, 2)
@@ -41,11 +42,11 @@ def from_phases(phases, pad, images):
                 images[n, c, row, column] = phases[n, 2 * i + j, c, y, x] if inside else np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def split_filters(filters, small):
+@shared()
+def split_filters(filters, small, part, parts):
     """small (M x 4 x C x 3 x 3): [m, 2 i + j, c, y, x] = filters[m, c, 2 y + i, 2 x + j], 0 where there is none."""
     outputs, channels, size, _ = filters.shape
-    for m in prange(outputs):
+    for m in range(*share_of(outputs, part, parts)):
         for phase in range(4):
             for c in range(channels):
                 for y in range(3):
@@ -55,11 +56,11 @@ def split_filters(filters, small):
                         small[m, phase, c, y, x] = filters[m, c, row, column] if there else np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_split_filters(small, filters):
+@shared()
+def add_split_filters(small, filters, part, parts):
     """filters += what `split_filters` puts into small, backwards."""
     outputs, channels, size, _ = filters.shape
-    for m in prange(outputs):
+    for m in range(*share_of(outputs, part, parts)):
         for c in range(channels):
             for row in range(size):
                 for column in range(size):

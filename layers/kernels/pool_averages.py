@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pool_windows import rows_at_once, window_range
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _elements(window, y, x, height, width):
     """What an average divides by: the window's elements, padding included, but not what lies beyond it."""
     count = 1
@@ -26,7 +28,7 @@ def count_elements(window, height, width, counts):
             counts[y, x] = _elements(window, y, x, height, width)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def average_of_plane(plane, window, top):
     """What `average_forward` does, of one plane."""
     height, width = plane.shape
@@ -41,21 +43,21 @@ def average_of_plane(plane, window, top):
             top[y, x] = total / top.dtype.type(_elements(window, y, x, height, width))
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def average_forward(bottom, window, top):
+@shared()
+def average_forward(bottom, window, top, part, parts):
     """top = the averages, in which padding counts as zeros."""
-    for p in prange(len(bottom)):
+    for p in range(*share_of(len(bottom), part, parts)):
         average_of_plane(bottom[p], window, top[p])
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _add(values, total):
     for x in range(len(total)):
         total[x] += values[x]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def average_backward(top_diff, window, bottom_diff):
+@shared()
+def average_backward(top_diff, window, bottom_diff, part, parts):
     """bottom_diff = the sum of the windows' diffs, each divided by its window's elements.
 
     First across, with the rows of windows one behind the other, then down the columns.
@@ -63,7 +65,7 @@ def average_backward(top_diff, window, bottom_diff):
     planes, height, width = bottom_diff.shape
     kernel, stride, pad = window[1]
     rows, wide = rows_at_once(window, width)
-    for p in prange(planes):
+    for p in range(*share_of(planes, part, parts)):
         bottom_diff[p] = 0
         shares, spread = np.empty((rows, wide), top_diff.dtype), np.empty((rows, wide), top_diff.dtype)
         for first in range(0, top_diff.shape[1], rows):
@@ -74,7 +76,8 @@ def average_backward(top_diff, window, bottom_diff):
                     count = top_diff.dtype.type(_elements(window, first + y, x, height, width))
                     shares[y, stride * x] = top_diff[p, first + y, x] / count
             values, total = shares[:some].reshape(-1), spread[:some].reshape(-1)
-            total[:] = values
+            for x in range(len(total)):
+                total[x] = values[x]
             for w in range(1, kernel):
                 _add(values, total[w:])
             for y in range(some):

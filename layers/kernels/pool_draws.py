@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pool_windows import window_range
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _sum(plane, window, y, x):
     above, below = window_range(window, 0, y, plane.shape[0])
     left, right = window_range(window, 1, x, plane.shape[1])
@@ -19,7 +20,7 @@ def _sum(plane, window, y, x):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _drawn(plane, window, y, x, draw):
     """The index in the flat plane of the element where a window's running sum reaches `draw` of the whole.
 
@@ -37,13 +38,13 @@ def _drawn(plane, window, y, x, draw):
     return -1
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def drawn_forward(bottom, window, draws, positions, top):
+@shared()
+def drawn_forward(bottom, window, draws, positions, top, part, parts):
     """top = one element of each window, chosen by a number from 0 to 1; positions = where in the flat plane.
 
     Where none is chosen: 0 and -1.
     """
-    for p in prange(len(bottom)):
+    for p in range(*share_of(len(bottom), part, parts)):
         plane = bottom[p].reshape(-1)
         for y in range(top.shape[1]):
             for x in range(top.shape[2]):
@@ -52,10 +53,10 @@ def drawn_forward(bottom, window, draws, positions, top):
                 top[p, y, x] = plane[index] if index >= 0 else np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def drawn_backward(positions, top_diff, bottom_diff):
+@shared()
+def drawn_backward(positions, top_diff, bottom_diff, part, parts):
     """bottom_diff = the sum of the diffs of the windows that chose this element."""
-    for p in prange(len(bottom_diff)):
+    for p in range(*share_of(len(bottom_diff), part, parts)):
         diff = bottom_diff[p].reshape(-1)
         diff[:] = 0
         for y in range(top_diff.shape[1]):
@@ -64,11 +65,11 @@ def drawn_backward(positions, top_diff, bottom_diff):
                     diff[positions[p, y, x]] += top_diff[p, y, x]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def weighted_forward(bottom, window, top):
+@shared()
+def weighted_forward(bottom, window, top, part, parts):
     """top = the mean of each window with the elements themselves as weights, 0 where their sum is not positive."""
     planes, height, width = bottom.shape
-    for p in prange(planes):
+    for p in range(*share_of(planes, part, parts)):
         for y in range(top.shape[1]):
             for x in range(top.shape[2]):
                 above, below = window_range(window, 0, y, height)
@@ -81,11 +82,11 @@ def weighted_forward(bottom, window, top):
                 top[p, y, x] = squares / total if total > np.float32(0) else np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def weighted_backward(bottom, window, top, top_diff, bottom_diff):
+@shared()
+def weighted_backward(bottom, window, top, top_diff, bottom_diff, part, parts):
     """bottom_diff = the sum of the windows' diffs times (2 element - mean) / sum."""
     planes, height, width = bottom.shape
-    for p in prange(planes):
+    for p in range(*share_of(planes, part, parts)):
         bottom_diff[p] = 0
         for y in range(top.shape[1]):
             for x in range(top.shape[2]):

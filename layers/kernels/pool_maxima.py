@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pool_windows import rows_at_once, window_range
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 # Caffe starts its maxima here, in double precision too: what is not greater (NaN, -inf) is never a maximum
 LOWEST = -np.finfo(np.float32).max
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _raise_to(pixels, out):
     for x in range(len(out)):
         out[x] = pixels[x] if pixels[x] > out[x] else out[x]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _raise_to_every(pixels, stride, out):
     if stride == 2:  # a number that the compiler knows vectorises
         for x in range(len(out)):
@@ -27,7 +28,7 @@ def _raise_to_every(pixels, stride, out):
             out[x] = pixels[stride * x] if pixels[stride * x] > out[x] else out[x]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _max_of_rows(plane, window, line, top):
     """top (H' x W') = the maxima: first down the columns into the line, then across, a row at a time."""
     height, width = plane.shape
@@ -45,7 +46,7 @@ def _max_of_rows(plane, window, line, top):
             _raise_to_every(line[low * stride + w - pad :], stride, row[low:high])
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _max_at_once(plane, window, padded, across, top):
     """The same for stride 1: rows lie one behind the other, with their padding, so that one loop does all of them.
 
@@ -74,7 +75,7 @@ def _max_at_once(plane, window, padded, across, top):
             top[y, x] = down[y * wide + x]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def max_of_plane(plane, window, top):
     """The maxima of few large windows: each window by itself."""
     height, width = plane.shape
@@ -89,15 +90,15 @@ def max_of_plane(plane, window, top):
             top[y, x] = best
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def max_forward(bottom, window, work, top):
+@shared()
+def max_forward(bottom, window, work, top, part, parts):
     """top = the maxima. bottom: planes x H x W; top: planes x H' x W'.
 
     work: scratch, threads x 2 x at least (H' + kernel - 1) (W' + kernel - 1) for stride 1, else W. A thread has planes
     that lie together, as threads that write to the same lines of a cache wait for each other.
     """
     threads, planes = len(work), len(bottom)
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         for p in range(planes * thread // threads, planes * (thread + 1) // threads):
             if window[0, 1] == 1 and window[1, 1] == 1:
                 _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
@@ -105,7 +106,7 @@ def max_forward(bottom, window, work, top):
                 _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _raise_down(pixels, first, best, places):
     for x in range(len(pixels)):
         greater = pixels[x] > best[x]
@@ -113,7 +114,7 @@ def _raise_down(pixels, first, best, places):
         places[x] = first + np.int32(x) if greater else places[x]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _raise_across(values, positions, best, places):
     for x in range(len(best)):
         earlier = (values[x] > best[x]) | ((values[x] == best[x]) & (positions[x] < places[x]))
@@ -121,7 +122,7 @@ def _raise_across(values, positions, best, places):
         places[x] = positions[x] if earlier else places[x]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _first_maxima(plane, window, first, best, places):
     """places[0] (as `rows_at_once` says) = where in the flat plane the first maximum of each window lies.
 
@@ -139,21 +140,22 @@ def _first_maxima(plane, window, first, best, places):
         for h in range(low, high):
             _raise_down(plane[h], np.int32(h * width), line, found)
     values, positions = best.reshape(2, -1), places.reshape(2, -1)
-    values[1] = values[0]
-    positions[1] = positions[0]
+    for x in range(values.shape[1]):
+        values[1, x] = values[0, x]
+        positions[1, x] = positions[0, x]
     for w in range(1, kernel):
         end = values.shape[1] - w
         _raise_across(values[1, w:], positions[1, w:], values[0, :end], positions[0, :end])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def max_positions(bottom, window, threads, mask):
+@shared()
+def max_positions(bottom, window, threads, mask, part, parts):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
     planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = rows_at_once(window, width)
     rows = min(rows, mask.shape[1])
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
         for p in range(planes * thread // threads, planes * (thread + 1) // threads):
             for first in range(0, mask.shape[1], rows):
@@ -164,14 +166,14 @@ def max_positions(bottom, window, threads, mask):
                         mask[p, first + y, x] = place if place < height * width else -1
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def max_backward(bottom, window, top_diff, threads, bottom_diff):
+@shared()
+def max_backward(bottom, window, top_diff, threads, bottom_diff, part, parts):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
     planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = rows_at_once(window, width)
     rows = min(rows, top_diff.shape[1])
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
         for p in range(planes * thread // threads, planes * (thread + 1) // threads):
             diff = bottom_diff[p].reshape(-1)

@@ -5,10 +5,10 @@ One plane is one channel of one image. window: int64 2 x 3, for height and width
 
 from __future__ import annotations
 
-from numba import njit
+from caffe_compat.layers.kernels.pieces import piece
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def window_range(window, axis, index, size):
     """The part of a window that lies inside the plane, as the ends of a range."""
     start = index * window[axis, 1] - window[axis, 2]
@@ -18,7 +18,7 @@ def window_range(window, axis, index, size):
 _AT_ONCE = 512  # numbers of rows of windows that one loop goes through
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def rows_at_once(window, width):
     """How many rows of windows a loop goes through, and the numbers in a row: pixels, and what else windows reach."""
     kernel, stride, _ = window[1]

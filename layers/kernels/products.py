@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit, prange
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.micro_kernel import LANES
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.scratch import scratch_parts
+from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, copy_vector, sum_products, tile_rows
 from caffe_compat.layers.kernels.transpose import transpose
 
@@ -25,7 +26,7 @@ _BLOCK, _DEEP = (
 )  # numbers of a block that is laid out (256 kB), and products that it sums up, if few
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def rows_to_panels(b, pitch, depth, count, panels):
     """panels (panels x more than depth x WIDTH) = `count` columns of b."""
     whole = count // WIDTH * WIDTH
@@ -40,7 +41,7 @@ def rows_to_panels(b, pitch, depth, count, panels):
             panels[whole // WIDTH, k, c] = rest[c]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _squares(rows, pitch, depth, columns, step):
     """`depth` (LANES at least) numbers of LANES rows, the first ones together at `columns`, the next `step` behind."""
     sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
@@ -52,7 +53,7 @@ def _squares(rows, pitch, depth, columns, step):
         transpose(sources.ctypes.data, start, targets.ctypes.data, start * step)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def columns_to_panels(b, pitch, depth, count, panels):
     """panels = `count` rows of b as columns."""
     squares = count // LANES * LANES if depth >= LANES else 0
@@ -65,7 +66,7 @@ def columns_to_panels(b, pitch, depth, count, panels):
             panels[c // WIDTH, k, c % WIDTH] = row[k]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _lay_out_left(a, pitch, trans, depth, count, panel):
     """panel (depth x LANES) = `count` rows of a or its transpose, LANES at most; 0 in the others."""
     if count < LANES or (depth < LANES and not trans):
@@ -84,7 +85,7 @@ def _lay_out_left(a, pitch, trans, depth, count, panel):
         _squares(a, pitch, depth, panel.ctypes.data, LANES)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, stage, out, pitch):
     """A row of tiles, of which `count` rows count, and so many columns."""
     for column in range(0, columns, WIDTH):
@@ -101,33 +102,35 @@ def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, s
                 line[c] = (line[c] if adds else np.float32(0)) + stage[r, c]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@shared()
 def _multiply(
-    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, rows, depth, parts, panels, lefts, stages
+    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, rows, depth, offsets, cuts, panels, lefts,
+    stages, part, parts,
 ):  # fmt: skip
-    """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a time."""
+    """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a
+    time; offsets (int64): where in a panel of the left factor each begins."""
     tiles, columns, wide = -(-m // rows), -(-n // WIDTH), panels.shape[1] * WIDTH
-    together, offsets = LANES // rows * rows, np.arange(depth) * LANES
-    for part in prange(parts[0] * parts[1]):
-        i, j = part // parts[1], part % parts[1]
-        top, bottom = tiles * i // parts[0] * rows, min(tiles * (i + 1) // parts[0] * rows, m)
-        end = min(columns * (j + 1) // parts[1] * WIDTH, n)
-        for low in range(columns * j // parts[1] * WIDTH, end, wide):
+    together = LANES // rows * rows
+    for job in range(*share_of(cuts[0] * cuts[1], part, parts)):
+        i, j = job // cuts[1], job % cuts[1]
+        top, bottom = tiles * i // cuts[0] * rows, min(tiles * (i + 1) // cuts[0] * rows, m)
+        end = min(columns * (j + 1) // cuts[1] * WIDTH, n)
+        for low in range(columns * j // cuts[1] * WIDTH, end, wide):
             count = min(wide, end - low)
             for first in range(0, products, depth):
                 some = min(depth, products - first)
                 if trans_b:
-                    columns_to_panels(b + FLOAT * (low * ldb + first), ldb, some, count, panels[part])
+                    columns_to_panels(b + FLOAT * (low * ldb + first), ldb, some, count, panels[job])
                 else:
-                    rows_to_panels(b + FLOAT * (first * ldb + low), ldb, some, count, panels[part])
+                    rows_to_panels(b + FLOAT * (first * ldb + low), ldb, some, count, panels[job])
                 for begin in range(top, bottom, together):
                     left = a + FLOAT * (first * lda + begin if trans_a else begin * lda + first)
-                    _lay_out_left(left, lda, trans_a, some, min(LANES, m - begin), lefts[part])
+                    _lay_out_left(left, lda, trans_a, some, min(LANES, m - begin), lefts[job])
                     for row in range(begin, min(begin + together, bottom), rows):
-                        left = lefts[part].ctypes.data + FLOAT * (row - begin)
+                        left = lefts[job].ctypes.data + FLOAT * (row - begin)
                         _multiply_panels(
-                            some, left, offsets.ctypes.data, min(rows, bottom - row), rows, panels[part], count,
-                            add or first > 0, stages[part], out + FLOAT * (row * ldc + low), ldc,
+                            some, left, offsets.ctypes.data, min(rows, bottom - row), rows, panels[job], count,
+                            add or first > 0, stages[job], out + FLOAT * (row * ldc + low), ldc,
                         )  # fmt: skip
 
 
@@ -150,4 +153,5 @@ def multiply(
     shapes = [(count, wide // WIDTH, depth + 1, WIDTH), (count, depth + 1, LANES), (count, MOST, WIDTH)]
     memory = scratch_parts(shapes, np.dtype(np.float32), "products")
     sizes, factors = (m, n, products), (a, lda, b, ldb)
-    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, parts, *memory)
+    offsets = LANES * np.arange(depth)
+    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, offsets, parts, *memory)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 LEAST_SIZE = np.float32(0.1)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def bin_samples(index, low, high, scale, bins, count, limit, places):
     """Write the places of a bin's samples along one axis into places (count), and return how many there are, and the
     first pixel and the end of those that get a gradient.
@@ -33,7 +35,7 @@ def bin_samples(index, low, high, scale, bins, count, limit, places):
     return found, min(max(first, 0), limit), min(max(last, 0), limit)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def sample(plane, h, w):
     """The bilinear value at a place inside the plane."""
     height, width = plane.shape
@@ -46,13 +48,13 @@ def sample(plane, h, w):
     )
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def psroi_align(maps, rois, scale, samples, top):
+@shared()
+def psroi_align(maps, rois, scale, samples, top, part, parts):
     """Write the means into top (R x D x G x G). maps: N x (D G G) x H x W; rois: R x 5 (image, x1, y1, x2, y2)."""
     _, outputs, group, _ = top.shape
     _, _, height, width = maps.shape
     share = maps.dtype.type(samples * samples)
-    for r in prange(len(rois)):
+    for r in range(*share_of(len(rois), part, parts)):
         n = np.int64(rois[r, 0])
         hs, ws = np.empty(samples, np.float32), np.empty(samples, np.float32)
         for i in range(group):
@@ -68,15 +70,15 @@ def psroi_align(maps, rois, scale, samples, top):
                     top[r, d, i, j] = total / share
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def psroi_align_backward(rois, scale, samples, top_diff, diff):
+@shared()
+def psroi_align_backward(rois, scale, samples, top_diff, diff, part, parts):
     """Write the gradient at the maps into diff: each sample's goes to the pixels around it that the bin touches.
 
     Every thread has its own channels, so the sums are always taken in the order of the RoIs.
     """
     group = top_diff.shape[2]
     _, channels, height, width = diff.shape
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         d, i, j = c // (group * group), c // group % group, c % group
         diff[:, c] = diff.dtype.type(0)
         hs, ws = np.empty(samples, np.float32), np.empty(samples, np.float32)

@@ -6,14 +6,15 @@ Bins are placed in float32, whatever the maps are: another precision moves floor
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.rounding import c_round
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 LEAST_SIZE = np.float32(0.1)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def bin_range(index, low, high, scale, bins, limit):
     """Return the rows (or columns) of one bin of a RoI from low to high, clipped to 0..limit; the end not included."""
     start = c_round(np.float32(low)) * scale
@@ -24,12 +25,12 @@ def bin_range(index, low, high, scale, bins, limit):
     return min(max(first, 0), limit), min(max(last, 0), limit)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def psroi_pooling(maps, rois, scale, top):
+@shared()
+def psroi_pooling(maps, rois, scale, top, part, parts):
     """Write the means into top (R x D x G x G). maps: N x (D G G) x H x W; rois: R x 5 (image, x1, y1, x2, y2)."""
     _, outputs, group, _ = top.shape
     _, _, height, width = maps.shape
-    for r in prange(len(rois)):
+    for r in range(*share_of(len(rois), part, parts)):
         n = np.int64(rois[r, 0])
         for i in range(group):
             h_start, h_end = bin_range(i, rois[r, 2], rois[r, 4], scale, group, height)
@@ -46,15 +47,15 @@ def psroi_pooling(maps, rois, scale, top):
                     top[r, d, i, j] = total / area
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def psroi_pooling_backward(rois, scale, top_diff, diff):
+@shared()
+def psroi_pooling_backward(rois, scale, top_diff, diff, part, parts):
     """Write the gradient at the maps into diff: each bin's is shared out over its pixels.
 
     Every thread has its own channels, so the sums are always taken in the order of the RoIs.
     """
     group = top_diff.shape[2]
     _, channels, height, width = diff.shape
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         d, i, j = c // (group * group), c // group % group, c % group
         diff[:, c] = np.float32(0)
         for r in range(len(rois)):

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
+
 WORDS = 624  # of MT19937's state; also how many draws one twist gives
 _AHEAD = 397  # how far ahead the recurrence looks
 _UNIT = np.float32(2.0**-32)
@@ -48,14 +50,14 @@ _EXPONENTIAL_X, _EXPONENTIAL_Y = _strips(
 )
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _mix(word, following):
     y = (word & np.uint32(0x80000000)) | (following & np.uint32(0x7FFFFFFF))
     return (y >> np.uint32(1)) ^ (np.uint32(0x9908B0DF) * (following & np.uint32(1)))
 
 
-@njit(cache=True, error_model="numpy")
-def temper(words, draws):
+@piece()
+def _temper(words, draws):
     for i in range(WORDS):
         y = words[i]
         y ^= y >> np.uint32(11)
@@ -64,7 +66,7 @@ def temper(words, draws):
         draws[i] = y ^ (y >> np.uint32(18))
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _twist(words, draws):
     # three loops, so that no index wraps around: the compiler then works on many words at once
     for i in range(WORDS - _AHEAD):
@@ -72,10 +74,10 @@ def _twist(words, draws):
     for i in range(WORDS - _AHEAD, WORDS - 1):
         words[i] = words[i + _AHEAD - WORDS] ^ _mix(words[i], words[i + 1])
     words[WORDS - 1] = words[_AHEAD - 1] ^ _mix(words[WORDS - 1], words[0])
-    temper(words, draws)
+    _temper(words, draws)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _left(words, draws, position):
     """How many draws are left before the next twist; at least one."""
     if position[0] == WORDS:
@@ -84,7 +86,7 @@ def _left(words, draws, position):
     return WORDS - position[0]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _next(words, draws, position):
     _left(words, draws, position)
     position[0] += 1
@@ -96,7 +98,9 @@ def raw(words, draws, position, out):
     done = 0
     while done < out.size:
         n = min(_left(words, draws, position), out.size - done)
-        out[done : done + n] = draws[position[0] : position[0] + n]
+        given, kept = draws[position[0] : position[0] + n], out[done : done + n]
+        for i in range(n):
+            kept[i] = given[i]
         position[0] += n
         done += n
 
@@ -114,8 +118,8 @@ def at_most(words, draws, position, limit, out):
 
 
 # ---- boost's distributions, in float32
-@njit(cache=True, error_model="numpy")
-def unit(words, draws, position):
+@piece()
+def _unit(words, draws, position):
     """In [0, 1): the few draws that round up to 1 are thrown away."""
     while True:
         result = np.float32(_next(words, draws, position)) * _UNIT
@@ -135,14 +139,14 @@ def uniform(words, draws, position, low, high, out):
         position[0] += n
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _strip(draw):
     """One draw gives both: which strip (8 bits) and where in it (24 bits, in [0, 1))."""
     return np.intp(draw & np.uint32(0xFF)), np.float32(draw >> np.uint32(8)) * np.float32(2.0**-24)
 
 
-@njit(cache=True, error_model="numpy")
-def exponential(words, draws, position):
+@piece()
+def _exponential(words, draws, position):
     shift = np.float32(0)
     while True:
         i, where = _strip(_next(words, draws, position))
@@ -153,14 +157,14 @@ def exponential(words, draws, position):
         if i == 0:
             shift += left  # the tail looks like the whole
             continue
-        up = unit(words, draws, position)
+        up = _unit(words, draws, position)
         y = np.float32(_EXPONENTIAL_Y[i]) + up * np.float32(_EXPONENTIAL_Y[i + 1] - _EXPONENTIAL_Y[i])
         chord = np.float32(_EXPONENTIAL_X[i] - _EXPONENTIAL_X[i + 1]) * up - (right - x)
         if chord < np.float32(0) and y < math.exp(-x):
             return x + shift
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _normal_of(draw):
     """The number that a draw gives, and whether it lies so far inside its strip that it needs no other draw."""
     bits, where = _strip(draw)
@@ -168,8 +172,8 @@ def _normal_of(draw):
     return x * np.float32((bits & 1) * 2 - 1), x < _NORMAL_X[(bits >> 1) + 1]
 
 
-@njit(cache=True, error_model="numpy")
-def normal(words, draws, position):
+@piece()
+def _normal(words, draws, position):
     start = np.float32(_NORMAL_START)
     while True:
         bits, where = _strip(_next(words, draws, position))
@@ -180,10 +184,10 @@ def normal(words, draws, position):
             return x * sign
         if i == 0:
             while True:
-                x = exponential(words, draws, position) / start
-                if np.float32(2) * exponential(words, draws, position) > x * x:
+                x = _exponential(words, draws, position) / start
+                if np.float32(2) * _exponential(words, draws, position) > x * x:
                     return (x + start) * sign
-        up = unit(words, draws, position)
+        up = _unit(words, draws, position)
         y = np.float32(_NORMAL_Y[i]) + up * np.float32(_NORMAL_Y[i + 1] - _NORMAL_Y[i])
         chord = np.float32(_NORMAL_X[i] - _NORMAL_X[i + 1]) * up - (right - x)
         tangent = y - (np.float32(_NORMAL_Y[i]) + (right - x) * np.float32(_NORMAL_Y[i]) * right)
@@ -209,5 +213,21 @@ def gaussian(words, draws, position, mean, std, out):
         position[0] += i
         done += i
         if i < n:  # one draw in a hundred
-            out[done] = normal(words, draws, position) * std + mean
+            out[done] = _normal(words, draws, position) * std + mean
             done += 1
+
+
+# what Python calls by itself
+@njit(cache=True, error_model="numpy")
+def temper(words, draws):
+    _temper(words, draws)
+
+
+@njit(cache=True, error_model="numpy")
+def unit(words, draws, position):
+    return _unit(words, draws, position)
+
+
+@njit(cache=True, error_model="numpy")
+def exponential(words, draws, position):
+    return _exponential(words, draws, position)

@@ -6,12 +6,14 @@ All bins are computed in float32, whatever the maps are: another precision moves
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.roi_pooling import bin_range, gets_gradient
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def region_span(low, high, offset, scale):
     """The first and the last row (or column) on the map of a rectangle, and one pixel of it where these cross."""
     one = np.float32(1)
@@ -23,8 +25,8 @@ def region_span(low, high, offset, scale):
     return first, last
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def region_pooling(maps, regions, offset, scale, top, where):
+@shared()
+def region_pooling(maps, regions, offset, scale, top, where, part, parts):
     """Write the maximum of each bin, 0 at least, and the pixel that has it, -1 where none is above 0.
 
     maps: N x C x H x W; regions: R x 9: image, outer x1 y1 x2 y2, inner x1 y1 x2 y2; top: R x C x PH x PW; where:
@@ -32,7 +34,7 @@ def region_pooling(maps, regions, offset, scale, top, where):
     """
     _, channels, bins_h, bins_w = top.shape
     height, width = maps.shape[2:]
-    for r in prange(top.shape[0]):
+    for r in range(*share_of(top.shape[0], part, parts)):
         image = maps[np.int64(regions[r, 0])]
         left, right = region_span(regions[r, 1], regions[r, 3], offset, scale)
         upper, lower = region_span(regions[r, 2], regions[r, 4], offset, scale)

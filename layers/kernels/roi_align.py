@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 SAMPLES = 2  # along each side of a bin
 GRID = 1  # one sample at each point of a grid
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def sample_lines(low, high, scale, bins, limit):
     """Where the samples of a RoI from low to high lie along one axis of a map of `limit` pixels.
 
@@ -33,7 +35,7 @@ def sample_lines(low, high, scale, bins, limit):
     return before, behind, near, far
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def grid_lines(low, high, scale, count, limit):
     """As sample_lines, for `count` places from one side of the RoI to the other; a pixel's place is its centre."""
     before, behind = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -53,7 +55,7 @@ def grid_lines(low, high, scale, count, limit):
     return before, behind, near, far
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def lines(low, high, scale, samples, tops, limit):
     """The places along one axis of which each of `tops` elements averages `samples`; with GRID they are grid_lines."""
     if samples == GRID:
@@ -61,8 +63,8 @@ def lines(low, high, scale, samples, tops, limit):
     return sample_lines(low, high, scale, tops, limit)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_align(maps, rois, scale, samples, top):
+@shared()
+def roi_align(maps, rois, scale, samples, top, part, parts):
     """Write the averages into top (R x C x PH x PW). maps: N x C x H x W; rois: R x 5 (image, x1, y1, x2, y2).
 
     samples: along each side of a bin, SAMPLES or GRID.
@@ -70,7 +72,7 @@ def roi_align(maps, rois, scale, samples, top):
     _, channels, bins_h, bins_w = top.shape
     _, _, height, width = maps.shape
     share = np.float32(1) / np.float32(samples * samples)
-    for r in prange(len(rois)):
+    for r in range(*share_of(len(rois), part, parts)):
         y0, y1, v0, v1 = lines(rois[r, 2], rois[r, 4], scale, samples, bins_h, height)
         x0, x1, u0, u1 = lines(rois[r, 1], rois[r, 3], scale, samples, bins_w, width)
         for c in range(channels):
@@ -85,8 +87,8 @@ def roi_align(maps, rois, scale, samples, top):
                     top[r, c, i // samples, j // samples] += value * share
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_align_backward(rois, scale, samples, top_diff, diff):
+@shared()
+def roi_align_backward(rois, scale, samples, top_diff, diff, part, parts):
     """Write the gradient at the maps into diff: each sample's goes to its four pixels, as they weigh.
 
     Every thread has its own channels, so the sums are always taken in the order of the RoIs.
@@ -94,7 +96,7 @@ def roi_align_backward(rois, scale, samples, top_diff, diff):
     _, _, bins_h, bins_w = top_diff.shape
     _, channels, height, width = diff.shape
     share = np.float32(1) / np.float32(samples * samples)
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         diff[:, c] = np.float32(0)
         for r in range(len(rois)):
             y0, y1, v0, v1 = lines(rois[r, 2], rois[r, 4], scale, samples, bins_h, height)
@@ -104,8 +106,8 @@ def roi_align_backward(rois, scale, samples, top_diff, diff):
                 above, below = plane[y0[i]], plane[y1[i]]
                 for j in range(len(x0)):
                     a, b = x0[j], x1[j]
-                    part = top_diff[r, c, i // samples, j // samples] * share
-                    above[a] += v0[i] * u0[j] * part
-                    above[b] += v0[i] * u1[j] * part
-                    below[a] += v1[i] * u0[j] * part
-                    below[b] += v1[i] * u1[j] * part
+                    value = top_diff[r, c, i // samples, j // samples] * share
+                    above[a] += v0[i] * u0[j] * value
+                    above[b] += v0[i] * u1[j] * value
+                    below[a] += v1[i] * u0[j] * value
+                    below[b] += v1[i] * u1[j] * value

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from caffe_compat.layers.kernels.roi_pooling import bin_range, gets_gradient, roi_span
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_average(maps, rois, scale, top):
+@shared()
+def roi_average(maps, rois, scale, top, part, parts):
     """Write the mean of each bin, 0 where the bin is empty, into top (R x C x PH x PW)."""
     _, channels, bins_h, bins_w = top.shape
     _, _, height, width = maps.shape
-    for r in prange(rois.shape[0]):
+    for r in range(*share_of(rois.shape[0], part, parts)):
         image = maps[np.int64(rois[r, 0])]
         left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
         upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
@@ -30,15 +30,15 @@ def roi_average(maps, rois, scale, top):
                     top[r, c, ph, pw] = total / size if size > 0 else maps.dtype.type(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_average_backward(rois, scale, top_diff, diff):
+@shared()
+def roi_average_backward(rois, scale, top_diff, diff, part, parts):
     """Write the gradient at the maps into diff (N x C x H x W): each bin's is shared out over its pixels.
 
     Every thread has its own channels, so the sums are always taken in the order of the RoIs and bins.
     """
     rows, channels, bins_h, bins_w = top_diff.shape
     _, _, height, width = diff.shape
-    for c in prange(channels):
+    for c in range(*share_of(channels, part, parts)):
         diff[:, c] = diff.dtype.type(0)
         for r in range(rows):
             plane = diff[np.int64(rois[r, 0]), c]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 LEAST_PROBABILITY = np.finfo(np.float64).eps
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_losses(prob, labels, pred, target, inside, outside, loss):
+@shared()
+def roi_losses(prob, labels, pred, target, inside, outside, loss, part, parts):
     """Write the loss of each RoI into loss (R, float64).
 
     prob: R x classes; labels: R, int64; the others R x columns. The logarithm and the weighted difference are
     taken in the bottoms' float32, the smooth L1 of the difference and the sums in float64, columns in order.
     """
-    for r in prange(labels.size):
+    for r in range(*share_of(labels.size, part, parts)):
         chance = prob[r, labels[r]]
         total = np.float64(-np.log(LEAST_PROBABILITY) if chance < LEAST_PROBABILITY else -np.log(chance))
         box = 0.0

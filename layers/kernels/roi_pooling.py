@@ -7,14 +7,15 @@ gets other pixels.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.rounding import c_round
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 FLT_MAX = np.float32(np.finfo(np.float32).max)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def roi_span(low, high, scale, bins):
     """Return the first and last row (or column) of a RoI on the map, and the size of one of its bins."""
     first = np.int64(c_round(np.float32(low) * scale))
@@ -22,7 +23,7 @@ def roi_span(low, high, scale, bins):
     return first, last, np.float32(max(last - first + 1, 1)) / np.float32(bins)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def bin_range(index, first, bin_size, limit):
     """Return the rows (or columns) of one bin, clipped to 0..limit; the end is not included."""
     start = np.int64(np.floor(np.float32(index) * bin_size)) + first
@@ -30,7 +31,7 @@ def bin_range(index, first, bin_size, limit):
     return min(max(start, 0), limit), min(max(end, 0), limit)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def gets_gradient(position, index, first, last, bin_size):
     """Whether Caffe's backward pass looks into bin `index` for the row (or column) `position`.
 
@@ -43,7 +44,7 @@ def gets_gradient(position, index, first, last, bin_size):
     return first <= position <= last and earliest <= index < end
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def greatest(image, h_start, h_end, w_start, w_end, out):
     """out (C) = the maximum over a rectangle of an image (H x W x C), 0 where it is empty; ends are not included."""
     empty = h_end <= h_start or w_end <= w_start
@@ -55,7 +56,7 @@ def greatest(image, h_start, h_end, w_start, w_end, out):
                 out[c] = pixel[c] if pixel[c] > out[c] else out[c]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _pool(maps, roi, scale, bins):
     """Write the maxima of one RoI (image, x1, y1, x2, y2) into bins (PH x PW x C)."""
     bins_h, bins_w, _ = bins.shape
@@ -70,8 +71,8 @@ def _pool(maps, roi, scale, bins):
             greatest(image, h_start, h_end, w_start, w_end, bins[ph, pw])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_pooling(maps, rois, scale, pooled, top):
+@shared()
+def roi_pooling(maps, rois, scale, pooled, top, part, parts):
     """Write the maximum of each bin, 0 where the bin is empty, into top (R x C x PH x PW).
 
     rois: R x 5 (image, x1, y1, x2, y2); scale: float32, from coordinates of the rois to those of the maps.
@@ -79,7 +80,7 @@ def roi_pooling(maps, rois, scale, pooled, top):
     """
     threads = pooled.shape[0]
     _, channels, bins_h, bins_w = top.shape
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         best = pooled[thread].reshape(bins_h, bins_w, channels)
         for r in range(thread, rois.shape[0], threads):
             _pool(maps, rois[r], scale, best)
@@ -89,15 +90,15 @@ def roi_pooling(maps, rois, scale, pooled, top):
                         top[r, c, ph, pw] = best[ph, pw, c]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_pooling_channels_last(maps, rois, scale, top):
+@shared()
+def roi_pooling_channels_last(maps, rois, scale, top, part, parts):
     """As `roi_pooling`, into a top of R x PH x PW x C."""
-    for r in prange(rois.shape[0]):
+    for r in range(*share_of(rois.shape[0], part, parts)):
         _pool(maps, rois[r], scale, top[r])
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def roi_pooling_backward(maps, rois, scale, top_diff, best, where, diff):
+@shared()
+def roi_pooling_backward(maps, rois, scale, top_diff, best, where, diff, part, parts):
     """Write the gradient at the maps into diff (N x H x W x C): each bin's goes to its first greatest pixel.
 
     best, where (int32): scratch, threads x C each. Every thread has its own channels, so the sums are always
@@ -107,7 +108,7 @@ def roi_pooling_backward(maps, rois, scale, top_diff, best, where, diff):
     _, height, width, _ = maps.shape
     pixels = diff.reshape(maps.shape[0], height * width, channels)
     threads = best.shape[0]
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         begin, end = thread * channels // threads, (thread + 1) * channels // threads
         most, place = best[thread, begin:end], where[thread, begin:end]
         diff[:, :, :, begin:end] = np.float32(0)

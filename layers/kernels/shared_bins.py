@@ -7,26 +7,28 @@ of a RoI is ph * pooled_w + pw. A rectangle is known by one integer; 0 is every 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS
 from caffe_compat.layers.kernels.micro_kernel import multiply as multiply_tile
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
+from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.transpose import transpose
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
 TOGETHER = 3  # positions whose products are added up at once
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def rectangles(rois, scale, bins_h, bins_w, maps_shape, keys):
+@shared()
+def rectangles(rois, scale, bins_h, bins_w, maps_shape, keys, part, parts):
     """keys (P x R int64) = the rectangle of each bin: image, rows and columns in one number; 0 where it is empty.
 
     rois: R x 5 float32; maps_shape: N, H, W. The bins are those of roi_pooling.
     """
     _, height, width = maps_shape
-    for r in prange(rois.shape[0]):
+    for r in range(*share_of(rois.shape[0], part, parts)):
         image = np.int64(rois[r, 0])
         left, _, bin_w = roi_span(rois[r, 1], rois[r, 3], scale, bins_w)
         upper, _, bin_h = roi_span(rois[r, 2], rois[r, 4], scale, bins_h)
@@ -75,11 +77,13 @@ def distinct(keys, table, ids, found, rows, starts, places):
     return count, total
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def pool_rectangles(maps, keys, pooled):
+@shared()
+def pool_rectangles(maps, keys, pooled, part, parts):
     """pooled (n x C) = the maximum over each rectangle of the maps (N x H x W x C), 0 for an empty one."""
     _, height, width, _ = maps.shape
-    for i in prange(keys.size):
+    low, high = share_of(keys.size, part, parts)
+    keys, pooled = keys[low:high], pooled[low:high]
+    for i in range(keys.size):
         rest, w_end = divmod(keys[i], width + 1)  # 0 gives no rows and no columns
         rest, w_start = divmod(rest, width + 1)
         rest, h_end = divmod(rest, height + 1)
@@ -87,7 +91,7 @@ def pool_rectangles(maps, keys, pooled):
         greatest(maps[image], h_start, h_end, w_start, w_end, pooled[i])
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _weights_as_columns(weights, channels, sources, targets, packed):
     """packed (P x panels of channels x COLUMNS) = weights (outputs x C P), position by position."""
     outputs, positions, base = weights.shape[0], packed.shape[0], packed.ctypes.data
@@ -111,7 +115,7 @@ def _weights_as_columns(weights, channels, sources, targets, packed):
                 packed[p, column + c * COLUMNS + r] = weights[first + r, rest]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _rows_as_panel(pooled, numbers, sources, targets, panel):
     """panel (channels x ROWS, and SLACK) = the rows of `pooled` with these numbers."""
     channels = pooled.shape[1]
@@ -127,7 +131,7 @@ def _rows_as_panel(pooled, numbers, sources, targets, panel):
             panel[c * ROWS + r] = pooled[numbers[r], c]
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _add(products, places, sums):
     """sums (R x B) += the rows of each product (some x rows x B) that places (some x R) names.
 
@@ -147,8 +151,8 @@ def _add(products, places, sums):
                         sums[r, m] += products[last, i, m]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def multiply(pooled, rows, starts, places, weights, bias, packed, panels, products, sums, top):
+@shared()
+def multiply(pooled, rows, starts, places, weights, bias, packed, panels, products, sums, top, part, parts):
     """top (R x M) = bias + the sum over the positions of weights times the rectangles, each product taken once.
 
     pooled: the rectangles, n x C; rows[starts[p] : starts[p + 1]] are those of position p. weights: M x C P as Caffe
@@ -157,7 +161,7 @@ def multiply(pooled, rows, starts, places, weights, bias, packed, panels, produc
     """
     threads, positions, (_, outputs) = len(packed), len(places), top.shape
     channels, block = pooled.shape[1], sums.shape[2]
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
         panel, total = panels[thread], sums[thread]
         for begin in range(thread * block, outputs, threads * block):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.shared import share_of, shared
+
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def sigmoid_loss(x, target, logs, has_ignored, ignored):
@@ -20,9 +22,11 @@ def sigmoid_loss(x, target, logs, has_ignored, ignored):
     return loss, count
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def sigmoid_loss_backward(power, target, has_ignored, ignored, scale, x_diff):
+@shared()
+def sigmoid_loss_backward(power, target, has_ignored, ignored, scale, x_diff, part, parts):
     """Write scale * (sigmoid - target) into x_diff, 0 where the target is ignored. power: exp(-x)."""
-    for i in prange(power.size):
+    low, high = share_of(power.size, part, parts)
+    power, target, x_diff = power[low:high], target[low:high], x_diff[low:high]
+    for i in range(power.size):
         slope = np.float32(1) / (np.float32(1) + power[i]) - target[i]
         x_diff[i] = np.float32(0) if has_ignored and int(target[i]) == ignored else scale * slope

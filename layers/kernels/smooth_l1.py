@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
 @njit(cache=True, error_model="numpy")
@@ -22,10 +24,18 @@ def smooth_l1_sum(pred, target, inside, outside, sigma2):
     return loss
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def smooth_l1_backward(pred, target, inside, outside, sigma2, scale, diff):
+@shared()
+def smooth_l1_backward(pred, target, inside, outside, sigma2, scale, diff, part, parts):
     """Write scale times the gradient of `smooth_l1_sum` at pred into diff; at target it is the negative."""
-    for i in prange(pred.size):
+    low, high = share_of(pred.size, part, parts)
+    pred, target, inside, outside, diff = (
+        pred[low:high],
+        target[low:high],
+        inside[low:high],
+        outside[low:high],
+        diff[low:high],
+    )
+    for i in range(pred.size):
         distance = inside[i] * (pred[i] - target[i])
         slope = sigma2 * distance if abs(distance) < 1.0 / sigma2 else np.sign(distance)
         diff[i] = scale * slope * inside[i] * outside[i]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def softmax(x, y):
+@shared()
+def softmax(x, y, part, parts):
     """Write the softmax over axis 1 of x into y (may be x)."""
     outer, classes, inner = x.shape
-    for i in prange(outer):
+    for i in range(*share_of(outer, part, parts)):
         for k in range(inner):
             greatest = x[i, 0, k]
             for c in range(1, classes):
@@ -24,11 +26,11 @@ def softmax(x, y):
                 y[i, c, k] /= total
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def softmax_backward(y, y_diff, x_diff):
+@shared()
+def softmax_backward(y, y_diff, x_diff, part, parts):
     """Write the gradient at the input into x_diff (may be y_diff), from the output y and its gradient."""
     outer, classes, inner = y.shape
-    for i in prange(outer):
+    for i in range(*share_of(outer, part, parts)):
         for k in range(inner):
             dot = 0.0
             for c in range(classes):
@@ -48,11 +50,11 @@ def log_loss(prob, labels, least):
     return loss
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def softmax_loss_backward(prob, labels, scale, x_diff):
+@shared()
+def softmax_loss_backward(prob, labels, scale, x_diff, part, parts):
     """Write scale * (prob - [class is the label]) into x_diff, 0 where the label is ignored."""
     outer, classes, inner = prob.shape
-    for i in prange(outer):
+    for i in range(*share_of(outer, part, parts)):
         for c in range(classes):
             for k in range(inner):
                 hit = prob.dtype.type(labels[i, k] == c)

@@ -14,15 +14,17 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.products import columns_to_panels, rows_to_panels
 from caffe_compat.layers.kernels.scratch import scratch_parts
+from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import WIDTH
 
 PANELS = 4  # that are laid out at a time: as many columns as have sums in registers
@@ -60,7 +62,7 @@ def _emit(typingctx, count, values, places, panels, pitch, sums, add):
 _sum_kept: Any = intrinsic(_emit)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _keep(a, everything, values, places, counts):
     """What of each row of a is not 0, or everything, by blocks of DEPTH columns. For each block and row: in `values`
     these numbers, in `places` where their rows begin in a panel, in `counts` how many."""
@@ -75,7 +77,7 @@ def _keep(a, everything, values, places, counts):
             counts[block, r] = kept
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
+@piece(fastmath={"reassoc"})
 def _nothing(numbers):
     """0 where all numbers are finite, else NaN."""
     total = np.float32(0)
@@ -84,7 +86,7 @@ def _nothing(numbers):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _sum_columns(low, some, depth, b, ldb, trans_b, values, places, counts, panels, sums):
     """sums (rows x COLUMNS) = what was kept of rows, times `some` columns of op(b) from `low` on; returns NaN where one
     of these numbers is not finite, else 0."""
@@ -106,7 +108,7 @@ def _sum_columns(low, some, depth, b, ldb, trans_b, values, places, counts, pane
     return wrong
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _write(sums, add, line):
     """line = sums, or itself and them."""
     if add:
@@ -117,29 +119,29 @@ def _write(sums, add, line):
             line[c] = sums[c]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def _multiply(a, b, ldb, trans_b, add, out, n, parts, values, places, counts, panels, sums):
+@shared()
+def _multiply(a, b, ldb, trans_b, add, out, n, cuts, values, places, counts, panels, sums, part, parts):
     """Cut into parts along the rows and the columns, one a thread, which has scratch of its own: values, places (blocks
     x ROWS x DEPTH), counts (blocks x ROWS), panels (PANELS x DEPTH + 1 x WIDTH) and sums (ROWS x COLUMNS)."""
     m, depth = a.shape
     columns = -(-n // COLUMNS)
-    for part in prange(parts[0] * parts[1]):
-        i, j = part // parts[1], part % parts[1]
-        panels[part][:] = np.float32(0)
-        end = m * (i + 1) // parts[0]
-        for first in range(m * i // parts[0], end, ROWS):
+    for job in range(*share_of(cuts[0] * cuts[1], part, parts)):
+        i, j = job // cuts[1], job % cuts[1]
+        panels[job][:] = np.float32(0)
+        end = m * (i + 1) // cuts[0]
+        for first in range(m * i // cuts[0], end, ROWS):
             some = a[first : min(first + ROWS, end)]
-            _keep(some, False, values[part], places[part], counts[part])
-            for column in range(columns * j // parts[1], columns * (j + 1) // parts[1]):
+            _keep(some, False, values[job], places[job], counts[job])
+            for column in range(columns * j // cuts[1], columns * (j + 1) // cuts[1]):
                 low = column * COLUMNS
-                wide, total = min(COLUMNS, n - low), sums[part, : len(some)]
+                wide, total = min(COLUMNS, n - low), sums[job, : len(some)]
                 wrong = _sum_columns(
-                    low, wide, depth, b, ldb, trans_b, values[part], places[part], counts[part], panels[part], total
+                    low, wide, depth, b, ldb, trans_b, values[job], places[job], counts[job], panels[job], total
                 )  # fmt: skip
                 if np.isnan(wrong):
-                    _keep(some, True, values[part], places[part], counts[part])
+                    _keep(some, True, values[job], places[job], counts[job])
                     _sum_columns(
-                        low, wide, depth, b, ldb, trans_b, values[part], places[part], counts[part], panels[part],
+                        low, wide, depth, b, ldb, trans_b, values[job], places[job], counts[job], panels[job],
                         total,
                     )  # fmt: skip
                 for r in range(len(some)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, from_dtype, njit, types
+from numba import from_dtype, types
+from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import pointer_to
 
@@ -17,7 +18,7 @@ _TILES = "first plane_step depth_step tile_columns distances whole units shared 
 _PARAMS = "bottom filters scale bias slope added top"
 _TABLES = "windows strides offsets starts vector_starts masks last_masks places tile narrow_tile scratch"
 _NUMBERS = "limit alpha beta k"  # float32
-_INTEGERS = " ".join(("function parts", _SHAPES, _CUTS, _TILES, _PARAMS, _TABLES))
+_INTEGERS = " ".join(("function lay_out parts", _SHAPES, _CUTS, _TILES, _PARAMS, _TABLES))
 STEP = np.dtype(
     [(name, np.int64) for name in _INTEGERS.split()] + [(name, np.float32) for name in _NUMBERS.split()],
     align=True,
@@ -28,7 +29,14 @@ SIGNATURE = types.void(types.CPointer(from_dtype(STEP)), types.int64, types.int6
 to_step: Any = pointer_to(from_dtype(STEP))
 
 
-@njit(cache=True)
-def step_at(pointer):
-    """The STEP that a pointer points to."""
-    return carray(pointer, 1)[0]
+def _emit(typingctx, pointer):
+    """Emit the cast (numba hands over types here, and LLVM values to `codegen`)."""
+    record = from_dtype(STEP)
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(record))
+
+    return record(types.CPointer(record)), codegen
+
+
+step_at: Any = intrinsic(_emit)  # step_at(pointer): the STEP that it points to

@@ -10,7 +10,7 @@ from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _rows_of_channels(s, part, parts):
     """What `_channels` does where each channel has one number."""
     shape = s.images, s.channels
@@ -29,7 +29,7 @@ def _rows_of_channels(s, part, parts):
                 y[n, c] = bent(x[n, c] * scale[c] + bias[c], slope[c], s.limit)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _planes_of_channels(s, part, parts):
     planes = s.images * s.channels
     x = floats(s.bottom, planes * s.width).reshape(planes, s.width)

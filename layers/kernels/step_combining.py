@@ -15,7 +15,9 @@ def _copy(pointer, part, parts):
     y = floats(s.top, (s.images - 1) * s.pitch + s.depth)
     low, high = s.depth * part // parts, s.depth * (part + 1) // parts
     for i in range(s.images):
-        y[i * s.pitch + low : i * s.pitch + high] = x[i * s.depth + low : i * s.depth + high]
+        source, row = x[i * s.depth + low : i * s.depth + high], y[i * s.pitch + low : i * s.pitch + high]
+        for k in range(len(row)):  # to assign the slice would take two seconds more to compile
+            row[k] = source[k]
 
 
 copy = Callee(SIGNATURE, _copy)

@@ -10,7 +10,7 @@ from caffe_compat.layers.kernels.interleave import interleave
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _source(s, plane, phase, x):
     """What pixels of a row come from, stride_w apart from x on: the phase of this column's channel."""
     column = x + phase
@@ -19,7 +19,7 @@ def _source(s, plane, phase, x):
     return floats(place, -(-(s.out_width - x) // s.stride_w))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _row(s, plane, cut, out):
     """One row of the top from the rows of its channels: `plane` is the address of the first one's."""
     if s.stride_w == 2:

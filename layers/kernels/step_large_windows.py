@@ -11,7 +11,7 @@ from caffe_compat.layers.kernels.pool_maxima import max_of_plane
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _plane(s, p):
     """Plane p of the bottom, and of the top."""
     area, pixels = s.out_height * s.out_width, s.height * s.width

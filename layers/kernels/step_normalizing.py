@@ -26,7 +26,7 @@ def _lrn(pointer, part, parts):
 lrn = Callee(SIGNATURE, _lrn)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _subtract_greatest(x, y):
     """y (images x classes x inner) = x less the greatest of its classes."""
     images, classes, inner = x.shape
@@ -39,7 +39,7 @@ def _subtract_greatest(x, y):
                 y[i, c, k] = x[i, c, k] - greatest
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _divide_by_sums(y):
     images, classes, inner = y.shape
     for i in range(images):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from caffe_compat.layers.kernels.addresses import floats
 from caffe_compat.layers.kernels.bent import bent
 from caffe_compat.layers.kernels.blas import dot
 from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 ROWS = 4  # rows that are multiplied with one row of weights at a time
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@piece(fastmath={"reassoc", "contract", "nsz"})
 def _dots(x0, x1, x2, x3, w):
     a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
     for k in range(len(w)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -15,7 +16,7 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.lay_out import call_lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pool_maxima import LOWEST
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
@@ -55,17 +56,18 @@ def _meet(maxima: bool) -> Any:
 _meet_maxima, _meet_sums = _meet(True), _meet(False)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _lay_out_planes(s, scratch, low, count, fill):
     starts = integers(s.starts, 2 * s.phases)
     for p in range(s.phases):
         for plane in range(count):
             source = s.bottom + FLOAT * (low + plane) * s.height * s.width
             to = scratch + FLOAT * (p * s.channels + plane) * s.plane
-            lay_out(
+            arguments = (
                 source, s.height, s.width, starts[2 * p], starts[2 * p + 1],
-                s.stride_h, s.stride_w, s.plane // s.pitch, s.pitch, fill, to,
+                s.stride_h, s.plane // s.pitch, s.pitch, fill, to,
             )  # fmt: skip
+            call_lay_out(s.lay_out, arguments)
 
 
 def _maxima(pointer, part, parts):
@@ -87,7 +89,7 @@ def _averages(pointer, part, parts):
     scale = floats(s.scale, area)
     for low in range(part * s.channels, s.images, parts * s.channels):
         count = min(s.channels, s.images - low)
-        _lay_out_planes(s, scratch, low, count, 0)
+        _lay_out_planes(s, scratch, low, count, np.float32(0))
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
         _meet_sums(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
         for plane in range(count):

@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
+from caffe_compat.layers.kernels.pieces import piece
 
 MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
 _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
@@ -58,7 +59,7 @@ def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def sum_products(rows, wide, depth, offsets, a, lda, b, c, ldc, add):
     """c[r, j] = the sum of a[r lda + offsets[k]] b[k, j] over k < depth; added to c where `add` is true.
 

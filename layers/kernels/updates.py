@@ -10,30 +10,37 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
+
 BLOCK = 1 << 14  # elements that are summed in float32 before they are added up in float64
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _gradient(diff, weight, terms):
     clip, share, l2, l1 = terms
     sign = np.float32(weight > 0) - np.float32(weight < 0)  # without a branch the loops vectorise
     return diff * clip * share + l2 * weight + l1 * sign
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def sgd(terms, rate, momentum, history, diff, data):
+@shared()
+def sgd(terms, rate, momentum, history, diff, data, part, parts):
     """history <- momentum * history + rate * gradient, which is the update."""
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    history, diff, data = history[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         update = rate * _gradient(diff[i], data[i], terms) + momentum * history[i]
         history[i] = update
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def nesterov(terms, rate, momentum, history, diff, data):
+@shared()
+def nesterov(terms, rate, momentum, history, diff, data, part, parts):
     """The history of sgd; the update steps back by the old one, and over by the new one."""
     ahead = np.float32(1) + momentum
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    history, diff, data = history[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         old = history[i]
         new = rate * _gradient(diff[i], data[i], terms) + momentum * old
         update = ahead * new - momentum * old
@@ -42,10 +49,12 @@ def nesterov(terms, rate, momentum, history, diff, data):
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def adagrad(terms, rate, delta, history, diff, data):
+@shared()
+def adagrad(terms, rate, delta, history, diff, data, part, parts):
     """The history sums the squares of the gradients."""
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    history, diff, data = history[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         gradient = _gradient(diff[i], data[i], terms)
         squares = history[i] + gradient * gradient
         update = rate * (gradient / (np.sqrt(squares) + delta))
@@ -54,11 +63,13 @@ def adagrad(terms, rate, delta, history, diff, data):
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def rmsprop(terms, rate, decay, delta, history, diff, data):
+@shared()
+def rmsprop(terms, rate, decay, delta, history, diff, data, part, parts):
     """The history averages the squares of the gradients."""
     fresh = np.float32(1) - decay
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    history, diff, data = history[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         gradient = _gradient(diff[i], data[i], terms)
         squares = fresh * (gradient * gradient) + decay * history[i]
         update = rate * (gradient / (np.sqrt(squares) + delta))
@@ -67,11 +78,13 @@ def rmsprop(terms, rate, decay, delta, history, diff, data):
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def adadelta(terms, rate, momentum, delta, gradients, updates, diff, data):
+@shared()
+def adadelta(terms, rate, momentum, delta, gradients, updates, diff, data, part, parts):
     """The histories average the squares of the gradients, and of the updates before the learning rate."""
     fresh = np.float32(1) - momentum
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    gradients, updates, diff, data = gradients[low:high], updates[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         gradient = _gradient(diff[i], data[i], terms)
         squares = fresh * (gradient * gradient) + momentum * gradients[i]
         update = gradient * np.sqrt((delta + updates[i]) / (delta + squares))
@@ -82,11 +95,13 @@ def adadelta(terms, rate, momentum, delta, gradients, updates, diff, data):
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def adam(terms, rate, beta1, beta2, delta, means, squares, diff, data):
+@shared()
+def adam(terms, rate, beta1, beta2, delta, means, squares, diff, data, part, parts):
     """The histories average the gradients and their squares. `rate` has the correction for their start at zero."""
     fresh1, fresh2 = np.float32(1) - beta1, np.float32(1) - beta2
-    for i in prange(data.size):
+    low, high = share_of(data.size, part, parts)
+    means, squares, diff, data = means[low:high], squares[low:high], diff[low:high], data[low:high]
+    for i in range(data.size):
         gradient = _gradient(diff[i], data[i], terms)
         mean = fresh1 * gradient + beta1 * means[i]
         square = fresh2 * (gradient * gradient) + beta2 * squares[i]
@@ -97,7 +112,7 @@ def adam(terms, rate, beta1, beta2, delta, means, squares, diff, data):
         data[i] -= update
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
+@piece(fastmath={"reassoc"})
 def _squares(x):
     total = np.float32(0)
     for i in range(x.size):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from caffe_compat.layers.kernels.shared import share_of, shared
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def scatter(values, mask, target):
+@shared()
+def scatter(values, mask, target, part, parts):
     """target[mask] = values, the last one where there are several, and 0 elsewhere."""
-    for p in prange(len(values)):
+    for p in range(*share_of(len(values), part, parts)):
         target[p] = np.float32(0)
         for i in range(values.shape[1]):
             target[p, np.int64(mask[p, i])] = values[p, i]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def gather(source, mask, values):
+@shared()
+def gather(source, mask, values, part, parts):
     """values = source[mask]."""
-    for p in prange(len(values)):
+    for p in range(*share_of(len(values), part, parts)):
         for i in range(values.shape[1]):
             values[p, i] = source[p, np.int64(mask[p, i])]

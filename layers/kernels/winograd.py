@@ -10,11 +10,13 @@ Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015)
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, SLACK, multiply
+from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
@@ -31,7 +33,7 @@ def find(begin, count, grid, places):
         places[t, 0], places[t, 1], places[t, 2] = image, OUTPUTS * row, OUTPUTS * column
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _read(plane, top, left, side, lane, stage):
     """stage (side^2 x COLUMNS)[:, lane] = the square of pixels from (top, left) on, 0 outside the plane."""
     height, width = plane.shape
@@ -46,20 +48,20 @@ def _read(plane, top, left, side, lane, stage):
                 stage[y * side + x, lane] = plane[top + y, left + x] if inside else np.float32(0)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def tiles_as_columns(images, grid, begin, tiles, pad, threads, out):
+@shared()
+def tiles_as_columns(images, grid, begin, tiles, pad, threads, out, part, parts):
     """out (36 x panels of channels x COLUMNS): the transformed tiles from number `begin` on, each a column."""
     channels, panels = images.shape[1], -(-tiles // COLUMNS)
-    parts = max(1, threads * 4 // panels)
-    for thread in prange(threads):
+    cuts = max(1, threads * 4 // panels)
+    for thread in range(*share_of(threads, part, parts)):
         stage = np.zeros((POINTS, COLUMNS), np.float32)
         places = np.empty((COLUMNS, 3), np.int64)
-        for job in range(thread, panels * parts, threads):
-            panel, part = job // parts, job % parts
+        for job in range(thread, panels * cuts, threads):
+            panel, cut = job // cuts, job % cuts
             count = min(COLUMNS, tiles - panel * COLUMNS)
             find(begin + panel * COLUMNS, count, grid, places)
             stage[:, count:] = np.float32(0)
-            for c in range(channels * part // parts, channels * (part + 1) // parts):
+            for c in range(channels * cut // cuts, channels * (cut + 1) // cuts):
                 for lane in range(count):
                     image, row, column = places[lane]
                     _read(images[image, c], row - pad, column - pad, PIXELS, lane, stage)
@@ -67,12 +69,12 @@ def tiles_as_columns(images, grid, begin, tiles, pad, threads, out):
                 winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def channels_as_columns(images, places, pad, threads, out):
+@shared()
+def channels_as_columns(images, places, pad, threads, out, part, parts):
     """out (36 x panels of tiles x COLUMNS): the transformed tiles at `places`; each channel is a column."""
     channels, tiles = images.shape[1], len(places)
     panels = -(-channels // COLUMNS)
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         stage = np.zeros((POINTS, COLUMNS), np.float32)
         for job in range(thread, panels * tiles, threads):
             panel, t = job // tiles, job % tiles
@@ -86,7 +88,7 @@ def channels_as_columns(images, places, pad, threads, out):
             winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _outputs_as_rows(out_diffs, places, first, stage, out):
     """out (36 x two panels of tiles x ROWS): the transformed tiles of gradients, of the channels from `first` on."""
     count, tiles = min(PAIR, out_diffs.shape[1] - first), len(places)
@@ -103,7 +105,7 @@ def _outputs_as_rows(out_diffs, places, first, stage, out):
 CHUNK = 16  # input channels of filters that are read at a time
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _filters_as_rows(filters, first, turned, stage, out):
     """out (36 x two panels of channels x ROWS): the transformed filters from `first` on.
 
@@ -130,7 +132,7 @@ def _filters_as_rows(filters, first, turned, stage, out):
             )
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _write(stage, bias, places, count, m, outs):
     """The outputs of channel m of the tiles at `places` = stage (16 x COLUMNS) + bias."""
     height, width = outs.shape[2:]
@@ -150,7 +152,7 @@ def _write(stage, bias, places, count, m, outs):
 GROUP = 4  # panels of columns that two panels of rows are multiplied with, point by point
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _multiply_points(depth, rows, columns, first, count, outputs, products):
     """products (count x 36 x PAIR x COLUMNS) = two panels of rows times `count` panels of columns, at each point.
 
@@ -167,24 +169,24 @@ def _multiply_points(depth, rows, columns, first, count, outputs, products):
                     multiply(depth, a, b, to, COLUMNS, False)
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def filter_columns(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs):
+@shared()
+def filter_columns(v, filters, turned, bias, grid, begin, tiles, cuts, u, y, outs, part, parts):
     """outs = filters * tiles + bias, of the tiles v from `tiles_as_columns`, number `begin` on.
 
-    Two panels of filters are transformed at a time. parts: into how many parts the tiles are cut, so that all threads
+    Two panels of filters are transformed at a time. cuts: into how many parts the tiles are cut, so that all threads
     have work. Scratch, one a thread: u (36 x two panels of channels x ROWS), y (GROUP x 36 x PAIR x COLUMNS).
     """
     threads, outputs, panels = len(u), outs.shape[1], -(-tiles // COLUMNS)
     channels = filters.shape[0] if turned else filters.shape[1]
     pairs = -(-outputs // PAIR)
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         stage = np.empty((CHUNK, 9, COLUMNS), np.float32)
         done = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
         places = np.empty((COLUMNS, 3), np.int64)
-        for job in range(thread, pairs * parts, threads):
-            first, part = job // parts * PAIR, job % parts
+        for job in range(thread, pairs * cuts, threads):
+            first, cut = job // cuts * PAIR, job % cuts
             _filters_as_rows(filters, first, turned, stage, u[thread])
-            low, high = panels * part // parts, panels * (part + 1) // parts
+            low, high = panels * cut // cuts, panels * (cut + 1) // cuts
             for group in range(low, high, GROUP):
                 together = min(GROUP, high - group)
                 _multiply_points(channels, u[thread], v, group, together, outputs - first, y[thread])
@@ -200,7 +202,7 @@ def filter_columns(v, filters, turned, bias, grid, begin, tiles, parts, u, y, ou
                         _write(done, bias[first + r], places, count, first + r, outs)
 
 
-@njit(cache=True, error_model="numpy")
+@piece()
 def _add_filters(stage, m, first, filters):
     """filters[m, first : first + COLUMNS] += stage (9 x COLUMNS)."""
     for lane in range(min(COLUMNS, filters.shape[1] - first)):
@@ -210,21 +212,21 @@ def _add_filters(stage, m, first, filters):
                 one[y, x] += stage[3 * y + x, lane]
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff):
+@shared()
+def add_filters_gradient(v, out_diffs, places, cuts, d, y, filters_diff, part, parts):
     """filters_diff += the gradient, of the tiles v from `channels_as_columns`, at `places`.
 
-    parts: into how many parts the channels are cut, so that all threads have work. Scratch, one a thread: d (36 x two
+    cuts: into how many parts the channels are cut, so that all threads have work. Scratch, one a thread: d (36 x two
     panels of tiles x ROWS), y (GROUP x 36 x PAIR x COLUMNS).
     """
     threads, (outputs, channels) = len(d), filters_diff.shape[:2]
     pairs, panels = -(-outputs // PAIR), -(-channels // COLUMNS)
-    for thread in prange(threads):
+    for thread in range(*share_of(threads, part, parts)):
         stage = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
-        for job in range(thread, pairs * parts, threads):
-            first, part = job // parts * PAIR, job % parts
+        for job in range(thread, pairs * cuts, threads):
+            first, cut = job // cuts * PAIR, job % cuts
             _outputs_as_rows(out_diffs, places, first, stage, d[thread])
-            low, high = panels * part // parts, panels * (part + 1) // parts
+            low, high = panels * cut // cuts, panels * (cut + 1) // cuts
             for group in range(low, high, GROUP):
                 together = min(GROUP, high - group)
                 _multiply_points(len(places), d[thread], v, group, together, outputs - first, y[thread])

@@ -20,7 +20,7 @@ from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, intege
 from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
-from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.lay_out import call_lay_out
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS, Vectors
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
@@ -42,10 +42,11 @@ def _transform_tiles(pointer, part, parts):
             source = s.bottom + FLOAT * (n * s.channels + c) * s.height * s.width
             for p in range(PLANES):
                 row = starts[2 * p] + OUTPUTS * s.first
-                lay_out(
-                    source, s.height, s.width, row, starts[2 * p + 1], OUTPUTS, OUTPUTS,
-                    s.plane // s.pitch, s.pitch, 0, scratch + FLOAT * p * s.plane,
+                arguments = (
+                    source, s.height, s.width, row, starts[2 * p + 1], OUTPUTS,
+                    s.plane // s.pitch, s.pitch, np.float32(0), scratch + FLOAT * p * s.plane,
                 )  # fmt: skip
+                call_lay_out(s.lay_out, arguments)
             for panel in range(s.panels):
                 to = s.shared + FLOAT * ((n * s.panels + panel) * s.channels + c) * COLUMNS
                 begin = s.vector_starts + INTEGER * panel * VECTORS
@@ -117,7 +118,7 @@ def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
 _write_row: Any = intrinsic(_emit_row)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def _write_filter(s, n, m, planes, step):
     """Write a band's outputs of filter m, from 16 planes of tiles."""
     bias, slope = floats(s.bias, s.outputs)[m], floats(s.slope, s.outputs)[m]

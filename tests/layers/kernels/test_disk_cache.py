@@ -123,3 +123,21 @@ def test_processes_that_compile_the_same_at_once(package, tmp_path):
     assert {out for out, _ in both} <= {"[True, False] 0", "[True, False] 1"}
     assert {told for _, told in both} == {""}
     assert run(package, tmp_path / "kept") == ("[True, False] 1", "")
+
+
+SHARED_AND_CALLED = """
+import sys
+import numpy as np
+from caffe_compat.layers.kernels import filter_tile, lay_out, neuron
+x = np.float32([-1, 2, 3])
+neuron.relu(x, np.float32(0), x)
+for callee in (lay_out.lay_out(1), lay_out.lay_out(3), filter_tile.filter_tile(2, 1)):
+    assert callee.address
+print(x.tolist(), "numba.np.arraymath" in sys.modules)
+"""
+
+
+def test_kernels_of_parts_and_callees_are_kept(package, tmp_path):
+    """Those made by a function, too: what they take from it must not change from start to start."""
+    assert run(package, tmp_path, program=SHARED_AND_CALLED)[0] == "[0.0, 2.0, 3.0] True"
+    assert run(package, tmp_path, program=SHARED_AND_CALLED)[0] == "[0.0, 2.0, 3.0] False"

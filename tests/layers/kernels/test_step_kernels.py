@@ -8,7 +8,7 @@ from numba import njit
 
 from caffe_compat.layers.kernels.exponential import exponential
 from caffe_compat.layers.kernels.filter_tile import tile_height
-from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.lay_out import call_lay_out, lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
 
 
@@ -29,6 +29,11 @@ def test_exponential():
     np.testing.assert_array_equal(y, [np.nan, 1, 1, 0, 0])
 
 
+@njit
+def _lay_out(function, source, height, width, row, column, stride_h, rows, pitch, out):
+    call_lay_out(function, (source, height, width, row, column, stride_h, rows, pitch, np.float32(9), out))
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", [3, 16, 41])
 def test_lay_out(stride, width):
@@ -39,7 +44,18 @@ def test_lay_out(stride, width):
     plane = memory[100:-100].reshape(height, width)
     plane[:] = np.random.RandomState(1).standard_normal(plane.shape)
     out = np.full(rows * pitch + LANES, np.nan, np.float32)
-    lay_out(plane.ctypes.data, height, width, row, column, 2, stride, rows, pitch, 9, out.ctypes.data)
+    _lay_out(
+        lay_out(stride).address,
+        plane.ctypes.data,
+        height,
+        width,
+        row,
+        column,
+        2,
+        rows,
+        pitch,
+        out.ctypes.data,
+    )
     padded = np.full((height + 20, width + 40), 9, np.float32)
     padded[10 : 10 + height, 20 : 20 + width] = plane
     want = padded[10 + row :: 2, 20 + column :: stride][:rows, :pitch]

@@ -11,6 +11,7 @@ from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, St
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import step_large_windows, step_small_windows
+from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.pooling import Pooling
@@ -49,16 +50,18 @@ class Pools(Step):
         a_plane = len(layout.phases) * layout.plane
         chunk = max(1, min(-(-planes // parts), BAND // a_plane))
         masks = plane_masks(top.shape[2], top.shape[3], layout.pitch, layout.plane, chunk)
-        counts = np.empty(top.shape[2:], np.float32)
-        count_elements(layer.windows, height, width, counts)
+        scale = np.empty(0 if maxima else top.shape[2:], np.float32)
+        if not maxima:
+            count_elements(layer.windows, height, width, scale)
         return [
             self.row(
                 function=(step_small_windows.maxima if maxima else step_small_windows.averages).address,
+                lay_out=lay_out(stride[1]).address,
                 parts=parts, images=planes, channels=chunk, **sizes,
                 stride_h=stride[0], stride_w=stride[1], phases=len(layout.phases),
                 pitch=layout.pitch, plane=layout.plane, band=top.shape[2], depth=math.prod(kernel),
                 offsets=layout.offsets(1, chunk), starts=layout.starts, masks=masks,
-                scale=1 / counts, bottom=bottom, top=top,
+                scale=1 / scale, bottom=bottom, top=top,
                 scratch_size=chunk * a_plane + READ_BEYOND,
             )
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Row, Step, part
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
 from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
+from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import VECTORS
 
 
@@ -37,12 +38,14 @@ def tiles_row(
     plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
     cover = Cover.of(band, out_width, pitch, vectors)
     last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
+    has_narrow = vectors == VECTORS == 2 and not (cover.masks.all() and last.masks.all())
     offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
     packed = np.empty((group, -(-outputs // rows), depth, rows), np.float32)
     row = step.row(
         function=filter_images.address, parts=parts,
+        lay_out=0 if direct else lay_out(geometry.stride[1]).address,
         tile=filter_tile(rows, vectors).address,
-        narrow_tile=filter_tile(rows, 1).address if vectors == VECTORS > 1 else 0,
+        narrow_tile=filter_tile(rows, 1).address if has_narrow else 0,
         images=images, groups=group, channels=channels, outputs=outputs,
         height=height, width=width, out_height=out_height, out_width=out_width,
         stride_h=geometry.stride[0], stride_w=geometry.stride[1],

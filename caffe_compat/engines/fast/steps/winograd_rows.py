@@ -12,6 +12,7 @@ from caffe_compat.engines.fast.steps.step import Row, Step
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import winograd_images as kernels
 from caffe_compat.layers.kernels.filter_tile import filter_tile
+from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS
 from caffe_compat.layers.kernels.scratch import apart
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
@@ -78,7 +79,7 @@ class WinogradTiles:
             out_height=self.out_height, out_width=self.out_width, masks=cover.masks, places=cover.places,
         )  # fmt: skip
         transform = step.row(
-            function=kernels.transform_tiles.address, **both, bottom=fields["bottom"],
+            function=kernels.transform_tiles.address, lay_out=lay_out(OUTPUTS).address, **both, bottom=fields["bottom"],
             height=self.height, width=self.width, pitch=layout.pitch, plane=layout.plane,
             offsets=layout.offsets(1), starts=layout.starts, vector_starts=cover.starts,
             scratch_size=kernels.PLANES * layout.plane + READ_BEYOND,

@@ -1,0 +1,98 @@
+"""Kernels that all threads share: each thread computes its part, in a function that is compiled by itself.
+
+numba's own way, `prange` in a kernel, compiles all that the loop holds three to four times as long. Here there is one
+such loop for all kernels, which calls a function at an address with the address of the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.calls import caller
+from caffe_compat.layers.kernels.pieces import piece
+
+_call = caller(types.void(types.int64, types.int64, types.int64))  # arguments, part, parts
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def _run(function, arguments, parts):
+    for part in prange(parts):
+        _call(function, (arguments, part, parts))
+
+
+def _emit(typingctx, function, arguments):
+    """Emit the call of `_run` (numba hands over types here, and LLVM values to `codegen`)."""
+    i64 = types.int64
+    kinds, run = (*arguments.types, i64, i64), types.Dispatcher(_run)
+    function.get_call_type(typingctx, kinds, {})
+    signature_of_run = run.get_call_type(typingctx, (i64, i64, i64), {})
+
+    def codegen(context, builder, signature, values):
+        module, word = builder.module, ir.IntType(64)
+        held = cgutils.alloca_once_value(builder, values[1])
+        compiled = function.dispatcher.overloads[kinds]
+        context.add_linking_libs([compiled.library])
+        entry = ir.Function(
+            module, ir.FunctionType(ir.VoidType(), [word] * 3), module.get_unique_name("part")
+        )
+        entry.linkage = "internal"
+        inside = ir.IRBuilder(entry.append_basic_block())
+        passed = inside.load(inside.inttoptr(entry.args[0], held.type))
+        context.call_conv.call_function(
+            inside, context.declare_function(module, compiled.fndesc), types.none, kinds,
+            [*cgutils.unpack_tuple(inside, passed), *entry.args[1:]],
+        )  # fmt: skip
+        inside.ret_void()
+        threads = cgutils.get_or_insert_function(module, ir.FunctionType(word, []), "get_num_threads")
+        addresses = [builder.ptrtoint(entry, word), builder.ptrtoint(held, word)]
+        context.get_function(run, signature_of_run)(builder, [*addresses, builder.call(threads, [])])
+        return context.get_dummy_value()
+
+    return types.void(function, arguments), codegen
+
+
+in_parts: Any = intrinsic(
+    _emit
+)  # in_parts(function, arguments): function(*arguments, part, parts) on all threads
+
+
+def _kernel(*arguments):
+    in_parts(function_of_a_part, arguments)  # type: ignore[name-defined]  # noqa: F821
+
+
+def shared(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Decorates function(*arguments, part, parts): a kernel of the arguments alone, all of whose parts threads compute.
+
+    options: of numba, for the function.
+    """
+
+    def decorate(function: Callable[..., None]) -> Any:
+        part = piece(**options)(function)
+        code, own = function.__code__, _kernel.__code__
+        place = {name: getattr(code, name) for name in ("co_filename", "co_firstlineno", "co_name")}
+        names = {"in_parts": in_parts, "function_of_a_part": part, "__name__": function.__module__}
+        kernel = wraps(function)(FunctionType(own.replace(**place), names))  # numba's cache goes by its place
+        del kernel.__wrapped__
+        return njit(cache=True, error_model="numpy")(kernel)
+
+    return decorate
+
+
+@njit(error_model="numpy", inline="always")
+def share_of(count, part, parts):
+    """Of `count` things, one behind the other, the first one of a part, and of the next part."""
+    return count * part // parts, count * (part + 1) // parts
+
+
+@njit(error_model="numpy", inline="always")
+def of_part(array, part, parts):
+    """The rows of an array that a part has."""
+    return array[len(array) * part // parts : len(array) * (part + 1) // parts]
