@@ -110,16 +110,30 @@ def _bilinear(blob: Blob, filler: FillerParameter) -> None:
     blob.data[...] = ramp[:, None] * ramp
 
 
+def _bilinear_upsampling(blob: Blob, filler: FillerParameter) -> None:
+    """BVLC's first bilinear filler, which CCNN has."""
+    if len(blob.shape) != 4 or blob.height != blob.width:
+        raise CaffeCompatError(
+            f"a bilinear_upsampling filler fills 4 axes with a square kernel, not the shape {blob.shape}"
+        )
+    ramp = _first_ramp(blob.width)
+    blob.data[...] = ramp[:, None] * ramp
+
+
 def _bilinear_3d(blob: Blob, filler: FillerParameter) -> None:
-    """3D-DenseSeg's, whose centre is that of BVLC's first bilinear filler: off where half the kernel is odd."""
+    """3D-DenseSeg's."""
     if len(blob.shape) != 5 or len({*blob.shape[2:]}) > 1:
         raise CaffeCompatError(
             f"a bilinear_3D filler fills 5 axes with a cubic kernel, not the shape {blob.shape}"
         )
-    size = blob.shape[-1]
-    half = math.ceil(size / 2)
-    ramp = 1 - np.abs(np.arange(size) / half - (2 * half - 1 - half % 2) / (2 * half))
+    ramp = _first_ramp(blob.shape[-1])
     blob.data[...] = ramp[:, None, None] * ramp[:, None] * ramp
+
+
+def _first_ramp(size: int) -> np.ndarray:
+    """That of BVLC's first bilinear filler, whose centre is off where half the kernel is odd."""
+    half = math.ceil(size / 2)
+    return 1 - np.abs(np.arange(size) / half - (2 * half - 1 - half % 2) / (2 * half))
 
 
 def _diagonal(blob: Blob, filler: FillerParameter) -> None:
@@ -159,6 +173,7 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "msra": _msra,
     "bilinear": _bilinear,
     "bilinear_3D": _bilinear_3d,
+    "bilinear_upsampling": _bilinear_upsampling,
     "diagonal": _diagonal,
     "file": _file,
 }

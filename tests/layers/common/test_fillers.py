@@ -77,13 +77,20 @@ def test_bilinear_in_three_dimensions(size, ramp):
     blob = Blob((2, 3, size, size, size))
     fill(blob, filler('type: "bilinear_3D"'))
     np.testing.assert_allclose(blob.data[1, 2], np.einsum("i,j,k->ijk", ramp, ramp, ramp), rtol=1e-6)
+    blob = Blob((2, 3, size, size))
+    fill(blob, filler('type: "bilinear_upsampling"'))
+    np.testing.assert_allclose(blob.data[1, 2], np.outer(ramp, ramp), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("text", "shape", "message"),
     [
         ('type: "xavir"', (2, 3), "unknown filler type 'xavir'; did you mean 'xavier'?"),
-        ('type: "?"', (2, 3), "known types: bilinear, bilinear_3D, constant, diagonal, file"),
+        (
+            'type: "?"',
+            (2, 3),
+            "known types: bilinear, bilinear_3D, bilinear_upsampling, constant, diagonal, file",
+        ),
         ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
         ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
         ('type: "gaussian" std: 0', (2, 3), "std must be above 0"),
@@ -91,6 +98,7 @@ def test_bilinear_in_three_dimensions(size, ramp):
         ('type: "xavier" sparse: 3', (2, 3), "'xavier' cannot be sparse; only gaussian can"),
         ('type: "bilinear"', (1, 2, 3, 4), "a square kernel, not the shape"),
         ('type: "bilinear"', (3, 3), "4 axes"),
+        ('type: "bilinear_upsampling"', (1, 2, 3, 4), "a square kernel, not the shape"),
         ('type: "bilinear_3D"', (3, 3, 4, 4, 2), "5 axes with a cubic kernel"),
     ],
 )
