@@ -18,14 +18,15 @@ from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 
 
-def _pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
+def read_pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
     """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it."""
     if stride == 1:
         return vectors.read_some(row, column, vectors.inside(column, width), fill)
     half = stride // 2
     after = vectors.builder.add(column, ir.IntType(64)(LANES * half))
     return vectors.every_second(
-        _pixels(vectors, row, column, width, half, fill), _pixels(vectors, row, after, width, half, fill)
+        read_pixels(vectors, row, column, width, half, fill),
+        read_pixels(vectors, row, after, width, half, fill),
     )
 
 
@@ -47,7 +48,7 @@ def _of_stride(stride: int) -> Any:
                 with cgutils.for_range(builder, chunks) as chunk:
                     first = builder.mul(chunk.index, word(LANES))
                     place = builder.add(column, builder.mul(first, word(stride)))
-                    value = _pixels(vectors, pixels, place, length, stride, fill)
+                    value = read_pixels(vectors, pixels, place, length, stride, fill)
                     vectors.write(value, out, builder.add(to, first))
             return context.get_dummy_value()
 

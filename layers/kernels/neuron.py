@@ -19,6 +19,13 @@ def relu_backward(x, y_diff, slope, x_diff):
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
+def relu_backward_in_place(x, slope, diff):
+    """relu_backward where both gradients are one array: a loop over two that may overlap is not vectorised."""
+    for i in prange(x.size):
+        diff[i] = diff[i] if x[i] > np.float32(0) else slope * diff[i]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
 def scale_kept(x, keep, scale, y):
     """Write scale * x where keep is 1, 0 where it is 0 (uint8: loops over bools are not vectorised)."""
     for i in prange(x.size):

@@ -30,6 +30,13 @@ def _rows_of_channels(s, part, parts):
 
 
 @njit(cache=True, error_model="numpy")
+def _change(x, factor, term, slope, limit):
+    """In place: a loop over one array becomes vectors; over two that may overlap it would not."""
+    for i in range(len(x)):
+        x[i] = bent(x[i] * factor + term, slope, limit)
+
+
+@njit(cache=True, error_model="numpy")
 def _planes_of_channels(s, part, parts):
     planes = s.images * s.channels
     x = floats(s.bottom, planes * s.width).reshape(planes, s.width)
@@ -42,6 +49,8 @@ def _planes_of_channels(s, part, parts):
         if s.added:
             for i in range(len(out)):
                 out[i] = bent(source[i] * factor + term + more[i], below, s.limit)
+        elif s.bottom == s.top:
+            _change(out, factor, term, below, s.limit)
         else:
             for i in range(len(out)):
                 out[i] = bent(source[i] * factor + term, below, s.limit)

@@ -37,12 +37,12 @@ class ByPlace(Im2colConvolution):
         )
 
     def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
-        return _pays(images, outs)
+        return pays(images, outs)
 
     def forward(
         self, images: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, outs: np.ndarray
     ) -> None:
-        if not _pays(images.shape, outs.shape):
+        if not pays(images.shape, outs.shape):
             super().forward(images, filters, bias, outs)
             return
         for g, group in enumerate(self._of_groups(filters)):
@@ -52,7 +52,7 @@ class ByPlace(Im2colConvolution):
             outs += bias[:, None, None]
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not _pays(image_diffs.shape, out_diffs.shape):
+        if not pays(image_diffs.shape, out_diffs.shape):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
         (kernel_h, kernel_w), (pad_h, pad_w) = self._geometry.kernel, self._geometry.pad
@@ -63,7 +63,7 @@ class ByPlace(Im2colConvolution):
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not _pays(images.shape, out_diffs.shape):
+        if not pays(images.shape, out_diffs.shape):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         threads, channels, outputs = (
@@ -135,7 +135,7 @@ class ByPlace(Im2colConvolution):
         return np.indices(self._geometry.kernel).reshape(2, -1).T.copy()
 
 
-def _pays(images: Sequence[int], outs: Sequence[int]) -> bool:
+def pays(images: Sequence[int], outs: Sequence[int]) -> bool:
     """Whether there are enough images of this shape, small enough, for outs of this shape."""
     return images[0] >= TOGETHER and TOGETHER * max(math.prod(images[1:]), math.prod(outs[1:])) <= BLOCK
 

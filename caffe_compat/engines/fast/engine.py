@@ -23,6 +23,7 @@ from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
 from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.repetition import Repetition
 from caffe_compat.engines.fast.winograd import Winograd
+from caffe_compat.engines.fast.winograd_by_place import WinogradByPlace
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.deconvolution import Deconvolution, Transposed
@@ -189,7 +190,7 @@ def _choose_algorithm(layer: Convolution) -> None:
         if Depthwise.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = Transposed(layer.geometry, layer.group, Depthwise)
         return
-    for kind in (Depthwise, Winograd, PhasedWinograd, ByPlace):
+    for kind in (Depthwise, Winograd, PhasedWinograd, WinogradByPlace, ByPlace):
         if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)
             return
