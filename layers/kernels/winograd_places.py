@@ -64,7 +64,7 @@ def _pixel_distances(block):
 @njit(cache=True, error_model="numpy")
 def _transform_row(block, row, tiles, distances, points):
     """points = the transformed tiles of a row."""
-    _, columns, together, width = block.shape
+    together, width = block.shape[2:]
     starts = np.array([0, LANES])
     for tile in range(tiles):
         for n in range(together):

@@ -18,11 +18,15 @@ from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, tile_rows
 
 TOGETHER = 8  # images whose products with their gradients are summed up at a time
 BLOCK = 2**17  # numbers of so many images or outputs (512 kB), which a core's cache has to hold
+LEAST = 2**19  # products of a tap; filters have to be packed each time
 FLOAT = np.dtype(np.float32)
 
 
 class ByPlace(Im2colConvolution):
-    """Computes what Im2colConvolution does, a place of several images at a time."""
+    """Computes what Im2colConvolution does, a place of several images at a time, with stride and dilation 1.
+
+    Few images and large ones fall back to it.
+    """
 
     @staticmethod
     def fits(geometry: ConvGeometry, group: int, filters: tuple[int, ...], dtype: np.dtype) -> bool:
@@ -66,11 +70,8 @@ class ByPlace(Im2colConvolution):
         if not pays(images.shape, out_diffs.shape):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
-        threads, channels, outputs = (
-            numba.get_num_threads(),
-            filters_diff.shape[1],
-            len(filters_diff) // self._group,
-        )
+        threads, channels = numba.get_num_threads(), filters_diff.shape[1]
+        outputs = len(filters_diff) // self._group
         width, kernel, pad = _width(channels), *self._arrays(self._geometry.pad)
         rows, out_panels = tile_rows(width), -(-outputs // WIDTH)
         tiles = -(-channels // width) * self._geometry.elements * -(-width // rows)
@@ -111,17 +112,10 @@ class ByPlace(Im2colConvolution):
             FLOAT,
         )
         pack_taps(filters, taps[::step].copy(), packed)
+        offsets = _offsets(taps, channels, images.shape[2:], rows)
         kernels.filter_places(
-            *(images, g * channels, channels, width, packed, *self._arrays(pad)),
-            *(
-                _offsets(taps, channels, images.shape[2:], rows),
-                rows,
-                layouts,
-                stages,
-                g * outputs,
-                outputs,
-                outs,
-            ),
+            *(images, g * channels, channels, width, packed, *self._arrays(pad), offsets, rows),
+            *(layouts, stages, g * outputs, outputs, outs),
         )
 
     def _of_groups(self, filters: np.ndarray) -> np.ndarray:
@@ -137,7 +131,8 @@ class ByPlace(Im2colConvolution):
 
 def pays(images: Sequence[int], outs: Sequence[int]) -> bool:
     """Whether there are enough images of this shape, small enough, for outs of this shape."""
-    return images[0] >= TOGETHER and TOGETHER * max(math.prod(images[1:]), math.prod(outs[1:])) <= BLOCK
+    block = TOGETHER * max(math.prod(images[1:]), math.prod(outs[1:]))
+    return images[0] >= TOGETHER and block <= BLOCK and math.prod(outs) * images[1] >= LEAST
 
 
 def _width(channels: int) -> int:
