@@ -10,12 +10,14 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.fit import check_fit
-from caffe_compat.layers.kernels import pool_averages, pool_draws, pool_maxima
+from caffe_compat.layers.kernels import pool_averages, pool_draws, pool_gradients, pool_maxima
 from caffe_compat.layers.kernels.scratch import apart, scratch
 from caffe_compat.layers.pooling_nd import PoolingND
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, PoolingParameter
 from caffe_compat.rng import caffe_rng
+
+SMALL = 16  # elements of a window, so many that its pixels ask for it one by one
 
 
 @register("Pooling")
@@ -170,6 +172,12 @@ class Pooling(Layer):
         elements = height * width if self._stride == (1, 1) else x.shape[2]
         return scratch((numba.get_num_threads(), 2, apart(elements, x.dtype)), x.dtype)
 
+    def _windows_are_small(self, dtype: np.dtype) -> bool:
+        """Whether their pixels had better ask for them: few do so at once, and in vectors."""
+        kernel, stride, _ = self.windows.T
+        small, overlap = kernel.prod() <= SMALL, (kernel >= stride).all()
+        return bool(dtype == np.float32 and small and overlap and stride[1] <= 2)
+
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
@@ -180,7 +188,11 @@ class Pooling(Layer):
             return
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
-        if pool == PoolingParameter.AVE:
+        if pool in (PoolingParameter.MAX, PoolingParameter.AVE) and self._windows_are_small(diff.dtype):
+            maxima, threads = pool == PoolingParameter.MAX, numba.get_num_threads()
+            x = _planes(bottom[0].data) if maxima else bottom_diff  # averages do not read it
+            pool_gradients.pool_gradients(x, self.windows, maxima, diff, threads, bottom_diff)
+        elif pool == PoolingParameter.AVE:
             pool_averages.average_backward(diff, self.windows, bottom_diff)
         elif self._draws():
             pool_draws.drawn_backward(self._positions, diff, bottom_diff)

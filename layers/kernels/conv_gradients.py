@@ -14,24 +14,9 @@ import numpy as np
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.pixels_and_planes import to_pixels, to_planes
 from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import WIDTH, sum_products
-from caffe_compat.layers.kernels.transpose import transpose
-
-
-@piece()
-def _squares(planes, first, pixels, targets):
-    """The numbers from `first` on of channels together, LANES of each at a time: number p goes to targets[p].
-
-    planes: channels x pixels. pixels: how many, LANES at least. targets: int64 addresses, one a pixel, of LANES
-    numbers; where there are fewer channels, the others may be anything.
-    """
-    sources = np.empty(LANES, np.int64)
-    for lane in range(LANES):
-        sources[lane] = planes[min(lane, len(planes) - 1), first:].ctypes.data
-    for begin in range(0, pixels, LANES):
-        start = min(begin, pixels - LANES)
-        transpose(sources.ctypes.data, start, targets[start:].ctypes.data, 0)
 
 
 @piece()
@@ -60,7 +45,7 @@ def _lay_out(image, top, left, out):
                     seen = low <= x - left < high
                     place = out[panel, y, x - left, block:].ctypes.data if seen else nowhere.ctypes.data
                     targets[(y - above) * width + x] = place
-            _squares(planes[panel * lanes + block : panel * lanes + count], first, pixels, targets)
+            to_pixels(planes[panel * lanes + block : panel * lanes + count], first, pixels, targets)
         for y in range(above, below):
             for x in range(low, high):
                 for c in range(done, count):
@@ -175,32 +160,6 @@ def pack_taps(filters, taps, packed, part, parts):
 
 
 @piece()
-def _write(stage, first, pixels, diff, begin):
-    """diff (C x pixels), in the channels from `first` on and `pixels` from `begin` on = stage (pixels x WIDTH)."""
-    channels = min(WIDTH, len(diff) - first)
-    if pixels < LANES:
-        for c in range(channels):
-            for x in range(pixels):
-                diff[first + c, begin + x] = stage[x, c]
-        return
-    sources, targets, nowhere = (
-        np.empty(LANES, np.int64),
-        np.empty(LANES, np.int64),
-        np.empty(LANES, np.float32),
-    )
-    for lane in range(LANES):
-        sources[lane] = stage[lane].ctypes.data
-    for c in range(0, channels, LANES):
-        for x in range(0, pixels, LANES):
-            start = min(x, pixels - LANES)
-            for lane in range(LANES):
-                there = c + lane < channels
-                place = diff[first + c + lane, begin + start :].ctypes.data if there else nowhere.ctypes.data
-                targets[lane] = place
-            transpose(sources.ctypes.data, start * WIDTH + c, targets.ctypes.data, 0)
-
-
-@piece()
 def _taps_of_row(taps, first, count, y, height):
     """Those of the `count` taps from `first` on that meet outputs from row y of a phase: the first, and how many."""
     end = first + count
@@ -274,4 +233,4 @@ def image_gradients(
                                     diff[panel * WIDTH + c, h, start + stride_w * x] = line[x, c]
                 if whole:
                     count, start = (stop - begin) * wide, (begin - pad_h) * wide
-                    _write(stage, panel * WIDTH, count, diff.reshape(channels, -1), start)
+                    to_planes(stage, panel * WIDTH, count, diff.reshape(channels, -1), start)

@@ -20,14 +20,15 @@ from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 
 
-def _pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
+def read_pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
     """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it."""
     if stride == 1:
         return vectors.read_some(row, column, vectors.inside(column, width), fill)
     half = stride // 2
     after = vectors.builder.add(column, ir.IntType(64)(LANES * half))
     return vectors.every_second(
-        _pixels(vectors, row, column, width, half, fill), _pixels(vectors, row, after, width, half, fill)
+        read_pixels(vectors, row, column, width, half, fill),
+        read_pixels(vectors, row, after, width, half, fill),
     )
 
 
@@ -47,16 +48,16 @@ def _emit(typingctx, stride, source, height, width, row, column, stride_h, rows,
             with cgutils.for_range(builder, chunks) as chunk:
                 first = builder.mul(chunk.index, word(LANES))
                 place = builder.add(column, builder.mul(first, word(step)))
-                value = _pixels(vectors, pixels, place, length, step, fill)
+                value = read_pixels(vectors, pixels, place, length, step, fill)
                 vectors.write(value, out, builder.add(to, first))
         return context.get_dummy_value()
 
     return types.void(stride, *LAY_OUT.args), codegen
 
 
-# source, height, width, row, column, stride_h, rows, pitch, fill, out
+# source, height, width, row, column, stride_h, rows, pitch, fill, out; before them by_vectors has the stride, 1, 2 or 4
 LAY_OUT = types.void(*[types.int64] * 8, types.float32, types.int64)
-_by_vectors: Any = intrinsic(prefer_literal=True)(_emit)
+by_vectors: Any = intrinsic(prefer_literal=True)(_emit)
 
 
 @njit(error_model="numpy", inline="always")
@@ -80,7 +81,7 @@ def lay_out(stride: int) -> Callee:
     if stride in (1, 2, 4):
 
         def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
-            _by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
+            by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
     else:
 
         def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -19,9 +20,9 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype, owner: str = "") -> np.ndar
     So only one lives at a time: a layer asks for it, uses it up, and keeps nothing in it between calls. An owner, which
     layers may call while they use theirs, has one of its own.
     """
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     buffers = vars(_local)
-    key = owner + np.dtype(dtype).name
+    key = owner + np.dtype(dtype).char
     if key not in buffers or buffers[key].size < count:
         buffers[key] = aligned(count, dtype)
     return buffers[key][:count].reshape(shape)
@@ -37,12 +38,13 @@ def aligned(count: int, dtype: type | np.dtype = np.float32) -> np.ndarray:
 def scratch_parts(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, owner: str = "") -> list[np.ndarray]:
     """Several such arrays at once, one behind the other."""
     items = LINE // np.dtype(dtype).itemsize
-    ends = np.cumsum([-(-np.prod(shape, dtype=np.int64) // items) * items for shape in shapes])
-    memory = scratch((int(ends[-1]),), dtype, owner)
+    counts = [math.prod(shape) for shape in shapes]
+    ends = list(accumulate(-(-count // items) * items for count in counts))
+    memory = scratch((ends[-1],), dtype, owner)
     starts = [0, *ends[:-1]]
     return [
-        memory[start : start + math.prod(shape)].reshape(shape)
-        for start, shape in zip(starts, shapes, strict=True)
+        memory[start : start + count].reshape(shape)
+        for start, count, shape in zip(starts, counts, shapes, strict=True)
     ]
 
 

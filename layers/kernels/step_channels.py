@@ -7,6 +7,7 @@ from numba import njit
 from caffe_compat.layers.kernels.addresses import floats
 from caffe_compat.layers.kernels.bent import bent
 from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
@@ -29,6 +30,13 @@ def _rows_of_channels(s, part, parts):
                 y[n, c] = bent(x[n, c] * scale[c] + bias[c], slope[c], s.limit)
 
 
+@piece()
+def _change(x, factor, term, slope, limit):
+    """In place: a loop over one array becomes vectors; over two that may overlap it would not."""
+    for i in range(len(x)):
+        x[i] = bent(x[i] * factor + term, slope, limit)
+
+
 @njit(error_model="numpy", inline="always")
 def _planes_of_channels(s, part, parts):
     planes = s.images * s.channels
@@ -42,6 +50,8 @@ def _planes_of_channels(s, part, parts):
         if s.added:
             for i in range(len(out)):
                 out[i] = bent(source[i] * factor + term + more[i], below, s.limit)
+        elif s.bottom == s.top:
+            _change(out, factor, term, below, s.limit)
         else:
             for i in range(len(out)):
                 out[i] = bent(source[i] * factor + term, below, s.limit)

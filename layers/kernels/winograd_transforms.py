@@ -1,4 +1,5 @@
-"""M d M^T of many small squares d at once, M being one of Winograd's matrices for 4 x 4 outputs of a 3 x 3 filter.
+"""M d M^T of many small squares d at once, M being one of Winograd's matrices: for 4 x 4 outputs of a 3 x 3 filter, and
+for 2 x 2 of a 5 x 5 one, which see 6 x 6 pixels both, at the same points.
 
 Emitted as straight vector code from the matrices. COLUMNS squares lie side by side, a number of each: those of element
 (i, j) of q x q are COLUMNS float32 at `d + (i q + j) d_step`.
@@ -43,16 +44,28 @@ A_T: Matrix = [
     [0, 1, 1, 4, 4, 0],
     [0, 1, -1, 8, -8, 1],
 ]
+SQUARE = 2  # a side of the outputs of a 5 x 5 filter
+G_5: Matrix = [
+    [1 / 4, 0, 0, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6, 1 / 3, 2 / 3],
+    [1 / 24, -1 / 12, 1 / 6, -1 / 3, 2 / 3],
+    [0, 0, 0, 0, 1],
+]
+A_T_5: Matrix = [
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 1],
+]
 
 
 def _transposed(matrix: Matrix) -> Matrix:
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
-def _transform(vectors: Vectors, matrix: Matrix, place, out, first, out_step) -> None:
-    """Emit the transform of LANES squares: element k is read at place(k); results are `out_step` apart from `first`."""
+def _transform(vectors: Vectors, matrix: Matrix, place, to) -> None:
+    """Emit the transform of LANES squares: element k is read at place(k), and one of the result written at to(k)."""
     rows, columns = len(matrix), len(matrix[0])
-    builder, i64 = vectors.builder, ir.IntType(64)
 
     def combined(factors, terms):
         total = None
@@ -65,8 +78,13 @@ def _transform(vectors: Vectors, matrix: Matrix, place, out, first, out_step) ->
     half = [[combined(row, column) for column in zip(*inner, strict=True)] for row in matrix]
     for i in range(rows):
         for j in range(rows):
-            to = builder.add(first, builder.mul(out_step, i64(i * rows + j)))
-            vectors.write(combined(matrix[j], half[i]), out, to)
+            vectors.write(combined(matrix[j], half[i]), *to(i * rows + j))
+
+
+def _in_steps(vectors: Vectors, base, step, first):
+    """Places of elements that lie `step` apart, the first one `first` behind the base."""
+    i64 = ir.IntType(64)
+    return lambda k: (base, vectors.builder.add(first, vectors.builder.mul(step, i64(k))))
 
 
 def _intrinsic(matrix: Matrix) -> Any:
@@ -78,11 +96,9 @@ def _intrinsic(matrix: Matrix) -> Any:
             vectors, i64 = Vectors(builder), ir.IntType(64)
             d, out = vectors.pointer(d), vectors.pointer(out)
             for v in range(COLUMNS // LANES):
-
-                def place(k: int, v: int = v) -> tuple[ir.Value, ir.Value]:
-                    return d, builder.add(builder.mul(d_step, i64(k)), i64(v * LANES))
-
-                _transform(vectors, matrix, place, out, builder.mul(vector_step, i64(v)), out_step)
+                place = _in_steps(vectors, d, d_step, i64(v * LANES))
+                to = _in_steps(vectors, out, out_step, builder.mul(vector_step, i64(v)))
+                _transform(vectors, matrix, place, to)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -93,9 +109,10 @@ def _intrinsic(matrix: Matrix) -> Any:
 # of_pixels(d, d_step, out, out_step, vector_step) and so on: element (i, j) of the p x p results, vector v of them, is
 # LANES numbers at `out + (i p + j) out_step + v vector_step`. d and out are addresses (array.ctypes.data), steps count
 # float32s. of_pixels: 6 x 6 to 6 x 6 points, of_filters: 3 x 3 to 6 x 6, to_outputs: 6 x 6 to 4 x 4; and, for the
-# gradient of filters, of_outputs: 4 x 4 to 6 x 6, to_filters: 6 x 6 to 3 x 3.
+# gradient of filters, of_outputs: 4 x 4 to 6 x 6, to_filters: 6 x 6 to 3 x 3; of 5 x 5 filters what ends in _5.
 of_pixels, of_filters, to_outputs = _intrinsic(B_T), _intrinsic(G), _intrinsic(A_T)
 of_outputs, to_filters = _intrinsic(_transposed(A_T)), _intrinsic(_transposed(G))
+of_filters_5, to_filters_5 = _intrinsic(G_5), _intrinsic(_transposed(G_5))
 
 
 def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
@@ -109,9 +126,8 @@ def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
         distances = [builder.load(builder.gep(offsets, [i64(k)])) for k in range(len(B_T) ** 2)]
         for v in range(COLUMNS // LANES):
             begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [i64(v)]))])
-            _transform(
-                vectors, B_T, lambda k, begin=begin: (begin, distances[k]), out, i64(v * LANES), out_step
-            )
+            to = _in_steps(vectors, out, out_step, i64(v * LANES))
+            _transform(vectors, B_T, lambda k, begin=begin: (begin, distances[k]), to)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 5), codegen
@@ -120,3 +136,35 @@ def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
 # of_layout(laid_out, offsets, starts, out, out_step): of_pixels of squares whose elements lie `offsets` (int64, 36)
 # behind their places; vector v has the LANES places from starts[v] (int64) on. All but the step are addresses.
 of_layout: Any = intrinsic(_emit_of_layout)
+
+
+def _with_square(matrix: Matrix, is_read: bool) -> Any:
+    def emit(typingctx, points, step, square, row, column):
+        """Emit the transform (numba hands over types here, and LLVM values to `codegen`)."""
+
+        def codegen(context, builder, signature, args):
+            points, step, square, row, column = args
+            vectors, i64 = Vectors(builder), ir.IntType(64)
+            points, square = vectors.pointer(points), vectors.pointer(square)
+
+            def in_square(first: int) -> Any:
+                def place(k: int) -> tuple[ir.Value, ir.Value]:
+                    down, right = builder.mul(row, i64(k // SQUARE)), builder.mul(column, i64(k % SQUARE))
+                    return square, builder.add(builder.add(down, right), i64(first))
+
+                return place
+
+            for v in range(COLUMNS // LANES):
+                at_points = _in_steps(vectors, points, step, i64(v * LANES))
+                places = in_square(v * LANES), at_points
+                _transform(vectors, matrix, *(places if is_read else places[::-1]))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), codegen
+
+    return intrinsic(emit)
+
+
+# to_square(points, step, square, row, column): 6 x 6 points, `step` apart, to the 2 x 2 outputs of 5 x 5 filters, whose
+# element (i, j) is at square + i row + j column; of_square: back, for the gradient of filters. COLUMNS numbers each.
+to_square, of_square = _with_square(A_T_5, False), _with_square(_transposed(A_T_5), True)

@@ -9,6 +9,7 @@ import pytest
 
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
+from caffe_compat.layers.kernels import pool_averages, pool_gradients, pool_maxima
 from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.harness import Runner
 
@@ -252,3 +253,33 @@ def test_global_pooling_follows_the_bottom():
 def test_wrong_params(params, shape, tops, message):
     with pytest.raises(LayerError, match=message):
         Runner(f'type: "Pooling" pooling_param {{ {params} }}', [np.zeros(shape)], tops=tops)
+
+
+# planes, their shape, kernel, stride and pad of height and width
+SMALL_WINDOWS = [
+    ((40, 9, 13), (3, 3), (2, 2), (0, 0)),
+    ((7, 33, 40), (3, 3), (2, 2), (1, 1)),
+    ((5, 12, 8), (2, 2), (2, 2), (0, 0)),
+    ((6, 17, 35), (3, 3), (1, 1), (1, 1)),
+    ((3, 14, 11), (5, 2), (3, 1), (4, 0)),
+    ((4, 11, 50), (2, 4), (1, 2), (0, 3)),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "pad"), SMALL_WINDOWS)
+def test_pixels_that_ask_their_windows_get_what_windows_send(shape, kernel, stride, pad):
+    """Small windows against the kernels of all others: to the last bit, as a pixel's windows are added in order."""
+    rng = np.random.RandomState(sum(shape))
+    window = np.array([kernel, stride, pad], np.int64).T.copy()
+    out = [(size + p - k) // s + 1 for size, k, s, p in zip(shape[1:], kernel, stride, pad, strict=True)]
+    x = rng.randint(-2, 3, shape).astype(np.float32)  # many equal ones
+    x[1, ::4], x[2] = np.nan, -np.inf
+    top_diff = rng.standard_normal((shape[0], *out)).astype(np.float32)
+    got, want = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    pool_gradients.pool_gradients(x, window, True, top_diff, 2, got)
+    pool_maxima.max_backward(x, window, top_diff, 2, want)
+    np.testing.assert_array_equal(got, want)
+    got[:] = np.nan
+    pool_gradients.pool_gradients(got, window, False, top_diff, 2, got)
+    pool_averages.average_backward(top_diff, window, want)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)

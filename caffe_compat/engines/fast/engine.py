@@ -15,6 +15,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
+from caffe_compat.engines.fast.by_place import ByPlace
 from caffe_compat.engines.fast.dropped import leave_out_dropped
 from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
@@ -22,6 +23,7 @@ from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
 from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.repetition import Repetition
 from caffe_compat.engines.fast.winograd import Winograd
+from caffe_compat.engines.fast.winograd_by_place import WinogradByPlace
 from caffe_compat.engines.strict import StrictEngine
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.deconvolution import Deconvolution, Transposed
@@ -188,7 +190,7 @@ def _choose_algorithm(layer: Convolution) -> None:
         if Depthwise.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = Transposed(layer.geometry, layer.group, Depthwise)
         return
-    for kind in (Depthwise, Winograd, PhasedWinograd):
+    for kind in (Depthwise, Winograd, PhasedWinograd, WinogradByPlace, ByPlace):
         if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)
             return
