@@ -34,6 +34,7 @@ class PredictBox(Layer):
     top_count = (1, 2)
     no_gradient = (0, 1, 2)
     has_backward = False
+    counts_rows = True
     without_effect = ("predict_box_param.nms", "predict_box_param.output_vector")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

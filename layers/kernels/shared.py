@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.ufunc.parallel import _launch_threads
 
 from caffe_compat.layers.kernels.calls import caller
 from caffe_compat.layers.kernels.pieces import piece
@@ -39,6 +40,8 @@ def _emit(typingctx, function, arguments):
         module, word = builder.module, ir.IntType(64)
         held = cgutils.alloca_once_value(builder, values[1])
         compiled = function.dispatcher.overloads[kinds]
+        # numba forgets that its threads have to be there where `_run` was not compiled in this process
+        context.active_code_library._reload_init.add(_launch_threads)
         context.add_linking_libs([compiled.library])
         entry = ir.Function(
             module, ir.FunctionType(ir.VoidType(), [word] * 3), module.get_unique_name("part")

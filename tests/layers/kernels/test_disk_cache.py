@@ -70,6 +70,19 @@ def test_a_kernel_follows_what_it_calls(package, kept):
     assert run(package, kept)[0] == "[True, False] 1"
 
 
+def test_the_first_kernel_of_a_process_has_threads(package, tmp_path):
+    """Compiled in a process that took from the disk what lets threads share kernels, and then taken itself."""
+    for function, other in (("fill_columns", ""), ("fill_rows", "0, 9, "), ("fill_rows", "0, 9, ")):
+        program = f"""
+import numpy as np
+from caffe_compat.layers.kernels.bias import {function} as fill
+out = np.zeros((9, 9), np.float32)
+fill(np.arange(9, dtype=np.float32), {other}out)
+print(out.sum())
+"""
+        assert run(package, tmp_path / "kept", program=program) == ("324.0", "")
+
+
 def test_what_is_kept_needs_no_compiler(package, kept):
     """numba's implementations for compiling are imported by who compiles."""
     assert run(package, kept, program=AND_COMPILES)[0].split("\n") == ["[True, False] 1", "False", "13.0"]
