@@ -32,10 +32,6 @@ class ReLU(InPlaceLayer):
         kernels.relu(bottom[0].data.reshape(-1), self.slope, top[0].data.reshape(-1))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if not propagate_down[0]:
-            return
-        x, y_diff, x_diff = (array.reshape(-1) for array in (bottom[0].data, top[0].diff, bottom[0].diff))
-        if top[0] is bottom[0]:
-            kernels.relu_backward_in_place(x, self.slope, x_diff)
-        else:
+        if propagate_down[0]:
+            x, y_diff, x_diff = (array.reshape(-1) for array in (bottom[0].data, top[0].diff, bottom[0].diff))
             kernels.relu_backward(x, y_diff, self.slope, x_diff)

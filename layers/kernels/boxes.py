@@ -8,7 +8,7 @@ from numba import njit
 from caffe_compat.layers.kernels.pieces import piece
 
 
-@piece()
+@piece(forceinline=True)
 def iou(a, i, b, j):
     """Intersection over union of box a[i] and box b[j], in the boxes' own precision."""
     one = np.float32(1)
@@ -21,7 +21,7 @@ def iou(a, i, b, j):
     return width * height / (area_a + area_b - width * height)
 
 
-@piece()
+@piece(forceinline=True)
 def iou_of_parts(a, i, b, j):
     """Intersection over union of box a[i] and box b[j], which are in parts of an image; 0 for what is no box."""
     width = min(a[i, 2], b[j, 2]) - max(a[i, 0], b[j, 0])

@@ -24,15 +24,6 @@ def relu_backward(x, y_diff, slope, x_diff, part, parts):
 
 
 @shared()
-def relu_backward_in_place(x, slope, diff, part, parts):
-    """relu_backward where both gradients are one array: a loop over two that may overlap is not vectorised."""
-    low, high = share_of(x.size, part, parts)
-    x, diff = x[low:high], diff[low:high]
-    for i in range(x.size):
-        diff[i] = diff[i] if x[i] > np.float32(0) else slope * diff[i]
-
-
-@shared()
 def scale_kept(x, keep, scale, y, part, parts):
     """Write scale * x where keep is 1, 0 where it is 0 (uint8: loops over bools are not vectorised)."""
     low, high = share_of(x.size, part, parts)

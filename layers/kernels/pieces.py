@@ -46,16 +46,38 @@ class _Lowering(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoweringOfAPart(_Lowering):
+    """No array is taken to overlap another one, as numba takes it in a loop of `prange`."""
+
+    _name = "lowering_of_a_part"
+
+    def run_pass(self, state: Any) -> bool:
+        state.flags.noalias = True
+        return super().run_pass(state)
+
+
 class _Compiler(CompilerBase):
+    lowering: type[NativeLowering] = _Lowering
+
     def define_pipelines(self) -> list[Any]:
         manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.add_pass_after(_Lowering, NativeLowering)
+        manager.add_pass_after(self.lowering, NativeLowering)
         manager.passes = [one for one in manager.passes if one[0] is not NativeLowering]
         manager.finalize()
         return [manager]
 
 
-def piece(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates a function that only compiled code calls. options: of numba."""
+class _CompilerOfAPart(_Compiler):
+    lowering = _LoweringOfAPart
+
+
+def piece(is_part: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a function that only compiled code calls.
+
+    is_part: of a kernel that threads share; its arrays overlap at most number by number, an output being an input.
+    options: of numba.
+    """
     flags: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
-    return njit(error_model="numpy", pipeline_class=_Compiler, **flags)
+    pipeline = _CompilerOfAPart if is_part else _Compiler
+    return njit(error_model="numpy", pipeline_class=pipeline, **flags)

@@ -78,7 +78,7 @@ def shared(**options: Any) -> Callable[[Callable[..., None]], Any]:
     """
 
     def decorate(function: Callable[..., None]) -> Any:
-        part = piece(**options)(function)
+        part = piece(is_part=True, **options)(function)
         code, own = function.__code__, _kernel.__code__
         place = {name: getattr(code, name) for name in ("co_filename", "co_firstlineno", "co_name")}
         names = {"in_parts": in_parts, "function_of_a_part": part, "__name__": function.__module__}

@@ -33,7 +33,7 @@ def find(begin, count, grid, places):
         places[t, 0], places[t, 1], places[t, 2] = image, OUTPUTS * row, OUTPUTS * column
 
 
-@piece()
+@piece(forceinline=True)
 def _read(plane, top, left, side, lane, stage):
     """stage (side^2 x COLUMNS)[:, lane] = the square of pixels from (top, left) on, 0 outside the plane."""
     height, width = plane.shape
