@@ -39,9 +39,9 @@ class PredictBox(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = [blob.shape for blob in bottom]
-        maps: tuple[int, ...] = (shapes[0][0], *shapes[0][2:])
+        maps: tuple[int, ...] = (*shapes[0][:1], *shapes[0][2:])
         for shape, channels in zip(shapes, ((2,), (4,), (2, 3)), strict=False):
-            if len(shape) != 4 or (shape[0], *shape[2:]) != maps or shape[1] not in channels:
+            if len(shape) != 4 or (*shape[:1], *shape[2:]) != maps or shape[1] not in channels:
                 raise self.error(
                     f"the bottoms have the shapes {shapes}; expected N x 2 x H x W, then N x 4 x H x W, then N x 2 or "
                     "3 x H x W"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.hwgq.stochastic_quantization import binary, keep_some, ternary
+from caffe_compat.layers.hwgq.stochastic_quantization import binary, check_ratio, keep_some, ternary
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.registry import register, register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
@@ -24,6 +24,10 @@ class _QuantizedInnerProduct(InnerProduct):
     }
     quantize: Callable[[np.ndarray], np.ndarray]
     quantized: np.ndarray
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        check_ratio(self)
+        super().setup(bottom, top)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         weights = self.blobs[0].data

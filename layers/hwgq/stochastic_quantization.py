@@ -31,6 +31,13 @@ def ternary(weights: np.ndarray) -> np.ndarray:
     return (np.sign(rows) * large * means[:, None]).astype(weights.dtype).reshape(weights.shape)
 
 
+def check_ratio(layer: Layer) -> None:
+    """Raise LayerError where stochastic_quantization_param's ratio is no share."""
+    ratio = layer.layer_param.stochastic_quantization_param.ratio
+    if not ratio >= 0:
+        raise layer.error(f"ratio is {ratio:g}; expected per cent, from 0 to 100")
+
+
 def keep_some(layer: Layer, weights: np.ndarray, quantized: np.ndarray) -> np.ndarray:
     """The quantized weights, with stochastic_quantization_param's sq those of `ratio` per cent of the outputs only.
 

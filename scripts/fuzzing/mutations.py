@@ -229,7 +229,7 @@ def _changed(rng: Random, array: np.ndarray, change: str) -> np.ndarray:
         with np.errstate(all="ignore"):
             try:
                 return array.astype(rng.choice(kinds))
-            except (ValueError, TypeError, OverflowError):
+            except (ValueError, TypeError, OverflowError, RuntimeError):
                 return array
     array = array.copy()
     if array.size and array.dtype.kind in "fiu":

@@ -61,7 +61,17 @@ REFUSED = {
     ),
     '"ImResize" imresize_param { factor: 3e38 }': ([MAPS], "more than Caffe's limit"),
     '"PriorBox" prior_box_param { min_size: 2 aspect_ratio: inf }': ([MAPS, MAPS], "aspect_ratio is inf"),
+    **{
+        f'"TernaryConvolution" convolution_param {{ num_output: 2 kernel_size: 1 }} '
+        f"stochastic_quantization_param {{ sq: true ratio: {ratio} }}": ([MAPS], told)
+        for ratio, told in (("-1e30", "ratio is -1e"), ("nan", "ratio is nan"))
+    },
+    '"TernaryInnerProduct" inner_product_param { num_output: 2 } stochastic_quantization_param { ratio: -inf }': (
+        [MAPS],
+        "ratio is -inf",
+    ),
     # shapes
+    '"PredictBox" predict_box_param { }': ([()], "the bottoms have the shapes"),
     '"Python" python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" '
     'param_str: "{feat_stride: 99999999999999999999}" }': (
         [(1, 18, 4, 3), (1, 36, 4, 3), (1, 3)],
