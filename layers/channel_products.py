@@ -83,7 +83,7 @@ class FilterSum(Layer):
         top[0].reshape(shape[0], 1, *shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, numbers = bottom[0].data.reshape(self.view), bottom[1].data.reshape(-1, 1, self.view[1])
+        x, numbers = bottom[0].data.reshape(self.view), bottom[1].data.reshape(self.view[0], 1, self.view[1])
         np.matmul(numbers, x, out=top[0].data.reshape(self.view[0], 1, self.view[2]))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

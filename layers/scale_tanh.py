@@ -35,7 +35,9 @@ class ScaleTanH(InPlaceLayer):
             param = self.layer_param.scale_tanh_param
             self.iteration += 1
             if self.iteration % param.step_size == 0:
-                self.scale = param.init_scale * (1 + param.gamma * self.iteration) ** param.power
+                with np.errstate(all="ignore"):
+                    grown = np.power(np.float64(1 + param.gamma * self.iteration), param.power)
+                self.scale = float(param.init_scale * grown)
         np.tanh(bottom[0].data * self.dtype(self.scale), out=top[0].data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

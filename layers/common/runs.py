@@ -12,8 +12,8 @@ def runs_of(layer: Layer, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Raises LayerError where that does not divide the batch.
     """
-    others = np.flatnonzero(labels != labels[0])
-    size = int(others[0]) if others.size else len(labels)
+    others = np.flatnonzero(labels[1:] != labels[0])
+    size = int(others[0]) + 1 if others.size else len(labels)
     if len(x) % size:
         raise layer.error(
             f"the first class has {size} examples, one after another, which does not divide the batch of {len(x)}"

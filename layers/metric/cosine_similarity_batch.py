@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 
@@ -43,7 +44,7 @@ class CosineSimilarityBatch(Layer):
         units, _ = self._units(bottom[0])
         first, second = self.pairs
         top[0].data[...] = (units @ units.T)[first, second].reshape(top[0].shape)
-        kinds = int(param.pos_label), int(param.neg_label)
+        kinds = cut_off(param.pos_label), cut_off(param.neg_label)
         top[1].data[...] = np.where(labels[first] == labels[second], *kinds).reshape(top[1].shape)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

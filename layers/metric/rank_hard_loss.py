@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
+from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.loss import LossLayer, check_one_label_each
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng
@@ -77,7 +78,7 @@ class RankHardLoss(LossLayer):
         if len(nearest) <= count:
             return nearest
         ratios = self.param.hard_ratio, self.param.rand_ratio
-        hard_num, rand_num = (int(np.float32(count) * np.float32(ratio)) for ratio in ratios)
+        hard_num, rand_num = (cut_off(float(np.float32(count) * np.float32(ratio))) for ratio in ratios)
         hard = _shuffled(nearest[:count].tolist())
         others = _shuffled(nearest[count:].tolist() + hard[hard_num:])
         return np.array(hard[:hard_num] + others[:rand_num], np.int64)

@@ -40,7 +40,7 @@ class Netvlad(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shares, features = (blob.shape for blob in bottom)
-        wanted = [(shares[0], size, *shares[2:]) for size in self.sizes]
+        wanted = [(*shares[:1], size, *shares[2:]) for size in self.sizes]
         if len(shares) != 4 or [shares, features] != wanted:
             raise self.error(
                 f"the bottoms have the shapes {shares} and {features}; expected N x {self.sizes[0]} x H x W and "

@@ -27,7 +27,7 @@ class QuantizationLoss(LossLayer):
     no_gradient = ()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if not bottom[0].count:
+        if not bottom[0].shape or not bottom[0].count:
             raise self.error(f"bottom[0] has the shape {bottom[0].shape}: there is nothing to take a loss of")
         top[0].reshape()
 
