@@ -19,7 +19,7 @@ class GatingInnerProduct(Layer):
     bottom[0]: N x K num_output answers of K experts, one behind the other; bottom[1]: N x K gates; bottom[2] and
     bottom[3]: N labels, which must be the same; top: N x num_output. Only the gates take a gradient. params: those of
     an InnerProduct of the gates, which nothing reads. Raises LayerError for other shapes, and for labels that differ.
-    Source: GatingInnerProductLayer of deep_adaptive_fusion (mees), which also appends all that to files in /tmp.
+    Source: GatingInnerProductLayer of deep_adaptive_fusion (mees), which also appends all that to files.
     """
 
     reads = ("inner_product_param",)

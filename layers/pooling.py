@@ -164,7 +164,7 @@ class Pooling(Layer):
         else:
             pool_maxima.max_forward(x, self.windows, self._work(x, y), y)
         if len(top) > 1:
-            pool_maxima.max_positions(x, self.windows, numba.get_num_threads(), _planes(top[1].data))
+            pool_maxima.max_positions(x, self.windows, _planes(top[1].data))
 
     def _work(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What max_forward works in."""
@@ -189,9 +189,9 @@ class Pooling(Layer):
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
         if pool in (PoolingParameter.MAX, PoolingParameter.AVE) and self._windows_are_small(diff.dtype):
-            maxima, threads = pool == PoolingParameter.MAX, numba.get_num_threads()
+            maxima = pool == PoolingParameter.MAX
             x = _planes(bottom[0].data) if maxima else bottom_diff  # averages do not read it
-            pool_gradients.pool_gradients(x, self.windows, maxima, diff, threads, bottom_diff)
+            pool_gradients.pool_gradients(x, self.windows, maxima, diff, bottom_diff)
         elif pool == PoolingParameter.AVE:
             pool_averages.average_backward(diff, self.windows, bottom_diff)
         elif self._draws():
@@ -200,8 +200,7 @@ class Pooling(Layer):
             x, y = _planes(bottom[0].data), _planes(top[0].data)
             pool_draws.weighted_backward(x, self.windows, y, diff, bottom_diff)
         else:
-            x, threads = _planes(bottom[0].data), numba.get_num_threads()
-            pool_maxima.max_backward(x, self.windows, diff, threads, bottom_diff)
+            pool_maxima.max_backward(_planes(bottom[0].data), self.windows, diff, bottom_diff)
 
 
 def rounds_up(param: PoolingParameter) -> bool:

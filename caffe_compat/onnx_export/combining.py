@@ -44,10 +44,7 @@ def slice_(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     if not param.slice_point:
         return write.many("Split", tops, *bottoms, axis=axis) if tops > 1 else bottoms
     points = [0, *param.slice_point, END]
-    return [
-        write("Slice", *bottoms, write.ints([start]), write.ints([end]), write.ints([axis]))
-        for start, end in itertools.pairwise(points)
-    ]
+    return [write.slice(bottoms[0], start, end, axis) for start, end in itertools.pairwise(points)]
 
 
 @converts("Scale")

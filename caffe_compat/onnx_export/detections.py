@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.ssd.detection_output import DetectionOutput
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import END, Operators
+from caffe_compat.onnx_export.operators import END, LOWEST, Operators
 from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
 
-LOWEST = np.finfo(np.float32).min  # the score of what is no candidate
 POINTS = PriorBoxParameter
 
 
@@ -36,13 +34,13 @@ def detection_output(write: Operators, layer: Layer, bottoms: list[str]) -> list
         images, classes = write("Div", images, count), write("Mod", images, count)
     rows = write(
         "Concat",
-        _float(write, images),
+        write.cast(images, np.float32),
         write("Gather", write.floats(layer.classes), classes, axis=0),
         write("Unsqueeze", score, write.ints([1])),
         box,
         axis=1,
     )
-    numbers = _count(write, bottoms[0])
+    numbers = write.dims(bottoms[0], 0, 1)
     if param.keep_top_k > -1:
         rows = write("Gather", rows, _best(write, images, score, numbers, param.keep_top_k), axis=0)
     return [_or_none(write, rows, numbers)]
@@ -53,7 +51,7 @@ def _boxes(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str:
     param = layer.layer_param.detection_output_param
     if layer.priors.pixels:
         rows = write.reshape(bottoms[2], 1, 1, -1, 5)
-        priors = write("Div", _columns(write, rows, 1, 5, 3), write.floats(layer.priors.pixels * 2))
+        priors = write("Div", write.slice(rows, 1, 5, 3), write.floats(layer.priors.pixels * 2))
         variances = write.floats([1])
     else:
         both = write.reshape(bottoms[2], 1, 2, -1, 4)
@@ -75,19 +73,15 @@ def _decoded(write: Operators, code: int, priors: str, variances: str, deltas: s
     deltas = write("Mul", variances, deltas)
     if code == PriorBoxParameter.CORNER:
         return write("Add", priors, deltas)
-    low, high = (_columns(write, priors, i, i + 2, 3) for i in (0, 2))
+    low, high = (write.slice(priors, i, i + 2, 3) for i in (0, 2))
     size = write("Sub", high, low)
-    first, second = (_columns(write, deltas, i, i + 2, 3) for i in (0, 2))
+    first, second = (write.slice(deltas, i, i + 2, 3) for i in (0, 2))
     if code == PriorBoxParameter.CORNER_SIZE:
         return write("Add", priors, write("Mul", deltas, write("Concat", size, size, axis=3)))
     half = write.floats(0.5)
     centre = write("Add", write("Mul", first, size), write("Mul", write("Add", low, high), half))
     reach = write("Mul", half, write("Mul", write("Exp", second), size))
     return write("Concat", write("Sub", centre, reach), write("Add", centre, reach), axis=3)
-
-
-def _columns(write: Operators, boxes: str, start: int, end: int, axis: int) -> str:
-    return write("Slice", boxes, write.ints([start]), write.ints([end]), write.ints([axis]))
 
 
 def _scores(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str:
@@ -105,7 +99,7 @@ def _scores(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str
 def _suppressed(write: Operators, layer: DetectionOutput, boxes: str, scores: str) -> str:
     """What stays: image, class and prior, D x 3; by image, class and descending score."""
     # a box that ends before it starts has no area in Caffe; ONNX would turn it round
-    low, high = (_columns(write, boxes, i, i + 2, 2) for i in (0, 2))
+    low, high = (write.slice(boxes, i, i + 2, 2) for i in (0, 2))
     boxes = write("Concat", low, write("Max", low, high), axis=2)
     priors = write.dims(scores, 2, 3)
     if layer.most is not None:
@@ -113,10 +107,8 @@ def _suppressed(write: Operators, layer: DetectionOutput, boxes: str, scores: st
         top, places = write.many("TopK", 2, scores, best, axis=2)
         nothing = write("Expand", write.floats(LOWEST), write("Shape", scores))
         scores = write("ScatterElements", nothing, places, top, axis=2)
-    overlap = min(layer.layer_param.detection_output_param.nms_param.nms_threshold, 1)
-    return write(
-        "NonMaxSuppression", boxes, scores, priors, write.floats([overlap]), write.floats([layer.least])
-    )
+    overlap = layer.layer_param.detection_output_param.nms_param.nms_threshold
+    return write.suppress(boxes, scores, priors, overlap, layer.least)
 
 
 def _best(write: Operators, images: str, score: str, numbers: str, most: int) -> str:
@@ -126,34 +118,20 @@ def _best(write: Operators, images: str, score: str, numbers: str, most: int) ->
     image = write("Gather", write.reshape(images, -1), by_score)
     image, then = write.many("TopK", 2, image, count, largest=0)  # of equals the first comes first
     order = write("Gather", by_score, then)
-    each = write("Unsqueeze", _range(write, numbers), write.ints([1]))
-    before = write(
-        "Cast", write("Less", write("Unsqueeze", image, write.ints([0])), each), to=TensorProto.INT64
-    )
+    each = write("Unsqueeze", write.count_up(numbers), write.ints([1]))
+    before = write.cast(write("Less", write("Unsqueeze", image, write.ints([0])), each), np.int64)
     start = write("Gather", write("ReduceSum", before, write.ints([1]), keepdims=0), image)
-    is_best = write("Less", write("Sub", _range(write, count), start), write.ints([most]))
+    is_best = write("Less", write("Sub", write.count_up(count), start), write.ints([most]))
     kept = write("Compress", order, is_best, axis=0)
     return write.many("TopK", 2, kept, write("Shape", kept), largest=0)[0]
 
 
 def _or_none(write: Operators, rows: str, numbers: str) -> str:
     """1 x 1 x D x 7: the rows, or if there are none the number of each image and -1."""
-    image = write("Unsqueeze", _float(write, _range(write, numbers)), write.ints([1]))
+    image = write("Unsqueeze", write.cast(write.count_up(numbers), np.float32), write.ints([1]))
     none = write("Pad", image, write.ints([0, 0, 0, 6]), write.floats(-1))
     count = write.dims(rows, 0, 1)
     is_none = write("Equal", count, write.ints([0]))
     end = write("Where", is_none, write.ints([END]), count)
     either = write("Slice", write("Concat", rows, none, axis=0), write.ints([0]), end, write.ints([0]))
     return write("Unsqueeze", either, write.ints([0, 1]))
-
-
-def _count(write: Operators, value: str) -> str:
-    return write.dims(value, 0, 1)
-
-
-def _range(write: Operators, count: str) -> str:
-    return write("Range", write.ints(0), write("Squeeze", count, write.ints([0])), write.ints(1))
-
-
-def _float(write: Operators, x: str) -> str:
-    return write("Cast", x, to=TensorProto.FLOAT)

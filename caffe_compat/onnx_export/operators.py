@@ -12,6 +12,7 @@ from onnx import helper
 from caffe_compat.blob import Blob
 
 OPSET = 17  # since 2022; without what later ones add, so that older runtimes read it
+LOWEST = np.finfo(np.float32).min  # the score of a box that is no candidate
 END = np.iinfo(np.int64).max  # as the end of a Slice: whatever is there
 
 
@@ -74,8 +75,33 @@ class Operators:
 
     def dims(self, value: str, start: int, end: int) -> str:
         """The dims of the axes start to end (not included) of a value, as a vector."""
-        shape = self("Shape", value)
-        return self("Slice", shape, self.ints([start]), self.ints([end]), self.ints([0]))
+        return self.slice(self("Shape", value), start, end, 0)
+
+    def slice(self, value: str, start: int, end: int, axis: int) -> str:
+        """What lies from start to end (not included) along an axis."""
+        return self("Slice", value, self.ints([start]), self.ints([end]), self.ints([axis]))
+
+    def reverse(self, value: str, axis: int) -> str:
+        """The value with an axis from its end to its begin."""
+        first, last, step = self.ints([-1]), self.ints([np.iinfo(np.int64).min]), self.ints([-1])
+        return self("Slice", value, first, last, self.ints([axis]), step)
+
+    def count_up(self, count: str) -> str:
+        """0, 1, ... below the one number of an int64 vector."""
+        return self("Range", self.ints(0), self("Squeeze", count, self.ints([0])), self.ints(1))
+
+    def cast(self, value: str, dtype: Any) -> str:
+        """The value as another of numpy's dtypes."""
+        return self("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def suppress(self, boxes: str, scores: str, most: str, overlap: float, least: float) -> str:
+        """NonMaxSuppression of N x P x 4 boxes by N x C x P scores: image, class and box of each that stays, D x 3.
+
+        Of each class the `most` best; scores are above `least`, and a box goes that overlaps a better one by more
+        than `overlap` (as intersection over union).
+        """
+        limits = self.floats([min(overlap, 1)]), self.floats([least])
+        return self("NonMaxSuppression", boxes, scores, most, *limits)
 
     def reshape(self, value: str, *dims: int) -> str:
         """The value with another shape: 0 is the dim that it has at this axis, -1 what makes the counts equal."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.ssd.prior_box import PriorBox
@@ -43,7 +42,7 @@ def _sides(write: Operators, layer: PriorBox, bottoms: list[str], i: int) -> tup
     pixels = _floats(write, bottoms[0], AXES[i])
     image = write.floats([layer.image[i]]) if layer.image else _floats(write, bottoms[1], AXES[i])
     step = write.floats([layer.step[i]]) if layer.step else write("Div", image, pixels)
-    first = write("Range", write.floats(0), write("Squeeze", pixels, write.ints([0])), write.floats(1))
+    first = write.cast(write.count_up(write.dims(bottoms[0], AXES[i], AXES[i] + 1)), np.float32)
     start = write("Unsqueeze", first, write.ints([i, 2, 3, 4]))
     start = write("Add", start, write.floats(np.reshape(layer.offsets, (-1, 2))[:, i, None]))
     centre = write("Mul", start, step)
@@ -61,4 +60,4 @@ def _sides(write: Operators, layer: PriorBox, bottoms: list[str], i: int) -> tup
 
 def _floats(write: Operators, value: str, axis: int) -> str:
     """A dim of a value, as a float32 vector of one number."""
-    return write("Cast", write.dims(value, axis, axis + 1), to=TensorProto.FLOAT)
+    return write.cast(write.dims(value, axis, axis + 1), np.float32)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import END, Operators
-
-LOWEST = np.finfo(np.float32).min  # the score of what is no candidate
-LAST_FIRST = np.iinfo(np.int64).min
+from caffe_compat.onnx_export.operators import END, LOWEST, Operators
 
 
 @converts("ProposalLayer")
@@ -23,7 +19,7 @@ def proposal_layer(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     if layer.normalized_deltas[phase]:
         deltas = write("Mul", deltas, write.floats(layer.normalize_stds))
         deltas = write("Add", deltas, write.floats(layer.normalize_means))
-    height, width, scale = (_columns(write, bottoms[2], i, i + 1) for i in range(3))
+    height, width, scale = (write.slice(bottoms[2], i, i + 1, 1) for i in range(3))
     boxes = _boxes(write, layer.anchors, layer.stride, bottoms[1], deltas, (width, height))
     least = write("Mul", scale, write.floats(layer.min_size[phase]))
     large = _are_large(write, boxes, least, least)
@@ -38,12 +34,12 @@ def proposal(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, Proposal)
     param = layer.param
     sizes = write("Flatten", bottoms[2], axis=1)
-    height, width, scale = (_columns(write, sizes, i, i + 1) for i in range(3))
-    scale_of_width = _columns(write, _columns(write, sizes, 2, 4), -1, END)
+    height, width, scale = (write.slice(sizes, i, i + 1, 1) for i in range(3))
+    scale_of_width = write.slice(write.slice(sizes, 2, 4, 1), -1, END, 1)
     deltas = _by_place(write, bottoms[1], 4)
     boxes = _boxes(write, layer.anchors, param.feat_stride, bottoms[1], deltas, (width, height))
     least = (write("Mul", of, write.floats(param.min_size)) for of in (scale_of_width, scale))
-    large = write("Cast", _are_large(write, boxes, *least), to=TensorProto.FLOAT)
+    large = write.cast(_are_large(write, boxes, *least), np.float32)
     scores = write("Mul", _foreground(write, bottoms[0], len(layer.anchors)), large)
     tops = _best_apart(write, boxes, scores, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh)
     return list(tops[: len(layer.layer_param.top)])
@@ -56,12 +52,8 @@ def _by_place(write: Operators, maps: str, each: int) -> str:
 
 def _foreground(write: Operators, probabilities: str, anchors: int) -> str:
     """N x HWA."""
-    second = write("Slice", probabilities, write.ints([anchors]), write.ints([2 * anchors]), write.ints([1]))
+    second = write.slice(probabilities, anchors, 2 * anchors, 1)
     return write.reshape(write("Transpose", second, perm=[0, 2, 3, 1]), 0, -1)
-
-
-def _columns(write: Operators, rows: str, start: int, end: int, axis: int = 1) -> str:
-    return write("Slice", rows, write.ints([start]), write.ints([end]), write.ints([axis]))
 
 
 def _boxes(
@@ -79,9 +71,8 @@ def _sides(
     write: Operators, ends: np.ndarray, stride: float, maps: str, deltas: str, i: int, size: str
 ) -> tuple[str, str]:
     """Where the boxes begin and end along x (i = 0) or y, N x HWA x 1. ends: A x 2, of the anchors."""
-    count = write("Squeeze", write.dims(maps, 3 - i, 4 - i), write.ints([0]))
-    steps = write("Range", write.ints(0), count, write.ints(1))
-    steps = write("Mul", write("Cast", steps, to=TensorProto.FLOAT), write.floats(stride))
+    steps = write.cast(write.count_up(write.dims(maps, 3 - i, 4 - i)), np.float32)
+    steps = write("Mul", steps, write.floats(stride))
     steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
     places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
     wide = ends[:, 1] - ends[:, 0] + np.float32(1)
@@ -90,8 +81,8 @@ def _sides(
     start, wide = (write.reshape(x, 1, -1, 1) for x in (start, wide))
     half = write.floats(0.5)
     centre = write("Add", start, write("Mul", half, wide))
-    centre = write("Add", write("Mul", _columns(write, deltas, i, i + 1, 2), wide), centre)
-    growth = write("Exp", _columns(write, deltas, i + 2, i + 3, 2))
+    centre = write("Add", write("Mul", write.slice(deltas, i, i + 1, 2), wide), centre)
+    growth = write("Exp", write.slice(deltas, i + 2, i + 3, 2))
     reach = write("Mul", half, write("Mul", growth, wide))
     last = write("Sub", size, write.floats(1))
     low, high = (
@@ -103,10 +94,10 @@ def _sides(
 
 def _are_large(write: Operators, boxes: str, least_width: str, least_height: str) -> str:
     """Which boxes are so wide and high, N x HWA."""
-    low, high = (_columns(write, boxes, i, i + 2, 2) for i in (0, 2))
+    low, high = (write.slice(boxes, i, i + 2, 2) for i in (0, 2))
     sides = write("Add", write("Sub", high, low), write.floats(1))
     flags = [
-        write("GreaterOrEqual", write("Squeeze", _columns(write, sides, i, i + 1, 2), write.ints([2])), least)
+        write("GreaterOrEqual", write("Squeeze", write.slice(sides, i, i + 1, 2), write.ints([2])), least)
         for i, least in enumerate((least_width, least_height))
     ]
     return write("And", *flags)
@@ -117,10 +108,7 @@ def _best_apart(
 ) -> tuple[str, str]:
     """R x 5 RoIs and R scores: what stays of the `before` best of each image, up to `after` (0 or less: all)."""
     # of equal scores the last is the best, and to ONNX the first
-    boxes, scores = (
-        write("Slice", x, write.ints([-1]), write.ints([LAST_FIRST]), write.ints([1]), write.ints([-1]))
-        for x in (boxes, scores)
-    )
+    boxes, scores = (write.reverse(x, 1) for x in (boxes, scores))
     if before > 0:
         count = write("Min", write.ints([before]), write.dims(scores, 1, 2))
         scores, places = write.many("TopK", 2, scores, count, axis=1)
@@ -130,15 +118,8 @@ def _best_apart(
     most = write.ints([after]) if after > 0 else write.dims(scores, 1, 2)
     # both corners are inside, to ONNX the second is not
     whole = write("Add", boxes, write.floats([0, 0, 1, 1]))
-    found = write(
-        "NonMaxSuppression",
-        whole,
-        write("Unsqueeze", scores, write.ints([1])),
-        most,
-        write.floats([min(threshold, 1)]),
-        write.floats([LOWEST]),
-    )
+    found = write.suppress(whole, write("Unsqueeze", scores, write.ints([1])), most, threshold, LOWEST)
     rows = write("Gather", found, write.ints([0, 2]), axis=1)
-    image = write("Cast", write("Gather", found, write.ints([0]), axis=1), to=TensorProto.FLOAT)
+    image = write.cast(write.slice(found, 0, 1, 1), np.float32)
     rois = write("Concat", image, write("GatherND", boxes, rows), axis=1)
     return rois, write("GatherND", scores, rows)

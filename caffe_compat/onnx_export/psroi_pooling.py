@@ -6,7 +6,6 @@ The sums are taken in float64, as differences of large ones would lose what a bi
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.psroi_pooling import LEAST_SIZE
@@ -33,15 +32,15 @@ def psroi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[st
         )
     )
     sums = _sums(write, bottoms[0], outputs, group)
-    image = write("Cast", write("Unsqueeze", column(write, rois, 0), write.ints([2])), to=TensorProto.INT64)
+    image = write.cast(write("Unsqueeze", column(write, rois, 0), write.ints([2])), np.int64)
     parts = {(i, j): _corners(write, sums, image, rows[i], columns[j], group) for i in (0, 1) for j in (0, 1)}
     total = write("Sub", write("Add", parts[0, 0], parts[1, 1]), write("Add", parts[0, 1], parts[1, 0]))
     high, wide = (write("Sub", edges[1], edges[0]) for edges in (rows, columns))
     area = write("Max", write("Mul", high, wide), write.ints(1))
     has_pixels = write("And", write("Greater", high, write.ints(0)), write("Greater", wide, write.ints(0)))
     area, has_pixels = (write("Unsqueeze", x, write.ints([3])) for x in (area, has_pixels))
-    mean = write("Div", total, write("Cast", area, to=TensorProto.DOUBLE))
-    mean = write("Where", has_pixels, write("Cast", mean, to=TensorProto.FLOAT), write.floats(0))
+    mean = write("Div", total, write.cast(area, np.float64))
+    mean = write("Where", has_pixels, write.cast(mean, np.float32), write.floats(0))
     return [write("Transpose", mean, perm=[0, 3, 1, 2])]
 
 
@@ -56,16 +55,16 @@ def _edges(
     bins = np.arange(group + 1)
     low = write("Floor", write("Add", write("Mul", size, write.floats(bins[:-1])), start))
     high = write("Ceil", write("Add", write("Mul", size, write.floats(bins[1:])), start))
-    limit = write("Cast", limit, to=TensorProto.FLOAT)
+    limit = write.cast(limit, np.float32)
     clipped = (write("Min", write("Max", edge, write.floats(0)), limit) for edge in (low, high))
-    first, last = (write("Cast", edge, to=TensorProto.INT64) for edge in clipped)
+    first, last = (write.cast(edge, np.int64) for edge in clipped)
     return first, last
 
 
 def _sums(write: Operators, maps: str, outputs: int, group: int) -> str:
     """N x G x G x H + 1 x W + 1 x D: the sum of what lies above and left of each place."""
     shape = write("Concat", write.ints([0, outputs, group, group]), write.dims(maps, 2, 4), axis=0)
-    sums = write("Cast", write("Reshape", maps, shape), to=TensorProto.DOUBLE)
+    sums = write.cast(write("Reshape", maps, shape), np.float64)
     for axis in (ROWS, COLUMNS):
         sums = write("CumSum", sums, write.ints(axis))
     sums = write("Pad", sums, write.ints([0] * 4 + [1, 1] + [0] * 6))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from caffe_compat.layers.base import Layer
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
@@ -17,5 +15,4 @@ def transpose(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Reverse")
 def reverse(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     axis = layer.layer_param.reverse_param.axis % write.axes[bottoms[0]]
-    first, last, step = write.ints([-1]), write.ints([np.iinfo(np.int64).min]), write.ints([-1])
-    return [write("Slice", *bottoms, first, last, write.ints([axis]), step)]
+    return [write.reverse(bottoms[0], axis)]

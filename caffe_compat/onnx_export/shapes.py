@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.layers.registry import computed_type
 from caffe_compat.net import Net
 
 Dims = list[int | str | None]  # a size, a symbol, or None: it depends on the inputs
@@ -14,11 +13,6 @@ Shapes = dict[str, Dims]
 Axis = tuple[str, int]  # an input, and one of its axes
 
 FOUR = "num", "channels", "height", "width"
-COUNTED = {
-    "DetectionOutput": 2,
-    "Proposal": 0,
-    "ProposalLayer": 0,
-}  # axes of tops whose size the values decide
 
 
 def symbolic_shapes(net: Net) -> Shapes:
@@ -26,8 +20,8 @@ def symbolic_shapes(net: Net) -> Shapes:
     size, None for an output's dim that follows an input's but is not the same, or that the values decide.
 
     Found by trying: an input's axis becomes about twice as long, by itself, or (then the symbol is `height`) with
-    the same axis of all other inputs that cannot change by themselves; a layer of COUNTED makes a row more. Afterwards
-    the net has its own shapes again, and the inputs their data; what the other blobs held is lost.
+    the same axis of all other inputs that cannot change by themselves; a layer that counts rows makes one more.
+    Afterwards the net has its own shapes again, and the inputs their data; what the other blobs held is lost.
     """
     data = {name: net.blobs[name].data.copy() for name in net.inputs}
     own = {name: net.blobs[name].shape for name in net.inputs}
@@ -46,8 +40,8 @@ def symbolic_shapes(net: Net) -> Shapes:
         for name, array in data.items():
             net.blobs[name].data[...] = array
     for index, layer in enumerate(net.layers):
-        if computed_type(layer) in COUNTED:
-            _open(net, index, COUNTED[computed_type(layer)], result)
+        if layer.counts_rows:
+            _open(net, index, result)
     return result
 
 
@@ -81,12 +75,14 @@ def _try(
     return True
 
 
-def _open(net: Net, index: int, axis: int, result: Shapes) -> None:
-    """Let the outputs' dims that follow from how many rows a layer makes be None."""
+def _open(net: Net, index: int, result: Shapes) -> None:
+    """Let the outputs' dims that follow from how many rows a layer makes be None. Rows have numbers on the last axis,
+    or are one number each."""
     own = {name: net.blobs[name].shape for name in net.outputs}
     shapes = [top.shape for top in net.tops[index]]
     for change in (1, 0):
         for top, shape in zip(net.tops[index], shapes, strict=True):
+            axis = max(len(shape) - 2, 0)
             top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
         for i in range(index + 1, len(net.layers)):
             net.reshape_layer(i)

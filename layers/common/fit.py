@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.warn_once import warn_once
 
 
 def check_fit(layer: Layer, counts: Sequence[int], window: str, shape: Sequence[int]) -> None:
@@ -15,10 +15,8 @@ def check_fit(layer: Layer, counts: Sequence[int], window: str, shape: Sequence[
     """
     if min(counts, default=0) < 0:
         raise layer.error(f"{window} does not fit into a bottom of shape {tuple(shape)}")
-    if 0 in counts and 0 not in shape and not layer.__dict__.setdefault("_warned", False):
-        layer.__dict__["_warned"] = True
-        warnings.warn(
-            f"layer '{layer.name}' ({layer.type}): {window} does not fit into a bottom of shape {tuple(shape)}; "
-            "the top is empty, as in Caffe",
-            stacklevel=3,
+    if 0 in counts and 0 not in shape:
+        warn_once(
+            layer,
+            f"{window} does not fit into a bottom of shape {tuple(shape)}; the top is empty, as in Caffe",
         )

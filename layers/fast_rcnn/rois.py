@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.warn_once import warn_once
 
 BORDER = 3  # cells of the map by which a RoI inside the image may miss it, where convolutions are not padded
 FARTHEST = 2.0**30  # on the map; beyond, sums of coordinates leave C's int
@@ -57,7 +57,6 @@ def grown(rois: np.ndarray, pad_ratio: float) -> np.ndarray:
 
 
 def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32) -> None:
-    warned = layer.__dict__.setdefault("_warned", set())
     upper_left, lower_right = rois[:, 1:3], rois[:, 3:5]
     height, width = size
     kinds = {
@@ -69,11 +68,11 @@ def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32
     }
     for text, is_so in kinds.items():
         found = np.flatnonzero(is_so.any(axis=1))
-        if found.size and text not in warned:
-            warned.add(text)
+        if found.size:
             image, *box = (f"{value:g}" for value in rois[found[0]])
-            warnings.warn(
-                f"layer '{layer.name}' ({layer.type}): RoI {found[0]} (image {image}, box {' '.join(box)}) {text}, "
-                f"as in Caffe ({found.size} of {len(rois)} RoIs); expected image, x1, y1, x2, y2 in pixels of the data",
-                stacklevel=3,
+            warn_once(
+                layer,
+                f"RoI {found[0]} (image {image}, box {' '.join(box)}) {text}, as in Caffe ({found.size} of {len(rois)} "
+                "RoIs); expected image, x1, y1, x2, y2 in pixels of the data",
+                about=text,
             )

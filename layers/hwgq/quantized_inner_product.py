@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 
-from caffe_compat.blob import Blob
-from caffe_compat.layers.hwgq.stochastic_quantization import binary, check_ratio, keep_some, ternary
+from caffe_compat.layers.hwgq.stochastic_quantization import Quantized, binary, ternary
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.registry import register, register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 
-class _QuantizedInnerProduct(InnerProduct):
+class _QuantizedInnerProduct(Quantized, InnerProduct):
     """What both do."""
 
     reads = ("inner_product_param", "stochastic_quantization_param")
-    origin = "dongyp13"
     refused = {
         "inner_product_param.transpose": "its weights are num_output x K: remove it",
         "inner_product_param.normalize": "it is InnerProduct's alone: remove it",
     }
-    quantize: Callable[[np.ndarray], np.ndarray]
-    quantized: np.ndarray
-
-    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        check_ratio(self)
-        super().setup(bottom, top)
-
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        weights = self.blobs[0].data
-        self.quantized = keep_some(self, weights, self.quantize(weights))
-        super().forward(bottom, top)
 
     def _weights(self) -> np.ndarray:
         return self.quantized

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.rng import caffe_rng
 
@@ -31,13 +34,6 @@ def ternary(weights: np.ndarray) -> np.ndarray:
     return (np.sign(rows) * large * means[:, None]).astype(weights.dtype).reshape(weights.shape)
 
 
-def check_ratio(layer: Layer) -> None:
-    """Raise LayerError where stochastic_quantization_param's ratio is no share."""
-    ratio = layer.layer_param.stochastic_quantization_param.ratio
-    if not ratio >= 0:
-        raise layer.error(f"ratio is {ratio:g}; expected per cent, from 0 to 100")
-
-
 def keep_some(layer: Layer, weights: np.ndarray, quantized: np.ndarray) -> np.ndarray:
     """The quantized weights, with stochastic_quantization_param's sq those of `ratio` per cent of the outputs only.
 
@@ -60,3 +56,22 @@ def keep_some(layer: Layer, weights: np.ndarray, quantized: np.ndarray) -> np.nd
             changes[found[0]] = False
             total -= errors[found[0]]
     return np.where(changes.reshape(-1, *[1] * (weights.ndim - 1)), quantized, weights)
+
+
+class Quantized(Layer):
+    """What a layer does that computes with quantized weights in place of blobs[0]; its other base computes."""
+
+    origin = "dongyp13"
+    quantize: Callable[[np.ndarray], np.ndarray]
+    quantized: np.ndarray  # of the last forward
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        ratio = self.layer_param.stochastic_quantization_param.ratio
+        if not ratio >= 0:
+            raise self.error(f"ratio is {ratio:g}; expected per cent, from 0 to 100")
+        super().setup(bottom, top)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        weights = self.blobs[0].data
+        self.quantized = keep_some(self, weights, self.quantize(weights))
+        super().forward(bottom, top)

@@ -98,7 +98,7 @@ def filter_places(
     for thread in range(*share_of(threads, part, parts)):
         block = layouts[thread, : panels * pixels * rows * width].reshape(panels, pixels, rows, width)
         stage = stages[thread]
-        line, end = lines * thread // threads, lines * (thread + 1) // threads
+        line, end = share_of(lines, thread, threads)
         while line < end:
             n, y = line // height * rows, line % height
             stop = min(height, y + end - line)
@@ -169,7 +169,7 @@ def sum_places(
     offsets = np.arange(columns * together) * width
     for thread in range(*share_of(threads, part, parts)):
         sums[thread] = 0
-        line, end = lines * thread // threads, lines * (thread + 1) // threads
+        line, end = share_of(lines, thread, threads)
         while line < end:
             n, y = line // height * together, line % height
             stop = min(height, y + end - line)

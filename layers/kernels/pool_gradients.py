@@ -210,7 +210,7 @@ def _ask(maxima, diffs, found, vectors, ends, shifts, numbers, out, size):
 
 
 @shared()
-def pool_gradients(bottom, window, maxima, top_diff, threads, bottom_diff, part, parts):
+def pool_gradients(bottom, window, maxima, top_diff, bottom_diff, part, parts):
     """bottom_diff = the gradient: of maxima, the sum of the diffs of the windows whose first maximum a pixel is, else
     the sum of all windows' diffs, each divided by its window's elements.
 
@@ -227,26 +227,25 @@ def pool_gradients(bottom, window, maxima, top_diff, threads, bottom_diff, part,
     shifts, ends, numbers = np.empty(taps, np.int64), np.empty(phases, np.int64), np.empty(taps, np.float32)
     _taps_of_phases(window, pitch, ends, shifts, numbers)
     divisors = _divisors(window, height, width, top_shape, (tall, pitch))
-    for thread in range(*share_of(threads, part, parts)):
-        # a plane of zeros before the first one: what lies before the first window
-        diffs, found = np.zeros(plane + size, np.float32), np.zeros(plane + size, np.float32)
-        grads = np.zeros(phases * size, np.float32)
-        spread, firsts, out = diffs[plane:].ctypes.data, found[plane:].ctypes.data, grads.ctypes.data
-        begin, end = planes * thread // threads, planes * (thread + 1) // threads
-        for low in range(begin, end, chunk):
-            count = min(chunk, end - low)
-            for p in range(count):
-                source, place = top_diff[low + p].ctypes.data, FLOAT * p * plane
-                by_vectors(
-                    1, source, top_shape[0], top_shape[1], 0, 0, 1, tall, pitch, np.float32(0), spread + place
-                )  # fmt: skip
-                if maxima:
-                    _find_maxima(bottom[low + p], window, top_shape, pitch, firsts + place)
-                else:
-                    _divide(floats(spread + place, plane), divisors)
-            diffs[plane + count * plane :] = 0
-            vectors = -(-count * plane // LANES)
-            _ask(maxima, spread, firsts, vectors, ends, shifts, numbers, out, size)
-            for p in range(count):
-                place, to = out + FLOAT * p * plane, bottom_diff[low + p].ctypes.data
-                _join_phases(place, size, window, tall, pitch, height, width, to)
+    # a plane of zeros before the first one: what lies before the first window
+    diffs, found = np.zeros(plane + size, np.float32), np.zeros(plane + size, np.float32)
+    grads = np.zeros(phases * size, np.float32)
+    spread, firsts, out = diffs[plane:].ctypes.data, found[plane:].ctypes.data, grads.ctypes.data
+    begin, end = share_of(planes, part, parts)
+    for low in range(begin, end, chunk):
+        count = min(chunk, end - low)
+        for p in range(count):
+            source, place = top_diff[low + p].ctypes.data, FLOAT * p * plane
+            by_vectors(
+                1, source, top_shape[0], top_shape[1], 0, 0, 1, tall, pitch, np.float32(0), spread + place
+            )  # fmt: skip
+            if maxima:
+                _find_maxima(bottom[low + p], window, top_shape, pitch, firsts + place)
+            else:
+                _divide(floats(spread + place, plane), divisors)
+        diffs[plane + count * plane :] = 0
+        vectors = -(-count * plane // LANES)
+        _ask(maxima, spread, firsts, vectors, ends, shifts, numbers, out, size)
+        for p in range(count):
+            place, to = out + FLOAT * p * plane, bottom_diff[low + p].ctypes.data
+            _join_phases(place, size, window, tall, pitch, height, width, to)

@@ -99,7 +99,7 @@ def max_forward(bottom, window, work, top, part, parts):
     """
     threads, planes = len(work), len(bottom)
     for thread in range(*share_of(threads, part, parts)):
-        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
+        for p in range(*share_of(planes, thread, threads)):
             if window[0, 1] == 1 and window[1, 1] == 1:
                 _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
             else:
@@ -149,39 +149,37 @@ def _first_maxima(plane, window, first, best, places):
 
 
 @shared()
-def max_positions(bottom, window, threads, mask, part, parts):
+def max_positions(bottom, window, mask, part, parts):
     """mask = where in the flat plane the first maximum lies, -1 where there is none."""
     planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = rows_at_once(window, width)
     rows = min(rows, mask.shape[1])
-    for thread in range(*share_of(threads, part, parts)):
-        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
-        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
-            for first in range(0, mask.shape[1], rows):
-                _first_maxima(bottom[p], window, first, best, places)
-                for y in range(min(rows, mask.shape[1] - first)):
-                    for x in range(mask.shape[2]):
-                        place = places[0, y, stride * x]
-                        mask[p, first + y, x] = place if place < height * width else -1
+    best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+    for p in range(*share_of(planes, part, parts)):
+        for first in range(0, mask.shape[1], rows):
+            _first_maxima(bottom[p], window, first, best, places)
+            for y in range(min(rows, mask.shape[1] - first)):
+                for x in range(mask.shape[2]):
+                    place = places[0, y, stride * x]
+                    mask[p, first + y, x] = place if place < height * width else -1
 
 
 @shared()
-def max_backward(bottom, window, top_diff, threads, bottom_diff, part, parts):
+def max_backward(bottom, window, top_diff, bottom_diff, part, parts):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""
     planes, height, width = bottom.shape
     stride = window[1, 1]
     rows, wide = rows_at_once(window, width)
     rows = min(rows, top_diff.shape[1])
-    for thread in range(*share_of(threads, part, parts)):
-        best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
-        for p in range(planes * thread // threads, planes * (thread + 1) // threads):
-            diff = bottom_diff[p].reshape(-1)
-            diff[:] = 0
-            for first in range(0, top_diff.shape[1], rows):
-                _first_maxima(bottom[p], window, first, best, places)
-                for y in range(min(rows, top_diff.shape[1] - first)):
-                    for x in range(top_diff.shape[2]):
-                        place = places[0, y, stride * x]
-                        if place < height * width:
-                            diff[place] += top_diff[p, first + y, x]
+    best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
+    for p in range(*share_of(planes, part, parts)):
+        diff = bottom_diff[p].reshape(-1)
+        diff[:] = 0
+        for first in range(0, top_diff.shape[1], rows):
+            _first_maxima(bottom[p], window, first, best, places)
+            for y in range(min(rows, top_diff.shape[1] - first)):
+                for x in range(top_diff.shape[2]):
+                    place = places[0, y, stride * x]
+                    if place < height * width:
+                        diff[place] += top_diff[p, first + y, x]

@@ -142,7 +142,7 @@ def filter_tiles(
         block, stage = blocks[thread], stages[thread]
         block[:] = 0
         distances = _pixel_distances(block)
-        line, end = lines * thread // threads, lines * (thread + 1) // threads
+        line, end = share_of(lines, thread, threads)
         while line < end:
             n, low = line // tall * together, line % tall
             stop = min(tall, low + end - line)
@@ -222,7 +222,7 @@ def sum_tiles(
         out_block[:] = 0
         sums[thread] = 0
         distances = _pixel_distances(block)
-        line, end = lines * thread // threads, lines * (thread + 1) // threads
+        line, end = share_of(lines, thread, threads)
         while line < end:
             n, low = line // tall * together, line % tall
             stop = min(tall, low + end - line)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.common.warn_once import warn_once
 from caffe_compat.layers.kernels.anchors import decode
 from caffe_compat.layers.kernels.nms import nms
 from caffe_compat.layers.rpn.anchors import anchors_on_map
@@ -24,13 +24,10 @@ def check_finite(layer: Layer, bottom: Sequence[Blob]) -> None:
             continue
         if layer.phase == TRAIN or i + 1 == len(bottom):
             raise layer.error(f"bottom[{i}] is not finite; has the training diverged?")
-        if not layer.__dict__.setdefault("_warned", False):
-            layer.__dict__["_warned"] = True
-            warnings.warn(
-                f"layer '{layer.name}' ({layer.type}): bottom[{i}] is not finite; boxes without a probability are left "
-                "out. Has the net its weights?",
-                stacklevel=3,
-            )
+        warn_once(
+            layer,
+            f"bottom[{i}] is not finite; boxes without a probability are left out. Has the net its weights?",
+        )
 
 
 def check_proposal_shapes(layer: Layer, bottom: Sequence[Blob], anchors: int) -> None:

@@ -33,7 +33,6 @@ class TextProposalLayer(Layer):
     top_count = (2, 2)
     no_gradient = (0, 1, 2)
     has_backward = False
-    counts_rows = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, *_ = anchor_params(self)

@@ -276,10 +276,10 @@ def test_pixels_that_ask_their_windows_get_what_windows_send(shape, kernel, stri
     x[1, ::4], x[2] = np.nan, -np.inf
     top_diff = rng.standard_normal((shape[0], *out)).astype(np.float32)
     got, want = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    pool_gradients.pool_gradients(x, window, True, top_diff, 2, got)
-    pool_maxima.max_backward(x, window, top_diff, 2, want)
+    pool_gradients.pool_gradients(x, window, True, top_diff, got)
+    pool_maxima.max_backward(x, window, top_diff, want)
     np.testing.assert_array_equal(got, want)
     got[:] = np.nan
-    pool_gradients.pool_gradients(got, window, False, top_diff, 2, got)
+    pool_gradients.pool_gradients(got, window, False, top_diff, got)
     pool_averages.average_backward(top_diff, window, want)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)

@@ -10,6 +10,7 @@ from caffe_compat.engines.fast.by_place import ByPlace
 from caffe_compat.engines.fast.winograd_by_place import WinogradByPlace
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
+from engines.fast.products import check_the_three_products
 
 # kind, kernel, pad, group, images x channels x height x width, outputs
 CASES = [
@@ -43,27 +44,9 @@ def make(kind, kernel, pad, group, shape, outputs):
     return fast, Im2colConvolution(geometry, group), images, filters, out_diffs
 
 
-def assert_near(got, want):
-    assert np.abs(got - want).max() <= 2e-5 * np.abs(want).max()
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, (case[0].__name__, *case[1:]))))
 def test_the_three_products(case):
-    fast, plain, images, filters, out_diffs = make(*case)
-    bias = np.random.RandomState(5).standard_normal(len(filters)).astype(np.float32)
-    for with_bias in (bias, None):
-        got, want = np.full_like(out_diffs, np.nan), np.empty_like(out_diffs)
-        fast.forward(images, filters, with_bias, got)
-        plain.forward(images, filters, with_bias, want)
-        assert_near(got, want)
-    got, want = np.full_like(filters, 7), np.full_like(filters, 7)  # it adds
-    fast.add_filters_gradient(images, out_diffs, got)
-    plain.add_filters_gradient(images, out_diffs, want)
-    assert_near(got - 7, want - 7)
-    got, want = np.full_like(images, np.nan), np.empty_like(images)
-    fast.image_gradient(out_diffs, filters, got)
-    plain.image_gradient(out_diffs, filters, want)
-    assert_near(got, want)
+    check_the_three_products(*make(*case), tolerance=2e-5)
 
 
 def test_few_images_and_large_ones_take_the_plain_way(monkeypatch):
