@@ -9,44 +9,52 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils, event
-from numba.core.ccallback import CFunc
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import _CFuncCompiler  # type: ignore[attr-defined]
+from numba.core.compiler import Compiler
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.collecting import paused
+
+
+class _Compiler(_CFuncCompiler):
+    def _customize_flags(self, flags: Any) -> Any:
+        flags = super()._customize_flags(flags)
+        flags.no_cfunc_wrapper = True
+        return flags
 
 
 class Callee:
-    """A function with a fixed signature (numba types) and an address, compiled when somebody asks for that."""
+    """A function with a fixed signature (numba types) and an address, compiled when somebody asks for that.
+
+    The address is that of the function as numba's own code calls it: one for C would copy the arguments once more.
+    """
 
     def __init__(self, signature: Any, function: Callable[..., None]):
-        self._signature, self._function = signature, function
+        self.py_func, self._signature = function, signature
 
     @cached_property
     def address(self) -> int:
-        return int(self._compiled.address)
+        self._compiled = self._compile()
+        return int(self._compiled.library.get_pointer_to_function(self._compiled.fndesc.llvm_func_name))
 
-    @cached_property
-    def _compiled(self) -> Any:
-        signature = self._signature
-        result = _Noticed(
-            self._function,
-            (signature.args, signature.return_type),
-            locals={},
-            options={"error_model": "numpy"},
-        )
-        result.enable_caching()
-        result.compile()
-        return result
-
-
-class _Noticed(CFunc):
-    """Says when it is compiled, as numba's other functions do (see compiling.py)."""
-
-    def _compile_uncached(self) -> Any:
-        self.py_func = self._pyfunc  # type: ignore[attr-defined]
-        with event.trigger_event("numba:compile", data={"dispatcher": self}):
-            return super()._compile_uncached()  # type: ignore[misc]
+    @global_compiler_lock
+    @paused()
+    def _compile(self) -> Any:
+        """What numba has compiled, or found on the disk."""
+        kept = FunctionCache(self.py_func)
+        found = kept.load_overload(self._signature, cpu_target.target_context)
+        if found is None:
+            compiler = _Compiler(self.py_func, cpu_target, {"error_model": "numpy"}, {}, Compiler)
+            # said as numba says it of its other functions (see compiling.py)
+            with event.trigger_event("numba:compile", data={"dispatcher": self}):
+                found = compiler.compile(self._signature.args, self._signature.return_type)
+            kept.save_overload(self._signature, found)
+        return found
 
 
 def caller(signature: Any) -> Any:
@@ -56,9 +64,12 @@ def caller(signature: Any) -> Any:
         """Emit the call (numba hands over types here, and LLVM values to `codegen`)."""
 
         def codegen(context, builder, emitted, values):
-            kinds = [context.get_value_type(kind) for kind in signature.args]
-            function = builder.inttoptr(values[0], ir.FunctionType(ir.VoidType(), kinds).as_pointer())
-            builder.call(function, cgutils.unpack_tuple(builder, values[1]))
+            kind = context.call_conv.get_function_type(signature.return_type, signature.args)
+            function = builder.inttoptr(values[0], kind.as_pointer())
+            arguments = cgutils.unpack_tuple(builder, values[1])
+            context.call_conv.call_function(
+                builder, function, signature.return_type, signature.args, arguments
+            )
             return context.get_dummy_value()
 
         return types.void(types.int64, types.Tuple(signature.args)), codegen

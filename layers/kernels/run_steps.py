@@ -6,18 +6,13 @@ layers has no barrier in it.
 
 from __future__ import annotations
 
-from numba import njit, prange
+from numba import njit
 
 from caffe_compat.layers.kernels.calls import caller
+from caffe_compat.layers.kernels.shared import run_parts
 from caffe_compat.layers.kernels.step import SIGNATURE, to_step
 
 _call = caller(SIGNATURE)
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def _share(function, address, parts):
-    for part in prange(parts):
-        _call(function, (to_step(address), part, parts))
 
 
 @njit(cache=True, error_model="numpy")
@@ -28,4 +23,4 @@ def run_steps(steps, first, last):
         if steps[i].parts == 1:
             _call(steps[i].function, (to_step(address), 0, 1))
         else:
-            _share(steps[i].function, address, steps[i].parts)
+            run_parts(steps[i].function, address, steps[i].parts)

@@ -6,7 +6,7 @@ such loop for all kernels, which calls a function at an address with the address
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -29,42 +29,65 @@ def _run(function, arguments, parts):
         _call(function, (arguments, part, parts))
 
 
+def _calling_run(typingctx: Any) -> Callable[..., None]:
+    """call(context, builder, values): emits a call of `_run`."""
+    run = types.Dispatcher(_run)
+    signature = run.get_call_type(typingctx, (types.int64,) * 3, {})
+
+    def call(context: Any, builder: ir.IRBuilder, values: Sequence[ir.Value]) -> None:
+        # numba forgets that its threads have to be there where `_run` was not compiled in this process
+        context.active_code_library._reload_init.add(_launch_threads)
+        context.get_function(run, signature)(builder, values)
+
+    return call
+
+
+def _emit_run(typingctx, function, arguments, parts):
+    """Emit the call (numba hands over types here, and LLVM values to `codegen`)."""
+    call = _calling_run(typingctx)
+
+    def codegen(context, builder, signature, values):
+        call(context, builder, values)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), codegen
+
+
+# run_parts(function, arguments, parts): the function at an address, with (arguments, part, parts), on all threads
+run_parts: Any = intrinsic(_emit_run)
+
+
 def _emit(typingctx, function, arguments):
-    """Emit the call of `_run` (numba hands over types here, and LLVM values to `codegen`)."""
-    i64 = types.int64
-    kinds, run = (*arguments.types, i64, i64), types.Dispatcher(_run)
+    """Emit the call (numba hands over types here, and LLVM values to `codegen`)."""
+    kinds, call = (*arguments.types, types.int64, types.int64), _calling_run(typingctx)
     function.get_call_type(typingctx, kinds, {})
-    signature_of_run = run.get_call_type(typingctx, (i64, i64, i64), {})
 
     def codegen(context, builder, signature, values):
         module, word = builder.module, ir.IntType(64)
         held = cgutils.alloca_once_value(builder, values[1])
         compiled = function.dispatcher.overloads[kinds]
-        # numba forgets that its threads have to be there where `_run` was not compiled in this process
-        context.active_code_library._reload_init.add(_launch_threads)
         context.add_linking_libs([compiled.library])
-        entry = ir.Function(
-            module, ir.FunctionType(ir.VoidType(), [word] * 3), module.get_unique_name("part")
-        )
+        kind = context.call_conv.get_function_type(types.none, (types.int64,) * 3)
+        entry = ir.Function(module, kind, module.get_unique_name("part"))
         entry.linkage = "internal"
+        arguments, *numbers = context.call_conv.get_arguments(entry)
         inside = ir.IRBuilder(entry.append_basic_block())
-        passed = inside.load(inside.inttoptr(entry.args[0], held.type))
+        passed = inside.load(inside.inttoptr(arguments, held.type))
         context.call_conv.call_function(
             inside, context.declare_function(module, compiled.fndesc), types.none, kinds,
-            [*cgutils.unpack_tuple(inside, passed), *entry.args[1:]],
+            [*cgutils.unpack_tuple(inside, passed), *numbers],
         )  # fmt: skip
-        inside.ret_void()
+        inside.ret(ir.Constant(kind.return_type, 0))
         threads = cgutils.get_or_insert_function(module, ir.FunctionType(word, []), "get_num_threads")
         addresses = [builder.ptrtoint(entry, word), builder.ptrtoint(held, word)]
-        context.get_function(run, signature_of_run)(builder, [*addresses, builder.call(threads, [])])
+        call(context, builder, [*addresses, builder.call(threads, [])])
         return context.get_dummy_value()
 
     return types.void(function, arguments), codegen
 
 
-in_parts: Any = intrinsic(
-    _emit
-)  # in_parts(function, arguments): function(*arguments, part, parts) on all threads
+# in_parts(function, arguments): function(*arguments, part, parts) on all threads
+in_parts: Any = intrinsic(_emit)
 
 
 def _kernel(*arguments):

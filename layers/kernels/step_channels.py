@@ -2,68 +2,84 @@
 
 from __future__ import annotations
 
-from numba import njit
+from typing import Any
 
-from caffe_compat.layers.kernels.addresses import floats
-from caffe_compat.layers.kernels.bent import bent
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.addresses import FLOAT
+from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.pieces import piece
+from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
-@njit(error_model="numpy", inline="always")
-def _rows_of_channels(s, part, parts):
-    """What `_channels` does where each channel has one number."""
-    shape = s.images, s.channels
-    x, y = (
-        floats(s.bottom, s.images * s.channels).reshape(shape),
-        floats(s.top, s.images * s.channels).reshape(shape),
-    )
-    other = floats(s.added if s.added else s.bottom, s.images * s.channels).reshape(shape)
-    scale, bias, slope = floats(s.scale, s.channels), floats(s.bias, s.channels), floats(s.slope, s.channels)
-    for n in range(s.images * part // parts, s.images * (part + 1) // parts):
-        if s.added:
-            for c in range(s.channels):
-                y[n, c] = bent(x[n, c] * scale[c] + bias[c] + other[n, c], slope[c], s.limit)
-        else:
-            for c in range(s.channels):
-                y[n, c] = bent(x[n, c] * scale[c] + bias[c], slope[c], s.limit)
+def _row(one_each: bool) -> Any:
+    def emit(typingctx, bottom, added, top, count, scale, bias, slope, limit):
+        """Emit the loop over a row (numba hands over types here, and LLVM values to `codegen`)."""
+
+        def codegen(context, builder, signature, args):
+            v, word = Vectors(builder), ir.IntType(64)
+            bottom, added, top = (v.pointer(address) for address in args[:3])
+            count, factors, limit = args[3], [v.pointer(address) for address in args[4:7]], v.spread(args[7])
+            spread = None if one_each else [v.spread(builder.load(place)) for place in factors]
+            whole = builder.mul(builder.sdiv(count, word(LANES)), word(LANES))
+
+            def change(begin: ir.Value, mask: ir.Value | None, is_added: bool) -> None:
+                def read(base: ir.Value) -> ir.Value:
+                    return v.read(base, begin) if mask is None else v.read_some(base, begin, mask, v.zero)
+
+                scale, bias, slope = spread or [read(place) for place in factors]
+                value = builder.fadd(builder.fmul(read(bottom), scale), bias)
+                value = emit_bent(v, builder.fadd(value, read(added)) if is_added else value, slope, limit)
+                if mask is None:
+                    v.write(value, top, begin)
+                else:
+                    v.write_some(value, top, begin, mask)
+
+            def change_all(is_added: bool) -> None:
+                with cgutils.for_range(builder, builder.sdiv(count, word(LANES))) as loop:
+                    change(builder.mul(loop.index, word(LANES)), None, is_added)
+                with builder.if_then(builder.icmp_signed("<", whole, count)):
+                    change(whole, v.inside(whole, count), is_added)
+
+            with builder.if_else(builder.icmp_unsigned("!=", args[1], word(0))) as (then, otherwise):
+                with then:
+                    change_all(True)
+                with otherwise:
+                    change_all(False)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 7, types.float32), codegen
+
+    return intrinsic(emit)
 
 
-@piece()
-def _change(x, factor, term, slope, limit):
-    """In place: a loop over one array becomes vectors; over two that may overlap it would not."""
-    for i in range(len(x)):
-        x[i] = bent(x[i] * factor + term, slope, limit)
-
-
-@njit(error_model="numpy", inline="always")
-def _planes_of_channels(s, part, parts):
-    planes = s.images * s.channels
-    x = floats(s.bottom, planes * s.width).reshape(planes, s.width)
-    y = floats(s.top, planes * s.width).reshape(planes, s.width)
-    other = floats(s.added if s.added else s.bottom, planes * s.width).reshape(planes, s.width)
-    scale, bias, slope = floats(s.scale, s.channels), floats(s.bias, s.channels), floats(s.slope, s.channels)
-    for p in range(planes * part // parts, planes * (part + 1) // parts):
-        c = p % s.channels
-        factor, term, below, source, more, out = scale[c], bias[c], slope[c], x[p], other[p], y[p]
-        if s.added:
-            for i in range(len(out)):
-                out[i] = bent(source[i] * factor + term + more[i], below, s.limit)
-        elif s.bottom == s.top:
-            _change(out, factor, term, below, s.limit)
-        else:
-            for i in range(len(out)):
-                out[i] = bent(source[i] * factor + term, below, s.limit)
+# row(bottom, added, top, count, scale, bias, slope, limit): top = f(bottom * scale + bias + added) of `count` numbers,
+# f that of bent.py; added may be 0. scale, bias and slope are one number each, or one for each of the row
+_row_of_channel, _row_of_channels = _row(False), _row(True)
 
 
 def _channels(pointer, part, parts):
     """top = f(bottom * scale + bias + added), images x channels x width, with one of each a channel; added may be 0."""
     s = step_at(pointer)
     if s.width == 1:
-        _rows_of_channels(s, part, parts)
-    else:
-        _planes_of_channels(s, part, parts)
+        for n in range(s.images * part // parts, s.images * (part + 1) // parts):
+            place = FLOAT * n * s.channels
+            added = s.added + place if s.added else 0
+            _row_of_channels(
+                s.bottom + place, added, s.top + place, s.channels, s.scale, s.bias, s.slope, s.limit
+            )
+        return
+    planes = s.images * s.channels
+    for p in range(planes * part // parts, planes * (part + 1) // parts):
+        place, c = FLOAT * p * s.width, FLOAT * (p % s.channels)
+        added = s.added + place if s.added else 0
+        _row_of_channel(
+            s.bottom + place, added, s.top + place, s.width, s.scale + c, s.bias + c, s.slope + c, s.limit
+        )
 
 
 channels = Callee(SIGNATURE, _channels)

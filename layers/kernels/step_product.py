@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.kernels.addresses import floats
+from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.bent import bent
 from caffe_compat.layers.kernels.blas import dot
 from caffe_compat.layers.kernels.calls import Callee
@@ -28,18 +28,23 @@ def _dots(x0, x1, x2, x3, w):
 def _product(pointer, part, parts):
     """top (images x outputs) = f(bottom (images x depth) filters^T (outputs x depth) * scale + bias)."""
     s = step_at(pointer)
-    x = floats(s.bottom, s.images * s.depth).reshape(s.images, s.depth)
-    w = floats(s.filters, s.outputs * s.depth).reshape(s.outputs, s.depth)
-    y = floats(s.top, s.images * s.outputs).reshape(s.images, s.outputs)
+    x, y = s.bottom, floats(s.top, s.images * s.outputs)
     scale, bias, slope = floats(s.scale, s.outputs), floats(s.bias, s.outputs), floats(s.slope, s.outputs)
-    four = s.images // ROWS * ROWS
+    row, four = FLOAT * s.depth, s.images // ROWS * ROWS
     for j in range(s.outputs * part // parts, s.outputs * (part + 1) // parts):
+        w = floats(s.filters + j * row, s.depth)
         for i in range(0, four, ROWS):
-            y[i, j], y[i + 1, j], y[i + 2, j], y[i + 3, j] = _dots(x[i], x[i + 1], x[i + 2], x[i + 3], w[j])
+            place = x + i * row
+            sums = _dots(
+                floats(place, s.depth), floats(place + row, s.depth), floats(place + 2 * row, s.depth),
+                floats(place + 3 * row, s.depth), w,
+            )  # fmt: skip
+            for k in range(ROWS):
+                y[(i + k) * s.outputs + j] = sums[k]
         for i in range(four, s.images):
-            y[i, j] = dot(x[i], w[j])
-        for i in range(s.images):
-            y[i, j] = bent(y[i, j] * scale[j] + bias[j], slope[j], s.limit)
+            y[i * s.outputs + j] = dot(floats(x + i * row, s.depth), w)
+        for i in range(j, len(y), s.outputs):
+            y[i] = bent(y[i] * scale[j] + bias[j], slope[j], s.limit)
 
 
 product = Callee(SIGNATURE, _product)

@@ -81,6 +81,21 @@ fill(np.arange(9, dtype=np.float32), {other}out)
 print(out.sum())
 """
         assert run(package, tmp_path / "kept", program=program) == ("324.0", "")
+    program = """
+import numpy as np
+from caffe_compat.layers.kernels.run_steps import run_steps
+from caffe_compat.layers.kernels.step import STEP
+from caffe_compat.layers.kernels.step_normalizing import softmax
+x, y = np.float32([[3, 3], [4, 4], [0, 0]]), np.full((3, 2), np.nan, np.float32)
+steps = np.zeros(1, STEP)
+for name, value in {"function": softmax.address, "parts": 3, "images": 3, "channels": 2, "width": 1}.items():
+    steps[name] = value
+steps["bottom"], steps["top"] = x.ctypes.data, y.ctypes.data
+run_steps(steps, 0, 1)
+print(y.tolist())
+"""
+    for _ in range(2):
+        assert run(package, tmp_path / "kept", program=program) == (str([[0.5, 0.5]] * 3), "")
 
 
 def test_what_is_kept_needs_no_compiler(package, kept):
