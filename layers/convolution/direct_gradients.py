@@ -12,7 +12,7 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import conv_gradients as kernels
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.scratch import scratch_parts
-from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, tile_rows
+from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
 
 ELEMENTS = 2**22  # that are laid out at a time (16 MB); at least an image is
 BAND = 2**16  # of a thread's part of an image, so that it stays in a cache (256 kB)
@@ -67,7 +67,7 @@ class _Cut:
         self._blocks = -(-out_shape[0] // pixel_rows)  # of an image
         self._sums = panels * len(runs) * -(-run // rows), out_panels, rows, WIDTH
         together = max(1, SUMS // math.prod(self._sums[1:]))
-        self.tiles = runs, run, rows, pixel_rows, together
+        self.tiles = runs, run, sum_tile(rows, outputs, together=True), pixel_rows, together
 
     def sums(self, images: int) -> tuple[int, ...]:
         """The shape of the sums of so many images: in several parts where there are few tiles for the threads."""
@@ -119,7 +119,8 @@ def image_gradient(
     for g in range(group):
         kernels.pack_taps(filters[g * outputs : (g + 1) * outputs], taps, packed)
         kernels.image_gradients(
-            *(out_diffs, g * outputs, outputs, packed, geometry.array, phases, taps, tile_rows(wide), band),
+            *(out_diffs, g * outputs, outputs, packed, geometry.array, phases, taps),
+            *(sum_tile(tile_rows(wide), channels, together=False), band),
             *(layouts, stages, g * channels, channels, image_diffs),
         )
 

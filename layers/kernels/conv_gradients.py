@@ -67,17 +67,17 @@ def lay_out_images(images, first, channels, top, left, out, part, parts):
 
 @shared()
 def sum_filters(
-    images, diffs, outputs, window, runs, run, rows, pixel_rows, together, cuts, sums, part, parts
+    images, diffs, outputs, window, runs, run, tile, pixel_rows, together, cuts, sums, part, parts
 ):
     """sums (splits x tiles x panels of outputs x rows x WIDTH) = the gradient of filters.
 
     images: N x panels x H x W x width, diffs: N x panels x H' x W' x WIDTH, laid out; outputs: how many there are in
-    all. runs: where in a panel's window (in pixels of the layout) each run of `run` numbers begins, which tiles of
-    `rows` cover. pixel_rows: rows of outputs that are summed up at a time, in `together` tiles. The tiles are cut into
-    `cuts`, and what is summed up into the splits.
+    all. runs: where in a panel's window (in pixels of the layout) each run of `run` numbers begins, which tiles
+    cover. pixel_rows: rows of outputs that are summed up at a time, in `together` tiles. The tiles are cut into `cuts`,
+    and what is summed up into the splits.
     """
     count, panels, height, wide, width = images.shape
-    out_panels, out_height, out_width = diffs.shape[1:4]
+    (out_panels, out_height, out_width), rows = diffs.shape[1:4], tile[0]
     stride_h, stride_w = window[1]
     chunks = -(-run // rows)
     splits, tiles = len(sums), panels * len(runs) * chunks
@@ -94,15 +94,15 @@ def sum_filters(
             begin, block = first + step // (high - low) * together, low + step % (high - low)
             n, y = block // blocks, block % blocks * pixel_rows
             depth = min(pixel_rows, out_height - y) * out_width
-            for tile in range(begin, min(begin + together, last)):
-                panel, rest = tile // (len(runs) * chunks), tile % (len(runs) * chunks)
+            for number in range(begin, min(begin + together, last)):
+                panel, rest = number // (len(runs) * chunks), number % (len(runs) * chunks)
                 start, chunk = runs[rest // chunks], rest % chunks
                 place = (((n * panels + panel) * height + y * stride_h) * wide + start) * width + chunk * rows
                 for out in range(out_panels):
                     b = ((n * out_panels + out) * out_height + y) * out_width * WIDTH
-                    c = ((split * tiles + tile) * out_panels + out) * rows * WIDTH
+                    c = ((split * tiles + number) * out_panels + out) * rows * WIDTH
                     sum_products(
-                        rows, outputs - out * WIDTH > LANES, depth, offsets.ctypes.data,
+                        tile, outputs - out * WIDTH > LANES, depth, offsets.ctypes.data,
                         images.ctypes.data + FLOAT * place, 1, diffs.ctypes.data + FLOAT * b,
                         sums.ctypes.data + FLOAT * c, WIDTH, block > low,
                     )  # fmt: skip
@@ -172,7 +172,7 @@ def _taps_of_row(taps, first, count, y, height):
 
 @shared()
 def image_gradients(
-    out_diffs, first_out, outputs, packed, window, phases, taps, rows, band, layouts, stages, first, channels, diffs,
+    out_diffs, first_out, outputs, packed, window, phases, taps, tile, band, layouts, stages, first, channels, diffs,
     part, parts,
 ):  # fmt: skip
     """diffs (N x C x H x W) = the gradient of images: in `channels` from `first` on, of `outputs` from first_out on.
@@ -220,9 +220,9 @@ def image_gradients(
                         tap, used = _taps_of_row(taps, first_tap, count, y, out_diffs.shape[2])
                         base = ((y - begin + above) * columns + low - left + before) * width
                         line = stage[(y - begin) * wide :] if whole else stage
-                        for x in range(0, pixels, rows):
+                        for x in range(0, pixels, tile[0]):
                             sum_products(
-                                rows, some > LANES, used * outputs, offsets[tap * outputs :].ctypes.data,
+                                tile, some > LANES, used * outputs, offsets[tap * outputs :].ctypes.data,
                                 layouts[thread].ctypes.data + FLOAT * (base + x * width), width,
                                 packed[panel, tap:].ctypes.data, line[x:].ctypes.data, WIDTH, False,
                             )  # fmt: skip

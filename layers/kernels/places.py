@@ -49,7 +49,7 @@ def _inside(place, kernel, pad, size):
 
 
 @piece()
-def _filter_line(rows, wide, width, y, columns, size, kernel, pad, depth, offsets, block, packed, out, pitch):
+def _filter_line(tile, wide, width, y, columns, size, kernel, pad, depth, offsets, block, packed, out, pitch):
     """out (rows, pitch apart, of columns x WIDTH) = row y of the outputs of a block.
 
     packed: taps x depth x WIDTH. offsets: where each of its taps x depth finds its number in the block.
@@ -59,11 +59,11 @@ def _filter_line(rows, wide, width, y, columns, size, kernel, pad, depth, offset
         left, right = _inside(x, kernel[1], pad[1], size[1])
         whole = right - left == kernel[1]  # then all rows of taps lie one behind the other
         taps, end = ((bottom - top) * kernel[1], top + 1) if whole else (right - left, bottom)
-        base = block + FLOAT * ((y - pad[0]) * size[1] + x - pad[1]) * rows * width
+        base = block + FLOAT * ((y - pad[0]) * size[1] + x - pad[1]) * tile[0] * width
         for i in range(top, end):
             first = (i * kernel[1] + left) * depth
             sum_products(
-                rows, wide, taps * depth, offsets + INTEGER * first, base, width,
+                tile, wide, taps * depth, offsets + INTEGER * first, base, width,
                 packed + FLOAT * first * WIDTH, out + FLOAT * x * WIDTH, pitch, i > top,
             )  # fmt: skip
 
@@ -78,7 +78,7 @@ def filter_places(
     kernel,
     pad,
     offsets,
-    rows,
+    tile,
     layouts,
     stages,
     first_out,
@@ -89,11 +89,11 @@ def filter_places(
 ):
     """outs (N x M x H' x W'), in `outputs` channels from first_out on = filters of `channels` channels from `first` on.
 
-    packed: panels x taps x channels x WIDTH (see conv_gradients.py). offsets: see `_filter_line`. rows: images of a
-    block. Scratch, one a thread: layouts (a block), stages (rows x at least the pixels of an output x WIDTH).
+    packed: panels x taps x channels x WIDTH (see conv_gradients.py). offsets: see `_filter_line`. tile: its rows are
+    images of a block. Scratch, one a thread: layouts (a block), stages (rows x at least an output's pixels x WIDTH).
     """
     threads, size, pixels = len(layouts), images.shape[2:], images.shape[2] * images.shape[3]
-    height, columns = outs.shape[2:]
+    (height, columns), rows = outs.shape[2:], tile[0]
     lines, panels, pitch = -(-len(images) // rows) * height, -(-channels // width), stages.shape[2]
     for thread in range(*share_of(threads, part, parts)):
         block = layouts[thread, : panels * pixels * rows * width].reshape(panels, pixels, rows, width)
@@ -107,7 +107,7 @@ def filter_places(
             for panel in range(len(packed)):
                 for k in range(y, stop):
                     _filter_line(
-                        rows, outputs - panel * WIDTH > LANES, width, k, columns, size, kernel, pad, channels,
+                        tile, outputs - panel * WIDTH > LANES, width, k, columns, size, kernel, pad, channels,
                         offsets.ctypes.data, block.ctypes.data, packed[panel].ctypes.data,
                         stage.ctypes.data + FLOAT * (k - y) * columns * WIDTH, pitch,
                     )  # fmt: skip
@@ -119,10 +119,11 @@ def filter_places(
 
 
 @piece()
-def _sum_line(rows, outputs, y, columns, size, kernel, pad, offsets, block, out_block, sums):
+def _sum_line(tile, outputs, y, columns, size, kernel, pad, offsets, block, out_block, sums):
     """Add to the sums what row y of the outputs of a block has for each tap."""
     panels, _, together, width = block.shape
-    taps, chunks = kernel[0] * kernel[1], -(-width // rows)
+    rows, taps = tile[0], kernel[0] * kernel[1]
+    chunks = -(-width // rows)
     top, bottom = _inside(y, kernel[0], pad[0], size[0])
     for tap in range(top * kernel[1], bottom * kernel[1]):
         i, j = tap // kernel[1], tap % kernel[1]
@@ -133,7 +134,7 @@ def _sum_line(rows, outputs, y, columns, size, kernel, pad, offsets, block, out_
                 left_factor = block[panel, pixel].ctypes.data + FLOAT * chunk * rows
                 for out in range(len(out_block)):
                     sum_products(
-                        rows, outputs - out * WIDTH > LANES, (right - left) * together, offsets, left_factor, 1,
+                        tile, outputs - out * WIDTH > LANES, (right - left) * together, offsets, left_factor, 1,
                         out_block[out, out_pixel].ctypes.data,
                         sums[(panel * taps + tap) * chunks + chunk, out].ctypes.data, WIDTH, True,
                     )  # fmt: skip
@@ -150,7 +151,7 @@ def sum_places(
     outputs,
     kernel,
     pad,
-    rows,
+    tile,
     together,
     layouts,
     out_layouts,
@@ -160,8 +161,8 @@ def sum_places(
 ):
     """sums (threads x tiles x panels of outputs x rows x WIDTH) = the gradient of filters, a part for each thread.
 
-    A tile has `rows` channels of a panel for a tap. together: images of a block. layouts, out_layouts: scratch, one a
-    thread, for a block of images and one of diffs.
+    The rows of a tile are channels of a panel for a tap. together: images of a block. layouts, out_layouts: scratch,
+    one a thread, for a block of images and one of diffs.
     """
     threads, size, pixels = len(layouts), images.shape[2:], images.shape[2] * images.shape[3]
     height, columns = diffs.shape[2:]
@@ -186,7 +187,7 @@ def sum_places(
             _lay_out(some_diffs, first_out, outputs, out_block)
             for k in range(y, stop):
                 _sum_line(
-                    rows,
+                    tile,
                     outputs,
                     k,
                     columns,

@@ -17,7 +17,7 @@ from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.kernels.shared import share_of, shared
-from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, copy_vector, sum_products, tile_rows
+from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, copy_vector, sum_products, sum_tile, tile_rows
 from caffe_compat.layers.kernels.transpose import transpose
 
 _BLOCK, _DEEP = (
@@ -70,14 +70,12 @@ def columns_to_panels(b, pitch, depth, count, panels):
 def _lay_out_left(a, pitch, trans, depth, count, panel):
     """panel (depth x LANES) = `count` rows of a or its transpose, LANES at most; 0 in the others."""
     if count < LANES or (depth < LANES and not trans):
+        along, across = (pitch, 1) if trans else (1, pitch)
+        numbers = floats(a, (count - 1) * across + (depth - 1) * along + 1)
         panel[:depth] = 0
-        for i in range(depth if trans else count):
-            line = floats(a + FLOAT * i * pitch, count if trans else depth)
-            for j in range(len(line)):
-                if trans:
-                    panel[i, j] = line[j]
-                else:
-                    panel[j, i] = line[j]
+        for i in range(count):
+            for k in range(depth):
+                panel[k, i] = numbers[i * across + k * along]
     elif trans:
         for k in range(depth):
             copy_vector(a + FLOAT * k * pitch, panel.ctypes.data + FLOAT * k * LANES)
@@ -86,16 +84,16 @@ def _lay_out_left(a, pitch, trans, depth, count, panel):
 
 
 @piece()
-def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, stage, out, pitch):
+def _multiply_panels(depth, left, offsets, count, tile, panels, columns, adds, stage, out, pitch):
     """A row of tiles, of which `count` rows count, and so many columns."""
     for column in range(0, columns, WIDTH):
         right, some = panels.ctypes.data + column // WIDTH * panels.strides[0], min(WIDTH, columns - column)
-        if count == rows and some in (WIDTH, LANES):
+        if count == tile[0] and some in (WIDTH, LANES):
             sum_products(
-                rows, some > LANES, depth, offsets, left, 1, right, out + FLOAT * column, pitch, adds
+                tile, some > LANES, depth, offsets, left, 1, right, out + FLOAT * column, pitch, adds
             )
             continue
-        sum_products(rows, some > LANES, depth, offsets, left, 1, right, stage.ctypes.data, WIDTH, False)
+        sum_products(tile, some > LANES, depth, offsets, left, 1, right, stage.ctypes.data, WIDTH, False)
         for r in range(count):
             line = floats(out + FLOAT * (r * pitch + column), some)
             for c in range(some):
@@ -104,12 +102,13 @@ def _multiply_panels(depth, left, offsets, count, rows, panels, columns, adds, s
 
 @shared()
 def _multiply(
-    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, rows, depth, offsets, cuts, panels, lefts,
+    trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, tile, depth, offsets, cuts, panels, lefts,
     stages, part, parts,
 ):  # fmt: skip
     """Cut into parts along the rows and the columns, one a thread; depth: products that a tile sums up at a
     time; offsets (int64): where in a panel of the left factor each begins."""
-    tiles, columns, wide = -(-m // rows), -(-n // WIDTH), panels.shape[1] * WIDTH
+    rows, columns, wide = tile[0], -(-n // WIDTH), panels.shape[1] * WIDTH
+    tiles = -(-m // rows)
     together = LANES // rows * rows
     for job in range(*share_of(cuts[0] * cuts[1], part, parts)):
         i, j = job // cuts[1], job % cuts[1]
@@ -129,7 +128,7 @@ def _multiply(
                     for row in range(begin, min(begin + together, bottom), rows):
                         left = lefts[job].ctypes.data + FLOAT * (row - begin)
                         _multiply_panels(
-                            some, left, offsets.ctypes.data, min(rows, bottom - row), rows, panels[job], count,
+                            some, left, offsets.ctypes.data, min(rows, bottom - row), tile, panels[job], count,
                             add or first > 0, stages[job], out + FLOAT * (row * ldc + low), ldc,
                         )  # fmt: skip
 
@@ -154,4 +153,5 @@ def multiply(
     memory = scratch_parts(shapes, np.dtype(np.float32), "products")
     sizes, factors = (m, n, products), (a, lda, b, ldb)
     offsets = LANES * np.arange(depth)
-    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile_rows(m), depth, offsets, parts, *memory)
+    tile = sum_tile(tile_rows(m), n, together=True)
+    _multiply(trans_a, trans_b, *sizes, *factors, add, out, ldc, tile, depth, offsets, parts, *memory)

@@ -8,15 +8,17 @@ Emitted as vectors, as micro_kernel.py does it. Source: Goto and van de Geijn (2
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
-from caffe_compat.layers.kernels.pieces import piece
 
 MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
 _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
@@ -59,26 +61,41 @@ def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-@piece()
-def sum_products(rows, wide, depth, offsets, a, lda, b, c, ldc, add):
+# depth, offsets, a, lda, b, c, ldc, add
+_TILE = types.void(*[types.int64] * 8)
+
+
+@cache
+def _compiled_tile(rows: int, vectors: int, together: bool) -> Callee:
+    def tile(depth, offsets, a, lda, b, c, ldc, add):
+        _tile(rows, vectors, depth, offsets, a, 1 if together else lda, b, c, ldc, add != 0)
+
+    return Callee(_TILE, tile)
+
+
+def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
+    """What `sum_products` takes for a tile of so many rows, as `tile_rows` chooses them, where there are so many
+    columns, WIDTH of them a panel: the rows, and functions' addresses for LANES and for WIDTH columns, 0 for none.
+
+    together: its rows' factors lie one behind the other, lda is 1.
+    """
+    last = (columns - 1) % WIDTH + 1
+    narrow = _compiled_tile(rows, 1, together).address if last <= LANES else 0
+    wide = _compiled_tile(rows, 2, together).address if last > LANES or columns > WIDTH else 0
+    return rows, narrow, wide
+
+
+_call = caller(_TILE)
+
+
+@njit(error_model="numpy", inline="always")
+def sum_products(tile, wide, depth, offsets, a, lda, b, c, ldc, add):
     """c[r, j] = the sum of a[r lda + offsets[k]] b[k, j] over k < depth; added to c where `add` is true.
 
-    rows: as `tile_rows` chooses them. wide: WIDTH columns j, else LANES. a, b (depth x WIDTH
-    float32), c (rows ldc apart), offsets (int64): addresses of arrays that the caller holds.
+    tile: see `sum_tile`. wide: WIDTH columns j, else LANES. a, b (depth x WIDTH float32), c (rows ldc apart), offsets
+    (int64): addresses of arrays that the caller holds.
     """
-    if wide:
-        if rows == MOST:
-            _tile(MOST, 2, depth, offsets, a, lda, b, c, ldc, add)
-        elif rows == _LESS:
-            _tile(_LESS, 2, depth, offsets, a, lda, b, c, ldc, add)
-        else:
-            _tile(_LEAST, 2, depth, offsets, a, lda, b, c, ldc, add)
-    elif rows == MOST:
-        _tile(MOST, 1, depth, offsets, a, lda, b, c, ldc, add)
-    elif rows == _LESS:
-        _tile(_LESS, 1, depth, offsets, a, lda, b, c, ldc, add)
-    else:
-        _tile(_LEAST, 1, depth, offsets, a, lda, b, c, ldc, add)
+    _call(tile[2] if wide else tile[1], (depth, offsets, a, lda, b, c, ldc, np.int64(add)))
 
 
 def _emit_copy(typingctx, source, target):

@@ -86,14 +86,14 @@ def transform_filters(packed, transformed, part, parts):
 
 
 @piece()
-def _multiply(points, width, filters, rows, count, wide, products):
+def _multiply(points, width, filters, tile, count, wide, products):
     """products = tiles times filters at each point; count: tiles of all images."""
     channels = filters.shape[1]
     offsets = np.arange(channels)
     for point in range(POINTS):
-        for begin in range(0, count, rows):
+        for begin in range(0, count, tile[0]):
             sum_products(
-                rows, wide, channels, offsets.ctypes.data, points[point].ctypes.data + FLOAT * begin * width, width,
+                tile, wide, channels, offsets.ctypes.data, points[point].ctypes.data + FLOAT * begin * width, width,
                 filters[point].ctypes.data, products[point, begin].ctypes.data, WIDTH, False,
             )  # fmt: skip
 
@@ -118,7 +118,7 @@ def filter_tiles(
     channels,
     filters,
     pad,
-    rows,
+    tile,
     blocks,
     points,
     products,
@@ -131,7 +131,7 @@ def filter_tiles(
 ):
     """outs (N x M x H' x W'), in `outputs` channels from first_out on = filters of `channels` channels from `first` on.
 
-    filters: transformed. rows: of a tile of sums. More scratch: products (36 x tiles of a row x images, and those of a
+    filters: transformed. tile: of sums. More scratch: products (36 x tiles of a row x images, and those of a
     tile of sums more, x WIDTH), stages (images x at least the pixels of an output, and of one row more, x WIDTH).
     """
     threads, together, width = len(blocks), blocks.shape[3], blocks.shape[4]
@@ -153,7 +153,7 @@ def filter_tiles(
                     _transform_row(block, row, tiles, distances, points[thread])
                     wide = outputs - panel * WIDTH > LANES
                     _multiply(
-                        points[thread], width, filters[panel], rows, tiles * together, wide, products[thread]
+                        points[thread], width, filters[panel], tile, tiles * together, wide, products[thread]
                     )
                     _write_row(products[thread], tiles, together, len(some), row - low, columns, stage)
                 pixels = (min(height, SQUARE * stop) - SQUARE * low) * columns
@@ -178,16 +178,16 @@ def _transform_out_row(block, row, tiles, points):
 
 
 @piece()
-def _add_products(points, width, out_points, rows, outputs, sums):
+def _add_products(points, width, out_points, tile, outputs, sums):
     """Add to the sums, at each point, the products of channels and outputs over a row of tiles."""
     count = out_points.shape[2]
     offsets = np.arange(count) * width
     for point in range(POINTS):
         for chunk in range(sums.shape[1]):
-            left = points[point].ctypes.data + FLOAT * chunk * rows
+            left = points[point].ctypes.data + FLOAT * chunk * tile[0]
             for panel in range(len(out_points)):
                 sum_products(
-                    rows, outputs - panel * WIDTH > LANES, count, offsets.ctypes.data, left, 1,
+                    tile, outputs - panel * WIDTH > LANES, count, offsets.ctypes.data, left, 1,
                     out_points[panel, point].ctypes.data, sums[point, chunk, panel].ctypes.data, WIDTH, True,
                 )  # fmt: skip
 
@@ -201,7 +201,7 @@ def sum_tiles(
     first_out,
     outputs,
     pad,
-    rows,
+    tile,
     blocks,
     out_blocks,
     points,
@@ -210,8 +210,9 @@ def sum_tiles(
     part,
     parts,
 ):
-    """sums (threads x 36 x chunks of `rows` channels x panels of outputs x rows x WIDTH) = the gradient of filters at
-    each point, a part for each thread. More scratch: of the gradients of outputs, see `_transform_out_row`."""
+    """sums (threads x 36 x chunks of channels x panels of outputs x rows x WIDTH) = the gradient of filters at each
+    point, a part for each thread; channels are rows of tiles. More scratch: of the gradients of outputs, see
+    `_transform_out_row`."""
     threads, together, width = len(blocks), blocks.shape[3], blocks.shape[4]
     height, columns = diffs.shape[2:]
     tall, tiles = -(-height // SQUARE), -(-columns // SQUARE)
@@ -233,7 +234,7 @@ def sum_tiles(
             for row in range(low, stop):
                 _transform_row(block, row, tiles, distances, points[thread])
                 _transform_out_row(out_block, row, tiles, out_points[thread])
-                _add_products(points[thread], width, out_points[thread], rows, outputs, sums[thread])
+                _add_products(points[thread], width, out_points[thread], tile, outputs, sums[thread])
             line += stop - low
 
 

@@ -14,7 +14,7 @@ from caffe_compat.layers.kernels import places as kernels
 from caffe_compat.layers.kernels.conv_gradients import add_filters, pack_taps
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
-from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, tile_rows
+from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
 
 TOGETHER = 8  # images whose products with their gradients are summed up at a time
 BLOCK = 2**17  # numbers of so many images or outputs (512 kB), which a core's cache has to hold
@@ -86,7 +86,7 @@ class ByPlace(Im2colConvolution):
         for g, group in enumerate(self._of_groups(filters_diff)):
             kernels.sum_places(
                 *(images, g * channels, channels, width, out_diffs, g * outputs, outputs, kernel, pad),
-                *(rows, TOGETHER, layouts, out_layouts, sums),
+                *(sum_tile(rows, outputs, together=True), TOGETHER, layouts, out_layouts, sums),
             )
             add_filters(sums, 1, width, group)
 
@@ -114,8 +114,8 @@ class ByPlace(Im2colConvolution):
         pack_taps(filters, taps[::step].copy(), packed)
         offsets = _offsets(taps, channels, images.shape[2:], rows)
         kernels.filter_places(
-            *(images, g * channels, channels, width, packed, *self._arrays(pad), offsets, rows),
-            *(layouts, stages, g * outputs, outputs, outs),
+            *(images, g * channels, channels, width, packed, *self._arrays(pad), offsets),
+            *(sum_tile(rows, outputs, together=False), layouts, stages, g * outputs, outputs, outs),
         )
 
     def _of_groups(self, filters: np.ndarray) -> np.ndarray:

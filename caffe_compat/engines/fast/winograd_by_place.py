@@ -14,7 +14,7 @@ from caffe_compat.layers.kernels import winograd_places as kernels
 from caffe_compat.layers.kernels.conv_gradients import pack_taps
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
-from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, tile_rows
+from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
 from caffe_compat.layers.kernels.winograd_places import KERNEL
 from caffe_compat.layers.kernels.winograd_transforms import PIXELS, POINTS, SQUARE
 
@@ -53,8 +53,8 @@ class WinogradByPlace(ByPlace):
         pad = np.array(self._geometry.pad, np.int64)
         for g, group in enumerate(self._of_groups(filters_diff)):
             kernels.sum_tiles(
-                *(images, g * channels, channels, out_diffs, g * outputs, outputs, pad, rows),
-                *(blocks, out_blocks, all_points, out_points, sums),
+                *(images, g * channels, channels, out_diffs, g * outputs, outputs, pad),
+                *(sum_tile(rows, outputs, together=True), blocks, out_blocks, all_points, out_points, sums),
             )
             kernels.add_filters(sums, group)
 
@@ -93,7 +93,7 @@ class WinogradByPlace(ByPlace):
                 channels,
                 transformed,
                 np.array(pad, np.int64),
-                tile_rows(tiles * TOGETHER),
+                sum_tile(tile_rows(tiles * TOGETHER), outputs, together=False),
             ),
             *(blocks, all_points, products, stages, g * outputs, outputs, outs),
         )
