@@ -10,7 +10,6 @@ Source: the layout by phases as in phases.py; see filter_tile.py for the rest.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
@@ -84,19 +83,3 @@ def _filter_images(pointer, part, parts):
 
 
 filter_images = Callee(SIGNATURE, _filter_images)
-
-
-@njit(cache=True, error_model="numpy")
-def pack_filters(filters, scale, rows, packed):
-    """packed (panels x depth x rows) = the filters (M x depth), each by its scale; 0 for rows beyond them."""
-    panels, depth = packed.shape[0], filters.shape[1]
-    for panel in range(panels):
-        count = min(rows, len(filters) - panel * rows)
-        for r in range(rows):
-            if r < count:
-                factor = scale[panel * rows + r]
-                for k in range(depth):
-                    packed[panel, k, r] = filters[panel * rows + r, k] * factor
-            else:
-                for k in range(depth):
-                    packed[panel, k, r] = np.float32(0)

@@ -25,6 +25,7 @@ from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
 
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
+RARE = 1.02  # the least that another height has to save: each is compiled by itself
 
 
 class _Tile:
@@ -179,6 +180,7 @@ def tile_height(outputs: int, parts: int = 1) -> int:
     """The rows of the tiles that so many filters, shared by threads, are cut into: those that take the fewest steps."""
 
     def cost(rows: int) -> tuple[float, int]:
-        return -(-outputs // (rows * parts)) * (rows + STEP_COST), -rows
+        rare = rows % 4 and rows not in (1, ROWS)
+        return -(-outputs // (rows * parts)) * (rows + STEP_COST) * (RARE if rare else 1), -rows
 
     return min(range(1, ROWS + 1), key=cost)

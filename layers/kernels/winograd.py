@@ -1,6 +1,8 @@
 """Winograd's minimal filtering F(4 x 4, 3 x 3): 4 x 4 outputs of a 3 x 3 filter from 36 products instead of 144.
 
-A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see; tiles are numbered along rows, images one behind the other.
+A tile is 4 x 4 outputs, and the 6 x 6 pixels that they see. places (int64, tiles x 3): the image of each, and its first
+row and column of outputs. stages: scratch, one a thread, of STAGE x COLUMNS, with anything in the columns that do not
+count.
 A transformed tile or filter has 36 points. At each point filters times tiles are a product of matrices, for which both
 are transformed right into panels, as micro_kernel.py reads them.
 
@@ -10,7 +12,6 @@ Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015)
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.addresses import FLOAT
@@ -22,15 +23,6 @@ from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POI
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count
 
 assert COLUMNS == 2 * LANES  # so that a transform fills two panels of rows
-
-
-@njit(cache=True, error_model="numpy")
-def find(begin, count, grid, places):
-    """places (count x 3 int64) = image, and first row and column of outputs, of the tiles from number `begin` on."""
-    for t in range(count):
-        number, column = divmod(begin + t, grid[1])
-        image, row = divmod(number, grid[0])
-        places[t, 0], places[t, 1], places[t, 2] = image, OUTPUTS * row, OUTPUTS * column
 
 
 @piece(forceinline=True)
@@ -49,41 +41,37 @@ def _read(plane, top, left, side, lane, stage):
 
 
 @shared()
-def tiles_as_columns(images, grid, begin, tiles, pad, threads, out, part, parts):
-    """out (36 x panels of channels x COLUMNS): the transformed tiles from number `begin` on, each a column."""
-    channels, panels = images.shape[1], -(-tiles // COLUMNS)
+def tiles_as_columns(images, places, pad, stages, out, part, parts):
+    """out (36 x panels of channels x COLUMNS): the transformed tiles at `places`, each a column."""
+    threads, channels, tiles = len(stages), images.shape[1], len(places)
+    panels = -(-tiles // COLUMNS)
     cuts = max(1, threads * 4 // panels)
     for thread in range(*share_of(threads, part, parts)):
-        stage = np.zeros((POINTS, COLUMNS), np.float32)
-        places = np.empty((COLUMNS, 3), np.int64)
+        stage = stages[thread]
         for job in range(thread, panels * cuts, threads):
             panel, cut = job // cuts, job % cuts
-            count = min(COLUMNS, tiles - panel * COLUMNS)
-            find(begin + panel * COLUMNS, count, grid, places)
-            stage[:, count:] = np.float32(0)
+            first = panel * COLUMNS
             for c in range(channels * cut // cuts, channels * (cut + 1) // cuts):
-                for lane in range(count):
-                    image, row, column = places[lane]
-                    _read(images[image, c], row - pad, column - pad, PIXELS, lane, stage)
+                for lane in range(min(COLUMNS, tiles - first)):
+                    place = places[first + lane]
+                    _read(images[place[0], c], place[1] - pad, place[2] - pad, PIXELS, lane, stage)
                 to = out.ctypes.data + FLOAT * (panel * channels + c) * COLUMNS
                 winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
 
 @shared()
-def channels_as_columns(images, places, pad, threads, out, part, parts):
+def channels_as_columns(images, places, pad, stages, out, part, parts):
     """out (36 x panels of tiles x COLUMNS): the transformed tiles at `places`; each channel is a column."""
-    channels, tiles = images.shape[1], len(places)
+    threads, channels, tiles = len(stages), images.shape[1], len(places)
     panels = -(-channels // COLUMNS)
     for thread in range(*share_of(threads, part, parts)):
-        stage = np.zeros((POINTS, COLUMNS), np.float32)
+        stage = stages[thread]
         for job in range(thread, panels * tiles, threads):
             panel, t = job // tiles, job % tiles
-            image, row, column = places[t]
-            count = min(COLUMNS, channels - panel * COLUMNS)
-            stage[:, count:] = np.float32(0)
-            for lane in range(count):
-                plane = images[image, panel * COLUMNS + lane]
-                _read(plane, row - pad, column - pad, PIXELS, lane, stage)
+            place = places[t]
+            for lane in range(min(COLUMNS, channels - panel * COLUMNS)):
+                plane = images[place[0], panel * COLUMNS + lane]
+                _read(plane, place[1] - pad, place[2] - pad, PIXELS, lane, stage)
             to = out.ctypes.data + FLOAT * (panel * tiles + t) * COLUMNS
             winograd_transforms.of_pixels(stage.ctypes.data, COLUMNS, to, out.shape[1], LANES)
 
@@ -92,17 +80,17 @@ def channels_as_columns(images, places, pad, threads, out, part, parts):
 def _outputs_as_rows(out_diffs, places, first, stage, out):
     """out (36 x two panels of tiles x ROWS): the transformed tiles of gradients, of the channels from `first` on."""
     count, tiles = min(PAIR, out_diffs.shape[1] - first), len(places)
-    stage[:] = np.float32(0)
     for t in range(tiles):
-        image, row, column = places[t]
+        place = places[t]
         for r in range(count):
             lane = r if r < ROWS else r + SLACK
-            _read(out_diffs[image, first + r], row, column, OUTPUTS, lane, stage)
+            _read(out_diffs[place[0], first + r], place[1], place[2], OUTPUTS, lane, stage)
         to = out.ctypes.data + FLOAT * t * ROWS
         winograd_transforms.of_outputs(stage.ctypes.data, COLUMNS, to, out.shape[1], tiles * ROWS + SLACK)
 
 
 CHUNK = 16  # input channels of filters that are read at a time
+STAGE = CHUNK * 9  # rows of a stage, which each transform reads from
 
 
 @piece()
@@ -110,11 +98,10 @@ def _filters_as_rows(filters, first, turned, stage, out):
     """out (36 x two panels of channels x ROWS): the transformed filters from `first` on.
 
     turned: rows are the filters' input channels, and filters are turned by 180 degrees, as gradients of images see
-    them. stage: scratch, CHUNK x 9 x COLUMNS.
+    them.
     """
     rows, channels = (filters.shape[1], filters.shape[0]) if turned else filters.shape[:2]
     count = min(PAIR, rows - first)
-    stage[:, :, : LANES + ROWS] = np.float32(0)
     for begin in range(0, channels, CHUNK):
         size = min(CHUNK, channels - begin)
         for r in range(count):
@@ -124,20 +111,20 @@ def _filters_as_rows(filters, first, turned, stage, out):
                 for y in range(3):
                     for x in range(3):
                         place = 8 - (3 * y + x) if turned else 3 * y + x
-                        stage[c, place, lane] = one[y, x]
+                        stage[9 * c + place, lane] = one[y, x]
         for c in range(size):
             to = out.ctypes.data + FLOAT * (begin + c) * ROWS
             winograd_transforms.of_filters(
-                stage[c].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK
+                stage[9 * c :].ctypes.data, COLUMNS, to, out.shape[1], channels * ROWS + SLACK
             )
 
 
 @piece()
-def _write(stage, bias, places, count, m, outs):
+def _write(stage, bias, places, m, outs):
     """The outputs of channel m of the tiles at `places` = stage (16 x COLUMNS) + bias."""
     height, width = outs.shape[2:]
-    for lane in range(count):
-        image, top, left = places[lane]
+    for lane in range(len(places)):
+        image, top, left = places[lane, 0], places[lane, 1], places[lane, 2]
         plane = outs[image, m]
         if top + OUTPUTS <= height and left + OUTPUTS <= width:
             for y in range(OUTPUTS):
@@ -170,19 +157,17 @@ def _multiply_points(depth, rows, columns, first, count, outputs, products):
 
 
 @shared()
-def filter_columns(v, filters, turned, bias, grid, begin, tiles, cuts, u, y, outs, part, parts):
-    """outs = filters * tiles + bias, of the tiles v from `tiles_as_columns`, number `begin` on.
+def filter_columns(v, filters, turned, bias, places, cuts, u, y, stages, outs, part, parts):
+    """outs = filters * tiles + bias, of the tiles v from `tiles_as_columns`, at `places`.
 
     Two panels of filters are transformed at a time. cuts: into how many parts the tiles are cut, so that all threads
     have work. Scratch, one a thread: u (36 x two panels of channels x ROWS), y (GROUP x 36 x PAIR x COLUMNS).
     """
-    threads, outputs, panels = len(u), outs.shape[1], -(-tiles // COLUMNS)
+    threads, outputs, tiles = len(u), outs.shape[1], len(places)
     channels = filters.shape[0] if turned else filters.shape[1]
-    pairs = -(-outputs // PAIR)
+    pairs, panels = -(-outputs // PAIR), -(-tiles // COLUMNS)
     for thread in range(*share_of(threads, part, parts)):
-        stage = np.empty((CHUNK, 9, COLUMNS), np.float32)
-        done = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
-        places = np.empty((COLUMNS, 3), np.int64)
+        stage = stages[thread]
         for job in range(thread, pairs * cuts, threads):
             first, cut = job // cuts * PAIR, job % cuts
             _filters_as_rows(filters, first, turned, stage, u[thread])
@@ -192,14 +177,13 @@ def filter_columns(v, filters, turned, bias, grid, begin, tiles, cuts, u, y, out
                 _multiply_points(channels, u[thread], v, group, together, outputs - first, y[thread])
                 for g in range(together):
                     before = (group + g) * COLUMNS
-                    count = min(COLUMNS, tiles - before)
-                    find(begin + before, count, grid, places)
+                    some = places[before : min(before + COLUMNS, tiles)]
                     for r in range(min(PAIR, outputs - first)):
                         source = y[thread, g].ctypes.data + FLOAT * r * COLUMNS
                         winograd_transforms.to_outputs(
-                            source, PAIR * COLUMNS, done.ctypes.data, COLUMNS, LANES
+                            source, PAIR * COLUMNS, stage.ctypes.data, COLUMNS, LANES
                         )
-                        _write(done, bias[first + r], places, count, first + r, outs)
+                        _write(stage, bias[first + r], some, first + r, outs)
 
 
 @piece()
@@ -213,7 +197,7 @@ def _add_filters(stage, m, first, filters):
 
 
 @shared()
-def add_filters_gradient(v, out_diffs, places, cuts, d, y, filters_diff, part, parts):
+def add_filters_gradient(v, out_diffs, places, cuts, d, y, stages, filters_diff, part, parts):
     """filters_diff += the gradient, of the tiles v from `channels_as_columns`, at `places`.
 
     cuts: into how many parts the channels are cut, so that all threads have work. Scratch, one a thread: d (36 x two
@@ -222,7 +206,7 @@ def add_filters_gradient(v, out_diffs, places, cuts, d, y, filters_diff, part, p
     threads, (outputs, channels) = len(d), filters_diff.shape[:2]
     pairs, panels = -(-outputs // PAIR), -(-channels // COLUMNS)
     for thread in range(*share_of(threads, part, parts)):
-        stage = np.empty((OUTPUTS * OUTPUTS, COLUMNS), np.float32)
+        stage = stages[thread]
         for job in range(thread, pairs * cuts, threads):
             first, cut = job // cuts * PAIR, job % cuts
             _outputs_as_rows(out_diffs, places, first, stage, d[thread])

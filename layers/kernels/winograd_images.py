@@ -26,7 +26,6 @@ from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 PLANES = 16
-G = np.array(winograd_transforms.G, np.float32)
 _call_tile = caller(TILE)
 
 
@@ -171,24 +170,3 @@ transform_tiles, filter_transformed = (
     Callee(SIGNATURE, _transform_tiles),
     Callee(SIGNATURE, _filter_transformed),
 )
-
-
-@njit(cache=True, error_model="numpy")
-def transform_filters(filters, scale, rows, packed):
-    """packed (panels x 36 x channels x rows) = the filters (M x channels x 3 x 3), each by its scale, transformed."""
-    half = np.empty((6, 3), np.float32)
-    for m in range(len(filters)):
-        panel, r = divmod(m, rows)
-        for c in range(filters.shape[1]):
-            for i in range(6):
-                for j in range(3):
-                    total = np.float32(0)
-                    for k in range(3):
-                        total += G[i, k] * filters[m, c, k, j]
-                    half[i, j] = total * scale[m]
-            for i in range(6):
-                for j in range(6):
-                    total = np.float32(0)
-                    for k in range(3):
-                        total += half[i, k] * G[j, k]
-                    packed[panel, 6 * i + j, c, r] = total

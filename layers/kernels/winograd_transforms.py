@@ -13,6 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
@@ -95,9 +96,9 @@ def _intrinsic(matrix: Matrix) -> Any:
             d, d_step, out, out_step, vector_step = args
             vectors, i64 = Vectors(builder), ir.IntType(64)
             d, out = vectors.pointer(d), vectors.pointer(out)
-            for v in range(COLUMNS // LANES):
-                place = _in_steps(vectors, d, d_step, i64(v * LANES))
-                to = _in_steps(vectors, out, out_step, builder.mul(vector_step, i64(v)))
+            with cgutils.for_range(builder, i64(COLUMNS // LANES)) as each:
+                place = _in_steps(vectors, d, d_step, builder.mul(each.index, i64(LANES)))
+                to = _in_steps(vectors, out, out_step, builder.mul(each.index, vector_step))
                 _transform(vectors, matrix, place, to)
             return context.get_dummy_value()
 
@@ -124,9 +125,9 @@ def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
         laid_out, out = vectors.pointer(laid_out), vectors.pointer(out)
         offsets, starts = (builder.inttoptr(x, i64.as_pointer()) for x in (offsets, starts))
         distances = [builder.load(builder.gep(offsets, [i64(k)])) for k in range(len(B_T) ** 2)]
-        for v in range(COLUMNS // LANES):
-            begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [i64(v)]))])
-            to = _in_steps(vectors, out, out_step, i64(v * LANES))
+        with cgutils.for_range(builder, i64(COLUMNS // LANES)) as each:
+            begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [each.index]))])
+            to = _in_steps(vectors, out, out_step, builder.mul(each.index, i64(LANES)))
             _transform(vectors, B_T, lambda k, begin=begin: (begin, distances[k]), to)
         return context.get_dummy_value()
 
@@ -147,16 +148,16 @@ def _with_square(matrix: Matrix, is_read: bool) -> Any:
             vectors, i64 = Vectors(builder), ir.IntType(64)
             points, square = vectors.pointer(points), vectors.pointer(square)
 
-            def in_square(first: int) -> Any:
+            def in_square(first: ir.Value) -> Any:
                 def place(k: int) -> tuple[ir.Value, ir.Value]:
                     down, right = builder.mul(row, i64(k // SQUARE)), builder.mul(column, i64(k % SQUARE))
-                    return square, builder.add(builder.add(down, right), i64(first))
+                    return square, builder.add(builder.add(down, right), first)
 
                 return place
 
-            for v in range(COLUMNS // LANES):
-                at_points = _in_steps(vectors, points, step, i64(v * LANES))
-                places = in_square(v * LANES), at_points
+            with cgutils.for_range(builder, i64(COLUMNS // LANES)) as each:
+                first = builder.mul(each.index, i64(LANES))
+                places = in_square(first), _in_steps(vectors, points, step, first)
                 _transform(vectors, matrix, *(places if is_read else places[::-1]))
             return context.get_dummy_value()
 

@@ -61,11 +61,10 @@ class Winograd(Im2colConvolution):
         channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
         parts = _parts(len(filters_diff), panels)
         for begin, tiles in _blocks(out_diffs, channels):
-            places = np.empty((tiles, 3), np.int64)
-            kernels.find(begin, tiles, _grid(out_diffs.shape), places)
-            v, d, y = _memory(panels, tiles)
-            kernels.channels_as_columns(images, places, self._pad, len(d), v)
-            kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, filters_diff)
+            places = _places(begin, tiles, out_diffs.shape)
+            v, d, y, stages = _memory(panels, tiles)
+            kernels.channels_as_columns(images, places, self._pad, stages, v)
+            kernels.add_filters_gradient(v, out_diffs, places, parts, d, y, stages, filters_diff)
 
     def _filter(
         self,
@@ -79,13 +78,13 @@ class Winograd(Im2colConvolution):
         """outs = filters * images + bias. turned: the filters are turned as the gradients of images need them."""
         if bias is None:
             bias = np.zeros(outs.shape[1], np.float32)
-        channels, grid = images.shape[1], _grid(outs.shape)
+        channels = images.shape[1]
         for begin, tiles in _blocks(outs, channels):
-            panels = -(-tiles // kernels.COLUMNS)
-            v, u, y = _memory(panels, channels)
-            kernels.tiles_as_columns(images, grid, begin, tiles, pad, len(u), v)
+            places, panels = _places(begin, tiles, outs.shape), -(-tiles // kernels.COLUMNS)
+            v, u, y, stages = _memory(panels, channels)
+            kernels.tiles_as_columns(images, places, pad, stages, v)
             parts = _parts(outs.shape[1], panels)
-            kernels.filter_columns(v, filters, turned, bias, grid, begin, tiles, parts, u, y, outs)
+            kernels.filter_columns(v, filters, turned, bias, places, parts, u, y, stages, outs)
 
     @property
     def _pad(self) -> int:
@@ -102,13 +101,15 @@ def _blocks(outs: np.ndarray, channels: int) -> Iterator[tuple[int, int]]:
 
 
 def _memory(panels: int, depth: int) -> list[np.ndarray]:
-    """Memory for panels of columns of length `depth`, and for each thread two panels of rows and their products."""
+    """Memory for panels of columns of length `depth`, and for each thread two panels of rows, their products and a
+    stage."""
     threads = numba.get_num_threads()
     return scratch_parts(
         [
             (POINTS, apart(panels * depth * kernels.COLUMNS)),
             (threads, POINTS, apart(2 * (depth * kernels.ROWS + kernels.SLACK))),
             (threads, kernels.GROUP, POINTS, kernels.PAIR, kernels.COLUMNS),
+            (threads, kernels.STAGE, kernels.COLUMNS),
         ],
         np.dtype(np.float32),
     )
@@ -128,6 +129,15 @@ def pays(channels: int, outs: Sequence[int]) -> bool:
 def _grid(outs: Sequence[int]) -> tuple[int, int]:
     """The number of tiles in a column and in a row of an image."""
     return -(-outs[2] // OUTPUTS), -(-outs[3] // OUTPUTS)
+
+
+def _places(begin: int, count: int, outs: Sequence[int]) -> np.ndarray:
+    """int64, count x 3: image, and first row and column of outputs, of the tiles from number `begin` on. They are
+    numbered along rows, images one behind the other."""
+    rows, columns = _grid(outs)
+    line, column = np.divmod(np.arange(begin, begin + count), columns)
+    image, row = np.divmod(line, rows)
+    return np.stack([image, OUTPUTS * row, OUTPUTS * column], axis=1)
 
 
 def tile_count(outs: Sequence[int]) -> int:

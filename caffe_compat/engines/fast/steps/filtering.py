@@ -31,7 +31,6 @@ from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.filter_tile import tile_height
 from caffe_compat.layers.kernels.micro_kernel import ROWS
 from caffe_compat.layers.kernels.step_planes import SIDE, filter_planes
-from caffe_compat.layers.kernels.winograd_images import transform_filters
 
 
 class Filtering(Step):
@@ -136,7 +135,8 @@ class Filtering(Step):
 
     def _winograd(self, tiles: WinogradTiles, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         height = tile_height(tiles.outputs, threads)
-        self._packed, self._pack = tiles.packed(height), self._transform
+        self._packed = tiles.packed(height)
+        self._pack = partial(tiles.transform, packed=self._packed)
         return tiles.rows(
             self, threads, self._packed,
             bottom=bottoms[0][0], top=tops[-1][0], added=self._added(bottoms),
@@ -157,6 +157,3 @@ class Filtering(Step):
         self._followers.load(*biases)
         if self._pack is not None:
             self._pack(filters, self._followers.scale)
-
-    def _transform(self, filters: np.ndarray, scale: np.ndarray) -> None:
-        transform_filters(filters, scale, self._packed.shape[-1], self._packed)

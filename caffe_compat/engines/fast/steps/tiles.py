@@ -10,7 +10,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.layout import BAND, READ_BEYOND, Cover, Layout
 from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Row, Step, parts_of
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
-from caffe_compat.layers.kernels.filter_images import filter_images, pack_filters
+from caffe_compat.layers.kernels.filter_images import filter_images
 from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
 from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import VECTORS
@@ -40,7 +40,7 @@ def tiles_row(
     last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
     has_narrow = vectors == VECTORS == 2 and not (cover.masks.all() and last.masks.all())
     offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
-    packed = np.empty((group, -(-outputs // rows), depth, rows), np.float32)
+    packed = np.zeros((group, -(-outputs // rows), depth, rows), np.float32)
     row = step.row(
         function=filter_images.address, parts=parts,
         lay_out=0 if direct else lay_out(geometry.stride[1]).address,
@@ -75,8 +75,12 @@ def _cut(
 
 
 def pack_for_tiles(filters: np.ndarray, scale: np.ndarray, packed: np.ndarray) -> None:
-    """packed = the filters (outputs first), each by its scale, as tiles read them."""
+    """packed (group x panels x depth x rows) = the filters (outputs first), each by its scale; not the rows beyond."""
     group, _, depth, rows = packed.shape
-    matrices = filters.reshape(group, -1, depth)
-    for g, scales in enumerate(scale.reshape(group, -1)):
-        pack_filters(matrices[g], scales, rows, packed[g])
+    scaled = filters.reshape(len(scale), depth) * scale[:, None]
+    for of_group, panels in zip(scaled.reshape(group, -1, depth), packed, strict=True):
+        whole = len(of_group) // rows
+        in_panels = of_group[: whole * rows].reshape(whole, rows, depth)
+        panels[:whole] = in_panels.transpose(0, 2, 1)
+        if rest := len(of_group) - whole * rows:
+            panels[whole, :, :rest] = of_group[whole * rows :].T

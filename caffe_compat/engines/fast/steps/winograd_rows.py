@@ -9,13 +9,17 @@ import numpy as np
 
 from caffe_compat.engines.fast.steps.layout import READ_BEYOND, Cover, Layout
 from caffe_compat.engines.fast.steps.step import Row, Step
+from caffe_compat.engines.fast.steps.tiles import pack_for_tiles
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import winograd_images as kernels
+from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.filter_tile import filter_tile
 from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS
 from caffe_compat.layers.kernels.scratch import apart
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
+
+G, TAPS = np.array(winograd_transforms.G, np.float32), 3
 
 LEAST_CHANNELS = 16  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
@@ -53,6 +57,15 @@ class WinogradTiles:
         """Memory for the transformed filters."""
         panels = -(-self.outputs // rows)
         return np.zeros((panels, POINTS, self.channels, rows), np.float32)
+
+    def transform(self, filters: np.ndarray, scale: np.ndarray, packed: np.ndarray) -> None:
+        """packed = the filters (outputs first), each by its scale, transformed."""
+        panels, _, channels, rows = packed.shape
+        taps = np.zeros((1, panels, channels * TAPS**2, rows), np.float32)
+        pack_for_tiles(filters.transpose(0, 2, 3, 1), scale, taps)
+        down = np.einsum("ik,pkjcr->pijcr", G, taps.reshape(panels, TAPS, TAPS, channels, rows))
+        points = packed.reshape(panels, len(G), len(G), channels, rows)
+        np.einsum("lj,pijcr->pilcr", G, down, out=points)
 
     def rows(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
         """Two rows for each band: its tiles are transformed, then multiplied with the filters."""
