@@ -17,6 +17,7 @@ from typing import Any
 
 from numba.core import caching
 from numba.core.runtime import rtsys
+from numba.np.ufunc.parallel import _launch_threads
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -120,11 +121,13 @@ def _load(self: Any, signature: Any, target_context: Any) -> Any:
     """Take a compiled kernel from disk, or return None.
 
     numba first imports all that compiling needs, and SciPy where that is installed: a third of a small net's start.
-    Whoever does compile does that anyway.
+    Whoever does compile does that anyway. And it starts its threads only for kernels that have a parallel loop of their
+    own: those of shared.py have another one's.
     """
     if not isinstance(self._impl.locator, Locator):
         return _load_as_numba_does(self, signature, target_context)
     rtsys.initialize(target_context)
+    _launch_threads()
     with self._guard_against_spurious_io_errors():
         return self._load_overload(signature, target_context)
 

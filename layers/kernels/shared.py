@@ -6,7 +6,7 @@ such loop for all kernels, which calls a function at an address with the address
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -15,7 +15,6 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.ufunc.parallel import _launch_threads
 
 from caffe_compat.layers.kernels.calls import caller
 from caffe_compat.layers.kernels.pieces import piece
@@ -24,43 +23,17 @@ _call = caller(types.void(types.int64, types.int64, types.int64))  # arguments, 
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def _run(function, arguments, parts):
+def run_parts(function, arguments, parts):
+    """The function at an address (see calls.py), with (arguments, part, parts) for each part, on all threads."""
     for part in prange(parts):
         _call(function, (arguments, part, parts))
 
 
-def _calling_run(typingctx: Any) -> Callable[..., None]:
-    """call(context, builder, values): emits a call of `_run`."""
-    run = types.Dispatcher(_run)
-    signature = run.get_call_type(typingctx, (types.int64,) * 3, {})
-
-    def call(context: Any, builder: ir.IRBuilder, values: Sequence[ir.Value]) -> None:
-        # numba forgets that its threads have to be there where `_run` was not compiled in this process
-        context.active_code_library._reload_init.add(_launch_threads)
-        context.get_function(run, signature)(builder, values)
-
-    return call
-
-
-def _emit_run(typingctx, function, arguments, parts):
-    """Emit the call (numba hands over types here, and LLVM values to `codegen`)."""
-    call = _calling_run(typingctx)
-
-    def codegen(context, builder, signature, values):
-        call(context, builder, values)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 3), codegen
-
-
-# run_parts(function, arguments, parts): the function at an address, with (arguments, part, parts), on all threads
-run_parts: Any = intrinsic(_emit_run)
-
-
 def _emit(typingctx, function, arguments):
-    """Emit the call (numba hands over types here, and LLVM values to `codegen`)."""
-    kinds, call = (*arguments.types, types.int64, types.int64), _calling_run(typingctx)
+    """Emit the call of `run_parts` (numba hands over types here, and LLVM values to `codegen`)."""
+    kinds, run = (*arguments.types, types.int64, types.int64), types.Dispatcher(run_parts)
     function.get_call_type(typingctx, kinds, {})
+    signature_of_run = run.get_call_type(typingctx, (types.int64,) * 3, {})
 
     def codegen(context, builder, signature, values):
         module, word = builder.module, ir.IntType(64)
@@ -80,7 +53,7 @@ def _emit(typingctx, function, arguments):
         inside.ret(ir.Constant(kind.return_type, 0))
         threads = cgutils.get_or_insert_function(module, ir.FunctionType(word, []), "get_num_threads")
         addresses = [builder.ptrtoint(entry, word), builder.ptrtoint(held, word)]
-        call(context, builder, [*addresses, builder.call(threads, [])])
+        context.get_function(run, signature_of_run)(builder, [*addresses, builder.call(threads, [])])
         return context.get_dummy_value()
 
     return types.void(function, arguments), codegen
