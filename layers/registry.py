@@ -91,6 +91,23 @@ NOT_BUILT = {
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"
     ),
+    "MaskedSmoothL1Loss": (
+        "no source of UberNet's is public; SmoothL1Loss takes weights as its third bottom, which may be such a mask"
+    ),
+    **dict.fromkeys(
+        (
+            "Wtf",
+            "Wtfsecond",
+            "Wtfthird",
+            "Wtffourth",
+            "Wtffifth",
+            "Wtfsixth",
+            "Wtfseventh",
+            "Wtfeighth",
+            "Wtfninth",
+        ),
+        "DRT's, a step of its tracker's solver, whose data its MATLAB code puts into the library; no net can say them",
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

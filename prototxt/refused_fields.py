@@ -23,6 +23,20 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
         }
     },
+    "DSCLRCN": {
+        "NormalizeParameter": {
+            "it changes nothing, as the net says which params learn; remove it, and write across_spatial and "
+            "channel_shared, which are false in DSCLRCN's Caffe unless they are given": "fix_scale"
+        }
+    },
+    "JAANet": {"DataParameter": {_DATA: "get_mirror_crop"}},
+    "UberNet": {
+        "LossParameter": {
+            "it is when in a training the loss counts; train in stages, with another loss_weight each": (
+                "time_s time_b time_z"
+            )
+        }
+    },
     "FlowNet2": {"LayerParameter": {_DATA: "reshape_every_iter"}},
     "happynear's Caffe": {
         "BatchNormParameter": {_OTHER: "disable_mean disable_variance"},

@@ -37,13 +37,14 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "SkimCaffe": {
         "ConvolutionParameter": "conv_mode dump_activation dump_parameter parameter_sparsity_pattern_histogram",
+        "InnerProductParameter": "gemm_mode spmdm_transpose_in spmdm_transpose_out",
     },
     "SSL Caffe": {
         "ParamSpec": (
             "block_group_lasso breadth_decay_mult force_mult kernel_shape_decay_mult special_shape_decay_mult"
         )
     },
-    "UberNet": {"LayerParameter": "deletebottom deletetop"},
+    "UberNet": {"LayerParameter": "deletebottom deletetop pullsfrom"},
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do

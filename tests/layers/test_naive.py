@@ -96,6 +96,7 @@ NO_TOP = {
         f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
         for name in ("offset_w", "offset_h")
     },
+    "ROIPooling.roi_pooling_param.is_rich": "makes it ROISparsePooling; test_papers.py",
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
     **{

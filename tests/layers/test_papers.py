@@ -401,3 +401,16 @@ def test_points_that_are_no_labels(labels, message):
             np.zeros((1, 3, 1, 2)),
             [labels],
         )
+
+
+def test_an_roi_pooling_of_every_second_pixel_is_a_type_of_its_own():
+    param = text_format.Parse(
+        'name: "p" type: "ROIPooling" roi_pooling_param { pooled_h: 1 pooled_w: 1 is_rich: 1 }',
+        LayerParameter(),
+    )
+    assert computed_type(create_layer(param, 0)) == "ROISparsePooling"
+
+
+def test_a_spatial_transformer_of_one_bottom_mirrors():
+    param = text_format.Parse('name: "t" type: "SpatialTransformer" bottom: "x" top: "y"', LayerParameter())
+    assert computed_type(create_layer(param, 0)) == "MirrorRotate"

@@ -15,6 +15,7 @@ def cosines(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
 
 
 CASES = [
+    Case('type: "CosineSimilarityLoss"', [(4, 3), (4, 3)], [(2, 5, 1), (2, 5)]),
     *(
         Case(
             f'type: "CenterLoss" center_loss_param {{ num_output: 3 {params} }}',

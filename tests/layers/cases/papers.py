@@ -268,6 +268,18 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "ROISparsePooling" roi_pooling_param {{ is_rich: 1 {params} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[apart, rois(2, 80, 110)],
+        )
+        for params in (
+            "pooled_h: 2 pooled_w: 3 spatial_scale: 0.1",
+            "pooled_h: 6 pooled_w: 4 spatial_scale: 0.0625",
+        )
+    ),
+    *(
+        Case(
             f'type: "MultiROIPooling" multi_roi_pooling_param {{ top_num: 3 {params} }}',
             [(2, 4, 7, 6), (2, 3, 2)],
             [(4, 1, 5, 9), (4, 3, 2)],

@@ -216,7 +216,13 @@ def triplet_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / len(given.bottom[0]) / 2)]
 
 
+def cosine_similarity_loss(given: Given) -> list[np.ndarray]:
+    a, b = given.bottom
+    return [np.array(1 - sum(p * q for p, q in zip(a.flat, b.flat, strict=True)) / len(a))]
+
+
 NAIVE = {
+    "CosineSimilarityLoss": cosine_similarity_loss,
     "AdaCosAddmScale": adacos,
     "CenterLoss": center_loss,
     "CombinedMargin": combined_margin,

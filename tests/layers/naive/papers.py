@@ -224,6 +224,15 @@ def round_away(value: float) -> int:
 
 
 def roi_average_pooling(given: Given) -> list[np.ndarray]:
+    return roi_bins(given, lambda bin: np.mean(bin))
+
+
+def roi_sparse_pooling(given: Given) -> list[np.ndarray]:
+    return roi_bins(given, lambda bin: bin[::2, ::2].max())
+
+
+def roi_bins(given: Given, pooled) -> list[np.ndarray]:
+    """Of each bin what `pooled` makes of its pixels, rows x columns; 0 where there are none."""
     (maps, rois), param = given.bottom, given.param.roi_pooling_param
 
     def span(low, high, index, bins, limit):
@@ -238,8 +247,8 @@ def roi_average_pooling(given: Given) -> list[np.ndarray]:
         image, x1, y1, x2, y2 = rois[r]
         hs = span(y1, y2, i, param.pooled_h, maps.shape[2])
         ws = span(x1, x2, j, param.pooled_w, maps.shape[3])
-        values = [maps[int(image), c, h, w] for h in hs for w in ws]
-        return sum(values) / len(values) if values else 0.0
+        values = np.array([[maps[int(image), c, h, w] for w in ws] for h in hs])
+        return pooled(values) if values.size else 0.0
 
     return [taken((len(rois), maps.shape[1], param.pooled_h, param.pooled_w), bin)]
 
@@ -532,6 +541,7 @@ NAIVE = {
     "PairwiseLoss": pairwise_loss,
     "QuantizationLoss": quantization_loss,
     "ROIAveragePooling": roi_average_pooling,
+    "ROISparsePooling": roi_sparse_pooling,
     "RankHardLoss": rank_hard_loss,
     "RankingLoss": ranking_loss,
     "ScaleTanH": scale_tanh,
