@@ -51,9 +51,9 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "LayerParameter": {
             _LAYER: (
                 "batch_contrastive_loss_param confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-                "feature_decay_loss_param general_contrastive_loss_param general_triplet_loss_param hotspot_param "
+                "feature_decay_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
-                "label_specific_margin_param label_specific_rescale_param mil_data_param mil_param nca_param "
+                "label_specific_margin_param mil_data_param mil_param nca_param "
                 "ordinal_regression_loss_param resize_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )

@@ -82,6 +82,10 @@ NO_TOP = {
         )
     },
     "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
+    **{
+        f"GeneralTripletLoss.general_triplet_loss_param.{name}": "is for backward; metric/test_metric.py"
+        for name in ("add_center_loss", "positive_weight")
+    },
     "Sparsify.sparsify_param.coef": "is for backward; test_papers.py",
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
     **{

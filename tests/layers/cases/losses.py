@@ -223,7 +223,11 @@ CASES = [
             gradient=False,
             note="counts, forward only",
         )
-        for params, tops in (("top_k: 1", 1), ("top_k: 3 ignore_label: 2", 2))
+        for params, tops in (
+            ("top_k: 1", 1),
+            ("top_k: 3 ignore_label: 2", 2),
+            ("top_k: 2 min_is_better: true", 2),
+        )
     ),
     Case(
         'type: "Accuracy" accuracy_param { axis: 2 }',

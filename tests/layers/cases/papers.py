@@ -268,6 +268,25 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "SmoothPooling" smooth_pooling_param {{ {params} }}',
+            [(2, 3, 4, 5), *smooths],
+            [(4, 3, 2, 3), *others],
+            fills=[normal, unit][: 1 + len(smooths)],
+            tops=2,
+            diff_tops=[0],
+            gradient=not note,
+            note=note,
+        )
+        for params, smooths, others, note in (
+            ("smooth_filler { value: 2 }", [], [], ""),
+            ("unique_smooth: false z: 2", [], [], "a negative smoothness counts as 0.01"),
+            ("has_smooth_blobs: false max_value: 3", [(2, 1)], [(4, 1, 1, 1)], ""),
+            ("has_smooth_blobs: false unique_smooth: false", [(2, 3)], [(4, 3)], ""),
+            ("fix_smooth: true has_smooth_blobs: false", [(2, 1)], [(4, 1)], "the smoothness has none"),
+        )
+    ),
+    *(
+        Case(
             f'type: "ROISparsePooling" roi_pooling_param {{ is_rich: 1 {params} }}',
             [(2, 3, 7, 9), (5, 5)],
             [(3, 2, 10, 6), (4, 5)],

@@ -46,7 +46,7 @@ def accuracy(given: Given) -> list[np.ndarray]:
         np.ndindex(rows.shape[0], rows.shape[2]), labels.ravel().astype(int), strict=True
     ):
         if label != ignored(param):
-            scores = rows[i, :, k].tolist()
+            scores = (-rows[i, :, k] if param.min_is_better else rows[i, :, k]).tolist()
             others = scores[:label] + scores[label + 1 :]
             right[label] += sum(score >= scores[label] for score in others) < param.top_k
             seen[label] += 1

@@ -428,6 +428,28 @@ def reverse_time(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, element)]
 
 
+def smooth_pooling(given: Given) -> list[np.ndarray]:
+    """The weights max(v - t, 0) that add up to z, with t found by halving."""
+    (x, *smooth), param = given.bottom, given.param.smooth_pooling_param
+    assert param.has_smooth_blobs != bool(smooth)
+    top, shown = np.zeros((*x.shape[:2], 1, 1)), np.zeros(x.shape)
+    for n, c in np.ndindex(x.shape[:2]):
+        numbers = smooth[0].reshape(len(x), -1)[n] if smooth else given.blobs[0].ravel()
+        mu = max(numbers[0 if param.unique_smooth else c], 0.01)
+        values = x[n, c].ravel().tolist()
+        if param.max_value > max(0, *values):
+            values.append(param.max_value)
+        low, high = min(values) / mu - param.z, max(values) / mu
+        for _ in range(100):
+            middle = (low + high) / 2
+            total = sum(max(v / mu - middle, 0) for v in values)
+            low, high = (middle, high) if total > param.z else (low, middle)
+        weights = [max(v / mu - low, 0) for v in values]
+        top[n, c] = dot(weights, values) - (0 if param.fix_smooth else mu / 2 * dot(weights, weights))
+        shown[n, c] = np.reshape(weights[: x[n, c].size], x.shape[2:])
+    return [top, shown]
+
+
 def sparsify(given: Given) -> list[np.ndarray]:
     x, threshold = given.bottom[0], given.param.sparsify_param.thre
     return [taken(x.shape, lambda at: math.copysign(max(abs(x[at]) - threshold, 0), x[at]))]
@@ -558,6 +580,7 @@ NAIVE = {
     "CosineSimilarityBatch": cosine_similarity_batch,
     "Convert": convert,
     "ReverseTime": reverse_time,
+    "SmoothPooling": smooth_pooling,
     "Sparsify": sparsify,
     "EvenDistLoss": even_dist_loss,
     "FilterSum": filter_sum,
