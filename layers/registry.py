@@ -108,6 +108,30 @@ NOT_BUILT = {
         ),
         "DRT's, a step of its tracker's solver, whose data its MATLAB code puts into the library; no net can say them",
     ),
+    **dict.fromkeys(
+        (
+            "OctreeConv",
+            "OctreeDeconv",
+            "OctreePooling",
+            "OctreeUnpooling",
+            "Octree2FullVoxel",
+            "OctreeGrow",
+            "OctreeMask",
+            "OctreeSetFeature",
+            "OctreeUpdateLabel",
+            "OctreeZeroize",
+        ),
+        "O-CNN's, it works on the leaves of octrees, which are not read; a net of volumes, with Convolution of three "
+        "axes and PoolingND, sees the same shapes as voxels",
+    ),
+    "DeepHandModel": (
+        "DeepModel's, it makes joints of the angles of a hand whose bones stand in files; read its bottom's data, and "
+        "compute them after forward"
+    ),
+    "SSLConvolution": "no source of LSTD's is public; if its numbers are Convolution's, write that",
+    "SmoothMarginInnerProduct": (
+        "no source of SeqFace's is public; MarginInnerProduct and LargeMarginInnerProduct have such margins"
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

@@ -16,12 +16,43 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "BNParameter": {
             "of a BN of 4 params (scale, shift, mean, variance) which adds var_eps in training only; write BatchNorm "
             "and Scale layers, with mean, variance and 1 for the former's params": "across_spatial axis decay var_eps"
-        }
+        },
+        "TransformationParameter": {
+            _AUGMENT: (
+                "angle_interval contrast_adjustment debug_display jpeg_compression max_perspective_ratio "
+                "max_shearing_ratio multiscale warp_fillval"
+            )
+        },
     },
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
         }
+    },
+    "caffe-jacinto": {
+        "SolverParameter": {
+            "it sets small weights to 0 while it trains, or says how many are; no solver here does": (
+                "display_sparsity sparsity_lr_mult sparsity_target sparsity_threshold weight_connect_mode"
+            )
+        }
+    },
+    "caffe-yolov2": {
+        "DetectionOutputParameter": {
+            "its DetectionOutput is an earlier YoloDetectionOutput; write that, with yolo_detection_output_param": (
+                "biases coords num_box side"
+            )
+        }
+    },
+    "caffe_3d_faster_rcnn": {
+        "LayerParameter": {
+            _LAYER: "anchor_target_param mhd_data_param mhd_roi_data_param rpn_output_param",
+            "pooling in three dimensions is type Pooling3D, or PoolingND, here": "pooling_3d_param",
+        },
+        "ProposalTargetParameter": {
+            "its ProposalTarget is of boxes in volumes, which is not built; a Python layer can compute it": (
+                "bbox_normalize bbox_normalize_mean bbox_normalize_std class_num fg_threshold"
+            )
+        },
     },
     "DSCLRCN": {
         "NormalizeParameter": {

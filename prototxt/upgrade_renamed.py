@@ -11,13 +11,13 @@ _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
     Scalar Scale, ConstScale Power, Detection DetectionLoss, and MultiStageMeanfieldAU3 MultiStageMeanfield; types that
-    MKL computes get Caffe's names; and the loss_param of SoftmaxWithLossExpectation, and what Stochastic-Quantization's
-    layers alone have, get messages of their own.
+    MKL computes get Caffe's names; ProposalTarget's bbox_mean and bbox_std, the loss_param of
+    SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
 
-    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
-    liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
-    Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit); MKLConvolutionLayer and others of SkimCaffe (IntelLabs);
-    MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao).
+    Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
+    DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
+    ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit); MKLConvolutionLayer
+    and others of SkimCaffe (IntelLabs); MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao).
     """
     if layer.type == "MultiStageMeanfieldAU3":
         layer.type = "MultiStageMeanfield"
@@ -56,6 +56,10 @@ def upgrade_renamed(layer: LayerParameter) -> None:
             if message.HasField(name):
                 setattr(layer.stochastic_quantization_param, name, getattr(message, name))
                 message.ClearField(name)
+    if layer.type == "ProposalTarget":
+        for name in ("bbox_mean", "bbox_std"):
+            getattr(layer.bbox_reg_param, name).extend(getattr(layer.proposal_target_param, name))
+            layer.proposal_target_param.ClearField(name)
     if layer.type == "Detection" and layer.HasField("detection_param"):
         layer.type = "DetectionLoss"
         layer.detection_loss_param.CopyFrom(layer.detection_param)

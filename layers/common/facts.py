@@ -54,6 +54,7 @@ UPGRADED = {
         *(f"normalize_{name}" for name in ("supervised", "classes", "constraint", "objectness")),
         "is_siftflow",
     },
+    "proposal_target_param": {"bbox_mean", "bbox_std"},
     "relu_param": {"relu6"},
     "relu6_param": {"relu6"},
     "reshape_param": {"pixelshuffler"},
