@@ -429,3 +429,12 @@ def test_bounds_of_a_scale_change_its_param():
     runner = fed('"Scale" scale_param { filler { value: 5 } max_value: 3 min_value: 1 }', np.ones((2, 3)))
     assert computed_type(runner.layer) == "BoundedScale"
     assert runner.layer.blobs[0].data.tolist() == runner.top[0].data[1].tolist() == [3, 3, 3]
+
+
+def test_a_softmax_loss_of_three_bottoms_has_weights():
+    param = text_format.Parse(
+        'name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" bottom: "w"', LayerParameter()
+    )
+    assert computed_type(create_layer(param, 0)) == "LabelWeightedSoftmaxWithLoss"
+    with pytest.raises(LayerError, match="expected a weight a label"):
+        fed('"LabelWeightedSoftmaxWithLoss"', np.zeros((2, 3)), [0, 1], [1, 1, 1])
