@@ -18,7 +18,7 @@ from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
 from caffe_compat.prototxt.upgrade_error import UpgradeError
 from caffe_compat.prototxt.upgrade_fused import parts
-from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d
+from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d, upgrade_sizes
 from caffe_compat.prototxt.upgrade_renamed import upgrade_renamed
 from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
@@ -43,6 +43,7 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         upgrade_c3d(new, path)
         upgrade_nd(new, path)
         upgrade_p3d(new, path)
+        upgrade_sizes(new, path)
         upgrade_synopsys(new, path)
         upgrade_renamed(new)
         _upgrade_softmax_loss(new, path)

@@ -43,6 +43,7 @@ UPGRADED = {
     "inner_product_param": set(_QUANTIZATION),
     "pooling_param": {
         *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
+        *("more_kernel_size", "more_stride", "more_pad"),
         *_SIDES,
     },
     "pooling3d_param": {
