@@ -88,6 +88,7 @@ _SOLVER_TYPES = {
 _V0_TYPES = {
     "accuracy": V1LayerParameter.ACCURACY,
     "bnll": V1LayerParameter.BNLL,
+    "cccp": V1LayerParameter.CONVOLUTION,  # of Network in Network
     "concat": V1LayerParameter.CONCAT,
     "conv": V1LayerParameter.CONVOLUTION,
     "data": V1LayerParameter.DATA,
@@ -112,6 +113,7 @@ _V0_TYPES = {
     "window_data": V1LayerParameter.WINDOW_DATA,
 }
 _V0_PARAMS = {
+    "cccp": "convolution_param",
     "concat": "concat_param",
     "conv": "convolution_param",
     "data": "data_param",
@@ -203,6 +205,9 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
             )
         elif name != "type":
             _set_v0_param(v0, new, name, value, (*path, "layer", name))
+    if v0.type == "cccp":  # which counts the outputs of a group
+        new.convolution_param.kernel_size[:] = [1]
+        new.convolution_param.num_output *= new.convolution_param.group
 
 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:
