@@ -200,6 +200,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "MVN": ("caffe_compat.layers.mvn",),
     "ManhattanLoss": ("caffe_compat.layers.manhattan_loss",),
     "MarginInnerProduct": ("caffe_compat.layers.metric.margin_inner_product",),
+    "Mask": ("caffe_compat.layers.mask",),
     "MaskOutputs": ("caffe_compat.layers.mask_outputs",),
     "MaskPooling": ("caffe_compat.layers.mnc.mask_pooling",),
     "MaskResize": ("caffe_compat.layers.mnc.mask_resize",),

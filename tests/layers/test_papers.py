@@ -48,6 +48,7 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
             "the last bottom ends the map at 2 x 2, others at",
         ),
         ('"GradientSilent"', [(2, 3), (0,)], 1, "expected a number"),
+        ('"Mask"', [(2, 3, 4, 5), (1, 1, 4, 5)], 1, "expected 1 x C x H x W"),
         ('"SmoothPooling"', [(2, 3, 4)], 1, "expected N x C x H x W"),
         ('"SmoothPooling"', [(2, 3, 4, 5), (2, 1)], 1, "is a param with has_smooth_blobs"),
         ('"SmoothPooling" smooth_pooling_param { z: 0 }', [(2, 3, 4, 5)], 1, "must be above 0"),

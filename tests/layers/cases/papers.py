@@ -266,6 +266,9 @@ CASES = [
             "pooled_h: 6 pooled_w: 4 spatial_scale: 0.0625",
         )
     ),
+    Case(
+        'type: "Mask"', [(1, 3, 4, 5), (1, 1, 4, 5)], [(1, 2, 6, 3), (1, 1, 6, 3)], fills=[normal, labels(2)]
+    ),
     *(
         Case(
             f'type: "SmoothPooling" smooth_pooling_param {{ {params} }}',

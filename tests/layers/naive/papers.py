@@ -428,6 +428,12 @@ def reverse_time(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, element)]
 
 
+def mask(given: Given) -> list[np.ndarray]:
+    x, marks = given.bottom
+    pixels = [x[0, :, h, w] for h, w in np.ndindex(marks.shape[2:]) if marks[0, 0, h, w] >= 1]
+    return [np.reshape(pixels, (len(pixels), x.shape[1], 1, 1))]
+
+
 def smooth_pooling(given: Given) -> list[np.ndarray]:
     """The weights max(v - t, 0) that add up to z, with t found by halving."""
     (x, *smooth), param = given.bottom, given.param.smooth_pooling_param
@@ -580,6 +586,7 @@ NAIVE = {
     "CosineSimilarityBatch": cosine_similarity_batch,
     "Convert": convert,
     "ReverseTime": reverse_time,
+    "Mask": mask,
     "SmoothPooling": smooth_pooling,
     "Sparsify": sparsify,
     "EvenDistLoss": even_dist_loss,
