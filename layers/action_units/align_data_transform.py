@@ -42,9 +42,9 @@ class AlignDataTransform(Layer):
         top[0].reshape(*shapes[0])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        given = bottom[1].data.reshape(-1, 4)
+        given = bottom[1].data.reshape(bottom[0].num, 4)
         order, mirrored = self._order(bottom[2]), given[:, 0] != 0
-        out = top[0].data.reshape(-1, self.landmarks, 2)
+        out = top[0].data.reshape(bottom[0].num, self.landmarks, 2)
         np.subtract(bottom[0].data.reshape(out.shape), given[:, None, :1:-1], out=out)
         faces = out[mirrored]
         faces[..., 0] = given[mirrored, 1, None] - 1 - faces[..., 0]
@@ -52,8 +52,8 @@ class AlignDataTransform(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            mirrored = bottom[1].data.reshape(-1, 4)[:, 0] != 0
-            diff = bottom[0].diff.reshape(-1, self.landmarks, 2)
+            mirrored = bottom[1].data.reshape(bottom[0].num, 4)[:, 0] != 0
+            diff = bottom[0].diff.reshape(bottom[0].num, self.landmarks, 2)
             np.copyto(diff, top[0].diff.reshape(diff.shape))
             faces = diff[mirrored][:, self._order(bottom[2])]
             faces[..., 0] *= -1

@@ -71,12 +71,13 @@ class AUMaskBasedLand(Layer):
         param = self.layer_param.au_mask_based_land_param
         for blob in top:
             blob.data[...] = param.fill_value
-        faces = bottom[0].data.reshape(bottom[0].num, -1)[:, :NUMBERS]
+        numbers = bottom[0].count // max(bottom[0].num, 1)
+        faces = bottom[0].data.reshape(bottom[0].num, numbers)[:, :NUMBERS]
         if not np.isfinite(faces).all():
             raise self.error("a landmark is not finite; expected pixels of the image")
         if param.fill_type != "manhattan":
             return
-        for n, face in enumerate(faces.reshape(len(faces), -1, 2)):
+        for n, face in enumerate(faces.reshape(len(faces), NUMBERS // 2, 2)):
             distance = abs(face[EYES[0], 0] - face[EYES[1], 0])
             for (*sides, below), blob in zip(UNITS, top, strict=False):
                 for landmark in sides:
