@@ -98,7 +98,9 @@ def read_geometry(layer: Layer, axes: int) -> ConvGeometry:
     """
     param = layer.layer_param.convolution_param
     kernel = sizes(layer, param, axes, "kernel_size", "kernel", default=0, least=1)
-    dilation = sizes(layer, param, axes, "dilation", "", default=1, least=int(max(kernel) > 1))
+    dilation = sizes(
+        layer, param, axes, "dilation", "", default=1, least=int(any(size > 1 for size in kernel))
+    )
     return ConvGeometry(
         kernel,
         sizes(layer, param, axes, "stride", "stride", default=1, least=1),
