@@ -19,7 +19,8 @@ class Accuracy(Layer):
     bottom[0]: predictions with the classes on accuracy_param.axis; bottom[1]: one whole label for each
     example and place. top[0]: a scalar; top[1], if wanted: the share for each class (classes,), 0 where there
     is none. Labels equal to ignore_label do not count; without any other label the accuracy is 0. A class
-    that scores the same as the label counts as better, and so does NaN. Forward only.
+    that scores the same as the label counts as better, and so does NaN. With min_is_better, happynear's, predictions
+    are distances, of which the least is the best. Forward only.
     Source: Caffe's AccuracyLayer, as it is since 2017; before, the greater class won a tie.
     """
 
@@ -44,6 +45,8 @@ class Accuracy(Layer):
         param = self.layer_param.accuracy_param
         labels = class_labels(self, bottom[1], classes, ignored_label(param))
         scores = bottom[0].data.reshape(self.view)
+        if param.min_is_better:
+            scores = -scores
         rows = np.maximum(labels, 0).reshape(outer, 1, inner)
         better = np.count_nonzero(~(scores < np.take_along_axis(scores, rows, axis=1)), axis=1) - 1
         right = labels[(labels >= 0) & (better.ravel() < param.top_k)]

@@ -19,7 +19,7 @@ class EuclideanLoss(LossLayer):
     """
 
     reads = ()
-    no_gradient = ()
+    no_gradient: tuple[int, ...] = ()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)

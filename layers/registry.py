@@ -91,6 +91,47 @@ NOT_BUILT = {
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"
     ),
+    "MaskedSmoothL1Loss": (
+        "no source of UberNet's is public; SmoothL1Loss takes weights as its third bottom, which may be such a mask"
+    ),
+    **dict.fromkeys(
+        (
+            "Wtf",
+            "Wtfsecond",
+            "Wtfthird",
+            "Wtffourth",
+            "Wtffifth",
+            "Wtfsixth",
+            "Wtfseventh",
+            "Wtfeighth",
+            "Wtfninth",
+        ),
+        "DRT's, a step of its tracker's solver, whose data its MATLAB code puts into the library; no net can say them",
+    ),
+    **dict.fromkeys(
+        (
+            "OctreeConv",
+            "OctreeDeconv",
+            "OctreePooling",
+            "OctreeUnpooling",
+            "Octree2FullVoxel",
+            "OctreeGrow",
+            "OctreeMask",
+            "OctreeSetFeature",
+            "OctreeUpdateLabel",
+            "OctreeZeroize",
+        ),
+        "O-CNN's, it works on the leaves of octrees, which are not read; a net of volumes, with Convolution of three "
+        "axes and PoolingND, sees the same shapes as voxels",
+    ),
+    "DeepHandModel": (
+        "DeepModel's, it makes joints of the angles of a hand whose bones stand in files; read its bottom's data, and "
+        "compute them after forward"
+    ),
+    "SSLConvolution": "no source of LSTD's is public; if its numbers are Convolution's, write that",
+    "SmoothMarginInnerProduct": (
+        "no source of SeqFace's is public; MarginInnerProduct and LargeMarginInnerProduct have such margins"
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"

@@ -16,11 +16,56 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "BNParameter": {
             "of a BN of 4 params (scale, shift, mean, variance) which adds var_eps in training only; write BatchNorm "
             "and Scale layers, with mean, variance and 1 for the former's params": "across_spatial axis decay var_eps"
-        }
+        },
+        "TransformationParameter": {
+            _AUGMENT: (
+                "angle_interval contrast_adjustment debug_display jpeg_compression max_perspective_ratio "
+                "max_shearing_ratio multiscale warp_fillval"
+            )
+        },
     },
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
+        }
+    },
+    "caffe-jacinto": {
+        "SolverParameter": {
+            "it sets small weights to 0 while it trains, or says how many are; no solver here does": (
+                "display_sparsity sparsity_lr_mult sparsity_target sparsity_threshold weight_connect_mode"
+            )
+        }
+    },
+    "caffe-yolov2": {
+        "DetectionOutputParameter": {
+            "its DetectionOutput is an earlier YoloDetectionOutput; write that, with yolo_detection_output_param": (
+                "biases coords num_box side"
+            )
+        }
+    },
+    "caffe_3d_faster_rcnn": {
+        "LayerParameter": {
+            _LAYER: "anchor_target_param mhd_data_param mhd_roi_data_param rpn_output_param",
+            "pooling in three dimensions is type Pooling3D, or PoolingND, here": "pooling_3d_param",
+        },
+        "ProposalTargetParameter": {
+            "its ProposalTarget is of boxes in volumes, which is not built; a Python layer can compute it": (
+                "bbox_normalize bbox_normalize_mean bbox_normalize_std class_num fg_threshold"
+            )
+        },
+    },
+    "DSCLRCN": {
+        "NormalizeParameter": {
+            "it changes nothing, as the net says which params learn; remove it, and write across_spatial and "
+            "channel_shared, which are false in DSCLRCN's Caffe unless they are given": "fix_scale"
+        }
+    },
+    "JAANet": {"DataParameter": {_DATA: "get_mirror_crop"}},
+    "UberNet": {
+        "LossParameter": {
+            "it is when in a training the loss counts; train in stages, with another loss_weight each": (
+                "time_s time_b time_z"
+            )
         }
     },
     "FlowNet2": {"LayerParameter": {_DATA: "reshape_every_iter"}},
@@ -37,9 +82,9 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "LayerParameter": {
             _LAYER: (
                 "batch_contrastive_loss_param confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
-                "feature_decay_loss_param general_contrastive_loss_param general_triplet_loss_param hotspot_param "
+                "feature_decay_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
-                "label_specific_margin_param label_specific_rescale_param mil_data_param mil_param nca_param "
+                "label_specific_margin_param mil_data_param mil_param nca_param "
                 "ordinal_regression_loss_param resize_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )

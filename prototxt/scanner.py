@@ -84,10 +84,8 @@ _CLOSERS = tuple(CLOSING.values())
 _ENDS = (END, *_CLOSERS)
 _SEPARATORS = (",", ";")
 _LAYERS = ("LayerParameter", "V1LayerParameter")
-_SIZES_OF_AXES = {  # R-C3D's Caffe has them
-    ("PoolingParameter", name): "a size for each axis is for type PoolingND, in pooling_nd_param"
-    for name in ("kernel_size", "stride", "pad")
-}
+# R-C3D's Caffe has a size for each axis
+_SIZES_OF_AXES = {("PoolingParameter", name): f"more_{name}" for name in ("kernel_size", "stride", "pad")}
 
 
 class _Field(NamedTuple):
@@ -191,6 +189,8 @@ class _Scanner:
     def _field(self, message: _Open) -> None:
         start = self.at
         name = self.all[start]
+        if name in message.counts:
+            name = _SIZES_OF_AXES.get((message.schema.name, name), name)
         field = message.fields.get(name)
         if field is None and not is_name(name):
             self.fail(f"expected the name of a field, found {shown(name)}")
@@ -354,8 +354,7 @@ class _Scanner:
         if index and not field.is_repeated:
             first: Path = (*message.path, name, 0)
             self.fail(
-                f"'{name}' is given twice, first in line {self.places[first][0]}; "
-                + _SIZES_OF_AXES.get((message.schema.name, name), "remove one"),
+                f"'{name}' is given twice, first in line {self.places[first][0]}; remove one",
                 start,
             )
         self.places.numbers[path] = start

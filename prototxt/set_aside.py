@@ -1,8 +1,8 @@
 """Fields of forks that only choose how they compute or log: they are read over, and one line says so.
 
 Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, wenwei202/caffe (SSL, and
-force regularization), JiachenMao/MeDNN, IntelLabs/SkimCaffe, jkokkin/UberNet, nbadalls/caffe-server, and of OpenPose's
-and Synopsys'.
+force regularization), JiachenMao/MeDNN, IntelLabs/SkimCaffe, jkokkin/UberNet, choasup/caffe-yolo9000,
+nbadalls/caffe-server, and of OpenPose's and Synopsys'.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "SkimCaffe": {
         "ConvolutionParameter": "conv_mode dump_activation dump_parameter parameter_sparsity_pattern_histogram",
+        "InnerProductParameter": "gemm_mode spmdm_transpose_in spmdm_transpose_out",
     },
     "SSL Caffe": {
         "ParamSpec": (
             "block_group_lasso breadth_decay_mult force_mult kernel_shape_decay_mult special_shape_decay_mult"
         )
     },
-    "UberNet": {"LayerParameter": "deletebottom deletetop"},
+    "UberNet": {"LayerParameter": "deletebottom deletetop pullsfrom"},
+    "caffe-yolo9000": {"EvalDetectionParameter": "save_output_param"},  # a file of the detections
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do

@@ -17,7 +17,8 @@ from caffe_compat.prototxt.caffe_pb2 import (
 from caffe_compat.prototxt.scanner import Path
 from caffe_compat.prototxt.upgrade_c3d import upgrade_c3d
 from caffe_compat.prototxt.upgrade_error import UpgradeError
-from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d
+from caffe_compat.prototxt.upgrade_fused import parts
+from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d, upgrade_sizes
 from caffe_compat.prototxt.upgrade_renamed import upgrade_renamed
 from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
@@ -36,11 +37,13 @@ def upgrade_net(net: NetParameter) -> NetParameter:
     if result.layers:
         _upgrade_v1(result)
     _upgrade_inputs(result)
+    _upgrade_fused(result)
     _upgrade_batch_norm(result)
     for new, path in zip(result.layer, layer_origins(net), strict=True):
         upgrade_c3d(new, path)
         upgrade_nd(new, path)
         upgrade_p3d(new, path)
+        upgrade_sizes(new, path)
         upgrade_synopsys(new, path)
         upgrade_renamed(new)
         _upgrade_softmax_loss(new, path)
@@ -54,7 +57,7 @@ def layer_origins(net: NetParameter) -> list[Path]:
     """For each layer of `upgrade_net(net)`, where it comes from in `net`."""
     origins: list[Path] = [("input", 0)] if _has_input_layer(net) else []
     origins += [("layers", i) for i, layer in enumerate(net.layers) if not _is_padding(layer)]
-    return origins + [("layer", i) for i in range(len(net.layer))]
+    return origins + [("layer", i) for i, layer in enumerate(net.layer) for _ in parts(layer)]
 
 
 def upgrade_solver(solver: SolverParameter) -> SolverParameter:
@@ -85,6 +88,7 @@ _SOLVER_TYPES = {
 _V0_TYPES = {
     "accuracy": V1LayerParameter.ACCURACY,
     "bnll": V1LayerParameter.BNLL,
+    "cccp": V1LayerParameter.CONVOLUTION,  # of Network in Network
     "concat": V1LayerParameter.CONCAT,
     "conv": V1LayerParameter.CONVOLUTION,
     "data": V1LayerParameter.DATA,
@@ -109,6 +113,7 @@ _V0_TYPES = {
     "window_data": V1LayerParameter.WINDOW_DATA,
 }
 _V0_PARAMS = {
+    "cccp": "convolution_param",
     "concat": "concat_param",
     "conv": "convolution_param",
     "data": "data_param",
@@ -200,6 +205,9 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
             )
         elif name != "type":
             _set_v0_param(v0, new, name, value, (*path, "layer", name))
+    if v0.type == "cccp":  # which counts the outputs of a group
+        new.convolution_param.kernel_size[:] = [1]
+        new.convolution_param.num_output *= new.convolution_param.group
 
 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:
@@ -291,6 +299,13 @@ def _upgrade_v1_layer(old: V1LayerParameter, new: LayerParameter) -> None:
                 setattr(new.param[i], _V1_SPECS[field.name], number)
         else:
             _set(new, field.name, value)
+
+
+def _upgrade_fused(net: NetParameter) -> None:
+    layers = [part for layer in net.layer for part in parts(layer)]
+    if len(layers) > len(net.layer):
+        net.ClearField("layer")
+        net.layer.extend(layers)
 
 
 def _upgrade_softmax_loss(layer: LayerParameter, path: Path) -> None:

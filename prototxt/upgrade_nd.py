@@ -1,5 +1,5 @@
-"""Layers of video-caffe, whose windows have shapes, and of P3D, whose windows have a length, a height and a width, in
-the form of those whose windows have lists of sizes."""
+"""Layers of video-caffe, whose windows have shapes, of P3D, whose windows have a length, a height and a width, and of
+R-C3D, whose windows have several sizes, in the form of those whose windows have lists of sizes."""
 
 from __future__ import annotations
 
@@ -97,6 +97,34 @@ def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
             getattr(result, both).extend(_size(given, side, name) for side in sides)
     layer.type = "PoolingND"
     layer.ClearField("pooling3d_param")
+
+
+def upgrade_sizes(layer: LayerParameter, path: Path) -> None:
+    """Change one layer in place: a Pooling with a size for each axis becomes a PoolingND.
+
+    path: to where it comes from. Raises UpgradeError for other types, and for sizes that have names of their own, too.
+    Source: PoolingLayer of R-C3D (VisionLearningGroup), caffe3d.
+    """
+    given, result = (getattr(layer, name) for name in ("pooling_param", "pooling_nd_param"))
+    names = [field.name for field, _ in given.ListFields()]
+    more = [name for name in names if name.startswith("more_")]
+    if not more:
+        return
+    told, first = f"layer '{layer.name}' ({layer.type})", more[0].removeprefix("more_")
+    sides = [name for name in names if name.endswith(("_h", "_w"))]
+    if layer.type != "Pooling" or sides:
+        other = (
+            f"give {first} or {sides[0]}, not both"
+            if sides
+            else f"only type Pooling has a {first} for each axis"
+        )
+        raise UpgradeError(f"{told}: {other}", (*path, "pooling_param", first))
+    for name in _P3D.values():
+        if name in names:
+            getattr(result, name).extend([getattr(given, name), *getattr(given, f"more_{name}")])
+    result.pool, result.global_pooling = int(given.pool), given.global_pooling
+    layer.type = "PoolingND"
+    layer.ClearField("pooling_param")
 
 
 def _size(given, side: str, name: str) -> int:

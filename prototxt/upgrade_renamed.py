@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
+_BY_MKL = ("MKLConvolution", "MKLLRN", "MKLPooling", "MKLReLU")
 _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "TernaryInnerProduct")
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, and Detection DetectionLoss; and the loss_param of SoftmaxWithLossExpectation, and
-    what Stochastic-Quantization's layers alone have, get messages of their own.
+    Scalar Scale, ConstScale Power, Detection DetectionLoss, and MultiStageMeanfieldAU3 MultiStageMeanfield; types that
+    MKL computes get Caffe's names; ProposalTarget's bbox_mean and bbox_std, the loss_param of
+    SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
 
-    Source: DetectionLayer of SINet (xw-hu), whose numbers are those of MS-CNN's later DetectionLoss; BNHKLayer of
-    liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet; ScalarLayer of LSTM branches of BVLC's
-    Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit).
+    Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
+    DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
+    ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit); MKLConvolutionLayer
+    and others of SkimCaffe (IntelLabs); MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao).
     """
+    if layer.type == "MultiStageMeanfieldAU3":
+        layer.type = "MultiStageMeanfield"
+        layer.multi_stage_meanfield_param.CopyFrom(layer.multi_stage_meanfield_au3_param)
+        layer.ClearField("multi_stage_meanfield_au3_param")
+    if layer.type in _BY_MKL:
+        layer.type = layer.type[3:]
     if layer.type == "BNHK":
         layer.type = "BN"
         layer.bn_param.CopyFrom(layer.bnhk_param)
@@ -47,6 +56,10 @@ def upgrade_renamed(layer: LayerParameter) -> None:
             if message.HasField(name):
                 setattr(layer.stochastic_quantization_param, name, getattr(message, name))
                 message.ClearField(name)
+    if layer.type == "ProposalTarget":
+        for name in ("bbox_mean", "bbox_std"):
+            getattr(layer.bbox_reg_param, name).extend(getattr(layer.proposal_target_param, name))
+            layer.proposal_target_param.ClearField(name)
     if layer.type == "Detection" and layer.HasField("detection_param"):
         layer.type = "DetectionLoss"
         layer.detection_loss_param.CopyFrom(layer.detection_param)

@@ -43,6 +43,7 @@ UPGRADED = {
     "inner_product_param": set(_QUANTIZATION),
     "pooling_param": {
         *("kernel_depth", "temporal_stride", "kernel_shape", "stride_shape", "pad_shape"),
+        *("more_kernel_size", "more_stride", "more_pad"),
         *_SIDES,
     },
     "pooling3d_param": {
@@ -54,6 +55,7 @@ UPGRADED = {
         *(f"normalize_{name}" for name in ("supervised", "classes", "constraint", "objectness")),
         "is_siftflow",
     },
+    "proposal_target_param": {"bbox_mean", "bbox_std"},
     "relu_param": {"relu6"},
     "relu6_param": {"relu6"},
     "reshape_param": {"pixelshuffler"},

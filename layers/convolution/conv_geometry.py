@@ -93,12 +93,17 @@ def _flat(image: np.ndarray) -> np.ndarray:
 def read_geometry(layer: Layer, axes: int) -> ConvGeometry:
     """The windows of the layer's convolution_param over so many spatial axes. Raises LayerError.
 
-    A field is given once, or once an axis, or over two axes as kernel_h and kernel_w and so on.
+    A field is given once, or once an axis, or over two axes as kernel_h and kernel_w and so on. A dilation of 0 is 1
+    where the kernel is 1: Caffe takes it, and nothing depends on it.
     """
     param = layer.layer_param.convolution_param
+    kernel = sizes(layer, param, axes, "kernel_size", "kernel", default=0, least=1)
+    dilation = sizes(
+        layer, param, axes, "dilation", "", default=1, least=int(any(size > 1 for size in kernel))
+    )
     return ConvGeometry(
-        sizes(layer, param, axes, "kernel_size", "kernel", default=0, least=1),
+        kernel,
         sizes(layer, param, axes, "stride", "stride", default=1, least=1),
         sizes(layer, param, axes, "pad", "pad", default=0, least=0),
-        sizes(layer, param, axes, "dilation", "", default=1, least=1),
+        tuple(max(step, 1) for step in dilation),
     )

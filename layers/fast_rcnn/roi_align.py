@@ -39,7 +39,10 @@ class ROIAlign(Layer):
     bottom_count = (2, 2)
     no_gradient = (1,)
     origin = "Mask R-CNN"
-    refused = {"roi_pooling_param.pool": "only ROIPooling has it; remove it"}
+    refused = {
+        f"roi_pooling_param.{name}": "only ROIPooling has it; remove it"
+        for name in ("pool", "bb_type", "is_rich")
+    }
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         is_grid = self.layer_param.HasField("roi_pooling_param")

@@ -32,7 +32,10 @@ class ROIAveragePooling(Layer):
     bottom_count = (2, 2)
     no_gradient = (1,)
     without_effect = ("roi_pooling_param.pool",)
-    refused = {"roi_pooling_param.pad_ratio": "it is of another Caffe than pool: AVE; remove it"}
+    refused = {
+        f"roi_pooling_param.{name}": "it is of another Caffe than pool: AVE; remove it"
+        for name in ("pad_ratio", "is_rich", "bb_type")
+    }
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.roi_pooling_param

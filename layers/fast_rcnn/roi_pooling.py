@@ -31,6 +31,7 @@ class ROIPooling(Layer):
     origin = "Fast R-CNN"
     bottom_count = (2, 2)
     no_gradient = (1,)
+    refused = {"roi_pooling_param.bb_type": "only 0, the whole RoI, is built"}
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.roi_pooling_param

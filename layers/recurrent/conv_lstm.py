@@ -62,6 +62,10 @@ class ConvLSTM(Layer):
             for prefix, field in (("pad", "pad"), ("kernel", "kernel_size"), ("stride", "stride"))
             for side in "hw"
         },
+        **{
+            f"recurrent_param.{field}": "it is of another Caffe's LSTM; remove it"
+            for field in ("lstm_additional_forget_bias", "static_input_only_start")
+        },
         "lstm_conv_param.type": "there is one lstm_conv_param, for the inputs and for the hidden states",
         "lstm_debug_param.expose": "inner blobs are not shown; expose_hidden shows the states after the last step",
         "lstm_debug_param.ignore_x": "give an x of zeros",

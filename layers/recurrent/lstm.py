@@ -16,9 +16,9 @@ from caffe_compat.layers.registry import register
 class LSTM(Recurrent):
     """A long short-term memory over the steps of a batch of sequences; top[0] is h of every step.
 
-    Each step is an LSTMUnit on z (the gates i, f, o, g) and the cells before it. States: h and c. params, with
-    D = num_output: W_xc 4 D x inputs, b_c 4 D, W_xc_static 4 D x its inputs (with a static input), W_hc 4 D x D.
-    Bottoms, tops and what takes a gradient: see Recurrent.
+    Each step is an LSTMUnit on z (the gates i, f, o, g) and the cells before it. States: h and c. params, with D =
+    num_output: W_xc 4 D x inputs, b_c 4 D, W_xc_static 4 D x its inputs (with a static input), W_hc 4 D x D. DSCLRCN's
+    lstm_additional_forget_bias is added to the gate f. Bottoms, tops and what takes a gradient: see Recurrent.
 
     Source: Caffe's LSTMLayer; Donahue et al. (2015), "Long-term recurrent convolutional networks".
     """
@@ -42,6 +42,8 @@ class LSTM(Recurrent):
         c, h = self._c.data, top[0].data[t]
         if t == 0:
             c[0] = self._state["c"].data
+        size = h.shape[1]
+        z[:, size : 2 * size] += self.dtype(self.layer_param.recurrent_param.lstm_additional_forget_bias)
         kernels.forward(c[t], z, cont, z, c[t + 1], h)
         return h
 

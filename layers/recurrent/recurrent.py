@@ -20,11 +20,12 @@ from caffe_compat.layers.recurrent.recurrent_inputs import from_inputs, input_gr
 class Recurrent(Layer):
     """T steps over N streams: z_t = W_x x_t + b (+ W_static static) + W_h (cont_t h_{t-1}), and h_t from z_t.
 
-    bottoms: x T x N x ...; cont T x N, 0 where a sequence begins, else 1; optionally static N x ..., an input of
-    every step; with expose_hidden the states before the first step, 1 x N x num_output each. tops: T x N x
-    num_output; with expose_hidden the states after the last step. cont and the states take no gradient, and the
-    diffs of the tops' states are not used: the way back ends with the batch. Without expose_hidden the states
-    are kept from one forward to the next (0 at first, and where N changes).
+    bottoms: x T x N x ...; cont T x N, 0 where a sequence begins, else 1; optionally static N x ..., an input of every
+    step; with expose_hidden the states before the first step, 1 x N x num_output each. tops: T x N x num_output; with
+    expose_hidden the states after the last step. cont and the states take no gradient, and the diffs of the tops'
+    states are not used: the way back ends with the batch. Without expose_hidden the states are kept from one forward to
+    the next (0 at first, and where N changes). With static_input_only_start, DSCLRCN's, the static input counts in the
+    first step alone.
 
     params: W_x (num_output gates) x inputs, b, W_static, W_h (num_output gates) x num_output, and the subclass's
     own. Raises LayerError for shapes that do not fit. Unlike in Caffe, T may change.
@@ -33,7 +34,9 @@ class Recurrent(Layer):
     """
 
     no_gradient = (1,)
-    without_effect = ("recurrent_param.debug_info",)  # there is no unrolled net to talk about
+    without_effect: tuple[str, ...] = (
+        "recurrent_param.debug_info",
+    )  # there is no unrolled net to talk about
     states: tuple[str, ...] = ("h",)  # what goes from step to step; h is the first
     gates = 1  # elements of z for each element of h
 
@@ -84,7 +87,7 @@ class Recurrent(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         z, held, cont = self._z.data, self._held.data, bottom[1].data[:, :, None]
-        from_inputs(self.blobs[: self._hidden], bottom, z)
+        from_inputs(self.blobs[: self._hidden], bottom, z, self._static_steps)
         for blob, given in zip(self._state.values(), bottom[self._hidden :], strict=False):
             blob.data[...] = given.data[0]
         h = self._state["h"].data
@@ -116,7 +119,7 @@ class Recurrent(Layer):
         if self.propagates_to(self._hidden):
             diff = self.blobs[self._hidden].diff
             gemm(_rows(z_diff), _rows(self._held.data), diff, trans_a=True, beta=1)
-        input_gradients(self, self.blobs[: self._hidden], bottom, propagate_down, z_diff)
+        input_gradients(self, self.blobs[: self._hidden], bottom, propagate_down, z_diff, self._static_steps)
 
     def _start_backward(self, top: Sequence[Blob]) -> np.ndarray:
         """Before the last step: the diffs of all h from top[0], and those of the subclass's own params."""
@@ -127,6 +130,11 @@ class Recurrent(Layer):
     ) -> None:
         """z_diff = the gradient of step t, from that of its h."""
         raise NotImplementedError
+
+    @property
+    def _static_steps(self) -> slice:
+        """The steps that the static input counts in."""
+        return slice(1 if self.layer_param.recurrent_param.static_input_only_start else None)
 
     @property
     def _hidden(self) -> int:

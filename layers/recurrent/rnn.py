@@ -27,6 +27,7 @@ class RNN(Recurrent):
     """
 
     reads = ("recurrent_param",)
+    without_effect = (*Recurrent.without_effect, "recurrent_param.lstm_additional_forget_bias")
     backward_reads_top = True
     bottom_count = (2, 4)
     top_count = (1, 2)

@@ -45,7 +45,8 @@ class RPROI(Layer):
     has_backward = False
     counts_rows = True
     refused = dict.fromkeys(
-        ("roi_pooling_param.pad_ratio", "roi_pooling_param.pool"), "TensorRT has none; remove it"
+        (f"roi_pooling_param.{name}" for name in ("pad_ratio", "pool", "bb_type", "is_rich")),
+        "TensorRT has none; remove it",
     )
     without_effect = ("region_proposal_param.anchor_ratio_count", "region_proposal_param.anchor_scale_count")
 

@@ -26,7 +26,8 @@ class MultiStageMeanfield(Layer):
     """Mean field iterations of a dense conditional random field (multi_stage_meanfield_param).
 
     bottom[0]: the unary terms U, N x C x H x W. bottom[1]: of that shape, what the first iteration starts from.
-    bottom[2]: the image, N x 3 x H x W, as the net has it; it takes no gradient. top: N x C x H x W, not normalised.
+    bottom[2]: the image, N x 3 x H x W, as the net has it, or features of any number; it takes no gradient. top: N x C
+    x H x W, not normalised.
 
     Each of num_iterations steps is U - M (S f(q) + B g(q)) for the softmax q, over the classes, of the last one. f and
     g are Gaussian filters, divided at each pixel by what they make of ones: f over the place, in units of theta_gamma
@@ -38,7 +39,8 @@ class MultiStageMeanfield(Layer):
     numbers, fewer than 2 iterations, a theta that is not positive, and images that are not finite.
 
     Source: MultiStageMeanfieldLayer and MeanfieldIteration of CRF-RNN's fork of Caffe, which demands the two files and
-    leaves the two fields out of account; its later form (TVG) has other params. Zheng et al., Conditional Random
+    leaves the two fields out of account; its later form (TVG) has other params. Any number of features:
+    MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao). Zheng et al., Conditional Random
     Fields as Recurrent Neural Networks (2015).
     """
 
@@ -90,10 +92,10 @@ class MultiStageMeanfield(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, image = bottom[0].shape, bottom[2].shape
-        if len(shape) != 4 or bottom[1].shape != shape or image != (shape[0], 3, *shape[2:]):
+        if len(shape) != 4 or bottom[1].shape != shape or image[:1] + image[2:] != shape[:1] + shape[2:]:
             raise self.error(
                 f"the bottoms have the shapes {shape}, {bottom[1].shape} and {image}; expected N x C x H x W twice, "
-                "and N x 3 x H x W"
+                "and N x K x H x W"
             )
         if shape[1] != self.blobs[0].shape[2]:
             raise self.error(
@@ -111,7 +113,9 @@ class MultiStageMeanfield(Layer):
         if self.spatial is None:
             self.spatial = Lattice(self, places / np.float32(param.theta_gamma))
         near = places / np.float32(param.theta_alpha)
-        colours = bottom[2].data.reshape(self.view[0], 3, self.view[2]) / np.float32(param.theta_beta)
+        colours = bottom[2].data.reshape(self.view[0], bottom[2].shape[1], self.view[2]) / np.float32(
+            param.theta_beta
+        )
         self.lattices = [
             (self.spatial, Lattice(self, np.concatenate([near, colour.T], axis=1))) for colour in colours
         ]

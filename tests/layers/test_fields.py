@@ -42,6 +42,7 @@ ELSEWHERE = {
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
+    "ROIPooling.roi_pooling_param.is_rich": "makes it ROISparsePooling; test_papers.py",
     **{
         f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
         for name in ("pad", "pad_h", "pad_w")

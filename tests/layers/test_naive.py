@@ -82,6 +82,10 @@ NO_TOP = {
         )
     },
     "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
+    **{
+        f"GeneralTripletLoss.general_triplet_loss_param.{name}": "is for backward; metric/test_metric.py"
+        for name in ("add_center_loss", "positive_weight")
+    },
     "Sparsify.sparsify_param.coef": "is for backward; test_papers.py",
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
     **{
@@ -96,6 +100,7 @@ NO_TOP = {
         f"PriorBox.prior_box_param.{name}": "make it PriorBoxOffset; ssd/test_prior_box.py"
         for name in ("offset_w", "offset_h")
     },
+    "ROIPooling.roi_pooling_param.is_rich": "makes it ROISparsePooling; test_papers.py",
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
     **{

@@ -48,6 +48,16 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
             "the last bottom ends the map at 2 x 2, others at",
         ),
         ('"GradientSilent"', [(2, 3), (0,)], 1, "expected a number"),
+        ('"Mask"', [(2, 3, 4, 5), (1, 1, 4, 5)], 1, "expected 1 x C x H x W"),
+        ('"SmoothPooling"', [(2, 3, 4)], 1, "expected N x C x H x W"),
+        ('"SmoothPooling"', [(2, 3, 4, 5), (2, 1)], 1, "is a param with has_smooth_blobs"),
+        ('"SmoothPooling" smooth_pooling_param { z: 0 }', [(2, 3, 4, 5)], 1, "must be above 0"),
+        (
+            '"SmoothPooling" smooth_pooling_param { has_smooth_blobs: false }',
+            [(2, 3, 4, 5), (2, 3)],
+            1,
+            "see unique_smooth",
+        ),
         ('"PredictBox"', [(1, 3, 4, 5)], 1, "expected N x 2 x H x W"),
         ('"PredictBox"', [(1, 2, 4, 5), (1, 4, 5, 4)], 1, "then N x 4 x H x W"),
         (
@@ -401,3 +411,31 @@ def test_points_that_are_no_labels(labels, message):
             np.zeros((1, 3, 1, 2)),
             [labels],
         )
+
+
+def test_an_roi_pooling_of_every_second_pixel_is_a_type_of_its_own():
+    param = text_format.Parse(
+        'name: "p" type: "ROIPooling" roi_pooling_param { pooled_h: 1 pooled_w: 1 is_rich: 1 }',
+        LayerParameter(),
+    )
+    assert computed_type(create_layer(param, 0)) == "ROISparsePooling"
+
+
+def test_a_spatial_transformer_of_one_bottom_mirrors():
+    param = text_format.Parse('name: "t" type: "SpatialTransformer" bottom: "x" top: "y"', LayerParameter())
+    assert computed_type(create_layer(param, 0)) == "MirrorRotate"
+
+
+def test_bounds_of_a_scale_change_its_param():
+    runner = fed('"Scale" scale_param { filler { value: 5 } max_value: 3 min_value: 1 }', np.ones((2, 3)))
+    assert computed_type(runner.layer) == "BoundedScale"
+    assert runner.layer.blobs[0].data.tolist() == runner.top[0].data[1].tolist() == [3, 3, 3]
+
+
+def test_a_softmax_loss_of_three_bottoms_has_weights():
+    param = text_format.Parse(
+        'name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" bottom: "w"', LayerParameter()
+    )
+    assert computed_type(create_layer(param, 0)) == "LabelWeightedSoftmaxWithLoss"
+    with pytest.raises(LayerError, match="expected a weight a label"):
+        fed('"LabelWeightedSoftmaxWithLoss"', np.zeros((2, 3)), [0, 1], [1, 1, 1])

@@ -107,9 +107,12 @@ ERRORS = {
         "net.prototxt:4:3: 'name' is given twice, first in line 2; remove one",
     ),
     "a size of each axis": (
-        "layer { pooling_param { stride: 1 stride: 2 } }",
-        "net.prototxt:1:35: 'stride' is given twice, first in line 1; a size for each axis is for type PoolingND, "
-        "in pooling_nd_param",
+        'layer { name: "p" type: "Pooling" pooling_param { stride: 1 stride: 2 kernel_h: 3 } }',
+        "net.prototxt:1:51: layer 'p' (Pooling): give stride or kernel_h, not both",
+    ),
+    "a size of each axis of another type": (
+        'layer { name: "p" type: "Pool" pooling_param { stride: 1 stride: 2 } }',
+        "net.prototxt:1:48: layer 'p' (Pool): only type Pooling has a stride for each axis",
     ),
     "message given twice": (
         "layer { lrn_param { k: 1 } lrn_param { beta: 2 } }",

@@ -281,3 +281,14 @@ def test_holes_and_has_label() -> None:
     param = net.layer[2].image_data_param
     assert (param.HasField("has_label"), param.label) == (False, False)
     assert not net.layer[3].HasField("image_data_param")
+
+
+def test_cccp_is_a_convolution_of_1_x_1():
+    net, _ = parse_net("""
+        input: "x" input_dim: 1 input_dim: 4 input_dim: 5 input_dim: 6
+        layers { layer { name: "c" type: "cccp" num_output: 3 group: 2 biasterm: false } bottom: "x" top: "y" }
+    """)
+    layer = net.layer[-1]
+    param = layer.convolution_param
+    assert (layer.type, param.num_output, param.group, [*param.kernel_size]) == ("Convolution", 6, 2, [1])
+    assert not param.bias_term

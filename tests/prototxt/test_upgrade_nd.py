@@ -109,3 +109,15 @@ def test_the_net_runs(tmp_path):
 def test_errors(layer, message):
     with pytest.raises(PrototxtError, match=message):
         parse_net(f'layer {{ name: "a" type: {layer} }}')
+
+
+def test_a_pooling_with_a_size_for_each_axis_is_a_pooling_nd():
+    net, _ = parse_net("""
+        layer { name: "p" type: "Pooling" bottom: "x" top: "y"
+                pooling_param { pool: AVE kernel_size: 1 kernel_size: 2 kernel_size: 3
+                                stride: 2 pad: 0 pad: 1 pad: 1 } }
+    """)
+    (layer,) = net.layer
+    param = layer.pooling_nd_param
+    assert (layer.type, param.pool, layer.HasField("pooling_param")) == ("PoolingND", param.AVE, False)
+    assert ([*param.kernel_size], [*param.stride], [*param.pad]) == ([1, 2, 3], [2], [0, 1, 1])

@@ -37,3 +37,23 @@ def test_a_detection_is_a_detection_loss():
     (layer,) = net.layer
     assert (layer.type, layer.detection_loss_param.cls_num) == ("DetectionLoss", 5)
     assert not layer.HasField("detection_param")
+
+
+def test_a_mean_field_over_features_is_one_over_colours():
+    net, _ = parse_net("""
+        layer { name: "m" type: "MultiStageMeanfieldAU3" bottom: "u" bottom: "q" bottom: "f" top: "y"
+                multi_stage_meanfield_au3_param { num_iterations: 4 theta_beta: 3 } }
+    """)
+    (layer,) = net.layer
+    assert (layer.type, layer.multi_stage_meanfield_param.theta_beta) == ("MultiStageMeanfield", 3)
+    assert not layer.HasField("multi_stage_meanfield_au3_param")
+
+
+def test_means_of_offsets_stand_in_bbox_reg_param():
+    net, _ = parse_net("""
+        layer { name: "t" type: "ProposalTarget" bottom: "r" bottom: "g" top: "y"
+                proposal_target_param { cls_num: 2 bbox_mean: 1 bbox_mean: 2 bbox_std: 3 bbox_std: 4 } }
+    """)
+    (layer,) = net.layer
+    assert ([*layer.bbox_reg_param.bbox_mean], [*layer.bbox_reg_param.bbox_std]) == ([1, 2], [3, 4])
+    assert not layer.proposal_target_param.bbox_mean

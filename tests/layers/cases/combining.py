@@ -88,6 +88,26 @@ CASES = [
         [(4, 3, 2, 5)],
         fills=[apart],
     ),
+    Case(
+        'type: "BoundedScale" scale_param { axis: -2 num_axes: 2 max_value: 50 }',
+        [(2, 3, 4, 5)],
+        [(3, 2, 4, 5)],
+    ),
+    *(
+        Case(
+            f'type: "BoundedScale" scale_param {{ {params} }}',
+            [(2, 3, 4, 5)],
+            [(4, 3, 2, 5)],
+            gradient=not note,
+            note=note,
+        )
+        for params, note in (
+            ("min_value: -50 max_value: 50 bias_term: true", ""),
+            ("min_value: 0.3", "a param on its bound has none to one side"),
+            ("max_value: -0.2 filler { value: 3 }", "a param on its bound has none to one side"),
+            ("max_value: 9 bias_term: true filler { value: 3 } bias_filler { value: 2 }", ""),
+        )
+    ),
     *(
         Case('type: "Axpy"', [(2, 3, *ones), *[(2, 3, 4, 5)] * 2], [(3, 2, *ones), *[(3, 2, 6, 1)] * 2])
         for ones in ((), (1, 1))

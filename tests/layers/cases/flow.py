@@ -50,6 +50,18 @@ CASES = [
         Case(f'type: "NegReLU" {params}', [(4, 5)], [(2, 3, 4)], fills=[apart])
         for params in ("", "relu_param { negative_slope: 0.3 }")
     ),
+    Case('type: "Grid"', [(2, 3, 4, 5)], [(3, 1, 6, 2)], gradient=False, note="it has none"),
+    Case('type: "NegSquare"', [(4, 5)], [(2, 3, 4)]),
+    *(
+        Case(
+            f'type: "ExpMax" {params}',
+            [(2, 3, 4, 5)],
+            [(3, 4, 2)],
+            gradient=False,
+            note="the original's takes the maximum as a number; flow/test_lite_flow.py",
+        )
+        for params in ("", "expmax_param { base: 2 scale: 0.7 shift: 1.5 }")
+    ),
     *(
         Case(
             f'type: "Mean" mean_param {{ {params} }}',

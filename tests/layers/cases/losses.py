@@ -58,6 +58,27 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "LabelWeightedSoftmaxWithLoss" {params}',
+            [(2, 3, 4, 5), (2, 4, 5), (2, 1, 4, 5)],
+            [(3, 4, 3, 1), (3, 3, 1), (3, 3)],
+            fills=[normal, labels(3), unit],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("loss_param { normalization: BATCH_SIZE ignore_label: 1 }", 1),
+            ("loss_param { normalize: false }", 2),
+            ("loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 7 }", 1),
+        )
+    ),
+    Case(
+        'type: "LabelWeightedSoftmaxWithLoss" softmax_param { axis: 2 }',
+        [(2, 3, 5), (2, 3), (2, 3)],
+        [(4, 2, 6), (4, 2), (4, 2)],
+        fills=[normal, labels(5), unit],
+    ),
+    *(
+        Case(
             f'type: "SoftmaxWithLossOHEM" loss_param {{ {params} }}',
             [(4, 3, 2, 5), (4, 1, 2, 5)],
             [(2, 4, 1, 1), (2,)],
@@ -223,7 +244,11 @@ CASES = [
             gradient=False,
             note="counts, forward only",
         )
-        for params, tops in (("top_k: 1", 1), ("top_k: 3 ignore_label: 2", 2))
+        for params, tops in (
+            ("top_k: 1", 1),
+            ("top_k: 3 ignore_label: 2", 2),
+            ("top_k: 2 min_is_better: true", 2),
+        )
     ),
     Case(
         'type: "Accuracy" accuracy_param { axis: 2 }',

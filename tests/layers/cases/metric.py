@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layers.harness import Case, labels, normal
+from caffe_compat.layers.base import TEST, TRAIN
+from layers.harness import Case, apart, labels, normal
 
 NOT_TRUE = "the original's gradient is not the true one; test_metric.py"
 
@@ -14,7 +15,62 @@ def cosines(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-0.95, 0.8, shape)
 
 
+def distances(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """From 0.1 to 2, apart from each other and from what margins say."""
+    count = int(np.prod(shape))
+    return (0.1 + 0.08 * rng.permutation(count)[:count] + 0.013).reshape(shape)
+
+
 CASES = [
+    *(
+        Case(
+            f'type: "GeneralContrastiveLoss" general_contrastive_loss_param {{ {params} }}',
+            [(5, 4), (5,)],
+            [(3, 6, 1), (3,)],
+            fills=[distances, labels(4)],
+            tops=2,
+            diff_tops=[0],
+        )
+        for params in (
+            "",
+            "positive_margin: 0.31 negative_margin: 1.63 positive_weight: 2 negative_weight: 3",
+            "exp_negative_weight: true positive_outlier_thresh: 1.53",
+        )
+    ),
+    *(
+        Case(
+            f'type: "GeneralTripletLoss" general_triplet_loss_param {{ {params} }}',
+            [(5, 4), (5,)],
+            [(3, 6, 1), (3,)],
+            fills=[distances, labels(4)],
+            tops=2,
+            diff_tops=[0],
+            gradient=False,
+            note="the original's is not the slope; test_metric.py",
+        )
+        for params in (
+            "",
+            "margin: 0.83 positive_weight: 2 negative_weight: 3",
+            "hardest_only: true",
+            "margin: 0.01 add_center_loss: false",
+        )
+    ),
+    *(
+        Case(
+            f'type: "LabelSpecificRescale" label_specific_rescale_param {{ {params} }}',
+            [(5, 4), (5,)],
+            [(3, 6, 1), (3,)],
+            fills=[apart, labels(4)],
+            phase=phase,
+        )
+        for params, phase in (
+            ("", TRAIN),
+            ("positive_weight: 2.5 negative_weight: 0.5 for_ip: true", TRAIN),
+            ("positive_weight: 2.5", TEST),
+            ("negative_weight: 2.5 rescale_test: true", TEST),
+        )
+    ),
+    Case('type: "CosineSimilarityLoss"', [(4, 3), (4, 3)], [(2, 5, 1), (2, 5)]),
     *(
         Case(
             f'type: "CenterLoss" center_loss_param {{ num_output: 3 {params} }}',

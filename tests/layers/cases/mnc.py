@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layers.harness import Case, normal, rois, unit
+from layers.harness import Case, labels, normal, rois, unit
 
 CASES = [
     *(
@@ -53,5 +53,19 @@ CASES = [
         [(3, 4), (3, 2, 2), (3, 4)],
         [(2, 5)] * 3,
         fills=[normal, unit, unit],
+    ),
+    *(
+        Case(
+            f'type: "WeightedSigmoidCrossEntropyLoss" loss_param {{ {params} }}',
+            [(4, 3, 2)] * 3,
+            [(2, 7)] * 3,
+            fills=[normal, labels(3), unit],
+        )
+        for params in (
+            "",
+            "ignore_label: 1 normalize: true",
+            "normalization: FULL ignore_label: 0",
+            "normalization: PRE_FIXED pre_fixed_normalizer: 7",
+        )
     ),
 ]

@@ -266,6 +266,40 @@ CASES = [
             "pooled_h: 6 pooled_w: 4 spatial_scale: 0.0625",
         )
     ),
+    Case(
+        'type: "Mask"', [(1, 3, 4, 5), (1, 1, 4, 5)], [(1, 2, 6, 3), (1, 1, 6, 3)], fills=[normal, labels(2)]
+    ),
+    *(
+        Case(
+            f'type: "SmoothPooling" smooth_pooling_param {{ {params} }}',
+            [(2, 3, 4, 5), *smooths],
+            [(4, 3, 2, 3), *others],
+            fills=[normal, unit][: 1 + len(smooths)],
+            tops=2,
+            diff_tops=[0],
+            gradient=not note,
+            note=note,
+        )
+        for params, smooths, others, note in (
+            ("smooth_filler { value: 2 }", [], [], ""),
+            ("unique_smooth: false z: 2", [], [], "a negative smoothness counts as 0.01"),
+            ("has_smooth_blobs: false max_value: 3", [(2, 1)], [(4, 1, 1, 1)], ""),
+            ("has_smooth_blobs: false unique_smooth: false", [(2, 3)], [(4, 3)], ""),
+            ("fix_smooth: true has_smooth_blobs: false", [(2, 1)], [(4, 1)], "the smoothness has none"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "ROISparsePooling" roi_pooling_param {{ is_rich: 1 {params} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[apart, rois(2, 80, 110)],
+        )
+        for params in (
+            "pooled_h: 2 pooled_w: 3 spatial_scale: 0.1",
+            "pooled_h: 6 pooled_w: 4 spatial_scale: 0.0625",
+        )
+    ),
     *(
         Case(
             f'type: "MultiROIPooling" multi_roi_pooling_param {{ top_num: 3 {params} }}',

@@ -148,7 +148,7 @@ CASES = [
         'type: "MultiStageMeanfield" multi_stage_meanfield_param { num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 '
         "theta_gamma: 2 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
         [(2, 4, 5, 6), (2, 4, 5, 6), (2, 3, 5, 6)],
-        [(1, 4, 7, 3), (1, 4, 7, 3), (1, 3, 7, 3)],
+        [(1, 4, 7, 3), (1, 4, 7, 3), (1, 2, 7, 3)],
         fills=[normal, apart],
     ),
 ]

@@ -22,6 +22,21 @@ CASES = [
             ("to_compute_dU: false", 6, "which bottom[0] has none of then"),
         )
     ),
+    *(
+        Case(
+            f'type: "MirrorRotate" spatialtransformer_param {{ {params} }}',
+            [(2, 3, 5, 4)],
+            [(3, 1, 2, 6)],
+        )
+        for params in (
+            "",
+            "mirror: false rotate: ROTATE90",
+            "rotate: ROTATE180",
+            "rotate: ROTATE270",
+            "rotate: ROTATE90 operation: UNTRANSFORM",
+            "mirror: false rotate: ROTATE270 operation: UNTRANSFORM",
+        )
+    ),
     Case('type: "STLoss" st_loss_param { output_H: 4 output_W: 3 }', [(3, 6)], [(2, 3, 2)]),
     Case('type: "LocLoss" loc_loss_param { threshold: 0.105 }', [(4, 5)], [(2, 3, 4)], fills=[apart]),
     Case('type: "PowerFile"', [(4, 5)], [(2, 3, 4)], fills=[normal]),

@@ -235,3 +235,13 @@ def test_bottoms_must_fit():
     runner = Runner(layer("num_output: 4 kernel_size: 3"), [np.zeros((1, 2, 5, 6))])
     with pytest.raises(LayerError, match="expected 4 axes with 2 channels on axis 1"):
         runner.feed([np.zeros((1, 3, 5, 6))])
+
+
+def test_a_dilation_of_0_is_none_where_the_kernel_is_1():
+    x = np.random.RandomState(1).standard_normal((2, 3, 4, 5))
+    fields = 'type: "Convolution" convolution_param {{ num_output: 2 kernel_size: {} dilation: 0 }}'
+    runner = Runner(fields.format(1), [x])
+    runner.layer.blobs[0].data[...] = 1
+    np.testing.assert_allclose(runner.forward()[0][:, 1], x.sum(axis=1), rtol=1e-5)
+    with pytest.raises(LayerError, match="dilation is 0; it must be at least 1"):
+        Runner(fields.format(3), [x])

@@ -210,3 +210,14 @@ def test_the_same_features_twice_have_no_gradient_between_them():
 def test_lifted_structures_need_one_label_each():
     with pytest.raises(LayerError, match="expected N x K features and N labels"):
         Runner(LIFTED, [np.ones((3, 4)), np.ones((3, 2))])
+
+
+def test_a_general_triplet_loss_draws_own_classes_once():
+    """However many others are near, and with add_center_loss where none is."""
+    distances, labels = np.float32([[1, 1.1, 0.9], [1, 5, 6]]), np.float32([0, 0])
+    for params, of_far in (("", 2), ("add_center_loss: false", 0)):
+        layer = f'type: "GeneralTripletLoss" general_triplet_loss_param {{ positive_weight: 2 {params} }}'
+        runner = Runner(layer, [distances, labels])
+        np.testing.assert_allclose(runner.forward()[0], (0.1 + 0.3) / 2, rtol=1e-6)
+        diff = runner.backward([np.float32(1)], [True, False])[0]
+        np.testing.assert_array_equal(diff * 2, [[2, -1, -1], [of_far, 0, 0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,14 @@ def scale(given: Given) -> list[np.ndarray]:
     factors, *shifts = [*rest, *given.blobs]
     top = x * spread(given, param, param.axis, factors)
     return [top + spread(given, param, param.axis, shifts[0]) if param.bias_term else top]
+
+
+def bounded_scale(given: Given) -> list[np.ndarray]:
+    param, (factors, *shifts) = given.param.scale_param, given.blobs
+    least = param.min_value if param.HasField("min_value") else -math.inf
+    most = param.max_value if param.HasField("max_value") else math.inf
+    kept = np.array([min(max(factor, least), most) for factor in factors.ravel()]).reshape(factors.shape)
+    return scale(replace(given, blobs=[kept, *shifts]))
 
 
 def concat(given: Given) -> list[np.ndarray]:
@@ -123,6 +132,7 @@ NAIVE = {
     "Eltwise": eltwise,
     "Filter": filter_items,
     "Parameter": lambda given: [given.blobs[0].reshape(list(given.param.parameter_param.shape.dim))],
+    "BoundedScale": bounded_scale,
     "Scale": scale,
     "Silence": lambda given: [],
     "Slice": slice_axis,

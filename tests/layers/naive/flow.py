@@ -301,7 +301,31 @@ def flow_eltwise(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, lambda at: coeff * x[at])]
 
 
+def grid(given: Given) -> list[np.ndarray]:
+    n, _, h, w = given.bottom[0].shape
+    return [taken((n, 2, h, w), lambda at: at[2] if at[1] else at[3])]
+
+
+def neg_square(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    return [taken(x.shape, lambda at: -(x[at] ** 2))]
+
+
+def exp_max(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.expmax_param
+    base = math.e if param.base == -1 else param.base
+
+    def element(at):
+        greatest = max(x[(at[0], c, *at[2:])] for c in range(x.shape[1]))
+        return base ** (param.shift + param.scale * (x[at] - greatest))
+
+    return [taken(x.shape, element)]
+
+
 NAIVE = {
+    "ExpMax": exp_max,
+    "Grid": grid,
+    "NegSquare": neg_square,
     "Accum": accum,
     "ChannelNorm": channel_norm,
     "Correlation": correlation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def accuracy(given: Given) -> list[np.ndarray]:
         np.ndindex(rows.shape[0], rows.shape[2]), labels.ravel().astype(int), strict=True
     ):
         if label != ignored(param):
-            scores = rows[i, :, k].tolist()
+            scores = (-rows[i, :, k] if param.min_is_better else rows[i, :, k]).tolist()
             others = scores[:label] + scores[label + 1 :]
             right[label] += sum(score >= scores[label] for score in others) < param.top_k
             seen[label] += 1
@@ -189,7 +190,20 @@ def nss_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / len(given.bottom[0]))]
 
 
+def label_weighted_softmax_loss(given: Given) -> list[np.ndarray]:
+    x, labels, weights = given.bottom
+    param, each = given.param.loss_param, weights.size // len(x)
+    prob, costs, _ = softmax_costs(replace(given, bottom=[x, labels]))
+    total = sum(cost * weight for cost, weight in zip(np.ravel(costs), weights.flat, strict=True))
+    counted = sum(label != ignored(param) for label in labels.flat)
+    axis = range(x.ndim)[given.param.softmax_param.axis]
+    outer = math.prod(x.shape[:axis])
+    loss = divided(total, param, outer, each * len(x) // outer, counted)
+    return [loss, prob.reshape(x.shape)][: given.tops]
+
+
 NAIVE = {
+    "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,
     "Accuracy": accuracy,
     "ContrastiveLoss": contrastive,
     "EuclideanLoss": euclidean,

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from caffe_compat.layers.base import TRAIN
 from caffe_compat.prototxt.caffe_pb2 import FocalLossParameter
 from layers.naive.given import Given
 from layers.naive.losses import divided, ignored
@@ -216,7 +217,55 @@ def triplet_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / len(given.bottom[0]) / 2)]
 
 
+def cosine_similarity_loss(given: Given) -> list[np.ndarray]:
+    a, b = given.bottom
+    return [np.array(1 - sum(p * q for p, q in zip(a.flat, b.flat, strict=True)) / len(a))]
+
+
+def general_contrastive_loss(given: Given) -> list[np.ndarray]:
+    (x, labels), param = given.bottom, given.param.general_contrastive_loss_param
+    loss, near, far = 0.0, [], []
+    for row, label in zip(x.reshape(len(x), -1), labels.ravel(), strict=True):
+        for j, distance in enumerate(row):
+            if j == label:
+                near.append(min(max(distance - param.positive_margin, 0), param.positive_outlier_thresh))
+                loss += param.positive_weight * near[-1]
+                continue
+            far.append(max(param.negative_margin - distance, 0))
+            cost = math.exp(-distance) if param.exp_negative_weight and far[-1] else far[-1]
+            loss += param.negative_weight * cost
+    return [np.array(loss / len(x)), np.array([sum(near) / len(near), sum(far) / len(far)])]
+
+
+def general_triplet_loss(given: Given) -> list[np.ndarray]:
+    (x, labels), param = given.bottom, given.param.general_triplet_loss_param
+    loss, near, far = 0.0, [], []
+    for row, label in zip(x.reshape(len(x), -1), labels.ravel().astype(int), strict=True):
+        others = [*row[:label], *row[label + 1 :]]
+        costs = [max(row[label] + param.margin - other, 0) for other in others]
+        loss += param.negative_weight * (max(costs) if param.hardest_only else sum(costs))
+        near.append(row[label])
+        far += others
+    return [np.array(loss / len(x)), np.array([sum(near) / len(near), sum(far) / len(far)])]
+
+
+def label_specific_rescale(given: Given) -> list[np.ndarray]:
+    (x, labels), param = given.bottom, given.param.label_specific_rescale_param
+    top = x.reshape(len(x), -1).copy()
+    for row, label in zip(top, labels.ravel(), strict=True):
+        for j, score in enumerate(row.tolist()):
+            if given.phase == TRAIN or param.rescale_test:
+                stays = param.for_ip and score <= 0
+                own = score if stays else param.positive_weight * score
+                row[j] = own if j == label else param.negative_weight * score
+    return [top.reshape(x.shape)]
+
+
 NAIVE = {
+    "GeneralContrastiveLoss": general_contrastive_loss,
+    "GeneralTripletLoss": general_triplet_loss,
+    "LabelSpecificRescale": label_specific_rescale,
+    "CosineSimilarityLoss": cosine_similarity_loss,
     "AdaCosAddmScale": adacos,
     "CenterLoss": center_loss,
     "CombinedMargin": combined_margin,

@@ -8,6 +8,7 @@ import numpy as np
 
 from layers.naive.deeplab import spatial_product
 from layers.naive.given import Given, taken
+from layers.naive.losses import divided, ignored
 
 F = np.float32
 
@@ -61,11 +62,15 @@ def mask_resize(given: Given) -> list[np.ndarray]:
 
 
 def weighted_sigmoid_loss(given: Given) -> list[np.ndarray]:
-    total = 0.0
+    total, counted, param, scores = 0.0, 0, given.param.loss_param, given.bottom[0]
     for x, target, weight in zip(*(blob.flat for blob in given.bottom), strict=True):
-        share = 1 / (1 + math.exp(-x))
-        total -= weight * (target * math.log(share) + (1 - target) * math.log(1 - share))
-    return [np.array(total / given.bottom[2].sum())]
+        if int(target) != ignored(param):
+            share = 1 / (1 + math.exp(-x))
+            total -= weight * (target * math.log(share) + (1 - target) * math.log(1 - share))
+            counted += 1
+    if not given.param.HasField("loss_param"):
+        return [np.array(total / given.bottom[2].sum())]
+    return [divided(total, param, len(scores), scores.size // len(scores), counted, default="BATCH_SIZE")]
 
 
 NAIVE = {

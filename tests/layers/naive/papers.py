@@ -224,6 +224,15 @@ def round_away(value: float) -> int:
 
 
 def roi_average_pooling(given: Given) -> list[np.ndarray]:
+    return roi_bins(given, lambda bin: np.mean(bin))
+
+
+def roi_sparse_pooling(given: Given) -> list[np.ndarray]:
+    return roi_bins(given, lambda bin: bin[::2, ::2].max())
+
+
+def roi_bins(given: Given, pooled) -> list[np.ndarray]:
+    """Of each bin what `pooled` makes of its pixels, rows x columns; 0 where there are none."""
     (maps, rois), param = given.bottom, given.param.roi_pooling_param
 
     def span(low, high, index, bins, limit):
@@ -238,8 +247,8 @@ def roi_average_pooling(given: Given) -> list[np.ndarray]:
         image, x1, y1, x2, y2 = rois[r]
         hs = span(y1, y2, i, param.pooled_h, maps.shape[2])
         ws = span(x1, x2, j, param.pooled_w, maps.shape[3])
-        values = [maps[int(image), c, h, w] for h in hs for w in ws]
-        return sum(values) / len(values) if values else 0.0
+        values = np.array([[maps[int(image), c, h, w] for w in ws] for h in hs])
+        return pooled(values) if values.size else 0.0
 
     return [taken((len(rois), maps.shape[1], param.pooled_h, param.pooled_w), bin)]
 
@@ -419,6 +428,34 @@ def reverse_time(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, element)]
 
 
+def mask(given: Given) -> list[np.ndarray]:
+    x, marks = given.bottom
+    pixels = [x[0, :, h, w] for h, w in np.ndindex(marks.shape[2:]) if marks[0, 0, h, w] >= 1]
+    return [np.reshape(pixels, (len(pixels), x.shape[1], 1, 1))]
+
+
+def smooth_pooling(given: Given) -> list[np.ndarray]:
+    """The weights max(v - t, 0) that add up to z, with t found by halving."""
+    (x, *smooth), param = given.bottom, given.param.smooth_pooling_param
+    assert param.has_smooth_blobs != bool(smooth)
+    top, shown = np.zeros((*x.shape[:2], 1, 1)), np.zeros(x.shape)
+    for n, c in np.ndindex(x.shape[:2]):
+        numbers = smooth[0].reshape(len(x), -1)[n] if smooth else given.blobs[0].ravel()
+        mu = max(numbers[0 if param.unique_smooth else c], 0.01)
+        values = x[n, c].ravel().tolist()
+        if param.max_value > max(0, *values):
+            values.append(param.max_value)
+        low, high = min(values) / mu - param.z, max(values) / mu
+        for _ in range(100):
+            middle = (low + high) / 2
+            total = sum(max(v / mu - middle, 0) for v in values)
+            low, high = (middle, high) if total > param.z else (low, middle)
+        weights = [max(v / mu - low, 0) for v in values]
+        top[n, c] = dot(weights, values) - (0 if param.fix_smooth else mu / 2 * dot(weights, weights))
+        shown[n, c] = np.reshape(weights[: x[n, c].size], x.shape[2:])
+    return [top, shown]
+
+
 def sparsify(given: Given) -> list[np.ndarray]:
     x, threshold = given.bottom[0], given.param.sparsify_param.thre
     return [taken(x.shape, lambda at: math.copysign(max(abs(x[at]) - threshold, 0), x[at]))]
@@ -532,6 +569,7 @@ NAIVE = {
     "PairwiseLoss": pairwise_loss,
     "QuantizationLoss": quantization_loss,
     "ROIAveragePooling": roi_average_pooling,
+    "ROISparsePooling": roi_sparse_pooling,
     "RankHardLoss": rank_hard_loss,
     "RankingLoss": ranking_loss,
     "ScaleTanH": scale_tanh,
@@ -548,6 +586,8 @@ NAIVE = {
     "CosineSimilarityBatch": cosine_similarity_batch,
     "Convert": convert,
     "ReverseTime": reverse_time,
+    "Mask": mask,
+    "SmoothPooling": smooth_pooling,
     "Sparsify": sparsify,
     "EvenDistLoss": even_dist_loss,
     "FilterSum": filter_sum,

@@ -21,7 +21,10 @@ def unrolled(function, count: int):
         if param.expose_hidden:
             rest, states = rest[:-count], [state[0] for state in rest[-count:]]
         static = rest[0].reshape(x.shape[1], -1) if rest else None
-        top, last = function(x.reshape(*x.shape[:2], -1), cont, static, given.blobs, *states)
+        more = {"only_start": param.static_input_only_start}
+        if function is recurrence.lstm:
+            more["forget_bias"] = param.lstm_additional_forget_bias
+        top, last = function(x.reshape(*x.shape[:2], -1), cont, static, given.blobs, *states, **more)
         return [top, *(state[None] for state in last)] if param.expose_hidden else [top]
 
     return layer

@@ -198,7 +198,7 @@ def meanfield(given: Given) -> list[np.ndarray]:
     places = np.array([(w, h) for h, w in np.ndindex(unary.shape[2:])], F)
     top = np.zeros(unary.shape)
     for n, image in enumerate(images):
-        colours = (image.reshape(3, -1).T.astype(F)) / F(param.theta_beta)
+        colours = (image.reshape(len(image), -1).T.astype(F)) / F(param.theta_beta)
         lattices = [
             PlainLattice(places / F(param.theta_gamma)),
             PlainLattice(np.hstack([places / F(param.theta_alpha), colours])),

@@ -39,6 +39,26 @@ def spatial_transformer(given: Given) -> list[np.ndarray]:
     return [taken((*x.shape[:2], height, width), value)]
 
 
+def mirror_rotate(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.spatialtransformer_param
+
+    def mirrored(maps):
+        return (
+            taken(maps.shape, lambda at: maps[(*at[:3], maps.shape[3] - 1 - at[3])]) if param.mirror else maps
+        )
+
+    def turned(maps):
+        """A quarter, clockwise: the last row becomes the first column."""
+        n, c, h, w = maps.shape
+        return taken((n, c, w, h), lambda at: maps[at[0], at[1], h - 1 - at[3], at[2]])
+
+    is_back = param.operation == param.UNTRANSFORM
+    maps = x if is_back else mirrored(x)
+    for _ in range((4 - param.rotate) % 4 if is_back else param.rotate):
+        maps = turned(maps)
+    return [mirrored(maps) if is_back else maps]
+
+
 def st_loss(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.st_loss_param
     height, width = param.output_H, param.output_W
@@ -71,6 +91,7 @@ def power_file(given: Given) -> list[np.ndarray]:
 
 NAIVE = {
     "LocLoss": loc_loss,
+    "MirrorRotate": mirror_rotate,
     "PowerFile": power_file,
     "STLoss": st_loss,
     "SpatialTransformer": spatial_transformer,

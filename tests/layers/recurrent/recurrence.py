@@ -17,33 +17,34 @@ def product(w, v):
     return (w @ v).tolist()
 
 
-def lstm(x, cont, static, params, h, c):
-    """(h of every step, [last h, last c]). x T x N x inputs; static N x inputs or None; h and c N x D."""
+def lstm(x, cont, static, params, h, c, forget_bias=0, only_start=False):
+    """(h of every step, [last h, last c]). x T x N x inputs; static N x inputs or None, of the first step alone with
+    only_start; h and c N x D."""
     w_x, b, *w_static, w_h = params
     h, c, shown = [list(row) for row in h], [list(row) for row in c], []
     size = len(b) // 4
-    for step, flags in zip(x, cont, strict=True):
+    for t, (step, flags) in enumerate(zip(x, cont, strict=True)):
         for n, v in enumerate(step):
             z = [p + q for p, q in zip(product(w_x, v), b, strict=True)]
-            if w_static:
+            if w_static and not (only_start and t):
                 z = [p + q for p, q in zip(z, product(w_static[0], static[n]), strict=True)]
             z = [p + q for p, q in zip(z, product(w_h, [flags[n] * e for e in h[n]]), strict=True)]
             for d in range(size):
-                i, f, o = (sigmoid(z[part * size + d]) for part in range(3))
+                i, f, o = (sigmoid(z[part * size + d] + forget_bias * (part == 1)) for part in range(3))
                 c[n][d] = flags[n] * f * c[n][d] + i * math.tanh(z[3 * size + d])
                 h[n][d] = o * math.tanh(c[n][d])
         shown.append([list(row) for row in h])
     return np.array(shown), [np.array(h), np.array(c)]
 
 
-def rnn(x, cont, static, params, h):
+def rnn(x, cont, static, params, h, only_start=False):
     """(the output of every step, [last h])."""
     w_x, b, *w_static, w_h, w_o, b_o = params
     h, shown = [list(row) for row in h], []
-    for step, flags in zip(x, cont, strict=True):
+    for t, (step, flags) in enumerate(zip(x, cont, strict=True)):
         for n, v in enumerate(step):
             z = [p + q for p, q in zip(product(w_x, v), b, strict=True)]
-            if w_static:
+            if w_static and not (only_start and t):
                 z = [p + q for p, q in zip(z, product(w_static[0], static[n]), strict=True)]
             z = [p + q for p, q in zip(z, product(w_h, [flags[n] * e for e in h[n]]), strict=True)]
             h[n] = [math.tanh(e) for e in z]

@@ -81,7 +81,7 @@ class Followers:
                 mean, factor = layer.fixed_stats()
                 own, term = layer.scale_and_shift()
                 scale, shift = scale * factor * own, (shift - mean) * factor * own + term
-            elif isinstance(layer, Scale):
+            elif type(layer) is Scale:
                 factor = layer.blobs[0].data
                 scale, shift = scale * factor, shift * factor
                 if layer.bias is not None:

@@ -1,0 +1,1 @@
+"""Layers that find the action units of faces."""
