@@ -13,7 +13,7 @@ from caffe_compat.onnx_export.operators import Operators
 def norm_l2(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     x, axes = bottoms[0], write.axes[bottoms[0]]
     squares = write("ReduceSum", write("Mul", x, x), write.ints(list(range(1, axes))), keepdims=1)
-    return [_four_axes(write, write("Div", x, write("Sqrt", affine(write, squares, shift=1e-7))), axes)]
+    return [write.four_axes(write("Div", x, write("Sqrt", affine(write, squares, shift=1e-7))), axes)]
 
 
 @converts("UnitNormalize")
@@ -24,8 +24,4 @@ def unit_normalize(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     norms = affine(write, write("ReduceSum", sizes, write.ints([1]), keepdims=1), shift=1e-6)
     norms = write("Sqrt", norms) if layer.norm_type == "L2" else norms
     values = [write("Div", x, norms), norms][: layer.tops]
-    return [_four_axes(write, value, axes) for value in values]
-
-
-def _four_axes(write: Operators, x: str, axes: int) -> str:
-    return x if axes == 4 else write("Unsqueeze", x, write.ints(list(range(axes, 4))))
+    return [write.four_axes(value, axes) for value in values]

@@ -107,6 +107,10 @@ class Operators:
         """The value with another shape: 0 is the dim that it has at this axis, -1 what makes the counts equal."""
         return self("Reshape", value, self.ints(dims))
 
+    def four_axes(self, value: str, axes: int) -> str:
+        """The value, which has so many axes, with further ones of one number each behind them, up to four."""
+        return value if axes == 4 else self("Unsqueeze", value, self.ints(list(range(axes, 4))))
+
     def rename(self, names: dict[str, str]) -> None:
         """Call values by other names: old name -> new name."""
         _rename(self.graph.node, names)

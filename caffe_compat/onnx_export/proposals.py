@@ -7,6 +7,7 @@ import numpy as np
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
+from caffe_compat.onnx_export.choosing import best_apart
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, LOWEST, Operators
 
@@ -106,20 +107,6 @@ def _are_large(write: Operators, boxes: str, least_width: str, least_height: str
 def _best_apart(
     write: Operators, boxes: str, scores: str, before: int, after: int, threshold: float
 ) -> tuple[str, str]:
-    """R x 5 RoIs and R scores: what stays of the `before` best of each image, up to `after` (0 or less: all)."""
-    # of equal scores the last is the best, and to ONNX the first
+    """As best_apart; of equal scores the last is the best."""
     boxes, scores = (write.reverse(x, 1) for x in (boxes, scores))
-    if before > 0:
-        count = write("Min", write.ints([before]), write.dims(scores, 1, 2))
-        scores, places = write.many("TopK", 2, scores, count, axis=1)
-        places = write("Unsqueeze", places, write.ints([2]))
-        shape = write("Concat", write("Shape", scores), write.ints([4]), axis=0)
-        boxes = write("GatherElements", boxes, write("Expand", places, shape), axis=1)
-    most = write.ints([after]) if after > 0 else write.dims(scores, 1, 2)
-    # both corners are inside, to ONNX the second is not
-    whole = write("Add", boxes, write.floats([0, 0, 1, 1]))
-    found = write.suppress(whole, write("Unsqueeze", scores, write.ints([1])), most, threshold, LOWEST)
-    rows = write("Gather", found, write.ints([0, 2]), axis=1)
-    image = write.cast(write.slice(found, 0, 1, 1), np.float32)
-    rois = write("Concat", image, write("GatherND", boxes, rows), axis=1)
-    return rois, write("GatherND", scores, rows)
+    return best_apart(write, boxes, scores, before, after, threshold)

@@ -34,8 +34,7 @@ def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
     param = layer.layer_param.roi_pooling_param
     maps, rois = bottoms
     image = write("Cast", column(write, rois, 0), to=TensorProto.INT64)
-    if param.pad_ratio:
-        rois = _grown(write, rois, param.pad_ratio)
+    rois = grown(write, rois, param.pad_ratio)
     scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
     places = rounded(write, scaled)
     rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
@@ -49,8 +48,10 @@ def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
     return [write("Where", is_there, pooled, write.floats(0))]
 
 
-def _grown(write: Operators, rois: str, pad_ratio: float) -> str:
+def grown(write: Operators, rois: str, pad_ratio: float) -> str:
     """The RoIs with each side moved out by pad_ratio of the width, or height."""
+    if not pad_ratio:
+        return rois
     image, low, high = (
         write("Gather", rois, write.ints(columns), axis=1) for columns in ([0], [1, 2], [3, 4])
     )

@@ -39,9 +39,8 @@ def symbolic_shapes(net: Net) -> Shapes:
         _reshape(net, own, ())
         for name, array in data.items():
             net.blobs[name].data[...] = array
-    for index, layer in enumerate(net.layers):
-        if layer.counts_rows:
-            _open(net, index, result)
+    if any(layer.counts_rows for layer in net.layers):
+        _open(net, result)
     return result
 
 
@@ -75,17 +74,16 @@ def _try(
     return True
 
 
-def _open(net: Net, index: int, result: Shapes) -> None:
-    """Let the outputs' dims that follow from how many rows a layer makes be None. Rows have numbers on the last axis,
-    or are one number each."""
+def _open(net: Net, result: Shapes) -> None:
+    """Let the outputs' dims that follow from how many rows layers make be None: all such layers make one more."""
     own = {name: net.blobs[name].shape for name in net.outputs}
-    shapes = [top.shape for top in net.tops[index]]
+    shapes = [[top.shape for top in tops] for tops in net.tops]
     for change in (1, 0):
-        for top, shape in zip(net.tops[index], shapes, strict=True):
-            axis = max(len(shape) - 2, 0)
-            top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
-        for i in range(index + 1, len(net.layers)):
+        for i, layer in enumerate(net.layers):
             net.reshape_layer(i)
+            for top, shape in zip(net.tops[i] if layer.counts_rows else (), shapes[i], strict=False):
+                axis = layer.row_axis
+                top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
         for name, shape in own.items():
             for i, (old, new) in enumerate(zip(shape, net.blobs[name].shape, strict=True)):
                 if old != new:
