@@ -100,7 +100,7 @@ class Operators:
         Of each class the `most` best; scores are above `least`, and a box goes that overlaps a better one by more
         than `overlap` (as intersection over union).
         """
-        limits = self.floats([min(overlap, 1)]), self.floats([least])
+        limits = self.floats([min(max(overlap, 0), 1)]), self.floats([least])
         return self("NonMaxSuppression", boxes, scores, most, *limits)
 
     def reshape(self, value: str, *dims: int) -> str:

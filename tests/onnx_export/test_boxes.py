@@ -28,11 +28,13 @@ def ties(rng, shape):
 
 
 PRIORS = [case for case in CASES if case.type.startswith("PriorBox")]
-MSCNN = "BoxOutput", "BoxGroupOutput", "DecodeBBox", "ScaleRoute"
+CHOSEN = (
+    *("DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    *("BoxOutput", "BoxGroupOutput", "DecodeBBox", "ScaleRoute"),
+)
 CHOICES = [
-    *(case for case in CASES if case.type in ("DetectionOutput", "Proposal")),
     *(
-        case for case in CASES if case.type in MSCNN and (case.type, len(case.shapes)) != ("DecodeBBox", 3)
+        case for case in CASES if case.type in CHOSEN and (case.type, len(case.shapes)) != ("DecodeBBox", 3)
     ),  # a third bottom is for training
     *(
         Case(
@@ -74,10 +76,16 @@ def check(net, run, case, shapes, seed):
     assert max(differences(ours(net, inputs), run(inputs)).values()) <= TOLERANCE, seed
 
 
-@pytest.mark.parametrize("other", [False, True])
-@pytest.mark.parametrize("case", PRIORS + CHOICES + POOLING, ids=lambda case: case.id)
-def test_as_our_own(case, other, tmp_path):
-    shapes = case.other_shapes if other else case.shapes
+@pytest.mark.parametrize(
+    "case, shapes",
+    [
+        pytest.param(case, shapes, id=f"{case.id} {shapes}")
+        for case in PRIORS + CHOICES + POOLING
+        for shapes in (case.shapes, case.other_shapes)
+        if shapes
+    ],
+)
+def test_as_our_own(case, shapes, tmp_path):
     net = net_of(tmp_path, prototxt(case, shapes))
     for field, says in NO_FORM.items():
         if field in case.layer:

@@ -11,6 +11,7 @@ from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
 from caffe_compat.onnx_export.converters import converted_types
 from caffe_compat.onnx_export.model import to_onnx
 from onnx_export.test_boxes import CHOICES, POOLING, PRIORS
+from onnx_export.test_cases import TYPES
 
 TOLERANCE = 1e-5  # of the largest number
 
@@ -326,7 +327,7 @@ def test_every_type_is_run():
     texts = " ".join(text for _, text in LAYERS.values())
     elsewhere = {"Input", "Parameter", "Split", "Silence", "Embed", "BatchReindex"}  # above
     assert_listed(
-        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES},
+        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES, *TYPES},
         converted_types(),
         "add a layer to LAYERS, which is run as ONNX",
         "there is no function with @converts for it in caffe_compat/onnx_export/",
