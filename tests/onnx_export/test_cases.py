@@ -1,13 +1,17 @@
 """Layers whose form in ONNX takes more than an operator or two, on the cases of the contract sweep, in onnxruntime."""
 
+import numpy as np
 import pytest
 from layers.cases import CASES
-from runtimes import net_of, onnxruntimes
+from runtimes import differences, net_of, onnxruntimes, ours
 
 from caffe_compat.onnx_export.model import to_onnx
 from onnx_export.test_boxes import check, prototxt
 
-TYPES = "FeatureExtrapolating", "HeatmapGenerating"
+TYPES = (
+    *("FeatureExtrapolating", "HeatmapGenerating", "Upsample", "Unpooling"),
+    *("LSTM", "RNN", "LSTMUnit", "Lstm"),
+)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.type in TYPES], ids=lambda case: case.id)
@@ -30,3 +34,22 @@ def takes(model, shapes):
         for dim, size in zip(value.type.tensor_type.shape.dim, given[value.name], strict=False)
     ]
     return all(own in (0, size) for own, size in dims)
+
+
+@pytest.mark.parametrize("size", [(8, 11), (13, 6)])
+def test_a_mask_from_a_pooling_to_its_upsample(size, tmp_path):
+    net = net_of(tmp_path, SEGNET)
+    run = onnxruntimes(to_onnx(net))
+    inputs = {"x": np.random.default_rng(5).standard_normal((2, 3, *size), np.float32)}
+    mine = ours(net, inputs)
+    assert mine["places"].max() > size[1]
+    assert differences(mine, run(inputs)) == {"places": 0, "y": 0}
+
+
+SEGNET = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 11 } } }
+layer { name: "pool" type: "Pooling" bottom: "x" top: "pool" top: "mask"
+        pooling_param { pool: MAX kernel_size: 3 stride: 2 pad: 1 } }
+layer { name: "places" type: "Power" bottom: "mask" top: "places" }
+layer { name: "y" type: "Upsample" bottom: "pool" bottom: "mask" top: "y" upsample_param { scale: 3 } }
+"""

@@ -84,8 +84,8 @@ def test_help_has_an_example():
             "layer 'it' (SPP): cannot be exported to ONNX; the types that",
         ),
         (
-            'type: "Pooling" top: "mask" pooling_param { kernel_size: 2 }',
-            "layer 'it' (Pooling): its second top, the positions of the maxima, cannot be exported to ONNX",
+            'type: "Pooling" top: "mask" pooling_param { global_pooling: true }',
+            "layer 'it' (Pooling): cannot be exported to ONNX with global_pooling and a second top",
         ),
         (
             'type: "Pooling" pooling_param { kernel_size: 1 stride: 3 }',
