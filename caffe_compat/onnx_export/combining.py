@@ -93,6 +93,15 @@ def axpy(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Add", write("Mul", factors, x), y)]
 
 
+@converts("ChannelScale")
+def channel_scale(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    x, scales = bottoms
+    if not layer.layer_param.channel_scale_param.do_forward:
+        return [write("Identity", x)]
+    parts = write.dims(x, 0, 1), write.ints([1]), write.dims(x, 2, write.axes[x])
+    return [write("Mul", x, write("Reshape", scales, write("Concat", *parts, axis=0)))]
+
+
 @converts("BatchReindex")
 def batch_reindex(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     indices = write("Cast", bottoms[1], to=onnx.TensorProto.INT64)

@@ -1,8 +1,10 @@
-"""Norms of features: NormL2, UnitNormalize."""
+"""Norms of features and distances: NormL2, UnitNormalize, InnerDistance."""
 
 from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.metric.inner_distance import InnerDistance
+from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.layers.metric.unit_normalize import UnitNormalize
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
@@ -25,3 +27,24 @@ def unit_normalize(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     norms = write("Sqrt", norms) if layer.norm_type == "L2" else norms
     values = [write("Div", x, norms), norms][: layer.tops]
     return [write.four_axes(value, axes) for value in values]
+
+
+@converts("InnerDistance")
+def inner_distance(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, InnerDistance)
+    param, x = layer.layer_param.inner_distance_param, bottoms[0]
+    if len(bottoms) > 1:
+        centres = write.reshape(bottoms[1], -1, layer.inputs)
+    else:
+        rows = layer.blobs[0].data.reshape(-1, layer.inputs).copy()
+        if param.normalize:
+            to_unit_rows(rows)
+        centres = write.floats(rows)
+    rows = write.reshape(x, -1, 1, layer.inputs)
+    difference = write("Sub", rows, centres)
+    sizes = write("Mul", difference, difference) if layer.squared else write("Abs", difference)
+    y = write("ReduceSum", sizes, write.ints([2]), keepdims=0)
+    if len(layer.blobs) > 1:
+        y = write("Add", y, write.param(layer.blobs[1]))
+    axis = param.axis % write.axes[x]
+    return [write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.ints([-1]), axis=0))]

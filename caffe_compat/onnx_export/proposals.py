@@ -7,9 +7,11 @@ import numpy as np
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
+from caffe_compat.layers.rpn.rproi import RPROI
 from caffe_compat.onnx_export.choosing import best_apart
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, LOWEST, Operators
+from caffe_compat.onnx_export.rois import pooled
 
 
 @converts("ProposalLayer")
@@ -44,6 +46,27 @@ def proposal(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     scores = write("Mul", _foreground(write, bottoms[0], len(layer.anchors)), large)
     tops = _best_apart(write, boxes, scores, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh)
     return list(tops[: len(layer.layer_param.top)])
+
+
+@converts("RPROI")
+def rproi(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, RPROI)
+    param, maps = layer.param, bottoms[2]
+    sizes = write("Flatten", bottoms[3], axis=1)
+    height, width, scale = (write.slice(sizes, i, i + 1, 1) for i in range(3))
+    boxes = _boxes(
+        write,
+        layer.anchors,
+        param.feature_stride,
+        bottoms[1],
+        _by_place(write, bottoms[1], 4),
+        (width, height),
+    )
+    least = write("Mul", scale, write.floats(param.min_box_size))
+    large = _are_large(write, boxes, least, least)
+    scores = write("Where", large, _foreground(write, bottoms[0], len(layer.anchors)), write.floats(LOWEST))
+    rois, _ = _best_apart(write, boxes, scores, param.prenms_top, param.nms_max_out, param.iou_threshold)
+    return [rois, pooled(write, maps, rois, layer.layer_param.roi_pooling_param)]
 
 
 def _by_place(write: Operators, maps: str, each: int) -> str:

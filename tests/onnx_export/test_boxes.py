@@ -29,7 +29,7 @@ def ties(rng, shape):
 
 PRIORS = [case for case in CASES if case.type.startswith("PriorBox")]
 CHOSEN = (
-    *("DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    *("DetectionOutput", "Proposal", "RPROI", "YoloDetectionOutput", "Yolov3DetectionOutput"),
     *("BoxOutput", "BoxGroupOutput", "DecodeBBox", "ScaleRoute"),
 )
 CHOICES = [
@@ -49,7 +49,7 @@ CHOICES = [
         for tops, fill in ((1, unit), (2, unit), (2, ties))
     ),
 ]
-POOLING = [case for case in CASES if case.type in ("PSROIPooling", "ROIAlign")]
+POOLING = [case for case in CASES if case.type in ("PSROIPooling", "ROIAlign", "ROIMaskPooling")]
 NO_FORM = {"use_polygon": "use_polygon", "eta:": "eta", "IOMU": "nms_type IOMU", "IOFU": "nms_type IOFU"}
 
 
