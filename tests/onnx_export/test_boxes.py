@@ -160,6 +160,8 @@ layer { name: "boxes" type: "BoxGroupOutput" bottom: "probabilities" bottom: "gr
                                  min_size: 4 fg_thr: 0.3 max_nms_num: 60 max_post_nms_num: 20 } }
 layer { name: "align" type: "ROIAlign" bottom: "conv" bottom: "rois" top: "align"
         roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.25 pad_ratio: 0.25 } }
+layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool"
+        roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.25 } }
 layer { name: "moves" type: "InnerProduct" bottom: "align" top: "moves" inner_product_param { num_output: 8 } }
 layer { name: "decode" type: "DecodeBBox" bottom: "moves" bottom: "rois" top: "moved"
         bbox_reg_param { bbox_mean: 0 bbox_mean: 0 bbox_mean: 0 bbox_mean: 0
