@@ -11,6 +11,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry, read_geometry
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.local import Local
+from caffe_compat.layers.linear_transform import LinearTransform
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -92,6 +93,12 @@ def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[st
     matrix = weights if param.transpose else weights.T
     y = write("MatMul", write.reshape(x, *[0] * axis, len(matrix)), write.floats(matrix))
     return [write("Add", y, write.floats(bias[0])) if bias else y]
+
+
+@converts("LinearTransform")
+def linear_transform(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, LinearTransform)
+    return inner_product(write, layer.product, bottoms)
 
 
 @converts("Embed")

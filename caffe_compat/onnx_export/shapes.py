@@ -52,13 +52,17 @@ def _word(own: dict[str, tuple[int, ...]], axis: Axis) -> str:
 def _try(
     net: Net, own: dict[str, tuple[int, ...]], axes: Sequence[Axis], symbol: str, result: Shapes
 ) -> bool:
-    """Whether the net takes these axes longer; then they, and the outputs' dims that change, become symbolic."""
+    """Whether the net takes these axes longer, and its outputs keep their numbers of axes; then they, and the outputs'
+    dims that change, become symbolic."""
     if len({own[name][i] for name, i in axes}) > 1:
         return False
     before = {name: net.blobs[name].shape for name in net.outputs}
     try:
         _reshape(net, own, axes)
+        takes = all(len(net.blobs[name].shape) == len(shape) for name, shape in before.items())
     except CaffeCompatError:
+        takes = False
+    if not takes:
         _reshape(net, own, ())
         return False
     name, i = axes[0]

@@ -12,6 +12,9 @@ from onnx_export.test_boxes import check, prototxt
 TYPES = (
     *("FeatureExtrapolating", "HeatmapGenerating", "Upsample", "Unpooling", "SPP", "Im2col", "Local"),
     *("LSTM", "RNN", "LSTMUnit", "Lstm", "CTCGreedyDecoder", "InnerDistance", "ChannelScale"),
+    *("SignedSqrt", "ScaleTanH", "NegReLU", "Noise", "GradientScaler", "GradientSilent", "Squeeze", "Pad"),
+    *("DepthToSpace", "Division", "Mul", "EliwiseProduct", "LinearTransform", "GroupNorm", "L2Norm"),
+    *("L2Normalize", "Normalization", "NormalizationL2", "Intranorm", "ChannelNorm", "Norm"),
 )
 ACCURACY = "cannot be exported to ONNX with an accuracy"
 

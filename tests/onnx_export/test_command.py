@@ -80,8 +80,8 @@ def test_help_has_an_example():
     "layer, says",
     [
         (
-            'type: "Noise"',
-            "layer 'it' (Noise): cannot be exported to ONNX; the types that",
+            'type: "Sparsify"',
+            "layer 'it' (Sparsify): cannot be exported to ONNX; the types that",
         ),
         (
             'type: "Pooling" top: "mask" pooling_param { global_pooling: true }',
