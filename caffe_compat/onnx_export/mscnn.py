@@ -85,15 +85,14 @@ def _decoded(
     stride, half = write.floats(anchors.stride), write.floats(0.5)
     result = []
     for i, axis in enumerate((3, 2)):
-        pixels = write.dims(offsets, axis, axis + 1)
-        places = write("Add", write.cast(write.count_up(pixels), np.float32), half)
+        places = write("Add", write.places(offsets, axis), half)
         if axis == 2:
             places = write("Unsqueeze", places, write.ints([1]))
         field = write.floats(anchors.fields[:, i].reshape(-1, 1, 1, 1))
         size = write("Mul", field, write("Exp", parts[i + 2]))
         centre = write("Add", write("Mul", parts[i], field), write("Mul", places, stride))
         start = write("Sub", centre, write("Mul", size, half))
-        result.append((start, size, write("Mul", write.cast(pixels, np.float32), stride)))
+        result.append((start, size, write("Mul", write.size(offsets, axis), stride)))
     return result
 
 

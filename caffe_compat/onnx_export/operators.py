@@ -90,6 +90,14 @@ class Operators:
         """0, 1, ... below the one number of an int64 vector."""
         return self("Range", self.ints(0), self("Squeeze", count, self.ints([0])), self.ints(1))
 
+    def size(self, value: str, axis: int) -> str:
+        """The size of an axis, as a float32 vector of one number."""
+        return self.cast(self.dims(value, axis, axis + 1), np.float32)
+
+    def places(self, value: str, axis: int) -> str:
+        """0, 1, ... below the size of an axis, in float32."""
+        return self.cast(self.count_up(self.dims(value, axis, axis + 1)), np.float32)
+
     def cast(self, value: str, dtype: Any) -> str:
         """The value as another of numpy's dtypes."""
         return self("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

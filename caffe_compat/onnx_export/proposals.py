@@ -95,8 +95,7 @@ def _sides(
     write: Operators, ends: np.ndarray, stride: float, maps: str, deltas: str, i: int, size: str
 ) -> tuple[str, str]:
     """Where the boxes begin and end along x (i = 0) or y, N x HWA x 1. ends: A x 2, of the anchors."""
-    steps = write.cast(write.count_up(write.dims(maps, 3 - i, 4 - i)), np.float32)
-    steps = write("Mul", steps, write.floats(stride))
+    steps = write("Mul", write.places(maps, 3 - i), write.floats(stride))
     steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
     places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
     wide = ends[:, 1] - ends[:, 0] + np.float32(1)

@@ -46,7 +46,7 @@ def _grid(write: Operators, maps: str, rois: str, layer: ROIAlign, i: int) -> tu
     size = write("Sub", last, first)
     step = write("Div", size, write.floats(count - 1))
     lines = write("Add", first, write("Mul", write.floats([np.arange(count)]), step))
-    end = write("Sub", write.cast(write.dims(maps, 3 - i, 4 - i), np.float32), half)
+    end = write("Sub", write.size(maps, 3 - i), half)
     is_inside = write(
         "And",
         write("Greater", size, write.floats(0)),

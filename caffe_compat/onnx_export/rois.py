@@ -107,7 +107,7 @@ def _bins(write: Operators, maps: str, places: str, corners: tuple[int, int], bi
     one = write.floats(1)
     size = write("Max", write("Add", write("Sub", last, first), one), one)
     size = write("Div", size, write.floats(bins))
-    limit = write("Cast", write.dims(maps, axis, axis + 1), to=TensorProto.FLOAT)
+    limit = write.size(maps, axis)
     low = write("Floor", write("Mul", size, write.floats([np.arange(bins)])))
     high = write("Ceil", write("Mul", size, write.floats([np.arange(1, bins + 1)])))
     start, end = (_clipped(write, write("Add", edge, first), limit) for edge in (low, high))

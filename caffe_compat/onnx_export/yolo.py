@@ -76,10 +76,8 @@ def _boxes(
     """Corners, P x 4. middle, size: where the predictions have them; anchors: in units, of which a cell has `cell`."""
     sides = []
     for i, axis in enumerate((3, 2)):  # along x, along y
-        count = write.dims(maps, axis, axis + 1)
-        cells = write.cast(count, np.float32)
-        places = write.cast(write.count_up(count), np.float32)
-        places = write("Unsqueeze", places, write.ints([1, 2] if axis == 3 else [1, 2, 3]))
+        cells = write.size(maps, axis)
+        places = write("Unsqueeze", write.places(maps, axis), write.ints([1, 2] if axis == 3 else [1, 2, 3]))
         inside = write("Sigmoid", write.slice(x, middle[i], middle[i] + 1, CELLS))
         centre = write("Div", write("Add", inside, places), cells)
         growth = write("Exp", write.slice(x, size[i], size[i] + 1, CELLS))
