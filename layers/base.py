@@ -44,6 +44,7 @@ class Layer:
     is_loss = False  # top[0] has loss_weight 1 unless the prototxt says otherwise; tops not named are made up
     has_backward = True  # False: asking for a gradient is an error
     counts_rows = False  # `forward` says how many rows the tops have; `reshape` leaves what was there before
+    row_axis = 0  # which axis of the tops has the rows, where it counts them
     changes_params = False  # `forward` writes params that are learned
     backward_reads_top = False  # `backward` reads data of a top: who changes it in place changes the gradient
     # what the axes of each param count, in words; a param of one axis that is not said has one element a channel

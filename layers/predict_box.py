@@ -35,6 +35,7 @@ class PredictBox(Layer):
     no_gradient = (0, 1, 2)
     has_backward = False
     counts_rows = True
+    row_axis = 1
     without_effect = ("predict_box_param.nms", "predict_box_param.output_vector")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -24,7 +24,7 @@ class SeLu(InPlaceLayer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.selu_param
-        self.scale, self.alpha = map(bottom[0].dtype.type, (getattr(param, "lambda"), param.alpha))
+        self.scale, self.alpha = getattr(param, "lambda"), param.alpha
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = self.keep_input(bottom, top)

@@ -6,8 +6,9 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.ssd.detection_output import DetectionOutput
+from caffe_compat.onnx_export.choosing import detections
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import END, LOWEST, Operators
+from caffe_compat.onnx_export.operators import LOWEST, Operators
 from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
 
 POINTS = PriorBoxParameter
@@ -43,7 +44,7 @@ def detection_output(write: Operators, layer: Layer, bottoms: list[str]) -> list
     numbers = write.dims(bottoms[0], 0, 1)
     if param.keep_top_k > -1:
         rows = write("Gather", rows, _best(write, images, score, numbers, param.keep_top_k), axis=0)
-    return [_or_none(write, rows, numbers)]
+    return [detections(write, rows, numbers)]
 
 
 def _boxes(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str:
@@ -124,14 +125,3 @@ def _best(write: Operators, images: str, score: str, numbers: str, most: int) ->
     is_best = write("Less", write("Sub", write.count_up(count), start), write.ints([most]))
     kept = write("Compress", order, is_best, axis=0)
     return write.many("TopK", 2, kept, write("Shape", kept), largest=0)[0]
-
-
-def _or_none(write: Operators, rows: str, numbers: str) -> str:
-    """1 x 1 x D x 7: the rows, or if there are none the number of each image and -1."""
-    image = write("Unsqueeze", write.cast(write.count_up(numbers), np.float32), write.ints([1]))
-    none = write("Pad", image, write.ints([0, 0, 0, 6]), write.floats(-1))
-    count = write.dims(rows, 0, 1)
-    is_none = write("Equal", count, write.ints([0]))
-    end = write("Where", is_none, write.ints([END]), count)
-    either = write("Slice", write("Concat", rows, none, axis=0), write.ints([0]), end, write.ints([0]))
-    return write("Unsqueeze", either, write.ints([0, 1]))

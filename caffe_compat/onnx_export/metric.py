@@ -1,19 +1,62 @@
-"""Norms of features: NormL2, UnitNormalize."""
+"""Features divided by their norms, norms, and distances."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.metric.inner_distance import InnerDistance
+from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.layers.metric.unit_normalize import UnitNormalize
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("NormL2")
+@converts("NormL2", "L2Normalize")
 def norm_l2(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     x, axes = bottoms[0], write.axes[bottoms[0]]
-    squares = write("ReduceSum", write("Mul", x, x), write.ints(list(range(1, axes))), keepdims=1)
-    return [_four_axes(write, write("Div", x, write("Sqrt", affine(write, squares, shift=1e-7))), axes)]
+    y = write("Div", x, write("Sqrt", affine(write, _squares(write, x, range(1, axes)), shift=1e-7)))
+    return [write.four_axes(y, axes) if layer.type == "NormL2" else y]
+
+
+@converts("L2Norm")
+def l2_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    norm = write("Sqrt", _squares(write, bottoms[0], range(1, write.axes[bottoms[0]])))
+    return [write("Div", *bottoms, affine(write, norm, shift=layer.layer_param.l2norm_param.eps))]
+
+
+@converts("Normalization", "NormalizationL2")
+def normalization(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    squares = _squares(write, bottoms[0], range(1, write.axes[bottoms[0]]))
+    squares = write("Max", squares, write.floats(np.finfo(np.float32).tiny))  # of zeros, zeros
+    return [write("Div", *bottoms, write("Sqrt", squares))]
+
+
+@converts("Intranorm")
+def intranorm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    parts = write.reshape(bottoms[0], 0, layer.layer_param.intranorm_param.cluster_num, -1)
+    norms = write("Sqrt", affine(write, _squares(write, parts, [2]), shift=1e-12))
+    return [write("Reshape", write("Div", parts, norms), write("Shape", *bottoms))]
+
+
+@converts("ChannelNorm")
+def channel_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Sqrt", _squares(write, bottoms[0], [1]))]
+
+
+@converts("Norm")
+def norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    (x,) = bottoms
+    norms = affine(write, write("Sqrt", _squares(write, x, [1])), shift=1e-6)
+    return [write.four_axes(write("Div", x, norms), write.axes[x])]
+
+
+def _squares(write: Operators, x: str, axes: Iterable[int]) -> str:
+    """The sums of the squares over these axes, which stay with a dim of 1."""
+    return write("ReduceSum", write("Mul", x, x), write.ints(list(axes)), keepdims=1)
 
 
 @converts("UnitNormalize")
@@ -24,8 +67,25 @@ def unit_normalize(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     norms = affine(write, write("ReduceSum", sizes, write.ints([1]), keepdims=1), shift=1e-6)
     norms = write("Sqrt", norms) if layer.norm_type == "L2" else norms
     values = [write("Div", x, norms), norms][: layer.tops]
-    return [_four_axes(write, value, axes) for value in values]
+    return [write.four_axes(value, axes) for value in values]
 
 
-def _four_axes(write: Operators, x: str, axes: int) -> str:
-    return x if axes == 4 else write("Unsqueeze", x, write.ints(list(range(axes, 4))))
+@converts("InnerDistance")
+def inner_distance(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, InnerDistance)
+    param, x = layer.layer_param.inner_distance_param, bottoms[0]
+    if len(bottoms) > 1:
+        centres = write.reshape(bottoms[1], -1, layer.inputs)
+    else:
+        rows = layer.blobs[0].data.reshape(-1, layer.inputs).copy()
+        if param.normalize:
+            to_unit_rows(rows)
+        centres = write.floats(rows)
+    rows = write.reshape(x, -1, 1, layer.inputs)
+    difference = write("Sub", rows, centres)
+    sizes = write("Mul", difference, difference) if layer.squared else write("Abs", difference)
+    y = write("ReduceSum", sizes, write.ints([2]), keepdims=0)
+    if len(layer.blobs) > 1:
+        y = write("Add", y, write.param(layer.blobs[1]))
+    axis = param.axis % write.axes[x]
+    return [write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.ints([-1]), axis=0))]

@@ -7,6 +7,7 @@ import numpy as np
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.batch_norm import BatchNorm
 from caffe_compat.layers.bn import BN
+from caffe_compat.layers.group_norm import GroupNorm
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
@@ -95,6 +96,19 @@ def _mean(write: Operators, x: str, axes: list[int]) -> str:
     for part in ([axis for axis in axes if axis], [axis for axis in axes if not axis]):
         x = write("ReduceMean", x, axes=part, keepdims=1) if part else x
     return x
+
+
+@converts("GroupNorm")
+def group_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, GroupNorm)
+    (x,), axes = bottoms, write.axes[bottoms[0]]
+    centred, variance = _moments(write, write.reshape(x, 0, layer.groups, -1), [2])
+    eps = layer.layer_param.group_norm_param.eps
+    y = write("Div", centred, write("Sqrt", affine(write, variance, shift=eps)))
+    y = write("Reshape", y, write("Shape", x))
+    for operator, blob in zip(("Mul", "Add"), layer.blobs, strict=False):
+        y = write(operator, y, write.floats(blob.data.reshape(-1, *[1] * (axes - 2))))
+    return [y]
 
 
 @converts("Normalize")

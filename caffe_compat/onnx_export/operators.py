@@ -90,6 +90,14 @@ class Operators:
         """0, 1, ... below the one number of an int64 vector."""
         return self("Range", self.ints(0), self("Squeeze", count, self.ints([0])), self.ints(1))
 
+    def size(self, value: str, axis: int) -> str:
+        """The size of an axis, as a float32 vector of one number."""
+        return self.cast(self.dims(value, axis, axis + 1), np.float32)
+
+    def places(self, value: str, axis: int) -> str:
+        """0, 1, ... below the size of an axis, in float32."""
+        return self.cast(self.count_up(self.dims(value, axis, axis + 1)), np.float32)
+
     def cast(self, value: str, dtype: Any) -> str:
         """The value as another of numpy's dtypes."""
         return self("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
@@ -100,12 +108,16 @@ class Operators:
         Of each class the `most` best; scores are above `least`, and a box goes that overlaps a better one by more
         than `overlap` (as intersection over union).
         """
-        limits = self.floats([min(overlap, 1)]), self.floats([least])
+        limits = self.floats([min(max(overlap, 0), 1)]), self.floats([least])
         return self("NonMaxSuppression", boxes, scores, most, *limits)
 
     def reshape(self, value: str, *dims: int) -> str:
         """The value with another shape: 0 is the dim that it has at this axis, -1 what makes the counts equal."""
         return self("Reshape", value, self.ints(dims))
+
+    def four_axes(self, value: str, axes: int) -> str:
+        """The value, which has so many axes, with further ones of one number each behind them, up to four."""
+        return value if axes == 4 else self("Unsqueeze", value, self.ints(list(range(axes, 4))))
 
     def rename(self, names: dict[str, str]) -> None:
         """Call values by other names: old name -> new name."""

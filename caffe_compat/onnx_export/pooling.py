@@ -6,6 +6,8 @@ rounding down, over a pad behind the image that makes this Caffe's number of win
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from caffe_compat.layers.base import Layer
@@ -23,7 +25,7 @@ def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     if write.axes[x] != 4:
         raise layer.error("cannot be exported to ONNX over other than two axes")
     if len(layer.layer_param.top) > 1:
-        raise layer.error("its second top, the positions of the maxima, cannot be exported to ONNX")
+        return _with_positions(write, layer, x)
     if param.pool == PoolingParameter.STOCHASTIC:
         mean = _pooled(write, layer, x)
         squares = _pooled(write, layer, write("Mul", x, x))
@@ -32,12 +34,36 @@ def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [_pooled(write, layer, x)]
 
 
+def _with_positions(write: Operators, layer: Layer, x: str) -> list[str]:
+    """The maxima, and the index of each in its map."""
+    if layer.layer_param.pooling_param.global_pooling:
+        raise layer.error(
+            "cannot be exported to ONNX with global_pooling and a second top; give the kernel instead"
+        )
+    maxima, positions = write.many("MaxPool", 2, x, **_windows(layer))
+    pixels = write("ReduceProd", write.dims(x, 2, 4), axes=[0], keepdims=1)
+    return [maxima, write.cast(write("Mod", positions, pixels), np.float32)]
+
+
 def _pooled(write: Operators, layer: Layer, x: str) -> str:
     """The maximum of each window, or else the mean."""
     param = layer.layer_param.pooling_param
     is_max = param.pool == PoolingParameter.MAX
     if param.global_pooling:
         return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
+    windows = _windows(layer)
+    if is_max:
+        return write("MaxPool", x, **windows)
+    (*pad, _, _), (_, _, *behind) = windows["pads"], windows["pads"]
+    if any(pad):  # counts in a mean, unlike what lies behind it
+        x = write("Pad", x, write.ints([0, 0, *pad] * 2))
+    windows["pads"] = [0, 0, *(b - p for b, p in zip(behind, pad, strict=True))]
+    return write("AveragePool", x, count_include_pad=0, **windows)
+
+
+def _windows(layer: Layer) -> dict[str, Sequence[int]]:
+    """The attributes of the operator."""
+    param = layer.layer_param.pooling_param
     kernel, stride, pad = (_pair(param, *names) for names in FIELDS)
     behind = [
         _pad_behind(*axis, any(pad), rounds_up(param)) for axis in zip(kernel, stride, pad, strict=True)
@@ -47,14 +73,7 @@ def _pooled(write: Operators, layer: Layer, x: str) -> str:
             f"cannot be exported to ONNX: with the stride {stride}, above the kernel {kernel}, the last window may be "
             "empty; set round_mode: FLOOR, or a pad"
         )
-    if is_max:
-        return write("MaxPool", x, kernel_shape=kernel, strides=stride, pads=[*pad, *behind])
-    if any(pad):  # counts in a mean, unlike what lies behind it
-        x = write("Pad", x, write.ints([0, 0, *pad] * 2))
-    rest = [b - p for b, p in zip(behind, pad, strict=True)]
-    return write(
-        "AveragePool", x, kernel_shape=kernel, strides=stride, pads=[0, 0, *rest], count_include_pad=0
-    )
+    return {"kernel_shape": kernel, "strides": stride, "pads": [*pad, *behind]}
 
 
 FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")

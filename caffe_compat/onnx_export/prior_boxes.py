@@ -39,11 +39,10 @@ def prior_box(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def _sides(write: Operators, layer: PriorBox, bottoms: list[str], i: int) -> tuple[str, str]:
     """Where the boxes begin and end along x (i = 0) or y, in parts of the image: 1 x W x P x O x 1, or H x 1 ..., for P
     boxes around each of O places in a pixel."""
-    pixels = _floats(write, bottoms[0], AXES[i])
-    image = write.floats([layer.image[i]]) if layer.image else _floats(write, bottoms[1], AXES[i])
+    pixels = write.size(bottoms[0], AXES[i])
+    image = write.floats([layer.image[i]]) if layer.image else write.size(bottoms[1], AXES[i])
     step = write.floats([layer.step[i]]) if layer.step else write("Div", image, pixels)
-    first = write.cast(write.count_up(write.dims(bottoms[0], AXES[i], AXES[i] + 1)), np.float32)
-    start = write("Unsqueeze", first, write.ints([i, 2, 3, 4]))
+    start = write("Unsqueeze", write.places(bottoms[0], AXES[i]), write.ints([i, 2, 3, 4]))
     start = write("Add", start, write.floats(np.reshape(layer.offsets, (-1, 2))[:, i, None]))
     centre = write("Mul", start, step)
     if isinstance(layer, PriorBoxOffset):
@@ -56,8 +55,3 @@ def _sides(write: Operators, layer: PriorBox, bottoms: list[str], i: int) -> tup
     if isinstance(layer, PriorBoxDensified):
         low, high = write("Max", low, write.floats(0)), write("Min", high, write.floats(1))
     return low, high
-
-
-def _floats(write: Operators, value: str, axis: int) -> str:
-    """A dim of a value, as a float32 vector of one number."""
-    return write.cast(write.dims(value, axis, axis + 1), np.float32)

@@ -7,8 +7,11 @@ import numpy as np
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
+from caffe_compat.layers.rpn.rproi import RPROI
+from caffe_compat.onnx_export.choosing import best_apart
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, LOWEST, Operators
+from caffe_compat.onnx_export.rois import pooled
 
 
 @converts("ProposalLayer")
@@ -45,6 +48,27 @@ def proposal(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return list(tops[: len(layer.layer_param.top)])
 
 
+@converts("RPROI")
+def rproi(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, RPROI)
+    param, maps = layer.param, bottoms[2]
+    sizes = write("Flatten", bottoms[3], axis=1)
+    height, width, scale = (write.slice(sizes, i, i + 1, 1) for i in range(3))
+    boxes = _boxes(
+        write,
+        layer.anchors,
+        param.feature_stride,
+        bottoms[1],
+        _by_place(write, bottoms[1], 4),
+        (width, height),
+    )
+    least = write("Mul", scale, write.floats(param.min_box_size))
+    large = _are_large(write, boxes, least, least)
+    scores = write("Where", large, _foreground(write, bottoms[0], len(layer.anchors)), write.floats(LOWEST))
+    rois, _ = _best_apart(write, boxes, scores, param.prenms_top, param.nms_max_out, param.iou_threshold)
+    return [rois, pooled(write, maps, rois, layer.layer_param.roi_pooling_param)]
+
+
 def _by_place(write: Operators, maps: str, each: int) -> str:
     """N x HWA x each, from N x A * each x H x W."""
     return write.reshape(write("Transpose", maps, perm=[0, 2, 3, 1]), 0, -1, each)
@@ -71,8 +95,7 @@ def _sides(
     write: Operators, ends: np.ndarray, stride: float, maps: str, deltas: str, i: int, size: str
 ) -> tuple[str, str]:
     """Where the boxes begin and end along x (i = 0) or y, N x HWA x 1. ends: A x 2, of the anchors."""
-    steps = write.cast(write.count_up(write.dims(maps, 3 - i, 4 - i)), np.float32)
-    steps = write("Mul", steps, write.floats(stride))
+    steps = write("Mul", write.places(maps, 3 - i), write.floats(stride))
     steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
     places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
     wide = ends[:, 1] - ends[:, 0] + np.float32(1)
@@ -106,20 +129,6 @@ def _are_large(write: Operators, boxes: str, least_width: str, least_height: str
 def _best_apart(
     write: Operators, boxes: str, scores: str, before: int, after: int, threshold: float
 ) -> tuple[str, str]:
-    """R x 5 RoIs and R scores: what stays of the `before` best of each image, up to `after` (0 or less: all)."""
-    # of equal scores the last is the best, and to ONNX the first
+    """As best_apart; of equal scores the last is the best."""
     boxes, scores = (write.reverse(x, 1) for x in (boxes, scores))
-    if before > 0:
-        count = write("Min", write.ints([before]), write.dims(scores, 1, 2))
-        scores, places = write.many("TopK", 2, scores, count, axis=1)
-        places = write("Unsqueeze", places, write.ints([2]))
-        shape = write("Concat", write("Shape", scores), write.ints([4]), axis=0)
-        boxes = write("GatherElements", boxes, write("Expand", places, shape), axis=1)
-    most = write.ints([after]) if after > 0 else write.dims(scores, 1, 2)
-    # both corners are inside, to ONNX the second is not
-    whole = write("Add", boxes, write.floats([0, 0, 1, 1]))
-    found = write.suppress(whole, write("Unsqueeze", scores, write.ints([1])), most, threshold, LOWEST)
-    rows = write("Gather", found, write.ints([0, 2]), axis=1)
-    image = write.cast(write.slice(found, 0, 1, 1), np.float32)
-    rois = write("Concat", image, write("GatherND", boxes, rows), axis=1)
-    return rois, write("GatherND", scores, rows)
+    return best_apart(write, boxes, scores, before, after, threshold)

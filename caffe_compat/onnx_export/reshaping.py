@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.depth_to_space import DepthToSpace
+from caffe_compat.layers.division import Division
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -16,8 +18,8 @@ def flatten(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [_reshaped(write, bottoms[0], start, end, [-1])]
 
 
-@converts("Gather", "Scatter")
-def one_process(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+@converts("Gather", "Scatter", "GradientScaler")
+def passed_on(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return bottoms
 
 
@@ -101,3 +103,41 @@ def tile(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, axes = layer.layer_param.tile_param, write.axes[bottoms[0]]
     repeats = [param.tiles if i == param.axis % axes else 1 for i in range(axes)]
     return [write("Tile", *bottoms, write.ints(repeats))]
+
+
+@converts("GradientSilent")
+def gradient_silent(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return bottoms[:1]
+
+
+@converts("Squeeze")
+def squeeze(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    axes = list(layer.layer_param.squeeze_param.axis)
+    return [write("Squeeze", *bottoms, *([write.ints(axes)] if axes else []))]
+
+
+@converts("Pad")
+def pad(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.pad_param
+    counts = [*param.paddings[::2], *param.paddings[1::2]]
+    return [write("Pad", *bottoms, write.ints(counts), write.floats(param.constant_values))]
+
+
+@converts("DepthToSpace")
+def depth_to_space(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, DepthToSpace)
+    (x,), is_crd = bottoms, layer.layer_param.depth_to_space_param.data_format == "CRD"
+    if layer.channels_last:
+        x = write("Transpose", x, perm=[0, 3, 1, 2])
+    y = write("DepthToSpace", x, blocksize=layer.block, mode="CRD" if is_crd else "DCR")
+    return [write("Transpose", y, perm=[0, 2, 3, 1]) if layer.channels_last else y]
+
+
+@converts("Division")
+def division(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Division)
+    tops = []
+    for tile in layer.tiles:
+        starts, ends = zip(*((part.start, part.stop) for part in tile[2:]), strict=True)
+        tops.append(write("Slice", *bottoms, write.ints(starts), write.ints(ends), write.ints([2, 3])))
+    return tops

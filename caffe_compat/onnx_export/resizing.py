@@ -1,11 +1,10 @@
-"""Bilinear resizing, corner pixels on corner pixels; nearest neighbours, and maps of one value."""
+"""Bilinear resizing, corner pixels on corner pixels, and maps of one value."""
 
 from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.bilinear import BilinearLayer
 from caffe_compat.layers.interp import Interp
-from caffe_compat.layers.upsample import Upsample
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, Operators
 
@@ -29,15 +28,6 @@ def interp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     shape = write("Concat", write.dims(x, 0, 2), sizes, axis=0)
     how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
     return [write("Resize", x, "", "", shape, **how)]
-
-
-@converts("Upsample")
-def upsample(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Upsample)
-    if not layer.is_nearest:
-        raise layer.error("cannot be exported to ONNX with a mask; export the part below it")
-    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return [write("Resize", bottoms[0], "", write.floats([1, 1, layer.factor, layer.factor]), **how)]
 
 
 @converts("Duplicate")

@@ -1,4 +1,4 @@
-"""ROIPooling, of basic operators.
+"""ROIPooling and ROIMaskPooling, of basic operators.
 
 MaxRoiPool is not in OpenCV. Here the bins of all RoIs are computed first, in float32 as Caffe does; then a Loop takes
 the maxima of one RoI after the other: over the rows of each bin, then over the columns.
@@ -13,8 +13,11 @@ import onnx
 from onnx import TensorProto, helper
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.fast_rcnn.roi_mask_pooling import MOVED, WHOLE, ROIMaskPooling
 from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.prototxt.caffe_pb2 import ROIPoolingParameter
 
 ROWS, COLUMNS = 2, 3  # axes of the maps
 
@@ -32,25 +35,50 @@ class Bins:
 @converts("ROIPooling")
 def roi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.roi_pooling_param
-    maps, rois = bottoms
+    rois = grown(write, write.reshape(bottoms[1], -1, 5), param.pad_ratio)
+    return [pooled(write, bottoms[0], rois, param)]
+
+
+@converts("ROIMaskPooling")
+def roi_mask_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, ROIMaskPooling)
+    param, half = layer.param, write.floats(0.5)
+    rois = write.reshape(bottoms[1], -1, 5)
+    low, high = write.slice(rois, 1, 3, 1), write.slice(rois, 3, 5, 1)
+    centre = write("Mul", write("Add", low, high), half)
+    scaled = write("Mul", write("Sub", high, low), write.floats(np.float32(param.roi_scale)))
+    reach = write("Mul", scaled, half)
+    corners = [
+        write.slice(write(sign, centre, reach), i, i + 1, 1) for sign in ("Sub", "Add") for i in range(2)
+    ]
+    if param.half_part != WHOLE:
+        side = MOVED[param.half_part]
+        corners[side] = write.slice(centre, side % 2, side % 2 + 1, 1)
+    places = affine(write, write("Concat", *corners, axis=1), param.spatial_scale, param.spatial_shift)
+    regions = write("Concat", column(write, rois, 0), rounded(write, places), axis=1)
+    return [pooled(write, bottoms[0], regions, layer.pooling.layer_param.roi_pooling_param)]
+
+
+def pooled(write: Operators, maps: str, rois: str, param: ROIPoolingParameter) -> str:
+    """R x C x pooled_h x pooled_w: the maxima in the bins of R x 5 RoIs."""
     image = write("Cast", column(write, rois, 0), to=TensorProto.INT64)
-    if param.pad_ratio:
-        rois = _grown(write, rois, param.pad_ratio)
     scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
     places = rounded(write, scaled)
     rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
     columns = _bins(write, maps, places, (1, 3), param.pooled_w, COLUMNS)
-    pooled = _for_each_roi(write, maps, image, rows, columns)
+    maxima = _for_each_roi(write, maps, image, rows, columns)
     is_there = write(
         "And",
         write("Unsqueeze", rows.have_pixels, write.ints([1, 3])),
         write("Unsqueeze", columns.have_pixels, write.ints([1, 2])),
     )
-    return [write("Where", is_there, pooled, write.floats(0))]
+    return write("Where", is_there, maxima, write.floats(0))
 
 
-def _grown(write: Operators, rois: str, pad_ratio: float) -> str:
+def grown(write: Operators, rois: str, pad_ratio: float) -> str:
     """The RoIs with each side moved out by pad_ratio of the width, or height."""
+    if not pad_ratio:
+        return rois
     image, low, high = (
         write("Gather", rois, write.ints(columns), axis=1) for columns in ([0], [1, 2], [3, 4])
     )
@@ -79,7 +107,7 @@ def _bins(write: Operators, maps: str, places: str, corners: tuple[int, int], bi
     one = write.floats(1)
     size = write("Max", write("Add", write("Sub", last, first), one), one)
     size = write("Div", size, write.floats(bins))
-    limit = write("Cast", write.dims(maps, axis, axis + 1), to=TensorProto.FLOAT)
+    limit = write.size(maps, axis)
     low = write("Floor", write("Mul", size, write.floats([np.arange(bins)])))
     high = write("Ceil", write("Mul", size, write.floats([np.arange(1, bins + 1)])))
     start, end = (_clipped(write, write("Add", edge, first), limit) for edge in (low, high))

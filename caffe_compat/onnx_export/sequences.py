@@ -1,10 +1,13 @@
-"""Layers for sequences that have a plain form: Transpose, Reverse."""
+"""Layers for sequences, but for those with steps: Transpose, Reverse, ContinuationIndicator, CTCGreedyDecoder."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.sequence.ctc_greedy_decoder import CTCGreedyDecoder
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.onnx_export.operators import END, Operators
 
 
 @converts("Transpose")
@@ -16,3 +19,52 @@ def transpose(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def reverse(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     axis = layer.layer_param.reverse_param.axis % write.axes[bottoms[0]]
     return [write.reverse(bottoms[0], axis)]
+
+
+@converts("ContinuationIndicator")
+def continuation_indicator(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param = layer.layer_param.continuation_indicator_param
+    rows = np.arange(param.time_step)[:, None] > 0
+    return [write("Identity", write.floats(np.repeat(rows, param.batch_size, axis=1)))]
+
+
+@converts("CTCGreedyDecoder")
+def ctc_greedy_decoder(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, CTCGreedyDecoder)
+    if len(bottoms) == 3 and len(layer.layer_param.top) > 1:
+        raise layer.error(
+            "cannot be exported to ONNX with an accuracy; remove the third bottom and the last top"
+        )
+    scores = write("Transpose", write.reshape(bottoms[0], 0, 0, -1), perm=[1, 0, 2])  # N x T x C
+    labels = write("ArgMax", scores, axis=2, keepdims=0)
+    shown = write("Not", write("Equal", labels, write.ints(layer.blank)))
+    if layer.layer_param.ctc_decoder_param.ctc_merge_repeated:
+        before = write.slice(write("Pad", labels, write.ints([0, 1, 0, 0]), write.ints(-1)), 0, -1, 1)
+        shown = write("And", shown, write("Not", write("Equal", labels, before)))
+    going = _going(write, bottoms[1]) if len(bottoms) > 1 else None
+    if going:
+        shown = write("And", shown, going)
+    tops = [write.four_axes(_to_the_front(write, labels, shown), 2)]
+    if going and len(layer.layer_param.top) > 1:
+        best = write("Mul", write("ReduceMax", scores, axes=[2], keepdims=0), write.cast(going, np.float32))
+        total = write("Neg", write("ReduceSum", best, write.ints([1]), keepdims=1))
+        tops.append(write.four_axes(total, 2))
+    return tops
+
+
+def _going(write: Operators, indicators: str) -> str:
+    """N x T: whether a sequence has not ended; it does at the first 0 behind the first row."""
+    rows = write("Transpose", write.reshape(indicators, 0, -1), perm=[1, 0])
+    stops = write.cast(write("Equal", write.slice(rows, 1, END, 1), write.floats(0)), np.int64)
+    stops = write("CumSum", write("Pad", stops, write.ints([0, 1, 0, 0])), write.ints(1))
+    return write("Equal", stops, write.ints(0))
+
+
+def _to_the_front(write: Operators, labels: str, shown: str) -> str:
+    """N x T: those labels that are shown, and -1 behind them."""
+    steps = write.dims(labels, 1, 2)
+    place = write.count_up(steps)
+    order = write("Where", shown, place, write("Add", place, steps))
+    order = write.many("TopK", 2, order, steps, axis=1, largest=0)[1]
+    kept = write("Where", shown, write.cast(labels, np.float32), write.floats(-1))
+    return write("GatherElements", kept, order, axis=1)

@@ -39,9 +39,8 @@ def symbolic_shapes(net: Net) -> Shapes:
         _reshape(net, own, ())
         for name, array in data.items():
             net.blobs[name].data[...] = array
-    for index, layer in enumerate(net.layers):
-        if layer.counts_rows:
-            _open(net, index, result)
+    if any(layer.counts_rows for layer in net.layers):
+        _open(net, result)
     return result
 
 
@@ -53,13 +52,17 @@ def _word(own: dict[str, tuple[int, ...]], axis: Axis) -> str:
 def _try(
     net: Net, own: dict[str, tuple[int, ...]], axes: Sequence[Axis], symbol: str, result: Shapes
 ) -> bool:
-    """Whether the net takes these axes longer; then they, and the outputs' dims that change, become symbolic."""
+    """Whether the net takes these axes longer, and its outputs keep their numbers of axes; then they, and the outputs'
+    dims that change, become symbolic."""
     if len({own[name][i] for name, i in axes}) > 1:
         return False
     before = {name: net.blobs[name].shape for name in net.outputs}
     try:
         _reshape(net, own, axes)
+        takes = all(len(net.blobs[name].shape) == len(shape) for name, shape in before.items())
     except CaffeCompatError:
+        takes = False
+    if not takes:
         _reshape(net, own, ())
         return False
     name, i = axes[0]
@@ -75,17 +78,16 @@ def _try(
     return True
 
 
-def _open(net: Net, index: int, result: Shapes) -> None:
-    """Let the outputs' dims that follow from how many rows a layer makes be None. Rows have numbers on the last axis,
-    or are one number each."""
+def _open(net: Net, result: Shapes) -> None:
+    """Let the outputs' dims that follow from how many rows layers make be None: all such layers make one more."""
     own = {name: net.blobs[name].shape for name in net.outputs}
-    shapes = [top.shape for top in net.tops[index]]
+    shapes = [[top.shape for top in tops] for tops in net.tops]
     for change in (1, 0):
-        for top, shape in zip(net.tops[index], shapes, strict=True):
-            axis = max(len(shape) - 2, 0)
-            top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
-        for i in range(index + 1, len(net.layers)):
+        for i, layer in enumerate(net.layers):
             net.reshape_layer(i)
+            for top, shape in zip(net.tops[i] if layer.counts_rows else (), shapes[i], strict=False):
+                axis = layer.row_axis
+                top.reshape(*shape[:axis], shape[axis] + change, *shape[axis + 1 :])
         for name, shape in own.items():
             for i, (old, new) in enumerate(zip(shape, net.blobs[name].shape, strict=True)):
                 if old != new:

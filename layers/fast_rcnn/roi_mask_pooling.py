@@ -13,6 +13,7 @@ from caffe_compat.layers.registry import register
 from caffe_compat.prototxt import caffe_pb2
 
 WHOLE, LEFT, RIGHT, UPPER, LOWER = range(5)  # half_part
+MOVED = {LEFT: 2, RIGHT: 0, UPPER: 3, LOWER: 1}  # the side that moves to the centre: x2, x1, y2 or y1
 
 
 @register("ROIMaskPooling")
@@ -68,8 +69,7 @@ class ROIMaskPooling(Layer):
         corners = np.concatenate([centre - reach, centre + reach], axis=1)
         half = self.param.half_part
         if half != WHOLE:
-            # the side that moves to the centre: x2, x1, y2 or y1
-            side = {LEFT: 2, RIGHT: 0, UPPER: 3, LOWER: 1}[half]
+            side = MOVED[half]
             corners[:, side] = centre[:, side % 2]
         places = corners * np.float32(self.param.spatial_scale) + np.float32(self.param.spatial_shift)
         whole = np.trunc(places)

@@ -45,8 +45,8 @@ class Recurrent(Layer):
         count_of(self, param)
         check_steps(self, bottom[0].num)
         exposed = len(self.states) if param.expose_hidden else 0
-        self._has_static = has_static_input(self, bottom, top, exposed)
-        self.no_gradient = 1, *range(2 + self._has_static, len(bottom))
+        self.has_static = has_static_input(self, bottom, top, exposed)
+        self.no_gradient = 1, *range(2 + self.has_static, len(bottom))
         self._z, self._held = Blob((), self.dtype), Blob((), self.dtype)  # _held: cont_t h_{t-1}
         self._state = {name: Blob((0, 0), self.dtype) for name in self.states}
         self._set_up_params(bottom)
@@ -59,7 +59,7 @@ class Recurrent(Layer):
             ((rows, self._inputs), param.weight_filler),
             ((rows,), param.bias_filler),
         ]
-        if self._has_static:
+        if self.has_static:
             once.append(((rows, math.prod(bottom[2].shape[1:])), param.weight_filler))
         each_step = [((rows, param.num_output), param.weight_filler), *self._own_params()]
         fresh = not self.blobs
@@ -73,7 +73,7 @@ class Recurrent(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, size = bottom[0].shape, self.layer_param.recurrent_param.num_output
-        static_inputs = self.blobs[2].shape[1] if self._has_static else None
+        static_inputs = self.blobs[2].shape[1] if self.has_static else None
         check_bottoms(self, bottom, self._inputs, static_inputs, self.states, size)
         self._z.reshape(*x[:2], size * self.gates)
         self._held.reshape(*x[:2], size)
@@ -139,7 +139,7 @@ class Recurrent(Layer):
     @property
     def _hidden(self) -> int:
         """The index of W_h among the params, and of the first state among the bottoms."""
-        return 3 if self._has_static else 2
+        return 3 if self.has_static else 2
 
     def get_state(self) -> dict[str, np.ndarray]:
         exposed = self.layer_param.recurrent_param.expose_hidden

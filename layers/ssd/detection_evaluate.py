@@ -69,6 +69,7 @@ class DetectionEvaluate(Layer):
         self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
         self.image = 0  # of name_size_file
         self.of_cascade = len(bottom) == 3
+        self.row_axis = 0 if self.of_cascade else 2
         if self.of_cascade and not param.name_size_file:
             raise self.error("with three bottoms, name_size_file must be given")
         if not self.of_cascade or os.path.exists(param.name_size_file):

@@ -48,6 +48,7 @@ class DetectionOutput(Layer):
     no_gradient: tuple[int, ...] = (0, 1, 2, 3, 4)
     has_backward = False
     counts_rows = True
+    row_axis = 2
     without_effect = tuple(
         f"detection_output_param.{field}"
         for field in ("visualize", "visualize_threshold", "save_file", "num_states")

@@ -30,6 +30,7 @@ class YoloDetectionOutput(Layer):
     bottom_count = (1, None)
     has_backward = False
     counts_rows = True
+    row_axis = 2
     without_effect = tuple(
         f"yolo_detection_output_param.{name}" for name in ("side", "coords", "label_map_file")
     )

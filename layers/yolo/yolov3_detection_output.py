@@ -36,6 +36,7 @@ class Yolov3DetectionOutput(Layer):
     bottom_count = (1, None)
     has_backward = False
     counts_rows = True
+    row_axis = 2
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.yolov3_detection_output_param

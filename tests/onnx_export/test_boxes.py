@@ -28,8 +28,14 @@ def ties(rng, shape):
 
 
 PRIORS = [case for case in CASES if case.type.startswith("PriorBox")]
+CHOSEN = (
+    *("DetectionOutput", "Proposal", "RPROI", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    *("BoxOutput", "BoxGroupOutput", "DecodeBBox", "ScaleRoute"),
+)
 CHOICES = [
-    *(case for case in CASES if case.type in ("DetectionOutput", "Proposal")),
+    *(
+        case for case in CASES if case.type in CHOSEN and (case.type, len(case.shapes)) != ("DecodeBBox", 3)
+    ),  # a third bottom is for training
     *(
         Case(
             'type: "Python" python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" '
@@ -43,7 +49,8 @@ CHOICES = [
         for tops, fill in ((1, unit), (2, unit), (2, ties))
     ),
 ]
-POOLING = [case for case in CASES if case.type == "PSROIPooling"]
+POOLING = [case for case in CASES if case.type in ("PSROIPooling", "ROIAlign", "ROIMaskPooling")]
+NO_FORM = {"use_polygon": "use_polygon", "eta:": "eta", "IOMU": "nms_type IOMU", "IOFU": "nms_type IOFU"}
 
 
 @pytest.fixture(autouse=True)
@@ -69,15 +76,22 @@ def check(net, run, case, shapes, seed):
     assert max(differences(ours(net, inputs), run(inputs)).values()) <= TOLERANCE, seed
 
 
-@pytest.mark.parametrize("other", [False, True])
-@pytest.mark.parametrize("case", PRIORS + CHOICES + POOLING, ids=lambda case: case.id)
-def test_as_our_own(case, other, tmp_path):
-    shapes = case.other_shapes if other else case.shapes
+@pytest.mark.parametrize(
+    "case, shapes",
+    [
+        pytest.param(case, shapes, id=f"{case.id} {shapes}")
+        for case in PRIORS + CHOICES + POOLING
+        for shapes in (case.shapes, case.other_shapes)
+        if shapes
+    ],
+)
+def test_as_our_own(case, shapes, tmp_path):
     net = net_of(tmp_path, prototxt(case, shapes))
-    if "eta" in case.layer or "use_polygon" in case.layer:
-        with pytest.raises(LayerError, match="cannot be exported to ONNX with use_polygon or eta"):
-            to_onnx(net)
-        return
+    for field, says in NO_FORM.items():
+        if field in case.layer:
+            with pytest.raises(LayerError, match=f"cannot be exported to ONNX with .*{says}"):
+                to_onnx(net)
+            return
     run = onnxruntimes(to_onnx(net))
     for seed in range(3):
         check(net, run, case, shapes, seed)
@@ -90,16 +104,17 @@ def test_prior_boxes_follow_the_sizes_of_the_map_and_the_image(case, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(37, 29), (50, 64)])
-def test_a_region_proposal_network_to_its_end(size, tmp_path):
-    """The RoIs that it proposes, whatever their number, are pooled and classified."""
-    net = net_of(tmp_path, FASTER_RCNN)
+@pytest.mark.parametrize("family", ["FASTER_RCNN", "CASCADE_RCNN"])
+def test_a_region_proposal_network_to_its_end(family, size, tmp_path):
+    """The RoIs that it proposes, whatever their number, are pooled and classified, or moved."""
+    net = net_of(tmp_path, globals()[family])
     model = to_onnx(net)
     rows = {value.name: value.type.tensor_type.shape.dim[0] for value in model.graph.output}
     assert not any(dim.dim_value or dim.dim_param for dim in rows.values())
     data = np.random.default_rng(7).standard_normal((1, 3, *size)).astype(np.float32)
     inputs = {"data": data, "im_info": np.float32([[*size, 1]])}
-    mine = ours(net, inputs)
-    assert len(mine["prob"]) > 3
+    mine = ours(net, {name: inputs[name] for name in net.inputs})
+    assert all(len(top) > 3 for top in mine.values())
     assert max(differences(mine, onnxruntimes(model)(inputs)).values()) <= TOLERANCE
 
 
@@ -124,4 +139,33 @@ layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool
         roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.125 } }
 layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 4 } }
 layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+CASCADE_RCNN = """\
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 37 dim: 29 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 6 kernel_size: 4 stride: 4 } }
+layer { name: "score" type: "Convolution" bottom: "conv" top: "score"
+        convolution_param { num_output: 4 kernel_size: 1 } }
+layer { name: "pairs" type: "Reshape" bottom: "score" top: "pairs"
+        reshape_param { shape { dim: -1 dim: 2 } axis: 0 num_axes: 2 } }
+layer { name: "probabilities" type: "Softmax" bottom: "pairs" top: "probabilities" }
+layer { name: "deltas" type: "Convolution" bottom: "conv" top: "deltas"
+        convolution_param { num_output: 8 kernel_size: 1 } }
+layer { name: "groups" type: "Reshape" bottom: "deltas" top: "groups"
+        reshape_param { shape { dim: -1 dim: 4 } axis: 0 num_axes: 2 } }
+layer { name: "boxes" type: "BoxGroupOutput" bottom: "probabilities" bottom: "groups" top: "rois" top: "scored"
+        bbox_reg_param { bbox_mean: 0 bbox_mean: 0 bbox_mean: 0 bbox_mean: 0
+                         bbox_std: 0.1 bbox_std: 0.1 bbox_std: 0.2 bbox_std: 0.2 }
+        box_group_output_param { box_group_param { field_w: 9 field_w: 16 field_h: 13 field_h: 7 stride: 4 }
+                                 min_size: 4 fg_thr: 0.3 max_nms_num: 60 max_post_nms_num: 20 } }
+layer { name: "align" type: "ROIAlign" bottom: "conv" bottom: "rois" top: "align"
+        roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.25 pad_ratio: 0.25 } }
+layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool"
+        roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.25 } }
+layer { name: "moves" type: "InnerProduct" bottom: "align" top: "moves" inner_product_param { num_output: 8 } }
+layer { name: "decode" type: "DecodeBBox" bottom: "moves" bottom: "rois" top: "moved"
+        bbox_reg_param { bbox_mean: 0 bbox_mean: 0 bbox_mean: 0 bbox_mean: 0
+                         bbox_std: 0.1 bbox_std: 0.1 bbox_std: 0.2 bbox_std: 0.2 } }
+layer { name: "route" type: "ScaleRoute" bottom: "rois" bottom: "moved" top: "large" top: "moved_large"
+        scale_route_param { low_scale: 9 } }
 """

@@ -80,16 +80,20 @@ def test_help_has_an_example():
     "layer, says",
     [
         (
-            'type: "SPP" spp_param { pyramid_height: 2 }',
-            "layer 'it' (SPP): cannot be exported to ONNX; the types that",
+            'type: "Sparsify"',
+            "layer 'it' (Sparsify): cannot be exported to ONNX; the types that",
         ),
         (
-            'type: "Pooling" top: "mask" pooling_param { kernel_size: 2 }',
-            "layer 'it' (Pooling): its second top, the positions of the maxima, cannot be exported to ONNX",
+            'type: "Pooling" top: "mask" pooling_param { global_pooling: true }',
+            "layer 'it' (Pooling): cannot be exported to ONNX with global_pooling and a second top",
         ),
         (
             'type: "Pooling" pooling_param { kernel_size: 1 stride: 3 }',
             "layer 'it' (Pooling): cannot be exported to ONNX: with the stride (3, 3), above the kernel (1, 1)",
+        ),
+        (
+            'type: "SPP" spp_param { pyramid_height: 1 pool: STOCHASTIC }',
+            "layer 'it' (SPP): cannot be exported to ONNX with pool STOCHASTIC",
         ),
         (
             'type: "ArgMax" argmax_param { top_k: 2 }',

@@ -11,6 +11,7 @@ from runtimes import HAS_LOOP, RUNTIMES, differences, net_of, noise, ours
 from caffe_compat.onnx_export.converters import converted_types
 from caffe_compat.onnx_export.model import to_onnx
 from onnx_export.test_boxes import CHOICES, POOLING, PRIORS
+from onnx_export.test_cases import TYPES
 
 TOLERANCE = 1e-5  # of the largest number
 
@@ -305,12 +306,15 @@ def test_whole_numbers(shapes, text, runtime, tmp_path):
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_what_makes_no_top_of_its_own(runtime, tmp_path):
-    """A Parameter brings a blob, a Split is put in where two read one, Silence ends one."""
+    """A Parameter and a ContinuationIndicator bring a blob, a Split is put in where two read one, Silence ends one."""
     skip_old(runtime)
     text = """
         layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
         layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 6 } } }
-        layer { name: "add" type: "Bias" bottom: "x" bottom: "p" top: "y" }
+        layer { name: "c" type: "ContinuationIndicator" top: "c"
+                continuation_indicator_param { time_step: 3 batch_size: 6 } }
+        layer { name: "add" type: "Bias" bottom: "x" bottom: "p" top: "sum" }
+        layer { name: "times" type: "Eltwise" bottom: "sum" bottom: "c" top: "y" eltwise_param { operation: PROD } }
         layer { name: "sigmoid" type: "Sigmoid" bottom: "y" top: "z" }
         layer { name: "tanh" type: "TanH" bottom: "y" top: "w" }
         layer { name: "end" type: "Silence" bottom: "w" }
@@ -324,9 +328,17 @@ def test_what_makes_no_top_of_its_own(runtime, tmp_path):
 
 def test_every_type_is_run():
     texts = " ".join(text for _, text in LAYERS.values())
-    elsewhere = {"Input", "Parameter", "Split", "Silence", "Embed", "BatchReindex"}  # above
+    elsewhere = {
+        "Input",
+        "Parameter",
+        "ContinuationIndicator",
+        "Split",
+        "Silence",
+        "Embed",
+        "BatchReindex",
+    }  # above
     assert_listed(
-        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES},
+        {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES, *TYPES},
         converted_types(),
         "add a layer to LAYERS, which is run as ONNX",
         "there is no function with @converts for it in caffe_compat/onnx_export/",

@@ -13,6 +13,7 @@ from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.engines.torch.layer_module import LayerModule
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.graph import Graph, Node
+from caffe_compat.layers.convolution.convolution import Convolution
 
 Shapes = list[tuple[int, ...]]
 
@@ -78,4 +79,7 @@ def segments(graph: Graph, layers: Sequence[LayerModule]) -> dict[int, Segment]:
 
 def _is_traceable(layer: LayerModule) -> bool:
     compute = layer.compute
-    return isinstance(compute, TorchLayer) and compute.traceable and not compute.layer.is_loss
+    if not isinstance(compute, TorchLayer) or not compute.traceable or compute.layer.is_loss:
+        return False
+    # torch 2.13's compiler fails at convolutions over three axes as soon as their sizes change
+    return not (isinstance(compute.layer, Convolution) and len(compute.layer.geometry.kernel) == 3)

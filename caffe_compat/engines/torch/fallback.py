@@ -31,9 +31,8 @@ class HostLayer:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
             _put(blob.data, tensor)
         self.layer.forward(self.bottom, self.top)
-        for blob, param in zip(self.layer.blobs, params, strict=True):
-            if not param.requires_grad or self.layer.changes_params:  # without gradient: maybe a statistic
-                param.data.copy_(torch.from_numpy(blob.data))
+        for blob, param in zip(self.layer.blobs, params, strict=True):  # forward may move statistics
+            param.data.copy_(torch.from_numpy(blob.data))
         return [top.data for top in self.top]
 
     def backward(

@@ -14,6 +14,7 @@ from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.brelu import BReLU
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
+from caffe_compat.layers.selu import SeLu
 
 
 @converts("ReLU")
@@ -36,9 +37,10 @@ def min_relu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> l
 
 @converts("SeLu")
 def selu(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
-    (x,), param = bottoms, this.layer.layer_param.selu_param
-    low = param.alpha * (torch.exp(x.clamp(max=0)) - 1)
-    return [getattr(param, "lambda") * torch.where(x > 0, x, low)]
+    (x,), layer = bottoms, this.layer
+    assert isinstance(layer, SeLu)
+    low = layer.alpha * torch.expm1(x.clamp(max=0))
+    return [layer.scale * torch.where(x > 0, x, low)]
 
 
 @converts("PReLU")

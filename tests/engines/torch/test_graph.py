@@ -183,6 +183,29 @@ def test_compiled_it_is_the_same_and_compiles_twice_for_all_batches(tmp_path):
         print(net.blobs["pool"].diff)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+@pytest.mark.parametrize("type", ["Convolution3D", "Deconvolution3D"])
+def test_convolutions_over_three_axes_are_not_compiled(type, tmp_path):
+    """torch's compiler fails at them when their sizes change."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        f'''force_backward: true
+        layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 3 dim: 5 dim: 7 dim: 6 }} }} }}
+        layer {{ name: "y" type: "{type}" bottom: "x" top: "y"
+                convolution3d_param {{ num_output: 4 kernel_size: 3 kernel_depth: 2 }} }}'''
+    )
+    net = caffe.Net(path, caffe.TRAIN, engine="torch", compiled=True)
+    total = 0
+    for depth in (5, 4):
+        net.blobs["x"].reshape(2, 3, depth, 7, 6)
+        net.blobs["x"].data[...] = 1
+        net.forward()
+        net.blobs["y"].diff[...] = 1
+        net.backward()
+        total += net.blobs["y"].count // 4
+    assert (net.params["y"][1].diff == total).all()
+
+
 def test_where_there_is_no_compiler_one_line_says_so(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(

@@ -1,0 +1,68 @@
+"""Layers whose form in ONNX takes more than an operator or two, on the cases of the contract sweep, in onnxruntime."""
+
+import numpy as np
+import pytest
+from layers.cases import CASES
+from runtimes import differences, net_of, onnxruntimes, ours
+
+from caffe_compat.errors import LayerError
+from caffe_compat.onnx_export.model import to_onnx
+from onnx_export.test_boxes import check, prototxt
+
+TYPES = (
+    *("FeatureExtrapolating", "HeatmapGenerating", "Upsample", "Unpooling", "SPP", "Im2col", "Local"),
+    *("LSTM", "RNN", "LSTMUnit", "Lstm", "CTCGreedyDecoder", "InnerDistance", "ChannelScale"),
+    *("SignedSqrt", "ScaleTanH", "NegReLU", "Noise", "GradientScaler", "GradientSilent", "Squeeze", "Pad"),
+    *("DepthToSpace", "Division", "Mul", "EliwiseProduct", "LinearTransform", "GroupNorm", "L2Norm"),
+    *("L2Normalize", "Normalization", "NormalizationL2", "Intranorm", "ChannelNorm", "Norm"),
+)
+ACCURACY = "cannot be exported to ONNX with an accuracy"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.type in TYPES and "bias_term: false" not in case.layer],
+    ids=lambda case: case.id,
+)
+def test_as_our_own(case, tmp_path):
+    """In the shapes of the prototxt, and through the same model in others, where it takes them."""
+    net = net_of(tmp_path, prototxt(case, case.shapes))
+    if case.type == "CTCGreedyDecoder" and len(case.shapes) == 3:
+        with pytest.raises(LayerError, match=ACCURACY):
+            to_onnx(net)
+        return
+    model = to_onnx(net)
+    run = onnxruntimes(model)
+    check(net, run, case, case.shapes, 0)
+    if case.other_shapes and takes(model, case.other_shapes):
+        check(net, run, case, case.other_shapes, 1)
+
+
+def takes(model, shapes):
+    """Whether the model's inputs may have these shapes."""
+    inputs = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
+    pairs = [(inputs[f"x{i}"], shape) for i, shape in enumerate(shapes) if f"x{i}" in inputs]
+    return all(
+        len(dims) == len(shape)
+        and all(dim.dim_value in (0, size) for dim, size in zip(dims, shape, strict=True))
+        for dims, shape in pairs
+    )
+
+
+@pytest.mark.parametrize("size", [(8, 11), (13, 6)])
+def test_a_mask_from_a_pooling_to_its_upsample(size, tmp_path):
+    net = net_of(tmp_path, SEGNET)
+    run = onnxruntimes(to_onnx(net))
+    inputs = {"x": np.random.default_rng(5).standard_normal((2, 3, *size), np.float32)}
+    mine = ours(net, inputs)
+    assert mine["places"].max() > size[1]
+    assert differences(mine, run(inputs)) == {"places": 0, "y": 0}
+
+
+SEGNET = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 11 } } }
+layer { name: "pool" type: "Pooling" bottom: "x" top: "pool" top: "mask"
+        pooling_param { pool: MAX kernel_size: 3 stride: 2 pad: 1 } }
+layer { name: "places" type: "Power" bottom: "mask" top: "places" }
+layer { name: "y" type: "Upsample" bottom: "pool" bottom: "mask" top: "y" upsample_param { scale: 3 } }
+"""
