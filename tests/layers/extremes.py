@@ -5,6 +5,7 @@ scripts/sweep_extremes.py goes through all of them, test_extremes.py through som
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import multiprocessing
@@ -34,7 +35,7 @@ from caffe_compat.layers.registry import layer_class
 from layers.data_cases import give_data
 from layers.harness import Case, labels, normal, parse, random_numbers, rois, unit
 
-MILLION = 1_000_003  # a prime
+MILLION = 1_000_000  # which most numbers of groups, pairs and blocks divide
 MANY = 65_537  # of a param: unrelated to small data, and a blob of so many numbers is soon made
 ROOM = (
     4_000_000  # numbers that the bottoms of a case may hold; beyond it, dims other than the extreme one are 1
@@ -562,5 +563,7 @@ def _run_all(
                 outcome = attempt(extreme)  # without what was compiled
             outcome.tops = []
             sender.send(outcome)
+            if outcome.numbers > MILLION:
+                gc.collect()  # nets are circles, whose memory is the next one's room
     finally:
         os._exit(0)

@@ -15,7 +15,7 @@ from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.common.pairs_of_domains import gamma_of
 from caffe_compat.rng import Rng
 from layers.cases import CASES
-from layers.extremes import Extreme, attempt, params_of, values_of
+from layers.extremes import Extreme, attempt, millions_of, params_of, values_of
 from layers.harness import Case, Runner
 
 HUGE = 2_000_000_000
@@ -217,6 +217,11 @@ TYPES = [
 def test_each_param_at_its_extremes(type):
     cases = sorted((case for case in CASES if case.type == type), key=Case.size)
     check([*params_of(cases, 1), *values_of(cases[0])])
+
+
+def test_each_dim_at_a_million():
+    cases = [case for case in CASES if case.type == "LiftedStructSimilaritySoftmaxLoss"]
+    check(list(millions_of(min(cases, key=Case.size))))
 
 
 def check(extremes: list[Extreme]) -> None:
