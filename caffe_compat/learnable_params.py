@@ -101,6 +101,8 @@ def _merge_regularization(param: Param, spec: ParamSpec, layer: str) -> None:
 def _check_shapes(layers: Sequence[Layer], param: Param, i: int, j: int, spec: ParamSpec) -> None:
     owner_layer, owner_index = param.uses[0]
     mine, owner = layers[i].blobs[j], layers[owner_layer].blobs[owner_index]
+    if None in (mine.shape, owner.shape):  # of a net that is only looked at
+        return
     permissive = spec.share_mode == ParamSpec.PERMISSIVE
     if mine.count != owner.count or (not permissive and mine.shape != owner.shape):
         hint = "" if mine.count != owner.count else "; equal counts: 'share_mode: PERMISSIVE' would allow it"

@@ -142,15 +142,13 @@ class Net(PycaffeNet):
             self.param = graphs.insert_splits(graphs.with_reshapes_apart(in_phase), param)
             self.layers = InOrder((self._create(i) for i in range(len(self.param.layer))), _OF_THE_FILE)
             self.graph = graphs.connect(self.param, self.layers)
-            self.blob_list = BlobList([Blob() for _ in self.graph.blob_names])
+            self.blob_list = BlobList(self._make_blobs())
             self.bottoms = self._blobs_of([node.bottoms for node in self.graph.nodes], "bottom")
             self.tops = self._blobs_of([node.tops for node in self.graph.nodes], "top")
             self._is_python = [layer.type == "Python" for layer in self.param.layer]
             self._loss_shapes: dict[int, list[tuple[int, ...]]] = {}
             for i in range(len(self.layers)):
-                self.call_layer(i, self.layers[i].setup, self.bottoms[i], self.tops[i])
-                self._check_blobs(i)
-                self.reshape_layer(i)
+                self._set_up(i)
             self._rename_twins(param, kept)
             self.learnable = collect_params(self.graph, self.layers)
             share_memory(self.layers, self.learnable)
@@ -215,6 +213,14 @@ class Net(PycaffeNet):
         except PrototxtError as error:  # of a field that no Caffe known here has
             place = self.source and self.source.where("layer", self._indices[param.name], "unread", 0)
             raise error.at(self.source.name if self.source else None, *(place or ())) from None
+
+    def _make_blobs(self) -> list[Blob]:
+        return [Blob() for _ in self.graph.blob_names]
+
+    def _set_up(self, index: int) -> None:
+        self.call_layer(index, self.layers[index].setup, self.bottoms[index], self.tops[index])
+        self._check_blobs(index)
+        self.reshape_layer(index)
 
     def _blobs_of(self, indices: Sequence[Sequence[int]], name: str) -> InOrder[BlobList]:
         return InOrder(

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def dims(shape: Sequence[int]) -> str:
-    """A shape as text: 2000x512x6x6; a single number is a scalar's."""
-    return "x".join(map(str, shape)) or "1"
+def dims(shape: Sequence[int] | None) -> str:
+    """A shape as text: 2000x512x6x6; a single number is a scalar's, and ? one that is not known."""
+    return "?" if shape is None else "x".join(map(str, shape)) or "1"
 
 
 def scientific(error: float) -> str:

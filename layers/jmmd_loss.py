@@ -72,7 +72,7 @@ class JMMDLoss(LossLayer):
         counts = len(rows[0]), len(rows[1])
         top[0].data[...] = 0
         if min(counts) > 1 and sigma > 0:
-            draws = np.array([drawn(*counts) for _ in range(max(counts))])
+            draws = drawn(max(counts), *counts)
             for sign, (a, m), (b, n) in TERMS:
                 self._add(sign / len(draws), (a, draws[:, m]), (b, draws[:, n]), rows, sigma)
 
@@ -94,7 +94,7 @@ class JMMDLoss(LossLayer):
 
     @staticmethod
     def _sigma(predictions: np.ndarray) -> float:
-        pairs = np.array([drawn(len(predictions)) for _ in predictions])
+        pairs = drawn(len(predictions), len(predictions))
         return float(np.square(predictions[pairs[:, 0]] - predictions[pairs[:, 1]]).sum() / len(pairs))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

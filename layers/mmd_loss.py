@@ -50,7 +50,7 @@ class MMDLoss(LossLayer):
         source, target = (blob.data.reshape(blob.num, -1) for blob in bottom)
         self._set_gamma(source, target)
         count = max(len(source), len(target))
-        draws = np.array([drawn(len(source), len(target)) for _ in range(count)])
+        draws = drawn(count, len(source), len(target))
         self.slopes = np.zeros_like(source), np.zeros_like(target)
         loss = 0.0
         domains = source, target

@@ -134,6 +134,12 @@ def built_in_class(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     return _fitting(layer_param, built_in, missing, way_out)
 
 
+def is_built_in(layer_param: caffe_pb2.LayerParameter) -> bool:
+    """Whether a built-in class has this name, and fits. Raises LayerError where python_param names none at all."""
+    built_in = _named(layer_param)
+    return built_in is not None and _fits(built_in, layer_param)
+
+
 def _named(layer_param: caffe_pb2.LayerParameter) -> type[Layer] | None:
     """The built-in class that python_param names, if there is one. Raises LayerError where it names none at all."""
     param = layer_param.python_param

@@ -45,12 +45,14 @@ def add_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def make_net(args: argparse.Namespace) -> Net:
-    """Build the net that the arguments ask for."""
-    import caffe_compat as caffe
+    """Build the net that the arguments ask for, to be looked at."""
+    from caffe_compat.engine import STRICT, EngineChoice
+    from caffe_compat.explain.seen_net import SeenNet
 
-    return caffe.Net.from_param(
+    return SeenNet.from_param(
         *read_in_phase(args.net, args.phase, args.level, args.stage),
         propagate_down=args.propagate_down,
+        engine=EngineChoice(STRICT),  # which looks at no layers before they run
         dialect=args.dialect,
         python_layers=console.may_import(args),
     )

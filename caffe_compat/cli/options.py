@@ -108,7 +108,8 @@ def add_python_layers(result: Any) -> None:
     result.add_argument(
         "--python-layers",
         action="store_true",
-        help="import the modules of Python layers that are not built in, which runs them; else these are refused",
+        help="import the modules of Python layers that are not built in, which runs them; else shapes behind them are "
+        "not known (explain, draw), or they are refused",
     )
 
 

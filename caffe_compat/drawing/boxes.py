@@ -20,7 +20,7 @@ ROW, PAD, LABEL_ROW, MARGIN = 17, 7, 13, 24
 class Port:
     """Blobs that leave a box for the same boxes: one line. at: its x, from the middle of the box."""
 
-    blobs: list[tuple[str, tuple[int, ...]]]
+    blobs: list[tuple[str, tuple[int, ...] | None]]
     label: list[str]
     targets: dict[int, bool]  # box index -> whether gradient flows back
     at: float = 0.0

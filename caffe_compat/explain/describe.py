@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from caffe_compat.backward_plan import FLOWS, NO_LOSS, NOTHING_LEARNS, REPLACES, RESTRICTS, SWITCHED_OFF
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.explain.explanation import (
+    NOT_KNOWN,
     Bottom,
     Branch,
     Explanation,
@@ -72,6 +73,8 @@ def gradient(layer: LayerExplanation, bottom: Bottom) -> str:
     """Whether gradient flows into a bottom, and why or why not."""
     if bottom.gradient:
         return f"flows, forced by the flag in line {bottom.line}" if bottom.forced else "flows"
+    if bottom.reason == NOT_KNOWN:
+        return NOT_KNOWN
     return f"no: {because(layer, bottom)}"
 
 
@@ -86,7 +89,13 @@ def stated(multiplier: Stated, layer: str = "") -> str:
 
 def _gradient(layer: LayerExplanation, bottom: Bottom) -> str:
     text = gradient(layer, bottom)
-    return f"gradient {text}" if bottom.gradient else f"no gradient{text.removeprefix('no')}"
+    return f"no gradient{text.removeprefix('no')}" if text.startswith("no:") else f"gradient {text}"
+
+
+def _backward(layer: LayerExplanation) -> str:
+    if layer.reason == NOT_KNOWN:
+        return f"backward: {NOT_KNOWN}"
+    return "backward runs" if layer.backward else f"backward does not run: {because(layer)}"
 
 
 # ---- one of each ----------------------------------------------------------------------------------------------
@@ -96,7 +105,9 @@ def describe_layer(explanation: Explanation, layer: LayerExplanation) -> list[st
     """Describe a layer: whether its backward runs, where gradient flows, and what its params are."""
     where = f", line {layer.line}" if layer.line else ""
     lines = [f"layer {layer.name} ({layer.type}{where})"]
-    lines.append("  backward runs" if layer.backward else f"  backward does not run: {because(layer)}")
+    if layer.name in explanation.not_imported:
+        lines.append(f"  {explanation.not_imported[layer.name]}, which is not imported")
+    lines.append(f"  {_backward(layer)}")
     for branch in explanation.branches:
         if layer.name in branch.layers:
             count = len(branch.layers)
@@ -140,16 +151,18 @@ def describe_blob(explanation: Explanation, blob: str, writers: Sequence[LayerEx
     if len(writers) > 1:
         lines.append(f"  changed in place by {', '.join(layer.name for layer in writers[1:])}")
     back: list[str] = []
+    known = True
     for layer in explanation.layers:
         for bottom in layer.bottoms:
             if bottom.blob == blob:
                 lines.append(f"  read by {layer.name}: {_gradient(layer, bottom)}")
                 back += [layer.name] if bottom.gradient and layer not in writers else []
+                known &= bottom.reason != NOT_KNOWN
     if any(blob in layer.losses for layer in writers):
         lines.append("  it is a loss: gradient starts here")
     elif back:
         lines.append(f"  gradient comes back from {', '.join(back)}")
-    else:
+    elif known:
         lines.append("  no gradient comes back into it")
     return lines
 
@@ -189,7 +202,16 @@ def describe_net(explanation: Explanation) -> list[str]:
         la.reason != NO_LOSS for la in explanation.layers
     )
     no_loss = f"No layer is a loss in phase {explanation.phase}: nothing runs backward."
-    return [*branches, *([] if learns else [no_loss]), _describe_propagate_down(explanation)]
+    not_imported = [_describe_not_imported(explanation)] if explanation.not_imported else []
+    return [*not_imported, *branches, *([] if learns else [no_loss]), _describe_propagate_down(explanation)]
+
+
+def _describe_not_imported(explanation: Explanation) -> str:
+    named = ", ".join(f"{layer} ({name})" for layer, name in explanation.not_imported.items())
+    return (
+        f"Not imported, as that would run it: {named}. Shapes behind it are not known (?), nor are params there that "
+        "the file says nothing of; --python-layers imports it."
+    )
 
 
 def _describe_branch(branch: Branch) -> str:

@@ -20,25 +20,27 @@ from caffe_compat.backward_plan import (
     LayerPlan,
     plan_backward,
 )
+from caffe_compat.explain.seen_net import SeenNet
 from caffe_compat.learnable_params import Multiplier, Param
 from caffe_compat.net import Net
 
 TYPE_GIVES_NONE = "its type gives this bottom no gradient"
+NOT_KNOWN = "not known: what is not imported may learn"
 
 
 @dataclass
 class Bottom:
     """A bottom of a layer.
 
-    source: the layer that wrote it last. gradient: whether gradient flows into it; reason: why not, empty where it
-    does; lines: those of the fields that are the cause. line: that of its propagate_down flag, if it has one. forced:
-    whether gradient flows only because of a flag. differs: whether `gradient` would be the opposite with the other
-    meaning of propagate_down.
+    source: the layer that wrote it last. shape: None where it is not known. gradient: whether gradient flows into it;
+    reason: why not, empty where it does, NOT_KNOWN where it may; lines: those of the fields that are the cause. line:
+    that of its propagate_down flag, if it has one. forced: whether gradient flows only because of a flag. differs:
+    whether `gradient` would be the opposite with the other meaning of propagate_down.
     """
 
     blob: str
     source: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     gradient: bool
     reason: str
     lines: list[int]
@@ -65,7 +67,7 @@ class ParamExplanation:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     owner: str
     sharers: list[str]
     lr_mult: Stated
@@ -98,7 +100,7 @@ class LayerExplanation:
     flags: list[int]
     in_place: bool
     bottoms: list[Bottom]
-    tops: dict[str, tuple[int, ...]]
+    tops: dict[str, tuple[int, ...] | None]
     losses: list[str]
     params: list[str]
     differs: bool
@@ -125,7 +127,8 @@ class Branch:
 @dataclass
 class Explanation:
     """The explanation of a net. meaning, other_meaning: of propagate_down. differences: the layers, bottoms and params
-    for which the other meaning would differ."""
+    for which the other meaning would differ. not_imported: the Python layers whose modules only --python-layers would
+    import -> module.class; what depends on them has the shape None."""
 
     file: str
     name: str
@@ -135,6 +138,7 @@ class Explanation:
     layers: list[LayerExplanation]
     params: list[ParamExplanation]
     branches: list[Branch]
+    not_imported: dict[str, str]
 
     @property
     def differences(self) -> list[str]:
@@ -156,6 +160,8 @@ class _Reader:
         self.net, self.meaning = net, net.propagate_down
         self.other_meaning = RESTRICTS if self.meaning == REPLACES else REPLACES
         self.other = plan_backward(net.graph, net.layers, self.other_meaning, net.param.force_backward)
+        # what the plan is if what is not imported has params
+        self.if_it_learns = net.plan_if_it_learns() if isinstance(net, SeenNet) else net.plan
         self.names = [node.param.name for node in net.graph.nodes]
         self.shown = [net.is_in_file(name) for name in self.names]
         self.origin: dict[int, tuple[str, str]] = {}  # blob id -> name in the prototxt, layer that wrote it
@@ -173,6 +179,7 @@ class _Reader:
             layers=layers,
             params=params,
             branches=self._branches(layers, params),
+            not_imported=self.net.not_imported if isinstance(self.net, SeenNet) else {},
         )
 
     # ---- layers ----
@@ -190,7 +197,7 @@ class _Reader:
             type=node.param.type,
             line=self.net.line(self.names[i]),
             backward=plan.need_backward,
-            reason=plan.reason,
+            reason=self._reason(i),
             lines=self._lines_of_reason(i),
             flags=self._own_flags(i),
             in_place=bool(node.bottoms and node.tops) and node.bottoms[0] == node.tops[0],
@@ -207,7 +214,9 @@ class _Reader:
         line = self._flag_line((i, j))
         gradient = plan.propagate_down[j]
         reason, lines = FLOWS, []
-        if not plan.need_backward:
+        if gradient != self.if_it_learns[i].propagate_down[j]:
+            reason = NOT_KNOWN
+        elif not plan.need_backward and self._reason(i) != NOT_KNOWN:
             reason, lines = plan.reason, self._lines_of_reason(i)
         elif j in plan.type_gives_none:
             reason = TYPE_GIVES_NONE
@@ -227,11 +236,15 @@ class _Reader:
             differs=gradient != self.other[i].propagate_down[j],
         )
 
-    def _lines_of_reason(self, i: int) -> list[int]:
+    def _reason(self, i: int) -> str:
         plan = self.net.plan[i]
-        if plan.reason == SWITCHED_OFF:
-            return _sorted(self._flag_line(flag) for flag in plan.switched_off_by)
-        return self._frozen({*self.below[i], i}) if plan.reason == NOTHING_LEARNS else []
+        return plan.reason if plan.need_backward == self.if_it_learns[i].need_backward else NOT_KNOWN
+
+    def _lines_of_reason(self, i: int) -> list[int]:
+        reason = self._reason(i)
+        if reason == SWITCHED_OFF:
+            return _sorted(self._flag_line(flag) for flag in self.net.plan[i].switched_off_by)
+        return self._frozen({*self.below[i], i}) if reason == NOTHING_LEARNS else []
 
     def _under(self, i: int, blob: int) -> set[int]:
         """The layers that a bottom of layer i depends on."""

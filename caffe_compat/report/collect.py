@@ -200,7 +200,7 @@ def _layers(net: Net, explanation: Explanation) -> list[LayerNumbers]:
                 bottoms=bottoms,
                 tops=[ArrayNumbers(net.blob_names[b], net.blob_list[b].shape) for b in node.tops],
                 params=[ArrayNumbers(str(j), blob.shape) for j, blob in enumerate(net.layers[i].blobs)],
-                reason=net.plan[i].reason,
+                reason=layer.reason if layer else net.plan[i].reason,
                 story=[line[2:] for line in describe_layer(explanation, layer)[1:]] if layer else [],
             )
         )

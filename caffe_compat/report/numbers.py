@@ -19,7 +19,7 @@ class ArrayNumbers:
     """A top or a param: histograms of its data, and of its gradient where there is one. note: a remark, or empty."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     note: str = ""
     data: Histogram | None = None
     diff: Histogram | None = None

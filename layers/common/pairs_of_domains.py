@@ -10,19 +10,22 @@ from caffe_compat.rng import caffe_rng
 TERMS = ((1, (0, 0), (0, 1)), (1, (1, 2), (1, 3)), (-1, (0, 0), (1, 3)), (-1, (0, 1), (1, 2)))
 
 
-def drawn(*counts: int) -> list[int]:
-    """Two different examples of each domain, where there are two. Two draws of the global stream for each."""
-    result = []
-    for count in counts:
-        first, second = caffe_rng().draw() % count, caffe_rng().draw() % count
-        result += [first, (second + 1) % count if first == second else second]
-    return result
+def drawn(times: int, *counts: int) -> np.ndarray:
+    """So many times two different examples of each domain, where there are two: times x 2 * domains. Two draws of the
+    global stream for each."""
+    draws = np.empty((times, len(counts), 2), np.uint32)
+    caffe_rng().raw(draws)
+    sizes = np.array(counts)
+    first, second = draws[..., 0] % sizes, draws[..., 1] % sizes
+    second = np.where(first == second, (second + 1) % sizes, second)
+    return np.stack([first, second], axis=-1).reshape(times, -1)
 
 
 def gamma_of(source: np.ndarray, target: np.ndarray) -> float:
     """1 over the mean squared distance of all pairs of rows; 0 where all are the same."""
     rows = np.concatenate([source, target]).astype(np.float64)
-    total = sum(float(np.square(rows - row).sum()) for row in rows)
+    rows -= rows[0].copy()  # rows that are the same are then 0, whatever their mean is rounded to
+    total = 2 * len(rows) * float(np.square(rows - rows.mean(axis=0)).sum())
     pairs = len(rows) * (len(rows) - 1)
     return pairs / total if total else 0.0
 

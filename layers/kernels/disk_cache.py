@@ -114,6 +114,17 @@ def _warn(folder: str, reason: str) -> None:
     )
 
 
+_WITH_THREADS: set[Any] = set()
+
+
+def needs_threads(function: Any) -> Any:
+    """Decorates what becomes a kernel with another one's parallel loop in it: its threads have to be there before it is
+    taken from the disk. numba sees to that where the loop is its own; and a process whose threads are there must not
+    fork, so other kernels do not start them."""
+    _WITH_THREADS.add(function)
+    return function
+
+
 _load_as_numba_does = caching.Cache.load_overload
 
 
@@ -121,13 +132,13 @@ def _load(self: Any, signature: Any, target_context: Any) -> Any:
     """Take a compiled kernel from disk, or return None.
 
     numba first imports all that compiling needs, and SciPy where that is installed: a third of a small net's start.
-    Whoever does compile does that anyway. And it starts its threads only for kernels that have a parallel loop of their
-    own: those of shared.py have another one's.
+    Whoever does compile does that anyway.
     """
     if not isinstance(self._impl.locator, Locator):
         return _load_as_numba_does(self, signature, target_context)
     rtsys.initialize(target_context)
-    _launch_threads()
+    if self._py_func in _WITH_THREADS:
+        _launch_threads()
     with self._guard_against_spurious_io_errors():
         return self._load_overload(signature, target_context)
 

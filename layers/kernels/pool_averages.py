@@ -56,11 +56,18 @@ def _add(values, total):
         total[x] += values[x]
 
 
+@piece()
+def _add_to_all(value, total):
+    for x in range(len(total)):
+        total[x] += value
+
+
 @shared()
 def average_backward(top_diff, window, bottom_diff, part, parts):
     """bottom_diff = the sum of the windows' diffs, each divided by its window's elements.
 
-    First across, with the rows of windows one behind the other, then down the columns.
+    First across, with the rows of windows one behind the other, or of few wide windows (fewer than one has columns)
+    each by itself; then down the columns.
     """
     planes, height, width = bottom_diff.shape
     kernel, stride, pad = window[1]
@@ -76,10 +83,16 @@ def average_backward(top_diff, window, bottom_diff, part, parts):
                     count = top_diff.dtype.type(_elements(window, first + y, x, height, width))
                     shares[y, stride * x] = top_diff[p, first + y, x] / count
             values, total = shares[:some].reshape(-1), spread[:some].reshape(-1)
-            for x in range(len(total)):
-                total[x] = values[x]
-            for w in range(1, kernel):
-                _add(values, total[w:])
+            if kernel > top_diff.shape[2]:
+                total[:] = 0
+                for y in range(some):
+                    for x in range(top_diff.shape[2]):
+                        _add_to_all(shares[y, stride * x], spread[y, stride * x : stride * x + kernel])
+            else:
+                for x in range(len(total)):
+                    total[x] = values[x]
+                for w in range(1, kernel):
+                    _add(values, total[w:])
             for y in range(some):
                 above, below = window_range(window, 0, first + y, height)
                 for h in range(above, below):

@@ -230,9 +230,10 @@ def pool_gradients(bottom, window, maxima, top_diff, bottom_diff, part, parts):
     # a plane of zeros before the first one: what lies before the first window
     diffs, found = np.zeros(plane + size, np.float32), np.zeros(plane + size, np.float32)
     grads = np.zeros(phases * size, np.float32)
-    spread, firsts, out = diffs[plane:].ctypes.data, found[plane:].ctypes.data, grads.ctypes.data
     begin, end = share_of(planes, part, parts)
     for low in range(begin, end, chunk):
+        # in the loop: numba gives an array back after the last use of its name
+        spread, firsts, out = diffs[plane:].ctypes.data, found[plane:].ctypes.data, grads.ctypes.data
         count = min(chunk, end - low)
         for p in range(count):
             source, place = top_diff[low + p].ctypes.data, FLOAT * p * plane

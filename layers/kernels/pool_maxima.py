@@ -100,7 +100,7 @@ def max_forward(bottom, window, work, top, part, parts):
     threads, planes = len(work), len(bottom)
     for thread in range(*share_of(threads, part, parts)):
         for p in range(*share_of(planes, thread, threads)):
-            if window[0, 1] == 1 and window[1, 1] == 1:
+            if window[0, 1] == 1 and window[1, 1] == 1 and window[1, 0] <= top.shape[2]:
                 _max_at_once(bottom[p], window, work[thread, 0], work[thread, 1], top[p])
             else:
                 _max_of_rows(bottom[p], window, work[thread, 0, : bottom.shape[2]], top[p])
@@ -123,15 +123,25 @@ def _raise_across(values, positions, best, places):
 
 
 @piece()
-def _first_maxima(plane, window, first, best, places):
+def _raise_first(values, positions):
+    """The same for one window, which ends in its first number."""
+    best, place = values[0], positions[0]
+    for x in range(1, len(values)):
+        if values[x] > best or (values[x] == best and positions[x] < place):
+            best, place = values[x], positions[x]
+    values[0], positions[0] = best, place
+
+
+@piece()
+def _first_maxima(plane, window, first, windows, best, places):
     """places[0] (as `rows_at_once` says) = where in the flat plane the first maximum of each window lies.
 
     Of the rows of windows from `first` on, and of each window that begins at a pixel, or in the padding before. Where
-    none is: not less than H W. First down the columns, then across, with the rows one behind the other. best (like
-    places): scratch.
+    none is: not less than H W. First down the columns, then across, with the rows one behind the other, or where there
+    are fewer `windows` in a row than one has columns, each of these by itself. best (like places): scratch.
     """
     height, width = plane.shape
-    kernel, pad = window[1, 0], window[1, 2]
+    kernel, stride, pad = window[1]
     best[0] = LOWEST
     places[0] = height * width
     for i in range(places.shape[1]):
@@ -139,6 +149,11 @@ def _first_maxima(plane, window, first, best, places):
         line, found = best[0, i, pad : pad + width], places[0, i, pad : pad + width]
         for h in range(low, high):
             _raise_down(plane[h], np.int32(h * width), line, found)
+    if kernel > windows:
+        for i in range(places.shape[1]):
+            for at in range(0, stride * windows, stride):
+                _raise_first(best[0, i, at : at + kernel], places[0, i, at : at + kernel])
+        return
     values, positions = best.reshape(2, -1), places.reshape(2, -1)
     for x in range(values.shape[1]):
         values[1, x] = values[0, x]
@@ -158,7 +173,7 @@ def max_positions(bottom, window, mask, part, parts):
     best, places = np.empty((2, rows, wide), bottom.dtype), np.empty((2, rows, wide), np.int32)
     for p in range(*share_of(planes, part, parts)):
         for first in range(0, mask.shape[1], rows):
-            _first_maxima(bottom[p], window, first, best, places)
+            _first_maxima(bottom[p], window, first, mask.shape[2], best, places)
             for y in range(min(rows, mask.shape[1] - first)):
                 for x in range(mask.shape[2]):
                     place = places[0, y, stride * x]
@@ -177,7 +192,7 @@ def max_backward(bottom, window, top_diff, bottom_diff, part, parts):
         diff = bottom_diff[p].reshape(-1)
         diff[:] = 0
         for first in range(0, top_diff.shape[1], rows):
-            _first_maxima(bottom[p], window, first, best, places)
+            _first_maxima(bottom[p], window, first, top_diff.shape[2], best, places)
             for y in range(min(rows, top_diff.shape[1] - first)):
                 for x in range(top_diff.shape[2]):
                     place = places[0, y, stride * x]

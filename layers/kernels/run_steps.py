@@ -9,6 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from caffe_compat.layers.kernels.calls import caller
+from caffe_compat.layers.kernels.disk_cache import needs_threads
 from caffe_compat.layers.kernels.shared import run_parts
 from caffe_compat.layers.kernels.step import SIGNATURE, to_step
 
@@ -16,6 +17,7 @@ _call = caller(SIGNATURE)
 
 
 @njit(cache=True, error_model="numpy")
+@needs_threads
 def run_steps(steps, first, last):
     """Run the steps (STEP) first to last - 1, in order."""
     for i in range(first, last):

@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.calls import caller
+from caffe_compat.layers.kernels.disk_cache import needs_threads
 from caffe_compat.layers.kernels.pieces import piece
 
 _call = caller(types.void(types.int64, types.int64, types.int64))  # arguments, part, parts
@@ -80,7 +81,7 @@ def shared(**options: Any) -> Callable[[Callable[..., None]], Any]:
         names = {"in_parts": in_parts, "function_of_a_part": part, "__name__": function.__module__}
         kernel = wraps(function)(FunctionType(own.replace(**place), names))  # numba's cache goes by its place
         del kernel.__wrapped__
-        return njit(cache=True, error_model="numpy")(kernel)
+        return njit(cache=True, error_model="numpy")(needs_threads(kernel))
 
     return decorate
 

@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.cut_off import cut_off
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 
 
@@ -35,6 +36,7 @@ class CosineSimilarityBatch(Layer):
             raise self.error(
                 f"the bottoms have the shapes {bottom[0].shape} and {bottom[1].shape}; expected N x C, and N labels"
             )
+        check_pairs(self, bottom[0].num, "examples", bytes_each=32)
         self.pairs = np.triu_indices(bottom[0].num, 1)
         for blob in top:
             blob.reshape(len(self.pairs[0]), 1, 1, 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 
 
@@ -33,6 +34,7 @@ class LiftedStructSimilaritySoftmaxLoss(LossLayer):
             raise self.error(
                 f"the bottoms have the shapes {shape} and {bottom[1].shape}; expected N x K features and N labels"
             )
+        check_pairs(self, num, "examples", bytes_each=64)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, labels = bottom[0].data.reshape(bottom[0].num, -1).astype(np.float64), bottom[1].data.ravel()

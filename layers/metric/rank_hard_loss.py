@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.loss import LossLayer, check_one_label_each
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng
 
@@ -45,6 +46,7 @@ class RankHardLoss(LossLayer):
             raise self.error(
                 f"bottom[0] has the shape {bottom[0].shape}; pair_size {self.param.pair_size} does not divide its batch"
             )
+        check_pairs(self, self.view[0], "examples", bytes_each=16)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, labels = bottom[0].data.reshape(self.view), bottom[1].data.ravel()

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 
 
@@ -47,6 +48,7 @@ class SemiContrastLoss(LossLayer):
             raise self.error(
                 f"the bottoms have the shapes {[blob.shape for blob in bottom]}; expected N x C twice, and N labels"
             )
+        check_pairs(self, self.view[0], "examples", bytes_each=16 + 4 * self.view[1])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         images, texts = (blob.data.reshape(self.view) for blob in bottom[:2])

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, check_one_label_each, loss_weight
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.common.runs import runs_of
 from caffe_compat.layers.registry import register
 
@@ -32,6 +33,7 @@ class SetLoss2(LossLayer):
         classes = runs_of(self, bottom[0].data.reshape(self.view), bottom[1].data.ravel())
         if len(classes) < 2:
             raise self.error("all labels are the same; there are no two classes to drive apart")
+        check_pairs(self, len(classes), "classes", bytes_each=16 + 8 * classes.shape[2])
         means = classes.mean(axis=1)
         gaps = means[:, None] - means
         costs = classes.dtype.type(self.layer_param.set_loss2_param.alpha) - np.square(gaps).sum(axis=2) / 4

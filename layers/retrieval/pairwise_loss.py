@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.common.sigmoid import sigmoid
 from caffe_compat.layers.registry import register
 
@@ -47,6 +48,7 @@ class PairwiseLoss(LossLayer):
             raise self.error(f"the codes have the shapes {shapes[0]} and {shapes[2]}; expected N x ... twice")
         if bottom[1].count != bottom[3].count or bottom[3].num != bottom[0].num:
             raise self.error(f"the labels have the shapes {shapes[1]} and {shapes[3]}; expected N x L twice")
+        check_pairs(self, bottom[0].num, "codes", bytes_each=32)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.pairwise_param

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 
 
@@ -44,6 +45,7 @@ class SegAccuracy(Layer):
             )
         classes = shape[1]
         if self.matrix.shape != (classes, classes):
+            check_pairs(self, classes, "classes", bytes_each=16)
             self.matrix = np.zeros((classes, classes), np.int64)
         top[0].reshape(1, 1, 1, 3)
 

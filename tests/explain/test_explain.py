@@ -223,3 +223,94 @@ def test_phase_and_old_form(tmp_path):
     assert [p["learns"] for p in train["params"]] == [False, True]
     assert not any(p["learns"] for p in test["params"])
     assert "No layer is a loss in phase TEST" in command(net, "--phase", "test").stdout
+
+
+# ---- Python layers that are not imported ------------------------------------------------------------------------
+
+PYTHON = 'type: "Python" python_param { module: "no_such_module" layer: "Mine" }'
+NOT_KNOWN = "not known: what is not imported may learn"
+NOT_IMPORTED = f"""\
+{INPUT}
+layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "ip" param {{ name: "w" }}
+        inner_product_param {{ num_output: 5 }} }}
+layer {{ name: "within" {PYTHON} bottom: "ip" top: "ip" }}
+layer {{ name: "fc" type: "InnerProduct" bottom: "ip" top: "fc" inner_product_param {{ num_output: 7 }} }}
+layer {{ name: "own" {PYTHON} bottom: "x" top: "own" }}
+layer {{ name: "relu" type: "ReLU" bottom: "own" top: "own" }}
+layer {{ name: "twin" type: "InnerProduct" bottom: "own" top: "twin" param {{ name: "w" }} param {{ lr_mult: 2 }}
+        inner_product_param {{ num_output: 5 }} }}
+layer {{ name: "loss" {PYTHON} bottom: "fc" bottom: "twin" bottom: "t" top: "loss" loss_weight: 1 }}
+"""
+
+
+@pytest.fixture(scope="module")
+def not_imported(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "python.prototxt"
+    path.write_text(NOT_IMPORTED)
+    return path
+
+
+def test_what_does_not_depend_on_a_layer_that_is_not_imported(not_imported):
+    facts = as_json(not_imported)
+    assert facts["not_imported"] == dict.fromkeys(["within", "own", "loss"], "no_such_module.Mine")
+    layers = {layer["name"]: layer for layer in facts["layers"]}
+    tops = {name: layer["tops"] for name, layer in layers.items()}
+    assert tops["ip"] == tops["within"] == {"ip": [3, 5]} and tops["fc"] == {"fc": [3, 7]}
+    assert [*tops["own"].values(), *tops["relu"].values(), *tops["twin"].values()] == [None] * 3
+    reasons = {
+        name: [bottom["gradient"] or bottom["reason"] for bottom in layer["bottoms"]]
+        for name, layer in layers.items()
+    }
+    nothing = "nothing learns below"
+    assert reasons == {
+        "in": [],
+        "ip": [nothing],
+        "within": [True],
+        "fc": [True],
+        "own": [nothing],
+        "relu": [NOT_KNOWN],
+        "twin": [NOT_KNOWN],
+        "loss": [True, True, nothing],
+    }
+    backward = {name: layer["backward"] or layer["reason"] for name, layer in layers.items()}
+    assert backward["own"] == backward["relu"] == NOT_KNOWN and backward["twin"] is backward["loss"] is True
+    params = {param["name"]: (param["shape"], param["learns"]) for param in facts["params"]}
+    assert params == {
+        "w": ([5, 4], True),
+        "ip[1]": ([5], True),
+        "fc[0]": ([7, 5], True),
+        "fc[1]": ([7], True),
+        "twin[1]": (None, True),
+    }
+
+
+def test_text_of_a_net_with_layers_that_are_not_imported(not_imported):
+    done = command(not_imported)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = " ".join(done.stdout.split())
+    assert "Not imported, as that would run it: within (no_such_module.Mine), own" in text
+    assert "--python-layers imports it" in text and "twin[1] ? 2 (line" in text
+    story = command(not_imported, "own").stdout.splitlines()
+    assert story == [
+        "layer own (Python, line 6)",
+        "  no_such_module.Mine, which is not imported",
+        f"  backward: {NOT_KNOWN}",
+        "  bottom x 3x4, from in",
+        "    no gradient: nothing learns below",
+        "  top own ?: read by relu",
+        "",
+        "blob own ?",
+        "  written by own (line 6)",
+        "  changed in place by relu",
+        f"  read by relu: gradient {NOT_KNOWN}",
+        f"  read by twin: gradient {NOT_KNOWN}",
+    ]
+
+
+def test_a_param_that_is_first_used_where_shapes_are_not_known(tmp_path):
+    """The shapes of one that is shared are compared where both are known."""
+    layers = {text.split('"')[1]: text for text in re.split("^(?=layer)", NOT_IMPORTED, flags=re.M) if text}
+    path = tmp_path / "net.prototxt"
+    path.write_text("".join(layers[name] for name in ("in", "own", "twin", "ip")))
+    shapes = {param["name"]: param["shape"] for param in as_json(path)["params"]}
+    assert shapes == {"w": None, "twin[1]": None, "ip[1]": [5]}

@@ -5,6 +5,7 @@ scripts/sweep_extremes.py goes through all of them, test_extremes.py through som
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import multiprocessing
@@ -34,7 +35,7 @@ from caffe_compat.layers.registry import layer_class
 from layers.data_cases import give_data
 from layers.harness import Case, labels, normal, parse, random_numbers, rois, unit
 
-MILLION = 1_000_003  # a prime
+MILLION = 1_000_000  # which most numbers of groups, pairs and blocks divide
 MANY = 65_537  # of a param: unrelated to small data, and a blob of so many numbers is soon made
 ROOM = (
     4_000_000  # numbers that the bottoms of a case may hold; beyond it, dims other than the extreme one are 1
@@ -79,11 +80,12 @@ class Extreme:
 @dataclass
 class Outcome:
     """How it ended: "ok", "error" (the project's own, `told`), "raw" or "differs"; the seconds of the slowest of
-    set-up, forward and backward."""
+    set-up, forward and backward; how many numbers the net's blobs and params have."""
 
     kind: str = "ok"
     told: str = ""
     seconds: float = 0
+    numbers: int = 0
     tops: list[np.ndarray] = field(default_factory=list)
 
 
@@ -285,14 +287,21 @@ def param_strs_of(case: Case) -> Iterator[Extreme]:
 
 # ---- shapes and values
 def shapes_of(case: Case) -> Iterator[Extreme]:
-    """Each dim at 0, 1, a prime and a million, wherever it stands in the bottoms, and there alone; at 0 beside one that
-    is huge; and other numbers of axes."""
-    found = {extreme.shapes: extreme for extreme in _shapes_of(case, [tuple(shape) for shape in case.shapes])}
-    yield from found.values()
+    """Each dim at 0, 1 and a prime; at 0 beside one that is huge; and other numbers of axes."""
+    shapes = [tuple(shape) for shape in case.shapes]
+    changed = [*_dims_of(case, shapes, (0, 1, 13)), *_odd_shapes_of(case, shapes)]
+    yield from {extreme.shapes: extreme for extreme in changed}.values()
 
 
-def _shapes_of(case: Case, shapes: Sequence[tuple[int, ...]]) -> Iterator[Extreme]:
-    for value in (0, 1, 13, MILLION):
+def millions_of(case: Case) -> Iterator[Extreme]:
+    """Each dim at a million."""
+    changed = _dims_of(case, [tuple(shape) for shape in case.shapes], (MILLION,))
+    yield from {extreme.shapes: extreme for extreme in changed}.values()
+
+
+def _dims_of(case: Case, shapes: Sequence[tuple[int, ...]], values: Sequence[int]) -> Iterator[Extreme]:
+    """Each dim at each of the values, wherever it stands in the bottoms, and there alone."""
+    for value in values:
         for i, shape in enumerate(shapes):
             for axis in range(len(shape)):
                 changed = [list(s) for s in shapes]
@@ -301,6 +310,9 @@ def _shapes_of(case: Case, shapes: Sequence[tuple[int, ...]]) -> Iterator[Extrem
         for dim in sorted({dim for shape in shapes for dim in shape}):
             changed = [[value if d == dim else d for d in shape] for shape in shapes]
             yield _shaped(case, changed, f"dim {dim} = {value}", value)
+
+
+def _odd_shapes_of(case: Case, shapes: Sequence[tuple[int, ...]]) -> Iterator[Extreme]:
     for huge in (2**31 - 1, 2**63 - 1):
         most = max((len(shape) for shape in shapes), default=0)
         for axis, other in itertools.permutations(range(most), 2):
@@ -409,6 +421,8 @@ def run_extreme(extreme: Extreme, engine: str) -> Outcome:
         running.begin()
         net = recordings_net_of(text, extreme.case.phase, engine=EngineChoice(engine))
         running.clock()
+        running.outcome.numbers = sum(blob.count for blob in net.blob_list)
+        running.outcome.numbers += sum(net.param_blob(param).count for param in net.learnable)
         for i, values in enumerate(bottoms_of(extreme)):
             net.blobs[f"b{i}"].data[...] = values
         layer = len(extreme.shapes)  # behind the inputs
@@ -465,7 +479,7 @@ def _now() -> np.ndarray:
 
 
 # ---- all of a type, in children that can be ended
-KINDS = ("params", "pairs", "shapes", "values")
+KINDS = ("params", "pairs", "shapes", "millions", "values")
 
 
 def extremes_of(
@@ -484,6 +498,8 @@ def extremes_of(
     for case in (plain[:most] or python) if cases[0].shapes else ():
         if "shapes" in kinds:
             yield from shapes_of(case)
+        if "millions" in kinds:
+            yield from millions_of(case)
         if "values" in kinds:
             yield from values_of(case)
 
@@ -547,5 +563,7 @@ def _run_all(
                 outcome = attempt(extreme)  # without what was compiled
             outcome.tops = []
             sender.send(outcome)
+            if outcome.numbers > MILLION:
+                gc.collect()  # nets are circles, whose memory is the next one's room
     finally:
         os._exit(0)

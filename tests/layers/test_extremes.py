@@ -12,14 +12,17 @@ from recordings import net_of
 
 from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError
+from caffe_compat.layers.common.pairs_of_domains import gamma_of
 from caffe_compat.rng import Rng
 from layers.cases import CASES
-from layers.extremes import Extreme, attempt, params_of, values_of
+from layers.extremes import Extreme, attempt, millions_of, params_of, values_of
 from layers.harness import Case, Runner
 
 HUGE = 2_000_000_000
 MAPS = (2, 3, 4, 5)
 RATHER_MANY = "it must be at most"
+EXAMPLES = [(1_000_000, 1), (1_000_000,)]
+MANY_PAIRS = "which makes 1000000000000 pairs, more than"
 
 REFUSED = {
     # work that the data does not bound
@@ -52,6 +55,13 @@ REFUSED = {
         [(20_001, 1, 1), (20_001, 1)],
         "the number of steps, T, is 20001",
     ),
+    # pairs of what there is a million of
+    '"CosineSimilarityBatch"': (EXAMPLES, MANY_PAIRS),
+    '"LiftedStructSimilaritySoftmaxLoss"': (EXAMPLES, MANY_PAIRS),
+    '"RankHardLoss" rank_param { pair_size: 4 }': (EXAMPLES, MANY_PAIRS),
+    '"SemiContrastLoss" semicontrast_loss_param { feature_index: 1 }': (EXAMPLES[:1] + EXAMPLES, MANY_PAIRS),
+    '"PairwiseLoss"': (EXAMPLES[:1] * 4, MANY_PAIRS),
+    '"SegAccuracy"': ([(1, 50_000, 1, 1), (1, 1, 1, 1)], "50000 classes is compared with each"),
     # sizes that are no whole numbers
     '"Duplicate" duplicate_param { height: nan width: 3 }': ([(2, 5, 1, 1)], "they must be at least 1"),
     '"Duplicate" duplicate_param { height: inf width: 3 }': ([(2, 5, 1, 1)], "more than Caffe's limit"),
@@ -178,6 +188,12 @@ def test_a_stride_beyond_the_map_is_as_one_across_it():
         np.testing.assert_array_equal(*(runner.backward([seed])[0] for runner in tops))
 
 
+def test_the_mean_distance_of_a_million_examples():
+    half = np.zeros((500_000, 2)), np.tile([3.0, 4.0], (500_000, 1))
+    assert gamma_of(*half) == pytest.approx(1_000_000 * 999_999 / (2 * 500_000**2 * 25), rel=1e-12)
+    assert gamma_of(half[1] / 10, half[1] / 10) == 0
+
+
 def test_an_exponential_beyond_float():
     (top,) = Runner('type: "Exp" exp_param { shift: 1e30 }', [np.ones((2, 3))]).forward()
     assert np.isposinf(top).all()
@@ -201,6 +217,11 @@ TYPES = [
 def test_each_param_at_its_extremes(type):
     cases = sorted((case for case in CASES if case.type == type), key=Case.size)
     check([*params_of(cases, 1), *values_of(cases[0])])
+
+
+def test_each_dim_at_a_million():
+    cases = [case for case in CASES if case.type == "LiftedStructSimilaritySoftmaxLoss"]
+    check(list(millions_of(min(cases, key=Case.size))))
 
 
 def check(extremes: list[Extreme]) -> None:

@@ -28,6 +28,8 @@ WINDOWS = [
     "global_pooling: true",
     "kernel_size: 8 stride: 2",  # larger than the image: rounding up leaves one window
     "kernel_size: 2 stride: 5",  # the last window lies behind the image
+    "kernel_h: 3 kernel_w: 8 stride_h: 2 stride_w: 1",  # fewer windows than one has columns, which overlap
+    "kernel_h: 2 kernel_w: 6 stride_h: 1 stride_w: 4 pad_h: 0 pad_w: 3",
 ]
 
 
@@ -214,6 +216,19 @@ def test_a_window_in_which_nothing_can_be_drawn_gives_zero():
         runner = Runner(layer("STOCHASTIC", "kernel_size: 2"), [np.full((1, 1, 2, 2), np.nan)], phase=phase)
         assert runner.forward()[0] == 0
         assert not runner.backward([np.ones((1, 1, 1, 1))])[0].any()
+
+
+@pytest.mark.parametrize("pool", ["MAX", "AVE"])
+def test_a_window_of_a_million_columns_is_gone_through_once(pool):
+    x = np.zeros((1, 1, 1, 1_000_000))
+    x[..., 700_000:] = 2
+    runner = Runner(layer(pool, "global_pooling: true"), [x])
+    assert runner.forward()[0] == pytest.approx({"MAX": 2, "AVE": 0.6}[pool], rel=1e-4)
+    (diff,) = runner.backward([np.full((1, 1, 1, 1), 3.0)])
+    if pool == "MAX":
+        assert np.flatnonzero(diff).tolist() == [700_000] and diff.sum() == 3
+    else:
+        np.testing.assert_allclose(diff, 3e-6, rtol=1e-6)
 
 
 def test_global_pooling_follows_the_bottom():
