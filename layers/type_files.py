@@ -227,6 +227,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "MultiLabelLoss": ("caffe_compat.layers.retrieval.multi_label",),
     "MultiROIPooling": ("caffe_compat.layers.fast_rcnn.multi_roi_pooling",),
     "MultiStageMeanfield": ("caffe_compat.layers.segmentation.multi_stage_meanfield",),
+    "MultiStageMeanfieldAU3": ("caffe_compat.layers.segmentation.multi_stage_meanfield_au3",),
     "MultinomialLogisticLoss": ("caffe_compat.layers.multinomial_logistic_loss",),
     "NSSLoss": ("caffe_compat.layers.nss_loss",),
     "NdPooling": ("caffe_compat.layers.nd_pooling",),

@@ -10,19 +10,15 @@ _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, Detection DetectionLoss, and MultiStageMeanfieldAU3 MultiStageMeanfield; types that
+    Scalar Scale, ConstScale Power, and Detection DetectionLoss; types that
     MKL computes get Caffe's names; ProposalTarget's bbox_mean and bbox_std, the loss_param of
     SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
     ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit); MKLConvolutionLayer
-    and others of SkimCaffe (IntelLabs); MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao).
+    and others of SkimCaffe (IntelLabs).
     """
-    if layer.type == "MultiStageMeanfieldAU3":
-        layer.type = "MultiStageMeanfield"
-        layer.multi_stage_meanfield_param.CopyFrom(layer.multi_stage_meanfield_au3_param)
-        layer.ClearField("multi_stage_meanfield_au3_param")
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
     if layer.type == "BNHK":

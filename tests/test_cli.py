@@ -191,7 +191,7 @@ def test_layers():
     known = json.loads(run("caffe_compat.cli.main", "layers", "--json").stdout)
     assert [layer["type"] for layer in known if ": " not in layer["type"]] == caffe.layer_type_list()
     pooling = next(layer for layer in known if layer["type"] == "ROIPooling")
-    roi_fields = ["pooled_h", "pooled_w", "spatial_scale", "pad_ratio", "pool"]
+    roi_fields = ["pooled_h", "pooled_w", "spatial_scale", "pad_ratio", "pool", "is_rich"]
     assert pooling["params"] == {"roi_pooling_param": roi_fields}
     assert (pooling["origin"], pooling["no_gradient"], pooling["in_place"]) == ("Fast R-CNN", [1], False)
     done = run("caffe_compat.cli.main", "layers", "ReLU", "LRN")

@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.eliwise_product import EliwiseProduct
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import END, Operators
@@ -94,15 +93,6 @@ def axpy(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Add", write("Mul", factors, x), y)]
 
 
-@converts("ChannelScale")
-def channel_scale(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    x, scales = bottoms
-    if not layer.layer_param.channel_scale_param.do_forward:
-        return [write("Identity", x)]
-    parts = write.dims(x, 0, 1), write.ints([1]), write.dims(x, 2, write.axes[x])
-    return [write("Mul", x, write("Reshape", scales, write("Concat", *parts, axis=0)))]
-
-
 @converts("BatchReindex")
 def batch_reindex(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     indices = write("Cast", bottoms[1], to=onnx.TensorProto.INT64)
@@ -122,15 +112,3 @@ def silence(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Parameter")
 def parameter(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Identity", write.param(layer.blobs[0]))]
-
-
-@converts("Mul")
-def mul(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [write("Mul", *bottoms)]
-
-
-@converts("EliwiseProduct")
-def eliwise_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, EliwiseProduct)
-    y = affine(write, bottoms[0], scale=float(layer.blobs[0].data[0]))
-    return [write.reshape(y, *[0] * layer.axis, -1)]

@@ -10,8 +10,6 @@ import onnx
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry, read_geometry
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.convolution.local import Local
-from caffe_compat.layers.linear_transform import LinearTransform
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -52,27 +50,13 @@ def _attributes(windows: ConvGeometry) -> dict[str, Any]:
 def im2col(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     x, axes = bottoms[0], write.axes[bottoms[0]]
     axis = layer.layer_param.convolution_param.axis % axes
-    columns = _columns(write, x, axis, read_geometry(layer, axes - axis - 1))
+    columns = columns_of(write, x, axis, read_geometry(layer, axes - axis - 1))
     channels = write("Concat", write.dims(x, 0, axis), write.ints([-1]), axis=0)
     shape = write("Concat", channels, write.dims(columns, 2, axes - axis + 1), axis=0)
     return [write("Reshape", columns, shape)]
 
 
-@converts("Local")
-def local(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Local)
-    param, (inputs, places) = layer.layer_param.local_param, layer.size
-    windows = ConvGeometry(*((n, n) for n in (param.kernel_size, param.stride, param.pad, 1)))
-    columns = write.reshape(_columns(write, bottoms[0], 1, windows), -1, inputs, places)
-    filters = layer.blobs[0].data.reshape(-1, inputs, places).transpose(2, 1, 0)
-    y = write("MatMul", write("Transpose", columns, perm=[2, 0, 1]), write.floats(filters))
-    y = write("Transpose", y, perm=[1, 2, 0])
-    if param.bias_term:
-        y = write("Add", y, write.floats(layer.blobs[1].data[0, 0]))
-    return [write.reshape(y, 0, 0, *layer.out)]
-
-
-def _columns(write: Operators, x: str, axis: int, windows: ConvGeometry) -> str:
+def columns_of(write: Operators, x: str, axis: int, windows: ConvGeometry) -> str:
     """M x K x ...: of each of the M maps of x, whose channels are on this axis, the K pixels of each window."""
     axes = write.axes[x]
     maps = write("Reshape", x, write("Concat", write.ints([-1, 1]), write.dims(x, axis + 1, axes), axis=0))
@@ -93,12 +77,6 @@ def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[st
     matrix = weights if param.transpose else weights.T
     y = write("MatMul", write.reshape(x, *[0] * axis, len(matrix)), write.floats(matrix))
     return [write("Add", y, write.floats(bias[0])) if bias else y]
-
-
-@converts("LinearTransform")
-def linear_transform(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, LinearTransform)
-    return inner_product(write, layer.product, bottoms)
 
 
 @converts("Embed")

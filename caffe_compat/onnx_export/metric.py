@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.metric.inner_distance import InnerDistance
 from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
@@ -15,46 +13,25 @@ from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("NormL2", "L2Normalize")
+@converts("NormL2")
 def norm_l2(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    x, axes = bottoms[0], write.axes[bottoms[0]]
-    y = write("Div", x, write("Sqrt", affine(write, _squares(write, x, range(1, axes)), shift=1e-7)))
-    return [write.four_axes(y, axes) if layer.type == "NormL2" else y]
+    return [write.four_axes(of_length_one(write, *bottoms), write.axes[bottoms[0]])]
 
 
-@converts("L2Norm")
-def l2_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    norm = write("Sqrt", _squares(write, bottoms[0], range(1, write.axes[bottoms[0]])))
-    return [write("Div", *bottoms, affine(write, norm, shift=layer.layer_param.l2norm_param.eps))]
-
-
-@converts("Normalization", "NormalizationL2")
-def normalization(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    squares = _squares(write, bottoms[0], range(1, write.axes[bottoms[0]]))
-    squares = write("Max", squares, write.floats(np.finfo(np.float32).tiny))  # of zeros, zeros
-    return [write("Div", *bottoms, write("Sqrt", squares))]
-
-
-@converts("Intranorm")
-def intranorm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    parts = write.reshape(bottoms[0], 0, layer.layer_param.intranorm_param.cluster_num, -1)
-    norms = write("Sqrt", affine(write, _squares(write, parts, [2]), shift=1e-12))
-    return [write("Reshape", write("Div", parts, norms), write("Shape", *bottoms))]
-
-
-@converts("ChannelNorm")
-def channel_norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [write("Sqrt", _squares(write, bottoms[0], [1]))]
+def of_length_one(write: Operators, x: str) -> str:
+    """Rows of x divided by their lengths."""
+    sums = squares(write, x, range(1, write.axes[x]))
+    return write("Div", x, write("Sqrt", affine(write, sums, shift=1e-7)))
 
 
 @converts("Norm")
 def norm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     (x,) = bottoms
-    norms = affine(write, write("Sqrt", _squares(write, x, [1])), shift=1e-6)
+    norms = affine(write, write("Sqrt", squares(write, x, [1])), shift=1e-6)
     return [write.four_axes(write("Div", x, norms), write.axes[x])]
 
 
-def _squares(write: Operators, x: str, axes: Iterable[int]) -> str:
+def squares(write: Operators, x: str, axes: Iterable[int]) -> str:
     """The sums of the squares over these axes, which stay with a dim of 1."""
     return write("ReduceSum", write("Mul", x, x), write.ints(list(axes)), keepdims=1)
 

@@ -11,7 +11,6 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.brelu import BReLU
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
-from caffe_compat.layers.scale_tanh import ScaleTanH
 from caffe_compat.layers.truncation import Truncation
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
@@ -111,7 +110,7 @@ def log(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [affine(write, value, scale=1 / log_of_base(layer, param.base))]
 
 
-@converts("SeLuDropout", "SpatialDropout", "Noise")
+@converts("SeLuDropout", "SpatialDropout")
 def unchanged(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Identity", *bottoms)]
 
@@ -145,20 +144,3 @@ def hard_sigmoid(write: Operators, layer: Layer, bottoms: list[str]) -> list[str
 @converts("Mish")
 def mish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Mul", *bottoms, write("Tanh", write("Softplus", *bottoms)))]
-
-
-@converts("SignedSqrt")
-def signed_sqrt(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [write("Mul", write("Sign", *bottoms), write("Sqrt", write("Abs", *bottoms)))]
-
-
-@converts("ScaleTanH")
-def scale_tanh(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, ScaleTanH)
-    return [write("Tanh", affine(write, bottoms[0], layer.scale))]
-
-
-@converts("NegReLU")
-def neg_relu(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    slope = layer.layer_param.relu_param.negative_slope
-    return [write("Neg", write("LeakyRelu", write("Neg", *bottoms), alpha=slope))]

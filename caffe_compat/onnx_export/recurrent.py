@@ -1,4 +1,4 @@
-"""LSTM, RNN, LSTMUnit and CTPN's Lstm: a Scan over the steps.
+"""LSTM, RNN and LSTMUnit: a Scan over the steps.
 
 A model has no memory: where no bottom has the states, each run begins with zeros, as Caffe's first forward does.
 """
@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.recurrent.recurrent import Recurrent
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.onnx_export.operators import END, Operators
 
 # from the gates' inputs z, N x gates D, cont, N x 1 (None: 1), and the states before, N x D, h first, to those behind
 Step = Callable[[Operators, str, str | None, Sequence[str]], list[str]]
@@ -24,61 +24,56 @@ Step = Callable[[Operators, str, str | None, Sequence[str]], list[str]]
 def recurrent(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, Recurrent)
     weights, bias, *rest = layer.blobs
-    given = list(bottoms[2:])
-    z = _of_inputs(write, bottoms[0], weights.data, bias.data)
+    param, given = layer.layer_param.recurrent_param, list(bottoms[2:])
+    size, biases = param.num_output, bias.data.copy()
+    if layer.type == "LSTM":
+        biases[size : 2 * size] += np.float32(param.lstm_additional_forget_bias)
+    z = of_inputs(write, bottoms[0], weights.data, biases)
     if layer.has_static:
         static = write("Gemm", write("Flatten", given.pop(0), axis=1), write.param(rest.pop(0)), transB=1)
-        z = write("Add", z, write("Unsqueeze", static, write.ints([0])))
-    size = layer.layer_param.recurrent_param.num_output
+        static = write("Unsqueeze", static, write.ints([0]))
+        if param.static_input_only_start:
+            z = write("Concat", write("Add", _part(write, z, 0, 1), static), _part(write, z, 1, END), axis=0)
+        else:
+            z = write("Add", z, static)
     if given:
         states = [write("Squeeze", state, write.ints([0])) for state in given]
     else:
-        states = [_zeros(write, z, size)] * len(layer.states)
+        states = [zeros(write, z, size)] * len(layer.states)
     cont = write("Unsqueeze", bottoms[1], write.ints([2]))
-    *states, h = _steps(write, z, cont, states, rest[0].data, _lstm if layer.type == "LSTM" else _rnn)
+    *states, h = steps(write, z, cont, states, rest[0].data, lstm_step if layer.type == "LSTM" else rnn_step)
     if layer.type == "RNN":
-        h = write("Tanh", _of_inputs(write, h, rest[1].data, rest[2].data))
+        h = write("Tanh", of_inputs(write, h, rest[1].data, rest[2].data))
     return [h, *(write("Unsqueeze", state, write.ints([0])) for state in states)][
         : len(layer.layer_param.top)
     ]
 
 
-@converts("Lstm")
-def lstm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    param, x = layer.layer_param.lstm_param, bottoms[0]
-    is_flat = write.axes[x] == 2
-    if is_flat:
-        x = write.reshape(x, -1, param.batch_size, layer.blobs[0].shape[1])
-    z = _of_inputs(write, x, layer.blobs[0].data, layer.blobs[2].data)
-    cont = None
-    if len(bottoms) > 1:
-        shape = write("Concat", write.dims(z, 0, 2), write.ints([1]), axis=0)
-        cont = write.cast(write.cast(write("Reshape", bottoms[1], shape), bool), np.float32)
-    states = [_zeros(write, z, param.num_output)] * 2
-    h = _steps(write, z, cont, states, layer.blobs[1].data, _lstm)[-1]
-    return [write.reshape(h, -1, param.num_output) if is_flat else h]
+def _part(write: Operators, z: str, start: int, end: int) -> str:
+    """These steps of z."""
+    return write("Slice", z, write.ints([start]), write.ints([end]), write.ints([0]))
 
 
 @converts("LSTMUnit")
 def lstm_unit(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     cont = write("Unsqueeze", bottoms[2], write.ints([2]))
-    h, c = _lstm(write, bottoms[1], cont, ["", bottoms[0]])
+    h, c = lstm_step(write, bottoms[1], cont, ["", bottoms[0]])
     return [c, h]
 
 
-def _of_inputs(write: Operators, x: str, weights: np.ndarray, bias: np.ndarray) -> str:
+def of_inputs(write: Operators, x: str, weights: np.ndarray, bias: np.ndarray) -> str:
     """T x N x rows: weights times each step's inputs, plus bias."""
     product = write("MatMul", write.reshape(x, 0, 0, weights.shape[1]), write.floats(weights.T))
     return write("Add", product, write.floats(bias))
 
 
-def _zeros(write: Operators, z: str, size: int) -> str:
+def zeros(write: Operators, z: str, size: int) -> str:
     """N x size."""
     shape = write("Concat", write.dims(z, 1, 2), write.ints([size]), axis=0)
     return write("Expand", write.floats(0), shape)
 
 
-def _lstm(write: Operators, z: str, cont: str | None, states: Sequence[str]) -> list[str]:
+def lstm_step(write: Operators, z: str, cont: str | None, states: Sequence[str]) -> list[str]:
     i, f, o, g = write.many("Split", 4, z, axis=-1)
     kept = write("Mul", write("Sigmoid", f), states[1])
     if cont:
@@ -87,11 +82,11 @@ def _lstm(write: Operators, z: str, cont: str | None, states: Sequence[str]) -> 
     return [write("Mul", write("Sigmoid", o), write("Tanh", c)), c]
 
 
-def _rnn(write: Operators, z: str, cont: str | None, states: Sequence[str]) -> list[str]:
+def rnn_step(write: Operators, z: str, cont: str | None, states: Sequence[str]) -> list[str]:
     return [write("Tanh", z)]
 
 
-def _steps(
+def steps(
     write: Operators, z: str, cont: str | None, states: Sequence[str], weights: np.ndarray, step: Step
 ) -> list[str]:
     """The states behind the last step, and h of every step, T x N x D. weights: of what h adds to z."""

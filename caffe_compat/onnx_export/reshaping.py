@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.depth_to_space import DepthToSpace
-from caffe_compat.layers.division import Division
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -18,7 +17,7 @@ def flatten(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [_reshaped(write, bottoms[0], start, end, [-1])]
 
 
-@converts("Gather", "Scatter", "GradientScaler")
+@converts("Gather", "Scatter")
 def passed_on(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return bottoms
 
@@ -105,11 +104,6 @@ def tile(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Tile", *bottoms, write.ints(repeats))]
 
 
-@converts("GradientSilent")
-def gradient_silent(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return bottoms[:1]
-
-
 @converts("Squeeze")
 def squeeze(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     axes = list(layer.layer_param.squeeze_param.axis)
@@ -133,11 +127,6 @@ def depth_to_space(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     return [write("Transpose", y, perm=[0, 2, 3, 1]) if layer.channels_last else y]
 
 
-@converts("Division")
-def division(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Division)
-    tops = []
-    for tile in layer.tiles:
-        starts, ends = zip(*((part.start, part.stop) for part in tile[2:]), strict=True)
-        tops.append(write("Slice", *bottoms, write.ints(starts), write.ints(ends), write.ints([2, 3])))
-    return tops
+@converts("Mul")
+def mul(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Mul", *bottoms)]

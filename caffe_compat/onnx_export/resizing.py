@@ -1,12 +1,14 @@
-"""Bilinear resizing, corner pixels on corner pixels, and maps of one value."""
+"""Bilinear resizing, corner pixels on corner pixels, maps of one value, and Upsample."""
 
 from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.bilinear import BilinearLayer
 from caffe_compat.layers.interp import Interp
+from caffe_compat.layers.upsample import Upsample
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, Operators
+from caffe_compat.onnx_export.unpooling import scattered
 
 
 @converts("Interp", "BilinearInterpolation")
@@ -34,3 +36,19 @@ def interp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def duplicate(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.duplicate_param
     return [write("Tile", *bottoms, write.ints([1, 1, int(param.height), int(param.width)]))]
+
+
+@converts("Upsample")
+def upsample(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Upsample)
+    if layer.is_nearest:
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        factors = write.floats([1, 1, layer.factor, layer.factor])
+        return [write("Resize", bottoms[0], "", factors, **how)]
+    param = layer.layer_param.upsample_param
+    if layer.sized:
+        sizes = write.ints([param.upsample_h, param.upsample_w])
+    else:
+        sizes = write("Mul", write.dims(bottoms[0], 2, 4), write.ints(layer.scales))
+        sizes = write("Sub", sizes, write.ints(layer.pads))
+    return [scattered(write, bottoms[0], bottoms[1], sizes)]

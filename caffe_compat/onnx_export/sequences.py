@@ -1,4 +1,4 @@
-"""Layers for sequences, but for those with steps: Transpose, Reverse, ContinuationIndicator, CTCGreedyDecoder."""
+"""Layers for sequences: Transpose, Reverse, ContinuationIndicator, CTCGreedyDecoder, and CTPN's Lstm."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.sequence.ctc_greedy_decoder import CTCGreedyDecoder
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, Operators
+from caffe_compat.onnx_export.recurrent import lstm_step, of_inputs, steps, zeros
 
 
 @converts("Transpose")
@@ -68,3 +69,19 @@ def _to_the_front(write: Operators, labels: str, shown: str) -> str:
     order = write.many("TopK", 2, order, steps, axis=1, largest=0)[1]
     kept = write("Where", shown, write.cast(labels, np.float32), write.floats(-1))
     return write("GatherElements", kept, order, axis=1)
+
+
+@converts("Lstm")
+def lstm(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, x = layer.layer_param.lstm_param, bottoms[0]
+    is_flat = write.axes[x] == 2
+    if is_flat:
+        x = write.reshape(x, -1, param.batch_size, layer.blobs[0].shape[1])
+    z = of_inputs(write, x, layer.blobs[0].data, layer.blobs[2].data)
+    cont = None
+    if len(bottoms) > 1:
+        shape = write("Concat", write.dims(z, 0, 2), write.ints([1]), axis=0)
+        cont = write.cast(write.cast(write("Reshape", bottoms[1], shape), bool), np.float32)
+    states = [zeros(write, z, param.num_output)] * 2
+    h = steps(write, z, cont, states, layer.blobs[1].data, lstm_step)[-1]
+    return [write.reshape(h, -1, param.num_output) if is_flat else h]

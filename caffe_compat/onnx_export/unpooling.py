@@ -1,4 +1,4 @@
-"""The way back of a pooling: Upsample with a mask, Unpooling."""
+"""The way back of a pooling: Unpooling, and what Upsample with a mask has of it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,11 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.segmentation.unpooling import Unpooling
-from caffe_compat.layers.upsample import Upsample
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 from caffe_compat.prototxt.caffe_pb2 import UnpoolingParameter
 
 Pair = tuple[int, int]
-
-
-@converts("Upsample")
-def upsample(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Upsample)
-    if layer.is_nearest:
-        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        factors = write.floats([1, 1, layer.factor, layer.factor])
-        return [write("Resize", bottoms[0], "", factors, **how)]
-    param = layer.layer_param.upsample_param
-    if layer.sized:
-        sizes = write.ints([param.upsample_h, param.upsample_w])
-    else:
-        sizes = write("Mul", write.dims(bottoms[0], 2, 4), write.ints(layer.scales))
-        sizes = write("Sub", sizes, write.ints(layer.pads))
-    return [_scattered(write, bottoms[0], bottoms[1], sizes)]
 
 
 @converts("Unpooling")
@@ -44,13 +27,13 @@ def unpooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
         sizes = write("Add", write("Mul", counts, write.ints(kernel)), write.ints(kernel - stride))
     if param.unpool == UnpoolingParameter.MAX:
         mask = bottoms[1] if len(bottoms) > 1 else _first_pixels(write, x, layer.stride, sizes)
-        return [_scattered(write, x, mask, sizes)]
+        return [scattered(write, x, mask, sizes)]
     if param.unpool == UnpoolingParameter.AVE:
         x = write("Div", x, _window_sizes(write, x, layer, sizes))
     return [_spread(write, x, layer, sizes)]
 
 
-def _scattered(write: Operators, x: str, mask: str, sizes: str) -> str:
+def scattered(write: Operators, x: str, mask: str, sizes: str) -> str:
     """Each element of x where the mask says, within maps of these sizes; 0 elsewhere."""
     planes = write.dims(x, 0, 2)
     pixels = write("ReduceProd", sizes, axes=[0], keepdims=1)

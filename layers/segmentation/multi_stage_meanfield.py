@@ -16,7 +16,7 @@ from caffe_compat.layers.common.repetitions import check_repetitions
 from caffe_compat.layers.kernels.softmax import softmax, softmax_backward
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.segmentation.permutohedral import Lattice
-from caffe_compat.prototxt.caffe_pb2 import FillerParameter
+from caffe_compat.prototxt.caffe_pb2 import FillerParameter, MultiStageMeanfieldParameter
 
 SPATIAL, BILATERAL = "spatial.par", "bilateral.par"
 
@@ -26,8 +26,7 @@ class MultiStageMeanfield(Layer):
     """Mean field iterations of a dense conditional random field (multi_stage_meanfield_param).
 
     bottom[0]: the unary terms U, N x C x H x W. bottom[1]: of that shape, what the first iteration starts from.
-    bottom[2]: the image, N x 3 x H x W, as the net has it, or features of any number; it takes no gradient. top: N x C
-    x H x W, not normalised.
+    bottom[2]: the image, N x 3 x H x W, as the net has it; it takes no gradient. top: N x C x H x W, not normalised.
 
     Each of num_iterations steps is U - M (S f(q) + B g(q)) for the softmax q, over the classes, of the last one. f and
     g are Gaussian filters, divided at each pixel by what they make of ones: f over the place, in units of theta_gamma
@@ -39,8 +38,7 @@ class MultiStageMeanfield(Layer):
     numbers, fewer than 2 iterations, a theta that is not positive, and images that are not finite.
 
     Source: MultiStageMeanfieldLayer and MeanfieldIteration of CRF-RNN's fork of Caffe, which demands the two files and
-    leaves the two fields out of account; its later form (TVG) has other params. Any number of features:
-    MultiStageMeanfieldAU3Layer of ARL (ZhiwenShao). Zheng et al., Conditional Random
+    leaves the two fields out of account; its later form (TVG) has other params. Zheng et al., Conditional Random
     Fields as Recurrent Neural Networks (2015).
     """
 
@@ -57,9 +55,14 @@ class MultiStageMeanfield(Layer):
     bottom_count = (3, 3)
     no_gradient = (2,)
     origin = "CRF-RNN"
+    features: int | None = 3  # of a pixel; None: any number
+
+    @property
+    def _settings(self) -> MultiStageMeanfieldParameter:
+        return self.layer_param.multi_stage_meanfield_param
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        param = self.layer_param.multi_stage_meanfield_param
+        param = self._settings
         if param.num_iterations < 2:
             raise self.error(f"num_iterations is {param.num_iterations}; it must be at least 2")
         check_repetitions(self, "num_iterations", param.num_iterations)
@@ -92,10 +95,11 @@ class MultiStageMeanfield(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, image = bottom[0].shape, bottom[2].shape
-        if len(shape) != 4 or bottom[1].shape != shape or image[:1] + image[2:] != shape[:1] + shape[2:]:
+        features = self.features or bottom[2].channels
+        if len(shape) != 4 or bottom[1].shape != shape or image != (shape[0], features, *shape[2:]):
             raise self.error(
                 f"the bottoms have the shapes {shape}, {bottom[1].shape} and {image}; expected N x C x H x W twice, "
-                "and N x K x H x W"
+                f"and N x {self.features or 'K'} x H x W"
             )
         if shape[1] != self.blobs[0].shape[2]:
             raise self.error(
@@ -107,7 +111,7 @@ class MultiStageMeanfield(Layer):
         self.view = shape[0], shape[1], shape[2] * shape[3]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        param, (height, width) = self.layer_param.multi_stage_meanfield_param, bottom[0].shape[2:]
+        param, (height, width) = self._settings, bottom[0].shape[2:]
         rows, columns = np.divmod(np.arange(height * width, dtype=np.float32), np.float32(max(width, 1)))
         places = np.stack([columns, rows], axis=1)
         if self.spatial is None:

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "MultiBoxFocalLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiBoxLoss.multibox_loss_param.map_object_to_agnostic": "is what two classes mean anyway",
     "MultiStageMeanfield.multi_stage_meanfield_param.compatibility_mode": "has one value",
+    "MultiStageMeanfieldAU3.multi_stage_meanfield_au3_param.compatibility_mode": "has one value",
     "ROIPooling.roi_pooling_param.is_rich": "makes it ROISparsePooling; test_papers.py",
     **{
         f"SumPooling.sum_pooling_param.{name}": "has to be 0; test_papers.py"
@@ -52,6 +53,10 @@ ELSEWHERE = {
         for name in ("losstype", "num_triplets")
     },
     "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
+    **{
+        f"Scale.scale_param.{name}": "makes it BoundedScale; test_papers.py"
+        for name in ("min_value", "max_value")
+    },
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"

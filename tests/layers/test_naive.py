@@ -27,7 +27,11 @@ NO_TOP = {
     "BN.bn_param.momentum": "changes the params; test_bn.py",
     "CuDNNBatchNorm.cudnn_batch_norm_param.momentum": "changes the params; test_cudnn_batch_norm.py",
     **{
-        f"MultiStageMeanfield.multi_stage_meanfield_param.{name}_filter_weight": "is what a param starts with"
+        f"{param}.{name}_filter_weight": "is what a param starts with"
+        for param in (
+            "MultiStageMeanfield.multi_stage_meanfield_param",
+            "MultiStageMeanfieldAU3.multi_stage_meanfield_au3_param",
+        )
         for name in ("spatial", "bilateral")
     },
     **{
@@ -101,6 +105,10 @@ NO_TOP = {
         for name in ("offset_w", "offset_h")
     },
     "ROIPooling.roi_pooling_param.is_rich": "makes it ROISparsePooling; test_papers.py",
+    **{
+        f"Scale.scale_param.{name}": "makes it BoundedScale; test_papers.py"
+        for name in ("min_value", "max_value")
+    },
     "ROIPooling.roi_pooling_param.pool": "AVE is ROIAveragePooling's; test_papers.py",
     "SemiContrastLoss.semicontrast_loss_param.feature_index": "is for backward; test_papers.py",
     **{

@@ -39,16 +39,6 @@ def test_a_detection_is_a_detection_loss():
     assert not layer.HasField("detection_param")
 
 
-def test_a_mean_field_over_features_is_one_over_colours():
-    net, _ = parse_net("""
-        layer { name: "m" type: "MultiStageMeanfieldAU3" bottom: "u" bottom: "q" bottom: "f" top: "y"
-                multi_stage_meanfield_au3_param { num_iterations: 4 theta_beta: 3 } }
-    """)
-    (layer,) = net.layer
-    assert (layer.type, layer.multi_stage_meanfield_param.theta_beta) == ("MultiStageMeanfield", 3)
-    assert not layer.HasField("multi_stage_meanfield_au3_param")
-
-
 def test_means_of_offsets_stand_in_bbox_reg_param():
     net, _ = parse_net("""
         layer { name: "t" type: "ProposalTarget" bottom: "r" bottom: "g" top: "y"

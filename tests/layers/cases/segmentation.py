@@ -144,11 +144,17 @@ CASES = [
         note="it has none",
         tops=2,
     ),
-    Case(
-        'type: "MultiStageMeanfield" multi_stage_meanfield_param { num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 '
-        "theta_gamma: 2 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
-        [(2, 4, 5, 6), (2, 4, 5, 6), (2, 3, 5, 6)],
-        [(1, 4, 7, 3), (1, 4, 7, 3), (1, 2, 7, 3)],
-        fills=[normal, apart],
+    *(
+        Case(
+            f'type: "{type}" {param} {{ num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 '
+            "theta_gamma: 2 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
+            [(2, 4, 5, 6), (2, 4, 5, 6), (2, features, 5, 6)],
+            [(1, 4, 7, 3), (1, 4, 7, 3), (1, features, 7, 3)],
+            fills=[normal, apart],
+        )
+        for type, param, features in (
+            ("MultiStageMeanfield", "multi_stage_meanfield_param", 3),
+            ("MultiStageMeanfieldAU3", "multi_stage_meanfield_au3_param", 1),
+        )
     ),
 ]

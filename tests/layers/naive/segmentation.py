@@ -193,7 +193,12 @@ class PlainLattice:
 
 
 def meanfield(given: Given) -> list[np.ndarray]:
-    (unary, q, images), param = given.bottom, given.param.multi_stage_meanfield_param
+    unary, q, images = given.bottom
+    param = (
+        given.param.multi_stage_meanfield_au3_param
+        if given.param.type == "MultiStageMeanfieldAU3"
+        else given.param.multi_stage_meanfield_param
+    )
     spatial, bilateral, compatibility = (blob[0, 0] for blob in given.blobs)
     places = np.array([(w, h) for h, w in np.ndindex(unary.shape[2:])], F)
     top = np.zeros(unary.shape)
@@ -220,6 +225,7 @@ def meanfield(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "DiceCoefLoss": dice,
     "MultiStageMeanfield": meanfield,
+    "MultiStageMeanfieldAU3": meanfield,
     "PR": precision_recall,
     "Quantize": quantize,
     "Rescale": rescale,
