@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.segmentation.multi_stage_meanfield import MultiStageMeanfield
+from caffe_compat.layers.segmentation.meanfield import WITHOUT_EFFECT, Meanfield
 from caffe_compat.prototxt.caffe_pb2 import MultiStageMeanfieldParameter
 
 
 @register("MultiStageMeanfieldAU3")
-class MultiStageMeanfieldAU3(MultiStageMeanfield):
+class MultiStageMeanfieldAU3(Meanfield):
     """MultiStageMeanfield whose bottom[2] has features of any number, N x K x H x W
     (multi_stage_meanfield_au3_param); they stand in the place of the image's colours.
 
@@ -16,9 +16,7 @@ class MultiStageMeanfieldAU3(MultiStageMeanfield):
     """
 
     reads = ("multi_stage_meanfield_au3_param",)
-    without_effect = tuple(
-        name.replace("meanfield_param", "meanfield_au3_param") for name in MultiStageMeanfield.without_effect
-    )
+    without_effect = tuple(f"multi_stage_meanfield_au3_param.{name}" for name in WITHOUT_EFFECT)
     origin = "ARL"
     features = None
 
