@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.rois import FARTHEST
+from caffe_compat.layers.fast_rcnn.rois import FARTHEST, read_bins
 from caffe_compat.layers.kernels import region_pooling as kernels
 from caffe_compat.layers.registry import register
 
@@ -34,10 +34,7 @@ class RegionPooling(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.region_pooling_param
-        if min(param.pooled_h, param.pooled_w) < 1:
-            raise self.error(
-                f"pooled_h is {param.pooled_h} and pooled_w {param.pooled_w}; both must be above 0"
-            )
+        read_bins(self, param.pooled_h, param.pooled_w)
         self.scale, self.offset = np.float32(param.spatial_scale), np.float32(param.offset)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.rois import check_shapes, grown, read_rois
+from caffe_compat.layers.fast_rcnn.rois import check_shapes, grown, read_bins, read_rois
 from caffe_compat.layers.kernels import roi_align as kernels
 from caffe_compat.layers.registry import register
 
@@ -51,12 +51,9 @@ class ROIAlign(Layer):
                 "there are roi_align_param and roi_pooling_param, which mean two things; remove one"
             )
         param = self.layer_param.roi_pooling_param if is_grid else self.layer_param.roi_align_param
-        if param.pooled_h < 1 or param.pooled_w < 1:
-            raise self.error(
-                f"pooled_h is {param.pooled_h} and pooled_w {param.pooled_w}; both must be above 0"
-            )
+        rows, columns = read_bins(self, param.pooled_h, param.pooled_w)
         self.samples = kernels.GRID if is_grid else kernels.SAMPLES
-        self.tops = param.pooled_h + is_grid, param.pooled_w + is_grid
+        self.tops = rows + is_grid, columns + is_grid
         self.scale = np.float32(param.spatial_scale)
         self.pad_ratio = self.layer_param.roi_pooling_param.pad_ratio
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.rois import check_shapes, grown, read_rois
+from caffe_compat.layers.fast_rcnn.rois import check_shapes, grown, read_bins, read_rois
 from caffe_compat.layers.kernels import roi_pooling as kernels
 from caffe_compat.layers.registry import register
 
@@ -35,11 +35,7 @@ class ROIPooling(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.roi_pooling_param
-        if param.pooled_h < 1 or param.pooled_w < 1:
-            raise self.error(
-                f"pooled_h is {param.pooled_h} and pooled_w {param.pooled_w}; both must be above 0"
-            )
-        self.bins = param.pooled_h, param.pooled_w
+        self.bins = read_bins(self, param.pooled_h, param.pooled_w)
         self.scale, self.pad_ratio = np.float32(param.spatial_scale), param.pad_ratio
         dtype = bottom[0].dtype
         self.maps = Blob((), dtype)  # channels last; data and diff are the copies of bottom[0]'s

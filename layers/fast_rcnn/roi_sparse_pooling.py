@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_rois
+from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_bins, read_rois
 from caffe_compat.layers.kernels import roi_sparse as kernels
 from caffe_compat.layers.registry import register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
@@ -41,11 +41,7 @@ class ROISparsePooling(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.roi_pooling_param
-        self.bins = param.pooled_h, param.pooled_w
-        if min(self.bins) < 1:
-            raise self.error(
-                f"pooled_h is {param.pooled_h} and pooled_w {param.pooled_w}; both must be above 0"
-            )
+        self.bins = read_bins(self, param.pooled_h, param.pooled_w)
         self.scale = np.float32(param.spatial_scale)
         self.where = Blob((), np.int32)
 

@@ -14,6 +14,13 @@ BORDER = 3  # cells of the map by which a RoI inside the image may miss it, wher
 FARTHEST = 2.0**30  # on the map; beyond, sums of coordinates leave C's int
 
 
+def read_bins(layer: Layer, pooled_h: int, pooled_w: int) -> tuple[int, int]:
+    """The rows and columns of bins. Raises LayerError where there are none."""
+    if min(pooled_h, pooled_w) < 1:
+        raise layer.error(f"pooled_h is {pooled_h} and pooled_w {pooled_w}; both must be above 0")
+    return pooled_h, pooled_w
+
+
 def check_shapes(layer: Layer, bottom: Sequence[Blob]) -> None:
     """Raises LayerError unless there are maps of four axes and five numbers a RoI."""
     if len(bottom[0].shape) != 4:

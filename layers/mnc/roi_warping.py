@@ -9,7 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.lines import Line, between, sampled
-from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_rois
+from caffe_compat.layers.fast_rcnn.rois import check_shapes, read_bins, read_rois
 from caffe_compat.layers.registry import register
 
 
@@ -37,11 +37,7 @@ class ROIWarping(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.roi_warping_param
-        self.sizes = param.pooled_h, param.pooled_w
-        if min(self.sizes) < 1:
-            raise self.error(
-                f"pooled_h is {self.sizes[0]} and pooled_w {self.sizes[1]}; both must be above 0"
-            )
+        self.sizes = read_bins(self, param.pooled_h, param.pooled_w)
         self.scale = np.float32(param.spatial_scale)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
