@@ -16,7 +16,8 @@ from onnx_export.test_cases import TYPES
 TOLERANCE = 1e-5  # of the largest number
 
 BOXES = {case.type for case in PRIORS + CHOICES + POOLING} - {"Python"} | {
-    "ProposalLayer"
+    "ProposalLayer",
+    "TextProposalLayer",
 }  # in test_boxes.py
 
 # what -> shapes of the bottoms, and the layer less its name and bottoms
@@ -101,6 +102,10 @@ LAYERS = {
     "Pooling AVE 3/2 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2 pad: 1")),
     "Pooling AVE 4/3 pad 2": ([(2, 3, 8, 10)], POOL % ("AVE", "kernel_size: 4 stride: 3 pad: 2")),
     "Pooling AVE global": ([IMAGE], POOL % ("AVE", "global_pooling: true")),
+    "Pooling MAX 3d": ([(2, 3, 5, 8, 11)], POOL % ("MAX", "kernel_size: 3 stride: 2")),
+    "Pooling MAX 3d pad 1": ([(2, 3, 5, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 3 pad: 1")),
+    "Pooling AVE 3d pad 2": ([(2, 3, 5, 8, 10)], POOL % ("AVE", "kernel_size: 4 stride: 3 pad: 2")),
+    "Pooling AVE 3d global": ([(2, 3, 4, 6, 5)], POOL % ("AVE", "global_pooling: true")),
     "Pooling STOCHASTIC": ([IMAGE], POOL % ("STOCHASTIC", "kernel_size: 3 stride: 2")),
     "LRN": ([IMAGE], 'type: "LRN" lrn_param { local_size: 5 alpha: 0.9 beta: 0.75 k: 2 }'),
     "LRN within": (
