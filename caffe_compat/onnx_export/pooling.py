@@ -80,10 +80,10 @@ def _windows(layer: Layer, axes: int) -> dict[str, Sequence[int]]:
 FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")
 
 
-def _sizes(param: PoolingParameter, field: str, prefix: str, axes: int) -> list[int]:
+def _sizes(param: PoolingParameter, field: str, prefix: str, axes: int) -> tuple[int, ...]:
     if param.HasField(f"{prefix}_h"):
-        return [getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")]
-    return [getattr(param, field)] * axes
+        return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
+    return (getattr(param, field),) * axes
 
 
 def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, rounds_up: bool) -> int:
