@@ -350,6 +350,28 @@ def test_every_type_is_run():
     )
 
 
+@pytest.mark.parametrize("scale_train, factor", [("true", 1 / 0.7), ("false", 1)])
+def test_dropout_that_draws_in_testing(scale_train, factor, tmp_path):
+    """In onnxruntime: OpenCV has no RandomUniformLike."""
+    layer = f"dropout_ratio: 0.3 sample_weights_test: true scale_train: {scale_train}"
+    net = net_of(tmp_path, DRAWS % layer)
+    run, inputs = RUNTIMES["onnxruntime"](to_onnx(net)), noise(net)
+    first, second = (run(inputs)["y"] for _ in range(2))
+    for y in (first, second):
+        kept = y != 0
+        assert 0.67 < kept.mean() < 0.73
+        np.testing.assert_allclose(y[kept], inputs["x"][kept] * 4 * factor, rtol=1e-6)
+    assert 0.35 < ((first != 0) != (second != 0)).mean() < 0.5
+
+
+DRAWS = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 30 dim: 7 dim: 11 } } }
+layer { name: "twice" type: "Power" bottom: "x" top: "twice" power_param { scale: 2 } }
+layer { name: "drop" type: "Dropout" bottom: "twice" top: "drop" dropout_param { %s } }
+layer { name: "y" type: "Power" bottom: "drop" top: "y" power_param { scale: 2 } }
+"""
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_power_0_counts_no_input(runtime, tmp_path):
     skip_old(runtime)
