@@ -55,8 +55,8 @@ def _fill(graph: onnx.GraphProto, net: Net) -> None:
     write, values = Operators(graph), _Values(net)
     for layer, node in zip(net.layers, net.graph.nodes, strict=True):
         axes = [len(net.blobs[net.graph.blob_names[blob]].shape) for blob in node.bottoms]
-        for blob in node.tops:
-            if 0 in (shape := net.blobs[net.graph.blob_names[blob]].shape):
+        for blob in node.tops:  # one without rows may get some
+            if 0 in (shape := net.blobs[net.graph.blob_names[blob]].shape)[1:]:
                 raise layer.error(
                     f"cannot be exported to ONNX with a top of the shape {shape}, as no runtime takes that; reshape "
                     "the net's inputs so that all windows fit"

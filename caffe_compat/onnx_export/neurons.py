@@ -118,8 +118,11 @@ def unchanged(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Dropout")
 def dropout(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.dropout_param
-    if param.sample_weights_test:
-        raise layer.error("draws in testing, which ONNX has no form of; remove sample_weights_test")
+    if param.sample_weights_test:  # onnxruntime takes ONNX's Dropout away, whatever its training_mode says
+        drawn = write("RandomUniformLike", *bottoms)
+        kept = write("GreaterOrEqual", drawn, write.floats(param.dropout_ratio))
+        scaled = affine(write, bottoms[0], scale=1 / (1 - param.dropout_ratio) if param.scale_train else 1)
+        return [write("Where", kept, scaled, write.floats(0))]
     return [affine(write, bottoms[0], scale=1 if param.scale_train else 1 - param.dropout_ratio)]
 
 

@@ -22,49 +22,50 @@ LOWEST = np.finfo(np.float32).min  # the maximum of nothing, in Caffe
 @converts("Pooling")
 def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, x = layer.layer_param.pooling_param, bottoms[0]
-    if write.axes[x] != 4:
-        raise layer.error("cannot be exported to ONNX over other than two axes")
+    axes = write.axes[x] - 2
     if len(layer.layer_param.top) > 1:
-        return _with_positions(write, layer, x)
+        return _with_positions(write, layer, x, axes)
     if param.pool == PoolingParameter.STOCHASTIC:
-        mean = _pooled(write, layer, x)
-        squares = _pooled(write, layer, write("Mul", x, x))
+        mean, squares = (_pooled(write, layer, y, axes) for y in (x, write("Mul", x, x)))
         is_positive = write("Greater", mean, write.floats(0))
         return [write("Where", is_positive, write("Div", squares, mean), write.floats(0))]
-    return [_pooled(write, layer, x)]
+    return [_pooled(write, layer, x, axes)]
 
 
-def _with_positions(write: Operators, layer: Layer, x: str) -> list[str]:
+def _with_positions(write: Operators, layer: Layer, x: str, axes: int) -> list[str]:
     """The maxima, and the index of each in its map."""
     if layer.layer_param.pooling_param.global_pooling:
         raise layer.error(
             "cannot be exported to ONNX with global_pooling and a second top; give the kernel instead"
         )
-    maxima, positions = write.many("MaxPool", 2, x, **_windows(layer))
-    pixels = write("ReduceProd", write.dims(x, 2, 4), axes=[0], keepdims=1)
+    maxima, positions = write.many("MaxPool", 2, x, **_windows(layer, axes))
+    pixels = write("ReduceProd", write.dims(x, 2, 2 + axes), axes=[0], keepdims=1)
     return [maxima, write.cast(write("Mod", positions, pixels), np.float32)]
 
 
-def _pooled(write: Operators, layer: Layer, x: str) -> str:
+def _pooled(write: Operators, layer: Layer, x: str, axes: int) -> str:
     """The maximum of each window, or else the mean."""
     param = layer.layer_param.pooling_param
     is_max = param.pool == PoolingParameter.MAX
     if param.global_pooling:
-        return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
-    windows = _windows(layer)
+        if axes == 2:
+            return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
+        # OpenCV's global pooling has two axes at most
+        return write("ReduceMax" if is_max else "ReduceMean", x, axes=list(range(2, 2 + axes)), keepdims=1)
+    windows = _windows(layer, axes)
     if is_max:
         return write("MaxPool", x, **windows)
-    (*pad, _, _), (_, _, *behind) = windows["pads"], windows["pads"]
+    pad, behind = windows["pads"][:axes], windows["pads"][axes:]
     if any(pad):  # counts in a mean, unlike what lies behind it
         x = write("Pad", x, write.ints([0, 0, *pad] * 2))
-    windows["pads"] = [0, 0, *(b - p for b, p in zip(behind, pad, strict=True))]
+    windows["pads"] = [*[0] * axes, *(b - p for b, p in zip(behind, pad, strict=True))]
     return write("AveragePool", x, count_include_pad=0, **windows)
 
 
-def _windows(layer: Layer) -> dict[str, Sequence[int]]:
-    """The attributes of the operator."""
+def _windows(layer: Layer, axes: int) -> dict[str, Sequence[int]]:
+    """The attributes of the operator, over so many axes."""
     param = layer.layer_param.pooling_param
-    kernel, stride, pad = (_pair(param, *names) for names in FIELDS)
+    kernel, stride, pad = (_sizes(param, *names, axes) for names in FIELDS)
     behind = [
         _pad_behind(*axis, any(pad), rounds_up(param)) for axis in zip(kernel, stride, pad, strict=True)
     ]
@@ -79,10 +80,10 @@ def _windows(layer: Layer) -> dict[str, Sequence[int]]:
 FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")
 
 
-def _pair(param: PoolingParameter, field: str, prefix: str) -> tuple[int, int]:
+def _sizes(param: PoolingParameter, field: str, prefix: str, axes: int) -> tuple[int, ...]:
     if param.HasField(f"{prefix}_h"):
         return getattr(param, f"{prefix}_h"), getattr(param, f"{prefix}_w")
-    return getattr(param, field), getattr(param, field)
+    return (getattr(param, field),) * axes
 
 
 def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, rounds_up: bool) -> int:

@@ -8,6 +8,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_of_caffe import Proposal
 from caffe_compat.layers.rpn.rproi import RPROI
+from caffe_compat.layers.rpn.text_proposal import TextProposalLayer
 from caffe_compat.onnx_export.choosing import best_apart
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import END, LOWEST, Operators
@@ -69,6 +70,25 @@ def rproi(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [rois, pooled(write, maps, rois, layer.layer_param.roi_pooling_param)]
 
 
+@converts("TextProposalLayer")
+def text_proposal_layer(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, TextProposalLayer)
+    anchors, steps = layer.anchors, _by_place(write, bottoms[1], 2)
+    left, wide = _anchors(write, anchors[:, ::2], layer.stride, bottoms[1], 0)
+    upper, high = _anchors(write, anchors[:, 1::2], layer.stride, bottoms[1], 1)
+    one, half = write.floats(1), write.floats(0.5)
+    new = write("Mul", write("Exp", write.slice(steps, 1, 2, 2)), high)
+    centre = write("Add", upper, write("Mul", half, write("Sub", high, one)))
+    centre = write("Add", write("Mul", write.slice(steps, 0, 1, 2), high), centre)
+    upper = write("Sub", centre, write("Mul", half, new))
+    right = write("Add", left, write("Sub", wide, one))
+    boxes = write("Concat", left, upper, right, write("Add", upper, new), axis=2)
+    last = write("Sub", write("Gather", bottoms[2], write.ints([1, 0, 1, 0]), axis=1), one)
+    boxes = write("Max", write("Min", boxes, last), write.floats(0))
+    scores = _foreground(write, bottoms[0], len(anchors))
+    return [write.reshape(boxes, -1, 4), write.reshape(scores, -1, 1)]
+
+
 def _by_place(write: Operators, maps: str, each: int) -> str:
     """N x HWA x each, from N x A * each x H x W."""
     return write.reshape(write("Transpose", maps, perm=[0, 2, 3, 1]), 0, -1, each)
@@ -95,13 +115,7 @@ def _sides(
     write: Operators, ends: np.ndarray, stride: float, maps: str, deltas: str, i: int, size: str
 ) -> tuple[str, str]:
     """Where the boxes begin and end along x (i = 0) or y, N x HWA x 1. ends: A x 2, of the anchors."""
-    steps = write("Mul", write.places(maps, 3 - i), write.floats(stride))
-    steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
-    places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
-    wide = ends[:, 1] - ends[:, 0] + np.float32(1)
-    start = write("Expand", write("Add", steps, write.floats(ends[:, 0])), places)
-    wide = write("Expand", write.floats(wide), places)
-    start, wide = (write.reshape(x, 1, -1, 1) for x in (start, wide))
+    start, wide = _anchors(write, ends, stride, maps, i)
     half = write.floats(0.5)
     centre = write("Add", start, write("Mul", half, wide))
     centre = write("Add", write("Mul", write.slice(deltas, i, i + 1, 2), wide), centre)
@@ -113,6 +127,17 @@ def _sides(
         for sign in ("Sub", "Add")
     )
     return low, high
+
+
+def _anchors(write: Operators, ends: np.ndarray, stride: float, maps: str, i: int) -> tuple[str, str]:
+    """Where the anchors at every pixel of the maps start along x (i = 0) or y, and how wide they are, 1 x HWA x 1."""
+    steps = write("Mul", write.places(maps, 3 - i), write.floats(stride))
+    steps = write("Unsqueeze", steps, write.ints([0, 2] if i == 0 else [1, 2]))
+    places = write("Concat", write.dims(maps, 2, 4), write.ints([len(ends)]), axis=0)
+    wide = ends[:, 1] - ends[:, 0] + np.float32(1)
+    start = write("Expand", write("Add", steps, write.floats(ends[:, 0])), places)
+    wide = write("Expand", write.floats(wide), places)
+    return write.reshape(start, 1, -1, 1), write.reshape(wide, 1, -1, 1)
 
 
 def _are_large(write: Operators, boxes: str, least_width: str, least_height: str) -> str:

@@ -28,6 +28,7 @@ class TextProposalLayer(Layer):
     Tian and others, Detecting Text in Natural Image with Connectionist Text Proposal Network (2016).
     """
 
+    type = "TextProposalLayer"
     origin = "CTPN"
     bottom_count = (3, 3)
     top_count = (2, 2)
@@ -36,6 +37,7 @@ class TextProposalLayer(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.stride, *_ = anchor_params(self)
+        self.anchors = _anchors()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         spatial, count = tuple(bottom[0].shape[2:]), len(HEIGHTS)
@@ -52,7 +54,7 @@ class TextProposalLayer(Layer):
         top[1].reshape(boxes, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        anchors = anchors_on_map(_anchors(), self.stride, *bottom[0].shape[2:])
+        anchors = anchors_on_map(self.anchors, self.stride, *bottom[0].shape[2:])
         down, growth = bottom[1].data[0].transpose(1, 2, 0).reshape(-1, 2).T
         heights = anchors[:, 3] - anchors[:, 1] + 1
         # rounded to float32 after each step, as there

@@ -27,12 +27,22 @@ def ties(rng, shape):
     return rng.randint(2, 6, shape) / 8
 
 
+TEXT = Case(
+    'type: "Python" python_param { module: "layers.text_proposal_layer" layer: "ProposalLayer" '
+    "param_str: \"'feat_stride': 16\" }",
+    [(1, 20, 3, 4), (1, 20, 3, 4), (1, 3)],
+    [(1, 20, 5, 2), (1, 20, 5, 2), (1, 3)],
+    fills=[unit, lambda rng, shape: 0.3 * rng.standard_normal(shape), sizes],
+    tops=2,
+    id="TextProposalLayer",
+)
 PRIORS = [case for case in CASES if case.type.startswith("PriorBox")]
 CHOSEN = (
     *("DetectionOutput", "Proposal", "RPROI", "YoloDetectionOutput", "Yolov3DetectionOutput"),
     *("BoxOutput", "BoxGroupOutput", "DecodeBBox", "ScaleRoute"),
 )
 CHOICES = [
+    TEXT,
     *(
         case for case in CASES if case.type in CHOSEN and (case.type, len(case.shapes)) != ("DecodeBBox", 3)
     ),  # a third bottom is for training

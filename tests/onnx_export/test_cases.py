@@ -59,6 +59,22 @@ def test_a_mask_from_a_pooling_to_its_upsample(size, tmp_path):
     assert differences(mine, run(inputs)) == {"places": 0, "y": 0}
 
 
+def test_a_net_that_is_built_for_a_map_less_than_it_takes(tmp_path):
+    """SubCNN's deploy nets name one image, and are reshaped for its scales: until then there is no map above."""
+    net = net_of(tmp_path, SCALES)
+    assert net.blobs["y"].shape == (0, 3, 7, 6)
+    run = onnxruntimes(to_onnx(net))
+    inputs = {"x": np.random.default_rng(8).standard_normal((4, 3, 7, 6), np.float32)}
+    mine = ours(net, inputs)
+    assert mine["y"].shape == (6, 3, 7, 6)
+    assert differences(mine, run(inputs))["y"] < 1e-6
+
+
+SCALES = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 7 dim: 6 } } }
+layer { name: "y" type: "FeatureExtrapolating" bottom: "x" top: "y"
+        feature_extrapolating_param { num_scale_base: 2 num_per_octave: 2 scale_string: "1.0 2.0" } }
+"""
 SEGNET = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 11 } } }
 layer { name: "pool" type: "Pooling" bottom: "x" top: "pool" top: "mask"

@@ -16,7 +16,8 @@ from onnx_export.test_cases import TYPES
 TOLERANCE = 1e-5  # of the largest number
 
 BOXES = {case.type for case in PRIORS + CHOICES + POOLING} - {"Python"} | {
-    "ProposalLayer"
+    "ProposalLayer",
+    "TextProposalLayer",
 }  # in test_boxes.py
 
 # what -> shapes of the bottoms, and the layer less its name and bottoms
@@ -101,6 +102,10 @@ LAYERS = {
     "Pooling AVE 3/2 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2 pad: 1")),
     "Pooling AVE 4/3 pad 2": ([(2, 3, 8, 10)], POOL % ("AVE", "kernel_size: 4 stride: 3 pad: 2")),
     "Pooling AVE global": ([IMAGE], POOL % ("AVE", "global_pooling: true")),
+    "Pooling MAX 3d": ([(2, 3, 5, 8, 11)], POOL % ("MAX", "kernel_size: 3 stride: 2")),
+    "Pooling MAX 3d pad 1": ([(2, 3, 5, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 3 pad: 1")),
+    "Pooling AVE 3d pad 2": ([(2, 3, 5, 8, 10)], POOL % ("AVE", "kernel_size: 4 stride: 3 pad: 2")),
+    "Pooling AVE 3d global": ([(2, 3, 4, 6, 5)], POOL % ("AVE", "global_pooling: true")),
     "Pooling STOCHASTIC": ([IMAGE], POOL % ("STOCHASTIC", "kernel_size: 3 stride: 2")),
     "LRN": ([IMAGE], 'type: "LRN" lrn_param { local_size: 5 alpha: 0.9 beta: 0.75 k: 2 }'),
     "LRN within": (
@@ -343,6 +348,28 @@ def test_every_type_is_run():
         "add a layer to LAYERS, which is run as ONNX",
         "there is no function with @converts for it in caffe_compat/onnx_export/",
     )
+
+
+@pytest.mark.parametrize("scale_train, factor", [("true", 1 / 0.7), ("false", 1)])
+def test_dropout_that_draws_in_testing(scale_train, factor, tmp_path):
+    """In onnxruntime: OpenCV has no RandomUniformLike."""
+    layer = f"dropout_ratio: 0.3 sample_weights_test: true scale_train: {scale_train}"
+    net = net_of(tmp_path, DRAWS % layer)
+    run, inputs = RUNTIMES["onnxruntime"](to_onnx(net)), noise(net)
+    first, second = (run(inputs)["y"] for _ in range(2))
+    for y in (first, second):
+        kept = y != 0
+        assert 0.67 < kept.mean() < 0.73
+        np.testing.assert_allclose(y[kept], inputs["x"][kept] * 4 * factor, rtol=1e-6)
+    assert 0.35 < ((first != 0) != (second != 0)).mean() < 0.5
+
+
+DRAWS = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 30 dim: 7 dim: 11 } } }
+layer { name: "twice" type: "Power" bottom: "x" top: "twice" power_param { scale: 2 } }
+layer { name: "drop" type: "Dropout" bottom: "twice" top: "drop" dropout_param { %s } }
+layer { name: "y" type: "Power" bottom: "drop" top: "y" power_param { scale: 2 } }
+"""
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
