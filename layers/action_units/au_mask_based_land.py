@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ UNITS = (
     (34, 40, 0),
 )
 EYES = 22, 25  # the inner corners
+MOST = 2**15  # pixels of a side
 NUMBERS = 2 * (1 + max(max(unit[:2]) for unit in UNITS))
 
 
@@ -52,7 +54,14 @@ class AUMaskBasedLand(Layer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.au_mask_based_land_param
         self.scale = np.float32(param.spatial_scale)
-        self.size = int(np.floor(param.img_size * self.scale + np.float32(0.5)))
+        with np.errstate(over="ignore"):
+            side = param.img_size * self.scale
+        if not abs(side) < MOST or math.isnan(param.spatial_ratio):
+            raise self.error(
+                f"img_size is {param.img_size}, spatial_scale {param.spatial_scale:g} and spatial_ratio "
+                f"{param.spatial_ratio:g}; a mask is less than {MOST} pixels wide, and the ratio a number"
+            )
+        self.size = int(np.floor(side + np.float32(0.5)))
         self.half = np.float32((param.img_size - 1) / 2 * param.spatial_ratio)
         if self.size < 1:
             raise self.error(

@@ -18,6 +18,9 @@ def made(layer: str, *bottoms, tops: int = 1) -> Runner:
     [
         (MASKS.format(0.25), [(2, 91)], 13, "expected N x 98"),
         (MASKS.format(0.01), [(2, 98)], 13, "would have no pixel"),
+        (MASKS.format("inf"), [(2, 98)], 13, "less than 32768 pixels wide"),
+        (MASKS.format("nan"), [(2, 98)], 13, "less than 32768 pixels wide"),
+        (MASKS.format(0.25).replace("0.2 ", "nan "), [(2, 98)], 13, "and the ratio a number"),
         ('"AlignDataTransform"', [(2, 6), (2, 4), (4,)], 1, "expected N x 2 L, N x 4 and L"),
         ('"EuclideanLoss2"', [(2, 3), (2, 3), (0,)], 1, "has to begin with a number"),
         ('"EuclideanLoss6"', [(2, 3), (2, 3), (2, 1)], 1, "as many elements"),
