@@ -10,6 +10,7 @@ from caffe_compat.layers.common.loss import (
     BATCH_SIZE,
     NO_CLASS_WEIGHTS,
     LossLayer,
+    check_equal_counts,
     ignored_label,
     loss_weight,
     normalization_mode,
@@ -35,8 +36,7 @@ class SigmoidCrossEntropyLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        if bottom[0].count != bottom[1].count:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        check_equal_counts(self, bottom)
         ignored = ignored_label(self.layer_param.loss_param)
         self.ignored = (False, 0) if ignored is None else (True, ignored)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import around_axis, canonical_axis
-from caffe_compat.layers.common.loss import NO_LABEL_WEIGHTS, LossLayer, loss_weight
+from caffe_compat.layers.common.loss import NO_LABEL_WEIGHTS, LossLayer, check_equal_counts, loss_weight
 from caffe_compat.layers.kernels.softmax import softmax
 from caffe_compat.layers.registry import register
 
@@ -29,8 +29,7 @@ class SoftmaxCrossEntropyLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        if bottom[0].count != bottom[1].count:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        check_equal_counts(self, bottom)
         axis = canonical_axis(self, self.layer_param.softmax_param.axis, bottom[0])
         self.view = around_axis(bottom[0].shape, axis)
 

@@ -10,9 +10,9 @@ _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, and Detection DetectionLoss; types that
-    MKL computes get Caffe's names; ProposalTarget's bbox_mean and bbox_std, the loss_param of
-    SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
+    Scalar Scale, ConstScale Power, and Detection DetectionLoss; types that MKL computes get Caffe's names;
+    ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
+    Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;

@@ -117,6 +117,12 @@ def class_labels(layer: Layer, labels: Blob, classes: int, ignore: int | None = 
     return whole
 
 
+def check_equal_counts(layer: Layer, bottom: Sequence[Blob]) -> None:
+    """Raises LayerError unless the first two bottoms have as many elements."""
+    if bottom[0].count != bottom[1].count:
+        raise layer.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+
+
 def check_label_count(layer: Layer, bottom: Sequence[Blob], axis: int) -> tuple[int, int, int]:
     """Return (examples, classes, labels an example) of predictions bottom[0] with the classes on `axis`.
 

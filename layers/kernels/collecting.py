@@ -24,10 +24,10 @@ def paused() -> Iterator[None]:
 
 
 class _Listener(event.Listener):
+    """Its pauses are one in the other: one thread compiles at a time."""
+
     def __init__(self) -> None:
-        self._pauses: list[
-            AbstractContextManager[None]
-        ] = []  # one in the other; one thread compiles at a time
+        self._pauses: list[AbstractContextManager[None]] = []
 
     def on_start(self, event: event.Event) -> None:
         self._pauses.append(paused())

@@ -128,7 +128,7 @@ def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
         with cgutils.for_range(builder, i64(COLUMNS // LANES)) as each:
             begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [each.index]))])
             to = _in_steps(vectors, out, out_step, builder.mul(each.index, i64(LANES)))
-            _transform(vectors, B_T, lambda k, begin=begin: (begin, distances[k]), to)
+            _transform(vectors, B_T, lambda k: (begin, distances[k]), to)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 5), codegen

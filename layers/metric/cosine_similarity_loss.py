@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.loss import LossLayer, check_equal_counts, loss_weight
 from caffe_compat.layers.registry import register
 
 
@@ -24,8 +24,7 @@ class CosineSimilarityLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        if bottom[0].count != bottom[1].count:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        check_equal_counts(self, bottom)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].data[...] = 1 - np.vdot(bottom[0].data, bottom[1].data) / bottom[0].num

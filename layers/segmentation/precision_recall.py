@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.loss import check_equal_counts
 from caffe_compat.layers.registry import register
 
 
@@ -30,8 +31,7 @@ class PrecisionRecall(Layer):
     origin = "ctensmeyer"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[0].count != bottom[1].count:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        check_equal_counts(self, bottom)
         for blob in top:
             blob.reshape()
 

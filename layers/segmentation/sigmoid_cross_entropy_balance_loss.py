@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.logexp import exp_of_negative, log1p_exp
-from caffe_compat.layers.common.loss import LossLayer, loss_weight
+from caffe_compat.layers.common.loss import LossLayer, check_equal_counts, loss_weight
 from caffe_compat.layers.registry import register
 
 
@@ -32,8 +32,7 @@ class SigmoidCrossEntropyBalanceLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        if bottom[0].count != bottom[1].count:
-            raise self.error(f"bottom[0] has the shape {bottom[0].shape}, bottom[1] {bottom[1].shape}")
+        check_equal_counts(self, bottom)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, target = self._rows(bottom)
