@@ -13,7 +13,9 @@ from caffe_compat.errors import CaffeCompatError
 from caffe_compat.memory import check_memory, out_of_memory
 
 LINE = 64  # bytes of a cache's line
-BEHIND = 512  # bytes behind an array that kernels may read, of columns that do not count
+BEHIND = (
+    512  # bytes behind an array that kernels may read, and a LINE before it, of columns that do not count
+)
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 
@@ -75,10 +77,10 @@ def _zeros(shape: tuple[int, ...], count: int, dtype: np.dtype) -> np.ndarray:
     need = count * dtype.itemsize
     check_memory(need, f"a blob of shape {shape}")
     try:
-        memory = np.zeros(need + LINE + BEHIND, np.uint8)
+        memory = np.zeros(need + 2 * LINE + BEHIND, np.uint8)
     except MemoryError as error:
         raise CaffeCompatError(out_of_memory(error)) from error
-    begin = -memory.ctypes.data % LINE
+    begin = LINE + -memory.ctypes.data % LINE
     return memory[begin : begin + need].view(dtype)
 
 

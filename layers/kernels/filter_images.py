@@ -15,31 +15,41 @@ from numba import njit
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
-from caffe_compat.layers.kernels.lay_out import lay_out_phases
+from caffe_compat.layers.kernels.lay_out import lay_out_panels, lay_out_phases
+from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 _call_tile = caller(TILE)
 
 
 @njit(error_model="numpy", inline="always")
-def _filter_band(s, group, base, panels, first_row, last_row, added, top, masks):
-    """The outputs of a band, cut into panels of vectors, of the panels of filters first_row to last_row."""
+def _filter_band(s, group, base, pixels, panels, first_row, last_row, added, top, masks):
+    """The outputs of a band, cut into panels of vectors, of the panels of filters first_row to last_row.
+
+    pixels: where the band begins, whose panels are laid out here, at base; 0: the band is.
+    """
     area = s.out_height * s.out_width
     filters = s.filters + FLOAT * group * (-(-s.outputs // s.rows) * s.rows) * s.depth
     bias, slope = s.bias + FLOAT * group * s.outputs, s.slope + FLOAT * group * s.outputs
     places, bits = integers(s.places, panels), integers(masks, panels * s.vectors)
-    rows_outside = s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane
-    steps = (last_row - first_row) * panels
-    for step in range(steps):
-        if rows_outside:
-            row, panel = first_row + step // panels, step % panels
-        else:
-            row, panel = first_row + step % (last_row - first_row), step // (last_row - first_row)
+    together, size = 1, 0
+    if pixels:
+        together, size = s.together, FLOAT * s.depth * s.vectors * LANES
+    elif s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane:
+        together = panels
+    for step in range((last_row - first_row) * panels):
+        begin = step // ((last_row - first_row) * together) * together
+        count = min(together, panels - begin)
+        rest = step - begin * (last_row - first_row)
+        row, panel = first_row + rest // count, begin + rest % count
+        if pixels and rest == 0:
+            lay_out_panels(s, pixels + FLOAT * begin * s.vectors * LANES, count, base)
+        at = base + size * (panel - begin)
         narrow = s.narrow_tile and bits[s.vectors * panel + 1] == 0
         place = FLOAT * (row * s.rows * area + places[panel])
         arguments = (
             min(s.rows, s.outputs - row * s.rows), s.depth, s.offsets,
-            filters + FLOAT * row * s.rows * s.depth, base, s.vector_starts + INTEGER * panel * s.vectors,
+            filters + FLOAT * row * s.rows * s.depth, at, s.vector_starts + INTEGER * panel * s.vectors,
             bias + FLOAT * row * s.rows, slope + FLOAT * row * s.rows, s.limit,
             added + place if added else 0, top + place, area, masks + INTEGER * panel * s.vectors,
         )  # fmt: skip
@@ -69,14 +79,16 @@ def _filter_images(pointer, part, parts):
         rows = min(s.band, s.out_height - first)
         whole = rows == s.band
         bottom = s.bottom + FLOAT * (n * s.groups + group) * s.channels * pixels
-        if s.scratch:
-            base = s.scratch + FLOAT * part * s.scratch_size
+        base, pixels_of_panels = s.scratch + FLOAT * part * s.scratch_size, 0
+        if s.scratch and s.phases:
             lay_out_phases(s, bottom, integers(s.starts, 2 * s.phases), first, rows, base)
+        elif s.scratch:
+            pixels_of_panels = bottom + FLOAT * first * s.width
         else:
             base = bottom + FLOAT * first * s.pitch
         place = FLOAT * ((n * s.groups + group) * s.outputs * area + first * s.out_width)
         _filter_band(
-            s, group, base, s.panels if whole else s.last_panels,
+            s, group, base, pixels_of_panels, s.panels if whole else s.last_panels,
             panels * split // s.splits, panels * (split + 1) // s.splits,
             s.added + place if s.added else 0, s.top + place, s.masks if whole else s.last_masks,
         )  # fmt: skip

@@ -25,6 +25,7 @@ from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
 
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
+OVER = 1 << LANES  # see `filter_tile`
 RARE = 1.02  # the least that another height has to save: each is compiled by itself
 
 
@@ -58,7 +59,8 @@ class _Tile:
         builder, v = self._builder, self._v
         i64 = ir.IntType(64)
         full = ir.Constant(i64, (1 << LANES) - 1)
-        bits = [builder.load(builder.gep(masks, [i64(j)])) for j in range(self._vectors)]
+        given = [builder.load(builder.gep(masks, [i64(j)])) for j in range(self._vectors)]
+        bits = [builder.and_(one, full) for one in given]
         all_count = full
         for one in bits:
             all_count = builder.and_(all_count, one)
@@ -72,7 +74,11 @@ class _Tile:
                         self._write(i64(r), row, bias, slope, most, no_address, added, out, pitch, starts)
             with partly:  # in a loop, since it is rarer, and compiled sooner
                 counts = [builder.ctpop(one) for one in bits]
-                lanes = [v.inside(i64(0), count) for count in counts]
+                more = [builder.icmp_signed("!=", one, two) for one, two in zip(given, bits, strict=True)]
+                lanes = [
+                    v.inside(i64(0), builder.select(whole, i64(LANES), count))
+                    for whole, count in zip(more, counts, strict=True)
+                ]
                 starts = [i64(0)]
                 for count in counts[:-1]:
                     starts.append(builder.add(starts[-1], count))
@@ -164,8 +170,8 @@ def filter_tile(rows: int, vectors: int) -> Callee:
     holds, but for sizes (int64) and limit (float32): count, of the rows that are written; depth, of each sum; offsets,
     int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out band;
     starts, int64, where in the band each vector of outputs begins; bias and slope, one a row; added, like out, or 0;
-    out, whose rows are pitch apart; masks, int64, one a vector: a bit for each column that counts. Those of a row are
-    written one behind the other.
+    out, whose rows are pitch apart; masks, int64, one a vector: a bit for each column that counts, and OVER where
+    something may be written behind them, which is the faster. Those of a row are written one behind the other.
     """
 
     def tile(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):

@@ -18,6 +18,9 @@ from numba.extending import intrinsic
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.sum_tile import copy_vector
+
+BY_VECTORS = (1, 2, 4)  # strides of pixels that are laid out by vectors
 
 
 def read_pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
@@ -78,7 +81,7 @@ def lay_out(stride: int) -> Callee:
     out (rows x pitch) = the pixels of a plane (height x width) from (row, column) on, stride_h and stride apart. `fill`
     stands for those outside of it. source, out: addresses. Up to LANES - 1 numbers behind the last row are written too.
     """
-    if stride in (1, 2, 4):
+    if stride in BY_VECTORS:
 
         def rows_of_pixels(source, height, width, row, column, stride_h, rows, pitch, fill, out):
             by_vectors(stride, source, height, width, row, column, stride_h, rows, pitch, fill, out)
@@ -110,3 +113,20 @@ def lay_out_phases(s, bottom, starts, first, rows, out):
                 source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to,
             )  # fmt: skip
             call_lay_out(s.lay_out, arguments)
+
+
+@njit(error_model="numpy", inline="always")
+def lay_out_panels(s, pixels, panels, out):
+    """out (panels x channels x vectors x LANES) = pixels of each channel of an image that lie one behind the other.
+
+    s: a STEP; pixels, out: addresses, of the first channel's first one, and of float32. Where the image ends sooner,
+    what stands behind it is taken.
+    """
+    vectors, plane = s.vectors, FLOAT * s.height * s.width
+    width = FLOAT * vectors * LANES
+    for c in range(s.channels):
+        source, to = pixels + c * plane, out + c * width
+        for _ in range(panels):
+            for j in range(vectors):
+                copy_vector(source + FLOAT * j * LANES, to + FLOAT * j * LANES)
+            source, to = source + width, to + s.channels * width

@@ -10,6 +10,7 @@ BLIS (2015), whose micro-kernel and micro-panels these are.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
@@ -42,6 +43,12 @@ LANES, ROWS, VECTORS = _shape(_FEATURES)
 COLUMNS = LANES * VECTORS
 SLACK = LANES - ROWS  # numbers that such a write goes too far; the next one takes their place
 _FUSED = bool({"fma", "neon"} & _FEATURES)  # else a fused product and sum would be a call of a function
+
+
+def _lanes_first(bits: int) -> int:
+    """The lanes whose bits are set, in order, then the others, 8 bits each."""
+    lanes = sorted(range(LANES), key=lambda lane: not bits >> lane & 1)
+    return sum(lane << (8 * place) for place, lane in enumerate(lanes))
 
 
 class Vectors:
@@ -83,10 +90,10 @@ class Vectors:
         one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, i32(0))
         return self.builder.shuffle_vector(one, one, ir.Constant(kind, [0] * LANES))
 
-    def inside(self, begin: ir.Value, end: ir.Value) -> ir.Value:
+    def inside(self, begin: ir.Value, end: ir.Value, lanes: Sequence[int] = range(LANES)) -> ir.Value:
         """The mask of the lanes with 0 <= begin + lane < end (64 bits, of values that fit into 32)."""
         i32 = ir.IntType(32)
-        numbers = ir.Constant(ir.VectorType(i32, LANES), list(range(LANES)))
+        numbers = ir.Constant(ir.VectorType(i32, LANES), list(lanes))
         low, high = (self._lanes(self.builder.trunc(value, i32)) for value in (begin, end))
         return self.builder.icmp_unsigned("<", self.builder.add(low, numbers), high)
 
@@ -128,7 +135,17 @@ class Vectors:
         place = self._place(base, offset)
         types = [self.kind, place.type, ir.IntType(32), mask.type]
         function = self._intrinsic("llvm.masked.store", ir.VoidType(), types)
-        self.builder.call(function, [value, place, ir.IntType(32)(4), mask])
+        some = [value, place, ir.IntType(32)(4), mask]
+        if "avx512f" in _FEATURES:
+            self.builder.call(function, some)
+            return
+        bits = ir.IntType(LANES)  # AVX's writes with a mask take ten times as long as others
+        is_whole = self.builder.icmp_unsigned("==", self.builder.bitcast(mask, bits), bits(-1))
+        with self.builder.if_else(is_whole, likely=True) as (then, otherwise):
+            with then:
+                self.write(value, base, offset)
+            with otherwise:
+                self.builder.call(function, some)
 
     def _intrinsic(self, name: str, result: ir.Type, types: list[ir.Type]) -> ir.Function:
         full = f"{name}.v{LANES}f32.p0"
@@ -145,6 +162,11 @@ class Vectors:
                 cgutils.get_or_insert_function(builder.module, types, name), [value, value, mask]
             )
         i32 = ir.IntType(32)
+        if "avx2" in _FEATURES:
+            order = builder.zext(self._order(bits), ir.VectorType(i32, LANES))
+            types = ir.FunctionType(self.kind, [self.kind, order.type])
+            function = cgutils.get_or_insert_function(builder.module, types, "llvm.x86.avx2.permps")
+            return builder.call(function, [value, order])
         memory = cgutils.alloca_once(builder, ir.ArrayType(ir.FloatType(), LANES))
         end: ir.Value = ir.Constant(i32, 0)
         for lane in range(LANES):
@@ -152,6 +174,31 @@ class Vectors:
             counts = builder.zext(builder.extract_element(mask, i32(lane)), i32)
             end = builder.add(end, counts)
         return self.read(builder.bitcast(memory, ir.FloatType().as_pointer()), ir.IntType(64)(0))
+
+    def _order(self, bits: ir.Value) -> ir.Value:
+        """The lanes whose bits are set, one behind the other, then others: 8 of 8 bits."""
+        builder, word, name = self.builder, ir.IntType(64), "orders_of_lanes"
+        table = builder.module.globals.get(name)
+        if table is None:
+            kind = ir.ArrayType(word, 2**LANES)
+            table = ir.GlobalVariable(builder.module, kind, name)
+            table.linkage, table.global_constant = "internal", True
+            table.initializer = kind([_lanes_first(number) for number in range(2**LANES)])
+        place = builder.gep(table, [word(0), builder.and_(bits, word(2**LANES - 1))])
+        return builder.bitcast(builder.load(place), ir.VectorType(ir.IntType(8), LANES))
+
+    def larger(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        """The larger of both; y where x is NaN."""
+        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+
+    def across(self, meet: Callable[[ir.Value, ir.Value], ir.Value], value: ir.Value) -> ir.Value:
+        """What all lanes make together, as `meet` makes it of two vectors."""
+        kind, width = ir.VectorType(ir.IntType(32), LANES), LANES
+        while width > 1:  # the upper half meets the lower one
+            width //= 2
+            places = [lane + width if lane < width else lane for lane in range(LANES)]
+            value = meet(self.builder.shuffle_vector(value, self.undefined, ir.Constant(kind, places)), value)
+        return self.builder.extract_element(value, ir.IntType(32)(0))
 
     def plus_product(self, total: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
         """total + x y."""

@@ -13,7 +13,8 @@ from caffe_compat.layers.kernels.addresses import pointer_to
 # images N x (groups * channels) x height x width, outs N x (groups * outputs) x out_height x out_width; the others say
 # what they mean where they are read. Addresses are those of float32 or int64 arrays that the maker of the step holds.
 _SHAPES = "images groups channels outputs height width out_height out_width stride_h stride_w local_size"
-_CUTS = "phases pitch plane depth band panels last_panels splits rows vectors scratch_size"  # see filter_images.py
+# see filter_images.py
+_CUTS = "phases pitch plane depth band panels last_panels splits rows vectors together scratch_size"
 _TILES = "first plane_step depth_step tile_columns distances whole units shared shared_size"  # see winograd_images.py
 _PARAMS = "bottom filters scale bias slope added top"
 _TABLES = "windows strides offsets starts vector_starts masks last_masks places tile narrow_tile scratch"

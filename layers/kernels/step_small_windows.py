@@ -44,7 +44,9 @@ def _meet(maxima: bool) -> Any:
                 bits, place = builder.load(builder.gep(masks, [loop.index])), builder.load(done)
                 found, left = builder.ctpop(bits), builder.sub(outputs, place)
                 number = builder.select(builder.icmp_signed("<", found, left), found, left)
-                v.write_some(v.compress(builder.load(result), bits), out, place, v.inside(word(0), number))
+                packed = v.compress(builder.load(result), bits)
+                # what is written too much is written later
+                v.write_some(packed, out, place, v.inside(word(0), left))
                 builder.store(builder.add(place, number), done)
             return context.get_dummy_value()
 

@@ -16,6 +16,7 @@ from caffe_compat.engines.fast.steps.combining import Concatenation, Sum
 from caffe_compat.engines.fast.steps.expanding import Expanding
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.followers import continues, ends
+from caffe_compat.engines.fast.steps.neuron import Neuron
 from caffe_compat.engines.fast.steps.normalizing import Normalization, Probabilities
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.engines.fast.steps.product import Product
@@ -91,6 +92,8 @@ class StepFinder:
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
             chain = _Chain(first, node.tops) if ends(layer) else self._followed(first)
             return self._step(first, chain, Channels)
+        if Neuron.fits(layer) and (not self._plan[first].need_backward or Neuron.keeps_enough(layer)):
+            return self._step(first, _Chain(first, node.tops), Neuron)
         kind = next((kind for kind in ALONE if kind.fits(layer)), None)
         return self._step(first, _Chain(first, node.tops), kind) if kind else None
 

@@ -152,6 +152,9 @@ def product(top, **fields):
 SCALED = 'scale_param { bias_term: true filler { type: "gaussian" } bias_filler { type: "gaussian" } }'
 CONVOLUTIONS = {
     "1 x 1": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1)),
+    "1 x 1 in panels": ((2, 20, 9, 11), dict(num_output=10 * ROWS + 5, kernel_size=1)),
+    "1 x 1 in panels, of groups": ((2, 6, 9, 11), dict(num_output=20 * ROWS + 2, kernel_size=1, group=2)),
+    "1 x 1 of planes a page apart": ((2, 19, 64, 48), dict(num_output=2 * ROWS + 3, kernel_size=1)),
     "1 x 1 with stride 2": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1, stride=2)),
     "1 x 1 with pad 1": ((2, 5, 4, 7), dict(num_output=6, kernel_size=1, pad=1)),
     "stride 2 and 3, dilated": (
@@ -159,6 +162,7 @@ CONVOLUTIONS = {
         dict(num_output=16, kernel_h=3, kernel_w=2, stride_h=2, stride_w=3, pad_h=2, pad_w=1, dilation=2),
     ),
     "stride 4 of an image": ((1, 3, 67, 71), dict(num_output=24, kernel_size=11, stride=4)),
+    "rows that end within a vector": ((3, 17, 14, 13), dict(num_output=2 * ROWS + 1, kernel_size=3, pad=1)),
     "bands": ((2, 33, 70, 61), dict(num_output=12, kernel_size=3, pad=1)),
     "many filters of a small map": ((1, 70, 5, 6), dict(num_output=211, kernel_size=3, pad=1)),
     "36 panels of filters": ((1, 5, 4, 6), dict(num_output=36 * ROWS - 1, kernel_size=3)),
@@ -173,8 +177,8 @@ CONVOLUTIONS = {
     "depthwise with a multiplier": ((2, 6, 11, 12), dict(num_output=12, kernel_size=3, group=6)),
     "as Winograd does it": ((1, 97, 33, 34), dict(num_output=103, kernel_size=3, pad=1)),
     "Winograd's with two images": ((2, 35, 21, 29), dict(num_output=33, kernel_size=3, pad=2)),
-    "Winograd's without pad": ((1, 17, 73, 13), dict(num_output=19, kernel_size=3, bias_term="false")),
-    "Winograd's in bands": ((1, 65, 70, 61), dict(num_output=16, kernel_size=3, pad=1)),
+    "Winograd's without pad": ((1, 49, 73, 13), dict(num_output=51, kernel_size=3, bias_term="false")),
+    "Winograd's in bands": ((1, 65, 70, 61), dict(num_output=26, kernel_size=3, pad=1)),
     "no outputs of an empty batch": ((0, 3, 5, 6), dict(num_output=4, kernel_size=3)),
 }
 
@@ -220,6 +224,9 @@ STEPS = {
     "planes without padding": ((2, 5, 3, 35), planes(pad_h=0, pad_w=1), [["top", "r"]]),
     "planes with stride 2": ((2, 5, 9, 70), planes(pad=1, stride=2), [["top", "r"]]),
     "narrow planes with stride 2": ((2, 5, 4, 7), planes(pad_h=1, pad_w=0, stride=2), [["top", "r"]]),
+    "planes in bands": ((2, 5, 41, 515), planes(pad=1), [["top", "r"]]),
+    "planes in bands with stride 2": ((2, 5, 43, 519), planes(pad=1, stride=2), [["top", "r"]]),
+    "planes with much padding": ((2, 5, 9, 6), planes(pad_h=1, pad_w=18), [["top", "r"]]),
     "planes with other strides": ((2, 5, 9, 20), planes(pad=1, stride_h=2, stride_w=1), [["top", "r"]]),
     "depthwise by its type": (
         (2, 5, 7, 18),

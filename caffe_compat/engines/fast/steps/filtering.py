@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import LINE, Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.product import MOST_ROWS, product_row
 from caffe_compat.engines.fast.steps.step import (
@@ -28,8 +28,9 @@ from caffe_compat.layers.convolution.convolution_depthwise import ConvolutionDep
 from caffe_compat.layers.convolution.depthwise_convolution import DepthwiseConvolution
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_channels
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.filter_tile import tile_height
-from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
 from caffe_compat.layers.kernels.step_planes import SIDE, filter_planes
 
 
@@ -65,11 +66,11 @@ class Filtering(Step):
             return [self._product(bottom, top, threads)]
         if self._has_small_planes():
             return [self._planes(bottom, top, threads)]
-        if layer.group == 1 and layer.phase == TEST:
-            tiles = WinogradTiles(layer.geometry, bottom.shape, top.shape)
-            if tiles.pay():
-                return self._winograd(tiles, bottoms, tops, threads)
-        if layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
+        winograd = WinogradTiles(layer.geometry, bottom.shape, top.shape)
+        if layer.group == 1 and layer.phase == TEST and winograd.fit:
+            if winograd.pay():
+                return self._winograd(winograd, bottoms, tops, threads)
+        elif layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
             return self._convolve_first(bottoms, tops, threads)
         return [self._tiles(bottoms, tops, threads)]
 
@@ -101,6 +102,7 @@ class Filtering(Step):
             and geometry.kernel == (SIDE, SIDE)
             and geometry.stride in ((1, 1), (2, 2))
             and geometry.dilation == (1, 1)
+            and geometry.pad[1] <= LINE // FLOAT  # before the first row there may be no more to read
             and self._summed is None
         )
 
@@ -114,7 +116,7 @@ class Filtering(Step):
             out_height=top.shape[2], out_width=top.shape[3],
             stride_h=geometry.stride[0], stride_w=geometry.stride[1],
             starts=-np.array(geometry.pad, np.int64), bottom=bottom, top=top, filters=self._packed,
-            scratch_size=bottom.shape[3], **self._followers.fields(channels),
+            scratch_size=bottom.shape[3] + 8 * LANES, **self._followers.fields(channels),
         )  # fmt: skip
 
     def _scaled(self, filters: np.ndarray, scale: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
-from caffe_compat.layers.kernels.filter_tile import WIDE
+from caffe_compat.layers.kernels.filter_tile import OVER, WIDE
 from caffe_compat.layers.kernels.micro_kernel import LANES
 
 BAND = 2**16  # numbers that are laid out at a time (256 kB), which stay in a core's cache
@@ -75,6 +75,13 @@ class Cover:
     starts: np.ndarray
     masks: np.ndarray
     places: np.ndarray
+
+    @property
+    def masks_of_tiles(self) -> np.ndarray:
+        """The masks as `filter_tile` takes them, where rows of vectors are written in order."""
+        counts = np.array([int(mask).bit_count() for mask in self.masks])
+        is_followed = np.cumsum(counts) - counts + LANES <= counts.sum()
+        return self.masks | np.where(is_followed, OVER, 0)
 
     @classmethod
     def of(cls, rows: int, width: int, pitch: int, together: int) -> Cover:

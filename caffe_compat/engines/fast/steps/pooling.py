@@ -11,11 +11,15 @@ from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, St
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import step_large_windows, step_small_windows
-from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.lay_out import BY_VECTORS, lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+
+MANY_COLUMNS = (
+    7  # of a window, so many that vectors take them sooner than a layout of pixels that are far apart
+)
 
 
 class Pools(Step):
@@ -40,19 +44,20 @@ class Pools(Step):
         maxima = layer.layer_param.pooling_param.pool == PoolingParameter.MAX
         parts, planes = parts_of(bottom.count, LEAST_NUMBERS // 4, threads), images * channels
         sizes = dict(height=height, width=width, out_height=top.shape[2], out_width=top.shape[3])
-        if layout.plane > LANES * top.shape[2] * top.shape[3]:  # few outputs of large windows
+        scale = np.empty(0 if maxima else top.shape[2:], np.float32)
+        if not maxima:
+            count_elements(layer.windows, height, width, scale)
+        few = layout.plane > LANES * top.shape[2] * top.shape[3]  # outputs, of large windows
+        if few or (stride[1] not in BY_VECTORS and kernel[1] >= MANY_COLUMNS):
             return [
                 self.row(
                     function=(step_large_windows.maxima if maxima else step_large_windows.averages).address,
-                    parts=parts, images=planes, **sizes, windows=layer.windows, bottom=bottom, top=top,
+                    parts=parts, images=planes, **sizes, windows=layer.windows, scale=1 / scale, bottom=bottom, top=top,
                 )
             ]  # fmt: skip
         a_plane = len(layout.phases) * layout.plane
         chunk = max(1, min(-(-planes // parts), BAND // a_plane))
         masks = plane_masks(top.shape[2], top.shape[3], layout.pitch, layout.plane, chunk)
-        scale = np.empty(0 if maxima else top.shape[2:], np.float32)
-        if not maxima:
-            count_elements(layer.windows, height, width, scale)
         return [
             self.row(
                 function=(step_small_windows.maxima if maxima else step_small_windows.averages).address,

@@ -13,7 +13,12 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.filter_images import filter_images
 from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
 from caffe_compat.layers.kernels.lay_out import lay_out
-from caffe_compat.layers.kernels.micro_kernel import VECTORS
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, VECTORS
+
+NEAR = 2**14  # numbers of pixels (64 kB) that stay in a core's cache beside those of filters
+PAGE = (
+    2**10
+)  # numbers in 4 kB: what lies a multiple of it apart falls into the same places of a core's first cache
 
 
 def tiles_row(
@@ -30,33 +35,51 @@ def tiles_row(
     work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
     parts = parts_of(work, LEAST_PRODUCTS, threads)
     whole = Layout(geometry, out_width, out_height)
-    direct = geometry.are_pixels
-    band, splits = _cut(whole, channels, images * group, outputs, outputs * depth, parts, direct)
+    in_panels = geometry.are_pixels and _pays_in_panels(height * width, outputs)
+    as_it_is = geometry.are_pixels and not in_panels
+    band, splits = _cut(whole, channels, images * group, outputs, outputs * depth, parts, geometry.are_pixels)
     rows = tile_height(outputs, splits)
     vectors = WIDE if rows == 1 else VECTORS
     layout = Layout(geometry, out_width, band)
-    plane, pitch = (height * width, width) if direct else (layout.plane, layout.pitch)
+    plane, pitch = (height * width, width) if geometry.are_pixels else (layout.plane, layout.pitch)
     cover = Cover.of(band, out_width, pitch, vectors)
     last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
     has_narrow = vectors == VECTORS == 2 and not (cover.masks.all() and last.masks.all())
-    offsets = np.arange(channels) * plane if direct else layout.offsets(channels)
+    phases, starts, offsets = len(layout.phases), cover.starts, layout.offsets(channels)
+    scratch_size, together = channels * phases * plane + READ_BEYOND, 0
+    if as_it_is:
+        scratch_size, offsets = 0, np.arange(channels) * plane
+    elif in_panels:  # one at a time
+        columns = vectors * LANES
+        together = min(len(cover.places), max(1, NEAR // (channels * columns)))
+        scratch_size, phases, offsets = together * channels * columns, 0, np.arange(channels) * columns
+        starts = starts % columns
     packed = np.zeros((group, -(-outputs // rows), depth, rows), np.float32)
     row = step.row(
         function=filter_images.address, parts=parts,
-        lay_out=0 if direct else lay_out(geometry.stride[1]).address,
+        lay_out=0 if geometry.are_pixels else lay_out(geometry.stride[1]).address,
         tile=filter_tile(rows, vectors).address,
         narrow_tile=filter_tile(rows, 1).address if has_narrow else 0,
         images=images, groups=group, channels=channels, outputs=outputs,
         height=height, width=width, out_height=out_height, out_width=out_width,
         stride_h=geometry.stride[0], stride_w=geometry.stride[1],
-        phases=len(layout.phases), pitch=pitch, plane=plane, depth=depth,
+        phases=phases, pitch=pitch, plane=plane, depth=depth,
         band=band, splits=splits, rows=rows, vectors=vectors,
         bottom=bottom, top=top, filters=packed, **fields,
-        offsets=offsets, starts=layout.starts, vector_starts=cover.starts, masks=cover.masks, places=cover.places,
-        panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks,
-        scratch_size=0 if direct else channels * len(layout.phases) * plane + READ_BEYOND,
+        offsets=offsets, starts=layout.starts, vector_starts=starts, masks=cover.masks_of_tiles, places=cover.places,
+        panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks_of_tiles,
+        together=together, scratch_size=scratch_size,
     )  # fmt: skip
     return row, packed
+
+
+def _pays_in_panels(area: int, outputs: int) -> bool:
+    """Whether so many filters of single pixels find these sooner where they are laid out together for a tile, than in
+    planes of `area` pixels: the more filters, the likelier, above all where vectors do not begin with a cache line, or
+    where all planes want the same place of the cache."""
+    if area % PAGE == 0:
+        return outputs > 2 * ROWS
+    return outputs >= (20 if area % LANES == 0 else 10) * ROWS
 
 
 def _cut(

@@ -21,12 +21,13 @@ from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 G, TAPS = np.array(winograd_transforms.G, np.float32), 3
 
-LEAST_CHANNELS = 16  # with fewer, transforms take as long as the products
+LEAST_CHANNELS = 24  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
 # numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
 TRANSFORMED = 2**20
 LEAST_LANES = 4 * COLUMNS  # of a band: of fewer too many are no tiles
-COST = 1.35  # of all, for the cost of the products alone
+# of all, for the cost of the products alone: with many channels, and for what a channel's transforms take besides
+COST, COST_OF_TRANSFORMS = 1.2, 19
 
 
 class WinogradTiles:
@@ -38,16 +39,16 @@ class WinogradTiles:
         self.tall, self.wide = -(-self.out_height // OUTPUTS), -(-self.out_width // OUTPUTS)
         six, four = (OUTPUTS + 2,) * 2, (OUTPUTS,) * 2
         self.geometry = ConvGeometry(six, four, geometry.pad, (1, 1))
-        self._fits = (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (1, 1), (1, 1))
+        of_three = (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (1, 1), (1, 1))
+        self.fit = of_three and self.channels * self.outputs <= MOST_FILTERS  # whether they can be done so
 
     def pay(self) -> bool:
         """Whether they take less time than tiles of outputs."""
-        if not self._fits or min(self.channels, self.outputs) < LEAST_CHANNELS:
-            return False
-        if self.channels * self.outputs > MOST_FILTERS:
+        if min(self.channels, self.outputs) < LEAST_CHANNELS:
             return False
         pixels = len(Cover.of(self.out_height, self.out_width, self.out_width + 2, 1).masks)
-        return 4 * self._vectors() * COST < pixels
+        cost = COST + COST_OF_TRANSFORMS * (1 / self.channels + 1 / self.outputs)
+        return 4 * self._vectors() * cost < pixels
 
     def _vectors(self) -> int:
         """How many cover the tiles, in whole panels."""
