@@ -37,23 +37,22 @@ def _filter_band(s, group, base, pixels, panels, first_row, last_row, added, top
         together, size = s.together, FLOAT * s.depth * s.vectors * LANES
     elif s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane:
         together = panels
-    for step in range((last_row - first_row) * panels):
-        begin = step // ((last_row - first_row) * together) * together
-        count = min(together, panels - begin)
-        rest = step - begin * (last_row - first_row)
-        row, panel = first_row + rest // count, begin + rest % count
-        if pixels and rest == 0:
-            lay_out_panels(s, pixels + FLOAT * begin * s.vectors * LANES, count, base)
-        at = base + size * (panel - begin)
-        narrow = s.narrow_tile and bits[s.vectors * panel + 1] == 0
-        place = FLOAT * (row * s.rows * area + places[panel])
-        arguments = (
-            min(s.rows, s.outputs - row * s.rows), s.depth, s.offsets,
-            filters + FLOAT * row * s.rows * s.depth, at, s.vector_starts + INTEGER * panel * s.vectors,
-            bias + FLOAT * row * s.rows, slope + FLOAT * row * s.rows, s.limit,
-            added + place if added else 0, top + place, area, masks + INTEGER * panel * s.vectors,
-        )  # fmt: skip
-        _call_tile(s.narrow_tile if narrow else s.tile, arguments)
+    for begin in range(0, panels, together):
+        end = min(begin + together, panels)
+        if pixels:
+            lay_out_panels(s, pixels + FLOAT * begin * s.vectors * LANES, end - begin, base)
+        for row in range(first_row, last_row):
+            count, weights = min(s.rows, s.outputs - row * s.rows), filters + FLOAT * row * s.rows * s.depth
+            row_bias, row_slope = bias + FLOAT * row * s.rows, slope + FLOAT * row * s.rows
+            for panel in range(begin, end):
+                narrow = s.narrow_tile and bits[s.vectors * panel + 1] == 0
+                place, of_panel = FLOAT * (row * s.rows * area + places[panel]), INTEGER * panel * s.vectors
+                arguments = (
+                    count, s.depth, s.offsets, weights, base + size * (panel - begin),
+                    s.vector_starts + of_panel, row_bias, row_slope, s.limit,
+                    added + place if added else 0, top + place, area, masks + of_panel,
+                )  # fmt: skip
+                _call_tile(s.narrow_tile if narrow else s.tile, arguments)
 
 
 def _filter_images(pointer, part, parts):

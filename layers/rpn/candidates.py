@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN, Layer
+from caffe_compat.layers.common.contenders import contenders
 from caffe_compat.layers.common.warn_once import warn_once
 from caffe_compat.layers.kernels.anchors import decode
 from caffe_compat.layers.kernels.nms import nms
@@ -78,7 +79,8 @@ def best_apart(
     Of the `before` best, those stay that overlap no better one above the threshold, up to `after` (0 or less: all). Of
     equal scores the last is the best.
     """
-    order = _first(np.argsort(scores, kind="stable")[::-1], before)
+    order = contenders(scores, before if before > 0 else None)
+    order = _first(order[np.argsort(scores[order], kind="stable")[::-1]], before)
     keep = np.empty(order.size, bool)
     nms(boxes[order], boxes.dtype.type(threshold), keep)
     return _first(order[keep], after)

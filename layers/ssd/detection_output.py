@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.common.contenders import contenders
 from caffe_compat.layers.common.repetitions import MOST_CLASSES, check_repetitions
 from caffe_compat.layers.kernels.nms import nms_of_parts
 from caffe_compat.layers.registry import register
@@ -139,7 +140,8 @@ class DetectionOutput(Layer):
         chosen = np.concatenate([np.empty(0, int), *kept])
         most = self.layer_param.detection_output_param.keep_top_k
         if -1 < most < chosen.size:
-            order = np.argsort(-scores[chosen, labels], kind="stable")[:most]
+            order = contenders(scores[chosen, labels], most)
+            order = order[np.argsort(-scores[chosen, labels][order], kind="stable")][:most]
             order = order[np.argsort(labels[order], kind="stable")]
             labels, chosen = labels[order], chosen[order]
         of = labels if len(boxes) > 1 else np.zeros_like(labels)
@@ -177,6 +179,7 @@ class DetectionOutput(Layer):
         """The priors of one class that stay, best first."""
         nms, kind = self.layer_param.detection_output_param.nms_param, boxes.dtype.type
         order = np.flatnonzero(scores > self.least)
+        order = order[contenders(scores[order], self.most)]
         order = order[np.argsort(-scores[order], kind="stable")][: self.most]
         keep = np.empty(order.size, bool)
         nms_of_parts(boxes[order], kind(nms.nms_threshold), kind(nms.eta), keep)

@@ -271,6 +271,7 @@ STEPS = {
         product("top", num_output=4, axis=-1) + layer("ReLU", "top", "top", name="r"),
         [["top", "r"]],
     ),
+    "product of deep rows": ((7, 3, 5, 5), product("top", num_output=19), [["top"]]),
     "product of many rows": ((23, 5), product("top", num_output=19), [["top"]]),
     "scale alone": (
         (2, 5, 3, 4),

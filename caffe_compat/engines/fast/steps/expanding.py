@@ -16,7 +16,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.product import MOST_ROWS, product_row
+from caffe_compat.engines.fast.steps.product import product_row, suits
 from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Row, Step, parts_of
 from caffe_compat.engines.fast.steps.tiles import pack_for_tiles, tiles_row
 from caffe_compat.layers.base import Layer
@@ -72,7 +72,8 @@ class Expanding(Step):
     def _convolve(self, bottom: Blob, geometry: ConvGeometry, threads: int) -> Row:
         group, together, each = self._deconvolution.group, self._together, math.prod(self._stride)
         fields = self._followers.fields(together.shape[1] // each, ROWS, each)
-        if group == 1 and bottom.count == math.prod(bottom.shape[:2]) and bottom.shape[0] <= MOST_ROWS:
+        is_vector = group == 1 and bottom.count == math.prod(bottom.shape[:2])
+        if is_vector and suits(bottom.shape[0], bottom.count):
             self._packed = np.empty((1, together.shape[1], bottom.shape[1], 1), np.float32)
             fields["scale"] = np.ones(together.shape[1], np.float32)  # `load` scales the filters themselves
             return product_row(self, bottom, together, self._packed[0, :, :, 0], threads, **fields)

@@ -10,7 +10,7 @@ import numpy as np
 
 from caffe_compat.blob import LINE, Blob
 from caffe_compat.engines.fast.steps.followers import Followers
-from caffe_compat.engines.fast.steps.product import MOST_ROWS, product_row
+from caffe_compat.engines.fast.steps.product import product_row, suits
 from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
@@ -86,7 +86,7 @@ class Filtering(Step):
             and geometry.kernel == bottom.shape[2:]
             and top.shape[2:] == (1, 1)
             and not any(geometry.pad)
-            and bottom.shape[0] <= MOST_ROWS
+            and suits(bottom.shape[0], bottom.count)
         )
 
     def _product(self, bottom: Blob, top: Blob, threads: int) -> Row:

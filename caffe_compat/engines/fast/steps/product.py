@@ -13,9 +13,9 @@ from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.step import LEAST_PRODUCTS, Blobs, Calls, Row, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.inner_product import InnerProduct
-from caffe_compat.layers.kernels.step_product import product
+from caffe_compat.layers.kernels.step_product import at_once, product
 
-MOST_ROWS = 16  # from here on, products of panels take less time
+MOST_ROWS, MOST_NUMBERS = 16, 2**18  # of a bottom (1 MB): of more, products of panels take less time
 
 
 class Product(Step):
@@ -37,7 +37,7 @@ class Product(Step):
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         weights, top = self.layers[0].blobs[0], tops[-1][0]
-        if math.prod(top.shape[:-1]) > MOST_ROWS:
+        if not suits(math.prod(top.shape[:-1]), bottoms[0][0].count):
             return None
         fields = self._followers.fields(weights.shape[0])
         return [product_row(self, bottoms[0][0], top, weights, threads, **fields)]
@@ -45,6 +45,11 @@ class Product(Step):
     def load(self) -> None:
         biases = [blob.data for blob in self.layers[0].blobs[1:]]
         self._followers.load(*biases)
+
+
+def suits(rows: int, numbers: int) -> bool:
+    """Whether a bottom of so many rows, which have so many numbers, is read fast enough again and again."""
+    return rows <= MOST_ROWS or numbers <= MOST_NUMBERS
 
 
 def product_row(
@@ -57,7 +62,7 @@ def product_row(
     outputs, depth = weights.shape[0], math.prod(weights.shape[1:])
     images = top.count // outputs
     return step.row(
-        function=product.address,
+        function=product(*at_once(images, outputs)).address,
         parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
         images=images, outputs=outputs, depth=depth,
         bottom=bottom, top=top, filters=weights, **fields,

@@ -15,10 +15,8 @@ from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_heig
 from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, VECTORS
 
-NEAR = 2**14  # numbers of pixels (64 kB) that stay in a core's cache beside those of filters
-PAGE = (
-    2**10
-)  # numbers in 4 kB: what lies a multiple of it apart falls into the same places of a core's first cache
+NEAR = 2**15  # numbers of pixels (128 kB) that stay in a core's cache beside those of filters
+PAGE = 2**10  # numbers (4 kB): what lies so far apart falls into one place of a core's first cache
 
 
 def tiles_row(
@@ -35,7 +33,7 @@ def tiles_row(
     work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
     parts = parts_of(work, LEAST_PRODUCTS, threads)
     whole = Layout(geometry, out_width, out_height)
-    in_panels = geometry.are_pixels and _pays_in_panels(height * width, outputs)
+    in_panels = geometry.are_pixels and _pays_in_panels(channels, height * width, outputs)
     as_it_is = geometry.are_pixels and not in_panels
     band, splits = _cut(whole, channels, images * group, outputs, outputs * depth, parts, geometry.are_pixels)
     rows = tile_height(outputs, splits)
@@ -73,13 +71,13 @@ def tiles_row(
     return row, packed
 
 
-def _pays_in_panels(area: int, outputs: int) -> bool:
-    """Whether so many filters of single pixels find these sooner where they are laid out together for a tile, than in
-    planes of `area` pixels: the more filters, the likelier, above all where vectors do not begin with a cache line, or
-    where all planes want the same place of the cache."""
-    if area % PAGE == 0:
-        return outputs > 2 * ROWS
-    return outputs >= (20 if area % LANES == 0 else 10) * ROWS
+def _pays_in_panels(channels: int, area: int, outputs: int) -> bool:
+    """Whether filters of single pixels find these sooner where they are laid out for a tile, than in planes of `area`
+    pixels: it costs time for each channel, and saves some for each output, above all where vectors do not begin with a
+    cache line, or where all planes want the same place of the cache."""
+    if outputs <= 2 * ROWS:
+        return False
+    return 2 * outputs >= channels or area % PAGE == 0 or (area % LANES != 0 and outputs >= 10 * ROWS)
 
 
 def _cut(
