@@ -21,5 +21,5 @@ def test_they_sort_as_all_do(most, levels, nan):
         np.testing.assert_array_equal(first, np.argsort(-scores, kind="stable")[:most])
     last = few[np.argsort(scores[few], kind="stable")[::-1]][:most]
     np.testing.assert_array_equal(last, np.argsort(scores, kind="stable")[::-1][:most])
-    if levels == 1000 and most in (1, 7, 40):
+    if levels == 1000 and most in (1, 7, 40) and not nan:
         assert len(few) < most + 10
