@@ -15,42 +15,58 @@ from numba import njit
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
-from caffe_compat.layers.kernels.lay_out import lay_out_panels, lay_out_phases
+from caffe_compat.layers.kernels.lay_out import lay_out_phases
 from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.sum_tile import copy_vector
 
 _call_tile = caller(TILE)
 
 
 @njit(error_model="numpy", inline="always")
-def _filter_band(s, group, base, pixels, panels, first_row, last_row, added, top, masks):
+def _lay_out_panels(s, base, begin, end, out):
+    """out (panels x depth x vectors x LANES) = what the tiles of the panels begin to end read, one behind the other."""
+    offsets, starts = integers(s.offsets, s.depth), integers(s.vector_starts, s.panels * s.vectors)
+    vectors, depth, width = s.vectors, s.depth, FLOAT * s.vectors * LANES
+    for k in range(depth):
+        source, to = base + FLOAT * offsets[k], out + k * width
+        for panel in range(begin, end):
+            for j in range(vectors):
+                copy_vector(source + FLOAT * starts[panel * vectors + j], to + FLOAT * j * LANES)
+            to += depth * width
+
+
+@njit(error_model="numpy", inline="always")
+def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, masks):
     """The outputs of a band, cut into panels of vectors, of the panels of filters first_row to last_row.
 
-    pixels: where the band begins, whose panels are laid out here, at base; 0: the band is.
+    room: where `together` panels are laid out at a time, if they are.
     """
     area = s.out_height * s.out_width
     filters = s.filters + FLOAT * group * (-(-s.outputs // s.rows) * s.rows) * s.depth
     bias, slope = s.bias + FLOAT * group * s.outputs, s.slope + FLOAT * group * s.outputs
     places, bits = integers(s.places, panels), integers(masks, panels * s.vectors)
-    together, size = 1, 0
-    if pixels:
-        together, size = s.together, FLOAT * s.depth * s.vectors * LANES
+    offsets, starts, of_a_panel, together = s.offsets, s.vector_starts, INTEGER * s.vectors, 1
+    if s.together:  # the tables of a panel that is laid out stand behind those of the others
+        offsets, starts = offsets + INTEGER * s.depth, starts + s.panels * of_a_panel
+        of_a_panel, together = 0, s.together
     elif s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane:
         together = panels
     for begin in range(0, panels, together):
         end = min(begin + together, panels)
-        if pixels:
-            lay_out_panels(s, pixels + FLOAT * begin * s.vectors * LANES, end - begin, base)
+        if s.together:
+            _lay_out_panels(s, base, begin, end, room)
         for row in range(first_row, last_row):
             count, weights = min(s.rows, s.outputs - row * s.rows), filters + FLOAT * row * s.rows * s.depth
             row_bias, row_slope = bias + FLOAT * row * s.rows, slope + FLOAT * row * s.rows
             for panel in range(begin, end):
                 narrow = s.narrow_tile and bits[s.vectors * panel + 1] == 0
-                place, of_panel = FLOAT * (row * s.rows * area + places[panel]), INTEGER * panel * s.vectors
+                pixels = room + FLOAT * (panel - begin) * s.depth * s.vectors * LANES if s.together else base
+                place = FLOAT * (row * s.rows * area + places[panel])
                 arguments = (
-                    count, s.depth, s.offsets, weights, base + size * (panel - begin),
-                    s.vector_starts + of_panel, row_bias, row_slope, s.limit,
-                    added + place if added else 0, top + place, area, masks + of_panel,
+                    count, s.depth, offsets, weights, pixels, starts + of_a_panel * panel,
+                    row_bias, row_slope, s.limit, added + place if added else 0, top + place, area,
+                    masks + INTEGER * s.vectors * panel,
                 )  # fmt: skip
                 _call_tile(s.narrow_tile if narrow else s.tile, arguments)
 
@@ -59,9 +75,11 @@ def _filter_images(pointer, part, parts):
     """One thread's part of a convolution.
 
     phases, pitch, plane, starts: of the layout, which `band` output rows at a time are laid out in, in the thread's
-    scratch (scratch 0: the image is its own layout). panels: rows of vectors of a band's outputs; vector_starts: where
+    scratch (phases 0: the image is its own layout). panels: rows of vectors of a band's outputs; vector_starts: where
     in the band each vector begins; masks: which of its columns count; places: which output of the band each row begins
     with; last_panels and last_masks: of the last band. depth: numbers of a filter; offsets: of each, in the layout.
+    together: how many panels are laid out once more before they are read, as tiles read them, or 0; offsets and
+    vector_starts have those of such a panel behind the others.
     filters: packed for tiles of `rows`. tile: has `vectors`; narrow_tile: has one, or 0 where there is none. splits:
     parts that the filters are cut into. bias, slope, limit, added: see `filter_tile`; bias and slope can be read for
     one tile's rows beyond the last.
@@ -78,16 +96,15 @@ def _filter_images(pointer, part, parts):
         rows = min(s.band, s.out_height - first)
         whole = rows == s.band
         bottom = s.bottom + FLOAT * (n * s.groups + group) * s.channels * pixels
-        base, pixels_of_panels = s.scratch + FLOAT * part * s.scratch_size, 0
-        if s.scratch and s.phases:
+        room = s.scratch + FLOAT * part * s.scratch_size
+        base = room + FLOAT * s.together * s.depth * s.vectors * LANES
+        if s.phases:
             lay_out_phases(s, bottom, integers(s.starts, 2 * s.phases), first, rows, base)
-        elif s.scratch:
-            pixels_of_panels = bottom + FLOAT * first * s.width
         else:
             base = bottom + FLOAT * first * s.pitch
         place = FLOAT * ((n * s.groups + group) * s.outputs * area + first * s.out_width)
         _filter_band(
-            s, group, base, pixels_of_panels, s.panels if whole else s.last_panels,
+            s, group, base, room, s.panels if whole else s.last_panels,
             panels * split // s.splits, panels * (split + 1) // s.splits,
             s.added + place if s.added else 0, s.top + place, s.masks if whole else s.last_masks,
         )  # fmt: skip

@@ -18,7 +18,6 @@ from numba.extending import intrinsic
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
-from caffe_compat.layers.kernels.sum_tile import copy_vector
 
 BY_VECTORS = (1, 2, 4)  # strides of pixels that are laid out by vectors
 
@@ -113,20 +112,3 @@ def lay_out_phases(s, bottom, starts, first, rows, out):
                 source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to,
             )  # fmt: skip
             call_lay_out(s.lay_out, arguments)
-
-
-@njit(error_model="numpy", inline="always")
-def lay_out_panels(s, pixels, panels, out):
-    """out (panels x channels x vectors x LANES) = pixels of each channel of an image that lie one behind the other.
-
-    s: a STEP; pixels, out: addresses, of the first channel's first one, and of float32. Where the image ends sooner,
-    what stands behind it is taken.
-    """
-    vectors, plane = s.vectors, FLOAT * s.height * s.width
-    width = FLOAT * vectors * LANES
-    for c in range(s.channels):
-        source, to = pixels + c * plane, out + c * width
-        for _ in range(panels):
-            for j in range(vectors):
-                copy_vector(source + FLOAT * j * LANES, to + FLOAT * j * LANES)
-            source, to = source + width, to + s.channels * width

@@ -154,6 +154,7 @@ CONVOLUTIONS = {
     "1 x 1": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1)),
     "1 x 1 in panels": ((2, 20, 9, 11), dict(num_output=10 * ROWS + 5, kernel_size=1)),
     "1 x 1 in panels, of groups": ((2, 6, 9, 11), dict(num_output=20 * ROWS + 2, kernel_size=1, group=2)),
+    "stride 2 in panels": ((2, 7, 19, 22), dict(num_output=20 * ROWS + 1, kernel_size=3, stride=2, pad=1)),
     "1 x 1 of planes a page apart": ((2, 19, 64, 48), dict(num_output=2 * ROWS + 3, kernel_size=1)),
     "1 x 1 with stride 2": ((3, 20, 9, 11), dict(num_output=37, kernel_size=1, stride=2)),
     "1 x 1 with pad 1": ((2, 5, 4, 7), dict(num_output=6, kernel_size=1, pad=1)),

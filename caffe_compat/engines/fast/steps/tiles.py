@@ -33,8 +33,6 @@ def tiles_row(
     work = products * (8 if outputs == 1 else 1)  # of one filter most is layout
     parts = parts_of(work, LEAST_PRODUCTS, threads)
     whole = Layout(geometry, out_width, out_height)
-    in_panels = geometry.are_pixels and _pays_in_panels(channels, height * width, outputs)
-    as_it_is = geometry.are_pixels and not in_panels
     band, splits = _cut(whole, channels, images * group, outputs, outputs * depth, parts, geometry.are_pixels)
     rows = tile_height(outputs, splits)
     vectors = WIDE if rows == 1 else VECTORS
@@ -43,15 +41,14 @@ def tiles_row(
     cover = Cover.of(band, out_width, pitch, vectors)
     last = Cover.of(out_height - (out_height - 1) // band * band, out_width, pitch, vectors)
     has_narrow = vectors == VECTORS == 2 and not (cover.masks.all() and last.masks.all())
-    phases, starts, offsets = len(layout.phases), cover.starts, layout.offsets(channels)
-    scratch_size, together = channels * phases * plane + READ_BEYOND, 0
-    if as_it_is:
-        scratch_size, offsets = 0, np.arange(channels) * plane
-    elif in_panels:  # one at a time
-        columns = vectors * LANES
-        together = min(len(cover.places), max(1, NEAR // (channels * columns)))
-        scratch_size, phases, offsets = together * channels * columns, 0, np.arange(channels) * columns
-        starts = starts % columns
+    phases, offsets = len(layout.phases), layout.offsets(channels)
+    if geometry.are_pixels:  # the image is its own layout
+        phases, offsets = 0, np.arange(channels) * plane
+    columns, together = vectors * LANES, 0
+    if _pays_in_panels(geometry, channels, height * width, outputs):
+        together = min(len(cover.places), max(1, NEAR // (depth * columns)))
+    offsets = np.concatenate([offsets, np.arange(depth) * columns])
+    starts = np.concatenate([cover.starts, np.arange(vectors) * LANES])
     packed = np.zeros((group, -(-outputs // rows), depth, rows), np.float32)
     row = step.row(
         function=filter_images.address, parts=parts,
@@ -66,15 +63,18 @@ def tiles_row(
         bottom=bottom, top=top, filters=packed, **fields,
         offsets=offsets, starts=layout.starts, vector_starts=starts, masks=cover.masks_of_tiles, places=cover.places,
         panels=len(cover.places), last_panels=len(last.places), last_masks=last.masks_of_tiles,
-        together=together, scratch_size=scratch_size,
+        together=together, scratch_size=channels * phases * plane + together * depth * columns + READ_BEYOND,
     )  # fmt: skip
     return row, packed
 
 
-def _pays_in_panels(channels: int, area: int, outputs: int) -> bool:
-    """Whether filters of single pixels find these sooner where they are laid out for a tile, than in planes of `area`
-    pixels: it costs time for each channel, and saves some for each output, above all where vectors do not begin with a
-    cache line, or where all planes want the same place of the cache."""
+def _pays_in_panels(geometry: ConvGeometry, channels: int, area: int, outputs: int) -> bool:
+    """Whether filters find pixels sooner where these are laid out for a tile, one behind the other: it costs time for
+    each number of a filter, and saves some for each output. It takes many filters where strides spread pixels over
+    phases. Single pixels are found worst in planes (of `area` pixels) where vectors do not begin with a cache line, or
+    where all planes want the same place of the cache."""
+    if not geometry.are_pixels:
+        return outputs >= 20 * ROWS and max(geometry.stride) > 1
     if outputs <= 2 * ROWS:
         return False
     return 2 * outputs >= channels or area % PAGE == 0 or (area % LANES != 0 and outputs >= 10 * ROWS)
