@@ -25,12 +25,15 @@ def _emit(typingctx, which, bottom, top, count, alpha, beta):
         v, word, function = Functions(builder), ir.IntType(64), list(FUNCTIONS.values())[which.literal_value]
         bottom, top, count = v.pointer(args[1]), v.pointer(args[2]), args[3]
         alpha, beta = v.spread(args[4]), v.spread(args[5])
-        chunks = builder.sdiv(builder.add(count, word(LANES - 1)), word(LANES))
+        chunks = builder.sdiv(count, word(LANES))
         with cgutils.for_range(builder, chunks) as loop:
             begin = builder.mul(loop.index, word(LANES))
-            inside = v.inside(begin, count)
-            x = v.read_some(bottom, begin, inside, v.zero)
-            v.write_some(function(v, x, alpha, beta), top, begin, inside)
+            v.write(function(v, v.read(bottom, begin), alpha, beta), top, begin)
+        whole = builder.mul(chunks, word(LANES))
+        with builder.if_then(builder.icmp_signed("<", whole, count)):
+            inside = v.inside(whole, count)
+            x = v.read_some(bottom, whole, inside, v.zero)
+            v.write_some(function(v, x, alpha, beta), top, whole, inside)
         return context.get_dummy_value()
 
     return types.void(which, *[types.int64] * 3, *[types.float32] * 2), codegen

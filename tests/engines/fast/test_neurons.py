@@ -27,6 +27,7 @@ CASES = {
     "AbsVal": ("", np.abs),
     "Clip": ("clip_param { min: -0.5 max: 1.25 }", lambda x: np.clip(x, -0.5, 1.25)),
     "ELU": ("elu_param { alpha: 0.75 }", lambda x: np.where(x > 0, x, 0.75 * np.expm1(np.minimum(x, 0)))),
+    "Exp": ("exp_param { base: 2 scale: 1.5 shift: -0.5 }", lambda x: np.exp2(1.5 * x - 0.5)),
     "HardSigmoid": ("hard_sigmoid_param { alpha: 0.3 beta: 0.4 }", hard_sigmoid),
     "HardSwish": ("", lambda x: x * np.clip(x + 3, 0, 6) / 6),
     "Mish": ("", lambda x: x * np.tanh(np.logaddexp(0, x))),
@@ -35,7 +36,11 @@ CASES = {
     "Swish": ("swish_param { beta: 1.5 }", lambda x: x * sigmoid(1.5 * x)),
     "TanH": ("", np.tanh),
 }
-SQUARE = ("power_param { power: 2 scale: 0.75 shift: -0.5 }", lambda x: (0.75 * x - 0.5) ** 2)
+POWERS = {
+    "square": ("power_param { power: 2 scale: 0.75 shift: -0.5 }", lambda x: (0.75 * x - 0.5) ** 2),
+    "cube": ("power_param { power: 3 scale: 0.75 shift: -0.5 }", lambda x: (0.75 * x - 0.5) ** 3),
+    "root": ("power_param { power: 0.5 scale: 0.75 shift: 0.5 }", lambda x: np.sqrt(0.75 * x + 0.5)),
+}
 
 
 def numbers():
@@ -46,12 +51,12 @@ def numbers():
     return np.concatenate([sizes, ends, np.negative(ends)]).astype(np.float32).reshape(3, 5, 7, 11)
 
 
-KINDS_AND_TOPS = [(kind, top) for kind in [*CASES, "square"] for top in ("top", "data")]
+KINDS_AND_TOPS = [(kind, top) for kind in [*CASES, *POWERS] for top in ("top", "data")]
 
 
 @pytest.mark.parametrize(("kind", "top"), [one for one in KINDS_AND_TOPS if one != ("AbsVal", "data")])
 def test_numbers(kind, top, tmp_path):
-    params, function = CASES.get(kind, SQUARE)
+    params, function = {**CASES, **POWERS}[kind]
     (tmp_path / "net.prototxt").write_text(NET % (kind if kind in CASES else "Power", top, params))
     net, x = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="fast"), numbers()
     assert isinstance(net.engine.groups[-1].step, Neuron)
@@ -63,8 +68,8 @@ def test_numbers(kind, top, tmp_path):
         want = function(x.astype(np.float64))
         want = want.astype(np.float32)
     # what is subtracted from another number has that one's error
-    error = {"ELU": 1e-7, "Power": 1e-7, "square": 1e-7}.get(kind, 1e-35)
-    relative = 5e-6 if kind == "Swish" else 1e-6  # exp multiplies the rounding of beta x
+    error = {"ELU": 1e-7, "Power": 1e-7, "square": 1e-7, "cube": 1e-7, "root": 1e-6}.get(kind, 1e-35)
+    relative = 1e-5 if kind in ("Exp", "Swish") else 1e-6  # exp multiplies the rounding of its argument
     np.testing.assert_allclose(net.blobs[top].data, want, rtol=relative, atol=error)
 
 

@@ -10,6 +10,7 @@ from caffe_compat.layers.absval import AbsVal
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.elu import ELU
+from caffe_compat.layers.exp import Exp
 from caffe_compat.layers.hard_sigmoid import HardSigmoid
 from caffe_compat.layers.hard_swish import HardSwish
 from caffe_compat.layers.kernels.step_neuron import neuron
@@ -19,7 +20,7 @@ from caffe_compat.layers.sigmoid import Sigmoid
 from caffe_compat.layers.swish import Swish
 from caffe_compat.layers.tanh import TanH
 
-POWERS = {1: "line", 2: "square"}  # of Power, those that are a few operations
+POWERS = {0.5: "root", 1: "line", 2: "square", 3: "cube"}  # of Power, those that are a few operations
 
 
 def _hard_sigmoid(layer: HardSigmoid) -> tuple[str, float, float]:
@@ -32,6 +33,7 @@ KINDS: dict[type[Layer], Callable[..., tuple[str, float, float]]] = {
     AbsVal: lambda layer: ("absolute", 0, 0),
     Clip: lambda layer: ("clip", *layer.limits),
     ELU: lambda layer: ("elu", layer.alpha, 0),
+    Exp: lambda layer: ("exponential", layer.inner, layer.outer),
     HardSigmoid: _hard_sigmoid,
     HardSwish: lambda layer: ("hard_swish", 0, 0),
     Mish: lambda layer: ("mish", 0, 0),

@@ -42,9 +42,8 @@ class Probabilities(Step):
         layer, (bottom,) = self.layers[0], bottoms[0]
         assert isinstance(layer, Softmax)
         outer, classes, inner = layer.view
-        parts = min(parts_of(math.prod(layer.view), LEAST_NUMBERS // 8, threads), outer)
         row = self.row(
-            function=softmax.address, parts=max(parts, 1),
+            function=softmax.address, parts=parts_of(math.prod(layer.view), LEAST_NUMBERS // 8, threads),
             images=outer, channels=classes, width=inner, bottom=bottom, top=tops[0][0],
         )  # fmt: skip
         return [row]
