@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -80,7 +79,8 @@ def product(images: int, outputs: int) -> Callee:
         s = step_at(pointer)
         y, row = floats(s.top, s.images * s.outputs), FLOAT * s.depth
         scale, bias, slope = floats(s.scale, s.outputs), floats(s.bias, s.outputs), floats(s.slope, s.outputs)
-        sums = np.empty((images, outputs), np.float32)  # another thread may write the same outputs
+        room = s.scratch + FLOAT * part * s.scratch_size  # another thread may write the same outputs
+        sums = floats(room, images * outputs)
         blocks = -(-s.outputs // outputs)
         for block in range(blocks * part // parts, blocks * (part + 1) // parts):
             j = min(block * outputs, s.outputs - outputs)
@@ -89,7 +89,7 @@ def product(images: int, outputs: int) -> Callee:
                 _products(images, outputs, s.bottom + i * row, s.filters + j * row, s.depth, sums.ctypes.data)
                 for k in range(images):
                     for c in range(outputs):
-                        value = sums[k, c] * scale[j + c] + bias[j + c]
+                        value = sums[k * outputs + c] * scale[j + c] + bias[j + c]
                         y[(i + k) * s.outputs + j + c] = bent(value, slope[j + c], s.limit)
 
     return Callee(SIGNATURE, of_all)

@@ -61,8 +61,9 @@ def product_row(
     """
     outputs, depth = weights.shape[0], math.prod(weights.shape[1:])
     images = top.count // outputs
+    together = at_once(images, outputs)
     return step.row(
-        function=product(*at_once(images, outputs)).address,
+        function=product(*together).address, scratch_size=math.prod(together),
         parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
         images=images, outputs=outputs, depth=depth,
         bottom=bottom, top=top, filters=weights, **fields,
