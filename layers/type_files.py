@@ -337,6 +337,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "SmoothPooling": ("caffe_compat.layers.smooth_pooling",),
     "Softmax": ("caffe_compat.layers.softmax",),
     "SoftmaxCrossEntropyLoss": ("caffe_compat.layers.softmax_cross_entropy_loss",),
+    "SoftmaxWithBalanceLoss": ("caffe_compat.layers.segmentation.softmax_balance_loss",),
     "SoftmaxWithLoss": (
         "caffe_compat.layers.softmax_loss",
         "caffe_compat.layers.label_weighted_softmax_loss",

@@ -2863,7 +2863,7 @@ class RescaleParameter(_message.Message):
     def __init__(self, rf: _Optional[int] = ...) -> None: ...
 
 class MultiStageMeanfieldParameter(_message.Message):
-    __slots__ = ("compatibility_mode", "threshold", "theta_alpha", "theta_beta", "theta_gamma", "num_iterations", "spatial_filter_weight", "bilateral_filter_weight", "forced_spatial_filter_weight", "forced_bilateral_filter_weight")
+    __slots__ = ("compatibility_mode", "threshold", "theta_alpha", "theta_beta", "theta_gamma", "num_iterations", "spatial_filter_weight", "bilateral_filter_weight", "forced_spatial_filter_weight", "forced_bilateral_filter_weight", "detection_potentials_enabled", "detection_dat_input_dir", "train_dataset_size", "detection_dat_check_enabled", "detection_potentials_max_score", "detection_potentials_epsilon", "detection_x_weights_str", "detection_y_weights_str", "spatial_filter_weights_str", "bilateral_filter_weights_str", "ho_potentials_enabled", "ho_dat_input_dir", "ho_w_param_str", "ho_num_layers", "ho_w2_param_str", "ho_w2_enabled", "is_no_class_weights")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         POTTS: _ClassVar[MultiStageMeanfieldParameter.Mode]
@@ -2878,6 +2878,23 @@ class MultiStageMeanfieldParameter(_message.Message):
     BILATERAL_FILTER_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     FORCED_SPATIAL_FILTER_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     FORCED_BILATERAL_FILTER_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_POTENTIALS_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_DAT_INPUT_DIR_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_DATASET_SIZE_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_DAT_CHECK_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_POTENTIALS_MAX_SCORE_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_POTENTIALS_EPSILON_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_X_WEIGHTS_STR_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_Y_WEIGHTS_STR_FIELD_NUMBER: _ClassVar[int]
+    SPATIAL_FILTER_WEIGHTS_STR_FIELD_NUMBER: _ClassVar[int]
+    BILATERAL_FILTER_WEIGHTS_STR_FIELD_NUMBER: _ClassVar[int]
+    HO_POTENTIALS_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    HO_DAT_INPUT_DIR_FIELD_NUMBER: _ClassVar[int]
+    HO_W_PARAM_STR_FIELD_NUMBER: _ClassVar[int]
+    HO_NUM_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    HO_W2_PARAM_STR_FIELD_NUMBER: _ClassVar[int]
+    HO_W2_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    IS_NO_CLASS_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     compatibility_mode: MultiStageMeanfieldParameter.Mode
     threshold: float
     theta_alpha: float
@@ -2888,7 +2905,24 @@ class MultiStageMeanfieldParameter(_message.Message):
     bilateral_filter_weight: float
     forced_spatial_filter_weight: float
     forced_bilateral_filter_weight: float
-    def __init__(self, compatibility_mode: _Optional[_Union[MultiStageMeanfieldParameter.Mode, str]] = ..., threshold: _Optional[float] = ..., theta_alpha: _Optional[float] = ..., theta_beta: _Optional[float] = ..., theta_gamma: _Optional[float] = ..., num_iterations: _Optional[int] = ..., spatial_filter_weight: _Optional[float] = ..., bilateral_filter_weight: _Optional[float] = ..., forced_spatial_filter_weight: _Optional[float] = ..., forced_bilateral_filter_weight: _Optional[float] = ...) -> None: ...
+    detection_potentials_enabled: bool
+    detection_dat_input_dir: str
+    train_dataset_size: int
+    detection_dat_check_enabled: bool
+    detection_potentials_max_score: float
+    detection_potentials_epsilon: float
+    detection_x_weights_str: str
+    detection_y_weights_str: str
+    spatial_filter_weights_str: str
+    bilateral_filter_weights_str: str
+    ho_potentials_enabled: bool
+    ho_dat_input_dir: str
+    ho_w_param_str: str
+    ho_num_layers: int
+    ho_w2_param_str: str
+    ho_w2_enabled: bool
+    is_no_class_weights: bool
+    def __init__(self, compatibility_mode: _Optional[_Union[MultiStageMeanfieldParameter.Mode, str]] = ..., threshold: _Optional[float] = ..., theta_alpha: _Optional[float] = ..., theta_beta: _Optional[float] = ..., theta_gamma: _Optional[float] = ..., num_iterations: _Optional[int] = ..., spatial_filter_weight: _Optional[float] = ..., bilateral_filter_weight: _Optional[float] = ..., forced_spatial_filter_weight: _Optional[float] = ..., forced_bilateral_filter_weight: _Optional[float] = ..., detection_potentials_enabled: _Optional[bool] = ..., detection_dat_input_dir: _Optional[str] = ..., train_dataset_size: _Optional[int] = ..., detection_dat_check_enabled: _Optional[bool] = ..., detection_potentials_max_score: _Optional[float] = ..., detection_potentials_epsilon: _Optional[float] = ..., detection_x_weights_str: _Optional[str] = ..., detection_y_weights_str: _Optional[str] = ..., spatial_filter_weights_str: _Optional[str] = ..., bilateral_filter_weights_str: _Optional[str] = ..., ho_potentials_enabled: _Optional[bool] = ..., ho_dat_input_dir: _Optional[str] = ..., ho_w_param_str: _Optional[str] = ..., ho_num_layers: _Optional[int] = ..., ho_w2_param_str: _Optional[str] = ..., ho_w2_enabled: _Optional[bool] = ..., is_no_class_weights: _Optional[bool] = ...) -> None: ...
 
 class MatReadParameter(_message.Message):
     __slots__ = ("prefix", "source", "strip", "batch_size")

@@ -28,7 +28,8 @@ class Dialect:
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
-    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each. priors: the
+    sigmoid_cross_entropy_balance_loss_param. balances_classes: whether SoftmaxWithLoss weighs class 0 against the
+    others. doubles_boxes: whether PriorBox has a second box behind each. priors: the
     type that PriorBox has in its stead, where its boxes are others. zooms_whole: whether Interp's zoom_factor
     multiplies sizes, not the steps between pixels. reads_labels: whether CTCGreedyDecoder's second bottom has labels,
     and its blank is 0 where nothing is said.
@@ -40,6 +41,7 @@ class Dialect:
     bn: str | None = None
     crops: bool | None = None
     balance: dict[str, Any] | None = None
+    balances_classes: bool = False
     doubles_boxes: bool = False
     priors: str | None = None
     zooms_whole: bool = False
@@ -52,6 +54,14 @@ DIALECTS = {
     for dialect in (
         Dialect("bvlc", "BVLC's Caffe", crops=False),
         Dialect("caffe-ocr", "caffe_ocr's", crops=False, reads_labels=True),
+        Dialect(
+            "deepskeleton",
+            "DeepSkeleton's",
+            crops=True,
+            balance={},
+            balances_classes=True,
+            propagate_down=RESTRICTS,
+        ),
         Dialect("faceboxes", "FaceBoxes'", priors="PriorBoxTiled"),
         Dialect(
             "fast-rcnn",
@@ -59,7 +69,7 @@ DIALECTS = {
             crops=False,
             propagate_down=RESTRICTS,
         ),
-        Dialect("hed", "HED's, DeepSkeleton's", crops=True, balance={}, propagate_down=RESTRICTS),
+        Dialect("hed", "HED's", crops=True, balance={}, propagate_down=RESTRICTS),
         Dialect("openvino", "OpenVINO's", crops=False, zooms_whole=True),
         Dialect("osvos", "OSVOS'", crops=False),
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
@@ -113,7 +123,10 @@ def find(net: NetParameter) -> Dialect | None:
     for name, has_mark in _MARKS:
         if any(map(has_mark, net.layer)):
             return DIALECTS[name]
-    if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
+    types = {layer.type for layer in net.layer}
+    if "SoftmaxWithLoss" in types and types & {"ImageLabelmapData", "Quantize", "Rescale"}:
+        return DIALECTS["deepskeleton"]
+    if "ImageLabelmapData" in types:  # HED's Crop has no crop_param
         says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
         return DIALECTS["rcf" if says_offset else "hed"]
     if _predicts_faces(net):
@@ -187,7 +200,7 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
     """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, Interp what its
-    zoom_factor multiplies, CTCGreedyDecoder its blank; a loss that weighs its classes, a PriorBox of other boxes and
+    zoom_factor multiplies, CTCGreedyDecoder its blank; losses that weigh their classes, a PriorBox of other boxes and
     a CTCGreedyDecoder that compares with labels have types of their own.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
@@ -209,6 +222,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             _read_labels(layer)
         elif _zooms(layer):
             _say_zoom(result, layer, dialect, unsure)
+        elif layer.type == "SoftmaxWithLoss" and dialect and dialect.balances_classes:
+            layer.type = "SoftmaxWithBalanceLoss"
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
             for name, value in dialect.balance.items():

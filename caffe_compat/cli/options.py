@@ -18,6 +18,7 @@ ENGINES = {
 DIALECTS = (
     "bvlc",
     "caffe-ocr",
+    "deepskeleton",
     "faceboxes",
     "fast-rcnn",
     "hed",

@@ -211,7 +211,8 @@ def _image_pairs(folder: Path) -> list[Case]:
         "new_height: 3 new_width: 4 batch_size: 1",
         "is_color: false batch_size: 1",
     )
-    smaller = "new_height: 4 new_width: 6 batch_size: 1 label_divide_factor: 2"
+    smaller = "new_height: 4 new_width: 6 batch_size: 1 label_divide_factor: 2 mirror: true"
+    windows = "batch_size: 2 crop_height: 3 crop_width: 5"
     seg = ("label_type: NONE ignore_label: 7",)
     classes = source.replace("/pairs", "/classes")
     crops = ("scale_factors: 1.5 scale_factors: 0.5 crop_size: 5", "crop_height: 3 crop_width: 8")
@@ -221,7 +222,7 @@ def _image_pairs(folder: Path) -> list[Case]:
             for type, message, params in (
                 *(("ImageLabelmapData", "image_data_param", text) for text in (*more, "normalize: false")),
                 *(("ImageSegData", "image_data_param", text) for text in (*more, *seg)),
-                *(("DenseImageData", "dense_image_data_param", text) for text in (*more, smaller)),
+                *(("DenseImageData", "dense_image_data_param", text) for text in (*more, smaller, windows)),
             )
         ),
         _case("ImageSegData", f"image_data_param {{ {classes} label_type: IMAGE }}"),

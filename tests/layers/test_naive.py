@@ -27,12 +27,13 @@ NO_TOP = {
     "BN.bn_param.momentum": "changes the params; test_bn.py",
     "CuDNNBatchNorm.cudnn_batch_norm_param.momentum": "changes the params; test_cudnn_batch_norm.py",
     **{
-        f"{param}.{name}_filter_weight": "is what a param starts with"
+        f"{param}.{name}_{field}": "is what a param starts with"
         for param in (
             "MultiStageMeanfield.multi_stage_meanfield_param",
             "MultiStageMeanfieldAU3.multi_stage_meanfield_au3_param",
         )
         for name in ("spatial", "bilateral")
+        for field in ("filter_weight", "filter_weights_str")
     },
     **{
         f"DilatedByBottom.convolution_param.{name}": "has to be 1; test_dilated_by_bottom.py"

@@ -24,6 +24,12 @@ def scales(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(rng.uniform(size=shape) < 0.3, 0, rng.uniform(-1, 250, shape))
 
 
+def even_labels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """0 to 3, of each as many in every image."""
+    values = np.arange(int(np.prod(shape[1:]))) % 4
+    return np.stack([rng.permutation(values) for _ in range(shape[0])]).reshape(shape)
+
+
 FMEASURE = [(4, 1, 3, 5)] * 4, [(3, 1, 2, 6)] * 4
 MASKED = [(2, 3, 4, 5)] * 2, [(3, 2, 6, 7)] * 2
 
@@ -82,6 +88,29 @@ CASES = [
         [(3, 1, 4, 5), (3, 1, 4, 5)],
         [(2, 1, 6, 7), (2, 1, 6, 7)],
         fills=[normal, uncertain],
+    ),
+    *(
+        Case(
+            f'type: "SoftmaxWithBalanceLoss" loss_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 4, 5)],
+            [(3, 4, 6, 2), (3, 6, 2)],
+            fills=[normal, even_labels],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("normalize: false", 1),
+            ("", 2),
+            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
+        )
+    ),
+    Case(
+        'type: "SoftmaxWithBalanceLoss" softmax_param { axis: 2 } loss_param { ignore_label: 1 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, labels(3)],
+        gradient=False,
+        note="it goes by the images up to its own; test_edge_losses.py",
     ),
     *(
         Case(
@@ -146,8 +175,7 @@ CASES = [
     ),
     *(
         Case(
-            f'type: "{type}" {param} {{ num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 '
-            "theta_gamma: 2 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
+            f'type: "{type}" {param} {{ num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 theta_gamma: 2 {weights} }}',
             [(2, 4, 5, 6), (2, 4, 5, 6), (2, features, 5, 6)],
             [(1, 4, 7, 3), (1, 4, 7, 3), (1, features, 7, 3)],
             fills=[normal, apart],
@@ -155,6 +183,10 @@ CASES = [
         for type, param, features in (
             ("MultiStageMeanfield", "multi_stage_meanfield_param", 3),
             ("MultiStageMeanfieldAU3", "multi_stage_meanfield_au3_param", 1),
+        )
+        for weights in (
+            "spatial_filter_weight: 3 bilateral_filter_weight: 5",
+            'spatial_filter_weights_str: "3 2" bilateral_filter_weights_str: "5 4 6 1"',
         )
     ),
 ]
