@@ -29,10 +29,10 @@ class Dialect:
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
     sigmoid_cross_entropy_balance_loss_param. balances_classes: whether SoftmaxWithLoss weighs class 0 against the
-    others. doubles_boxes: whether PriorBox has a second box behind each. priors: the
-    type that PriorBox has in its stead, where its boxes are others. zooms_whole: whether Interp's zoom_factor
-    multiplies sizes, not the steps between pixels. reads_labels: whether CTCGreedyDecoder's second bottom has labels,
-    and its blank is 0 where nothing is said.
+    others. polygons: whether AnnotatedData has the polygons of its objects. doubles_boxes: whether PriorBox has a
+    second box behind each. priors: the type that PriorBox has in its stead, where its boxes are others. zooms_whole:
+    whether Interp's zoom_factor multiplies sizes, not the steps between pixels. reads_labels: whether
+    CTCGreedyDecoder's second bottom has labels, and its blank is 0 where nothing is said.
     propagate_down: what its flags mean.
     """
 
@@ -42,6 +42,7 @@ class Dialect:
     crops: bool | None = None
     balance: dict[str, Any] | None = None
     balances_classes: bool = False
+    polygons: bool = False
     doubles_boxes: bool = False
     priors: str | None = None
     zooms_whole: bool = False
@@ -77,6 +78,7 @@ DIALECTS = {
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
         Dialect("sstd", "SSTD's", priors="PriorBoxStretched"),
         Dialect("textboxes", "TextBoxes'", doubles_boxes=True),
+        Dialect("textboxes++", "TextBoxes++'s", polygons=True),
     )
 }
 
@@ -115,6 +117,10 @@ _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
     ("sstd", _has("mask_resize_param", "factor_height factor_width")),
     ("rcf", _is("AutoCrop")),
+    (
+        "textboxes++",
+        lambda layer: layer.multibox_loss_param.use_polygon or layer.detection_output_param.use_polygon,
+    ),
 )
 
 
@@ -199,9 +205,9 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
-    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, Interp what its
-    zoom_factor multiplies, CTCGreedyDecoder its blank; losses that weigh their classes, a PriorBox of other boxes and
-    a CTCGreedyDecoder that compares with labels have types of their own.
+    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, AnnotatedData whether
+    it has polygons, Interp what its zoom_factor multiplies, CTCGreedyDecoder its blank; losses that weigh their
+    classes, a PriorBox of other boxes and a CTCGreedyDecoder that compares with labels have types of their own.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -218,6 +224,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             layer.prior_box_param.denser_prior_boxes = True
         elif layer.type == "PriorBox" and dialect and dialect.priors:
             layer.type = "PriorBox" if layer.prior_box_param.fixed_size else dialect.priors
+        elif layer.type == "AnnotatedData" and dialect and dialect.polygons:
+            layer.annotated_data_param.polygons = True
         elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
             _read_labels(layer)
         elif _zooms(layer):

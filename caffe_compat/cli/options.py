@@ -29,6 +29,7 @@ DIALECTS = (
     "segnet",
     "sstd",
     "textboxes",
+    "textboxes++",
 )
 
 

@@ -121,7 +121,10 @@ def _annotated(folder: Path) -> list[Case]:
                 record = AnnotatedDatum(datum=Datum(encoded=True, data=image, label=i + 2), type=kind)
                 group = record.annotation_group.add(group_label=3 - i)
                 for j in range(i + 1):
-                    box = group.annotation.add(instance_id=j).bbox
+                    annotation = group.annotation.add(instance_id=j)
+                    annotation.polygon.x2 = annotation.polygon.x3 = annotation.polygon.y3 = 0.5
+                    annotation.polygon.y4 = 0.7
+                    box = annotation.bbox
                     box.xmin, box.ymin, box.xmax, box.ymax = 0.1 * j, 0.2, 0.5 + 0.2 * j, 0.9
                     box.difficult = j == 1
                 write.put(f"{i:08d}".encode(), record.SerializeToString())
@@ -139,6 +142,7 @@ def _annotated(folder: Path) -> list[Case]:
         f"batch_sampler {{ sampler {{ min_scale: 0.3 }} max_sample: 1 }} }} {warp}",
         "yolo_data_type: 1 train_diffcult: false }",
         f"yolo_data_jitter: 0.5 }} {warp}",
+        "polygons: true }",
     )
     untyped = f'data_param {{ source: "{folder}/untyped" backend: LMDB batch_size: 2 }}'
     return [

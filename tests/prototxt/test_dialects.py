@@ -155,6 +155,14 @@ def test_deepskeletons_losses_have_types_of_their_own():
     assert [layer.type for layer in explicit(text, "hed").layer][1] == "SoftmaxWithLoss"
 
 
+def test_polygons_are_those_of_textboxes_plus_plus():
+    data = 'layer { name: "d" type: "AnnotatedData" top: "x" top: "y" }'
+    for message in ("multibox_loss_param", "detection_output_param"):
+        text = f'{data} layer {{ name: "l" {message} {{ use_polygon: true }} }}'
+        assert explicit(text).layer[0].annotated_data_param.polygons
+        assert not explicit(text.replace("true", "false")).layer[0].annotated_data_param.polygons
+
+
 def test_a_net_runs_as_its_dialect_has_it(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(INPUT + CONV.replace("pad: 5", "pad: 5 weight_filler { type: 'xavier' }") + CROP)
