@@ -40,11 +40,6 @@ NOT_BUILT = {
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
         "x2, y2), box targets and their weights R x 4 classes"
     ),
-    "BoxData": (
-        f"databases of YOLO's first version are not read; {INPUT_INSTEAD}: the images, and labels N x 7 S S of S x S "
-        "cells: whether each cell's object is difficult, whether there is one, its class, and x, y, width and height, "
-        "cell by cell"
-    ),
     "CPMData": (
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"

@@ -111,7 +111,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "ConvolutionParameter": {
             "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
         },
-        "DataParameter": {_DATA: "side"},
         "InnerProductParameter": {
             "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
         },

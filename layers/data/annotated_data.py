@@ -26,7 +26,7 @@ from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_annotated
 from caffe_compat.layers.data.distortion import check_distortion, distorted
 from caffe_compat.layers.data.image_transformer import OF_ANNOTATED, OF_IMAGES
-from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, decode, moved, others
+from caffe_compat.layers.data.transformer import OF_BOX_DATA, OF_CUSTOM_DATA, decode, moved, others
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, ResizeParameter
@@ -75,6 +75,7 @@ class AnnotatedData(Data):
         **others(*OF_IMAGES, *OF_ANNOTATED),
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
         **OF_CUSTOM_DATA,
+        **OF_BOX_DATA,
         "data_param.shuffle": Data.refused["data_param.shuffle"],
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
         "annotated_data_param.difficult_label_warmup": "it follows the solver's iterations; set train_diffcult instead",
@@ -158,7 +159,7 @@ class AnnotatedData(Data):
         if self.transform.HasField("mean_file"):
             raise self.error("expand_param fills with a mean_value, not with a mean_file; give one a channel")
 
-    def _check_polygons(self, modes: set[ResizeParameter.Resize_mode.ValueType]) -> None:
+    def _check_polygons(self, modes: set[ResizeParameter.Resize_mode]) -> None:
         if not self.has_objects or self.param.yolo_data_type:
             raise self.error("polygons are those of annotated objects, without yolo_data_type")
         if self.transform.mirror or modes - {ResizeParameter.WARP}:

@@ -128,6 +128,14 @@ def _annotated(folder: Path) -> list[Case]:
                     box.xmin, box.ymin, box.xmax, box.ymax = 0.1 * j, 0.2, 0.5 + 0.2 * j, 0.9
                     box.difficult = j == 1
                 write.put(f"{i:08d}".encode(), record.SerializeToString())
+    for path in (f"{folder}/boxes", f"{folder}/boxes_grey"):
+        with lmdb.open(path, map_size=2**20) as environment, environment.begin(write=True) as write:
+            for i in range(3):
+                image = grey if path.endswith("grey") else (folder / f"{i}.png").read_bytes()
+                numbers = [i, 0, 0.3, 0.4, 0.2 * i, 0.5, 2, 1, 0.6, 0.5, 0.3, 0.4]
+                record = Datum(encoded=True, data=image, float_data=numbers)
+                write.put(f"{i:08d}".encode(), record.SerializeToString())
+    boxes = f'source: "{folder}/boxes" backend: LMDB batch_size: 2'
     source = f'data_param {{ source: "{folder}/objects" backend: LMDB batch_size: 2 }}'
     transforms = (
         *TRANSFORMS,
@@ -146,6 +154,20 @@ def _annotated(folder: Path) -> list[Case]:
     )
     untyped = f'data_param {{ source: "{folder}/untyped" backend: LMDB batch_size: 2 }}'
     return [
+        *(_case("BoxData", f"data_param {{ {boxes} {side} }}") for side in ("", "side: 3")),
+        _case("BoxData", f"data_param {{ {boxes} side: 3 side: 2 }}", tops=3),
+        *_transformed(
+            folder,
+            "BoxData",
+            f"data_param {{ {boxes} }}",
+            ("scale: 0.5", *TRANSFORMS[2:], "force_gray: true"),
+        ),
+        *_transformed(
+            folder,
+            "BoxData",
+            f"data_param {{ {boxes.replace('boxes', 'boxes_grey')} }}",
+            ("force_color: true",),
+        ),
         _case("AnnotatedData", source),
         *_transformed(folder, "AnnotatedData", source, transforms),
         *(_case("AnnotatedData", f"{source} annotated_data_param {{ {text}") for text in params),

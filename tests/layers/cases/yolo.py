@@ -172,6 +172,22 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "YoloV1EvalDetection" eval_detection_param {{ side: 3 num_class: 4 num_object: 3 {params} }}',
+            [(2, 171), (2, 63)],
+            [(3, 171), (3, 63)],
+            fills=[unit, gridded(4, 3)],
+            gradient=False,
+            note="a choice of boxes",
+        )
+        for params in (
+            "",
+            "nms: 0.4 threshold: 0.2",
+            "nms: 0.6 score_type: OBJ threshold: 0.1 constriant: false",
+            "threshold: 0.1 score_type: PROB sqrt: false",
+        )
+    ),
+    *(
+        Case(
             f'type: "EvalDetection" eval_detection_param {{ num_class: 4 num_object: 3 {ANCHORS} {params} }}',
             [(2, 27, 5, 5), (1, 1, 7, 8)],
             [(3, 27, 4, 4), (1, 1, 9, 8)],
