@@ -144,6 +144,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "FuseInnerProduct": ("caffe_compat.layers.fuse_inner_product",),
     "Gather": ("caffe_compat.layers.gather",),
     "GatingInnerProduct": ("caffe_compat.layers.gating_inner_product",),
+    "GaussianYolov3": ("caffe_compat.layers.yolo.gaussian_yolov3",),
     "GeneralContrastiveLoss": ("caffe_compat.layers.metric.general_contrastive_loss",),
     "GeneralTripletLoss": ("caffe_compat.layers.metric.general_triplet_loss",),
     "GradientScaler": ("caffe_compat.layers.gradient_scaler",),

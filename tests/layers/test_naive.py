@@ -54,6 +54,10 @@ NO_TOP = {
     "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
     "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
+    **{
+        f"GaussianYolov3.yolov3_param.{name}": "is for backward; layers/yolo/test_losses.py"
+        for name in ("coord_scale", "max_delta", "accumulate")
+    },
     "Yolov3.yolov3_param.accumulate": "is for backward; layers/yolo/test_losses.py",
     "Yolov3.yolov3_param.max_delta": "is for backward; layers/yolo/test_losses.py",
     "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",

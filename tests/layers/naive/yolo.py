@@ -41,6 +41,10 @@ def yolo_detection_output(given: Given) -> list[np.ndarray]:
     return [plain_yolo.rows_of(candidates, param.nms_threshold, len(given.bottom[0]))]
 
 
+def gaussian_yolov3(given: Given) -> list[np.ndarray]:
+    return [plain_yolo.gaussian_yolov3_loss(*given.bottom, given.param.yolov3_param)[0]]
+
+
 def yolov3_detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.yolov3_detection_output_param
     assert param.HasField("num_classes") and param.mask_group_num == len(given.bottom)
@@ -196,6 +200,7 @@ NAIVE = {
     "YoloDetectionOutput": yolo_detection_output,
     "YoloSeg": yolo_seg,
     "YoloV1Loss": yolov1_loss,
+    "GaussianYolov3": gaussian_yolov3,
     "Yolov3": yolov3,
     "Yolov3DetectionOutput": yolov3_detection_output,
 }
