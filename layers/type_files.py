@@ -190,6 +190,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "L2Norm": ("caffe_compat.layers.retrieval.l2_norm",),
     "L2Normalize": ("caffe_compat.layers.retrieval.l2_normalize",),
     "LRN": ("caffe_compat.layers.lrn",),
+    "LSROLoss": ("caffe_compat.layers.lsro_loss",),
     "LSTM": ("caffe_compat.layers.recurrent.lstm",),
     "LSTMUnit": ("caffe_compat.layers.recurrent.lstm_unit",),
     "LabelSpecificAdd": ("caffe_compat.layers.metric.label_specific_add",),

@@ -79,6 +79,28 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "LSROLoss" loss_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 4, 5)],
+            [(4, 4, 3), (4, 3)],
+            fills=[normal, lambda rng, shape: labels(5)(rng, shape) - 2],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("", 1),
+            ("ignore_label: -1", 2),
+            ("ignore_label: 0 normalize: false", 1),
+            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
+        )
+    ),
+    Case(
+        'type: "LSROLoss" softmax_param { axis: 2 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, lambda rng, shape: labels(4)(rng, shape) - 1],
+    ),
+    *(
+        Case(
             f'type: "SoftmaxWithLossOHEM" loss_param {{ {params} }}',
             [(4, 3, 2, 5), (4, 1, 2, 5)],
             [(2, 4, 1, 1), (2,)],

@@ -202,7 +202,22 @@ def label_weighted_softmax_loss(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def lsro_loss(given: Given) -> list[np.ndarray]:
+    (x, labels), param = given.bottom, given.param.loss_param
+    prob = softmax_lines(x, given.param.softmax_param.axis)
+    total, counted = 0.0, 0
+    for (i, k), label in zip(np.ndindex(prob.shape[0], prob.shape[2]), labels.ravel().tolist(), strict=True):
+        if int(label) == ignored(param):
+            continue
+        counted += 1
+        costs = [-math.log(p) for p in prob[i, :, k]]
+        total += sum(costs) / len(costs) if label < 0 else costs[int(label)]
+    loss = divided(total, param, prob.shape[0], prob.shape[2], counted)
+    return [loss, prob.reshape(x.shape)][: given.tops]
+
+
 NAIVE = {
+    "LSROLoss": lsro_loss,
     "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,
     "Accuracy": accuracy,
     "ContrastiveLoss": contrastive,
