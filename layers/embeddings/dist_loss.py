@@ -9,7 +9,6 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.loss import LossLayer, check_equal_counts
 from caffe_compat.layers.registry import register
-from caffe_compat.prototxt.caffe_pb2 import ConvolutionParameter
 
 
 @register("DistLoss")
@@ -23,10 +22,7 @@ class DistLoss(LossLayer):
     Source: DistLossLayer of segaware's Caffe; Harley et al., Segmentation-Aware Networks (2017), equation 2.
     """
 
-    reads = ("dist_loss_param", "convolution_param")
-    without_effect = tuple(
-        f"convolution_param.{field.name}" for field in ConvolutionParameter.DESCRIPTOR.fields
-    )
+    reads = ("dist_loss_param",)
     origin = "segaware"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
