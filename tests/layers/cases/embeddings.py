@@ -74,13 +74,4 @@ CASES = [
         )
         for params in ("", "ignore_label: 255")
     ),
-    *(
-        Case(
-            f'type: "ChannelReduce" channel_reduce_param {{ {params} }}',
-            [(2, 6, 3, 5)],
-            [(3, 12, 4)],
-            fills=[apart],
-        )
-        for params in ("", "num_channels: 3", "num_channels: 2 operation: SUM")
-    ),
 ]

@@ -24,12 +24,6 @@ def scales(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(rng.uniform(size=shape) < 0.3, 0, rng.uniform(-1, 250, shape))
 
 
-def even_labels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
-    """0 to 3, of each as many in every image."""
-    values = np.arange(int(np.prod(shape[1:]))) % 4
-    return np.stack([rng.permutation(values) for _ in range(shape[0])]).reshape(shape)
-
-
 FMEASURE = [(4, 1, 3, 5)] * 4, [(3, 1, 2, 6)] * 4
 MASKED = [(2, 3, 4, 5)] * 2, [(3, 2, 6, 7)] * 2
 
@@ -88,29 +82,6 @@ CASES = [
         [(3, 1, 4, 5), (3, 1, 4, 5)],
         [(2, 1, 6, 7), (2, 1, 6, 7)],
         fills=[normal, uncertain],
-    ),
-    *(
-        Case(
-            f'type: "SoftmaxWithBalanceLoss" loss_param {{ {params} }}',
-            [(2, 3, 4, 5), (2, 1, 4, 5)],
-            [(3, 4, 6, 2), (3, 6, 2)],
-            fills=[normal, even_labels],
-            tops=tops,
-            diff_tops=[0],
-        )
-        for params, tops in (
-            ("normalize: false", 1),
-            ("", 2),
-            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
-        )
-    ),
-    Case(
-        'type: "SoftmaxWithBalanceLoss" softmax_param { axis: 2 } loss_param { ignore_label: 1 }',
-        [(4, 2, 3, 5), (4, 2, 5)],
-        [(2, 1, 4, 6), (2, 6)],
-        fills=[normal, labels(3)],
-        gradient=False,
-        note="it goes by the images up to its own; test_edge_losses.py",
     ),
     *(
         Case(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from caffe_compat.prototxt.caffe_pb2 import ChannelReduceParameter, Im2distParameter
+from caffe_compat.prototxt.caffe_pb2 import Im2distParameter
 from layers.naive.given import Given
 
 FAR = np.finfo(np.float32).max / np.float32(100)
@@ -80,13 +80,4 @@ def dist_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / given.bottom[0].size)]
 
 
-def channel_reduce(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.channel_reduce_param
-    each = x.shape[1] // param.num_channels
-    fold = sum if param.operation == ChannelReduceParameter.SUM else lambda rows: np.max(list(rows), axis=0)
-    return [
-        np.stack([fold(x[:, c * each + k] for k in range(each)) for c in range(param.num_channels)], axis=1)
-    ]
-
-
-NAIVE = {"ChannelReduce": channel_reduce, "DistLoss": dist_loss, "Im2dist": im2dist, "Im2parity": im2parity}
+NAIVE = {"DistLoss": dist_loss, "Im2dist": im2dist, "Im2parity": im2parity}

@@ -216,7 +216,21 @@ def lsro_loss(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def balanced_classes(given: Given) -> list[np.ndarray]:
+    x, labels = given.bottom
+    classes = x.shape[given.param.softmax_param.axis]
+    folded = np.where(labels >= classes, 0, labels)
+    prob, costs, _ = softmax_costs(replace(given, bottom=[x, folded]))
+    counted = [int(v) for v in folded.flat if int(v) != ignored(given.param.loss_param)]
+    zeros = counted.count(0)
+    share = {True: zeros / len(counted), False: 1 - zeros / len(counted)}
+    total = sum(cost * share[label >= 1] for cost, label in zip(costs, folded.flat, strict=True))
+    loss = divided(total, given.param.loss_param, prob.shape[0], prob.shape[2], len(counted))
+    return [loss, prob.reshape(x.shape)][: given.tops]
+
+
 NAIVE = {
+    "SoftmaxWithBalanceLoss": balanced_classes,
     "LSROLoss": lsro_loss,
     "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,
     "Accuracy": accuracy,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from caffe_compat.prototxt.caffe_pb2 import UnpoolingParameter
 from layers.naive.given import Given, like
-from layers.naive.losses import divided, ignored, softmax_costs
 from layers.naive.neurons import sigmoid
 from layers.naive.normalization import softmax_lines
 
@@ -17,12 +15,12 @@ F = np.float32
 
 
 def seg_accuracy(given: Given) -> list[np.ndarray]:
-    (x, labels), left_out = given.bottom, given.param.seg_accuracy_param.ignore_label
+    (x, labels), ignored = given.bottom, given.param.seg_accuracy_param.ignore_label
     classes = range(x.shape[1])
     pairs = []
     for n, h, w in np.ndindex(x.shape[0], *x.shape[2:]):
         label = int(labels[n, 0, h, w])
-        if label not in left_out:
+        if label not in ignored:
             pairs.append((label, max(classes, key=lambda c: (x[n, c, h, w], c))))
     recalls, jaccards = [], []
     for c in classes:
@@ -61,19 +59,6 @@ def balanced(given: Given) -> list[np.ndarray]:
                 weight = param.negative_weight * positives / (positives + negatives)
                 total -= weight * math.log(1 - sigmoid(v))
     return [np.array(total / len(x))]
-
-
-def balanced_classes(given: Given) -> list[np.ndarray]:
-    x, labels = given.bottom
-    classes = x.shape[given.param.softmax_param.axis]
-    folded = np.where(labels >= classes, 0, labels)
-    prob, costs, _ = softmax_costs(replace(given, bottom=[x, folded]))
-    counted = [int(v) for v in folded.flat if int(v) != ignored(given.param.loss_param)]
-    zeros = counted.count(0)
-    share = {True: zeros / len(counted), False: 1 - zeros / len(counted)}
-    total = sum(cost * share[label >= 1] for cost, label in zip(costs, folded.flat, strict=True))
-    loss = divided(total, given.param.loss_param, prob.shape[0], prob.shape[2], len(counted))
-    return [loss, prob.reshape(x.shape)][: given.tops]
 
 
 def weighted_fmeasure(given: Given) -> list[np.ndarray]:
@@ -246,7 +231,6 @@ NAIVE = {
     "Rescale": rescale,
     "SegAccuracy": seg_accuracy,
     "SigmoidCrossEntropyBalanceLoss": balanced,
-    "SoftmaxWithBalanceLoss": balanced_classes,
     "Unpooling": unpooling,
     "WeightedFmeasureLoss": weighted_fmeasure,
 }
