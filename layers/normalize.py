@@ -28,6 +28,7 @@ class Normalize(Layer):
     """
 
     reads = ("norm_param",)
+    without_effect = ("norm_param.fix_scale",)  # the reader gives it DSCLRCN's defaults
     origin = "SSD"
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

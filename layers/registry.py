@@ -40,11 +40,6 @@ NOT_BUILT = {
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
         "x2, y2), box targets and their weights R x 4 classes"
     ),
-    "BoxData": (
-        f"databases of YOLO's first version are not read; {INPUT_INSTEAD}: the images, and labels N x 7 S S of S x S "
-        "cells: whether each cell's object is difficult, whether there is one, its class, and x, y, width and height, "
-        "cell by cell"
-    ),
     "CPMData": (
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
@@ -123,6 +118,41 @@ NOT_BUILT = {
         ),
         "O-CNN's, it works on the leaves of octrees, which are not read; a net of volumes, with Convolution of three "
         "axes and PoolingND, sees the same shapes as voxels",
+    ),
+    "DSALoss": (
+        "SeqFace's, it draws which centres examples are held against by C's rand(), and its nets need a type whose "
+        "source is not public; CenterLoss pulls features to their class's centre"
+    ),
+    "NormConvMeanfield": (
+        "segaware's, a mean field whose filters are convolutions of embeddings; MultiStageMeanfield filters by colour "
+        "and place, and Im2dist has the embeddings' distances"
+    ),
+    **dict.fromkeys(
+        (
+            "CheckAtt",
+            "ArgMaxAll",
+            "SlidingWindowIndex",
+            "ConvertIndices",
+            "FlagsToIndices",
+            "SplitIndices",
+            "TopKOld",
+        ),
+        "AttentionMask's, a step of how it chooses windows of its maps; a Python layer can compute it, or the part of "
+        "the net before it runs as a net of its own",
+    ),
+    **dict.fromkeys(
+        ("CAROIPooling", "CAROIPooling2", "ROISplit", "ROIFeatureSplit", "LabelSplit2", "LabelSplit3"),
+        "SINet's, which pools enlarged RoIs and shares them out by their size; ROIAlign interpolates small RoIs, too, "
+        "and ScaleRoute of Cascade R-CNN shares RoIs out by size",
+    ),
+    **dict.fromkeys(
+        ("SoftmaxWithLoss2", "SmoothL1Loss2"),
+        "SINet's, a loss of one branch of RoIs, none where it has none; write it without the 2, for batches in which "
+        "each branch has RoIs",
+    ),
+    "SoftmaxWithCascadeLoss": (
+        "no source of CC-Net's (ccnn) is public; SoftmaxWithLoss with ignore_label leaves out examples that an "
+        "earlier stage has rejected"
     ),
     "DeepHandModel": (
         "DeepModel's, it makes joints of the angles of a hand whose bones stand in files; read its bottom's data, and "

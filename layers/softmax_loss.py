@@ -63,9 +63,9 @@ class SoftmaxWithLoss(LossLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         outer, classes, inner = self.view
-        labels = class_labels(self, bottom[1], classes, ignored_label(self.layer_param.loss_param))
-        self.labels = labels.reshape(outer, inner)
         param = self.layer_param.loss_param
+        labels = class_labels(self, self._given_labels(bottom), classes, ignored_label(param))
+        self.labels = labels.reshape(outer, inner)
         counts = outer, inner, int(np.count_nonzero(labels >= 0))
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
         kernels.softmax(bottom[0].data.reshape(self.view), self.prob.data)
@@ -74,6 +74,10 @@ class SoftmaxWithLoss(LossLayer):
             top[1].data[...] = self.prob.data.reshape(bottom[0].shape)
         if len(top) > 2:
             top[2].data[...] = self._costs().reshape(top[2].shape)
+
+    def _given_labels(self, bottom: Sequence[Blob]) -> Blob:
+        """The labels, before they are checked."""
+        return bottom[1]
 
     def _loss(self) -> float:
         if not self.is_weighted:

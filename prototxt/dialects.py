@@ -28,10 +28,11 @@ class Dialect:
 
     caffe: whose it is. bn: the form of BN, "segnet" (2 params) or "pspnet" (4). crops: whether Crop without crop_param
     finds its offset itself. balance: where SigmoidCrossEntropyLoss weighs the classes, the fields of
-    sigmoid_cross_entropy_balance_loss_param. doubles_boxes: whether PriorBox has a second box behind each. priors: the
-    type that PriorBox has in its stead, where its boxes are others. zooms_whole: whether Interp's zoom_factor
-    multiplies sizes, not the steps between pixels. reads_labels: whether CTCGreedyDecoder's second bottom has labels,
-    and its blank is 0 where nothing is said.
+    sigmoid_cross_entropy_balance_loss_param. balances_classes: whether SoftmaxWithLoss weighs class 0 against the
+    others. polygons: whether AnnotatedData has the polygons of its objects. doubles_boxes: whether PriorBox has a
+    second box behind each. priors: the type that PriorBox has in its stead, where its boxes are others. zooms_whole:
+    whether Interp's zoom_factor multiplies sizes, not the steps between pixels. reads_labels: whether
+    CTCGreedyDecoder's second bottom has labels, and its blank is 0 where nothing is said.
     propagate_down: what its flags mean.
     """
 
@@ -40,6 +41,8 @@ class Dialect:
     bn: str | None = None
     crops: bool | None = None
     balance: dict[str, Any] | None = None
+    balances_classes: bool = False
+    polygons: bool = False
     doubles_boxes: bool = False
     priors: str | None = None
     zooms_whole: bool = False
@@ -52,6 +55,14 @@ DIALECTS = {
     for dialect in (
         Dialect("bvlc", "BVLC's Caffe", crops=False),
         Dialect("caffe-ocr", "caffe_ocr's", crops=False, reads_labels=True),
+        Dialect(
+            "deepskeleton",
+            "DeepSkeleton's",
+            crops=True,
+            balance={},
+            balances_classes=True,
+            propagate_down=RESTRICTS,
+        ),
         Dialect("faceboxes", "FaceBoxes'", priors="PriorBoxTiled"),
         Dialect(
             "fast-rcnn",
@@ -59,7 +70,7 @@ DIALECTS = {
             crops=False,
             propagate_down=RESTRICTS,
         ),
-        Dialect("hed", "HED's, DeepSkeleton's", crops=True, balance={}, propagate_down=RESTRICTS),
+        Dialect("hed", "HED's", crops=True, balance={}, propagate_down=RESTRICTS),
         Dialect("openvino", "OpenVINO's", crops=False, zooms_whole=True),
         Dialect("osvos", "OSVOS'", crops=False),
         Dialect("pspnet", "PSPNet's, ICNet's, TSN's", bn="pspnet"),
@@ -67,6 +78,7 @@ DIALECTS = {
         Dialect("segnet", "SegNet's", bn="segnet", propagate_down=RESTRICTS),
         Dialect("sstd", "SSTD's", priors="PriorBoxStretched"),
         Dialect("textboxes", "TextBoxes'", doubles_boxes=True),
+        Dialect("textboxes++", "TextBoxes++'s", polygons=True),
     )
 }
 
@@ -105,6 +117,10 @@ _MARKS: tuple[tuple[str, Callable[[LayerParameter], bool]], ...] = (
     ("osvos", _is("SigmoidCrossEntropyBalanceLoss")),
     ("sstd", _has("mask_resize_param", "factor_height factor_width")),
     ("rcf", _is("AutoCrop")),
+    (
+        "textboxes++",
+        lambda layer: layer.multibox_loss_param.use_polygon or layer.detection_output_param.use_polygon,
+    ),
 )
 
 
@@ -113,7 +129,10 @@ def find(net: NetParameter) -> Dialect | None:
     for name, has_mark in _MARKS:
         if any(map(has_mark, net.layer)):
             return DIALECTS[name]
-    if any(layer.type == "ImageLabelmapData" for layer in net.layer):  # HED's Crop has no crop_param
+    types = {layer.type for layer in net.layer}
+    if "SoftmaxWithLoss" in types and types & {"ImageLabelmapData", "Quantize", "Rescale"}:
+        return DIALECTS["deepskeleton"]
+    if "ImageLabelmapData" in types:  # HED's Crop has no crop_param
         says_offset = any(layer.type == "Crop" and layer.HasField("crop_param") for layer in net.layer)
         return DIALECTS["rcf" if says_offset else "hed"]
     if _predicts_faces(net):
@@ -186,9 +205,9 @@ def dialect_of(net: NetParameter, name: str | None = None) -> Dialect | None:
 
 
 def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
-    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, Interp what its
-    zoom_factor multiplies, CTCGreedyDecoder its blank; a loss that weighs its classes, a PriorBox of other boxes and
-    a CTCGreedyDecoder that compares with labels have types of their own.
+    """A copy in which BN says its form, Crop its offset, PriorBox whether its boxes are doubled, AnnotatedData whether
+    it has polygons, Interp what its zoom_factor multiplies, CTCGreedyDecoder its blank; losses that weigh their
+    classes, a PriorBox of other boxes and a CTCGreedyDecoder that compares with labels have types of their own.
 
     dialect: None where nobody said and nothing tells; then a text that has two meanings is taken as BVLC's Caffe (or
     for BN, which BVLC lacks, PSPNet's) takes it, with a warning. Raises GraphError for a Crop that finds no offset.
@@ -205,10 +224,14 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             layer.prior_box_param.denser_prior_boxes = True
         elif layer.type == "PriorBox" and dialect and dialect.priors:
             layer.type = "PriorBox" if layer.prior_box_param.fixed_size else dialect.priors
+        elif layer.type == "AnnotatedData" and dialect and dialect.polygons:
+            layer.annotated_data_param.polygons = True
         elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
             _read_labels(layer)
         elif _zooms(layer):
             _say_zoom(result, layer, dialect, unsure)
+        elif layer.type == "SoftmaxWithLoss" and dialect and dialect.balances_classes:
+            layer.type = "SoftmaxWithBalanceLoss"
         elif layer.type == "SigmoidCrossEntropyLoss" and dialect and dialect.balance is not None:
             layer.type = "SigmoidCrossEntropyBalanceLoss"
             for name, value in dialect.balance.items():

@@ -54,12 +54,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             )
         },
     },
-    "DSCLRCN": {
-        "NormalizeParameter": {
-            "it changes nothing, as the net says which params learn; remove it, and write across_spatial and "
-            "channel_shared, which are false in DSCLRCN's Caffe unless they are given": "fix_scale"
-        }
-    },
     "JAANet": {"DataParameter": {_DATA: "get_mirror_crop"}},
     "UberNet": {
         "LossParameter": {
@@ -111,7 +105,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         "ConvolutionParameter": {
             "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
         },
-        "DataParameter": {_DATA: "side"},
         "InnerProductParameter": {
             "it fuses a ReLU into the layer; write a ReLU layer behind": "negative_slope relu"
         },

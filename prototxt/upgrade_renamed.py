@@ -6,18 +6,20 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 _BY_MKL = ("MKLConvolution", "MKLLRN", "MKLPooling", "MKLReLU")
 _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "TernaryInnerProduct")
+_OF_DSCLRCN = {"across_spatial": False, "channel_shared": False, "eps": 1e-6}
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
     Scalar Scale, ConstScale Power, and Detection DetectionLoss; types that MKL computes get Caffe's names;
+    Normalize with fix_scale, which changes nothing (a param's lr_mult says whether it learns), gets DSCLRCN's defaults;
     ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
     Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
-    ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); ConstScaleLayer of CCN (limuhit); MKLConvolutionLayer
-    and others of SkimCaffe (IntelLabs).
+    ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); NormalizeLayer of DSCLRCN (nian-liu); ConstScaleLayer
+    of CCN (limuhit); MKLConvolutionLayer and others of SkimCaffe (IntelLabs).
     """
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
@@ -52,6 +54,11 @@ def upgrade_renamed(layer: LayerParameter) -> None:
             if message.HasField(name):
                 setattr(layer.stochastic_quantization_param, name, getattr(message, name))
                 message.ClearField(name)
+    if layer.type == "Normalize" and layer.norm_param.HasField("fix_scale"):
+        for name, value in _OF_DSCLRCN.items():
+            if not layer.norm_param.HasField(name):
+                setattr(layer.norm_param, name, value)
+        layer.norm_param.ClearField("fix_scale")
     if layer.type == "ProposalTarget":
         for name in ("bbox_mean", "bbox_std"):
             getattr(layer.bbox_reg_param, name).extend(getattr(layer.proposal_target_param, name))

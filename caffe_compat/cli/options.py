@@ -18,6 +18,7 @@ ENGINES = {
 DIALECTS = (
     "bvlc",
     "caffe-ocr",
+    "deepskeleton",
     "faceboxes",
     "fast-rcnn",
     "hed",
@@ -28,6 +29,7 @@ DIALECTS = (
     "segnet",
     "sstd",
     "textboxes",
+    "textboxes++",
 )
 
 

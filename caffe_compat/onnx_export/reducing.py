@@ -1,14 +1,15 @@
-"""Layers that make one number of many: Reduction, ArgMax."""
+"""Layers that make one number of many: Reduction, ChannelReduce, ArgMax."""
 
 from __future__ import annotations
 
 import onnx
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.channel_reduce import ChannelReduce
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
-from caffe_compat.prototxt.caffe_pb2 import ReductionParameter
+from caffe_compat.prototxt.caffe_pb2 import ChannelReduceParameter, ReductionParameter
 
 
 @converts("Reduction")
@@ -24,6 +25,18 @@ def reduction(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
             x = write("Mul", x, x)
         y = write("ReduceSum", x, write.ints(over), keepdims=0)
     return [affine(write, y, scale=param.coeff)]
+
+
+@converts("ChannelReduce")
+def channel_reduce(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, ChannelReduce)
+    _, groups, each, _ = layer.view
+    parts = [write.slice(bottoms[0], each * i, each * (i + 1), 1) for i in range(groups)]
+    if layer.layer_param.channel_reduce_param.operation == ChannelReduceParameter.SUM:
+        folded = [write("ReduceSum", part, write.ints([1]), keepdims=1) for part in parts]
+    else:
+        folded = [write("ReduceMax", part, axes=[1], keepdims=1) for part in parts]
+    return [write("Concat", *folded, axis=1)]
 
 
 @converts("ArgMax")

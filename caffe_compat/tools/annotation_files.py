@@ -18,7 +18,7 @@ import numpy as np
 from caffe_compat.errors import DataError
 from caffe_compat.fast_rcnn.voc import read_annotation
 from caffe_compat.files import parse_json
-from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Annotation, NormalizedBBox
+from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Annotation, NormalizedBBox, NormalizedPolygon
 
 logger = logging.getLogger("caffe_compat.tools")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -62,6 +62,21 @@ def _add_element(
                 raise _error(path, "an object has its bndbox before its name; write the name first")
             corners = [_corner(path, part, name) for name in CORNERS]
             annotation.bbox.CopyFrom(_box(path, corners, size, difficult))
+            if part.find("x1") is not None:
+                annotation.polygon.CopyFrom(_polygon(path, part, size))
+
+
+def _polygon(path: Path, box: Element, size: Size) -> NormalizedPolygon:
+    """x1 y1 to x4 y4 of a bndbox, in parts of the image. Source: ReadXMLToAnnotatedDatum of TextBoxes++' Caffe."""
+    names = {
+        f"{axis}{i}": side for i in range(1, 5) for axis, side in (("x", size.width), ("y", size.height))
+    }
+    return NormalizedPolygon(
+        **{
+            name: float(np.float32(_corner(path, box, name)) / np.float32(side))
+            for name, side in names.items()
+        }
+    )
 
 
 def add_json(path: Path, size: Size, labels: Mapping[str, int], record: AnnotatedDatum) -> None:

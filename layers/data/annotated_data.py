@@ -9,21 +9,24 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
+from caffe_compat.layers.data import polygons
 from caffe_compat.layers.data.annotations import (
     BOX,
     CLASS,
     DIFFICULT,
+    POLYGON,
     emitted,
     mirrored,
     projected,
     read_objects,
+    read_polygons,
 )
 from caffe_compat.layers.data.batch_sampler import check_sampler, sample
 from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_annotated
 from caffe_compat.layers.data.distortion import check_distortion, distorted
 from caffe_compat.layers.data.image_transformer import OF_ANNOTATED, OF_IMAGES
-from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, decode, moved, others
+from caffe_compat.layers.data.transformer import OF_BOX_DATA, OF_CUSTOM_DATA, decode, moved, others
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, ResizeParameter
@@ -43,15 +46,17 @@ class AnnotatedData(Data):
 
     top[0]: batch_size images, N x channels x height x width. top[1], if any: 1 x 1 x G x 8, a row an object of the
     batch: image, class, instance, x1 y1 x2 y2 in parts of the image, difficult; one row of -1 where there is none.
-    (yolo_data_type: 1: N x 1 x 300 x 5; rows of class less one, centre, width, height, and then zeros.) Records
-    without an annotation type, and no anno_type: N, their labels.
+    (polygons: 1 x 1 x G x 16, and the object's polygon, x1 y1 to x4 y4. yolo_data_type: 1: N x 1 x 300 x 5; rows of
+    class less one, centre, width, height, and then zeros.) Records without an annotation type, and no anno_type: N,
+    their labels.
     Each image is distorted (distort_param), put on a larger canvas of the mean_values (expand_param), cropped to one
     of the windows that batch_sampler find (or yolo_data_jitter does), resized (resize_param), and then goes the way of
     Data's; objects go with it, as far as emit_constraint lets them. Between the first three steps an encoded image is
     stored as JPEG, as in Caffe. Numbers are drawn in its order, from its prefetch thread's stream.
     Raises LayerError for LevelDB, a database that cannot be opened, is empty or has other records, params that do not
-    fit, and images that differ in size (without resize_param).
-    Source: AnnotatedDataLayer of the SSD fork of Caffe; yolo_* and several resize_param are those of eric612's.
+    fit, images that differ in size (without resize_param), and with polygons for objects without one.
+    Source: AnnotatedDataLayer of the SSD fork of Caffe; yolo_* and several resize_param are those of eric612's,
+    polygons those of TextBoxes++, which mirrors and pads images, but not their polygons: that is refused.
     """
 
     leaves_out = False
@@ -70,6 +75,7 @@ class AnnotatedData(Data):
         **others(*OF_IMAGES, *OF_ANNOTATED),
         **moved("data_param", "scale", "mean_file", "crop_size", "mirror"),
         **OF_CUSTOM_DATA,
+        **OF_BOX_DATA,
         "data_param.shuffle": Data.refused["data_param.shuffle"],
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
         "annotated_data_param.difficult_label_warmup": "it follows the solver's iterations; set train_diffcult instead",
@@ -96,6 +102,8 @@ class AnnotatedData(Data):
             raise self.error("FIT_SMALL_SIZE makes images of different sizes; set batch_size: 1")
         record, _ = self._record()
         self.has_objects = record.HasField("type") or self.param.HasField("anno_type")
+        if self.param.polygons:
+            self._check_polygons(modes)
 
     def shape_tops(self, top: Sequence[Blob]) -> None:
         record, name = self._record()
@@ -106,7 +114,7 @@ class AnnotatedData(Data):
             elif self.param.yolo_data_type == 1:
                 labels.reshape(self.batch_size, 1, YOLO_ROWS, 5)
             else:
-                labels.reshape(1, 1, max(1, len(read_objects(record))), 8)
+                labels.reshape(1, 1, max(1, len(read_objects(record))), 16 if self.param.polygons else 8)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         with self.records:
@@ -118,7 +126,7 @@ class AnnotatedData(Data):
                 blob.reshape(self.batch_size, 1, YOLO_ROWS, 5)
                 self._write_yolo_rows(of_images, blob.data)
             else:
-                rows = _rows(of_images)
+                rows = _rows(of_images, blob.width)
                 blob.reshape(1, 1, *rows.shape)
                 blob.data[...] = rows
 
@@ -150,6 +158,14 @@ class AnnotatedData(Data):
             raise self.error(f"max_expand_ratio is {ratio:g}; it must be above 1, up to {MOST_EXPANSION}")
         if self.transform.HasField("mean_file"):
             raise self.error("expand_param fills with a mean_value, not with a mean_file; give one a channel")
+
+    def _check_polygons(self, modes: set[ResizeParameter.Resize_mode]) -> None:
+        if not self.has_objects or self.param.yolo_data_type:
+            raise self.error("polygons are those of annotated objects, without yolo_data_type")
+        if self.transform.mirror or modes - {ResizeParameter.WARP}:
+            raise self.error(
+                "polygons do not go with mirror, nor with a resize_mode other than WARP; remove it"
+            )
 
     def _record(self) -> tuple[AnnotatedDatum, str]:
         """The current record, and its name for errors."""
@@ -184,7 +200,13 @@ class AnnotatedData(Data):
             kind = self.param.anno_type if self.param.HasField("anno_type") else record.type
             if kind == AnnotatedDatum.LANE:
                 raise self.error(f"{name} has annotations of type LANE; only BBOX is read")
-        return read_objects(record)
+        objects = read_objects(record)
+        if not self.param.polygons:
+            return objects
+        found = read_polygons(record)
+        if not np.isfinite(found).all():
+            raise self.error(f"{name} has an object without a polygon; make the LMDB of files that have them")
+        return np.hstack([objects, found])
 
     def _expanded(
         self, image: np.ndarray, objects: np.ndarray, encoded: bool, name: str
@@ -250,6 +272,8 @@ class AnnotatedData(Data):
         if resizing:
             objects = objects.copy()
             objects[:, BOX] = resizing.boxes(objects[:, BOX], height, width)
+            if self.param.polygons:
+                objects[:, POLYGON] = polygons.begun_top_left(objects[:, POLYGON], height, width)
         corners = placed.x, placed.y, placed.x + out.shape[2], placed.y + out.shape[1]
         crop = np.array(corners, np.float32) / np.array([placed.width, placed.height] * 2, np.float32)
         objects = self._moved(objects, crop)
@@ -277,8 +301,8 @@ def _cropped(image: np.ndarray, window: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[y : y + max(1, int(y2 - y1)), x : x + max(1, int(x2 - x1))])
 
 
-def _rows(of_images: list[np.ndarray]) -> np.ndarray:
-    """The objects of all images, with the number of the image in front: G x 8."""
+def _rows(of_images: list[np.ndarray], width: int) -> np.ndarray:
+    """The objects of all images, with the number of the image in front: G x width."""
     numbers = np.repeat(np.arange(len(of_images), dtype=np.float32), [len(objects) for objects in of_images])
     rows = np.column_stack([numbers, np.concatenate(of_images)])
-    return rows if len(rows) else np.full((1, 8), NO_OBJECT, np.float32)
+    return rows if len(rows) else np.full((1, width), NO_OBJECT, np.float32)

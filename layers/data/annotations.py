@@ -1,6 +1,7 @@
 """The objects of an annotated image, as SSD's AnnotatedData moves them with it.
 
-Objects are rows of class, instance, x1 y1 x2 y2 (in parts of the image) and whether they are difficult: K x 7, float32.
+Objects are rows of class, instance, x1 y1 x2 y2 (in parts of the image) and whether they are difficult: K x 7, float32,
+or K x 15 with a polygon each.
 A window is x1 y1 x2 y2 in parts of the image, and may be larger than it.
 """
 
@@ -8,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_compat.layers.data import polygons
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, EmitConstraint
 
-CLASS, INSTANCE, BOX, DIFFICULT = 0, 1, slice(2, 6), 6
+CLASS, INSTANCE, BOX, DIFFICULT, POLYGON = 0, 1, slice(2, 6), 6, slice(7, 15)
 
 
 def read_objects(datum: AnnotatedDatum) -> np.ndarray:
@@ -22,6 +24,18 @@ def read_objects(datum: AnnotatedDatum) -> np.ndarray:
         for box in (one.bbox,)
     ]
     return np.array(rows, np.float32).reshape(-1, 7)
+
+
+def read_polygons(datum: AnnotatedDatum) -> np.ndarray:
+    """The polygons of a record's objects, in their order: K x 8; NaN where an object has none."""
+    rows = [
+        [getattr(one.polygon, f"{axis}{i}") for i in range(1, 5) for axis in "xy"]
+        if one.HasField("polygon")
+        else [np.nan] * 8
+        for group in datum.annotation_group
+        for one in group.annotation
+    ]
+    return np.array(rows, np.float32).reshape(-1, 8)
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
@@ -37,7 +51,7 @@ def intersections(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def projected(objects: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The objects in parts of a window, clipped to it; those outside of it are left out.
+    """The objects in parts of a window, clipped to it; those outside of it are left out. Polygons become rectangles.
 
     Source: ProjectBBox and ClipBBox of the SSD fork of Caffe.
     """
@@ -46,6 +60,8 @@ def projected(objects: np.ndarray, window: np.ndarray) -> np.ndarray:
     objects = objects[meets]
     moved = (objects[:, BOX] - np.tile(window[:2], 2)) / np.tile(window[2:] - window[:2], 2)
     objects[:, BOX] = np.clip(moved, 0, 1)
+    if objects.shape[1] > POLYGON.start:
+        objects[:, POLYGON] = polygons.projected(objects[:, POLYGON], window)
     return objects[areas(objects[:, BOX]) > 0]
 
 

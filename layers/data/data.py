@@ -14,7 +14,7 @@ from caffe_compat.layers.data.datums import pixels, read_datum
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
 from caffe_compat.layers.data.records import Records
-from caffe_compat.layers.data.transformer import OF_CUSTOM_DATA, moved
+from caffe_compat.layers.data.transformer import OF_BOX_DATA, OF_CUSTOM_DATA, moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 from caffe_compat.rng import caffe_rng
@@ -41,6 +41,7 @@ class Data(ImageBatches):
         "data_param.shuffle": "only Intel's and yjxiong's Caffe shuffle a database, in an order not known here; "
         "write it in a random order (convert_imageset --shuffle)",
         **OF_CUSTOM_DATA,
+        **OF_BOX_DATA,
         "data_param.force_encoded_color": "write it as transform_param { force_color: true }",
     }
 

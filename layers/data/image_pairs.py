@@ -44,6 +44,7 @@ class ImagePairs(Layer):
     padding: int | None = None  # the label of what a crop exceeds; None: that is an error
     columns = 2  # of the list
     label_step = 1  # every so many rows and columns of the labels are taken
+    transformer_class = PairTransformer
 
     def source(self) -> ImageDataParameter | DenseImageDataParameter:
         """The layer's message."""
@@ -62,7 +63,7 @@ class ImagePairs(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.source()
-        self.transformer = PairTransformer(self, self.padding)
+        self.transformer = self.transformer_class(self, self.padding)
         if bool(param.new_height) != bool(param.new_width):
             raise self.error("new_height and new_width go together; give both or none")
         if param.batch_size < 1:

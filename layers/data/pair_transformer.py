@@ -38,9 +38,18 @@ class PairTransformer(DataTransformer):
             (self.param.crop_height, self.param.crop_width) if self.param.crop_height else None
         )
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether every second image on average is mirrored."""
+        return self.param.mirror
+
+    @property
+    def draws_place(self) -> bool:
+        """Whether a crop lies anywhere."""
+        return self.layer.phase == TRAIN
+
     def init_rand(self) -> None:
-        crops = self.layer.phase == TRAIN and self.crop
-        draws = self.param.mirror or crops or self.param.scale_factors
+        draws = self.mirrors or (self.draws_place and self.crop) or self.param.scale_factors
         self.rng = Rng(caffe_rng().draw()) if draws else None
 
     def transform_pair(
@@ -50,7 +59,7 @@ class PairTransformer(DataTransformer):
         if labels.shape != image.shape[1:]:
             raise self.layer.error(f"{name} is {image.shape[1:]}, its labels {labels.shape} (height, width)")
         mean = self._mean_of(image, name)
-        mirror = bool(self.param.mirror and self._rand(2))
+        mirror = bool(self.mirrors and self._rand(2))
         pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
         pixels, labels = self._scaled(pixels, labels)
         pixels, labels = self._padded(pixels.astype(np.float64), labels, mean)
@@ -94,6 +103,6 @@ class PairTransformer(DataTransformer):
         if self.crop is None:
             return 0, 0
         room = [n - crop for n, crop in zip(shape, self.crop, strict=True)]
-        if self.layer.phase == TRAIN:
+        if self.draws_place:
             return self._rand(room[0] + 1), self._rand(room[1] + 1)
         return room[0] // 2, room[1] // 2

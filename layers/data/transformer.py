@@ -59,6 +59,8 @@ OF_CUSTOM_DATA = {
     )
 }
 
+OF_BOX_DATA = {"data_param.side": "it is for caffe-yolo's BoxData: remove it"}
+
 
 class Placed(NamedTuple):
     """Where a transformed image lies in the resized one, whose size is height x width: what its objects need."""

@@ -17,13 +17,29 @@ from caffe_compat.layers.kernels.softmax import softmax, softmax_backward
 from caffe_compat.layers.segmentation.permutohedral import Lattice
 from caffe_compat.prototxt.caffe_pb2 import FillerParameter, MultiStageMeanfieldParameter
 
-SPATIAL, BILATERAL = "spatial.par", "bilateral.par"
-WITHOUT_EFFECT = (  # fields
-    "compatibility_mode",
-    "threshold",
-    "forced_spatial_filter_weight",
-    "forced_bilateral_filter_weight",
+_WITHOUT_EFFECT = (
+    *("compatibility_mode", "threshold", "forced_spatial_filter_weight", "forced_bilateral_filter_weight"),
+    # what goes with the two potentials that are refused
+    *("detection_dat_input_dir", "train_dataset_size", "detection_dat_check_enabled"),
+    *("detection_potentials_max_score", "detection_potentials_epsilon"),
+    *("detection_x_weights_str", "detection_y_weights_str"),
+    *("ho_dat_input_dir", "ho_w_param_str", "ho_num_layers", "ho_w2_param_str", "ho_w2_enabled"),
 )
+_REFUSED = {
+    "detection_potentials_enabled": "TVG's reads detections from files there; remove it if you can do without",
+    "ho_potentials_enabled": "TVG's reads superpixels from files there; remove it if you can do without",
+    "is_no_class_weights": "give each class the same number in spatial_ and bilateral_filter_weights_str",
+}
+
+
+def without_effect(message: str) -> tuple[str, ...]:
+    """The fields of this message of a layer that change nothing."""
+    return tuple(f"{message}.{name}" for name in _WITHOUT_EFFECT)
+
+
+def refused(message: str) -> dict[str, str]:
+    """The fields of this message of a layer that are refused, and the way out."""
+    return {f"{message}.{name}": way_out for name, way_out in _REFUSED.items()}
 
 
 class Meanfield(Layer):
@@ -49,24 +65,35 @@ class Meanfield(Layer):
         set_up_params(self, *(((1, 1, classes, classes), FillerParameter()) for _ in range(3)))
         if is_new:
             weights = (
-                self._read(SPATIAL, classes, param.spatial_filter_weight),
-                self._read(BILATERAL, classes, param.bilateral_filter_weight),
+                self._weights("spatial", classes),
+                self._weights("bilateral", classes),
                 -1,
             )
             for blob, values in zip(self.blobs, weights, strict=True):
                 np.fill_diagonal(blob.data[0, 0], values)
         self.spatial: Lattice | None = None
 
-    def _read(self, name: str, classes: int, otherwise: float) -> list[float]:
-        if not os.path.exists(name):
-            return [otherwise] * classes
-        words = " ".join(line for line, _ in read_lines(self, name, "weights of the filter")).split()
+    def _weights(self, kind: str, classes: int) -> list[float]:
+        """What the diagonal of a filter's params starts with; kind: spatial or bilateral."""
+        field = f"{kind}_filter_weights_str"
+        text = getattr(self._settings, field)
+        if text:
+            found = self._numbers(field, text, classes, least=1)
+            return found + found[-1:] * (classes - len(found))
+        if os.path.exists(f"{kind}.par"):
+            lines = read_lines(self, f"{kind}.par", "weights of the filter")
+            text = " ".join(line for line, _ in lines)
+            return self._numbers(f"'{kind}.par'", text, classes, least=classes)
+        return [getattr(self._settings, f"{kind}_filter_weight")] * classes
+
+    def _numbers(self, name: str, text: str, classes: int, least: int) -> list[float]:
+        """The text's first numbers, one a class. Raises the layer's error for what is none, and for too few."""
         try:
-            numbers = [float(word) for word in words[:classes]]
+            numbers = [float(word) for word in text.split()[:classes]]
         except ValueError as error:
-            raise self.error(f"'{name}' has something else than numbers: {error}") from error
-        if len(numbers) < classes or not all(map(math.isfinite, numbers)):
-            raise self.error(f"'{name}' has {len(numbers)} finite numbers; give {classes}, one a class")
+            raise self.error(f"{name} has something else than numbers: {error}") from error
+        if len(numbers) < least or not all(map(math.isfinite, numbers)):
+            raise self.error(f"{name} has {len(numbers)} finite numbers; give {classes}, one a class")
         return numbers
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.segmentation.meanfield import WITHOUT_EFFECT, Meanfield
+from caffe_compat.layers.segmentation.meanfield import Meanfield, refused, without_effect
 from caffe_compat.prototxt.caffe_pb2 import MultiStageMeanfieldParameter
 
 
@@ -18,18 +18,21 @@ class MultiStageMeanfield(Meanfield):
     g are Gaussian filters, divided at each pixel by what they make of ones: f over the place, in units of theta_gamma
     pixels; g over the place, in units of theta_alpha, and the colour, of theta_beta.
 
-    params, 1 x 1 x C x C each: S and B, diagonal, with the numbers of the files spatial.par and bilateral.par of the
-    working directory, one a class; where there is no such file, with spatial_filter_weight and
-    bilateral_filter_weight. M: -1 on the diagonal, the Potts model. Raises LayerError for files without enough
-    numbers, fewer than 2 iterations, a theta that is not positive, and images that are not finite.
+    params, 1 x 1 x C x C each: S and B, diagonal, with the numbers of spatial_filter_weights_str and
+    bilateral_filter_weights_str, one a class, of which the last counts for the classes that have none; without these,
+    with those of the files spatial.par and bilateral.par of the working directory, one a class; where there is no such
+    file, with spatial_filter_weight and bilateral_filter_weight. M: -1 on the diagonal, the Potts model. Raises
+    LayerError for texts and files without enough numbers, fewer than 2 iterations, a theta that is not positive, and
+    images that are not finite.
 
     Source: MultiStageMeanfieldLayer and MeanfieldIteration of CRF-RNN's fork of Caffe, which demands the two files and
-    leaves the two fields out of account; its later form (TVG) has other params. Zheng et al., Conditional Random
-    Fields as Recurrent Neural Networks (2015).
+    leaves the two fields out of account; its later form (TVG's caffe-tvg), which has the texts. Zheng et al.,
+    Conditional Random Fields as Recurrent Neural Networks (2015).
     """
 
     reads = ("multi_stage_meanfield_param",)
-    without_effect = tuple(f"multi_stage_meanfield_param.{name}" for name in WITHOUT_EFFECT)
+    without_effect = without_effect("multi_stage_meanfield_param")
+    refused = refused("multi_stage_meanfield_param")
     origin = "CRF-RNN"
     features = 3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffe_compat.layers.registry import register
-from caffe_compat.layers.segmentation.meanfield import WITHOUT_EFFECT, Meanfield
+from caffe_compat.layers.segmentation.meanfield import Meanfield, refused, without_effect
 from caffe_compat.prototxt.caffe_pb2 import MultiStageMeanfieldParameter
 
 
@@ -16,7 +16,8 @@ class MultiStageMeanfieldAU3(Meanfield):
     """
 
     reads = ("multi_stage_meanfield_au3_param",)
-    without_effect = tuple(f"multi_stage_meanfield_au3_param.{name}" for name in WITHOUT_EFFECT)
+    without_effect = without_effect("multi_stage_meanfield_au3_param")
+    refused = refused("multi_stage_meanfield_au3_param")
     origin = "ARL"
     features = None
 

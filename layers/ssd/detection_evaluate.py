@@ -34,6 +34,7 @@ class DetectionEvaluate(Layer):
     top[0]: 1 x 1 x K x 5. First, for each class but background_label_id, a row of -1, class, its number of objects,
     -1, -1; then for each detection its image, class, score, whether it is right, and whether it is wrong; by image,
     then by class, then (where the image has objects of the class) by descending score.
+    With the rows of TextBoxes++ (D x 15, G x 16) it goes by the boxes; polygons are not looked at.
     A detection is for the object of its class that it overlaps most, right if that is overlap_threshold or more and
     no better one had it. Without evaluate_difficult_gt difficult objects do not count, and who finds one is neither
     right nor wrong. With name_size_file (lines of name, height and width) boxes are compared in pixels of the images,
@@ -46,13 +47,14 @@ class DetectionEvaluate(Layer):
     where it is not there, that is an error when it is first needed. top[0]: K x 5 x 1 x 1.
 
     Raises LayerError for params that do not fit, shapes that do not agree, and rows of the background.
-    Source: DetectionEvaluateLayer of the SSD fork of Caffe, and of zhaoweicai/cascade-rcnn.
+    Source: DetectionEvaluateLayer of the SSD fork of Caffe, of zhaoweicai/cascade-rcnn and of TextBoxes++.
     """
 
     reads = ("detection_evaluate_param",)
     origin = "SSD"
     bottom_count = (2, 3)
     no_gradient = (0, 1, 2)
+    without_effect = ("detection_evaluate_param.use_polygon",)  # the rows tell
     has_backward = False
     counts_rows = True
 
@@ -98,8 +100,12 @@ class DetectionEvaluate(Layer):
                     raise self.error(f"bottom[{i}] has the shape {blob.shape}; expected {(blob.num, width)}")
             top[0].reshape(len(self.classes) + bottom[0].num, 5, 1, 1)
             return
-        for i, width in enumerate((7, 8)):
-            if len(bottom[i].shape) != 4 or bottom[i].shape[:2] != (1, 1) or bottom[i].width != width:
+        for i, (width, more) in enumerate(((7, 15), (8, 16))):
+            if (
+                len(bottom[i].shape) != 4
+                or bottom[i].shape[:2] != (1, 1)
+                or bottom[i].width not in (width, more)
+            ):
                 raise self.error(
                     f"bottom[{i}] has the shape {bottom[i].shape}; expected 1 x 1 x rows x {width}"
                 )
@@ -130,7 +136,7 @@ class DetectionEvaluate(Layer):
 
     def _rows(self, blob: Blob, width: int) -> np.ndarray:
         """The rows of a bottom, its images and classes cut to whole numbers."""
-        rows = blob.data.reshape(-1, width).copy()
+        rows = blob.data.reshape(-1, width if self.of_cascade else blob.width)[:, :width].copy()
         if self.of_cascade:
             rows = rows[:, OF_CASCADE[width]]
             rows = rows if width == 7 else rows[rows[:, LABEL] > 0]

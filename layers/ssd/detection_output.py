@@ -170,10 +170,7 @@ class DetectionOutput(Layer):
         boxes = self.priors.decode(deltas[:, :4], boxes=start)
         if self.numbers == 4:
             return boxes
-        sides = start[:, 2:] - start[:, :2]
-        corners = start[:, [0, 1, 2, 1, 2, 3, 0, 3]]
-        moves = np.tile(self.priors.variances[:, :2] * sides, 4) * deltas[:, 4:]
-        return np.hstack([boxes, corners + moves])
+        return np.hstack([boxes, self.priors.decode_polygons(start, deltas[:, 4:])])
 
     def _suppress(self, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """The priors of one class that stay, best first."""

@@ -18,6 +18,10 @@ class MultiBoxFocalLoss(MultiBoxLoss):
     Source: jiachen0212's fork of Caffe; Lin et al., Focal Loss for Dense Object Detection (2017), equation 5.
     """
 
+    refused = {
+        **MultiBoxLoss.refused,
+        "multibox_loss_param.use_polygon": "only MultiBoxLoss has polygons: write that, or remove it",
+    }
     reads = ("loss_param", "multibox_loss_param", "focal_loss_param")
     origin = "jiachen0212"
     without_effect = (

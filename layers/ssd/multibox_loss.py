@@ -24,6 +24,9 @@ from caffe_compat.layers.ssd.multibox_matching import match_priors
 from caffe_compat.layers.ssd.multibox_mining import check_mining, choose
 from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
 from caffe_compat.prototxt.caffe_pb2 import MultiBoxLossParameter as Param
+from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
+
+MOST_OF_POLYGONS = 20.0  # that the loss of deltas counts with use_polygon
 
 
 @register("MultiBoxLoss")
@@ -43,23 +46,23 @@ class MultiBoxLoss(LossLayer):
     stand for an object, and the hardest of those that overlap every object by less than neg_overlap, neg_pos_ratio
     times as many. HARD_EXAMPLE: the sample_size hardest of each image. The hardest are those with the highest loss;
     with nms_param, priors that overlap a harder one are passed over. Images without objects count with NONE only.
+    use_polygon: each prior has 8 more deltas, of a quadrilateral's corners from the prior's, which are learnt in the
+    same way (code_type CENTER_SIZE only); bottom[0] is N x 12PL and bottom[3] 1 x 1 x G x 16. The loss of the deltas
+    counts 20 at most, which the gradient does not know.
     As in Caffe, the gradient at the deltas is not divided by the variances of encode_variance_in_target.
     As in Caffe, LOGISTIC has the number background_label_id for what is to be 0, and without mining all images but
     the first have their classes at wrong priors. Unlike Caffe's CPU, which refuses it, map_object_to_agnostic goes
     with mining.
     Raises LayerError for params, shapes and objects that do not fit.
     Source: MultiBoxLossLayer of the SSD fork of Caffe; Liu et al., SSD (2016), equations 1 to 3. bottom[4] and
-    bottom[5] are those of RefineDet's.
+    bottom[5] are those of RefineDet's, use_polygon that of TextBoxes++.
     """
 
     reads: tuple[str, ...] | None = ("loss_param", "multibox_loss_param")
     bottom_count = (4, 6)
     no_gradient = (2, 3, 4, 5)
     origin = "SSD"
-    refused = {
-        **NO_CLASS_WEIGHTS,
-        "multibox_loss_param.use_polygon": "polygons of TextBoxes++ are not learnt here; only detected",
-    }
+    refused = NO_CLASS_WEIGHTS
     without_effect: tuple[str, ...] = (
         "multibox_loss_param.do_neg_mining",
         "multibox_loss_param.ignore_difficult_gt",  # nor in NVCaffe
@@ -81,6 +84,13 @@ class MultiBoxLoss(LossLayer):
             )
         if len(bottom) == 6 and not param.share_location:
             raise self.error("bottom[5] moves the priors of all classes alike; set share_location: true")
+        if param.use_polygon and (
+            param.code_type != PriorBoxParameter.CENTER_SIZE or param.encode_variance_in_target
+        ):
+            raise self.error(
+                "use_polygon goes with code_type: CENTER_SIZE, and variances that are not in the target"
+            )
+        self.numbers = 12 if param.use_polygon else 4
         self.counts = list(self.layer_param.propagate_down)[:2] or [True, True]
         self.priors = PriorBoxes(self, param.code_type, param.encode_variance_in_target)
         self.objects = GroundTruthBoxes(self, param)
@@ -90,7 +100,7 @@ class MultiBoxLoss(LossLayer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
         labels, classes = 1 if self.param.share_location else self.param.num_classes, self.param.num_classes
-        count = self.priors.check_shapes(bottom, labels, classes)
+        count = self.priors.check_shapes(bottom, labels, classes, self.numbers)
         self.objects.check_shape(bottom[3])
         for i, each in zip(range(4, len(bottom)), (2, 4), strict=False):
             self.priors.check_predictions(bottom, i, count, each)
@@ -98,7 +108,7 @@ class MultiBoxLoss(LossLayer):
         self.prob.reshape(bottom[0].num * count, classes, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        deltas = bottom[0].data.reshape(*self.shape, 4)
+        deltas = bottom[0].data.reshape(*self.shape, self.numbers)
         scores = bottom[1].data.reshape(*self.shape[:2], -1)
         self.priors.read(bottom[2])
         self.objects.read(bottom[3], len(deltas))
@@ -109,7 +119,7 @@ class MultiBoxLoss(LossLayer):
             )
         if len(bottom) > 5:
             self.priors.refine(bottom[5].data.reshape(*self.shape[:2], 4))
-        matches, overlaps = match_priors(self.priors, self.objects, deltas, self.param)
+        matches, overlaps = match_priors(self.priors, self.objects, deltas[..., :4], self.param)
         self.localization.compare(deltas, matches)
         cost = self._cost(scores, matches)
         self.chosen = np.ones(cost.shape, bool)
@@ -119,14 +129,17 @@ class MultiBoxLoss(LossLayer):
         param = self.layer_param.loss_param
         counts = *self.shape[:2], len(self.localization.distance)
         self.normalizer = normalizer(normalization_mode(param), *counts, param.pre_fixed_normalizer)
-        place = self.param.loc_weight * self.localization.losses().sum()
-        loss = self.counts[0] * place + self.counts[1] * cost[self.chosen].sum()
-        top[0].data[...] = loss / self.normalizer
+        place = self.param.loc_weight * self.localization.losses().sum() / self.normalizer
+        if self.param.use_polygon:
+            place = min(place, MOST_OF_POLYGONS)
+        loss = self.counts[1] * cost[self.chosen].sum() / self.normalizer
+        top[0].data[...] = loss + self.counts[0] * place
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         weight = loss_weight(top) / self.normalizer
         if propagate_down[0]:
-            self.localization.gradient(weight * self.param.loc_weight, bottom[0].diff.reshape(*self.shape, 4))
+            diff = bottom[0].diff.reshape(*self.shape, self.numbers)
+            self.localization.gradient(weight * self.param.loc_weight, diff)
         if propagate_down[1]:
             diff = bottom[1].diff.reshape(self.target.shape)
             np.subtract(self.prob.data.reshape(diff.shape), self.target, out=diff)
@@ -178,10 +191,12 @@ class MultiBoxLoss(LossLayer):
         """Set which priors count, and forget the matches that do not."""
         loss = cost.copy()
         if self.param.mining_type == Param.HARD_EXAMPLE:
-            loss[self.localization.where[:2]] += self.localization.losses().sum(axis=1)
+            loss[self.localization.where[:2]] += self.localization.losses()[:, :4].sum(axis=1)
         self.chosen.fill(False)
         for n in np.unique(self.objects.images):
-            boxes = self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(deltas[n, :, 0])
+            boxes = (
+                self.priors.boxes if self.param.use_prior_for_nms else self.priors.decode(deltas[n, :, 0, :4])
+            )
             of_image = loss[n], matches[n, :, 0], overlaps[n, :, 0], boxes, self.hard[n]
             self.chosen[n] = choose(self.param, *of_image)
         self.localization.keep(self.chosen)

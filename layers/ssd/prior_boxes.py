@@ -10,6 +10,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels import priors as kernels
 
+CORNERS = np.array(
+    [0, 1, 2, 1, 2, 3, 0, 3]
+)  # of a box x1 y1 x2 y2: which of them a polygon's eight numbers start at
+
 
 class PriorBoxes:
     """What DetectionOutput and MultiBoxLoss do with bottom[2], the top of PriorBox: 1 x 2 x 4P.
@@ -92,3 +96,13 @@ class PriorBoxes:
         deltas = np.empty_like(gt_boxes)
         kernels.encode(boxes, self.variances[rows], gt_boxes, self.code, deltas)
         return deltas
+
+    def encode_polygons(self, boxes: np.ndarray, rows: np.ndarray, polygons: np.ndarray) -> np.ndarray:
+        """The deltas, over the variances of these rows, from the corners of boxes (M x 4) to polygons (M x 8)."""
+        sides = self.variances[rows, :2] * (boxes[:, 2:] - boxes[:, :2])
+        return (polygons - boxes[:, CORNERS]) / np.tile(sides, 4)
+
+    def decode_polygons(self, boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+        """The polygons (P x 8) where deltas (P x 8) lead from the corners of these priors, P x 4."""
+        sides = self.variances[:, :2] * (boxes[:, 2:] - boxes[:, :2])
+        return boxes[:, CORNERS] + np.tile(sides, 4) * deltas

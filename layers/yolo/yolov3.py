@@ -16,7 +16,6 @@ from caffe_compat.layers.yolo.iou_gradient import iou_gradient
 from caffe_compat.prototxt.caffe_pb2 import Yolov3Parameter
 
 MSE, IOU, DIOU = Yolov3Parameter.MSE, Yolov3Parameter.IOU, Yolov3Parameter.DIOU
-SIZE, CLASSES = slice(2, 4), slice(5, None)
 
 
 @register("Yolov3")
@@ -43,7 +42,18 @@ class Yolov3(LossLayer):
 
     reads = ("yolov3_param",)
     origin = "MobileNet-YOLO"
-    without_effect = ("yolov3_param.side", "yolov3_param.noobject_scale")
+    without_effect: tuple[str, ...] = ("yolov3_param.side", "yolov3_param.noobject_scale")
+    middle, size, score = (
+        [0, 1],
+        [2, 3],
+        4,
+    )  # which of an anchor's numbers these are; behind them are the classes
+    of_inputs = [0, 1]  # whose slopes, with a loss of IoU, the original takes at the input
+
+    @property
+    def kind(self) -> int:
+        """How boxes are compared."""
+        return self.param.iou_loss
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.param = self.layer_param.yolov3_param
@@ -58,11 +68,11 @@ class Yolov3(LossLayer):
             raise self.error("anchors_scale is 0; it is how many pixels wide a cell is")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        shape, numbers, num = bottom[0].shape, 5 + self.param.num_class, self.param.num
+        shape, numbers, num = bottom[0].shape, self.score + 1 + self.param.num_class, self.param.num
         if len(shape) != 4 or shape[1] != num * numbers or not bottom[0].count:
             raise self.error(
-                f"the predictions have the shape {shape}; expected N x {num * numbers} x H x W: num {num} times 5 + "
-                f"num_class {self.param.num_class}"
+                f"the predictions have the shape {shape}; expected N x {num * numbers} x H x W: num {num} times "
+                f"{self.score + 1} + num_class {self.param.num_class}"
             )
         truths.check_rows(self, bottom[1], shape[0])
         self.cells = shape[0], num, numbers, *shape[2:]
@@ -74,25 +84,25 @@ class Yolov3(LossLayer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = self.x = bottom[0].data.reshape(self.cells)
         self.p = sigmoid(x)
-        self.p[:, :, SIZE] = x[:, :, SIZE]
+        self.p[:, :, self.size] = x[:, :, self.size]
         own = self.anchors[self.mask]
-        self.boxes = decode(self.p[:, :, :2], x[:, :, SIZE], own, self.image_size)
+        self.boxes = decode(self.p[:, :, self.middle], x[:, :, self.size], own, self.image_size)
         self.gradient = np.zeros_like(x)
-        self.gradient[:, :, 4] = self.p[:, :, 4]
+        self.gradient[:, :, self.score] = self.p[:, :, self.score]
         self.losses: list[float] = []
         for image, rows in enumerate(truths.read_rows(self, bottom[1])):
             objects = truths.until(rows, 1)[:, 1:]
-            near = best_similarity(self.boxes[image], objects, self.param.iou_loss) > self.param.thresh
-            self.gradient[image, :, 4][near] = 0
+            near = best_similarity(self.boxes[image], objects, self.kind) > self.param.thresh
+            self.gradient[image, :, self.score][near] = 0
             for truth in truths.until(rows, 3):
                 self._learn(image, truth[1:], int(truth[0]))
         top[0].data[...] = self._loss() / len(x)
 
     def _loss(self) -> float:
-        if self.param.iou_loss == MSE:
+        if self.kind == MSE:
             return float(np.square(self.gradient).sum())
         boxes = self.param.iou_normalizer * sum(self.losses) / max(1, len(self.losses))
-        return float(np.square(self.gradient[:, :, 4:]).sum()) + boxes
+        return float(np.square(self.gradient[:, :, self.score :]).sum()) + boxes
 
     def _learn(self, image: int, truth: np.ndarray, label: int) -> None:
         """Let the anchors that fit an object learn it."""
@@ -103,17 +113,15 @@ class Yolov3(LossLayer):
             at = image, anchor, slice(None), row, column
             self._learn_box(at, truth, self.boxes[image, anchor, row, column])
             p, gradient = self.p[at], self.gradient[at]
-            scale = self.param.object_scale if self.param.use_logic_gradient else 1
-            gradient[4] = scale * (p[4] - 1)
-            self._learn_class(p[CLASSES], gradient[CLASSES], label)
+            scale, classes = self.param.object_scale if self.param.use_logic_gradient else 1, self.score + 1
+            gradient[self.score] = scale * (p[self.score] - 1)
+            self._learn_class(p[classes:], gradient[classes:], label)
 
     def _anchors_for(self, size: np.ndarray) -> list[int]:
         """Which of the mask's anchors learn an object of this size, as numbers in the mask."""
         sizes = self.anchors / np.array(self.image_size, size.dtype)
         around = np.hstack([np.zeros_like(sizes), sizes])
-        fit = np.nan_to_num(
-            similarity(around, np.array([0, 0, *size], size.dtype), self.param.iou_loss), nan=0
-        )
+        fit = np.nan_to_num(similarity(around, np.array([0, 0, *size], size.dtype), self.kind), nan=0)
         best = int(np.argmax(fit)) if fit.max() > 0 else -1
         found = []
         if best in self.mask:
@@ -125,24 +133,30 @@ class Yolov3(LossLayer):
         return found
 
     def _learn_box(self, at: tuple, truth: np.ndarray, box: np.ndarray) -> None:
-        gradient, kind = self.gradient[at][:4], self.param.iou_loss
+        gradient, kind = self.gradient[at][:4], self.kind
         if kind == MSE:
-            _, anchor, _, row, column = at
-            grid, whole = np.array([self.cells[4], self.cells[3]]), np.array(self.image_size)
-            place = truth[:2] * grid - (column, row)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                size = np.log(truth[2:] * whole / self.anchors[self.mask[anchor]])
-            scale = self.param.coord_scale * (2 - truth[2] * truth[3])
-            gradient[...] = scale * (self.p[at][:4] - np.concatenate([place, size]))
+            gradient[...] = self._weight(truth) * (self.p[at][:4] - self._wanted(at, truth))
             return
         self.losses.append(1 - float(similarity(box, truth, DIOU if kind == IOU else kind)))
         own = np.where([True, True, *(box[2:] != 0)], box, 1).astype(np.float64)
         with np.errstate(all="ignore"):
             move = iou_gradient(own, truth.astype(np.float64), kind)
-            move[2:] *= np.exp(self.x[at][SIZE])
+            move[2:] *= np.exp(self.x[at][self.size])
         move = np.nan_to_num(move * self.param.iou_normalizer, nan=0, posinf=0, neginf=0)
         move = np.clip(move, -self.param.max_delta, self.param.max_delta)
         gradient[...] = (gradient if self.param.accumulate else 0) - move
+
+    def _weight(self, truth: np.ndarray) -> float:
+        """Of a box's errors: those of small objects count more."""
+        return self.param.coord_scale * (2 - truth[2] * truth[3])
+
+    def _wanted(self, at: tuple, truth: np.ndarray) -> np.ndarray:
+        """x, y, w and h that lead to an object."""
+        _, anchor, _, row, column = at
+        grid, whole = np.array([self.cells[4], self.cells[3]]), np.array(self.image_size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.log(truth[2:] * whole / self.anchors[self.mask[anchor]])
+        return np.concatenate([truth[:2] * grid - (column, row), size])
 
     def _learn_class(self, p: np.ndarray, gradient: np.ndarray, label: int) -> None:
         smooth, scale = self.param.label_smooth_eps, self.param.class_scale
@@ -164,10 +178,10 @@ class Yolov3(LossLayer):
         gradient = self.gradient
         if self.param.use_logic_gradient:
             p = self.p.copy()
-            if self.param.iou_loss != MSE:
-                p[:, :, :2] = self.x[:, :, :2]
+            if self.kind != MSE:
+                p[:, :, self.of_inputs] = self.x[:, :, self.of_inputs]
             slope = p * (1 - p)
-            slope[:, :, SIZE] = 1
+            slope[:, :, self.size] = 1
             gradient = gradient * slope
         scale = gradient.dtype.type(loss_weight(top) / bottom[0].num)
         np.multiply(gradient, scale, out=bottom[0].diff.reshape(self.cells))

@@ -121,10 +121,21 @@ def _annotated(folder: Path) -> list[Case]:
                 record = AnnotatedDatum(datum=Datum(encoded=True, data=image, label=i + 2), type=kind)
                 group = record.annotation_group.add(group_label=3 - i)
                 for j in range(i + 1):
-                    box = group.annotation.add(instance_id=j).bbox
+                    annotation = group.annotation.add(instance_id=j)
+                    annotation.polygon.x2 = annotation.polygon.x3 = annotation.polygon.y3 = 0.5
+                    annotation.polygon.y4 = 0.7
+                    box = annotation.bbox
                     box.xmin, box.ymin, box.xmax, box.ymax = 0.1 * j, 0.2, 0.5 + 0.2 * j, 0.9
                     box.difficult = j == 1
                 write.put(f"{i:08d}".encode(), record.SerializeToString())
+    for path in (f"{folder}/boxes", f"{folder}/boxes_grey"):
+        with lmdb.open(path, map_size=2**20) as environment, environment.begin(write=True) as write:
+            for i in range(3):
+                image = grey if path.endswith("grey") else (folder / f"{i}.png").read_bytes()
+                numbers = [i, 0, 0.3, 0.4, 0.2 * i, 0.5, 2, 1, 0.6, 0.5, 0.3, 0.4]
+                record = Datum(encoded=True, data=image, float_data=numbers)
+                write.put(f"{i:08d}".encode(), record.SerializeToString())
+    boxes = f'source: "{folder}/boxes" backend: LMDB batch_size: 2'
     source = f'data_param {{ source: "{folder}/objects" backend: LMDB batch_size: 2 }}'
     transforms = (
         *TRANSFORMS,
@@ -139,9 +150,24 @@ def _annotated(folder: Path) -> list[Case]:
         f"batch_sampler {{ sampler {{ min_scale: 0.3 }} max_sample: 1 }} }} {warp}",
         "yolo_data_type: 1 train_diffcult: false }",
         f"yolo_data_jitter: 0.5 }} {warp}",
+        "polygons: true }",
     )
     untyped = f'data_param {{ source: "{folder}/untyped" backend: LMDB batch_size: 2 }}'
     return [
+        *(_case("BoxData", f"data_param {{ {boxes} {side} }}") for side in ("", "side: 3")),
+        _case("BoxData", f"data_param {{ {boxes} side: 3 side: 2 }}", tops=3),
+        *_transformed(
+            folder,
+            "BoxData",
+            f"data_param {{ {boxes} }}",
+            ("scale: 0.5", *TRANSFORMS[2:], "force_gray: true"),
+        ),
+        *_transformed(
+            folder,
+            "BoxData",
+            f"data_param {{ {boxes.replace('boxes', 'boxes_grey')} }}",
+            ("force_color: true",),
+        ),
         _case("AnnotatedData", source),
         *_transformed(folder, "AnnotatedData", source, transforms),
         *(_case("AnnotatedData", f"{source} annotated_data_param {{ {text}") for text in params),
@@ -211,7 +237,8 @@ def _image_pairs(folder: Path) -> list[Case]:
         "new_height: 3 new_width: 4 batch_size: 1",
         "is_color: false batch_size: 1",
     )
-    smaller = "new_height: 4 new_width: 6 batch_size: 1 label_divide_factor: 2"
+    smaller = "new_height: 4 new_width: 6 batch_size: 1 label_divide_factor: 2 mirror: true"
+    windows = "batch_size: 2 crop_height: 3 crop_width: 5"
     seg = ("label_type: NONE ignore_label: 7",)
     classes = source.replace("/pairs", "/classes")
     crops = ("scale_factors: 1.5 scale_factors: 0.5 crop_size: 5", "crop_height: 3 crop_width: 8")
@@ -221,7 +248,7 @@ def _image_pairs(folder: Path) -> list[Case]:
             for type, message, params in (
                 *(("ImageLabelmapData", "image_data_param", text) for text in (*more, "normalize: false")),
                 *(("ImageSegData", "image_data_param", text) for text in (*more, *seg)),
-                *(("DenseImageData", "dense_image_data_param", text) for text in (*more, smaller)),
+                *(("DenseImageData", "dense_image_data_param", text) for text in (*more, smaller, windows)),
             )
         ),
         _case("ImageSegData", f"image_data_param {{ {classes} label_type: IMAGE }}"),

@@ -11,6 +11,7 @@ WITHOUT_CASES = {
     "Atlas": "writes nothing; test_atlas.py",
     "AnnotatedData": "needs a database; test_annotated_data.py",
     "Data": "needs a database; test_data.py",
+    "BoxData": "needs files; test_box_data.py",
     "DenseImageData": "needs files; test_image_pairs.py",
     "DetectNetTransformation": "draws random numbers of its own; test_detectnet.py",
     "FLOWriter": "writes files; test_flo_writer.py",

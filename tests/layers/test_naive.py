@@ -27,12 +27,13 @@ NO_TOP = {
     "BN.bn_param.momentum": "changes the params; test_bn.py",
     "CuDNNBatchNorm.cudnn_batch_norm_param.momentum": "changes the params; test_cudnn_batch_norm.py",
     **{
-        f"{param}.{name}_filter_weight": "is what a param starts with"
+        f"{param}.{name}_{field}": "is what a param starts with"
         for param in (
             "MultiStageMeanfield.multi_stage_meanfield_param",
             "MultiStageMeanfieldAU3.multi_stage_meanfield_au3_param",
         )
         for name in ("spatial", "bilateral")
+        for field in ("filter_weight", "filter_weights_str")
     },
     **{
         f"DilatedByBottom.convolution_param.{name}": "has to be 1; test_dilated_by_bottom.py"
@@ -53,6 +54,10 @@ NO_TOP = {
     "DetectionLoss.detection_loss_param.coord_num": "has to be 4; test_anchor_losses.py",
     "Eltwise.eltwise_param.stable_prod_grad": "is for backward; test_eltwise.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
+    **{
+        f"GaussianYolov3.yolov3_param.{name}": "is for backward; layers/yolo/test_losses.py"
+        for name in ("coord_scale", "max_delta", "accumulate")
+    },
     "Yolov3.yolov3_param.accumulate": "is for backward; layers/yolo/test_losses.py",
     "Yolov3.yolov3_param.max_delta": "is for backward; layers/yolo/test_losses.py",
     "Lstm.lstm_param.clipping_threshold": "is for backward; test_lstm.py",

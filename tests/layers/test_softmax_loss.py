@@ -120,3 +120,21 @@ def test_another_number_of_class_weights():
             'type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true class_weighting: 2 }',
             [np.zeros((4, 3)), np.zeros(4)],
         )
+
+
+def test_a_label_below_0_stands_for_all_classes():
+    x = np.array([[1.0, 2, 0], [0, 1, 3], [2, 2, 1]])
+    logs = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    layer = 'type: "LSROLoss" loss_param { %s }'
+    runner = Runner(layer % "", [x, np.array([1, -1, -7])], dtype=np.float64)
+    want = -(logs[0, 1] + logs[1].mean() + logs[2].mean()) / 3
+    np.testing.assert_allclose(runner.forward()[0], want, rtol=1e-6)
+    targets = np.array([[0, 1, 0], [1 / 3] * 3, [1 / 3] * 3])
+    np.testing.assert_allclose(
+        runner.backward([np.array(2.0)])[0], (np.exp(logs) - targets) * 2 / 3, rtol=1e-6
+    )
+    ignored = Runner(layer % "ignore_label: -1", [x, np.array([1, -1, -7])], dtype=np.float64)
+    np.testing.assert_allclose(ignored.forward()[0], -(logs[0, 1] + logs[2].mean()) / 2, rtol=1e-6)
+    for label in (3, np.nan):
+        with pytest.raises(LayerError, match="is no class"):
+            Runner(layer % "", [x, np.array([1, label, 0])]).forward()

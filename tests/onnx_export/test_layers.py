@@ -226,6 +226,11 @@ LAYERS = {
     "Exp": ([IMAGE], 'type: "Exp" exp_param { base: 2 scale: 0.5 shift: 3 }'),
     "Log": ([IMAGE], 'type: "Log" log_param { base: 10 scale: 0.5 shift: 9 }'),
     "Dropout": ([IMAGE], 'type: "Dropout" dropout_param { dropout_ratio: 0.4 scale_train: false }'),
+    "ChannelReduce": ([(2, 6, 3, 5)], 'type: "ChannelReduce" channel_reduce_param { num_channels: 3 }'),
+    "ChannelReduce SUM": (
+        [(2, 6, 3)],
+        'type: "ChannelReduce" channel_reduce_param { num_channels: 2 operation: SUM }',
+    ),
     "Reduction SUM": ([IMAGE], 'type: "Reduction" reduction_param { axis: 2 coeff: 0.5 }'),
     "Reduction ASUM": ([IMAGE], 'type: "Reduction" reduction_param { axis: 1 operation: ASUM }'),
     "Reduction SUMSQ": ([IMAGE], 'type: "Reduction" reduction_param { axis: -1 operation: SUMSQ }'),

@@ -59,6 +59,9 @@ def test_the_command_line_knows_all_dialects():
         ('layer { name: "c" type: "WarpCTCLoss" bottom: "x" bottom: "y" bottom: "z" }', None),
         ('layer { name: "c" type: "CTCGreedyDecoder" bottom: "x" }', "caffe-ocr"),
         ('layer { name: "d" type: "ImageLabelmapData" top: "x" top: "y" }', "hed"),
+        ('layer { name: "d" type: "ImageLabelmapData" } layer { type: "SoftmaxWithLoss" }', "deepskeleton"),
+        ('layer { name: "d" type: "Quantize" } layer { type: "SoftmaxWithLoss" }', "deepskeleton"),
+        ('layer { name: "d" type: "Quantize" } layer { type: "EuclideanLoss" }', None),
         (
             'layer { name: "d" type: "DetectionOutput" detection_output_param { normalized: false } }',
             "openvino",
@@ -143,6 +146,21 @@ def test_the_balanced_loss_has_a_type_of_its_own():
     assert rcf.type == "SigmoidCrossEntropyBalanceLoss"
     param = rcf.sigmoid_cross_entropy_balance_loss_param
     assert (round(param.negative_weight, 6), param.ignore_others) == (1.1, True)
+
+
+def test_deepskeletons_losses_have_types_of_their_own():
+    text = LOSS + LOSS.replace("SigmoidCrossEntropyLoss", "SoftmaxWithLoss")
+    types = [layer.type for layer in explicit(text, "deepskeleton").layer]
+    assert types == ["SigmoidCrossEntropyBalanceLoss", "SoftmaxWithBalanceLoss"]
+    assert [layer.type for layer in explicit(text, "hed").layer][1] == "SoftmaxWithLoss"
+
+
+def test_polygons_are_those_of_textboxes_plus_plus():
+    data = 'layer { name: "d" type: "AnnotatedData" top: "x" top: "y" }'
+    for message in ("multibox_loss_param", "detection_output_param"):
+        text = f'{data} layer {{ name: "l" {message} {{ use_polygon: true }} }}'
+        assert explicit(text).layer[0].annotated_data_param.polygons
+        assert not explicit(text.replace("true", "false")).layer[0].annotated_data_param.polygons
 
 
 def test_a_net_runs_as_its_dialect_has_it(tmp_path):

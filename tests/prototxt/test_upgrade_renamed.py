@@ -47,3 +47,14 @@ def test_means_of_offsets_stand_in_bbox_reg_param():
     (layer,) = net.layer
     assert ([*layer.bbox_reg_param.bbox_mean], [*layer.bbox_reg_param.bbox_std]) == ([1, 2], [3, 4])
     assert not layer.proposal_target_param.bbox_mean
+
+
+def test_a_normalize_that_fixes_its_scale_has_the_defaults_of_dsclrcn():
+    text = 'layer { name: "n" type: "Normalize" norm_param { %s } }'
+    found = [
+        parse_net(text % fields)[0].layer[0].norm_param
+        for fields in ("fix_scale: true", "fix_scale: true across_spatial: true eps: 0.5", "eps: 0.25")
+    ]
+    values = [(param.across_spatial, param.channel_shared, round(param.eps, 9)) for param in found]
+    assert values == [(False, False, 1e-6), (True, False, 0.5), (True, True, 0.25)]
+    assert not any(param.HasField("fix_scale") for param in found)

@@ -167,6 +167,17 @@ def test_the_size_of_the_file_counts_and_oddities_are_the_originals(folder):
     assert not cat.HasField("bbox")
 
 
+def test_polygons_are_kept_where_an_object_has_one(folder):
+    corners = "".join(f"<x{i}>{i}</x{i}><y{i}>{2 * i}</y{i}>" for i in range(1, 5))
+    text = thing("dog", 1, 2, 5, 6).replace("</bndbox>", f"{corners}</bndbox>")
+    (folder / "notes/a.xml").write_text(xml(text, thing("cat", 1, 2, 5, 6)))
+    assert detection(folder, "--quiet").returncode == 0
+    dog, cat = (group.annotation[0] for group in records(folder)[0][1].annotation_group)
+    found = [getattr(dog.polygon, f"{axis}{i}") for i in range(1, 5) for axis in "xy"]
+    np.testing.assert_allclose(found, [0.1, 0.25, 0.2, 0.5, 0.3, 0.75, 0.4, 1], rtol=1e-6)
+    assert not cat.HasField("polygon")
+
+
 @pytest.mark.parametrize(
     "args, size",
     [

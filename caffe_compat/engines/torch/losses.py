@@ -69,6 +69,26 @@ def _label_weights(param: LossParameter, labels: Tensor, classes: int) -> Tensor
     return weights[labels.clamp(min=0)]
 
 
+@converts("SoftmaxWithBalanceLoss")
+def softmax_with_balance_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    param, x = this.layer.layer_param.loss_param, bottoms[0]
+    outer, classes, inner = around_axis(x.shape, this.layer.layer_param.softmax_param.axis % x.ndim)
+    ignored, given = ignored_label(param), bottoms[1].reshape(outer, inner)
+    given = given.masked_fill((given >= classes) & given.isfinite(), 0)
+    _check(this.layer, given, classes, ignored)
+    labels, is_positive = _whole(given, ignored).reshape(outer, inner), given >= 1
+    logs = torch.log_softmax(shaped(x, (outer, classes, inner)), 1)
+    costs = F.nll_loss(logs, labels, ignore_index=IGNORED, reduction="none")
+    costs.detach().clamp_(max=-LEAST_LOG)
+    counts = labels >= 0
+    share = (is_positive & counts).sum() / counts.sum().clamp(min=1)
+    so_far = is_positive.float().mean(1).cumsum(0) / torch.arange(1, outer + 1, device=x.device)
+    slope = costs * torch.where(is_positive, 1 - so_far[:, None], so_far[:, None])
+    loss = (costs * torch.where(is_positive, 1 - share, share)).detach() + slope - slope.detach()
+    tops = [loss.sum() / normalizer(normalization_mode(param), outer, inner, counts, param)]
+    return tops + [logs.detach().exp().reshape(shape) for shape in this.shapes[1:]]
+
+
 @converts("SmoothL1Loss")
 def smooth_l1_loss(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     param = this.layer.layer_param.loss_param

@@ -10,6 +10,17 @@ import numpy as np
 from layers.harness import Case, detections, normal, objects, priors, unit
 
 
+def with_corners(rows: np.ndarray) -> np.ndarray:
+    """Rows with a box in columns 3 to 6, and a quadrilateral a little off its corners behind them."""
+    shifts = np.linspace(-0.03, 0.04, 8)
+    return np.concatenate([rows, rows[..., [3, 4, 5, 4, 5, 6, 3, 6]] + shifts], axis=-1)
+
+
+def texts(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """1 x 1 x G x 16: objects of one class in two images, and their quadrilaterals."""
+    return with_corners(objects(2, 2)(rng, (*shape[:3], 8)))
+
+
 def difficult_objects(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     """Objects of two of three images; the row that says that no more come is the last but two."""
     rows = objects(3, 4)(rng, shape)
@@ -263,6 +274,14 @@ CASES = [
             "num_classes: 3 background_label_id: 7 overlap_threshold: 0.3 evaluate_difficult_gt: false",
         )
     ),
+    Case(
+        'type: "DetectionEvaluate" detection_evaluate_param { num_classes: 2 use_polygon: true }',
+        [(1, 1, 23, 15), (1, 1, 11, 16)],
+        [(1, 1, 5, 15), (1, 1, 19, 16)],
+        fills=[lambda rng, shape: with_corners(detections(3, 2)(rng, (*shape[:3], 7))), texts],
+        gradient=False,
+        note="counts",
+    ),
     *(
         Case(
             f'type: "MultiBoxLoss" multibox_loss_param {{ num_classes: 4 {params} }}',
@@ -315,6 +334,23 @@ CASES = [
             (4, 6, "bp_inside: true code_type: CORNER_SIZE"),
         )
     ),
+    *(
+        Case(
+            'type: "MultiBoxLoss" multibox_loss_param { num_classes: 2 use_polygon: true code_type: CENTER_SIZE '
+            f"overlap_threshold: 0.2 {params} }}",
+            [(2, 12 * 13), (2, 2 * 13), (1, 2, 4 * 13), (1, 1, 6, 16)],
+            [(4, 12 * 9), (4, 2 * 9), (1, 2, 4 * 9), (1, 1, 11, 16)],
+            fills=[normal, normal, priors, texts],
+            gradient=gradient,
+            note="" if gradient else "the loss of the deltas is 20 at most; test_multibox_loss.py",
+        )
+        for gradient, params in (
+            (True, "loc_weight: 0.1"),
+            (False, ""),
+            (True, "loc_weight: 0.1 mining_type: HARD_EXAMPLE sample_size: 5 use_prior_for_matching: false"),
+            (True, "loc_weight: 0.2 mining_type: NONE bp_inside: true"),
+        )
+    ),
     Case(
         'type: "MultiBoxLoss" multibox_loss_param { num_classes: 4 encode_variance_in_target: true }',
         [(2, 4 * 13), (2, 4 * 13), (1, 2, 4 * 13), (1, 1, 6, 8)],
@@ -335,7 +371,7 @@ CASES += [
     )
     for i, (case, params) in enumerate(
         zip(
-            [case for case in CASES if case.type == "MultiBoxLoss"],
+            [case for case in CASES if case.type == "MultiBoxLoss" and "use_polygon" not in case.layer],
             cycle(["gamma: 3", "alpha: 0.5 gamma: 1"]),
             strict=False,
         )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from layers.harness import Case, apart, far, labels, normal, unit
+
+
+def even_labels(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """0 to 3, of each as many in every image."""
+    values = np.arange(int(np.prod(shape[1:]))) % 4
+    return np.stack([rng.permutation(values) for _ in range(shape[0])]).reshape(shape)
+
 
 CASES = [
     Case('type: "SoftmaxWithLoss"', [(7, 5), (7,)], [(3, 6), (3,)], fills=[normal, labels(5)]),
@@ -76,6 +85,51 @@ CASES = [
         [(2, 3, 5), (2, 3), (2, 3)],
         [(4, 2, 6), (4, 2), (4, 2)],
         fills=[normal, labels(5), unit],
+    ),
+    *(
+        Case(
+            f'type: "LSROLoss" loss_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 4, 5)],
+            [(4, 4, 3), (4, 3)],
+            fills=[normal, lambda rng, shape: labels(5)(rng, shape) - 2],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("", 1),
+            ("ignore_label: -1", 2),
+            ("ignore_label: 0 normalize: false", 1),
+            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
+        )
+    ),
+    Case(
+        'type: "LSROLoss" softmax_param { axis: 2 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, lambda rng, shape: labels(4)(rng, shape) - 1],
+    ),
+    *(
+        Case(
+            f'type: "SoftmaxWithBalanceLoss" loss_param {{ {params} }}',
+            [(2, 3, 4, 5), (2, 1, 4, 5)],
+            [(3, 4, 6, 2), (3, 6, 2)],
+            fills=[normal, even_labels],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("normalize: false", 1),
+            ("", 2),
+            ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
+        )
+    ),
+    Case(
+        'type: "SoftmaxWithBalanceLoss" softmax_param { axis: 2 } loss_param { ignore_label: 1 }',
+        [(4, 2, 3, 5), (4, 2, 5)],
+        [(2, 1, 4, 6), (2, 6)],
+        fills=[normal, labels(3)],
+        gradient=False,
+        note="it goes by the images up to its own; test_edge_losses.py",
     ),
     *(
         Case(

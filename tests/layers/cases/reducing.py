@@ -37,4 +37,13 @@ CASES = [
         )
         for params in ("", "top_k: 3 out_max_val: true", "axis: 1 top_k: 2", "axis: -1 out_max_val: true")
     ),
+    *(
+        Case(
+            f'type: "ChannelReduce" channel_reduce_param {{ {params} }}',
+            [(2, 6, 3, 5)],
+            [(3, 12, 4)],
+            fills=[apart],
+        )
+        for params in ("", "num_channels: 3", "num_channels: 2 operation: SUM")
+    ),
 ]

@@ -146,8 +146,7 @@ CASES = [
     ),
     *(
         Case(
-            f'type: "{type}" {param} {{ num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 '
-            "theta_gamma: 2 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
+            f'type: "{type}" {param} {{ num_iterations: 3 theta_alpha: 4 theta_beta: 0.5 theta_gamma: 2 {weights} }}',
             [(2, 4, 5, 6), (2, 4, 5, 6), (2, features, 5, 6)],
             [(1, 4, 7, 3), (1, 4, 7, 3), (1, features, 7, 3)],
             fills=[normal, apart],
@@ -155,6 +154,10 @@ CASES = [
         for type, param, features in (
             ("MultiStageMeanfield", "multi_stage_meanfield_param", 3),
             ("MultiStageMeanfieldAU3", "multi_stage_meanfield_au3_param", 1),
+        )
+        for weights in (
+            "spatial_filter_weight: 3 bilateral_filter_weight: 5",
+            'spatial_filter_weights_str: "3 2" bilateral_filter_weights_str: "5 4 6 1"',
         )
     ),
 ]

@@ -80,6 +80,23 @@ CASES = [
     ),
     *(
         Case(
+            'type: "GaussianYolov3" yolov3_param { num: 3 num_class: 4 mask: 1 mask: 2 mask: 3 anchors_scale: 16 '
+            f"{PIXELS} {params} }}",
+            [(2, 39, 5, 4), (2, 1, 7, 5)],
+            [(3, 39, 4, 6), (3, 1, 6, 5)],
+            fills=[normal, centred(4)],
+            gradient=False,
+            note=NOT_ITS_LOSS,
+        )
+        for params in (
+            "",
+            "coord_scale: 2 class_scale: 0.5 thresh: 0.4 iou_thresh: 0.2 iou_normalizer: 0.6",
+            "use_logic_gradient: true object_scale: 3 use_focal_loss: true iou_thresh: 1",
+            "max_delta: 0.05 accumulate: false iou_thresh: 0.1",
+        )
+    ),
+    *(
+        Case(
             f'type: "Yolov3" yolov3_param {{ num: 3 num_class: 4 mask: 1 mask: 2 mask: 3 anchors_scale: 16 {PIXELS} '
             f"{params} }}",
             [(2, 27, 5, 4), (2, 1, 7, 5)],
@@ -168,6 +185,22 @@ CASES = [
         for params, shapes, other_shapes in (
             ("threshold: 0.3", [(2, 3, 4, 5), (2, 3, 4, 5)], [(3, 2, 6, 4), (3, 2, 8, 5)]),
             ("", [(2, 3, 9, 8), (2, 3, 4, 5)], ()),
+        )
+    ),
+    *(
+        Case(
+            f'type: "YoloV1EvalDetection" eval_detection_param {{ side: 3 num_class: 4 num_object: 3 {params} }}',
+            [(2, 171), (2, 63)],
+            [(3, 171), (3, 63)],
+            fills=[unit, gridded(4, 3)],
+            gradient=False,
+            note="a choice of boxes",
+        )
+        for params in (
+            "",
+            "nms: 0.4 threshold: 0.2",
+            "nms: 0.6 score_type: OBJ threshold: 0.1 constriant: false",
+            "threshold: 0.1 score_type: PROB sqrt: false",
         )
     ),
     *(

@@ -74,6 +74,44 @@ def test_both_are_cropped_and_mirrored_alike(tmp_path, pairs):
 
 
 @pytest.mark.parametrize("phase", [TRAIN, TEST])
+def test_cropped_and_mirrored_as_segnet_does(tmp_path, pairs, phase):
+    """By its own message, in each phase: drawn are the mirror, the crop's row and its column, in this order."""
+    pixels, maps = pairs
+    set_random_seed(8)
+    stream = Rng(8)
+    params = "batch_size: 4 mirror: true crop_height: 4 crop_width: 5"
+    images, labels = data(tmp_path, "DenseImageData", params, phase=phase).forward()
+    stream.draw()
+    rng, mirrored = Rng(stream.draw()), 0
+    for i in range(4):
+        mirror, y, x = rng.draw() % 2, rng.draw() % 3, rng.draw() % 3
+        mirrored += mirror
+        columns = slice(x, x + 5)
+        image, classes = pixels[i], maps[i]
+        want = image[y : y + 4, columns], classes[y : y + 4, columns]
+        want = [array[:, ::-1] if mirror else array for array in want]
+        np.testing.assert_array_equal(images[i], want[0].transpose(2, 0, 1))
+        np.testing.assert_array_equal(labels[i, 0], want[1])
+    assert 0 < mirrored < 4
+
+
+def test_labels_of_every_second_pixel_are_mirrored_as_a_smaller_map_is(tmp_path, pairs):
+    pixels, maps = pairs
+    set_random_seed(8)
+    params = "batch_size: 4 new_height: 6 new_width: 8 label_divide_factor: 2 mirror: true"
+    images, labels = data(tmp_path, "DenseImageData", params).forward()
+    mirrored = 0
+    for i in range(4):
+        image = cv2.resize(pixels[i], (8, 6)).transpose(2, 0, 1)
+        small = cv2.resize(maps[i], (4, 3), interpolation=cv2.INTER_NEAREST)
+        flips = (images[i] == image[:, :, ::-1]).all()
+        mirrored += flips
+        np.testing.assert_array_equal(images[i], image[:, :, ::-1] if flips else image)
+        np.testing.assert_array_equal(labels[i, 0], small[:, ::-1] if flips else small)
+    assert 0 < mirrored < 4
+
+
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
 def test_scaled_and_padded(tmp_path, pairs, phase):
     """The mirror, the factor, and in phase TRAIN the crop's row and column are drawn, in this order."""
     pixels, maps = pairs
@@ -169,6 +207,21 @@ def test_the_state_goes_on_exactly(tmp_path, pairs, type):
             "make all images alike",
         ),
         ("DenseImageData", "0.png map0.png\n", "batch_size: 0", "", "batch_size is 0"),
+        ("DenseImageData", "0.png map0.png\n", "crop_width: 3", "", "crop_height and crop_width go together"),
+        (
+            "DenseImageData",
+            "0.png map0.png\n",
+            "batch_size: 1 crop_height: 7 crop_width: 3",
+            "",
+            r"is \(6, 7\) \(height, width\) where the batch has \(7, 3\)",
+        ),
+        (
+            "DenseImageData",
+            "0.png map0.png\n",
+            "batch_size: 1 new_height: 6 new_width: 8 label_divide_factor: 2 crop_height: 2 crop_width: 3",
+            "",
+            "do not go together",
+        ),
     ],
 )
 def test_what_is_wrong(tmp_path, pairs, type, text, params, more, message):

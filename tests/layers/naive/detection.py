@@ -195,9 +195,11 @@ def multibox_loss(given: Given) -> list[np.ndarray]:
         least_object=param.objectness_score,
         moves=given.bottom[5] if len(given.bottom) > 5 else None,
         focal=focal,
+        polygon=param.use_polygon,
     )
     images, priors = len(given.bottom[0]), given.bottom[2].shape[2] // 4
-    return [divided(place + score, loss_param, images, priors, matches)]
+    place, score = (divided(part, loss_param, images, priors, matches) for part in (place, score))
+    return [score + (min(place, 20) if param.use_polygon else place)]
 
 
 def in_pixels(box, height, width, resize) -> list[float]:

@@ -202,7 +202,36 @@ def label_weighted_softmax_loss(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def lsro_loss(given: Given) -> list[np.ndarray]:
+    (x, labels), param = given.bottom, given.param.loss_param
+    prob = softmax_lines(x, given.param.softmax_param.axis)
+    total, counted = 0.0, 0
+    for (i, k), label in zip(np.ndindex(prob.shape[0], prob.shape[2]), labels.ravel().tolist(), strict=True):
+        if int(label) == ignored(param):
+            continue
+        counted += 1
+        costs = [-math.log(p) for p in prob[i, :, k]]
+        total += sum(costs) / len(costs) if label < 0 else costs[int(label)]
+    loss = divided(total, param, prob.shape[0], prob.shape[2], counted)
+    return [loss, prob.reshape(x.shape)][: given.tops]
+
+
+def balanced_classes(given: Given) -> list[np.ndarray]:
+    x, labels = given.bottom
+    classes = x.shape[given.param.softmax_param.axis]
+    folded = np.where(labels >= classes, 0, labels)
+    prob, costs, _ = softmax_costs(replace(given, bottom=[x, folded]))
+    counted = [int(v) for v in folded.flat if int(v) != ignored(given.param.loss_param)]
+    zeros = counted.count(0)
+    share = {True: zeros / len(counted), False: 1 - zeros / len(counted)}
+    total = sum(cost * share[label >= 1] for cost, label in zip(costs, folded.flat, strict=True))
+    loss = divided(total, given.param.loss_param, prob.shape[0], prob.shape[2], len(counted))
+    return [loss, prob.reshape(x.shape)][: given.tops]
+
+
 NAIVE = {
+    "SoftmaxWithBalanceLoss": balanced_classes,
+    "LSROLoss": lsro_loss,
     "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,
     "Accuracy": accuracy,
     "ContrastiveLoss": contrastive,

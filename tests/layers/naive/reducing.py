@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.prototxt.caffe_pb2 import ReductionParameter
+from caffe_compat.prototxt.caffe_pb2 import ChannelReduceParameter, ReductionParameter
 from layers.naive.given import Given, lines, with_axis
 
 
@@ -58,7 +58,17 @@ def reduction(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def channel_reduce(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.channel_reduce_param
+    each = x.shape[1] // param.num_channels
+    fold = sum if param.operation == ChannelReduceParameter.SUM else lambda rows: np.max(list(rows), axis=0)
+    return [
+        np.stack([fold(x[:, c * each + k] for k in range(each)) for c in range(param.num_channels)], axis=1)
+    ]
+
+
 NAIVE = {
+    "ChannelReduce": channel_reduce,
     "ArgMax": arg_max,
     "BatchReduction": batch_reduction,
     "Reduction": reduction,

@@ -41,6 +41,10 @@ def yolo_detection_output(given: Given) -> list[np.ndarray]:
     return [plain_yolo.rows_of(candidates, param.nms_threshold, len(given.bottom[0]))]
 
 
+def gaussian_yolov3(given: Given) -> list[np.ndarray]:
+    return [plain_yolo.gaussian_yolov3_loss(*given.bottom, given.param.yolov3_param)[0]]
+
+
 def yolov3_detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.yolov3_detection_output_param
     assert param.HasField("num_classes") and param.mask_group_num == len(given.bottom)
@@ -130,6 +134,49 @@ def eval_detection(given: Given) -> list[np.ndarray]:
     return [np.array(tops, float)]
 
 
+def eval_v1_detection(given: Given) -> list[np.ndarray]:
+    param = given.param.eval_detection_param
+    side, count, classes = param.side, param.num_object, param.num_class
+    cells, tops = side * side, []
+    for x, label in zip(*given.bottom[:2], strict=True):
+        objects = []
+        for i in range(cells):
+            if label[cells + i]:
+                objects.append(
+                    (int(label[2 * cells + i]), label[i] == 1, label[3 * cells + 4 * i :][:4].tolist())
+                )
+        top = [sum(o[0] == c and not o[1] for o in objects) for c in range(classes)]
+        candidates = []
+        for i in range(cells):
+            scores = [x[c * cells + i] for c in range(classes)]
+            for b in range(count):
+                own = x[(classes + b) * cells + i]
+                px, py, w, h = (x[(classes + count + 4 * b + k) * cells + i] for k in range(4))
+                if param.constriant:
+                    px, py = (i % side + px) / side, (i // side + py) / side
+                if param.sqrt:
+                    w, h = w * w, h * h
+                score = (own, max(scores), own * max(scores))[param.score_type]
+                candidates.append((score, scores.index(max(scores)), (px, py, w, h)))
+        left = (
+            plain_yolo.kept(candidates, param.nms)
+            if param.nms >= 0
+            else sorted(candidates, key=lambda k: -k[0])
+        )
+        taken = set()
+        for score, c, box in sorted(left, key=lambda k: k[1]):
+            own = [(plain_yolo.iou(box, o[2]), -k) for k, o in enumerate(objects) if o[0] == c]
+            overlap, k = max(own, default=(-1, 0))
+            top += [c, score, 0, 0]
+            if overlap < param.threshold:
+                top[-1] = 1
+            elif not objects[-k][1]:
+                top[-1 if k in taken else -2] = 1
+                taken.add(k)
+        tops.append(top + [0] * (classes + cells * count * 4 - len(top)))
+    return [np.array(tops, float)]
+
+
 def assisted_excitation(given: Given) -> list[np.ndarray]:
     x, labels, added = given.bottom
     top, (height, width) = x.copy(), x.shape[2:]
@@ -147,11 +194,13 @@ def assisted_excitation(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "AssistedExcitation": assisted_excitation,
     "EvalDetection": eval_detection,
+    "YoloV1EvalDetection": eval_v1_detection,
     "RegionLoss": region_loss,
     "SegmentationEvaluate": segmentation_evaluate,
     "YoloDetectionOutput": yolo_detection_output,
     "YoloSeg": yolo_seg,
     "YoloV1Loss": yolov1_loss,
+    "GaussianYolov3": gaussian_yolov3,
     "Yolov3": yolov3,
     "Yolov3DetectionOutput": yolov3_detection_output,
 }

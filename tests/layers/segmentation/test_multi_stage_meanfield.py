@@ -38,6 +38,24 @@ def test_params_start_with_the_fields_without_files():
     assert (spatial, bilateral) == ([7, 7], [2, 2])
 
 
+def test_params_start_with_the_texts_whatever_the_files_say(tmp_path):
+    (tmp_path / "spatial.par").write_text("3.5 4.5")
+    shapes = (1, 4, 2, 3), (1, 4, 2, 3), (1, 3, 2, 3)
+    spatial, bilateral, _ = (
+        blob.data[0, 0].diagonal().tolist()
+        for blob in made(
+            'spatial_filter_weights_str: "1.5 2" bilateral_filter_weights_str: "5 6 7 8 9"', shapes
+        ).layer.blobs
+    )
+    assert (spatial, bilateral) == ([1.5, 2, 2, 2], [5, 6, 7, 8])
+
+
+def test_what_only_tvgs_caffe_reads_from_files():
+    with pytest.raises(LayerError, match="detection_potentials_enabled has no effect here; TVG's reads"):
+        made("detection_potentials_enabled: true")
+    made("detection_potentials_enabled: false ho_num_layers: 3")
+
+
 class Owner:
     @staticmethod
     def error(message):
@@ -90,6 +108,13 @@ def test_pixels_that_are_equal_become_more_equal():
         ("", (*SHAPES[:2], (1, 1, 3, 4)), 0, "and N x 3 x H x W"),
         ("", SHAPES, np.nan, "values that are not finite"),
         ("theta_beta: 1e-30", SHAPES, 9, "too far apart"),
+        (
+            'spatial_filter_weights_str: "3 x"',
+            SHAPES,
+            0,
+            "spatial_filter_weights_str has something else than",
+        ),
+        ('bilateral_filter_weights_str: " "', SHAPES, 0, "bilateral_filter_weights_str has 0 finite numbers"),
     ],
 )
 def test_errors(fields, shapes, value, message):

@@ -180,19 +180,24 @@ def multibox_loss(
     least_object=0,
     moves=None,
     focal=None,
+    polygon=False,
 ):
     """The two sums of MultiBoxLoss (times loc_weight), the number of matches, and which (image, prior) count."""
     steps, scores, (boxes, variances) = steps.tolist(), scores.tolist(), priors[0].tolist()
-    count, labels = len(boxes) // 4, 1 if share else classes
+    count, labels, numbers = len(boxes) // 4, 1 if share else classes, 12 if polygon else 4
     boxes, variances = ([row[4 * p : 4 * p + 4] for p in range(count)] for row in (boxes, variances))
     place = score = matches = 0
     counting = set()
     ones = set()
     for n in range(len(steps)):
         things = [row for row in objects[0, 0].tolist() if row[0] == n and (difficult or not row[7])]
-        got = [[steps[n][4 * (p * labels + c) :][:4] for c in range(labels)] for p in range(count)]
+        got = [
+            [steps[n][numbers * (p * labels + c) :][:numbers] for c in range(labels)] for p in range(count)
+        ]
         plain = [[1] * 4] * count if in_target else variances
-        moved = [[decode(code, boxes[p], plain[p], got[p][c]) for p in range(count)] for c in range(labels)]
+        moved = [
+            [decode(code, boxes[p], plain[p], got[p][c][:4]) for p in range(count)] for c in range(labels)
+        ]
         own = boxes
         if moves is not None:
             own = [decode(code, boxes[p], plain[p], moves[n, 4 * p : 4 * p + 4]) for p in range(count)]
@@ -210,17 +215,23 @@ def multibox_loss(
                 (p, c, mine[g]) for p, g in enumerate(found) if g is not None and (share or mine[g][1] == c)
             ]
         wanted = {p: [] for p in range(count)}
-        away = {}
+        away, box_away = {}, {}
         for p, c, row in pairs:
             wanted[p].append(background + 1 if agnostic else int(row[1]))
             goal = encode(code, own[p], variances[p], row[3:7])
-            away[p, c] = 0
-            for i in range(4):
+            for i in range(numbers - 4):  # x and y of the four corners, from those of the prior
+                side = own[p][2 + i % 2] - own[p][i % 2]
+                corner = own[p][[0, 1, 2, 1, 2, 3, 0, 3][i]]
+                goal.append((row[8 + i] - corner) / side / variances[p][i % 2])
+            away[p, c] = box_away[p, c] = 0
+            for i in range(numbers):
                 d = abs(got[p][c][i] / (variances[p][i] if in_target else 1) - goal[i])
-                place_of = own[p] if by_prior else decode(code, own[p], plain[p], got[p][c])
-                if inside and not 0 <= place_of[i] <= 1:
+                place_of = own[p] if by_prior else decode(code, own[p], plain[p], got[p][c][:4])
+                if inside and not 0 <= place_of[i if i < 4 else [0, 1, 2, 3, 2, 3, 2, 3][i - 4]] <= 1:
                     d = 0
-                away[p, c] += d * d / 2 if l2 or d < 1 else d - 0.5
+                each = d * d / 2 if l2 or d < 1 else d - 0.5
+                away[p, c] += each
+                box_away[p, c] += each if i < 4 else 0
         cost = []
         for p in range(count):
             x = scores[n][p * classes : (p + 1) * classes]
@@ -235,7 +246,7 @@ def multibox_loss(
         if mining != "NONE":
             loss = list(cost)
             if mining == "HARD_EXAMPLE":
-                for (p, _), value in away.items():
+                for (p, _), value in box_away.items():
                     loss[p] += value
                 pool, limit = [p for p in range(count) if hard[p]], samples
             else:

@@ -116,6 +116,48 @@ def test_normalization(mode, divisor):
     np.testing.assert_allclose(top, (place + score) / divisor, rtol=1e-5)
 
 
+def with_polygons(arrays):
+    """TextBoxes++': 12 deltas a prior, and objects with the corners of their boxes, moved."""
+    steps, scores, boxes, things = arrays
+    more = np.random.RandomState(3).standard_normal((N, P, 8))
+    steps = np.concatenate([steps.reshape(N, P, 4), more], axis=2).reshape(N, -1)
+    corners = things[..., [3, 4, 5, 4, 5, 6, 3, 6]] + np.linspace(-0.05, 0.06, 8)
+    return [steps, scores, boxes, np.concatenate([things, corners], axis=3)]
+
+
+@pytest.mark.parametrize(
+    "params, options",
+    [
+        ("", {}),
+        ("bp_inside: true", {"inside": True}),
+        ("mining_type: NONE loc_loss_type: L2", {"mining": "NONE", "l2": True}),
+        ("mining_type: HARD_EXAMPLE sample_size: 9", {"mining": "HARD_EXAMPLE", "samples": 9}),
+    ],
+)
+def test_polygons_against_plain_loops(params, options):
+    arrays = with_polygons(bottoms())
+    options = {"code": "CENTER_SIZE", "thresh": 0.2, "polygon": True, "weight": 0.01, **options}
+    place, score, matches, _ = plain_ssd.multibox_loss(*arrays, C, **options)
+    runner = layer(
+        f"use_polygon: true code_type: CENTER_SIZE overlap_threshold: 0.2 loc_weight: 0.01 {params}", arrays
+    )
+    assert 0 < place / matches < 20
+    np.testing.assert_allclose(runner.forward()[0], (place + score) / matches, rtol=1e-5)
+
+
+def test_the_loss_of_polygons_is_20_at_most_and_its_gradient_does_not_know():
+    arrays = with_polygons(bottoms())
+    params = "use_polygon: true code_type: CENTER_SIZE overlap_threshold: 0.2 loc_weight: %g"
+    few, many = (layer(params % weight, arrays) for weight in (1e-3, 1e3))
+    (small,), (large,) = few.forward(), many.forward()
+    (score,) = layer(params % 0, arrays).forward()
+    assert (small - score) * 1e6 > 20
+    np.testing.assert_allclose(large - score, 20, rtol=1e-6)
+    one, other = (runner.backward([np.array(1.0)])[0] for runner in (few, many))
+    np.testing.assert_allclose(other, one * 1e6, rtol=1e-6)
+    assert np.count_nonzero(one)
+
+
 def test_agnostic_objects():
     arrays = bottoms()
     arrays[1] = arrays[1][:, : 2 * P]
@@ -170,6 +212,7 @@ def test_no_objects(rows, mining):
         ("nms_param { nms_threshold: 0.5 }", "nms_param has no top_k"),
         ("background_label_id: 4", "background_label_id is 4; expected a class below 4"),
         ("map_object_to_agnostic: true", "map_object_to_agnostic needs num_classes 2"),
+        ("use_polygon: true", "use_polygon goes with code_type: CENTER_SIZE"),
     ],
 )
 def test_wrong_params(params, message):

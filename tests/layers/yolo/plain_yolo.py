@@ -333,6 +333,80 @@ def yolov3_loss(x, labels, param):
     return loss / len(x), np.stack([grid.gradient() for grid in grids]) / len(x)
 
 
+def gaussian_yolov3_loss(x, labels, param):
+    """The loss, and the gradient at x for a loss weight of 1."""
+    sizes = list(zip(param.biases[::2], param.biases[1::2], strict=True))
+    mask = list(param.mask)[: param.num]
+    grids, lacks = [], []
+    for image, of_image in enumerate(x):
+        grid = Grid(of_image, param.num, 9 + param.num_class)
+        width, height = grid.width, grid.height
+        image_w, image_h = width * param.anchors_scale, height * param.anchors_scale
+        seen, matched = objects_of(labels, image, len(x))
+        boxes = {
+            (n, j, i): [
+                (i + logistic(v[0])) / width,
+                (j + logistic(v[2])) / height,
+                math.exp(v[4]) * sizes[mask[n]][0] / image_w,
+                math.exp(v[6]) * sizes[mask[n]][1] / image_h,
+            ]
+            for (n, j, i), v in grid.x.items()
+        }
+        for place, v in grid.x.items():
+            near = max([iou(boxes[place], o[1:]) for o in seen], default=0) > param.thresh
+            grid.diff[place][8] = 0 if near else logistic(v[8])
+        for label, *truth in matched:
+            i, j = int(truth[0] * width), int(truth[1] * height)
+            fits = [iou((0, 0, w / image_w, h / image_h), (0, 0, *truth[2:])) for w, h in sizes]
+            best = (
+                mask.index(fits.index(max(fits))) if fits.index(max(fits)) in mask else fits.index(max(fits))
+            )
+            learners = [best] if fits.index(max(fits)) in mask else []
+            for n, fit in enumerate(fits):
+                if n in mask and n != best and fit > param.iou_thresh and param.iou_thresh < 1:
+                    learners.append(mask.index(n))
+            for n in learners:
+                v, d = grid.x[n, j, i], grid.diff[n, j, i]
+                lacks.append(1 - iou(boxes[n, j, i], truth))
+                anchor = sizes[mask[n]]
+                goals = [truth[0] * width - i, truth[1] * height - j]
+                goals += [math.log(truth[2] * image_w / anchor[0]), math.log(truth[3] * image_h / anchor[1])]
+                weight = param.coord_scale * (2 - truth[2] * truth[3]) / 2 * param.iou_normalizer
+                for k, goal in enumerate(goals):
+                    got, spread = v[2 * k] if k > 1 else logistic(v[2 * k]), logistic(v[2 * k + 1])
+                    off = (goal - got) / spread
+                    chance = math.exp(-off * off / 2) / math.sqrt(2 * math.pi) / (spread + 0.3)
+                    for at, slope in (
+                        (2 * k, off / spread),
+                        (2 * k + 1, off * off / spread - 1 / (spread + 0.3)),
+                    ):
+                        move = chance / (chance + 1e-9) * weight * slope
+                        move = max(-param.max_delta, min(param.max_delta, move))
+                        d[at] = (d[at] if param.accumulate else 0) - move
+                d[8] = (logistic(v[8]) - 1) * (param.object_scale if param.use_logic_gradient else 1)
+                p = [logistic(value) for value in v[9:]]
+                if d[9]:
+                    d[9 + int(label)] = p[int(label)] - 1
+                    continue
+                sure = p[int(label)]
+                focus = (
+                    -(1 - sure) * (2 * sure * math.log(sure) + sure - 1) / 2 if param.use_focal_loss else 1
+                )
+                for c, value in enumerate(p):
+                    d[9 + c] = param.class_scale * (value - (c == label)) * focus
+        grids.append(grid)
+    loss = sum(grid.squares(8) for grid in grids)
+    if lacks:
+        loss += param.iou_normalizer * sum(lacks) / len(lacks)
+    for grid in grids if param.use_logic_gradient else ():
+        for place, v in grid.x.items():
+            for k, value in enumerate(v):
+                if k not in (4, 6):
+                    p = value if k < 8 else logistic(value)
+                    grid.diff[place][k] *= p * (1 - p)
+    return loss / len(x), np.stack([grid.gradient() for grid in grids]) / len(x)
+
+
 def kept(candidates, threshold):
     """Of (score, class, box), the best first, those that overlap no better one that stays."""
     left = []

@@ -41,6 +41,41 @@ def test_right_again_and_of_another_class():
     np.testing.assert_allclose(row[0, 2:].reshape(4, 4)[:2], [[0, 1, 0, 1], [1, 1, 1, 0]], atol=1e-6)
 
 
+V1 = 'type: "EvalDetection" eval_detection_param { side: 2 num_class: 2 num_object: 1 threshold: 0.5 %s }'
+
+
+def first_version() -> tuple[np.ndarray, np.ndarray]:
+    """Cells with boxes of the cell's size: classes 0 1 0 1 with scores 0.9 to 0.6; objects of 0, 1 and 1, the second
+    difficult, the third elsewhere in its cell."""
+    x, labels = np.zeros((1, 7, 4)), np.zeros((1, 28))
+    x[0, 0], x[0, 1] = [0.9, 0, 0.7, 0], [0, 0.8, 0, 0.6]
+    x[0, 2], x[0, 3:5], x[0, 5:] = 1, 0.5, np.sqrt(0.5)
+    labels[0, 1] = 1
+    labels[0, 4:8], labels[0, 8:12] = [1, 1, 0, 1], [0, 1, -1, 1]
+    labels[0, 12:].reshape(4, 4)[[0, 1, 3]] = [
+        (0.25, 0.25, 0.5, 0.5),
+        (0.75, 0.25, 0.5, 0.5),
+        (0.95, 0.95, 0.1, 0.1),
+    ]
+    return x.reshape(1, 28), labels
+
+
+def test_scores_of_the_first_version():
+    x, labels = first_version()
+    (row,) = Runner(V1 % "", [x, labels, x]).forward()
+    assert row[0, :2].tolist() == [1, 1]  # of class 1 one object is difficult
+    rows = [[0, 0.9, 1, 0], [0, 0.7, 0, 1], [1, 0.8, 0, 0], [1, 0.6, 0, 1]]
+    np.testing.assert_allclose(row[0, 2:].reshape(4, 4), rows, rtol=1e-6)
+
+
+def test_boxes_of_the_first_version_suppress_each_other_whatever_their_class():
+    x, labels = first_version()
+    x.reshape(1, 7, 4)[0, 3:5, 1] = -0.5, 0.5  # the second box lies on the first
+    (row,) = Runner(V1 % "nms: 0.5", [x, labels]).forward()
+    rows = [[0, 0.9, 1, 0], [0, 0.7, 0, 1], [1, 0.6, 0, 1], [0, 0, 0, 0]]
+    np.testing.assert_allclose(row[0, 2:].reshape(4, 4), rows, rtol=1e-6)
+
+
 @pytest.mark.parametrize("label", [0, 3])
 def test_an_object_of_no_class(label):
     rows = np.array([0, label, 0, 0.5, 0, 1, 0.5, 0], np.float32).reshape(1, 1, 1, 8)
@@ -70,6 +105,13 @@ def test_an_object_of_no_class(label):
             [(1, 100, 3, 3), (1, 1, 1, 8)],
             r"there are 6 biases; 4 anchors \(num_object\) need two each",
         ),
+        ('type: "EvalDetection" eval_detection_param { side: 0 }', [(1, 28), (1, 28)], "must be at least 1"),
+        (
+            V1 % "",
+            [(1, 27), (1, 28)],
+            r"bottom\[0\] has the shape \(1, 27\); expected 1 x 28, of 2 x 2 cells",
+        ),
+        (V1 % "", [(2, 28), (1, 28)], r"bottom\[1\] has the shape \(1, 28\); expected 2 x 28"),
         (EVAL, [(1, 7, 3, 2), (1, 1, 1, 8)], "expected N x 7 x S x S: num_object 1 times 5"),
         (EVAL, [(1, 7, 2, 2), (1, 1, 1, 5)], "the labels have the shape"),
         ('type: "SegmentationEvaluate"', [(1, 1, 2, 2)] * 2, "names no num_classes"),

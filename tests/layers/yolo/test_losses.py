@@ -10,7 +10,7 @@ from layers.cases.yolo import ANCHORS, CASES, PIXELS, centred
 from layers.harness import Runner, normal, objects, parse
 from layers.yolo import plain_yolo
 
-LOSSES = [case for case in CASES if case.type in ("RegionLoss", "YoloV1Loss", "Yolov3")]
+LOSSES = [case for case in CASES if case.type in ("RegionLoss", "YoloV1Loss", "Yolov3", "GaussianYolov3")]
 WEIGHT = 0.7
 
 
@@ -29,6 +29,7 @@ def test_gradient(case, seed):
         "RegionLoss": (plain_yolo.region_loss, param.region_loss_param),
         "YoloV1Loss": (plain_yolo.yolov1_loss, param.detection_loss_param),
         "Yolov3": (plain_yolo.yolov3_loss, param.yolov3_param),
+        "GaussianYolov3": (plain_yolo.gaussian_yolov3_loss, param.yolov3_param),
     }[case.type]
     loss, want = plain(*(blob.data.astype(np.float64) for blob in runner.bottom), message)
     np.testing.assert_allclose(gradient(runner), WEIGHT * want, rtol=2e-5, atol=2e-5 * np.abs(want).max())

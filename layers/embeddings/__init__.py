@@ -1,0 +1,1 @@
+"""Layers of segaware's Caffe, which learn how alike neighbouring pixels are."""
