@@ -88,7 +88,10 @@ class Upsample(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.is_nearest:
-            self._patches(top[0].data)[...] = bottom[0].data[:, :, :, None, :, None]
+            patches = self._patches(top[0].data)
+            for column in range(self.factor):  # loops of one number are slow in numpy
+                patches[:, :, :, 0, :, column] = bottom[0].data
+            patches[:, :, :, 1:] = patches[:, :, :, :1]
             return
         mask = bottom[1].data
         check_mask(self, mask, top[0], "upsample_h and upsample_w")

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.shared import share_of, shared
+
+
+@piece()
+def _largest_one(x, index, value):
+    """Of each column of x."""
+    for i in range(len(value)):
+        index[i], value[i] = 0, x[0, i]
+    for j in range(1, len(x)):
+        row, number = x[j], np.float32(j)
+        for i in range(len(value)):
+            is_more = row[i] >= value[i]
+            value[i] = row[i] if is_more else value[i]
+            index[i] = number if is_more else index[i]
 
 
 @shared()
@@ -13,6 +29,11 @@ def largest(x, indices, values, part, parts):
     """
     _, n, inner = x.shape
     k = values.shape[1]
+    if k == 1:
+        low, high = share_of(inner, part, parts)
+        for o in range(len(x)):
+            _largest_one(x[o, :, low:high], indices[o, 0, low:high], values[o, 0, low:high])
+        return
     for line in range(*share_of(x.shape[0] * inner, part, parts)):
         o, i = line // inner, line % inner
         for j in range(n):
