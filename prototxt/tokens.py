@@ -90,4 +90,9 @@ def _fault(token: str) -> tuple[str, int] | None:
         return "this string does not end in its line; add the closing quote", 0
     if is_string(token) and "\\" in token and "\\" in _ESCAPE.sub("", token):
         return "this string has an unknown escape; write \\\\ for a backslash", 0
+    if token == "$":
+        return (
+            "unexpected character '$'; a script is to put values in the place of ${...}: write them there",
+            0,
+        )
     return None if _IS_RIGHT.fullmatch(token) else (f"unexpected character {token!r}", 0)

@@ -10,8 +10,8 @@ _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "
 
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, and Detection DetectionLoss; types that MKL computes get Caffe's names;
-    ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
+    Scalar Scale, ConstScale Power, AbsLoss L1Loss, and Detection DetectionLoss; types that MKL computes get Caffe's
+    names; ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
     Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
@@ -21,6 +21,8 @@ def upgrade_renamed(layer: LayerParameter) -> None:
     """
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
+    if layer.type == "AbsLoss" and not layer.HasField("loss_param"):
+        layer.type = "L1Loss"
     if layer.type == "BNHK":
         layer.type = "BN"
         layer.bn_param.CopyFrom(layer.bnhk_param)

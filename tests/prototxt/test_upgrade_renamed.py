@@ -47,3 +47,9 @@ def test_means_of_offsets_stand_in_bbox_reg_param():
     (layer,) = net.layer
     assert ([*layer.bbox_reg_param.bbox_mean], [*layer.bbox_reg_param.bbox_std]) == ([1, 2], [3, 4])
     assert not layer.proposal_target_param.bbox_mean
+
+
+def test_an_abs_loss_that_ignores_nothing_is_an_l1_loss():
+    text = 'layer { name: "l" type: "AbsLoss" bottom: "x" bottom: "t" top: "l" %s }'
+    assert parse_net(text % "loss_weight: 2")[0].layer[0].type == "L1Loss"
+    assert parse_net(text % "loss_param { ignore_label: 0 }")[0].layer[0].type == "AbsLoss"
