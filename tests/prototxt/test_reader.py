@@ -88,7 +88,7 @@ ERRORS = {
     ),
     "fraction for an integer": (
         "layer { convolution_param { num_output: 2.5 } }",
-        "net.prototxt:1:41: 'num_output' takes an integer of at least 0, found '2.5'",
+        "net.prototxt:1:41: '${LABELS}' stands for what a script puts there; write the value",
     ),
     "negative size": (
         "layer { convolution_param { kernel_size: -3 } }",
