@@ -88,7 +88,7 @@ ERRORS = {
     ),
     "fraction for an integer": (
         "layer { convolution_param { num_output: 2.5 } }",
-        "net.prototxt:1:41: '${LABELS}' stands for what a script puts there; write the value",
+        "net.prototxt:1:41: 'num_output' takes an integer of at least 0, found '2.5'",
     ),
     "negative size": (
         "layer { convolution_param { kernel_size: -3 } }",
@@ -136,8 +136,7 @@ ERRORS = {
     "stray character": ("layer { name: 'a' } $", "net.prototxt:1:21: unexpected character '$'"),
     "template": (
         "layer { convolution_param { num_output: ${LABELS} } }",
-        "net.prototxt:1:41: unexpected character '$'; a script is to put values in the place of ${...}: "
-        "write them there",
+        "net.prototxt:1:41: '${LABELS}' stands for what a script puts there; write the value",
     ),
     "missing required field": (
         'layer {\n  name: "clip"\n  clip_param { min: 0 }\n}',
