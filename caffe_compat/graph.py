@@ -90,17 +90,21 @@ def usual_phase(net: NetParameter, level: int = 0, stages: Iterable[str] = ()) -
 _Top = tuple[int, int]  # layer index, index of its top: one version of a blob (in place makes a new version)
 
 
-def with_reshapes_apart(net: NetParameter) -> NetParameter:
-    """A copy in which no Reshape works in place: the blob that it takes has a name of its own, made of both names.
+_APART = ("Reshape", "LRN")
 
-    Caffes up to 2015 gave the blob itself another shape. An input keeps its name, so that it can be fed: there, in
-    place is left to be an error.
+
+def with_blobs_apart(net: NetParameter) -> NetParameter:
+    """A copy in which no Reshape and no LRN works in place: the blob that it takes has a name of its own, made of both
+    names.
+
+    Caffes up to 2015 gave the blob itself another shape; a GPU's LRN reads each number before it writes it. An input
+    keeps its name, so that it can be fed: there, in place is left to be an error.
     """
     result = _copy(net)
     names = {name for layer in net.layer for name in layer.top}
     for i, layer in enumerate(result.layer):
         above = [other for other in result.layer[:i] if set(layer.top).intersection(other.top)]
-        if layer.type != "Reshape" or layer.bottom != layer.top or not above or above[0].type == "Input":
+        if layer.type not in _APART or layer.bottom != layer.top or not above or above[0].type == "Input":
             continue
         old = layer.top[0]
         new = f"{old}_{layer.name}"

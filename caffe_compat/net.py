@@ -139,7 +139,7 @@ class Net(PycaffeNet):
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
             in_phase = explicit(graphs.filter_net(param), self.dialect)
-            self.param = graphs.insert_splits(graphs.with_reshapes_apart(in_phase), param)
+            self.param = graphs.insert_splits(graphs.with_blobs_apart(in_phase), param)
             self.layers = InOrder((self._create(i) for i in range(len(self.param.layer))), _OF_THE_FILE)
             self.graph = graphs.connect(self.param, self.layers)
             self.blob_list = BlobList(self._make_blobs())

@@ -21,7 +21,7 @@ class Dropout(InPlaceLayer):
     What is kept is scaled by 1 / (1 - dropout_ratio) in training; with scale_train: false (of the Fast R-CNN
     fork) it is scaled by 1 - dropout_ratio in testing instead. sample_weights_test: true (of SegNet's) does the same
     in testing as in training. One draw of the global stream an element.
-    Raises LayerError unless 0 <= dropout_ratio < 1.
+    Raises LayerError unless 0 <= dropout_ratio < 1; 1 is taken where nothing is drawn.
     Source: Caffe's DropoutLayer.
     """
 
@@ -29,10 +29,10 @@ class Dropout(InPlaceLayer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.dropout_param
-        if not 0 <= param.dropout_ratio < 1:
+        self.draws = self.phase == TRAIN or param.sample_weights_test
+        if not 0 <= param.dropout_ratio <= 1 or (self.draws and param.dropout_ratio == 1):
             raise self.error(f"dropout_ratio is {param.dropout_ratio:g}; it must be at least 0 and below 1")
         self.keep_ratio = 1.0 - param.dropout_ratio
-        self.draws = self.phase == TRAIN or param.sample_weights_test
         scale = 1.0
         if param.scale_train == self.draws:
             scale = 1 / self.keep_ratio if param.scale_train else self.keep_ratio

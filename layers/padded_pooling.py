@@ -30,9 +30,11 @@ class PaddedPooling(Padded):
     reads = ("pooling_param", "padding_sides_param")
     origin = "Synopsys"
     plain_class = Pooling
-    refused = {f"pooling_param.{name}": "give the sides" for name in ("pad", "pad_h", "pad_w")} | {
-        "pooling_param.global_pooling": "it works without padding only; remove one"
-    }
+    refused = (
+        Pooling.refused
+        | {f"pooling_param.{name}": "give the sides" for name in ("pad", "pad_h", "pad_w")}
+        | {"pooling_param.global_pooling": "it works without padding only; remove one"}
+    )
 
     def _plain_param(self) -> LayerParameter:
         pool = self.layer_param.pooling_param.pool

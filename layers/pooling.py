@@ -46,6 +46,9 @@ class Pooling(Layer):
     """
 
     reads = ("pooling_param",)
+    refused = {
+        "pooling_param.dilation": "windows with holes are naibaf7's; the reader leaves out a dilation of 1"
+    }
     top_count = (1, 2)
     _over_more_axes: PoolingND | None = None
 

@@ -154,6 +154,27 @@ NOT_BUILT = {
         "no source of CC-Net's (ccnn) is public; SoftmaxWithLoss with ignore_label leaves out examples that an "
         "earlier stage has rejected"
     ),
+    **dict.fromkeys(
+        ("FrcnnRoiData", "FrcnnAnchorTarget", "FrcnnProposal", "FrcnnProposalTarget"),
+        "of Caffes that have Faster R-CNN in C++, it takes its numbers from a file of settings beside the net; "
+        "py-faster-rcnn's Python layers (roi_data_layer.layer, rpn.anchor_target_layer, rpn.proposal_layer, "
+        "rpn.proposal_target_layer) are built in and do the same by the original's settings",
+    ),
+    **dict.fromkeys(
+        ("DNSConvolution", "INQConvolution"),
+        "it prunes or quantizes its weights while it trains; write Convolution, with convolution_param, to run the net "
+        "with the weights that it has",
+    ),
+    **dict.fromkeys(
+        ("DNSInnerProduct", "INQInnerProduct"),
+        "it prunes or quantizes its weights while it trains; write InnerProduct, with inner_product_param, to run the "
+        "net with the weights that it has",
+    ),
+    **dict.fromkeys(
+        ("MalisLoss", "Affinity", "ConnectedComponent"),
+        "naibaf7's, it learns how voxels of electron microscopy hang together, by the library of MALIS; train by "
+        "another loss, or leave it out to run the net",
+    ),
     "DeepHandModel": (
         "DeepModel's, it makes joints of the angles of a hand whose bones stand in files; read its bottom's data, and "
         "compute them after forward"

@@ -100,11 +100,19 @@ def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
 
 
 def upgrade_sizes(layer: LayerParameter, path: Path) -> None:
-    """Change one layer in place: a Pooling with a size for each axis becomes a PoolingND.
+    """Change one layer in place: a Pooling with a size for each axis becomes a PoolingND, a dilation of 1 is left out.
 
-    path: to where it comes from. Raises UpgradeError for other types, and for sizes that have names of their own, too.
-    Source: PoolingLayer of R-C3D (VisionLearningGroup), caffe3d.
+    path: to where it comes from. Raises UpgradeError for other types, for sizes that have names of their own, too, and
+    for another dilation. Source: PoolingLayer of R-C3D (VisionLearningGroup), caffe3d, and of naibaf7's Caffe.
     """
+    if any(dilation != 1 for dilation in layer.pooling_param.dilation):
+        raise UpgradeError(
+            f"layer '{layer.name}' ({layer.type}): naibaf7's pooling whose windows have holes is not built; a dilation "
+            "of 1 is all that is taken",
+            (*path, "pooling_param", "dilation"),
+        )
+    if layer.HasField("pooling_param"):
+        layer.pooling_param.ClearField("dilation")
     given, result = (getattr(layer, name) for name in ("pooling_param", "pooling_nd_param"))
     names = [field.name for field, _ in given.ListFields()]
     more = [name for name in names if name.startswith("more_")]

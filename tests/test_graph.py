@@ -111,10 +111,10 @@ layer { name: "p" type: "Power" bottom: "y" top: "z" power_param { shift: 1 } }
 
 
 def test_reshapes_in_place_are_apart():
-    param = graph.with_reshapes_apart(net(IN_PLACE))
+    param = graph.with_blobs_apart(net(IN_PLACE))
     blobs = [(*layer.bottom, *layer.top) for layer in param.layer]
     assert blobs == [("x",), ("x", "y_s"), ("y_s", "y_s"), ("y_s", "y_t"), ("y_t", "y"), ("y", "z")]
-    assert graph.with_reshapes_apart(param) == param
+    assert graph.with_blobs_apart(param) == param
 
 
 @pytest.mark.parametrize("engine", ["strict", "fast"])
@@ -124,6 +124,24 @@ def test_a_net_with_reshapes_in_place(engine, tmp_path):
     made.blobs["x"].data[...] = np.arange(12).reshape(2, 6)
     np.testing.assert_array_equal(made.forward()["z"], np.arange(12) * 2 + 1)
     assert made.blobs["y"].shape == (12,)
+
+
+def test_an_lrn_in_place_is_that_of_two_blobs():
+    text = """
+    layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 7 dim: 3 dim: 4 }} }} }}
+    layer {{ name: "p" type: "Power" bottom: "x" top: "y" power_param {{ scale: 3 }} }}
+    layer {{ name: "n" type: "LRN" bottom: "y" top: "{0}" lrn_param {{ alpha: 2 }} }}
+    layer {{ name: "z" type: "Power" bottom: "{0}" top: "z" loss_weight: 1 }}
+    """
+    x, got = np.random.RandomState(2).standard_normal((2, 7, 3, 4)), []
+    for top in ("y", "other"):
+        made = Net.from_param(net("force_backward: true" + text.format(top), TRAIN))
+        made.blobs["x"].data[...] = x
+        made.forward()
+        made.backward()
+        got.append((made.blobs[top].data.copy(), made.blobs["x"].diff.copy()))
+    for one, other in zip(*got, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_an_input_is_not_reshaped_in_place():

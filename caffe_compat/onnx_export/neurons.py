@@ -11,6 +11,7 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.brelu import BReLU
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
+from caffe_compat.layers.guided_dropout import GuidedDropout
 from caffe_compat.layers.truncation import Truncation
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
@@ -113,6 +114,20 @@ def log(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("SeLuDropout", "SpatialDropout")
 def unchanged(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Identity", *bottoms)]
+
+
+@converts("GuidedDropout")
+def guided_dropout(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, GuidedDropout)
+    if layer.keeps_all:
+        return [write("Identity", bottoms[0])]
+    guidance, rest = write.reshape(bottoms[1], 0, -1), list(range(2, write.axes[bottoms[0]]))
+    above = write("Greater", guidance, write.floats(layer.param.guidance_threshold))
+    keep = write.cast(above, np.float32)
+    stay = write("ReduceSum", keep, write.ints([1]), keepdims=1)
+    channels = write.cast(write.size(guidance, 1), np.float32)
+    factor = write("Mul", keep, write("Div", channels, write("Max", stay, write.floats(1))))
+    return [write("Mul", bottoms[0], write("Unsqueeze", factor, write.ints(rest)) if rest else factor)]
 
 
 @converts("Dropout")

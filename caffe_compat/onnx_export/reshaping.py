@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.depth_to_space import DepthToSpace
+from caffe_compat.layers.merge_crop import MergeCrop
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -85,6 +86,22 @@ def crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     starts = write.ints(offsets if len(offsets) == axes - axis else offsets * (axes - axis))
     ends = write("Add", starts, write.dims(bottoms[1], axis, axes))
     return [write("Slice", bottoms[0], starts, ends, write.ints(list(range(axis, axes))))]
+
+
+@converts("MergeCrop")
+def merge_crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, MergeCrop)
+    small, large = bottoms
+    axes = list(range(2, write.axes[small]))
+    if axes:
+        inside, outside = (write.dims(value, 2, 2 + len(axes)) for value in bottoms)
+        starts = write("Div", write("Sub", outside, inside), write.ints([2]))
+        large = write("Slice", large, starts, write("Add", starts, inside), write.ints(axes))
+    parts = [
+        part if counts else write("Sub", part, part)
+        for part, counts in zip((small, large), layer.counts, strict=True)
+    ]
+    return [write("Add", *parts) if layer.adds else write("Concat", *parts, axis=1)]
 
 
 @converts("CropCenter")

@@ -24,6 +24,9 @@ class MemoryData(Layer):
     """
 
     reads = ("transform_param", "memory_data_param")
+    refused = {
+        "memory_data_param.dim": "it is naibaf7's, of a layer with one top; give each top a layer of its own"
+    }
     bottom_count = (0, 0)
     top_count = (2, 2)
     has_backward = False

@@ -52,7 +52,7 @@ class ROIAlign(Layer):
             )
         param = self.layer_param.roi_pooling_param if is_grid else self.layer_param.roi_align_param
         rows, columns = read_bins(self, param.pooled_h, param.pooled_w)
-        self.samples = kernels.GRID if is_grid else kernels.SAMPLES
+        self.form = kernels.ON_GRID if is_grid else kernels.AVERAGED
         self.tops = rows + is_grid, columns + is_grid
         self.scale = np.float32(param.spatial_scale)
         self.pad_ratio = self.layer_param.roi_pooling_param.pad_ratio
@@ -63,9 +63,9 @@ class ROIAlign(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         rois = read_rois(self, bottom, self.scale, self.pad_ratio)
-        kernels.roi_align(bottom[0].data, rois, self.scale, self.samples, top[0].data)
+        kernels.roi_align(bottom[0].data, rois, self.scale, self.form, top[0].data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             rois = grown(bottom[1].data.reshape(-1, 5), self.pad_ratio)
-            kernels.roi_align_backward(rois, self.scale, self.samples, top[0].diff, bottom[0].diff)
+            kernels.roi_align_backward(rois, self.scale, self.form, top[0].diff, bottom[0].diff)

@@ -29,13 +29,19 @@ def check_shapes(layer: Layer, bottom: Sequence[Blob]) -> None:
         raise layer.error(f"bottom[1] has the shape {bottom[1].shape}; expected R x 5: image, x1, y1, x2, y2")
 
 
-def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32, pad_ratio: float = 0.0) -> np.ndarray:
+def read_rois(
+    layer: Layer,
+    bottom: Sequence[Blob],
+    scale: np.float32,
+    pad_ratio: float = 0.0,
+    outside: str = "0 is pooled there",
+) -> np.ndarray:
     """Return the RoIs as R x 5. Raises LayerError for one of no image, not finite, or too far away.
 
     Each side of a RoI is moved out by pad_ratio of its width, or height (MS-CNN's context).
 
     Of RoIs that end before they start, and of those outside the image, Caffe computes numbers, and so do we; the
-    layer's first ones of each kind are a warning.
+    layer's first ones of each kind are a warning; `outside` says what comes of the latter.
     """
     rois, images = bottom[1].data.reshape(-1, 5), bottom[0].num
     regions = grown(rois, pad_ratio)
@@ -51,7 +57,7 @@ def read_rois(layer: Layer, bottom: Sequence[Blob], scale: np.float32, pad_ratio
             f"RoI {wrong[0]} has the corners {corners}; expected finite pixels whose places on the map "
             f"(times spatial_scale, {scale:g}) are below 2**30"
         )
-    _warn(layer, bottom[0].shape[2:], rois, scale)
+    _warn(layer, bottom[0].shape[2:], rois, scale, outside)
     return regions
 
 
@@ -63,12 +69,12 @@ def grown(rois: np.ndarray, pad_ratio: float) -> np.ndarray:
     return np.hstack([rois[:, :1], rois[:, 1:3] - pad, rois[:, 3:5] + pad])
 
 
-def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32) -> None:
+def _warn(layer: Layer, size: Sequence[int], rois: np.ndarray, scale: np.float32, outside: str) -> None:
     upper_left, lower_right = rois[:, 1:3], rois[:, 3:5]
     height, width = size
     kinds = {
         "ends before it starts; it counts as the smallest region at its x1, y1": lower_right < upper_left,
-        "lies outside the image; 0 is pooled there": (
+        f"lies outside the image; {outside}": (
             (np.maximum(lower_right, upper_left) * scale < -BORDER)
             | (upper_left * scale > (width + BORDER, height + BORDER))
         ),

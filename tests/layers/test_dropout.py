@@ -83,3 +83,11 @@ def test_sampling_in_testing_is_that_of_training():
         tops.append(Runner(layer, [np.ones((4, 25))], phase=phase).forward()[0])
     assert set(tops[0].ravel().tolist()) == {0, 2}
     np.testing.assert_array_equal(*tops)
+
+
+def test_without_a_draw_all_may_be_dropped():
+    """As in Caffe's deploy nets, where only a debug build looks at the ratio."""
+    x = np.ones((2, 3), np.float32)
+    text = 'type: "Dropout" dropout_param { dropout_ratio: 1 %s }'
+    np.testing.assert_array_equal(Runner(text % "", [x], phase=TEST).forward()[0], x)
+    assert not Runner(text % "scale_train: false", [x], phase=TEST).forward()[0].any()

@@ -61,6 +61,7 @@ REFUSED = {
     '"RankHardLoss" rank_param { pair_size: 4 }': (EXAMPLES, MANY_PAIRS),
     '"SemiContrastLoss" semicontrast_loss_param { feature_index: 1 }': (EXAMPLES[:1] + EXAMPLES, MANY_PAIRS),
     '"PairwiseLoss"': (EXAMPLES[:1] * 4, MANY_PAIRS),
+    '"HashingLoss"': (EXAMPLES, MANY_PAIRS),
     '"SegAccuracy"': ([(1, 50_000, 1, 1), (1, 1, 1, 1)], "50000 classes is compared with each"),
     # sizes that are no whole numbers
     '"Duplicate" duplicate_param { height: nan width: 3 }': ([(2, 5, 1, 1)], "they must be at least 1"),

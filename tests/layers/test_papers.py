@@ -48,6 +48,22 @@ def fed(layer: str, *bottoms, tops: int = 1) -> Runner:
             "the last bottom ends the map at 2 x 2, others at",
         ),
         ('"GradientSilent"', [(2, 3), (0,)], 1, "expected a number"),
+        ('"MergeCrop"', [(2, 3, 4), (2, 5, 4)], 1, "expected as many images and channels"),
+        ('"MergeCrop"', [(2, 3, 4), (2, 3, 3)], 1, "as large at least"),
+        (
+            '"MergeCrop" mergecrop_param { forward: true forward: true forward: true }',
+            [(2, 3), (2, 3)],
+            1,
+            "forward is given 3 times",
+        ),
+        ('"GuidedDropout"', [(2, 3), (2, 3)], 1, "expected 'deterministic' or 'stochastic'"),
+        (
+            '"GuidedDropout" guided_dropout_param { type: "stochastic" }',
+            [(2, 3, 4), (2, 4)],
+            1,
+            "expected N x C x ... and N x C",
+        ),
+        ('"HashingLoss"', [(2, 3, 4), (2,)], 1, "expected N x K and N x L"),
         ('"Mask"', [(2, 3, 4, 5), (1, 1, 4, 5)], 1, "expected 1 x C x H x W"),
         ('"SmoothPooling"', [(2, 3, 4)], 1, "expected N x C x H x W"),
         ('"SmoothPooling"', [(2, 3, 4, 5), (2, 1)], 1, "is a param with has_smooth_blobs"),
@@ -439,3 +455,43 @@ def test_a_softmax_loss_of_three_bottoms_has_weights():
     assert computed_type(create_layer(param, 0)) == "LabelWeightedSoftmaxWithLoss"
     with pytest.raises(LayerError, match="expected a weight a label"):
         fed('"LabelWeightedSoftmaxWithLoss"', np.zeros((2, 3)), [0, 1], [1, 1, 1])
+
+
+def test_of_two_that_merge_each_may_be_left_out():
+    small, large = np.arange(6).reshape(1, 1, 2, 3), np.arange(20, 40).reshape(1, 1, 5, 4)
+    seed = np.arange(1, 13).reshape(1, 2, 2, 3)
+    runner = fed('"MergeCrop" mergecrop_param { forward: true forward: false }', small, large)
+    np.testing.assert_array_equal(runner.top[0].data[0], [[[0, 1, 2], [3, 4, 5]], np.zeros((2, 3))])
+    diffs = runner.backward([seed])
+    np.testing.assert_array_equal(diffs[0], seed[:, :1])
+    assert not diffs[1].any()  # that of bottom[1] has to be asked for
+    runner = fed('"MergeCrop" mergecrop_param { backward: false backward: true }', small, large)
+    np.testing.assert_array_equal(runner.top[0].data[0, 1], [[24, 25, 26], [28, 29, 30]])
+    diffs = runner.backward([seed])
+    assert not diffs[0].any()
+    np.testing.assert_array_equal(diffs[1][0, 0, 1:3, :3], seed[0, 1])
+    assert diffs[1].sum() == seed[0, 1].sum()
+
+
+def test_channels_that_stay_make_up_for_the_others():
+    x, guidance = np.ones((3, 4, 2)), [[1, 0, -1, 2], [-1, -2, -3, 0], [1, 2, 3, 4]]
+    layer = '"GuidedDropout" guided_dropout_param { type: "deterministic" guidance_threshold: 0 }'
+    runner = fed(layer, x, guidance)
+    want = np.repeat(np.array([[2, 0, 0, 2], [0, 0, 0, 0], [1, 1, 1, 1]])[..., None], 2, axis=2)
+    np.testing.assert_array_equal(runner.top[0].data, want)
+    np.testing.assert_array_equal(runner.backward([np.full((3, 4, 2), 3)], [True, False])[0], 3 * want)
+
+
+def test_codes_of_pairs_have_half_the_slope():
+    """Two of a kind, and one nearer than the margin; the slope of how far numbers are from 1 is a whole one."""
+    codes, kinds = np.array([[2, -0.5], [1.5, 0.25], [0, -3]]), [4, 4.5, 7]
+    runner = fed('"HashingLoss" hashing_loss_param { bi_margin: 11 tradeoff: 0.6 }', codes, kinds)
+    # distances 0.8125, 10.25 and 12.8125, which is beyond the margin
+    away = 1 + 0.5 + 0.5 + 0.75 + 1 + 2
+    np.testing.assert_allclose(runner.top[0].data, (0.8125 + 0.75) / 6 + 0.6 * away / 3, rtol=1e-6)
+    alike, unlike = (codes[0] - codes[1]) / 6, (codes[0] - codes[2]) / 6
+    signs = np.array([[1, 1], [1, -1], [1, -1]])
+    want = np.array([alike - unlike, -alike, unlike]) + 0.2 * signs
+    np.testing.assert_allclose(runner.backward([2])[0], 2 * want, rtol=1e-5)
+    alone = fed('"HashingLoss" hashing_loss_param { bi_margin: 11 tradeoff: 0.5 }', codes[:1], kinds[:1])
+    assert alone.top[0].data == 0.75

@@ -59,7 +59,8 @@ CHOICES = [
         for tops, fill in ((1, unit), (2, unit), (2, ties))
     ),
 ]
-POOLING = [case for case in CASES if case.type in ("PSROIPooling", "ROIAlign", "ROIMaskPooling")]
+POOLED = ("PSROIPooling", "ROIAlign", "ROIAlignment", "ROIMaskPooling")
+POOLING = [case for case in CASES if case.type in POOLED]
 NO_FORM = {"use_polygon": "use_polygon", "eta:": "eta", "IOMU": "nms_type IOMU", "IOFU": "nms_type IOFU"}
 
 

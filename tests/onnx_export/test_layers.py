@@ -169,6 +169,14 @@ LAYERS = {
         [IMAGE],
         'type: "CropCenter" crop_center_param { crop_size: 0 crop_size: 0 crop_size: 2 crop_size: 3 }',
     ),
+    "GuidedDropout": (
+        [(2, 5, 3, 4), (2, 5)],
+        'type: "GuidedDropout" guided_dropout_param { type: "deterministic" guidance_threshold: 0.2 }',
+    ),
+    "GuidedDropout stochastic": (
+        [(2, 5), (2, 5, 1, 1)],
+        'type: "GuidedDropout" guided_dropout_param { type: "stochastic" }',
+    ),
     "CropCenter whole": ([(3, 7)], 'type: "CropCenter" crop_center_param { crop_size: 0 crop_size: 0 }'),
     "Tile": ([IMAGE], 'type: "Tile" tile_param { tiles: 3 }'),
     "Interp": ([IMAGE], 'type: "Interp" interp_param { zoom_factor: 2 }'),
@@ -312,6 +320,22 @@ def test_whole_numbers(shapes, text, runtime, tmp_path):
     inputs = noise(net)
     inputs[net.inputs[-1]] = np.array([1, 0, 0, 1, 1, 0, 1], np.float32)
     assert max(differences(ours(net, inputs), RUNTIMES[runtime](to_onnx(net))(inputs)).values()) < TOLERANCE
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("params", ["forward: true forward: false", "operation: ADD"])
+def test_the_middle_of_what_is_larger(params, runtime, tmp_path):
+    skip_old(runtime)
+    text = f'type: "MergeCrop" mergecrop_param {{ {params} }}'
+    net = net_of(tmp_path, prototxt([(2, 3, 4, 5), (2, 3, 9, 5)], text))
+    run = RUNTIMES[runtime](to_onnx(net))
+    others = ((5, 3, 6, 5), (5, 3, 13, 5))
+    for inputs in (
+        noise(net),
+        dict(zip(net.inputs, map(np.random.default_rng(3).standard_normal, others), strict=True)),
+    ):
+        inputs = {name: array.astype(np.float32) for name, array in inputs.items()}
+        assert max(differences(ours(net, inputs), run(inputs)).values()) < TOLERANCE
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

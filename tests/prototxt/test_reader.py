@@ -134,6 +134,10 @@ ERRORS = {
     ),
     "no field name": ("3: 4", "net.prototxt:1:1: expected the name of a field, found '3'"),
     "stray character": ("layer { name: 'a' } $", "net.prototxt:1:21: unexpected character '$'"),
+    "template": (
+        "layer { convolution_param { num_output: ${LABELS} } }",
+        "net.prototxt:1:41: '${LABELS}' stands for what a script puts there; write the value",
+    ),
     "missing required field": (
         'layer {\n  name: "clip"\n  clip_param { min: 0 }\n}',
         "net.prototxt:3:3: 'clip_param' needs the field 'max'; add it",

@@ -121,3 +121,11 @@ def test_a_pooling_with_a_size_for_each_axis_is_a_pooling_nd():
     param = layer.pooling_nd_param
     assert (layer.type, param.pool, layer.HasField("pooling_param")) == ("PoolingND", param.AVE, False)
     assert ([*param.kernel_size], [*param.stride], [*param.pad]) == ([1, 2, 3], [2], [0, 1, 1])
+
+
+def test_holes_of_pooling_windows():
+    text = 'layer { name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 2 dilation: %d } }'
+    net, _ = parse_net(text % 1)
+    assert (net.layer[0].type, len(net.layer[0].pooling_param.dilation)) == ("Pooling", 0)
+    with pytest.raises(PrototxtError, match="naibaf7's pooling whose windows have holes is not built"):
+        parse_net(text % 2)

@@ -58,3 +58,17 @@ def test_a_normalize_that_fixes_its_scale_has_the_defaults_of_dsclrcn():
     values = [(param.across_spatial, param.channel_shared, round(param.eps, 9)) for param in found]
     assert values == [(False, False, 1e-6), (True, False, 0.5), (True, True, 0.25)]
     assert not any(param.HasField("fix_scale") for param in found)
+
+
+def test_an_abs_loss_that_ignores_nothing_is_an_l1_loss():
+    text = 'layer { name: "l" type: "AbsLoss" bottom: "x" bottom: "t" top: "l" %s }'
+    assert parse_net(text % "loss_weight: 2")[0].layer[0].type == "L1Loss"
+    assert parse_net(text % "loss_param { ignore_label: 0 }")[0].layer[0].type == "AbsLoss"
+
+
+def test_memory_data_with_dims_is_an_input():
+    text = 'layer { name: "d" type: "MemoryData" top: "x" %s memory_data_param { dim: 1 dim: 3 dim: 5 } }'
+    (layer,) = parse_net(text % "")[0].layer
+    assert (layer.type, [*layer.input_param.shape[0].dim]) == ("Input", [1, 3, 5])
+    assert not layer.HasField("memory_data_param")
+    assert parse_net(text % 'top: "label"')[0].layer[0].type == "MemoryData"

@@ -10,6 +10,7 @@ from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.crop import Crop
 from caffe_compat.layers.crop_center import CropCenter
+from caffe_compat.layers.merge_crop import MergeCrop
 from caffe_compat.layers.permute import Permute
 from caffe_compat.layers.shuffle_channel import ShuffleChannel
 
@@ -51,6 +52,18 @@ def crop(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[
 def crop_center(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     assert isinstance(this.layer, CropCenter)
     return [bottoms[0][this.layer.part].contiguous()]
+
+
+@converts("MergeCrop")
+def merge_crop(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, parts = this.layer, []
+    assert isinstance(layer, MergeCrop)
+    for part, counts, learns in zip(
+        (bottoms[0], bottoms[1][layer.middle]), layer.counts, layer.learns, strict=True
+    ):
+        part = part if learns else part.detach()
+        parts.append(part if counts else part - part.detach())
+    return [parts[0] + parts[1] if layer.adds else torch.cat(parts, 1)]
 
 
 @converts("Tile")

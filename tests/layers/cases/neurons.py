@@ -97,4 +97,28 @@ CASES = [
             ("Mish", "", normal),
         )
     ),
+    *(
+        Case(
+            f'type: "GuidedDropout" guided_dropout_param {{ {params} }}',
+            [(3, 7, 2, 4), (3, 7)],
+            [(5, 2), (5, 2, 1, 1)],
+            phase=phase,
+        )
+        for params, phase in (
+            ('type: "deterministic" guidance_threshold: 0.2', TEST),
+            ('type: "stochastic" sigmoid_scaler: 3', TEST),
+        )
+    ),
+    *(
+        Case(
+            f'type: "GuidedDropout" guided_dropout_param {{ {params} }}',
+            [(3, 7, 2, 4), (3, 7)],
+            [(5, 2), (5, 2, 1, 1)],
+        )
+        for params in (
+            'type: "deterministic" guidance_threshold: 0.2',
+            'type: "stochastic" sigmoid_scaler: 3',
+            'type: "stochastic"',
+        )
+    ),
 ]

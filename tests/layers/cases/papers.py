@@ -457,6 +457,20 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "HashingLoss" hashing_loss_param {{ {params} }}',
+            [(7, 5), label_shape],
+            [(4, 2, 1, 1), (4, *label_shape[1:])],
+            fills=[normal, fill],
+            gradient=False,
+            note=NOT_TRUE,
+        )
+        for params, label_shape, fill in (
+            ("bi_margin: 6 tradeoff: 0.3", (7,), labels(3)),
+            ("bi_margin: 9", (7, 4), bits),
+        )
+    ),
+    *(
+        Case(
             f'type: "JMMDLoss" jmmd_param {{ {params} }}',
             [(4, 3), (5, 3), (4, 2), (5, 2)],
             [(2, 6, 1), (3, 6), (2, 4), (3, 4)],

@@ -83,4 +83,19 @@ CASES = [
     Case('type: "Tile" tile_param { tiles: 3 }', [(2, 3, 4)], [(5, 1, 6)]),
     Case('type: "Tile" tile_param { tiles: 2 axis: -1 }', [(2, 3, 4)], [(5, 1, 6)]),
     Case('type: "Tile" tile_param { axis: -3 tiles: 2 }', [(2, 3, 5)]),
+    *(
+        Case(
+            f'type: "MergeCrop" {params}',
+            [(2, 3, 4, 5), (2, 3, 7, 5)],
+            [(1, 2, 6), (1, 2, 9)],
+            gradient=not note,
+            note=note,
+        )
+        for params, note in (
+            ("mergecrop_param { backward: true backward: true }", ""),
+            ("mergecrop_param { backward: true backward: true operation: ADD }", ""),
+            ("", "bottom[1] takes none; test_papers.py"),
+            ("mergecrop_param { forward: false }", "bottom[0] takes one that is not there; test_papers.py"),
+        )
+    ),
 ]

@@ -78,6 +78,17 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "ROIAlignment" roi_alignment_param {{ pooled_h: {h} pooled_w: {w} spatial_scale: {scale} }}',
+            [(2, 3, 7, 9), (5, 5)],
+            [(3, 2, 10, 6), (4, 5)],
+            fills=[normal, rois(2, 80, 130)],
+            gradient=False,
+            note="the original's gradient is not the true one; test_roi_alignment.py",
+        )
+        for h, w, scale in ((2, 3, 0.1), (6, 4, 0.0625))
+    ),
+    *(
+        Case(
             f'type: "PSROIPooling" psroi_pooling_param {{ {params} }}',
             [(2, channels, 7, 9), (6, 5)],
             [(3, channels, 10, 4), (4, 5)],

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_compat.layers.base import TEST
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
+from caffe_compat.rng import Rng
 from layers.naive.given import Given, like
 
 
@@ -69,6 +70,27 @@ def selu_dropout(given: Given) -> list[np.ndarray]:
     b = -a * (1 - keep) * p.alpha
     stays = kept(given, x.size, p.dropout_ratio)
     return [like([a * (v if stay else p.alpha) + b for v, stay in zip(x.flat, stays, strict=True)], x)]
+
+
+def guided_dropout(given: Given) -> list[np.ndarray]:
+    (x, guidance), param = given.bottom, given.param.guided_dropout_param
+    if param.type == "stochastic" and given.phase == TEST:
+        return [x]
+    top, rng = np.zeros(x.shape), Rng(given.seed)
+    draws = np.empty(math.prod(x.shape[:2]), np.float32)
+    rng.uniform(0, 1, draws)
+    for n in range(len(x)):
+        values = guidance[n].ravel()
+        if param.type == "stochastic":
+            chances = [1 / (1 + math.exp(-value * param.sigmoid_scaler)) for value in values]
+            stay = [draws[n * len(values) + c] <= chance for c, chance in enumerate(chances)]
+            total = sum(chances)
+        else:
+            stay = [value > param.guidance_threshold for value in values]
+            total = sum(stay)
+        for c, stays in enumerate(stay):
+            top[n, c] = x[n, c] * len(values) / (total or len(values)) if stays else 0
+    return [top]
 
 
 def spatial_dropout(given: Given) -> list[np.ndarray]:
@@ -135,6 +157,7 @@ NAIVE = {
     "ReLU6": each(lambda x, param: min(x if x > 0 else param.relu6_param.negative_slope * x, 6)),
     "SeLu": each(selu),
     "SeLuDropout": selu_dropout,
+    "GuidedDropout": guided_dropout,
     "SpatialDropout": spatial_dropout,
     "Sigmoid": each(lambda x, _: sigmoid(x)),
     "Swish": each(lambda x, param: x * sigmoid(param.swish_param.beta * x)),

@@ -117,6 +117,19 @@ def similarity(given: Given) -> list[np.ndarray]:
     return [np.array([[dot(a, b) for b in right] for a in left])]
 
 
+def hashing_loss(given: Given) -> list[np.ndarray]:
+    (codes, labels), param = map(rows, given.bottom), given.param.hashing_loss_param
+    several = len(labels[0]) > 1
+    count, total = len(codes), 0.0
+    for i in range(count):
+        for j in range(i + 1, count):
+            distance = sum((a - b) ** 2 for a, b in zip(codes[i], codes[j], strict=True))
+            same = dot(labels[i], labels[j]) > 0 if several else int(labels[i][0]) == int(labels[j][0])
+            total += distance if same else max(0, param.bi_margin - distance)
+    away = sum(abs(abs(value) - 1) for code in codes for value in code)
+    return [np.array(total / (count * (count - 1)) + param.tradeoff * away / count)]
+
+
 def word_sum(given: Given) -> list[np.ndarray]:
     (x,), (weights, *bias), param = given.bottom, given.blobs, given.param.word_sum_param
     assert len(bias) == param.bias_term
@@ -563,6 +576,7 @@ NAIVE = {
     "GradientSilent": lambda given: [given.bottom[0]],
     "L2Norm": l2_norm,
     "LinearTransform": linear_transform,
+    "HashingLoss": hashing_loss,
     "MatrixProd": matrix_prod,
     "MultiROIPooling": multi_roi_pooling,
     "PSROIAlign": psroi_align,

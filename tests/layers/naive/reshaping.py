@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_compat.prototxt.caffe_pb2 import MergeCropParameter
 from layers.naive.given import Given, taken, with_axis
 
 
@@ -20,6 +21,23 @@ def crop_center(given: Given) -> list[np.ndarray]:
     (x,), crops = given.bottom, given.param.crop_center_param.crop_size
     shape = tuple(size - 2 * crop for size, crop in zip(x.shape, crops, strict=True))
     return [taken(shape, lambda at: x[tuple(a + crop for a, crop in zip(at, crops, strict=True))])]
+
+
+def merge_crop(given: Given) -> list[np.ndarray]:
+    (small, large), param = given.bottom, given.param.mergecrop_param
+    count = [*param.forward, True, True][:2]
+    channels = small.shape[1]
+
+    def element(at):
+        n, c, *place = at
+        inside = [p + (b - a) // 2 for p, a, b in zip(place, small.shape[2:], large.shape[2:], strict=True)]
+        near, far = small[(n, c % channels, *place)], large[(n, c % channels, *inside)]
+        if param.operation == MergeCropParameter.ADD:
+            return count[0] * near + count[1] * far
+        return count[0] * near if c < channels else count[1] * far
+
+    parts = 1 if param.operation == MergeCropParameter.ADD else 2
+    return [taken((len(small), parts * channels, *small.shape[2:]), element)]
 
 
 def flatten(given: Given) -> list[np.ndarray]:
@@ -137,6 +155,7 @@ NAIVE = {
     "AutoCrop": crop,
     "Crop": crop,
     "CropCenter": crop_center,
+    "MergeCrop": merge_crop,
     "DepthToSpace": depth_to_space,
     "Flatten": flatten,
     "Gather": one_process,

@@ -11,6 +11,7 @@ from layers.fast_rcnn.test_hard_roi_mining import losses, overlap
 from layers.fast_rcnn.test_psroi_pooling import naive as pooled_by_place
 from layers.fast_rcnn.test_roi_align import naive as aligned
 from layers.fast_rcnn.test_roi_align import on_grid
+from layers.fast_rcnn.test_roi_alignment import naive as in_the_middle
 from layers.fast_rcnn.test_roi_pooling import naive as pooled
 from layers.fast_rcnn.test_roi_pooling import round_away
 from layers.naive.given import Given
@@ -138,6 +139,12 @@ def roi_align(given: Given) -> list[np.ndarray]:
     return [aligned(x, rois, param.pooled_h, param.pooled_w, param.spatial_scale, seed)[0]]
 
 
+def roi_alignment(given: Given) -> list[np.ndarray]:
+    (x, rois), param = given.bottom, given.param.roi_alignment_param
+    seed = np.zeros((len(rois), x.shape[1], param.pooled_h, param.pooled_w))
+    return [in_the_middle(x, rois, param.spatial_scale, seed)[0]]
+
+
 def hard_roi_mining(given: Given) -> list[np.ndarray]:
     param, (rois, labels) = given.param.hard_roi_mining_param, given.bottom[2:4]
     stay: list[int] = []
@@ -162,6 +169,7 @@ NAIVE = {
     "HardRoIMining": hard_roi_mining,
     "PSROIPooling": psroi_pooling,
     "ROIAlign": roi_align,
+    "ROIAlignment": roi_alignment,
     "ROIMaskPooling": roi_mask_pooling,
     "RegionPooling": region_pooling,
     "ROIPooling": roi_pooling,
