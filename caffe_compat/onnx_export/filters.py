@@ -56,7 +56,7 @@ def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], fil
     axes = len(layer.blobs[0].shape) - 2
     if axes < 1:
         raise layer.error("cannot be exported to ONNX without an axis behind the channels")
-    attributes = _attributes(read_geometry(layer, axes)) | {"group": layer.group}
+    attributes = attributes_of(read_geometry(layer, axes)) | {"group": layer.group}
     params = filters, *map(write.param, layer.blobs[1:])
     return [
         _on_axis_1(write, bottom, axes, lambda x: write(type, x, *params, **attributes)) for bottom in bottoms
@@ -73,7 +73,7 @@ def _on_axis_1(write: Operators, x: str, axes: int, filtered: Callable[[str], st
     return write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.dims(y, 1, 2 + axes), axis=0))
 
 
-def _attributes(windows: ConvGeometry) -> dict[str, Any]:
+def attributes_of(windows: ConvGeometry) -> dict[str, Any]:
     return {
         "kernel_shape": windows.kernel,
         "strides": windows.stride,
@@ -97,7 +97,7 @@ def columns_of(write: Operators, x: str, axis: int, windows: ConvGeometry) -> st
     axes = write.axes[x]
     maps = write("Reshape", x, write("Concat", write.ints([-1, 1]), write.dims(x, axis + 1, axes), axis=0))
     pixels = np.eye(windows.elements).reshape(-1, 1, *windows.kernel)
-    return write("Conv", maps, write.floats(pixels), **_attributes(windows))
+    return write("Conv", maps, write.floats(pixels), **attributes_of(windows))
 
 
 @converts("InnerProduct")
