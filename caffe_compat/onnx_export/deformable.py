@@ -20,7 +20,7 @@ def deformable_convolution(write: Operators, layer: Layer, bottoms: list[str]) -
     shape = write("Concat", write.ints([-1, channels // groups]), write.dims(maps, 2, 4), axis=0)
     values = bilinear(write, write("Reshape", maps, shape), places)
     ends = write.size(maps, 2), write.size(maps, 3)
-    inside = write("Unsqueeze", within(write, places, 0, ends, False), write.ints([1]))
+    inside = write("Unsqueeze", within(write, places, ends, "Less"), write.ints([1]))
     values = write("Where", inside, values, write.floats(0))
     columns = write("Concat", write.ints([-1, channels * elements]), write.dims(offsets, 2, 4), axis=0)
     filters, *bias = layer.blobs

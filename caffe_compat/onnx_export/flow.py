@@ -18,7 +18,7 @@ from caffe_compat.onnx_export.metric import squares
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
 from caffe_compat.onnx_export.rois import rounded
-from caffe_compat.onnx_export.sampling import Places, bilinear, limits, within
+from caffe_compat.onnx_export.sampling import Places, bilinear, last_pixels, within
 from caffe_compat.prototxt.caffe_pb2 import (
     AccumParameter,
     CorrelationParameter,
@@ -124,17 +124,15 @@ def _part(write: Operators, maps: str, starts: tuple[int, int], ends: list[str])
 def flow_warp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     outside = np.nan if layer.layer_param.flow_warp_param.fill_value == FlowWarpParameter.NOT_A_NUMBER else 0
     ends = write.size(bottoms[0], 2), write.size(bottoms[0], 3)
-    return [_warped(write, bottoms, ends, False, outside)]
+    return [_warped(write, bottoms, ends, "Less", outside)]
 
 
 @converts("Warp")
 def warp(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [_warped(write, bottoms, limits(write, bottoms[0]), True, 0)]
+    return [_warped(write, bottoms, last_pixels(write, bottoms[0]), "LessOrEqual", 0)]
 
 
-def _warped(
-    write: Operators, bottoms: list[str], ends: tuple[str, str], includes_end: bool, outside: float
-) -> str:
+def _warped(write: Operators, bottoms: list[str], ends: tuple[str, str], before: str, outside: float) -> str:
     """Maps where a flow leads, which is right of 0 and up to the ends; `outside` elsewhere."""
     maps, flow = bottoms
     moves = (write("Gather", flow, write.ints(i), axis=1) for i in (1, 0))
@@ -142,7 +140,7 @@ def _warped(
         write.reshape(write("Add", pixel, move), 0, -1)
         for pixel, move in zip(_pixels(write, maps), moves, strict=True)
     )
-    inside = write("Unsqueeze", within(write, (rows, columns), 0, ends, includes_end), write.ints([1]))
+    inside = write("Unsqueeze", within(write, (rows, columns), ends, before), write.ints([1]))
     values = write("Where", inside, bilinear(write, maps, (rows, columns)), write.floats(outside))
     return write("Reshape", values, write("Shape", maps))
 

@@ -77,6 +77,25 @@ def test_of_equal_elements_the_last_is_the_largest(how, shape, tmp_path):
     assert differences(mine, onnxruntimes(to_onnx(net))(inputs)) == {"y": 0}
 
 
+@pytest.mark.parametrize("fill", ["", "flow_warp_param { fill_value: NOT_A_NUMBER }"])
+def test_a_flow_that_is_missing_in_places(fill, tmp_path):
+    text = "".join(
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}\n'
+        for name, dims in (("x", "dim: 2 dim: 3 dim: 5 dim: 7"), ("flow", "dim: 2 dim: 2 dim: 5 dim: 7"))
+    )
+    text += f'layer {{ name: "y" type: "FlowWarp" bottom: "x" bottom: "flow" top: "y" {fill} }}'
+    net = net_of(tmp_path, text)
+    inputs = {
+        name: np.random.default_rng(i).standard_normal(net.blobs[name].shape, np.float32)
+        for i, name in enumerate(net.inputs)
+    }
+    inputs["flow"][1, 0, 2:, 3] = np.nan
+    mine, theirs = ours(net, inputs)["y"], onnxruntimes(to_onnx(net))(inputs)["y"]
+    np.testing.assert_allclose(theirs, mine, atol=1e-6)
+    assert np.isnan(mine[1, :, 2:, 3]).all() == bool(fill)
+    assert np.nanmax(mine[0]) > 0
+
+
 @pytest.mark.parametrize("size", [(8, 11), (13, 6)])
 def test_a_mask_from_a_pooling_to_its_upsample(size, tmp_path):
     net = net_of(tmp_path, SEGNET)
