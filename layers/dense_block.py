@@ -180,7 +180,7 @@ class DenseBlock(Layer):
             self.maps.data[...] = y[:, :count]
             for step in steps:
                 if step.flips:
-                    step.layer.blobs[0].data[...] = _turned(self.blobs[step.params[0]].data)
+                    step.layer.blobs[0].data[...] = turned(self.blobs[step.params[0]].data)
                 step.layer.forward([step.bottom], [step.top])
             new = steps[-1].top.data
             y[:, count : count + new.shape[1]] = new
@@ -203,9 +203,9 @@ class DenseBlock(Layer):
             step.layer.blobs[0].diff[...] = 0
         step.layer.backward([step.top], [True], [step.bottom])
         if step.flips and self.propagates_to(step.params[0]):
-            self.blobs[step.params[0]].diff[...] += _turned(step.layer.blobs[0].diff)
+            self.blobs[step.params[0]].diff[...] += turned(step.layer.blobs[0].diff)
 
 
-def _turned(filters: np.ndarray) -> np.ndarray:
+def turned(filters: np.ndarray) -> np.ndarray:
     """By 180 degrees."""
     return filters[:, :, ::-1, ::-1]

@@ -36,4 +36,4 @@ class NdPooling(PoolingND):
         return count - (pad > 0 and (count - 1) * stride >= size + pad)
 
     def _elements(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.asarray(math.prod(kernel for kernel, _, _ in self._windows), x.dtype)
+        return np.asarray(math.prod(kernel for kernel, _, _ in self.windows), x.dtype)

@@ -40,7 +40,7 @@ class Pooling3D(Layer):
         if param.pad and param.pad >= param.kernel_size:
             raise self.error(f"pad {param.pad} must be less than kernel_size {param.kernel_size}")
         rows = param.kernel_size, param.stride, param.pad
-        self._windows = [(param.kernel_depth, param.temporal_stride, 0), rows, rows]
+        self.windows = [(param.kernel_depth, param.temporal_stride, 0), rows, rows]
         self.backward_reads_top = param.pool == Pooling3DParameter.MAX
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -49,32 +49,32 @@ class Pooling3D(Layer):
             raise self.error(f"the bottom has the shape {shape}, expected N x C x L x H x W")
         counts = [
             -((kernel - size - 2 * pad) // stride) + 1
-            for (kernel, stride, pad), size in zip(self._windows, shape[2:], strict=True)
+            for (kernel, stride, pad), size in zip(self.windows, shape[2:], strict=True)
         ]
         if min(counts) < 1:
             raise self.error(
-                f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}"
+                f"windows (kernel, stride, pad) {self.windows} do not fit into a bottom of {shape}"
             )
         top[0].reshape(*shape[:2], *counts)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = _planes(bottom[0].data), _planes(top[0].data)
         if self.layer_param.pooling3d_param.pool == Pooling3DParameter.MAX:
-            y[...] = maxima(x, self._windows, y.shape[1:])[0]
+            y[...] = maxima(x, self.windows, y.shape[1:])[0]
         else:
-            np.divide(sums(x, self._windows, y.shape[1:]), self._elements(x, y), out=y)
+            np.divide(sums(x, self.windows, y.shape[1:]), self._elements(x, y), out=y)
 
     def _elements(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return elements(self._windows, x.shape[1:], y.shape[1:]).astype(x.dtype)
+        return elements(self.windows, x.shape[1:], y.shape[1:]).astype(x.dtype)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         diff, x_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         if self.layer_param.pooling3d_param.pool == Pooling3DParameter.MAX:
-            spread_to_equal(_planes(bottom[0].data), _planes(top[0].data), diff, self._windows, x_diff)
+            spread_to_equal(_planes(bottom[0].data), _planes(top[0].data), diff, self.windows, x_diff)
         else:
-            spread(diff / self._elements(x_diff, diff), self._windows, x_diff)
+            spread(diff / self._elements(x_diff, diff), self.windows, x_diff)
 
 
 def _planes(array: np.ndarray) -> np.ndarray:

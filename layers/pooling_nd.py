@@ -42,7 +42,7 @@ class PoolingND(Layer):
             raise self.error("pool: STOCHASTIC has no passes in the original; use MAX or AVE")
         if len(top) > 1 and param.pool != PoolingNDParameter.MAX:
             raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
-        self._windows = self._read_windows(axes, bottom[0].shape[self._axis + 1 :])
+        self.windows = self._read_windows(axes, bottom[0].shape[self._axis + 1 :])
 
     def _read_windows(self, axes: int, shape: tuple[int, ...]) -> list[Window]:
         param = self.layer_param.pooling_nd_param
@@ -62,24 +62,24 @@ class PoolingND(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        if len(shape) != self._axis + 1 + len(self._windows):
+        if len(shape) != self._axis + 1 + len(self.windows):
             raise self.error(
-                f"the bottom has the shape {shape}, expected {self._axis + 1 + len(self._windows)} axes"
+                f"the bottom has the shape {shape}, expected {self._axis + 1 + len(self.windows)} axes"
             )
         inside = shape[self._axis + 1 :]
         if self.layer_param.pooling_nd_param.global_pooling:
-            self._windows = [(size, 1, 0) for size in inside]
-        counts = [self._count(*window, size) for window, size in zip(self._windows, inside, strict=True)]
+            self.windows = [(size, 1, 0) for size in inside]
+        counts = [self._count(*window, size) for window, size in zip(self.windows, inside, strict=True)]
         if min(counts) < 1 or bottom[0].count == 0:
             raise self.error(
-                f"windows (kernel, stride, pad) {self._windows} do not fit into a bottom of {shape}"
+                f"windows (kernel, stride, pad) {self.windows} do not fit into a bottom of {shape}"
             )
         for blob in top:
             blob.reshape(*shape[: self._axis + 1], *counts)
 
     def _count(self, kernel: int, stride: int, pad: int, size: int) -> int:
         count = -((kernel - size - 2 * pad) // stride) + 1
-        padded = any(pad for _, _, pad in self._windows)
+        padded = any(pad for _, _, pad in self.windows)
         return count - (padded and (count - 1) * stride >= size + pad)
 
     def _planes(self, array: np.ndarray) -> np.ndarray:
@@ -89,20 +89,20 @@ class PoolingND(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = self._planes(bottom[0].data), self._planes(top[0].data)
         if self.layer_param.pooling_nd_param.pool == PoolingNDParameter.AVE:
-            np.divide(sums(x, self._windows, y.shape[1:]), self._elements(x, y), out=y)
+            np.divide(sums(x, self.windows, y.shape[1:]), self._elements(x, y), out=y)
             return
-        y[...], self._places = maxima(x, self._windows, y.shape[1:])
+        y[...], self._places = maxima(x, self.windows, y.shape[1:])
         for mask in top[1:]:
             mask.data[...] = self._places.reshape(mask.shape)
 
     def _elements(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return elements(self._windows, x.shape[1:], y.shape[1:]).astype(x.dtype)
+        return elements(self.windows, x.shape[1:], y.shape[1:]).astype(x.dtype)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         diff, x_diff = self._planes(top[0].diff), self._planes(bottom[0].diff)
         if self.layer_param.pooling_nd_param.pool == PoolingNDParameter.AVE:
-            spread(diff / self._elements(x_diff, diff), self._windows, x_diff)
+            spread(diff / self._elements(x_diff, diff), self.windows, x_diff)
         else:
             spread_to(self._places, diff, x_diff)

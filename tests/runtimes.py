@@ -30,6 +30,7 @@ def add_noise(net: caffe.Net, seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     for name, blobs in net.params.items():
         is_statistic = net.layer_dict[name].type == "BatchNorm"
+        transitions = net.layer_dict[name].layer_param.denseblock_param.numTransition
         for i, blob in enumerate(blobs):
             fan_in = max(1, blob.count // blob.shape[0]) if len(blob.shape) > 1 else 25
             noise = rng.standard_normal(blob.shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
@@ -38,6 +39,8 @@ def add_noise(net: caffe.Net, seed: int = 1) -> None:
                     np.full(blob.shape, 2.5, np.float32) if i == 2 else 1 + abs(noise) if i == 1 else noise
                 )
             if net.layer_dict[name].type in ("BN", "CuDNNBatchNorm") and i == 3:
+                noise = 1 + abs(noise)
+            if net.layer_dict[name].type == "DenseBlock" and i // transitions % 5 == 4:  # a variance
                 noise = 1 + abs(noise)
             blob.data[...] = noise
 

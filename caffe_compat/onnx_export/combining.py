@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.combination import Combination
+from caffe_compat.layers.mask_outputs import MaskOutputs
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import END, Operators
@@ -58,6 +60,19 @@ def scale(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     if not param.bias_term:
         return [y]
     return [write("Add", y, _param_beside(write, params[0].data, bottoms[0], param.axis))]
+
+
+@converts("BoundedScale")
+def bounded_scale(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    param, values = layer.layer_param.scale_param, layer.blobs[0].data
+    least, most = (
+        getattr(param, name) if param.HasField(name) else None for name in ("min_value", "max_value")
+    )
+    bounded = np.clip(values, least, most) if (least, most) != (None, None) else values
+    y = write("Mul", bottoms[0], _param_beside(write, bounded, bottoms[0], param.axis))
+    if not param.bias_term:
+        return [y]
+    return [write("Add", y, _param_beside(write, layer.blobs[1].data, bottoms[0], param.axis))]
 
 
 @converts("Bias")
@@ -112,3 +127,36 @@ def silence(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Parameter")
 def parameter(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Identity", write.param(layer.blobs[0]))]
+
+
+@converts("Mask")
+def mask(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    maps, marks = bottoms
+    channels = write.dims(maps, 1, 2)
+    shape = write("Concat", channels, write.ints([-1]), axis=0)
+    pixels = write("Transpose", write("Reshape", maps, shape), perm=[1, 0])
+    marked = write("GreaterOrEqual", write.reshape(marks, -1), write.floats(1))
+    return [write("Unsqueeze", write("Compress", pixels, marked, axis=0), write.ints([2, 3]))]
+
+
+@converts("MaskOutputs")
+def mask_outputs(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, MaskOutputs)
+    classes = write.cast(write.reshape(bottoms[1], -1, 1), np.int64)
+    by_class = write.reshape(bottoms[0], 0, -1, layer.size)
+    return [write("GatherND", by_class, classes, batch_dims=1)]
+
+
+@converts("Combination")
+def combination(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Combination)
+    starts = [[part.start for part in tile[2:]] for tile in layer.tiles]
+    size = write("Add", write.dims(bottoms[-1], 2, 4), write.ints(starts[-1]))
+    total = write("Expand", write.floats(0), write("Concat", write.dims(bottoms[0], 0, 2), size, axis=0))
+    for x, start in zip(bottoms, starts, strict=True):  # the last one counts
+        behind = write("Sub", size, write("Add", write.dims(x, 2, 4), write.ints(start)))
+        pads = write("Concat", write.ints([0, 0, *start, 0, 0]), behind, axis=0)
+        one = write("Expand", write.floats(1), write("Shape", x))
+        is_there = write("Greater", write("Pad", one, pads), write.floats(0))
+        total = write("Where", is_there, write("Pad", x, pads), total)
+    return [total]

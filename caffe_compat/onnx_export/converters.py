@@ -18,10 +18,6 @@ _converters: ByType[Converter] = ByType("caffe_compat.onnx_export")
 # types of deploy nets that have no form in ONNX, and the way out
 NO_FORM = {
     "Python": "it is a program; end the net above it, or put an Input layer in its place",
-    **dict.fromkeys(
-        ("MultiStageMeanfield", "MultiStageMeanfieldAU3"),
-        "its sums go over a lattice of the image's colours; end the net above it",
-    ),
 }
 DATA = "it brings data; export a deploy net, which has an Input layer in its place"
 LOSS = "it needs labels; export a deploy net, which ends above it"

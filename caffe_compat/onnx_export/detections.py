@@ -6,26 +6,29 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.ssd.detection_output import DetectionOutput
-from caffe_compat.onnx_export.choosing import detections
+from caffe_compat.layers.ssd.detection_output_states import DetectionOutputStates
+from caffe_compat.onnx_export.choosing import best_rows, detections
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import LOWEST, Operators
+from caffe_compat.onnx_export.suppression import of_union, suppress_in_turn
 from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
 
 POINTS = PriorBoxParameter
 
 
-@converts("DetectionOutput")
+@converts("DetectionOutput", "DetectionOutputStates")
 def detection_output(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, DetectionOutput)
     param = layer.layer_param.detection_output_param
-    if param.use_polygon or param.nms_param.eta != 1:
-        raise layer.error("cannot be exported to ONNX with use_polygon or eta; end the net above it")
-    boxes, scores = _boxes(write, layer, bottoms), _scores(write, layer, bottoms)  # N x L x P x 4, N x C x P
+    boxes, scores = (
+        _boxes(write, layer, bottoms),
+        _scores(write, layer, bottoms),
+    )  # N x L x P x 4 (or 12), N x C x P
     by_class = not param.share_location
     if by_class:  # images and classes are one axis: to ONNX boxes are of an image
         boxes = write("Gather", boxes, write.ints(layer.classes), axis=1)
         scores = write("Unsqueeze", write("Flatten", scores, axis=2), write.ints([1]))
-    boxes = write.reshape(write("Flatten", boxes, axis=2), 0, -1, 4)
+    boxes = write.reshape(write("Flatten", boxes, axis=2), 0, -1, layer.numbers)
     found = _suppressed(write, layer, boxes, scores)  # D x 3
     images, classes, priors = (write("Gather", found, write.ints([i]), axis=1) for i in range(3))
     box = write("GatherND", boxes, write("Concat", images, priors, axis=1))
@@ -33,22 +36,25 @@ def detection_output(write: Operators, layer: Layer, bottoms: list[str]) -> list
     if by_class:
         count = write.ints(len(layer.classes))
         images, classes = write("Div", images, count), write("Mod", images, count)
-    rows = write(
-        "Concat",
+    columns = [
         write.cast(images, np.float32),
         write("Gather", write.floats(layer.classes), classes, axis=0),
         write("Unsqueeze", score, write.ints([1])),
         box,
-        axis=1,
-    )
+    ]
+    if isinstance(layer, DetectionOutputStates):
+        states = write.reshape(bottoms[3], 0, -1, layer.states)
+        columns.insert(3, write("GatherND", states, write("Concat", images, priors, axis=1)))
+    rows = write("Concat", *columns, axis=1)
+    width = 3 + layer.numbers + (layer.states if isinstance(layer, DetectionOutputStates) else 0)
     numbers = write.dims(bottoms[0], 0, 1)
     if param.keep_top_k > -1:
-        rows = write("Gather", rows, _best(write, images, score, numbers, param.keep_top_k), axis=0)
-    return [detections(write, rows, numbers)]
+        rows = write("Gather", rows, best_rows(write, images, score, numbers, param.keep_top_k), axis=0)
+    return [detections(write, rows, numbers, width)]
 
 
 def _boxes(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str:
-    """N x L x P x 4: where the deltas lead."""
+    """N x L x P x 4: where the deltas lead; with use_polygon x 12, with the corners behind each box."""
     param = layer.layer_param.detection_output_param
     if layer.priors.pixels:
         rows = write.reshape(bottoms[2], 1, 1, -1, 5)
@@ -63,11 +69,18 @@ def _boxes(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str:
         moves = write.reshape(bottoms[4], 0, 1, -1, 4)
         priors = _decoded(write, param.code_type, priors, variances, moves)
     if param.share_location:
-        deltas = write.reshape(bottoms[0], 0, 1, -1, 4)
+        deltas = write.reshape(bottoms[0], 0, 1, -1, layer.numbers)
     else:
-        deltas = write.reshape(bottoms[0], 0, -1, param.num_classes, 4)
+        deltas = write.reshape(bottoms[0], 0, -1, param.num_classes, layer.numbers)
         deltas = write("Transpose", deltas, perm=[0, 2, 1, 3])
-    return _decoded(write, param.code_type, priors, variances, deltas)
+    if not param.use_polygon:
+        return _decoded(write, param.code_type, priors, variances, deltas)
+    boxes = _decoded(write, param.code_type, priors, variances, write.slice(deltas, 0, 4, 3))
+    side = write("Sub", *(write.slice(priors, i, i + 2, 3) for i in (2, 0)))
+    steps = write("Tile", write("Mul", write.slice(variances, 0, 2, 3), side), write.ints([1, 1, 1, 4]))
+    corners = write("Gather", priors, write.ints([0, 1, 2, 1, 2, 3, 0, 3]), axis=3)
+    moved = write("Add", corners, write("Mul", steps, write.slice(deltas, 4, 12, 3)))
+    return write("Concat", boxes, moved, axis=3)
 
 
 def _decoded(write: Operators, code: int, priors: str, variances: str, deltas: str) -> str:
@@ -99,29 +112,18 @@ def _scores(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str
 
 def _suppressed(write: Operators, layer: DetectionOutput, boxes: str, scores: str) -> str:
     """What stays: image, class and prior, D x 3; by image, class and descending score."""
+    nms, priors = layer.layer_param.detection_output_param.nms_param, write.dims(scores, 2, 3)
+    best = priors if layer.most is None else write.ints([layer.most])
+    boxes = write.slice(boxes, 0, 4, 2) if layer.numbers > 4 else boxes
+    if nms.eta < 1:
+        limit, falls = nms.nms_threshold, nms.eta
+        return suppress_in_turn(write, boxes, scores, best, layer.least, of_union, limit, falls)
     # a box that ends before it starts has no area in Caffe; ONNX would turn it round
     low, high = (write.slice(boxes, i, i + 2, 2) for i in (0, 2))
     boxes = write("Concat", low, write("Max", low, high), axis=2)
-    priors = write.dims(scores, 2, 3)
     if layer.most is not None:
-        best = write("Min", write.ints([layer.most]), priors)
+        best = write("Min", best, priors)
         top, places = write.many("TopK", 2, scores, best, axis=2)
         nothing = write("Expand", write.floats(LOWEST), write("Shape", scores))
         scores = write("ScatterElements", nothing, places, top, axis=2)
-    overlap = layer.layer_param.detection_output_param.nms_param.nms_threshold
-    return write.suppress(boxes, scores, priors, overlap, layer.least)
-
-
-def _best(write: Operators, images: str, score: str, numbers: str, most: int) -> str:
-    """The rows of the best detections of each image, in the order that they have. numbers: how many images."""
-    count = write.dims(score, 0, 1)
-    by_score = write.many("TopK", 2, score, count)[1]
-    image = write("Gather", write.reshape(images, -1), by_score)
-    image, then = write.many("TopK", 2, image, count, largest=0)  # of equals the first comes first
-    order = write("Gather", by_score, then)
-    each = write("Unsqueeze", write.count_up(numbers), write.ints([1]))
-    before = write.cast(write("Less", write("Unsqueeze", image, write.ints([0])), each), np.int64)
-    start = write("Gather", write("ReduceSum", before, write.ints([1]), keepdims=0), image)
-    is_best = write("Less", write("Sub", write.count_up(count), start), write.ints([most]))
-    kept = write("Compress", order, is_best, axis=0)
-    return write.many("TopK", 2, kept, write("Shape", kept), largest=0)[0]
+    return write.suppress(boxes, scores, priors, nms.nms_threshold, layer.least)

@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 
+from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry, read_geometry
 from caffe_compat.layers.convolution.convolution import Convolution
+from caffe_compat.layers.convolution.padded_convolution import PaddedConvolution
+from caffe_compat.layers.hwgq.signs import signs
+from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
+from caffe_compat.prototxt.caffe_pb2 import BinaryConvolutionParameter, BinaryInnerProductParameter
 
 
 @converts("Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return _filtered("Conv", write, layer, bottoms)
+    return _filtered("Conv", write, layer, bottoms, write.param(layer.blobs[0]))
 
 
 @converts("Deconvolution", "Deconvolution3D")
 def deconvolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return _filtered("ConvTranspose", write, layer, bottoms)
+    return _filtered("ConvTranspose", write, layer, bottoms, write.param(layer.blobs[0]))
 
 
-def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+@converts("BinaryConvolution")
+def binary_convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    filters = _binarized(layer.blobs[0].data, layer.layer_param.binary_convolution_param)
+    return _filtered("Conv", write, layer, bottoms, write.floats(filters))
+
+
+def _binarized(
+    weights: np.ndarray, param: BinaryConvolutionParameter | BinaryInnerProductParameter
+) -> np.ndarray:
+    return signs(weights, param.use_alpha) if param.use_binarization else weights
+
+
+@converts("PaddedConvolution")
+def padded_convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, PaddedConvolution)
+    padded = write("Pad", bottoms[0], write.ints([0, 0, *layer.before, 0, 0, *layer.behind]))
+    write.axes[padded] = 4
+    return convolution(write, layer.plain, [padded])
+
+
+def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], filters: str) -> list[str]:
     """One operator a bottom; ONNX keeps filters and biases in Caffe's order."""
     assert isinstance(layer, Convolution)
     axes = len(layer.blobs[0].shape) - 2
-    if write.axes[bottoms[0]] != axes + 2 or axes < 1:
-        raise layer.error(
-            "cannot be exported to ONNX, which has its channels on axis 1 and at least one axis behind"
-        )
-    windows = read_geometry(layer, axes)
-    attributes = _attributes(windows) | {"group": layer.group}
-    return [write(type, bottom, *map(write.param, layer.blobs), **attributes) for bottom in bottoms]
+    if axes < 1:
+        raise layer.error("cannot be exported to ONNX without an axis behind the channels")
+    attributes = attributes_of(read_geometry(layer, axes)) | {"group": layer.group}
+    params = filters, *map(write.param, layer.blobs[1:])
+    return [
+        _on_axis_1(write, bottom, axes, lambda x: write(type, x, *params, **attributes)) for bottom in bottoms
+    ]
 
 
-def _attributes(windows: ConvGeometry) -> dict[str, Any]:
+def _on_axis_1(write: Operators, x: str, axes: int, filtered: Callable[[str], str]) -> str:
+    """What is made of x, whose channels have so many axes behind them; all that are before are images."""
+    axis = write.axes[x] - axes - 1
+    if axis == 1:
+        return filtered(x)
+    images = write("Concat", write.ints([-1]), write.dims(x, axis, axis + 1 + axes), axis=0)
+    y = filtered(write("Reshape", x, images))
+    return write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.dims(y, 1, 2 + axes), axis=0))
+
+
+def attributes_of(windows: ConvGeometry) -> dict[str, Any]:
     return {
         "kernel_shape": windows.kernel,
         "strides": windows.stride,
@@ -61,22 +97,44 @@ def columns_of(write: Operators, x: str, axis: int, windows: ConvGeometry) -> st
     axes = write.axes[x]
     maps = write("Reshape", x, write("Concat", write.ints([-1, 1]), write.dims(x, axis + 1, axes), axis=0))
     pixels = np.eye(windows.elements).reshape(-1, 1, *windows.kernel)
-    return write("Conv", maps, write.floats(pixels), **_attributes(windows))
+    return write("Conv", maps, write.floats(pixels), **attributes_of(windows))
 
 
 @converts("InnerProduct")
 def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    param, x = layer.layer_param.inner_product_param, bottoms[0]
-    axes = write.axes[bottoms[0]]
+    return [_product(write, layer, bottoms[0], layer.blobs[0].data, layer.blobs[0])]
+
+
+@converts("FuseInnerProduct")
+def fuse_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return inner_product(write, layer, bottoms) * 2
+
+
+@converts("BinaryInnerProduct")
+def binary_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    weights = _binarized(layer.blobs[0].data, layer.layer_param.binary_inner_product_param)
+    return [_product(write, layer, bottoms[0], weights)]
+
+
+@converts("NormalizedInnerProduct")
+def normalized_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    weights = layer.blobs[0].data.copy()
+    to_unit_rows(weights.reshape(layer.layer_param.inner_product_param.num_output, -1))
+    return [_product(write, layer, bottoms[0], weights)]
+
+
+def _product(write: Operators, layer: Layer, x: str, weights: np.ndarray, shared: Blob | None = None) -> str:
+    """shared: the blob that the weights are, if they are one."""
+    param, axes = layer.layer_param.inner_product_param, write.axes[x]
     axis = param.axis % axes
     if axis <= 1:
         rows = x if (axis, axes) == (1, 2) else write("Flatten", x, axis=axis)
-        y = write("Gemm", rows, *map(write.param, layer.blobs), transB=int(not param.transpose))
-        return [y if axis else write.reshape(y, param.num_output)]
-    weights, *bias = (blob.data for blob in layer.blobs)
+        params = write.param(shared) if shared else write.floats(weights), *map(write.param, layer.blobs[1:])
+        y = write("Gemm", rows, *params, transB=int(not param.transpose))
+        return y if axis else write.reshape(y, param.num_output)
     matrix = weights if param.transpose else weights.T
     y = write("MatMul", write.reshape(x, *[0] * axis, len(matrix)), write.floats(matrix))
-    return [write("Add", y, write.floats(bias[0])) if bias else y]
+    return write("Add", y, write.floats(layer.blobs[1].data)) if len(layer.blobs) > 1 else y
 
 
 @converts("Embed")

@@ -119,12 +119,8 @@ def _scored(
 def _chosen(write: Operators, layer: BoxOutput | BoxGroupOutput, boxes: str, scores: str) -> list[str]:
     """The tops."""
     param = layer.param
-    if param.nms_type != "IOU":
-        raise layer.error(
-            f"cannot be exported to ONNX with nms_type {param.nms_type}: ONNX divides by the union; use IOU"
-        )
-    limits = param.max_nms_num, param.max_post_nms_num, param.iou_thr
-    rois, score = best_apart(write, boxes, scores, *limits, just_below(param.fg_thr), layer.pixel)
+    limits = param.max_nms_num, param.max_post_nms_num, param.iou_thr, just_below(param.fg_thr)
+    rois, score = best_apart(write, boxes, scores, *limits, layer.pixel, layer.suppression.kind)
     tops = [rows_or(write, rois, write.floats([NO_BOX]))]
     if len(layer.layer_param.top) > 1:
         both = write("Concat", rois, write("Unsqueeze", score, write.ints([1])), axis=1)
@@ -139,9 +135,16 @@ def decode_bbox(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
         raise layer.error("cannot be exported to ONNX in phase TRAIN, in which it leaves out RoIs")
     offsets, rois = write.reshape(bottoms[0], -1, 8), write.reshape(bottoms[1], -1, 5)
     parts = [write.slice(offsets, i, i + 1, 1) for i in range(4, 8)]
-    parts = _restored(write, layer.regression, parts)
     image, *corners = (write.slice(rois, i, i + 1, 1) for i in range(5))
-    one, half = write.floats(1), write.floats(0.5)
+    moved = write("Concat", image, *moved_corners(write, layer.regression, corners, parts), axis=1)
+    return [write.four_axes(moved, 2)]
+
+
+def moved_corners(
+    write: Operators, regression: BBoxReg, corners: Sequence[str], parts: Sequence[str]
+) -> list[str]:
+    """x1, y1, x2, y2 of the boxes to which normalized offsets lead from those with these corners."""
+    parts, one, half = _restored(write, regression, parts), write.floats(1), write.floats(0.5)
     sides = []
     for i in range(2):
         low, high = corners[i::2]
@@ -150,8 +153,7 @@ def decode_bbox(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
         centre = write("Add", write("Mul", parts[i], size), write("Mul", half, write("Add", high, low)))
         start = write("Sub", centre, write("Mul", write("Sub", new, one), half))
         sides.append((start, write("Sub", write("Add", start, new), one)))
-    moved = write("Concat", image, *(sides[i][j] for j in range(2) for i in range(2)), axis=1)
-    return [write.four_axes(moved, 2)]
+    return [sides[i][j] for j in range(2) for i in range(2)]
 
 
 @converts("ScaleRoute")

@@ -6,15 +6,24 @@ rounding down, over a pad behind the image that makes this Caffe's number of win
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.nd_pooling import NdPooling
+from caffe_compat.layers.padded_pooling import PaddedPooling
 from caffe_compat.layers.pooling import rounds_up
+from caffe_compat.layers.pooling3d import Pooling3D
+from caffe_compat.layers.pooling_nd import PoolingND
+from caffe_compat.layers.sum_pooling import SumPooling
 from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
-from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
+from caffe_compat.prototxt.caffe_pb2 import Pooling3DParameter, PoolingNDParameter, PoolingParameter
+
+Window = tuple[int, int, int]  # kernel, stride, pad
 
 LOWEST = np.finfo(np.float32).min  # the maximum of nothing, in Caffe
 
@@ -35,11 +44,14 @@ def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def _with_positions(write: Operators, layer: Layer, x: str, axes: int) -> list[str]:
     """The maxima, and the index of each in its map."""
     if layer.layer_param.pooling_param.global_pooling:
-        raise layer.error(
-            "cannot be exported to ONNX with global_pooling and a second top; give the kernel instead"
-        )
-    maxima, positions = write.many("MaxPool", 2, x, **_windows(layer, axes))
-    pixels = write("ReduceProd", write.dims(x, 2, 2 + axes), axes=[0], keepdims=1)
+        return _of_all(write, x, True, axes)
+    return _maxima_and_places(write, x, _windows(layer, axes))
+
+
+def _maxima_and_places(write: Operators, x: str, windows: dict[str, list[int]]) -> list[str]:
+    maxima, positions = write.many("MaxPool", 2, x, **windows)
+    end = 2 + len(windows["strides"])
+    pixels = write("ReduceProd", write.dims(x, 2, end), axes=[0], keepdims=1)
     return [maxima, write.cast(write("Mod", positions, pixels), np.float32)]
 
 
@@ -53,28 +65,115 @@ def _pooled(write: Operators, layer: Layer, x: str, axes: int) -> str:
         # OpenCV's global pooling has two axes at most
         return write("ReduceMax" if is_max else "ReduceMean", x, axes=list(range(2, 2 + axes)), keepdims=1)
     windows = _windows(layer, axes)
-    if is_max:
-        return write("MaxPool", x, **windows)
+    return write("MaxPool", x, **windows) if is_max else _means(write, x, windows)
+
+
+def _means(write: Operators, x: str, windows: dict[str, list[int]]) -> str:
+    """The mean of each window over what lies in the padded map."""
+    axes = len(windows["strides"])
     pad, behind = windows["pads"][:axes], windows["pads"][axes:]
     if any(pad):  # counts in a mean, unlike what lies behind it
         x = write("Pad", x, write.ints([0, 0, *pad] * 2))
-    windows["pads"] = [*[0] * axes, *(b - p for b, p in zip(behind, pad, strict=True))]
-    return write("AveragePool", x, count_include_pad=0, **windows)
+    rest = [*[0] * axes, *(b - p for b, p in zip(behind, pad, strict=True))]
+    return write("AveragePool", x, count_include_pad=0, **windows | {"pads": rest})
 
 
-def _windows(layer: Layer, axes: int) -> dict[str, Sequence[int]]:
+def _windows(layer: Layer, axes: int) -> dict[str, list[int]]:
     """The attributes of the operator, over so many axes."""
     param = layer.layer_param.pooling_param
     kernel, stride, pad = (_sizes(param, *names, axes) for names in FIELDS)
-    behind = [
-        _pad_behind(*axis, any(pad), rounds_up(param)) for axis in zip(kernel, stride, pad, strict=True)
-    ]
+    windows = list(zip(kernel, stride, pad, strict=True))
+    is_padded = any(pad for _, _, pad in windows)
+    behind = [_pad_behind(*window, is_padded, rounds_up(param)) for window in windows]
+    return _attributes(layer, windows, behind)
+
+
+def _attributes(layer: Layer, windows: Sequence[Window], behind: list[int]) -> dict[str, list[int]]:
+    kernel, stride, pad = (list(sizes) for sizes in zip(*windows, strict=True))
     if any(b >= k for b, k in zip(behind, kernel, strict=True)):
         raise layer.error(
-            f"cannot be exported to ONNX: with the stride {stride}, above the kernel {kernel}, the last window may be "
-            "empty; set round_mode: FLOOR, or a pad"
+            f"cannot be exported to ONNX: with the stride {tuple(stride)}, above the kernel {tuple(kernel)}, the last "
+            "window may be empty; set round_mode: FLOOR, or a pad"
         )
     return {"kernel_shape": kernel, "strides": stride, "pads": [*pad, *behind]}
+
+
+@converts("SumPooling")
+def sum_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, SumPooling)
+    x = bottoms[0]
+    if layer.pooling.layer_param.pooling_param.global_pooling:
+        return [write("ReduceSum", x, write.ints([2, 3]), keepdims=1)]
+    windows = _windows(layer.pooling, 2)
+    return [
+        affine(
+            write, write("AveragePool", x, count_include_pad=1, **windows), math.prod(windows["kernel_shape"])
+        )
+    ]
+
+
+@converts("PaddedPooling")
+def padded_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, PaddedPooling)
+    x, sides = bottoms[0], write.ints([0, 0, *layer.before, 0, 0, *layer.behind])
+    y = _pooled(write, layer.plain, write("Pad", x, sides, write.floats(layer.padding)), 2)
+    if not layer.only_pixels:
+        return [y]
+    shape = write("Concat", write.ints([1, 1]), write.dims(x, 2, 4), axis=0)
+    ones = write("Pad", write("Expand", write.floats(1), shape), sides)
+    return [write("Div", y, _pooled(write, layer.plain, ones, 2))]
+
+
+@converts("Pooling3D")
+def pooling_3d(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Pooling3D)
+    behind = [pad + stride - 1 for _, stride, pad in layer.windows]
+    windows = _attributes(layer, layer.windows, behind)
+    if layer.layer_param.pooling3d_param.pool == Pooling3DParameter.MAX:
+        return [write("MaxPool", *bottoms, **windows)]
+    return [_means(write, bottoms[0], windows)]
+
+
+@converts("PoolingND", "NdPooling")
+def pooling_nd(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, PoolingND)
+    param, x, axes = layer.layer_param.pooling_nd_param, bottoms[0], len(layer.windows)
+    is_max, ahead = param.pool == PoolingNDParameter.MAX, write.axes[x] - axes
+    planes = write("Concat", write.ints([-1, 1]), write.dims(x, ahead, ahead + axes), axis=0)
+    x = write("Reshape", x, planes)
+    if param.global_pooling:
+        tops = _of_all(write, x, is_max, axes)
+    else:
+        tops = _of_windows(write, layer, x, is_max)
+    channels = write.dims(bottoms[0], 0, ahead)
+    shape = write("Concat", channels, write.dims(tops[0], 2, 2 + axes), axis=0)
+    return [write("Reshape", top, shape) for top in tops[: len(layer.layer_param.top)]]
+
+
+def _of_all(write: Operators, x: str, is_max: bool, axes: int) -> list[str]:
+    """The maxima of N x C x ... maps and their places, or the means."""
+    over = list(range(2, 2 + axes))
+    if not is_max:
+        return [write("ReduceMean", x, axes=over, keepdims=1)]
+    maxima = write("ReduceMax", x, axes=over, keepdims=1)
+    places = write("ArgMax", write.reshape(x, 0, 0, -1), axis=2, keepdims=1)
+    return [maxima, write("Reshape", write.cast(places, np.float32), write("Shape", maxima))]
+
+
+def _of_windows(write: Operators, layer: PoolingND, x: str, is_max: bool) -> list[str]:
+    by_axis = isinstance(layer, NdPooling)
+    is_padded = any(pad for _, _, pad in layer.windows)
+    behind = [
+        _pad_behind(*window, bool(window[2]) if by_axis else is_padded, True) for window in layer.windows
+    ]
+    windows = _attributes(layer, layer.windows, behind)
+    if not is_max:
+        if by_axis:  # divided by the whole kernel
+            return [write("AveragePool", x, count_include_pad=1, **windows)]
+        return [_means(write, x, windows)]
+    if len(layer.layer_param.top) == 1:
+        return [write("MaxPool", x, **windows)]
+    return _maxima_and_places(write, x, windows)
 
 
 FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")

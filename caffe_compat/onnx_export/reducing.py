@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import onnx
+import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.batch_reduction import BatchReduction
 from caffe_compat.layers.channel_reduce import ChannelReduce
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
@@ -42,22 +43,55 @@ def channel_reduce(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
 @converts("ArgMax")
 def arg_max(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param, axes, x = layer.layer_param.argmax_param, write.axes[bottoms[0]], bottoms[0]
-    if param.top_k != 1:
-        raise layer.error(
-            f"cannot be exported to ONNX with top_k {param.top_k}: its TopK orders equal elements otherwise; use 1"
-        )
     if param.HasField("axis"):
-        return [_largest(write, x, param.axis % axes, param.out_max_val)]
-    rows = write("Flatten", x, axis=1)
-    parts = [
-        _largest(write, rows, 1, is_value) for is_value in ((False, True) if param.out_max_val else (False,))
-    ]
-    return [write.reshape(write("Concat", *parts, axis=1), 0, len(parts), 1, *[1] * (axes - 3))]
+        return _largest(write, x, param.axis % axes, param.top_k, [param.out_max_val])
+    parts = [False, True][: 1 + param.out_max_val]
+    found = _largest(write, write("Flatten", x, axis=1), 1, param.top_k, parts)
+    both = write("Concat", *(write("Unsqueeze", part, write.ints([1])) for part in found), axis=1)
+    return [write.reshape(both, 0, len(parts), param.top_k, *[1] * (axes - 3))]
 
 
-def _largest(write: Operators, x: str, axis: int, is_value: bool) -> str:
-    """The largest element along an axis, which stays with a dim of 1, or its index; of equal ones the last."""
-    if is_value:
-        return write("ReduceMax", x, axes=[axis], keepdims=1)
-    index = write("ArgMax", x, axis=axis, keepdims=1, select_last_index=1)
-    return write("Cast", index, to=onnx.TensorProto.FLOAT)
+def _largest(write: Operators, x: str, axis: int, count: int, parts: list[bool]) -> list[str]:
+    """The largest elements along an axis (a part that is true), or their indices; of equal ones the last is first."""
+    if count == 1:
+        index = {"axis": axis, "keepdims": 1, "select_last_index": 1}
+        return [
+            write("ReduceMax", x, axes=[axis], keepdims=1)
+            if is_value
+            else write.cast(write("ArgMax", x, **index), np.float32)
+            for is_value in parts
+        ]
+    values, behind = write.many("TopK", 2, write.reverse(x, axis), write.ints([count]), axis=axis)
+    from_last = write("Sub", write.size(x, axis), write.cast(behind, np.float32))
+    return [values if is_value else affine(write, from_last, shift=-1) for is_value in parts]
+
+
+@converts("BatchReduction")
+def batch_reduction(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, BatchReduction)
+    param, x = layer.layer_param.batch_reduction_param, bottoms[0]
+    axes, how = write.axes[x], param.reduction_param
+    axis = how.axis % axes
+    if param.pos:  # of two axes, where their indices are equal
+        x = write(
+            "Transpose", x, perm=[axis, axis + 1, *(i for i in range(axes) if i not in (axis, axis + 1))]
+        )
+        number = write("Unsqueeze", write.count_up(write.dims(x, 0, 1)), write.ints([1]))
+        x = write("GatherND", x, write("Concat", number, number, axis=1))
+        axes -= 1
+        x = write("Transpose", x, perm=[*range(1, axis + 1), 0, *range(axis + 1, axes)])
+    if how.operation == ReductionParameter.TOPK:
+        x = write.many("TopK", 2, x, write.ints([how.k]), axis=axis)[0]
+    levels = list(param.level) or [1]
+    if levels == [1]:
+        return [_reduced(write, x, axis, how.operation, 0)]
+    parts = [level * level for level in levels]
+    pieces = write.many("Split", len(parts), x, write.ints(parts), axis=axis)
+    return [write("Concat", *(_reduced(write, piece, axis, how.operation, 1) for piece in pieces), axis=axis)]
+
+
+def _reduced(write: Operators, x: str, axis: int, operation: int, keepdims: int) -> str:
+    """The sum or the mean along an axis."""
+    if operation == ReductionParameter.SUM:
+        return write("ReduceSum", x, write.ints([axis]), keepdims=keepdims)
+    return write("ReduceMean", x, axes=[axis], keepdims=keepdims)

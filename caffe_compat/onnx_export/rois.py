@@ -64,8 +64,8 @@ def pooled(write: Operators, maps: str, rois: str, param: ROIPoolingParameter) -
     image = write("Cast", column(write, rois, 0), to=TensorProto.INT64)
     scaled = write("Mul", rois, write.floats(np.float32(param.spatial_scale)))
     places = rounded(write, scaled)
-    rows = _bins(write, maps, places, (2, 4), param.pooled_h, ROWS)
-    columns = _bins(write, maps, places, (1, 3), param.pooled_w, COLUMNS)
+    rows = bins_of(write, maps, places, (2, 4), param.pooled_h, ROWS)
+    columns = bins_of(write, maps, places, (1, 3), param.pooled_w, COLUMNS)
     maxima = _for_each_roi(write, maps, image, rows, columns)
     is_there = write(
         "And",
@@ -101,7 +101,7 @@ def rounded(write: Operators, x: str) -> str:
     return write("Mul", write("Sign", x), rounded)
 
 
-def _bins(write: Operators, maps: str, places: str, corners: tuple[int, int], bins: int, axis: int) -> Bins:
+def bins_of(write: Operators, maps: str, places: str, corners: tuple[int, int], bins: int, axis: int) -> Bins:
     """The bins along an axis of the maps; one without pixels gets one, so that there is a maximum to take."""
     first, last = (column(write, places, corner) for corner in corners)
     one = write.floats(1)

@@ -67,6 +67,7 @@ class DeformablePSROIPooling(Layer):
                     f"bottom[2] has the shape {shape}; expected ({rois}, 2 K, {parts}, {parts}) with a divisor K of "
                     f"output_dim {outputs}"
                 )
+            self.groups = groups
         top[0].reshape(rois, outputs, group, group)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

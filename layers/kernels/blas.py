@@ -157,6 +157,15 @@ def gemm(
     multiply(trans_a, trans_b, m, n, products, *_address(a), *_address(b), bool(beta), *_address(out))
 
 
+def add_in_parts(a: np.ndarray, b: np.ndarray, out: np.ndarray, at_once: int) -> None:
+    """out += a @ b^T, so many products at a time: the numbers of as many calls of `gemm` with beta 1, one a part.
+
+    a, b, out: float32, 2-D, C-contiguous.
+    """
+    m, n = out.shape
+    multiply(False, True, m, n, a.shape[1], *_address(a), *_address(b), True, *_address(out), at_once)
+
+
 @shared()
 def _sgemm_groups(
     trans_a, trans_b, m, n, k, a, lda, step_a, b, ldb, step_b, beta, c, ldc, step_c, groups, part, parts

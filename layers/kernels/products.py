@@ -135,18 +135,19 @@ def _multiply(
 
 def multiply(
     trans_a: bool, trans_b: bool, m: int, n: int, products: int, a: int, lda: int, b: int, ldb: int, add: bool,
-    out: int, ldc: int,
+    out: int, ldc: int, at_once: int = 0,
 ) -> None:  # fmt: skip
     """out (m x n) = op(a) @ op(b), or out + that where `add` is true; op is the transpose if asked for.
 
-    products: how many each number of `out` sums up. out overlaps neither a nor b, whose arrays the caller holds.
+    products: how many each number of `out` sums up; at_once: of which so many, or all at 0, are summed up before that
+    is added to what there is. out overlaps neither a nor b, whose arrays the caller holds.
     """
     threads = numba.get_num_threads()
     along = min(
         threads, max(1, n // (2 * WIDTH))
     )  # threads with the same columns all lay them out: cut these first
     wide = min(-(-n // (along * WIDTH)), _BLOCK // (WIDTH * min(products, _DEEP))) * WIDTH
-    depth = min(products, _BLOCK // wide)
+    depth = min(at_once or products, _BLOCK // wide)
     parts = threads // along, along
     count = parts[0] * parts[1]
     shapes = [(count, wide // WIDTH, depth + 1, WIDTH), (count, depth + 1, LANES), (count, MOST, WIDTH)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.registry import register
 
 F = np.float32
+TOGETHER = 2**16  # numbers of maps that are resized at once
 
 
 @register("ImResize")
@@ -46,28 +48,44 @@ class ImResize(Layer):
                 f"a bottom of {shape} becomes {sizes[0]} x {sizes[1]}; raise factor, or give target_spatial_height and "
                 "target_spatial_width"
             )
-        self.pads = [[self._pad(size, n) for size in shape[2:]] for n in range(shape[0])]
+        self.pads = np.stack([self._pads(size, shape[0]) for size in shape[2:]], axis=1)
         top[0].reshape(1, shape[1], *sizes)
 
-    def _pad(self, size: int, scale: int) -> int:
-        """What is cut off at both ends of an axis, of the maps at a scale."""
+    def _pads(self, size: int, scales: int) -> np.ndarray:
+        """What is cut off at both ends of an axis, of the maps at each scale."""
         param = self.layer_param.imresize_param
-        part = F(1) - F(param.start_scale) + F(scale) * F(param.scale_gap)
-        pad = cut_off(np.floor(F(size // 2) * part)) if np.isfinite(part) else -1
-        if not 0 <= pad < (size + 1) // 2:
+        with np.errstate(invalid="ignore", over="ignore"):
+            parts = F(1) - F(param.start_scale) + np.arange(scales, dtype=F) * F(param.scale_gap)
+            pads = np.floor(F(size // 2) * parts)
+        fits = (pads >= 0) & (pads < (size + 1) // 2)
+        if not fits.all():
+            scale = int(fits.argmin())
+            pad = cut_off(pads[scale]) if np.isfinite(parts[scale]) else -1
             raise self.error(
                 f"start_scale {param.start_scale:g} and scale_gap {param.scale_gap:g} leave {size - 2 * pad} of {size} "
                 f"pixels of maps {scale}"
             )
-        return pad
+        return pads.astype(np.int64)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         total = np.zeros_like(top[0].data[0])
-        for maps, pads in zip(bottom[0].data, self.pads, strict=True):
-            for axis, pad in zip((1, 2), pads, strict=True):
-                maps = _resized(maps, axis, pad, total.shape[axis])
-            total += maps
+        for start, end in self._alike(total.size):
+            maps = bottom[0].data[start:end]
+            for axis, pad in zip((2, 3), self.pads[start], strict=True):
+                maps = _resized(maps, axis, int(pad), total.shape[axis - 1])
+            for one in maps:
+                total += one
         np.divide(total, self.dtype(len(self.pads)), out=top[0].data[0])
+
+    def _alike(self, size: int) -> Iterator[tuple[int, int]]:
+        """Where maps of which the same is cut off begin and end, as many as make TOGETHER numbers of so many each."""
+        most, changes = (
+            max(1, TOGETHER // size),
+            np.flatnonzero((self.pads[1:] != self.pads[:-1]).any(axis=1)) + 1,
+        )
+        for begin, end in itertools.pairwise([0, *changes.tolist(), len(self.pads)]):
+            for start in range(begin, end, most):
+                yield start, min(start + most, end)
 
 
 def _resized(maps: np.ndarray, axis: int, pad: int, count: int) -> np.ndarray:
@@ -78,7 +96,7 @@ def _resized(maps: np.ndarray, axis: int, pad: int, count: int) -> np.ndarray:
     second = np.maximum((places + F(1e-5)).astype(np.int64), 0)
     third = np.minimum(second + 1, size - 1)
     pixels = [np.maximum(second - 1, 0), second, third, np.minimum(third + 1, size - 1)]
-    side = [1, 1, 1]
+    side = [1] * maps.ndim
     side[axis] = -1
     weights = (weight.reshape(side).astype(maps.dtype) for weight in _cubic(places - second.astype(F)))
     parts = (weight * maps.take(pixel + pad, axis) for weight, pixel in zip(weights, pixels, strict=True))

@@ -83,17 +83,17 @@ class ConvLSTM(Layer):
             raise self.error(f"x has the shape {shape}, expected T x N x C x H x W")
         check_steps(self, shape[0])
         param = self.layer_param.lstm_conv_param
-        self._channels, self._size = shape[2], param.num_output
-        if min(self._size, param.group) < 1 or self._size % param.group or self._channels % param.group:
+        self._channels, self.outputs = shape[2], param.num_output
+        if min(self.outputs, param.group) < 1 or self.outputs % param.group or self._channels % param.group:
             raise self.error(
-                f"num_output {self._size} and the {self._channels} channels of x must be multiples of "
+                f"num_output {self.outputs} and the {self._channels} channels of x must be multiples of "
                 f"group {param.group}"
             )
-        self._convolution = Im2colConvolution(self._geometry(), param.group)
+        self._convolution = Im2colConvolution(self.geometry(), param.group)
         self._states = np.zeros((2, 0, 0, 0, 0), self.dtype)
         self._set_up_params(shape)
 
-    def _geometry(self) -> ConvGeometry:
+    def geometry(self) -> ConvGeometry:
         param = self.layer_param.lstm_conv_param
         return ConvGeometry(
             sizes(self, param, 2, "kernel_size", "", default=0, least=1),
@@ -104,11 +104,13 @@ class ConvLSTM(Layer):
 
     def _set_up_params(self, shape: tuple[int, ...]) -> None:
         param, debug = self.layer_param.lstm_conv_param, self.layer_param.lstm_debug_param
-        kernel = self._geometry().kernel
-        on_x = (self._size, self._channels // param.group, *kernel), param.weight_filler
-        on_h: list[ShapeAndFiller] = [((self._size, self._size // param.group, *kernel), param.weight_filler)]
+        kernel = self.geometry().kernel
+        on_x = (self.outputs, self._channels // param.group, *kernel), param.weight_filler
+        on_h: list[ShapeAndFiller] = [
+            ((self.outputs, self.outputs // param.group, *kernel), param.weight_filler)
+        ]
         if param.bias_term:
-            on_h.append(((self._size,), param.bias_filler))
+            on_h.append(((self.outputs,), param.bias_filler))
         each_step = on_h * GATES
         if not debug.disable_hadamard:
             axis, end = debug.axis_hadamard, debug.axis_hadamard + debug.num_axes_hadamard
@@ -116,8 +118,8 @@ class ConvLSTM(Layer):
                 raise self.error(
                     f"axis_hadamard {axis} and num_axes_hadamard {end - axis} lead beyond the 5 axes of c"
                 )
-            c = (1, shape[1], self._size, *shape[3:])
-            self._broadcast = (*[1] * axis, *c[axis:end], *[1] * (5 - end))
+            c = (1, shape[1], self.outputs, *shape[3:])
+            self.broadcast = (*[1] * axis, *c[axis:end], *[1] * (5 - end))
             each_step += [(c[axis:end], FillerParameter(type="constant", value=1))] * PEEPHOLES
         fresh = not self.blobs
         set_up_params(self, *[on_x] * GATES, *each_step)
@@ -131,40 +133,40 @@ class ConvLSTM(Layer):
         if len(x) != 5 or x[2] != self._channels or bottom[0].count == 0:
             raise self.error(f"x has the shape {x}, expected T x N x {self._channels} x H x W")
         check_steps(self, x[0])
-        if self._geometry().output_shape(x[3:]) != x[3:]:
+        if self.geometry().output_shape(x[3:]) != x[3:]:
             raise self.error(
-                f"the convolution makes {self._geometry().output_shape(x[3:])} of {x[3:]}; pad has to keep it"
+                f"the convolution makes {self.geometry().output_shape(x[3:])} of {x[3:]}; pad has to keep it"
             )
         if bottom[1].shape != x[:2]:
             raise self.error(f"cont has the shape {bottom[1].shape}, expected {x[:2]} as x has it")
-        state = 1, x[1], self._size, *x[3:]
+        state = 1, x[1], self.outputs, *x[3:]
         for blob in bottom[2:]:
             if blob.shape != state:
                 raise self.error(f"a state has the shape {blob.shape}, expected {state}")
-        if self._peepholes() and any(a not in (1, b) for a, b in zip(self._broadcast, state, strict=True)):
+        if self.peepholes() and any(a not in (1, b) for a, b in zip(self.broadcast, state, strict=True)):
             raise self.error(
-                f"the last params have the shape {self._peepholes()[0].shape}, which does not fit c {state}"
+                f"the last params have the shape {self.peepholes()[0].shape}, which does not fit c {state}"
             )
         if self._states.shape[1:] != state[1:]:
             self._states = np.zeros((2, *state[1:]), self.dtype)
-        self._gates = np.empty((x[0], x[1], GATES * self._size, *x[3:]), self.dtype)
+        self._gates = np.empty((x[0], x[1], GATES * self.outputs, *x[3:]), self.dtype)
         self._c = np.empty((x[0] + 1, *state[1:]), self.dtype)
         self._held = np.empty((x[0], *state[1:]), self.dtype)  # cont h of the step before
         top[0].reshape(x[0], *state[1:])
         for blob in top[1:]:
             blob.reshape(*state)
 
-    def _peepholes(self) -> list[Blob]:
+    def peepholes(self) -> list[Blob]:
         return self.blobs[GATES * (1 + self._per_gate) :]
 
-    def _on_h(self, gate: int) -> list[Blob]:
+    def on_h(self, gate: int) -> list[Blob]:
         """Filters, and a bias if there is one."""
         first = GATES + gate * self._per_gate
         return self.blobs[first : first + self._per_gate]
 
     def _gate(self, array: np.ndarray, gate: int) -> np.ndarray:
         """Its channels, of ... x 4 K x H x W."""
-        return array[..., gate * self._size : (gate + 1) * self._size, :, :]
+        return array[..., gate * self.outputs : (gate + 1) * self.outputs, :, :]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, z, h = bottom[0].data, self._gates, top[0].data
@@ -179,11 +181,11 @@ class ConvLSTM(Layer):
         for t, cont in enumerate(bottom[1].data):
             self._held[t] = before * cont[:, None, None, None]
             for gate in range(GATES):
-                filters, *biases = (blob.data for blob in self._on_h(gate))
+                filters, *biases = (blob.data for blob in self.on_h(gate))
                 self._convolution.forward(self._held[t], filters, biases[0] if biases else None, seen)
                 self._gate(z[t], gate)[...] += seen
-            for gate, hadamard in enumerate(self._peepholes()):
-                self._gate(z[t], gate)[...] += self._c[t] * hadamard.data.reshape(self._broadcast)[0]
+            for gate, hadamard in enumerate(self.peepholes()):
+                self._gate(z[t], gate)[...] += self._c[t] * hadamard.data.reshape(self.broadcast)[0]
             rows = [array.reshape(len(cont), -1) for array in (self._c[t], z[t], z[t], self._c[t + 1], h[t])]
             kernels.forward(rows[0], rows[1], cont, rows[2], rows[3], rows[4])
             before = h[t]
@@ -198,7 +200,7 @@ class ConvLSTM(Layer):
         x_diff = np.zeros_like(x)
         part = np.empty_like(x)
         for gate in range(GATES):
-            diffs = self._gate(z_diff, gate).reshape(len(x), self._size, *x.shape[2:])
+            diffs = self._gate(z_diff, gate).reshape(len(x), self.outputs, *x.shape[2:])
             if self.propagates_to(gate):
                 self._convolution.add_filters_gradient(x, diffs, self.blobs[gate].diff)
             if propagate_down[0]:
@@ -232,7 +234,7 @@ class ConvLSTM(Layer):
             self._backward_peepholes(t, z_diff[t], c_diff)
 
     def _backward_on_h(self, t: int, gate: int, diff: np.ndarray, h_diff: np.ndarray) -> None:
-        filters, *bias = self._on_h(gate)
+        filters, *bias = self.on_h(gate)
         first = GATES + gate * self._per_gate
         if self.propagates_to(first):
             self._convolution.add_filters_gradient(self._held[t], diff, filters.diff)
@@ -242,12 +244,12 @@ class ConvLSTM(Layer):
 
     def _backward_peepholes(self, t: int, z_diff: np.ndarray, c_diff: np.ndarray) -> None:
         first = GATES * (1 + self._per_gate)
-        for gate, hadamard in enumerate(self._peepholes()):
+        for gate, hadamard in enumerate(self.peepholes()):
             diff = self._gate(z_diff, gate)
             if self.propagates_to(first + gate):
-                axes = tuple(i for i, size in enumerate(self._broadcast[1:]) if size == 1)
+                axes = tuple(i for i, size in enumerate(self.broadcast[1:]) if size == 1)
                 hadamard.diff[...] += (diff * self._c[t]).sum(axis=axes).reshape(hadamard.shape)
-            c_diff += diff * hadamard.data.reshape(self._broadcast)[0]
+            c_diff += diff * hadamard.data.reshape(self.broadcast)[0]
 
     def get_state(self) -> dict[str, np.ndarray]:
         return {} if self.layer_param.recurrent_param.expose_hidden else {"states": self._states.copy()}

@@ -50,11 +50,11 @@ class Meanfield(Layer):
     features: int | None
 
     @property
-    def _settings(self) -> MultiStageMeanfieldParameter:
+    def settings(self) -> MultiStageMeanfieldParameter:
         raise NotImplementedError
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        param = self._settings
+        param = self.settings
         if param.num_iterations < 2:
             raise self.error(f"num_iterations is {param.num_iterations}; it must be at least 2")
         check_repetitions(self, "num_iterations", param.num_iterations)
@@ -112,9 +112,10 @@ class Meanfield(Layer):
             self.spatial = None
         top[0].reshape(*shape)
         self.view = shape[0], shape[1], shape[2] * shape[3]
+        self.colours = features
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        param, (height, width) = self._settings, bottom[0].shape[2:]
+        param, (height, width) = self.settings, bottom[0].shape[2:]
         rows, columns = np.divmod(np.arange(height * width, dtype=np.float32), np.float32(max(width, 1)))
         places = np.stack([columns, rows], axis=1)
         if self.spatial is None:

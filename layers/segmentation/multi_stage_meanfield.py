@@ -37,5 +37,5 @@ class MultiStageMeanfield(Meanfield):
     features = 3
 
     @property
-    def _settings(self) -> MultiStageMeanfieldParameter:
+    def settings(self) -> MultiStageMeanfieldParameter:
         return self.layer_param.multi_stage_meanfield_param

@@ -22,5 +22,5 @@ class MultiStageMeanfieldAU3(Meanfield):
     features = None
 
     @property
-    def _settings(self) -> MultiStageMeanfieldParameter:
+    def settings(self) -> MultiStageMeanfieldParameter:
         return self.layer_param.multi_stage_meanfield_au3_param

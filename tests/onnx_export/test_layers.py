@@ -47,6 +47,8 @@ LAYERS = {
         [IMAGE],
         'type: "ConvolutionDepthwise" convolution_param { kernel_size: 3 pad: 1 stride: 2 }',
     ),
+    "Convolution axis 2": ([(2, 5, 3, 7, 9)], CONV % "num_output: 4 kernel_size: 3 axis: 2"),
+    "Convolution axis 0": ([(3, 7, 9)], CONV % "num_output: 4 kernel_size: 3 axis: 0"),
     "Convolution 1d": ([(2, 3, 9)], CONV % "num_output: 4 kernel_size: 3"),
     "Convolution 3d": (
         [(2, 3, 4, 5, 6)],
@@ -97,6 +99,7 @@ LAYERS = {
     "Pooling MAX ceil_mode": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 ceil_mode: false")),
     "Pooling MAX floor": ([(2, 3, 8, 10)], POOL % ("MAX", "kernel_size: 3 stride: 2 round_mode: FLOOR")),
     "Pooling MAX global": ([IMAGE], POOL % ("MAX", "global_pooling: true")),
+    "Pooling MAX global places": ([IMAGE], POOL % ("MAX", "global_pooling: true") + ' top: "places"'),
     "Pooling AVE 3/2": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2")),
     "Pooling AVE 3/1 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 1 pad: 1")),
     "Pooling AVE 3/2 pad 1": ([(2, 3, 8, 11)], POOL % ("AVE", "kernel_size: 3 stride: 2 pad: 1")),
