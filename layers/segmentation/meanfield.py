@@ -76,7 +76,7 @@ class Meanfield(Layer):
     def _weights(self, kind: str, classes: int) -> list[float]:
         """What the diagonal of a filter's params starts with; kind: spatial or bilateral."""
         field = f"{kind}_filter_weights_str"
-        text = getattr(self._settings, field)
+        text = getattr(self.settings, field)
         if text:
             found = self._numbers(field, text, classes, least=1)
             return found + found[-1:] * (classes - len(found))
@@ -84,7 +84,7 @@ class Meanfield(Layer):
             lines = read_lines(self, f"{kind}.par", "weights of the filter")
             text = " ".join(line for line, _ in lines)
             return self._numbers(f"'{kind}.par'", text, classes, least=classes)
-        return [getattr(self._settings, f"{kind}_filter_weight")] * classes
+        return [getattr(self.settings, f"{kind}_filter_weight")] * classes
 
     def _numbers(self, name: str, text: str, classes: int, least: int) -> list[float]:
         """The text's first numbers, one a class. Raises the layer's error for what is none, and for too few."""
