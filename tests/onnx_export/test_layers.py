@@ -364,7 +364,8 @@ def test_what_makes_no_top_of_its_own(runtime, tmp_path):
 
 
 def test_every_type_is_run():
-    texts = " ".join(text for _, text in LAYERS.values())
+    # a type of a layer, not one that its param names
+    texts = " ".join(re.sub(r"_param \{.*?\}", "", text) for _, text in LAYERS.values())
     elsewhere = {
         "Input",
         "Parameter",
@@ -373,6 +374,7 @@ def test_every_type_is_run():
         "Silence",
         "Embed",
         "BatchReindex",
+        "MergeCrop",
     }  # above
     assert_listed(
         {*re.findall(r'type: "(\w+)"', texts), *elsewhere, "ROIPooling", *BOXES, *TYPES},
