@@ -85,10 +85,6 @@ class Functions(Vectors):
 Function = Callable[[Functions, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
-def _exponential(v: Functions, x: ir.Value, inner: ir.Value, outer: ir.Value) -> ir.Value:
-    return v.builder.fmul(outer, v.exponential(v.builder.fmul(inner, x)))
-
-
 def _elu(v: Functions, x: ir.Value, alpha: ir.Value, _: ir.Value) -> ir.Value:
     less = v.builder.fmul(alpha, v.builder.fsub(v.exponential(x), v.number(1)))
     return v.builder.select(v.builder.fcmp_ordered(">", x, v.zero), x, less)
@@ -147,7 +143,6 @@ FUNCTIONS: dict[str, Function] = {
     "clip": _clip,
     "cube": _cube,
     "elu": _elu,
-    "exponential": _exponential,
     "hard_sigmoid": _hard_sigmoid,
     "hard_swish": _hard_swish,
     "line": _line,

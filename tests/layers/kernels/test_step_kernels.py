@@ -4,29 +4,65 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.exponential import exponential
 from caffe_compat.layers.kernels.filter_tile import tile_height
+from caffe_compat.layers.kernels.functions import Functions
 from caffe_compat.layers.kernels.lay_out import call_lay_out, lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
 
 
-@njit
-def exponentials(x, y):
-    for i in range(len(x)):
-        y[i] = exponential(x[i])
+def _of_vector(name):
+    """Writes a function of LANES numbers from one address to another."""
+
+    def emit(typingctx, source, target):
+        def codegen(context, builder, signature, args):
+            v, start = Functions(builder), ir.IntType(64)(0)
+            source, target = (v.pointer(address) for address in args)
+            v.write(getattr(v, name)(v.read(source, start)), target, start)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), codegen
+
+    return intrinsic(emit)
+
+
+def of_all(name, x):
+    """The function of each number of x, whose count LANES divides."""
+    one = _of_vector(name)
+
+    @njit
+    def loop(source, target, count):
+        for place in range(0, 4 * count, 4 * LANES):
+            one(source + place, target + place)
+
+    y = np.full_like(x, np.nan)
+    loop(x.ctypes.data, y.ctypes.data, len(x))
+    return y
+
+
+SPECIAL = np.resize(np.array([np.nan, 0, -0.0, -np.inf, np.inf, -110, 100], np.float32), 4 * LANES)
 
 
 def test_exponential():
-    x = np.linspace(-87.3, 88, 100_001, dtype=np.float32)
-    y = np.empty_like(x)
-    exponentials(x, y)
-    np.testing.assert_allclose(y, np.exp(x.astype(np.float64)), rtol=2.4e-7)
-    x = np.array([np.nan, 0, -0.0, -np.inf, -100], np.float32)
-    y = np.empty_like(x)
-    exponentials(x, y)
-    np.testing.assert_array_equal(y, [np.nan, 1, 1, 0, 0])
+    x = np.linspace(-87.3, 88.7, 6250 * 16, dtype=np.float32)
+    np.testing.assert_allclose(of_all("exponential", x), np.exp(x.astype(np.float64)), rtol=2.4e-7)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(of_all("exponential", SPECIAL), np.exp(SPECIAL))
+    small = np.linspace(-103, -87.4, 160, dtype=np.float32)  # below the smallest number with all digits
+    np.testing.assert_allclose(
+        of_all("exponential", small), np.exp(small.astype(np.float64)), rtol=1e-6, atol=1.5e-45
+    )
+
+
+def test_tanh_and_sigmoid():
+    x = np.linspace(-20, 20, 6250 * 16, dtype=np.float32)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(of_all("tanh", x), np.tanh(exact), rtol=3e-7)
+    np.testing.assert_allclose(of_all("sigmoid", x), 1 / (1 + np.exp(-exact)), rtol=3e-7)
+    np.testing.assert_array_equal(of_all("tanh", SPECIAL), np.tanh(SPECIAL))
 
 
 @njit

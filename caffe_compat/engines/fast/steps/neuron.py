@@ -10,7 +10,6 @@ from caffe_compat.layers.absval import AbsVal
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.elu import ELU
-from caffe_compat.layers.exp import Exp
 from caffe_compat.layers.hard_sigmoid import HardSigmoid
 from caffe_compat.layers.hard_swish import HardSwish
 from caffe_compat.layers.kernels.step_neuron import neuron
@@ -33,7 +32,6 @@ KINDS: dict[type[Layer], Callable[..., tuple[str, float, float]]] = {
     AbsVal: lambda layer: ("absolute", 0, 0),
     Clip: lambda layer: ("clip", *layer.limits),
     ELU: lambda layer: ("elu", layer.alpha, 0),
-    Exp: lambda layer: ("exponential", layer.inner, layer.outer),
     HardSigmoid: _hard_sigmoid,
     HardSwish: lambda layer: ("hard_swish", 0, 0),
     Mish: lambda layer: ("mish", 0, 0),
