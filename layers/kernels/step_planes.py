@@ -22,6 +22,7 @@ from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 SIDE = 3  # of a filter
+LINE = 64  # bytes of a cache's line
 NEAR = 2**12  # numbers of a plane (16 kB) that stay in a core's first cache
 _BLOCKS = range(0, LANES, 4)  # vectors are shuffled within 4 numbers, which is faster than over all of them
 # the outputs that the lanes stand for, where pixels are every second one of two vectors, and where they are found
@@ -180,6 +181,27 @@ def _of_stride(stride: int) -> Any:
 _filter_by_one, _filter_by_two = _of_stride(1), _of_stride(2)
 
 
+def _emit_fetch(typingctx, first, last):
+    """Emit the loop over lines of the cache (numba hands over types here, and LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        first, last = args
+        word, byte, i32 = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        lines = builder.sdiv(builder.sub(last, first), word(LINE))
+        with cgutils.for_range(builder, lines) as loop:
+            place = builder.add(first, builder.mul(loop.index, word(LINE)))
+            builder.call(prefetch, [builder.inttoptr(place, byte), i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+# fetch(first, last): let a core's first cache have what lies between two addresses, in the order that memory likes
+_fetch: Any = intrinsic(_emit_fetch)
+
+
 def _filter_planes(pointer, part, parts):
     """top = f(filters * bottom + bias), of images x groups planes; starts: row and column of the first pixel."""
     s = step_at(pointer)
@@ -188,12 +210,16 @@ def _filter_planes(pointer, part, parts):
     zeros += FLOAT * LANES
     bias, slope, starts = floats(s.bias, s.groups), floats(s.slope, s.groups), integers(s.starts, 2)
     area, band = s.out_height * s.out_width, NEAR // (s.stride_h * s.width) + SIDE
+    is_large = s.height * s.width > 4 * NEAR
     for plane in range(planes * part // parts, planes * (part + 1) // parts):
         c = plane % s.groups
         source, filters = s.bottom + FLOAT * plane * s.height * s.width, s.filters + FLOAT * c * SIDE * SIDE
         for first in range(0, s.out_height, band):
             rows, place = min(band, s.out_height - first), first * s.out_width
             row, out = starts[0] + first * s.stride_h, s.top + FLOAT * (plane * area + place)
+            if is_large:
+                last = min(row + rows * s.stride_h + SIDE - 1, s.height)
+                _fetch(source + FLOAT * s.width * max(row, 0), source + FLOAT * s.width * last)
             if s.stride_h == 1:
                 _filter_by_one(
                     source, zeros, s.height, s.width, row, starts[1], filters, bias[c], slope[c], s.limit,
