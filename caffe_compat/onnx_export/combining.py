@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.combination import Combination
-from caffe_compat.layers.mask_outputs import MaskOutputs
+from caffe_compat.layers.coeff_blob_eltwise import CoeffBlobEltwise
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import END, Operators
@@ -30,6 +29,18 @@ def eltwise(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     coeffs = param.coeff or [1] * len(bottoms)
     terms = [affine(write, bottom, coeff) for bottom, coeff in zip(bottoms, coeffs, strict=True)]
     return [reduce(lambda a, b: write(ELTWISE[param.operation], a, b), terms)]
+
+
+@converts("CoeffBlobEltwise")
+def coeff_blob_eltwise(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, CoeffBlobEltwise)
+    *terms, coeffs = bottoms
+    behind = list(range(write.axes[coeffs] - 1, write.axes[terms[0]]))
+    parts = []
+    for i, (term, coeff) in enumerate(zip(terms, layer.coeffs, strict=True)):
+        row = affine(write, write("Gather", coeffs, write.ints(i), axis=0), float(coeff))
+        parts.append(write("Mul", term, write("Unsqueeze", row, write.ints(behind)) if behind else row))
+    return [reduce(lambda a, b: write("Add", a, b), parts)]
 
 
 @converts("Concat")
@@ -127,36 +138,3 @@ def silence(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("Parameter")
 def parameter(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Identity", write.param(layer.blobs[0]))]
-
-
-@converts("Mask")
-def mask(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    maps, marks = bottoms
-    channels = write.dims(maps, 1, 2)
-    shape = write("Concat", channels, write.ints([-1]), axis=0)
-    pixels = write("Transpose", write("Reshape", maps, shape), perm=[1, 0])
-    marked = write("GreaterOrEqual", write.reshape(marks, -1), write.floats(1))
-    return [write("Unsqueeze", write("Compress", pixels, marked, axis=0), write.ints([2, 3]))]
-
-
-@converts("MaskOutputs")
-def mask_outputs(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, MaskOutputs)
-    classes = write.cast(write.reshape(bottoms[1], -1, 1), np.int64)
-    by_class = write.reshape(bottoms[0], 0, -1, layer.size)
-    return [write("GatherND", by_class, classes, batch_dims=1)]
-
-
-@converts("Combination")
-def combination(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Combination)
-    starts = [[part.start for part in tile[2:]] for tile in layer.tiles]
-    size = write("Add", write.dims(bottoms[-1], 2, 4), write.ints(starts[-1]))
-    total = write("Expand", write.floats(0), write("Concat", write.dims(bottoms[0], 0, 2), size, axis=0))
-    for x, start in zip(bottoms, starts, strict=True):  # the last one counts
-        behind = write("Sub", size, write("Add", write.dims(x, 2, 4), write.ints(start)))
-        pads = write("Concat", write.ints([0, 0, *start, 0, 0]), behind, axis=0)
-        one = write("Expand", write.floats(1), write("Shape", x))
-        is_there = write("Greater", write("Pad", one, pads), write.floats(0))
-        total = write("Where", is_there, write("Pad", x, pads), total)
-    return [total]

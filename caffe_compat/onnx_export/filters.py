@@ -1,4 +1,4 @@
-"""Layers of windows or learned weights: Convolution, Deconvolution, Im2col, Local, InnerProduct, Embed."""
+"""Layers of windows or learned weights: Convolution, Deconvolution, Im2col, InnerProduct, Embed."""
 
 from __future__ import annotations
 
@@ -13,33 +13,18 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry, read_geometry
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.padded_convolution import PaddedConvolution
-from caffe_compat.layers.hwgq.signs import signs
-from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
-from caffe_compat.prototxt.caffe_pb2 import BinaryConvolutionParameter, BinaryInnerProductParameter
 
 
 @converts("Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return _filtered("Conv", write, layer, bottoms, write.param(layer.blobs[0]))
+    return filtered("Conv", write, layer, bottoms, write.param(layer.blobs[0]))
 
 
 @converts("Deconvolution", "Deconvolution3D")
 def deconvolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return _filtered("ConvTranspose", write, layer, bottoms, write.param(layer.blobs[0]))
-
-
-@converts("BinaryConvolution")
-def binary_convolution(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    filters = _binarized(layer.blobs[0].data, layer.layer_param.binary_convolution_param)
-    return _filtered("Conv", write, layer, bottoms, write.floats(filters))
-
-
-def _binarized(
-    weights: np.ndarray, param: BinaryConvolutionParameter | BinaryInnerProductParameter
-) -> np.ndarray:
-    return signs(weights, param.use_alpha) if param.use_binarization else weights
+    return filtered("ConvTranspose", write, layer, bottoms, write.param(layer.blobs[0]))
 
 
 @converts("PaddedConvolution")
@@ -50,7 +35,7 @@ def padded_convolution(write: Operators, layer: Layer, bottoms: list[str]) -> li
     return convolution(write, layer.plain, [padded])
 
 
-def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], filters: str) -> list[str]:
+def filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], filters: str) -> list[str]:
     """One operator a bottom; ONNX keeps filters and biases in Caffe's order."""
     assert isinstance(layer, Convolution)
     axes = len(layer.blobs[0].shape) - 2
@@ -63,13 +48,13 @@ def _filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], fil
     ]
 
 
-def _on_axis_1(write: Operators, x: str, axes: int, filtered: Callable[[str], str]) -> str:
+def _on_axis_1(write: Operators, x: str, axes: int, make: Callable[[str], str]) -> str:
     """What is made of x, whose channels have so many axes behind them; all that are before are images."""
     axis = write.axes[x] - axes - 1
     if axis == 1:
-        return filtered(x)
+        return make(x)
     images = write("Concat", write.ints([-1]), write.dims(x, axis, axis + 1 + axes), axis=0)
-    y = filtered(write("Reshape", x, images))
+    y = make(write("Reshape", x, images))
     return write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.dims(y, 1, 2 + axes), axis=0))
 
 
@@ -102,28 +87,10 @@ def columns_of(write: Operators, x: str, axis: int, windows: ConvGeometry) -> st
 
 @converts("InnerProduct")
 def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return [_product(write, layer, bottoms[0], layer.blobs[0].data, layer.blobs[0])]
+    return [product(write, layer, bottoms[0], layer.blobs[0].data, layer.blobs[0])]
 
 
-@converts("FuseInnerProduct")
-def fuse_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    return inner_product(write, layer, bottoms) * 2
-
-
-@converts("BinaryInnerProduct")
-def binary_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    weights = _binarized(layer.blobs[0].data, layer.layer_param.binary_inner_product_param)
-    return [_product(write, layer, bottoms[0], weights)]
-
-
-@converts("NormalizedInnerProduct")
-def normalized_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    weights = layer.blobs[0].data.copy()
-    to_unit_rows(weights.reshape(layer.layer_param.inner_product_param.num_output, -1))
-    return [_product(write, layer, bottoms[0], weights)]
-
-
-def _product(write: Operators, layer: Layer, x: str, weights: np.ndarray, shared: Blob | None = None) -> str:
+def product(write: Operators, layer: Layer, x: str, weights: np.ndarray, shared: Blob | None = None) -> str:
     """shared: the blob that the weights are, if they are one."""
     param, axes = layer.layer_param.inner_product_param, write.axes[x]
     axis = param.axis % axes

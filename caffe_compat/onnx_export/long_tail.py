@@ -8,6 +8,7 @@ from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.local import Local
 from caffe_compat.layers.insanity import Insanity
+from caffe_compat.layers.mask_outputs import MaskOutputs
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.filters import columns_of
 from caffe_compat.onnx_export.operators import Operators
@@ -70,3 +71,11 @@ def noise(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 @converts("GradientScaler")
 def gradient_scaler(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return bottoms
+
+
+@converts("MaskOutputs")
+def mask_outputs(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, MaskOutputs)
+    classes = write.cast(write.reshape(bottoms[1], -1, 1), np.int64)
+    by_class = write.reshape(bottoms[0], 0, -1, layer.size)
+    return [write("GatherND", by_class, classes, batch_dims=1)]

@@ -1,4 +1,4 @@
-"""Mean field in dense conditional random fields: CRF-RNN's layers and CCNN's."""
+"""Mean field in dense conditional random fields: CRF-RNN's layers, and what DeepLab's shares with them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import onnx
 from onnx import TensorProto, helper
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.segmentation.dense_crf_map import STEPS
-from caffe_compat.layers.segmentation.mean_field import LEAST_EXPONENT
 from caffe_compat.layers.segmentation.meanfield import Meanfield
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.lattice import Lattice, lattice
@@ -23,15 +21,15 @@ LEAST = 1e-20
 def multi_stage_meanfield(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, Meanfield)
     param, maps = layer.settings, bottoms[0]
-    places, image = _pixels(write, maps)
-    near, far = (_divided(write, places, [theta] * 2) for theta in (param.theta_gamma, param.theta_alpha))
-    colours = write("Div", _rows(write, bottoms[2]), write.floats(param.theta_beta))
+    places, image = pixels_of(write, maps)
+    near, far = (divided(write, places, [theta] * 2) for theta in (param.theta_gamma, param.theta_alpha))
+    colours = write("Div", rows_of(write, bottoms[2]), write.floats(param.theta_beta))
     each = [write("Gather", colours, write.ints(i), axis=1) for i in range(layer.colours)]
     filters = [
-        (grid, _norm(write, grid, image))
+        (grid, norm_of(write, grid, image))
         for grid in (lattice(write, features, image) for features in (near, [*far, *each]))
     ]
-    unary, start = (_rows(write, x) for x in bottoms[:2])
+    unary, start = (rows_of(write, x) for x in bottoms[:2])
     spatial, bilateral, compatibility = (write.floats(blob.data[0, 0].T) for blob in layer.blobs)
 
     def step(inner: Operators, q: str) -> str:
@@ -40,56 +38,17 @@ def multi_stage_meanfield(write: Operators, layer: Layer, bottoms: list[str]) ->
         parts = (inner("MatMul", x, weights) for x, weights in zip(seen, (spatial, bilateral), strict=True))
         return inner("Sub", unary, inner("MatMul", inner("Add", *parts), compatibility))
 
-    return [_maps(write, _repeated(write, step, start, param.num_iterations), maps)]
+    return [_maps(write, repeated(write, step, start, param.num_iterations), maps)]
 
 
-@converts("DenseCRFMap")
-def dense_crf_map(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    param, maps = layer.layer_param.densecrf_param, bottoms[0]
-    places, image = _pixels(write, maps)
-    near = _divided(write, places, [param.x_gauss, param.y_gauss])
-    red_first = write.reverse(_rows(write, bottoms[1]), 1)
-    none = write.floats(0)
-    numbers = write("Where", write("IsNaN", red_first), none, red_first)
-    numbers = write.cast(write("Clip", numbers, write.floats(-(2.0**31)), write.floats(2.0**31)), np.int64)
-    colours = write.cast(write("Mod", numbers, write.ints(256)), np.float32)
-    features = [*places, *(write("Gather", colours, write.ints(i), axis=1) for i in range(3))]
-    far = _divided(write, features, [getattr(param, f"{name}_bilateral") for name in "xyrgb"])
-    filters = [
-        (grid, write("Mul", _norm(write, grid, image), write.floats(weight)))
-        for grid, weight in (
-            (lattice(write, near, image), param.wt_gauss),
-            (lattice(write, far, image), param.wt_bilateral),
-        )
-    ]
-    scores = _rows(write, maps)
-
-    def step(inner: Operators, prob: str) -> str:
-        seen = (inner("Mul", grid.filter(inner, prob), norm) for grid, norm in filters)
-        return _probabilities(inner, inner("Add", scores, inner("Add", *seen)))
-
-    prob = _repeated(write, step, _probabilities(write, scores), STEPS)
-    best = write.cast(write("ArgMax", prob, axis=1, keepdims=1), np.float32)
-    one = write("Concat", write.dims(maps, 0, 1), write.ints([1]), write.dims(maps, 2, 4), axis=0)
-    return [write("Reshape", best, one)]
-
-
-def _divided(write: Operators, features: list[str], deviations: Sequence[float]) -> list[str]:
+def divided(write: Operators, features: list[str], deviations: Sequence[float]) -> list[str]:
     return [
         write("Div", feature, write.floats(deviation))
         for feature, deviation in zip(features, deviations, strict=True)
     ]
 
 
-def _probabilities(write: Operators, scores: str) -> str:
-    """The softmax over the classes, in which what is e^-20 times as probable as another counts 0."""
-    below = write("Sub", scores, write("ReduceMax", scores, axes=[1], keepdims=1))
-    counts = write("GreaterOrEqual", below, write.floats(LEAST_EXPONENT))
-    values = write("Where", counts, write("Exp", below), write.floats(0))
-    return write("Div", values, write("ReduceSum", values, write.ints([1]), keepdims=1))
-
-
-def _pixels(write: Operators, maps: str) -> tuple[list[str], str]:
+def pixels_of(write: Operators, maps: str) -> tuple[list[str], str]:
     """Column and row of each pixel, in float32, and its image, P each."""
     sizes = [write.dims(maps, axis, axis + 1) for axis in (0, 2, 3)]
     shape = write("Concat", *sizes, axis=0)
@@ -101,7 +60,7 @@ def _pixels(write: Operators, maps: str) -> tuple[list[str], str]:
     return [write.cast(place, np.float32) for place in (column, row)], image
 
 
-def _rows(write: Operators, maps: str) -> str:
+def rows_of(write: Operators, maps: str) -> str:
     """N x C x H x W as pixels x C."""
     channels = write("Concat", write.ints([-1]), write.dims(maps, 1, 2), axis=0)
     return write("Reshape", write("Transpose", maps, perm=[0, 2, 3, 1]), channels)
@@ -113,14 +72,14 @@ def _maps(write: Operators, rows: str, maps: str) -> str:
     return write("Transpose", write("Reshape", rows, write("Concat", *parts, axis=0)), perm=[0, 3, 1, 2])
 
 
-def _norm(write: Operators, grid: Lattice, image: str) -> str:
+def norm_of(write: Operators, grid: Lattice, image: str) -> str:
     """1 by what the filter makes of ones, pixels x 1."""
     shape = write("Concat", write("Shape", image), write.ints([1]), axis=0)
     seen = grid.filter(write, write("Expand", write.floats(1), shape))
     return write("Div", write.floats(1), write("Add", seen, write.floats(LEAST)))
 
 
-def _repeated(write: Operators, step: Callable[[Operators, str], str], start: str, times: int) -> str:
+def repeated(write: Operators, step: Callable[[Operators, str], str], start: str, times: int) -> str:
     """start after so many steps."""
     inner = Operators(onnx.GraphProto(name=f"{write.scope}: one step"), write.fresh(f"{write.scope}:loop"))
     turn, go_on, before = (f"{inner.scope}:{name}" for name in ("turn", "go_on", "before"))

@@ -1,4 +1,4 @@
-"""Features divided by their norms, norms, and distances."""
+"""Features or weights divided by their norms, norms, and distances."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from caffe_compat.layers.metric.inner_distance import InnerDistance
 from caffe_compat.layers.metric.normalized_inner_product import to_unit_rows
 from caffe_compat.layers.metric.unit_normalize import UnitNormalize
 from caffe_compat.onnx_export.converters import converts
+from caffe_compat.onnx_export.filters import product
 from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
 
@@ -66,3 +67,10 @@ def inner_distance(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
         y = write("Add", y, write.param(layer.blobs[1]))
     axis = param.axis % write.axes[x]
     return [write("Reshape", y, write("Concat", write.dims(x, 0, axis), write.ints([-1]), axis=0))]
+
+
+@converts("NormalizedInnerProduct")
+def normalized_inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    weights = layer.blobs[0].data.copy()
+    to_unit_rows(weights.reshape(layer.layer_param.inner_product_param.num_output, -1))
+    return [product(write, layer, bottoms[0], weights)]

@@ -44,6 +44,11 @@ def roi_warping(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
     return [write("Transpose", samples, perm=[0, 3, 1, 2])]
 
 
+@converts("MaskPooling")
+def mask_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    return [write("Mul", *bottoms)]
+
+
 @converts("MaskResize")
 def mask_resize(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, MaskResize)

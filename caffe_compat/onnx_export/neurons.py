@@ -12,7 +12,6 @@ from caffe_compat.layers.brelu import BReLU
 from caffe_compat.layers.clip import Clip
 from caffe_compat.layers.common.logexp import log_of_base
 from caffe_compat.layers.guided_dropout import GuidedDropout
-from caffe_compat.layers.hwgq.quant import Quant
 from caffe_compat.layers.truncation import Truncation
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
@@ -163,22 +162,6 @@ def hard_sigmoid(write: Operators, layer: Layer, bottoms: list[str]) -> list[str
 @converts("Mish")
 def mish(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Mul", *bottoms, write("Tanh", write("Softplus", *bottoms)))]
-
-
-@converts("Quant")
-def quant(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Quant)
-    x, param, zero = bottoms[0], layer.param, write.floats(0)
-    if param.forward_func == "sign":
-        return [write("Where", write("GreaterOrEqual", x, zero), write.floats(1), write.floats(-1))]
-    if param.forward_func == "hard_tanh":
-        return [write("Clip", x, write.floats(-1), write.floats(1))]
-    if param.forward_func == "relu":
-        return [write("LeakyRelu", x, alpha=param.negative_slope)]
-    levels = write.floats(layer.centers[0])
-    for between, step in zip((layer.centers[:-1] + layer.centers[1:]) / 2, layer.centers[1:], strict=True):
-        levels = write("Where", write("Greater", x, write.floats(between)), write.floats(step), levels)
-    return [write("Where", write("Greater", x, zero), levels, write.floats(-param.negative_slope))]
 
 
 @converts("ReLUMask")

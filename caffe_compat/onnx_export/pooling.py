@@ -6,22 +6,16 @@ rounding down, over a pad behind the image that makes this Caffe's number of win
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.nd_pooling import NdPooling
 from caffe_compat.layers.padded_pooling import PaddedPooling
 from caffe_compat.layers.pooling import rounds_up
-from caffe_compat.layers.pooling3d import Pooling3D
-from caffe_compat.layers.pooling_nd import PoolingND
-from caffe_compat.layers.sum_pooling import SumPooling
 from caffe_compat.onnx_export.converters import converts
-from caffe_compat.onnx_export.neurons import affine
 from caffe_compat.onnx_export.operators import Operators
-from caffe_compat.prototxt.caffe_pb2 import Pooling3DParameter, PoolingNDParameter, PoolingParameter
+from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 
 Window = tuple[int, int, int]  # kernel, stride, pad
 
@@ -44,11 +38,11 @@ def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def _with_positions(write: Operators, layer: Layer, x: str, axes: int) -> list[str]:
     """The maxima, and the index of each in its map."""
     if layer.layer_param.pooling_param.global_pooling:
-        return _of_all(write, x, True, axes)
-    return _maxima_and_places(write, x, _windows(layer, axes))
+        return of_all(write, x, True, axes)
+    return maxima_and_places(write, x, windows_of(layer, axes))
 
 
-def _maxima_and_places(write: Operators, x: str, windows: dict[str, list[int]]) -> list[str]:
+def maxima_and_places(write: Operators, x: str, windows: dict[str, list[int]]) -> list[str]:
     maxima, positions = write.many("MaxPool", 2, x, **windows)
     end = 2 + len(windows["strides"])
     pixels = write("ReduceProd", write.dims(x, 2, end), axes=[0], keepdims=1)
@@ -64,11 +58,11 @@ def _pooled(write: Operators, layer: Layer, x: str, axes: int) -> str:
             return write("GlobalMaxPool" if is_max else "GlobalAveragePool", x)
         # OpenCV's global pooling has two axes at most
         return write("ReduceMax" if is_max else "ReduceMean", x, axes=list(range(2, 2 + axes)), keepdims=1)
-    windows = _windows(layer, axes)
-    return write("MaxPool", x, **windows) if is_max else _means(write, x, windows)
+    windows = windows_of(layer, axes)
+    return write("MaxPool", x, **windows) if is_max else means_of(write, x, windows)
 
 
-def _means(write: Operators, x: str, windows: dict[str, list[int]]) -> str:
+def means_of(write: Operators, x: str, windows: dict[str, list[int]]) -> str:
     """The mean of each window over what lies in the padded map."""
     axes = len(windows["strides"])
     pad, behind = windows["pads"][:axes], windows["pads"][axes:]
@@ -78,17 +72,17 @@ def _means(write: Operators, x: str, windows: dict[str, list[int]]) -> str:
     return write("AveragePool", x, count_include_pad=0, **windows | {"pads": rest})
 
 
-def _windows(layer: Layer, axes: int) -> dict[str, list[int]]:
+def windows_of(layer: Layer, axes: int) -> dict[str, list[int]]:
     """The attributes of the operator, over so many axes."""
     param = layer.layer_param.pooling_param
     kernel, stride, pad = (_sizes(param, *names, axes) for names in FIELDS)
     windows = list(zip(kernel, stride, pad, strict=True))
     is_padded = any(pad for _, _, pad in windows)
-    behind = [_pad_behind(*window, is_padded, rounds_up(param)) for window in windows]
-    return _attributes(layer, windows, behind)
+    behind = [pad_behind(*window, is_padded, rounds_up(param)) for window in windows]
+    return attributes_of(layer, windows, behind)
 
 
-def _attributes(layer: Layer, windows: Sequence[Window], behind: list[int]) -> dict[str, list[int]]:
+def attributes_of(layer: Layer, windows: Sequence[Window], behind: list[int]) -> dict[str, list[int]]:
     kernel, stride, pad = (list(sizes) for sizes in zip(*windows, strict=True))
     if any(b >= k for b, k in zip(behind, kernel, strict=True)):
         raise layer.error(
@@ -96,20 +90,6 @@ def _attributes(layer: Layer, windows: Sequence[Window], behind: list[int]) -> d
             "window may be empty; set round_mode: FLOOR, or a pad"
         )
     return {"kernel_shape": kernel, "strides": stride, "pads": [*pad, *behind]}
-
-
-@converts("SumPooling")
-def sum_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, SumPooling)
-    x = bottoms[0]
-    if layer.pooling.layer_param.pooling_param.global_pooling:
-        return [write("ReduceSum", x, write.ints([2, 3]), keepdims=1)]
-    windows = _windows(layer.pooling, 2)
-    return [
-        affine(
-            write, write("AveragePool", x, count_include_pad=1, **windows), math.prod(windows["kernel_shape"])
-        )
-    ]
 
 
 @converts("PaddedPooling")
@@ -124,33 +104,7 @@ def padded_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
     return [write("Div", y, _pooled(write, layer.plain, ones, 2))]
 
 
-@converts("Pooling3D")
-def pooling_3d(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, Pooling3D)
-    behind = [pad + stride - 1 for _, stride, pad in layer.windows]
-    windows = _attributes(layer, layer.windows, behind)
-    if layer.layer_param.pooling3d_param.pool == Pooling3DParameter.MAX:
-        return [write("MaxPool", *bottoms, **windows)]
-    return [_means(write, bottoms[0], windows)]
-
-
-@converts("PoolingND", "NdPooling")
-def pooling_nd(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, PoolingND)
-    param, x, axes = layer.layer_param.pooling_nd_param, bottoms[0], len(layer.windows)
-    is_max, ahead = param.pool == PoolingNDParameter.MAX, write.axes[x] - axes
-    planes = write("Concat", write.ints([-1, 1]), write.dims(x, ahead, ahead + axes), axis=0)
-    x = write("Reshape", x, planes)
-    if param.global_pooling:
-        tops = _of_all(write, x, is_max, axes)
-    else:
-        tops = _of_windows(write, layer, x, is_max)
-    channels = write.dims(bottoms[0], 0, ahead)
-    shape = write("Concat", channels, write.dims(tops[0], 2, 2 + axes), axis=0)
-    return [write("Reshape", top, shape) for top in tops[: len(layer.layer_param.top)]]
-
-
-def _of_all(write: Operators, x: str, is_max: bool, axes: int) -> list[str]:
+def of_all(write: Operators, x: str, is_max: bool, axes: int) -> list[str]:
     """The maxima of N x C x ... maps and their places, or the means."""
     over = list(range(2, 2 + axes))
     if not is_max:
@@ -158,22 +112,6 @@ def _of_all(write: Operators, x: str, is_max: bool, axes: int) -> list[str]:
     maxima = write("ReduceMax", x, axes=over, keepdims=1)
     places = write("ArgMax", write.reshape(x, 0, 0, -1), axis=2, keepdims=1)
     return [maxima, write("Reshape", write.cast(places, np.float32), write("Shape", maxima))]
-
-
-def _of_windows(write: Operators, layer: PoolingND, x: str, is_max: bool) -> list[str]:
-    by_axis = isinstance(layer, NdPooling)
-    is_padded = any(pad for _, _, pad in layer.windows)
-    behind = [
-        _pad_behind(*window, bool(window[2]) if by_axis else is_padded, True) for window in layer.windows
-    ]
-    windows = _attributes(layer, layer.windows, behind)
-    if not is_max:
-        if by_axis:  # divided by the whole kernel
-            return [write("AveragePool", x, count_include_pad=1, **windows)]
-        return [_means(write, x, windows)]
-    if len(layer.layer_param.top) == 1:
-        return [write("MaxPool", x, **windows)]
-    return _maxima_and_places(write, x, windows)
 
 
 FIELDS = ("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")
@@ -185,7 +123,7 @@ def _sizes(param: PoolingParameter, field: str, prefix: str, axes: int) -> tuple
     return (getattr(param, field),) * axes
 
 
-def _pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, rounds_up: bool) -> int:
+def pad_behind(kernel: int, stride: int, pad: int, is_padded: bool, rounds_up: bool) -> int:
     """The pad behind an axis with which rounding down gives Caffe's number of windows, for every size n.
 
     Caffe rounds (n + 2 pad - kernel) / stride up: so does rounding down with stride - 1 more. Where there is any

@@ -1,4 +1,4 @@
-"""PSROIAlign and DeformablePSROIPooling: means of bilinear samples in bins, each in a channel of its own.
+"""PSROIAlign: means of bilinear samples in bins, each in a channel of its own; DeformablePSROIPooling takes such too.
 
 Values of the samples along one axis have the axes R x K x G x G x S x S, or 1 where they do not differ: RoIs, groups of
 outputs that are moved alike, bins down and right, samples down and right.
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.fast_rcnn.deformable_psroi_pooling import DeformablePSROIPooling
 from caffe_compat.layers.fast_rcnn.psroi_align import PSROIAlign
 from caffe_compat.layers.kernels.psroi_align import LEAST_SIZE
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
-from caffe_compat.onnx_export.rois import column, rounded
+from caffe_compat.onnx_export.rois import column
 from caffe_compat.onnx_export.sampling import around, picked
 
 AXES = 6
@@ -36,16 +35,16 @@ def psroi_align(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]
     assert isinstance(layer, PSROIAlign)
     maps, rois = bottoms[0], write.reshape(bottoms[1], -1, 5)
     rows, columns = (_in_bins(write, layer, maps, rois, i) for i in (1, 0))
-    total, _ = _sums(write, maps, rois, rows, columns, layer.group, 1)
+    total, _ = sums_of(write, maps, rois, rows, columns, layer.group, 1)
     mean = write("Div", total, write.floats(layer.samples**2))
-    return [_as_top(write, mean, layer.outputs, layer.group)]
+    return [as_top(write, mean, layer.outputs, layer.group)]
 
 
 def _in_bins(write: Operators, layer: PSROIAlign, maps: str, rois: str, i: int) -> Samples:
     """The samples along x (i = 0) or y; one that the map's end pushes out of its bin is none."""
-    bins = _along(write, np.arange(layer.group), 2 + 1 - i)
+    bins = along(write, np.arange(layer.group), 2 + 1 - i)
     last = write("Sub", write.size(maps, 3 - i), write.floats([1]))
-    low, high = (_beside(write, column(write, rois, corner)) for corner in (1 + i, 3 + i))
+    low, high = (beside(write, column(write, rois, corner)) for corner in (1 + i, 3 + i))
     start = write("Mul", low, write.floats(layer.scale))
     end = write("Mul", write("Add", high, write.floats(1)), write.floats(layer.scale))
     size = write("Max", write("Sub", end, start), write.floats(LEAST_SIZE))
@@ -54,77 +53,28 @@ def _in_bins(write: Operators, layer: PSROIAlign, maps: str, rois: str, i: int) 
     far = write("Add", write("Mul", write("Add", bins, write.floats(1)), size), start)
     near, far = (write("Min", write("Max", edge, write.floats(0)), last) for edge in (near, far))
     step = write("Div", size, write.floats(layer.samples + 1))
-    numbers = _along(write, np.arange(1, layer.samples + 1), 4 + 1 - i)
+    numbers = along(write, np.arange(1, layer.samples + 1), 4 + 1 - i)
     places = write("Add", near, write("Mul", numbers, step))
     return Samples(around(write, places, last), write("Less", places, far))
 
 
-@converts("DeformablePSROIPooling")
-def deformable_psroi_pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    assert isinstance(layer, DeformablePSROIPooling)
-    param, maps, rois = layer.param, bottoms[0], write.reshape(bottoms[1], -1, 5)
-    groups, moves = 1, [write.floats(np.zeros([1] * AXES))] * 2
-    if len(bottoms) > 2:
-        groups, moves = layer.groups, _moves(write, layer, bottoms[2])
-    rows, columns = (_moved(write, layer, maps, rois, moves[i], i) for i in (1, 0))
-    total, count = _sums(write, maps, rois, rows, columns, param.group_size, groups)
-    mean = write("Div", total, write("Max", count, write.floats(1)))
-    return [_as_top(write, mean, param.output_dim, param.group_size)]
-
-
-def _moves(write: Operators, layer: DeformablePSROIPooling, offsets: str) -> list[str]:
-    """How far each bin is moved right and down, in widths and heights of the RoI."""
-    group = layer.param.group_size
-    parts = layer.param.part_size or group
-    of_bin = write.ints(np.arange(group) * parts // group)
-    moves = write.reshape(offsets, 0, -1, 2, parts, parts)
-    moves = write("Gather", write("Gather", moves, of_bin, axis=3), of_bin, axis=4)
-    moves = write("Mul", moves, write.floats(layer.reach))
-    one = write.ints([4, 5])
-    return [write("Unsqueeze", write("Gather", moves, write.ints(i), axis=2), one) for i in (0, 1)]
-
-
-def _moved(
-    write: Operators, layer: DeformablePSROIPooling, maps: str, rois: str, move: str, i: int
-) -> Samples:
-    """The samples along x (i = 0) or y; those outside of the map do not count."""
-    param, half = layer.param, write.floats(0.5)
-    low, high = (_beside(write, rounded(write, column(write, rois, corner))) for corner in (1 + i, 3 + i))
-    start = write("Sub", write("Mul", low, write.floats(layer.scale)), half)
-    end = write("Mul", write("Add", high, write.floats(1)), write.floats(layer.scale))
-    size = write("Max", write("Sub", write("Sub", end, half), start), write.floats(LEAST_SIZE))
-    of_bin = write("Div", size, write.floats(param.group_size))
-    bins = _along(write, np.arange(param.group_size), 2 + 1 - i)
-    place = write("Add", write("Add", write("Mul", bins, of_bin), start), write("Mul", move, size))
-    numbers = _along(write, np.arange(param.sample_per_part), 4 + 1 - i)
-    step = write("Div", of_bin, write.floats(param.sample_per_part))
-    place = write("Add", place, write("Mul", numbers, step))
-    limit, one = write.size(maps, 3 - i), write.floats([1])
-    inside = write(
-        "And",
-        write("GreaterOrEqual", place, write.floats(-0.5)),
-        write("LessOrEqual", place, write("Sub", limit, half)),
-    )
-    return Samples(around(write, place, write("Sub", limit, one)), inside)
-
-
-def _along(write: Operators, numbers: np.ndarray, axis: int) -> str:
+def along(write: Operators, numbers: np.ndarray, axis: int) -> str:
     """Numbers along one of the axes."""
     return write.floats(numbers.reshape([-1 if i == axis else 1 for i in range(AXES)]))
 
 
-def _beside(write: Operators, numbers: str) -> str:
+def beside(write: Operators, numbers: str) -> str:
     """A number of each RoI, R x 1, with the other axes behind."""
     return write("Unsqueeze", numbers, write.ints(list(range(2, AXES))))
 
 
-def _sums(
+def sums_of(
     write: Operators, maps: str, rois: str, rows: Samples, columns: Samples, group: int, groups: int
 ) -> tuple[str, str]:
     """R x K x G x G x outputs / K: the sum of each bin's samples that count, and how many these are."""
     parts = write("Concat", write.ints([0, groups, -1, group, group]), write.dims(maps, 2, 4), axis=0)
     values = write("Transpose", write("Reshape", maps, parts), perm=[0, 1, 3, 4, 5, 6, 2])
-    image = write.cast(_beside(write, column(write, rois, 0)), np.int64)
+    image = write.cast(beside(write, column(write, rois, 0)), np.int64)
     bins = (
         np.arange(n).reshape([-1 if i == axis else 1 for i in range(AXES)])
         for axis, n in ((1, groups), (2, group), (3, group))
@@ -144,6 +94,6 @@ def _sums(
     return write("ReduceSum", total, samples, keepdims=0), write("ReduceSum", counts, samples, keepdims=0)
 
 
-def _as_top(write: Operators, means: str, outputs: int, group: int) -> str:
+def as_top(write: Operators, means: str, outputs: int, group: int) -> str:
     """R x outputs x G x G."""
     return write.reshape(write("Transpose", means, perm=[0, 1, 4, 2, 3]), 0, outputs, group, group)

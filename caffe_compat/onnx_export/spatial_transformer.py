@@ -1,10 +1,12 @@
-"""SpatialTransformer: bilinear samples at places of an affine grid."""
+"""Spatial transformers: bilinear samples at places of an affine grid, turns, and what a file adds."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.spatial_transformer.mirror_rotate import MirrorRotate
+from caffe_compat.layers.spatial_transformer.power_file import PowerFile
 from caffe_compat.layers.spatial_transformer.spatial_transformer import SpatialTransformer
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.neurons import affine
@@ -52,3 +54,23 @@ def _thetas(write: Operators, layer: SpatialTransformer, given: str) -> list[str
         write.floats(theta) if fixed else write("Gather", numbers, write.ints(next(learned)), axis=1)
         for theta, fixed in zip(layer.theta, layer.fixed, strict=True)
     ]
+
+
+@converts("PowerFile")
+def power_file(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, PowerFile)
+    return [write("Add", *bottoms, write.floats(layer.shift))]
+
+
+@converts("MirrorRotate")
+def mirror_rotate(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, MirrorRotate)
+    x = bottoms[0]
+    if layer.mirrors and not layer.is_back:
+        x = write.reverse(x, 3)
+    quarters = layer.quarters % 4
+    for _ in range(4 - quarters if layer.is_back and quarters else quarters):  # each clockwise
+        x = write("Transpose", write.reverse(x, 2), perm=[0, 1, 3, 2])
+    if layer.mirrors and layer.is_back:
+        x = write.reverse(x, 3)
+    return [write("Identity", x)]
