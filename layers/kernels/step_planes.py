@@ -207,7 +207,7 @@ def _filter_planes(pointer, part, parts):
     s = step_at(pointer)
     planes, zeros = s.images * s.groups, s.scratch + FLOAT * part * s.scratch_size
     floats(zeros, s.scratch_size)[:] = 0
-    zeros += FLOAT * LANES
+    zeros += LINE  # as much before a row is read as `pad` has
     bias, slope, starts = floats(s.bias, s.groups), floats(s.slope, s.groups), integers(s.starts, 2)
     area, band = s.out_height * s.out_width, NEAR // (s.stride_h * s.width) + SIDE
     is_large = s.height * s.width > 4 * NEAR

@@ -116,7 +116,7 @@ class Filtering(Step):
             out_height=top.shape[2], out_width=top.shape[3],
             stride_h=geometry.stride[0], stride_w=geometry.stride[1],
             starts=-np.array(geometry.pad, np.int64), bottom=bottom, top=top, filters=self._packed,
-            scratch_size=bottom.shape[3] + 8 * LANES, **self._followers.fields(channels),
+            scratch_size=bottom.shape[3] + 2 * (LINE // FLOAT + LANES), **self._followers.fields(channels),
         )  # fmt: skip
 
     def _scaled(self, filters: np.ndarray, scale: np.ndarray) -> None:
