@@ -19,8 +19,6 @@ from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 
 Window = tuple[int, int, int]  # kernel, stride, pad
 
-LOWEST = np.finfo(np.float32).min  # the maximum of nothing, in Caffe
-
 
 @converts("Pooling")
 def pooling(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
