@@ -13,9 +13,7 @@ from caffe_compat.errors import CaffeCompatError
 from caffe_compat.memory import check_memory, out_of_memory
 
 LINE = 64  # bytes of a cache's line
-BEHIND = (
-    512  # bytes behind an array that kernels may read, and a LINE before it, of columns that do not count
-)
+BEHIND = 512  # bytes behind an array that kernels may read, as a LINE before it, of columns that do not count
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1  # Caffe counts elements in an int
 

@@ -17,9 +17,8 @@ from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 
-MANY_COLUMNS = (
-    7  # of a window, so many that vectors take them sooner than a layout of pixels that are far apart
-)
+# of a window, so many that vectors take them sooner than a layout of pixels that are far apart
+MANY_COLUMNS = 7
 
 
 class Pools(Step):
