@@ -8,8 +8,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 from caffe_compat.cli.console import COMPILING
 
@@ -99,6 +103,22 @@ def _nursery() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+
+
+@contextmanager
+def started(
+    command: Sequence[object], cwd: Path, limit: float = 120, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that is spoken to while it runs: killed at the end, and after `limit` seconds, so that no wait for it
+    is without end."""
+    with subprocess.Popen(list(map(str, command)), cwd=cwd, text=True, **options) as process:
+        timer = Timer(limit, process.kill)
+        timer.start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
 
 
 def errors(done: subprocess.CompletedProcess[str]) -> str:

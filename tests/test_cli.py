@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from commands import run, run_prototxt
-from processes import TINY, errors
+from processes import TINY, errors, started
 from reference import OHEM_TRAIN, REFERENCE, reference
 
 import caffe_compat as caffe
@@ -217,13 +217,11 @@ def test_an_interrupt_ends_with_its_code(tiny):
         "--iterations",
         "100000000",
     ]
-    with subprocess.Popen(
-        command, cwd=tiny, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(command, tiny, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         lines = [process.stdout.readline() for _ in range(4)]
         assert lines[-1].startswith("data:")
         process.send_signal(2)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate()
     assert (process.returncode, stderr) == (130, "interrupted\n")
 
 

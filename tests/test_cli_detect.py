@@ -15,6 +15,7 @@ import pytest
 from commands import run
 from fast_rcnn.drawn import write_devkit
 from fast_rcnn.nets import TINY_TEST, tiny_test_net
+from processes import started
 
 from caffe_compat.fast_rcnn.voc import CLASSES
 
@@ -141,13 +142,12 @@ def test_evaluate_killed_halfway_goes_on_to_the_same_result(folder):
     options = ("evaluate", *NET, "--devkit", "many", *SMALL, "--stages", 5)
     command(folder, *options, "--output", "whole")
     arguments = [sys.executable, "-m", "caffe_compat.cli.main", *map(str, options), "--output", "killed"]
-    running = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL)
     store = folder / "killed/detections.jsonl"
-    while not store.exists() or store.read_bytes().count(b"\n") < 3:
-        assert running.poll() is None
-        time.sleep(0.001)
-    running.kill()
-    assert running.wait() == -9
+    with started(arguments, folder, stdout=subprocess.DEVNULL) as running:
+        while not store.exists() or store.read_bytes().count(b"\n") < 3:
+            assert running.poll() is None
+            time.sleep(0.001)
+    assert running.returncode == -9
     before = store.read_bytes()
     done = command(folder, *options, "--output", "killed")
     assert done.returncode == 0, done.stderr

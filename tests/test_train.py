@@ -1,15 +1,21 @@
 """run-prototxt with a solver, as a process: log, metrics, pictures, snapshots, signals, resume, and what goes wrong."""
 
 import csv
+import fcntl
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import termios
+import time
+from array import array
 
 import numpy as np
 import pytest
 from commands import run, run_prototxt
+from processes import started
 
 from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.prototxt import zoo
@@ -84,14 +90,12 @@ def test_an_interrupt_takes_a_snapshot_from_which_training_goes_on_as_if_nothing
     want = (folder / "small_iter_400.caffemodel").read_bytes()
     command = [sys.executable, "-m", "caffe_compat.cli.run_prototxt", "solver.prototxt"]
     command += ["--iterations", "1000000000", "--seed", "5", "--metrics", "m.csv"]
-    with subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with started(command, folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for line in process.stderr:
             if "Iteration 5," in line:
                 break
         process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate()
     assert process.returncode == 0 and "stopping after this iteration" in stderr
     stopped = int(re.search(r"stopped at iteration (\d+)", stdout)[1])
     state = f"small_iter_{stopped}.solverstate"
@@ -109,9 +113,7 @@ def test_a_second_interrupt_ends_at_once(folder):
     text = SOLVER.replace("display: 5", "display: 1").replace("iter_size: 2", "iter_size: 100000000")
     (folder / "solver.prototxt").write_text(text)
     command = [sys.executable, "-m", "caffe_compat.cli.run_prototxt", "solver.prototxt"]
-    with subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with started(command, folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for line in process.stderr:
             if "Learning Rate Policy" in line:
                 break
@@ -120,9 +122,29 @@ def test_a_second_interrupt_ends_at_once(folder):
             if "once more stops at once" in line:
                 break
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait()
     assert process.returncode == 130
     assert not list(folder.glob("small*"))
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have a size of their own there")
+def test_an_interrupt_while_a_line_of_the_log_waits_for_its_reader(folder):
+    """A signal meets a write that is not done: the next one, which says that it came, may not lose it."""
+    (folder / "solver.prototxt").write_text(SOLVER.replace("display: 5", "display: 1"))
+    command = [sys.executable, "-m", "caffe_compat.cli.run_prototxt", "solver.prototxt"]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command += ["--iterations", "1000000000"]
+    with started(command, folder, stderr=subprocess.PIPE, env=buffered) as process:
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        waiting = array("i", [0])
+        while waiting[0] < 4000:  # the next line, or the one after it, is too long
+            assert process.poll() is None
+            time.sleep(0.1)
+            fcntl.ioctl(process.stderr, termios.FIONREAD, waiting)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert "stopping after this iteration" in process.stderr.read()
+        assert process.wait() == 0
 
 
 @pytest.fixture(scope="module")

@@ -170,8 +170,8 @@ def signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[N
         if asked:
             os._exit(INTERRUPTED)
         asked = True
-        print("stopping after this iteration, with a snapshot; once more stops at once", file=sys.stderr)
         solver.request_stop()
+        _say("stopping after this iteration, with a snapshot; once more stops at once")
 
     def snapshot(number: int, frame: object) -> None:
         solver.request_snapshot()
@@ -183,6 +183,16 @@ def signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[N
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Print a line on stderr from a handler of signals."""
+    try:
+        print(text, file=sys.stderr)
+    except (
+        RuntimeError
+    ):  # the signal came while a line waited for a full pipe, and Python refuses another within it
+        os.write(sys.stderr.fileno(), f"\n{text}\n".encode())
 
 
 def _report(args: argparse.Namespace, solver: Solver, notes: list[str], done: list[Iteration]) -> None:

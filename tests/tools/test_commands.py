@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from commands import run
+from processes import started
 
 from caffe_compat.prototxt.caffe_pb2 import BlobProto, Datum
 from caffe_compat.prototxt.reader import read_binary_net, read_net, read_solver
@@ -211,7 +212,7 @@ def test_effects_of_signals(effect, number, photos, tmp_path):
     command = [sys.executable, "-m", MAIN, "train", "-solver", tmp_path / "solver.prototxt"]
     command += ["-sighup_effect", effect, "-sigint_effect", "stop"]
     (tmp_path / "small").mkdir()
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, folder, stderr=subprocess.PIPE) as process:
 
         def wait(start):
             for line in process.stderr:
@@ -226,7 +227,7 @@ def test_effects_of_signals(effect, number, photos, tmp_path):
             wait("Iteration ")
             process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        assert process.wait(timeout=60) == 0
+        assert process.wait() == 0
     assert rest.count("Snapshotting to binary proto file") == 1 and "stopped early" in rest
 
 

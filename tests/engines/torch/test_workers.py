@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
-from processes import run_process
+from processes import run_process, started
 
 pytest.importorskip("torch")
 
@@ -202,14 +202,11 @@ def test_workers_end_with_torchrun(tmp_path, monkeypatch):
     # torchrun itself: forked workers, once done, wait for the one that has started them to read what they return
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launch, "-m", "caffe_compat", *TRAIN]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as torchrun:
+    with started(command, tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as torchrun:
         while not Path("snap_iter_5.solverstate").exists():
             assert torchrun.poll() is None
             time.sleep(0.05)
         workers = children(torchrun.pid)
-        torchrun.kill()
     assert len(workers) >= 2
     end = time.monotonic() + 60
     while any(worker.exists() for worker in workers) and time.monotonic() < end:
