@@ -17,6 +17,7 @@ from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
 from caffe_compat.layers.kernels.lay_out import lay_out_phases
 from caffe_compat.layers.kernels.micro_kernel import LANES
+from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.sum_tile import copy_vector
 
@@ -88,7 +89,7 @@ def _filter_images(pointer, part, parts):
     bands = -(-s.out_height // s.band)
     panels = -(-s.outputs // s.rows)
     area, pixels = s.out_height * s.out_width, s.height * s.width
-    for job in range(part, s.images * s.groups * bands * s.splits, parts):
+    for job in range(*share_of(s.images * s.groups * bands * s.splits, part, parts)):
         rest, split = divmod(job, s.splits)
         rest, band = divmod(rest, bands)
         n, group = divmod(rest, s.groups)

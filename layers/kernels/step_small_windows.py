@@ -19,6 +19,7 @@ from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.lay_out import call_lay_out
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pool_maxima import LOWEST
+from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
@@ -77,8 +78,9 @@ def _maxima(pointer, part, parts):
     says."""
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
-    for low in range(part * s.channels, s.images, parts * s.channels):
-        count = min(s.channels, s.images - low)
+    first, end = share_of(s.images, part, parts)
+    for low in range(first, end, s.channels):
+        count = min(s.channels, end - low)
         _lay_out_planes(s, scratch, low, count, LOWEST)
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
         _meet_maxima(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
@@ -89,8 +91,9 @@ def _averages(pointer, part, parts):
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
     scale = floats(s.scale, area)
-    for low in range(part * s.channels, s.images, parts * s.channels):
-        count = min(s.channels, s.images - low)
+    first, end = share_of(s.images, part, parts)
+    for low in range(first, end, s.channels):
+        count = min(s.channels, end - low)
         _lay_out_planes(s, scratch, low, count, np.float32(0))
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
         _meet_sums(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)

@@ -25,6 +25,7 @@ from caffe_compat.engines.fast.repetition import Repetition
 from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.fast.winograd_by_place import WinogradByPlace
 from caffe_compat.engines.strict import StrictEngine
+from caffe_compat.layers.base import TEST
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.deconvolution import Deconvolution, Transposed
 from caffe_compat.layers.convolution.depthwise import Depthwise
@@ -190,7 +191,9 @@ def _choose_algorithm(layer: Convolution) -> None:
         if Depthwise.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = Transposed(layer.geometry, layer.group, Depthwise)
         return
-    for kind in (Depthwise, Winograd, PhasedWinograd, WinogradByPlace, ByPlace):
+    # those by place pack filters anew each time, which pays in training; steps by tiles have them packed
+    by_place = () if layer.phase == TEST else (WinogradByPlace, ByPlace)
+    for kind in (Depthwise, Winograd, PhasedWinograd, *by_place):
         if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)
             return

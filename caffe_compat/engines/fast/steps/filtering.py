@@ -31,7 +31,8 @@ from caffe_compat.layers.kernels import step_channels
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.filter_tile import tile_height
 from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
-from caffe_compat.layers.kernels.step_planes import SIDE, filter_planes
+from caffe_compat.layers.kernels.planes import SIDE
+from caffe_compat.layers.kernels.step_planes import planes
 
 
 class Filtering(Step):
@@ -95,7 +96,7 @@ class Filtering(Step):
         return product_row(self, bottom, top, filters, threads, **self._followers.fields(filters.shape[0]))
 
     def _has_small_planes(self) -> bool:
-        """Whether each channel has one filter of 3 x 3, and strides that filter_planes knows."""
+        """Whether each channel has one filter of 3 x 3, and strides that step_planes.py knows."""
         layer, geometry = self._convolution, self._convolution.geometry
         return (
             layer.blobs[0].shape[:2] == (layer.group, 1)
@@ -110,7 +111,7 @@ class Filtering(Step):
         channels, geometry = self._convolution.group, self._convolution.geometry
         self._packed, self._pack = np.empty((channels, geometry.elements), np.float32), self._scaled
         return self.row(
-            function=filter_planes.address,
+            function=planes(geometry.stride[0], math.prod(bottom.shape[2:])).address,
             parts=parts_of(top.count * geometry.elements * 2, LEAST_PRODUCTS, threads),
             images=bottom.shape[0], groups=channels, height=bottom.shape[2], width=bottom.shape[3],
             out_height=top.shape[2], out_width=top.shape[3],
