@@ -21,6 +21,7 @@ from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.sum_tile import copy_vector
 
+NEAR = 2**13  # numbers of a layout (32 kB) that stay in a core's first cache
 _call_tile = caller(TILE)
 
 
@@ -46,13 +47,17 @@ def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, 
     area = s.out_height * s.out_width
     filters = s.filters + FLOAT * group * (-(-s.outputs // s.rows) * s.rows) * s.depth
     bias, slope = s.bias + FLOAT * group * s.outputs, s.slope + FLOAT * group * s.outputs
-    places, bits = integers(s.places, panels), integers(masks, panels * s.vectors)
-    offsets, starts, of_a_panel, together = s.offsets, s.vector_starts, INTEGER * s.vectors, 1
+    bits = integers(masks, panels * s.vectors)
+    offsets, starts, starts_step, pixels_step, together = s.offsets, s.vector_starts, s.vectors, 0, 1
     if s.together:  # the tables of a panel that is laid out stand behind those of the others
-        offsets, starts = offsets + INTEGER * s.depth, starts + s.panels * of_a_panel
-        of_a_panel, together = 0, s.together
+        offsets, starts = offsets + INTEGER * s.depth, starts + INTEGER * s.panels * s.vectors
+        starts_step, pixels_step, together = 0, s.depth * s.vectors * LANES, s.together
     elif s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane:
         together = panels
+    else:
+        together = max(1, NEAR * panels // (s.channels * s.phases * s.plane))
+    pixels = room if s.together else base
+    wide = panels - 1 if s.narrow_tile and bits[s.vectors * (panels - 1) + 1] == 0 else panels
     for begin in range(0, panels, together):
         end = min(begin + together, panels)
         if s.together:
@@ -60,16 +65,16 @@ def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, 
         for row in range(first_row, last_row):
             count, weights = min(s.rows, s.outputs - row * s.rows), filters + FLOAT * row * s.rows * s.depth
             row_bias, row_slope = bias + FLOAT * row * s.rows, slope + FLOAT * row * s.rows
-            for panel in range(begin, end):
-                narrow = s.narrow_tile and bits[s.vectors * panel + 1] == 0
-                pixels = room + FLOAT * (panel - begin) * s.depth * s.vectors * LANES if s.together else base
-                place = FLOAT * (row * s.rows * area + places[panel])
-                arguments = (
-                    count, s.depth, offsets, weights, pixels, starts + of_a_panel * panel,
-                    row_bias, row_slope, s.limit, added + place if added else 0, top + place, area,
-                    masks + INTEGER * s.vectors * panel,
-                )  # fmt: skip
-                _call_tile(s.narrow_tile if narrow else s.tile, arguments)
+            place = FLOAT * row * s.rows * area
+            for tile, first, last in ((s.tile, begin, min(end, wide)), (s.narrow_tile, wide, end)):
+                if first < last:
+                    arguments = (
+                        count, s.depth, offsets, weights, pixels + FLOAT * pixels_step * (first - begin),
+                        starts + INTEGER * starts_step * first, row_bias, row_slope, s.limit,
+                        added + place if added else 0, top + place, area, masks + INTEGER * s.vectors * first,
+                        last - first, pixels_step, starts_step, s.places + INTEGER * first,
+                    )  # fmt: skip
+                    _call_tile(tile, arguments)
 
 
 def _filter_images(pointer, part, parts):

@@ -11,7 +11,7 @@ Convolutions on SIMD Architectures (2018), for what is done while the tile is in
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from llvmlite import ir
@@ -54,7 +54,7 @@ class _Tile:
                     builder.store(v.plus_product(builder.load(total), value, factor), total)
         return [[builder.load(total) for total in row] for row in sums]
 
-    def finish(self, sums, rows, bias, slope, limit, added, out, pitch, masks) -> None:
+    def finish(self, sums, rows, bias, slope, limit, no_address, added, out, pitch, masks) -> None:
         """Write the rows that there are, of them the columns that count, one behind the other."""
         builder, v = self._builder, self._v
         i64 = ir.IntType(64)
@@ -65,7 +65,6 @@ class _Tile:
         for one in bits:
             all_count = builder.and_(all_count, one)
         most = v.spread(limit)
-        no_address = builder.icmp_unsigned("==", builder.ptrtoint(added, i64), i64(0))
         with builder.if_else(builder.icmp_unsigned("==", all_count, full)) as (whole, partly):
             with whole:
                 starts = [i64(LANES * j) for j in range(self._vectors)]
@@ -125,61 +124,64 @@ class _Tile:
 
 
 def _emit(
-    typingctx,
-    rows,
-    vectors,
-    count,
-    depth,
-    offsets,
-    a,
-    b,
-    starts,
-    bias,
-    slope,
-    limit,
-    added,
-    out,
-    pitch,
-    masks,
-):
-    """Emit a tile of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
+    typingctx, rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks,
+    panels, b_step, starts_step, places,
+):  # fmt: skip
+    """Emit tiles of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        _, _, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks = args
+        count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks = args[2:15]
+        panels, b_step, starts_step, places = args[15:]
         word, real = ir.IntType(64).as_pointer(), ir.FloatType().as_pointer()
-        offsets, starts, masks = (builder.inttoptr(x, word) for x in (offsets, starts, masks))
+        offsets, starts, masks, places = (builder.inttoptr(x, word) for x in (offsets, starts, masks, places))
         a, b, bias, slope, added, out = (builder.inttoptr(x, real) for x in (a, b, bias, slope, added, out))
-        tile = _Tile(builder, rows.literal_value, vectors.literal_value)
-        sums = tile.sums(depth, offsets, a, b, starts)
-        tile.finish(sums, count, bias, slope, limit, added, out, pitch, masks)
+        tile, per_panel = _Tile(builder, rows.literal_value, vectors.literal_value), vectors.literal_value
+        no_address = builder.icmp_unsigned("==", builder.ptrtoint(added, ir.IntType(64)), ir.IntType(64)(0))
+        with cgutils.for_range(builder, panels) as panel:
+            at = partial(_at, builder, panel.index)
+            sums = tile.sums(depth, offsets, a, at(b, b_step), at(starts, starts_step))
+            place = builder.load(builder.gep(places, [panel.index]))
+            added_there, out_there = (builder.gep(base, [place]) for base in (added, out))
+            bits = at(masks, ir.IntType(64)(per_panel))
+            tile.finish(sums, count, bias, slope, limit, no_address, added_there, out_there, pitch, bits)
         return context.get_dummy_value()
 
     return types.void(rows, vectors, *TILE.args), codegen
 
 
-_tile: Any = intrinsic(prefer_literal=True)(_emit)
-# count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
-TILE = types.void(*[types.int64] * 8, types.float32, *[types.int64] * 4)
+def _at(builder: ir.IRBuilder, index: ir.Value, base: ir.Value, step: ir.Value) -> ir.Value:
+    return builder.gep(base, [builder.mul(index, step)])
+
+
+_tiles: Any = intrinsic(prefer_literal=True)(_emit)
+# count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks, panels, b_step, starts_step, places
+TILE = types.void(*[types.int64] * 8, types.float32, *[types.int64] * 8)
 
 
 @cache
 def filter_tile(rows: int, vectors: int) -> Callee:
-    """The function for a tile of so many filters by vectors * LANES outputs, out = f(a b + bias + added).
+    """The function for tiles of so many filters by vectors * LANES outputs, out = f(a b + bias + added), one for each
+    panel of outputs.
 
-    f is that of bent.py. Its arguments (TILE) are addresses of arrays that the caller
-    holds, but for sizes (int64) and limit (float32): count, of the rows that are written; depth, of each sum; offsets,
-    int64, how far behind an output each number's pixel lies; a, depth x rows, the filters; b, the laid-out band;
-    starts, int64, where in the band each vector of outputs begins; bias and slope, one a row; added, like out, or 0;
-    out, whose rows are pitch apart; masks, int64, one a vector: a bit for each column that counts, and OVER where
-    something may be written behind them, which is the faster. Those of a row are written one behind the other.
+    f is that of bent.py. Its arguments (TILE) are addresses of arrays that the caller holds, but for sizes (int64) and
+    limit (float32): count, of the rows that are written; depth, of each sum; offsets, int64, how far behind an output
+    each number's pixel lies; a, depth x rows, the filters; b, the laid-out band; starts, int64, where in the band each
+    vector of outputs begins; bias and slope, one a row; added, like out, or 0; out, whose rows are pitch apart; masks,
+    int64, one a vector: a bit for each column that counts, and OVER where something may be written behind them, which
+    is the faster. Those of a row are written one behind the other. Panels lie b_step numbers of b, and starts_step of
+    starts, apart; places, int64: where in out each begins.
     """
 
-    def tile(count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks):
-        _tile(
-            rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks
-        )
+    def tiles(
+        count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks, panels, b_step,
+        starts_step, places,
+    ):  # fmt: skip
+        _tiles(
+            rows, vectors, count, depth, offsets, a, b, starts, bias, slope, limit, added, out, pitch, masks,
+            panels, b_step, starts_step, places,
+        )  # fmt: skip
 
-    return Callee(TILE, tile)
+    return Callee(TILE, tiles)
 
 
 def tile_height(outputs: int, parts: int = 1) -> int:

@@ -153,7 +153,7 @@ def _filter_transformed(pointer, part, parts):
                     arguments = (
                         s.rows, s.channels, s.distances, left, right + FLOAT * point * s.plane_step, s.whole,
                         s.units, s.units + FLOAT * s.rows, np.float32(np.inf), 0, to, COLUMNS,
-                        s.whole + INTEGER * VECTORS,
+                        s.whole + INTEGER * VECTORS, 1, 0, 0, s.distances,  # one panel, at 0
                     )  # fmt: skip
                     _call_tile(s.tile, arguments)
                 for r in range(count):
