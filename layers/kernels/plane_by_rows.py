@@ -12,54 +12,60 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from caffe_compat.layers.kernels.micro_kernel import LANES
-from caffe_compat.layers.kernels.planes import SIDE, Plane, filtering
+from caffe_compat.layers.kernels.planes import Plane
 
 TOGETHER = 4  # rows of outputs
 
 
-class _ByRows(Plane):
+class ByRows:
+    """Emits the loops over a plane's outputs."""
+
+    def __init__(self, plane: Plane):
+        self._plane, self._builder = plane, plane.builder
+
     def emit(self) -> None:
-        builder, word = self.builder, ir.IntType(64)
-        with builder.if_else(builder.icmp_signed("<", self.rows, word(TOGETHER))) as (then, otherwise):
-            with then, cgutils.for_range(builder, self.rows) as row:
+        """Emit them."""
+        builder, rows, word = self._builder, self._plane.rows, ir.IntType(64)
+        with builder.if_else(builder.icmp_signed("<", rows, word(TOGETHER))) as (then, otherwise):
+            with then, cgutils.for_range(builder, rows) as row:
                 self._rows(row.index, 1)
             with otherwise:
-                blocks = builder.sdiv(builder.add(self.rows, word(TOGETHER - 1)), word(TOGETHER))
+                blocks = builder.sdiv(builder.add(rows, word(TOGETHER - 1)), word(TOGETHER))
                 with cgutils.for_range(builder, blocks) as block:
                     first = builder.mul(block.index, word(TOGETHER))
-                    self._rows(self._least(first, builder.sub(self.rows, word(TOGETHER))), TOGETHER)
+                    self._rows(self._least(first, builder.sub(rows, word(TOGETHER))), TOGETHER)
 
     def _least(self, x: ir.Value, y: ir.Value) -> ir.Value:
-        return self.builder.select(self.builder.icmp_signed("<", x, y), x, y)
+        return self._builder.select(self._builder.icmp_signed("<", x, y), x, y)
 
     def _rows(self, line: ir.Value, count: int) -> None:
         """So many rows of outputs, from `line` on."""
-        builder, word = self.builder, ir.IntType(64)
-        at = builder.add(self.row, builder.mul(line, word(self.stride)))
-        seen = [self.pixels(builder.add(at, word(i))) for i in range((count - 1) * self.stride + SIDE)]
-        last = builder.sub(
-            self.width, word((LANES - 1) * self.stride + SIDE)
-        )  # a vector inside may begin there
-        is_narrow = builder.icmp_signed("<", self.columns, word(LANES))
-        with cgutils.for_range(builder, self.chunks()) as chunk:
+        builder, plane, word = self._builder, self._plane, ir.IntType(64)
+        at = builder.add(plane.row, builder.mul(line, word(plane.stride)))
+        seen = [
+            plane.pixels(builder.add(at, word(i))) for i in range((count - 1) * plane.stride + plane.side)
+        ]
+        # a vector that begins there is the last one all of whose pixels lie inside
+        last = builder.sub(plane.width, word((LANES - 1) * plane.stride + plane.side))
+        is_narrow = builder.icmp_signed("<", plane.columns, word(LANES))
+        with cgutils.for_range(builder, plane.chunks()) as chunk:
             begin = builder.mul(chunk.index, word(LANES))
-            begin = self._least(begin, builder.sub(self.columns, word(LANES)))
+            begin = self._least(begin, builder.sub(plane.columns, word(LANES)))
             begin = builder.select(is_narrow, word(0), begin)
-            column = builder.add(self.column, builder.mul(begin, word(self.stride)))
-            self._fetch(
-                builder.add(at, word(len(seen))), count * self.stride, self.plane, self.width, column, 0
-            )
-            self._fetch(builder.add(line, word(count)), count, self.out, self.columns, begin, 1)
+            column = builder.add(plane.column, builder.mul(begin, word(plane.stride)))
+            next_row = builder.add(at, word(len(seen)))
+            self._fetch(next_row, count * plane.stride, plane.plane, plane.width, column, write=0)
+            self._fetch(builder.add(line, word(count)), count, plane.out, plane.columns, begin, write=1)
             bounds = ("<=", word(0), column), ("<=", column, last)
             is_inside = builder.and_(*(builder.icmp_signed(*bound) for bound in bounds))
-            for i, total in enumerate(self._sums(seen, column, count, is_inside)):
-                self.finish(total, builder.add(line, word(i)), begin)
+            for i, total in enumerate(self._outputs(seen, column, count, is_inside)):
+                plane.finish(total, builder.add(line, word(i)), begin)
 
     def _fetch(
         self, row: ir.Value, count: int, base: ir.Value, width: ir.Value, column: ir.Value, write: int
     ) -> None:
         """Ask for a line of the cache in each of some rows."""
-        builder, i32, byte = self.builder, ir.IntType(32), ir.IntType(8).as_pointer()
+        builder, i32, byte = self._builder, ir.IntType(32), ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         for i in range(count):
@@ -67,34 +73,32 @@ class _ByRows(Plane):
             place = builder.bitcast(builder.gep(base, [at]), byte)
             builder.call(prefetch, [place, i32(write), i32(3), i32(1)])
 
-    def _sums(
+    def _outputs(
         self, seen: list[ir.Value], column: ir.Value, count: int, is_inside: ir.Value
     ) -> list[ir.Value]:
-        """The sums of some rows of outputs; only where pixels may lie outside they are masked."""
-        with self.builder.if_else(is_inside, likely=True) as (then, otherwise):
+        """The outputs of some rows; only where pixels may lie outside they are masked."""
+        with self._builder.if_else(is_inside, likely=True) as (then, otherwise):
             with then:
-                inside, end = self._sums_of(seen, column, count, None), self.builder.block
+                inside, end = self._outputs_of(seen, column, count, None), self._builder.block
             with otherwise:
-                masks = self.masks(column)
-                masked, masked_end = self._sums_of(seen, column, count, masks), self.builder.block
+                masks = self._plane.masks(column)
+                masked, masked_end = self._outputs_of(seen, column, count, masks), self._builder.block
         totals = []
         for two in zip(inside, masked, strict=True):
-            total = self.builder.phi(self.vectors.kind)
+            total = self._builder.phi(self._plane.vectors.kind)
             for value, block in zip(two, (end, masked_end), strict=True):
                 total.add_incoming(value, block)
             totals.append(total)
         return totals
 
-    def _sums_of(
+    def _outputs_of(
         self, seen: list[ir.Value], column: ir.Value, count: int, masks: list[ir.Value] | None
     ) -> list[ir.Value]:
-        totals = [self.vectors.zero] * count
+        plane = self._plane
+        totals = [plane.begin()] * count
         for i, row in enumerate(seen):
-            taps = self.taps(row, column, masks)
+            taps = plane.taps(row, column, masks)
             for out in range(count):
-                if 0 <= i - out * self.stride < SIDE:
-                    totals[out] = self.plus(totals[out], self.weights[i - out * self.stride], taps)
+                if 0 <= i - out * plane.stride < plane.side:
+                    totals[out] = plane.meet(totals[out], i - out * plane.stride, taps)
         return totals
-
-
-filter_by_rows = filtering(_ByRows)

@@ -259,6 +259,16 @@ STEPS = {
     "maxima": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=2), [["top"]]),
     "maxima with stride 1": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=1, pad=1), [["top"]]),
     "averages": ((2, 5, 11, 14), pool("top", pool="AVE", kernel_size=3, stride=2, pad=1), [["top"]]),
+    "maxima of 2 x 2": ((2, 5, 12, 37), pool("top", kernel_size=2, stride=2), [["top"]]),
+    "maxima of 2 x 2 with stride 1": ((2, 5, 6, 7), pool("top", kernel_size=2, stride=1), [["top"]]),
+    "maxima of few rows": ((2, 5, 3, 39), pool("top", kernel_size=3, stride=2, pad=1), [["top"]]),
+    "maxima of other windows": ((2, 5, 9, 21), pool("top", kernel_h=2, kernel_w=3, stride=2), [["top"]]),
+    "averages of narrow planes": ((3, 5, 9, 4), pool("top", pool="AVE", kernel_size=3, pad=1), [["top"]]),
+    "averages that end outside": (
+        (2, 5, 8, 36),
+        pool("top", pool="AVE", kernel_size=3, stride=2),
+        [["top"]],
+    ),
     "global averages": ((2, 5, 11, 14), pool("top", pool="AVE", global_pooling="true"), [["top"]]),
     "product": (
         (3, 5, 2, 7),

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from caffe_compat.blob import LINE, Blob
+from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.product import product_row, suits
 from caffe_compat.engines.fast.steps.step import (
@@ -28,11 +28,10 @@ from caffe_compat.layers.convolution.convolution_depthwise import ConvolutionDep
 from caffe_compat.layers.convolution.depthwise_convolution import DepthwiseConvolution
 from caffe_compat.layers.eltwise import Eltwise
 from caffe_compat.layers.kernels import step_channels
-from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.filter_tile import tile_height
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
-from caffe_compat.layers.kernels.planes import SIDE
-from caffe_compat.layers.kernels.step_planes import planes
+from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.planes import AROUND, BEFORE
+from caffe_compat.layers.kernels.step_planes import SIDE, planes
 
 
 class Filtering(Step):
@@ -103,7 +102,7 @@ class Filtering(Step):
             and geometry.kernel == (SIDE, SIDE)
             and geometry.stride in ((1, 1), (2, 2))
             and geometry.dilation == (1, 1)
-            and geometry.pad[1] <= LINE // FLOAT  # before the first row there may be no more to read
+            and geometry.pad[1] <= BEFORE
             and self._summed is None
         )
 
@@ -117,7 +116,7 @@ class Filtering(Step):
             out_height=top.shape[2], out_width=top.shape[3],
             stride_h=geometry.stride[0], stride_w=geometry.stride[1],
             starts=-np.array(geometry.pad, np.int64), bottom=bottom, top=top, filters=self._packed,
-            scratch_size=bottom.shape[3] + 2 * (LINE // FLOAT + LANES), **self._followers.fields(channels),
+            scratch_size=bottom.shape[3] + AROUND, **self._followers.fields(channels),
         )  # fmt: skip
 
     def _scaled(self, filters: np.ndarray, scale: np.ndarray) -> None:
