@@ -6,8 +6,16 @@ parts: input, forget, output, and the candidate; N: cont, 0 where a sequence beg
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from caffe_compat.layers.kernels.functions import Functions
+from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.shared import share_of, shared
 
@@ -18,8 +26,7 @@ def _sigmoid(x):
 
 
 @shared()
-def forward(c_prev, x, cont, gates, c, h, part, parts):
-    """gates = the activations of x, which may be the same array; c = forget c_prev + input candidate; h."""
+def _forward(c_prev, x, cont, gates, c, h, part, parts):
     size = c.shape[1]
     for n in range(*share_of(len(c), part, parts)):
         for d in range(size):
@@ -28,6 +35,66 @@ def forward(c_prev, x, cont, gates, c, h, part, parts):
             gates[n, d], gates[n, size + d], gates[n, 2 * size + d], gates[n, 3 * size + d] = i, f, o, g
             c[n, d] = cont[n] * f * c_prev[n, d] + i * g
             h[n, d] = o * np.tanh(c[n, d])
+
+
+def _emit(typingctx, c_prev, x, cont, gates, c, h, size):
+    """Emit the loop over numbers (numba hands over types here, and LLVM values to `codegen`)."""
+
+    def codegen(context, builder, signature, args):
+        v, word, size = Functions(builder), ir.IntType(64), args[6]
+        c_prev, x, gates, c, h = (v.pointer(args[k]) for k in (0, 1, 3, 4, 5))
+        cont = v.spread(args[2])
+
+        def step(begin: ir.Value, mask: ir.Value | None) -> None:
+            def read(base: ir.Value, place: ir.Value) -> ir.Value:
+                return v.read(base, place) if mask is None else v.read_some(base, place, mask, v.zero)
+
+            def write(value: ir.Value, base: ir.Value, place: ir.Value) -> None:
+                v.write(value, base, place) if mask is None else v.write_some(value, base, place, mask)
+
+            places = [builder.add(begin, builder.mul(size, word(k))) for k in range(4)]
+            functions = (v.sigmoid, v.sigmoid, v.sigmoid, v.tanh)
+            i, f, o, g = values = [
+                function(read(x, place)) for function, place in zip(functions, places, strict=True)
+            ]
+            for value, place in zip(values, places, strict=True):
+                write(value, gates, place)
+            kept = builder.fmul(builder.fmul(cont, f), read(c_prev, begin))
+            cell = builder.fadd(kept, builder.fmul(i, g))
+            write(cell, c, begin)
+            write(builder.fmul(o, v.tanh(cell)), h, begin)
+
+        chunks = builder.sdiv(size, word(LANES))
+        with cgutils.for_range(builder, chunks) as loop:
+            step(builder.mul(loop.index, word(LANES)), None)
+        whole = builder.mul(chunks, word(LANES))
+        with builder.if_then(builder.icmp_signed("<", whole, size)):
+            step(whole, v.inside(whole, size))
+        return context.get_dummy_value()
+
+    i64 = types.int64
+    return types.void(i64, i64, types.float32, i64, i64, i64, i64), codegen
+
+
+_row: Any = intrinsic(_emit)
+
+
+@shared()
+def _forward_by_vectors(c_prev, x, cont, gates, c, h, part, parts):
+    for n in range(*share_of(len(c), part, parts)):
+        arrays = gates[n].ctypes.data, c[n].ctypes.data, h[n].ctypes.data
+        _row(c_prev[n].ctypes.data, x[n].ctypes.data, cont[n], *arrays, c.shape[1])
+
+
+def forward(
+    c_prev: np.ndarray, x: np.ndarray, cont: np.ndarray, gates: np.ndarray, c: np.ndarray, h: np.ndarray
+) -> None:
+    """gates = the activations of x, which may be the same array; c = forget c_prev + input candidate; h.
+
+    Rows are contiguous.
+    """
+    kernel = _forward_by_vectors if c.dtype == np.float32 else _forward
+    kernel(c_prev, x, cont, gates, c, h)
 
 
 @shared()
