@@ -11,7 +11,7 @@ import numpy as np
 from caffe_compat.layers.convolution import direct_gradients
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.bias import fill_rows
-from caffe_compat.layers.kernels.blas import FEW_ROWS, add_in_parts, gemm_groups
+from caffe_compat.layers.kernels.blas import add_in_parts, gemm_groups, reads_rows
 from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.kernels.sum_tile import WIDTH
 
@@ -71,7 +71,8 @@ class Im2colConvolution:
                 self._geometry, self._group, images, out_diffs, filters_diff
             )
             return
-        if len(filters_diff) > FEW_ROWS and (some := self._together(images, filters_diff, out_diffs)):
+        some = self._together(images, filters_diff, out_diffs)
+        if some and not reads_rows(len(filters_diff), math.prod(out_diffs.shape[2:])):  # the same numbers
             for part, out_part in _parts(some, images, out_diffs):
                 self._stacking.add_by_image(_stacked(part)[0], _stacked(out_part)[0], filters_diff)
             return

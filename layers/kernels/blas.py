@@ -20,8 +20,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.products import multiply
+from caffe_compat.layers.kernels.row_products import LEFT, RIGHT, products
 from caffe_compat.layers.kernels.shared import share_of, shared
 
 # Compiled code is cached with this name in it and finds the address when it is loaded, whatever numpy it is
@@ -110,7 +112,9 @@ def _call_sgemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, l
 sgemm: Any = intrinsic(_call_sgemm)
 
 
-FEW_ROWS = 4  # up to so many, packing b takes longer than the product
+# up to so many rows of a, packing b takes longer than the product; SOME_ROWS where sums are long. Wider tiles pay off
+# sooner
+FEW_ROWS, SOME_ROWS, LONG = 4, 64 if LANES < 16 else 16, 256
 
 
 @piece(fastmath={"reassoc", "contract", "nsz"})
@@ -121,14 +125,38 @@ def dot(x, y):
     return total
 
 
+@piece()
+def _several_rows(a, b, beta, out, begin, end):
+    """What `_few_rows` does, for rows `begin` to `end` of b, RIGHT at a time; returns the first that is left."""
+    sums = np.empty((LEFT, RIGHT), np.float32)
+    while begin + RIGHT <= end:
+        for first in range(0, len(a), LEFT):
+            low = min(first, len(a) - LEFT)
+            products(LEFT, RIGHT, a[low:].ctypes.data, b[begin:].ctypes.data, a.shape[1], sums.ctypes.data)
+            for i in range(first, min(first + LEFT, len(a))):
+                for c in range(RIGHT):
+                    total = sums[i - low, c]
+                    out[i, begin + c] = total if beta == 0 else total + beta * out[i, begin + c]
+        begin += RIGHT
+    return begin
+
+
 @shared()
 def _few_rows(a, b, beta, out, part, parts):
     """out = a b^T + beta out, reading b once, as it is."""
-    for j in range(*share_of(b.shape[0], part, parts)):
+    begin, end = share_of(b.shape[0], part, parts)
+    if len(a) >= LEFT:
+        begin = _several_rows(a, b, beta, out, begin, end)
+    for j in range(begin, end):
         row = b[j]
         for i in range(a.shape[0]):
             total = dot(a[i], row)
             out[i, j] = total if beta == 0 else total + beta * out[i, j]
+
+
+def reads_rows(rows: int, depth: int) -> bool:
+    """Whether `gemm` takes the products of so many rows, of `depth` numbers, with those of b as they are."""
+    return rows <= FEW_ROWS or (rows <= SOME_ROWS and depth >= LONG)
 
 
 def gemm(
@@ -148,13 +176,14 @@ def gemm(
         _matmul(a.T if trans_a else a, b.T if trans_b else b, out, beta)
         return
     m, n = out.shape
-    if m <= FEW_ROWS and trans_b and not trans_a and all(x.flags.c_contiguous for x in (a, b, out)):
+    as_they_are = trans_b and not trans_a and all(x.flags.c_contiguous for x in (a, b, out))
+    if as_they_are and reads_rows(m, a.shape[1]):
         _few_rows(a, b, np.float32(beta), out)
         return
     if beta not in (0, 1):
         out *= beta
-    products = a.shape[0] if trans_a else a.shape[1]
-    multiply(trans_a, trans_b, m, n, products, *_address(a), *_address(b), bool(beta), *_address(out))
+    depth = a.shape[0] if trans_a else a.shape[1]
+    multiply(trans_a, trans_b, m, n, depth, *_address(a), *_address(b), bool(beta), *_address(out))
 
 
 def add_in_parts(a: np.ndarray, b: np.ndarray, out: np.ndarray, at_once: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 from caffe_compat.layers.kernels import blas
 
 SHAPES = [(5, 7, 3), (130, 33, 65), (33, 130, 65), (1, 9, 4), (9, 1, 4), (1, 1, 1), (6, 4, 1)]
+SHAPES += [(4, 10, 17), (7, 13, blas.LONG + 5), (16, 3, blas.LONG)]  # those that are read as they are
 needs_openblas = pytest.mark.skipif(blas._blas is None, reason="numpy comes without its OpenBLAS here")
 
 
