@@ -23,31 +23,45 @@ from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
+class _Meeting:
+    """Emits what becomes of taps."""
+
+    def __init__(self, builder: ir.IRBuilder, maxima: bool):
+        self._builder, self._v, self._maxima = builder, Vectors(builder), maxima
+        self._result = cgutils.alloca_once(builder, self._v.kind)
+
+    def of(self, numbers, count, place_of) -> ir.Value:
+        """A vector of the maxima or sums of `count` vectors of numbers; place_of: where the one of a tap begins."""
+        builder, v = self._builder, self._v
+        builder.store(v.spread(ir.FloatType()(float(LOWEST) if self._maxima else 0.0)), self._result)
+        with cgutils.for_range(builder, count) as tap:
+            x, y = v.read(numbers, place_of(tap.index)), builder.load(self._result)
+            builder.store(v.larger(x, y) if self._maxima else builder.fadd(y, x), self._result)
+        return builder.load(self._result)
+
+
 def _meet(maxima: bool) -> Any:
     def emit(typingctx, laid_out, vectors, offsets, taps, masks, outputs, out):
         """Emit the loop over vectors (numba hands over types here, and LLVM values to `codegen`)."""
 
         def codegen(context, builder, signature, args):
             laid_out, vectors, offsets, taps, masks, outputs, out = args
-            v, word = Vectors(builder), ir.IntType(64)
+            v, word, meeting = Vectors(builder), ir.IntType(64), _Meeting(builder, maxima)
             laid_out, out = v.pointer(laid_out), v.pointer(out)
             offsets, masks = (builder.inttoptr(x, word.as_pointer()) for x in (offsets, masks))
-            first = v.spread(ir.FloatType()(float(LOWEST) if maxima else 0.0))
-            result, done = cgutils.alloca_once(builder, v.kind), cgutils.alloca_once_value(builder, word(0))
+            done = cgutils.alloca_once_value(builder, word(0))
             with cgutils.for_range(builder, vectors) as loop:
-                builder.store(first, result)
                 begin = builder.mul(loop.index, word(LANES))
-                with cgutils.for_range(builder, taps) as tap:
-                    offset = builder.load(builder.gep(offsets, [tap.index]))
-                    x, y = v.read(laid_out, builder.add(begin, offset)), builder.load(result)
-                    larger = builder.select(builder.fcmp_ordered(">", x, y), x, y)
-                    builder.store(larger if maxima else builder.fadd(y, x), result)
+
+                def place_of(tap: ir.Value, begin: ir.Value = begin) -> ir.Value:
+                    return builder.add(begin, builder.load(builder.gep(offsets, [tap])))
+
+                result = meeting.of(laid_out, taps, place_of)
                 bits, place = builder.load(builder.gep(masks, [loop.index])), builder.load(done)
                 found, left = builder.ctpop(bits), builder.sub(outputs, place)
                 number = builder.select(builder.icmp_signed("<", found, left), found, left)
-                packed = v.compress(builder.load(result), bits)
                 # what is written too much is written later
-                v.write_some(packed, out, place, v.inside(word(0), left))
+                v.write_some(v.compress(result, bits), out, place, v.inside(word(0), left))
                 builder.store(builder.add(place, number), done)
             return context.get_dummy_value()
 
@@ -56,7 +70,31 @@ def _meet(maxima: bool) -> Any:
     return intrinsic(emit)
 
 
+def _meet_along(maxima: bool) -> Any:
+    def emit(typingctx, laid_out, vectors, taps, out):
+        """Emit the loop over vectors (numba hands over types here, and LLVM values to `codegen`)."""
+
+        def codegen(context, builder, signature, args):
+            v, word, meeting = Vectors(builder), ir.IntType(64), _Meeting(builder, maxima)
+            laid_out, out = v.pointer(args[0]), v.pointer(args[3])
+            with cgutils.for_range(builder, args[1]) as loop:
+                begin = builder.mul(loop.index, word(LANES))
+                v.write(
+                    meeting.of(laid_out, args[2], lambda tap, begin=begin: builder.add(begin, tap)),
+                    out,
+                    begin,
+                )
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 4), codegen
+
+    return intrinsic(emit)
+
+
+# meet(laid_out, vectors, offsets, taps, masks, outputs, out): out = the maxima or sums of the numbers that taps find,
+# of the lanes in the masks; meet_along(laid_out, vectors, taps, out): those of so many numbers one behind the other
 _meet_maxima, _meet_sums = _meet(True), _meet(False)
+_maxima_along, _sums_along = _meet_along(True), _meet_along(False)
 
 
 @njit(error_model="numpy", inline="always")
@@ -75,28 +113,37 @@ def _lay_out_planes(s, scratch, low, count, fill):
 
 def _maxima(pointer, part, parts):
     """Maxima over the windows of `images` planes, `channels` at a time, by `depth` taps; laid out as filter_images.py
-    says."""
+    says.
+
+    local_size: not 0 for stride 1, if as many numbers of a row meet first, and the taps are those of a column.
+    """
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
-    first, end = share_of(s.images, part, parts)
-    for low in range(first, end, s.channels):
+    met = scratch + FLOAT * (s.scratch_size // 2) if s.local_size else scratch
+    begin, end = share_of(s.images, part, parts)
+    for low in range(begin, end, s.channels):
         count = min(s.channels, end - low)
         _lay_out_planes(s, scratch, low, count, LOWEST)
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
-        _meet_maxima(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
+        if s.local_size:
+            _maxima_along(scratch, vectors, s.local_size, met)
+        _meet_maxima(met, vectors, s.offsets, s.depth, s.masks, count * area, top)
 
 
 def _averages(pointer, part, parts):
     """Averages likewise; scale: of each output of a plane, one over the number of elements of its window."""
     s = step_at(pointer)
     area, scratch = s.out_height * s.out_width, s.scratch + FLOAT * part * s.scratch_size
+    met = scratch + FLOAT * (s.scratch_size // 2) if s.local_size else scratch
     scale = floats(s.scale, area)
-    first, end = share_of(s.images, part, parts)
-    for low in range(first, end, s.channels):
+    begin, end = share_of(s.images, part, parts)
+    for low in range(begin, end, s.channels):
         count = min(s.channels, end - low)
         _lay_out_planes(s, scratch, low, count, np.float32(0))
         vectors, top = -(-count * s.plane // LANES), s.top + FLOAT * low * area
-        _meet_sums(scratch, vectors, s.offsets, s.depth, s.masks, count * area, top)
+        if s.local_size:
+            _sums_along(scratch, vectors, s.local_size, met)
+        _meet_sums(met, vectors, s.offsets, s.depth, s.masks, count * area, top)
         for plane in range(count):
             y = floats(top + FLOAT * plane * area, area)
             for i in range(area):

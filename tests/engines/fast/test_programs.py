@@ -263,6 +263,12 @@ STEPS = {
     "maxima of 2 x 2 with stride 1": ((2, 5, 6, 7), pool("top", kernel_size=2, stride=1), [["top"]]),
     "maxima of few rows": ((2, 5, 3, 39), pool("top", kernel_size=3, stride=2, pad=1), [["top"]]),
     "maxima of other windows": ((2, 5, 9, 21), pool("top", kernel_h=2, kernel_w=3, stride=2), [["top"]]),
+    "maxima first along rows": ((2, 5, 9, 11), pool("top", kernel_size=5, stride=1, pad=2), [["top"]]),
+    "averages first along rows": (
+        (2, 5, 9, 11),
+        pool("top", pool="AVE", kernel_h=4, kernel_w=6, pad_w=3, pad_h=1),
+        [["top"]],
+    ),
     "averages of narrow planes": ((3, 5, 9, 4), pool("top", pool="AVE", kernel_size=3, pad=1), [["top"]]),
     "averages that end outside": (
         (2, 5, 8, 36),

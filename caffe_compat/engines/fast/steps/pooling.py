@@ -78,14 +78,17 @@ class Pools(Step):
 
     def _small_windows(self, layer: Pooling, layout: Layout, fields: dict[str, Any]) -> Row:
         function = step_small_windows.maxima if _of_maxima(layer) else step_small_windows.averages
-        a_plane = len(layout.phases) * layout.plane
+        (height, width), a_plane = layout.geometry.kernel, len(layout.phases) * layout.plane
         chunk = max(1, min(-(-fields["images"] // fields["parts"]), BAND // a_plane))
         masks = plane_masks(fields["out_height"], fields["out_width"], layout.pitch, layout.plane, chunk)
+        offsets, along, room = layout.offsets(1, chunk), 0, chunk * a_plane + READ_BEYOND
+        if layout.geometry.stride == (1, 1) and 2 * (height + width) < height * width:
+            offsets, along, room = np.arange(height) * layout.pitch, width, 2 * (room + width)
         return self.row(
             function=function.address, lay_out=lay_out(fields["stride_w"]).address,
             channels=chunk, phases=len(layout.phases), pitch=layout.pitch, plane=layout.plane,
-            band=fields["out_height"], depth=layout.geometry.elements, offsets=layout.offsets(1, chunk),
-            starts=layout.starts, masks=masks, scratch_size=chunk * a_plane + READ_BEYOND, **fields,
+            band=fields["out_height"], depth=len(offsets), offsets=offsets, local_size=along,
+            starts=layout.starts, masks=masks, scratch_size=room, **fields,
         )  # fmt: skip
 
 
