@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from caffe_compat.layers.kernels.addresses import floats
+from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.bent import bent
 from caffe_compat.layers.kernels.calls import Callee
+from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
 
 def _copy(pointer, part, parts):
-    """Each of `images` rows of `depth` numbers, which lie `pitch` apart in top."""
+    """Each of `images` rows of `depth` numbers, which lie `plane` apart in bottom and `pitch` apart in top."""
     s = step_at(pointer)
-    x = floats(s.bottom, s.images * s.depth)
-    y = floats(s.top, (s.images - 1) * s.pitch + s.depth)
-    low, high = s.depth * part // parts, s.depth * (part + 1) // parts
+    low, high = share_of(s.depth, part, parts)
     for i in range(s.images):
-        source, row = x[i * s.depth + low : i * s.depth + high], y[i * s.pitch + low : i * s.pitch + high]
+        source = floats(s.bottom + FLOAT * (i * s.plane + low), high - low)
+        row = floats(s.top + FLOAT * (i * s.pitch + low), high - low)
         for k in range(len(row)):  # to assign the slice would take two seconds more to compile
             row[k] = source[k]
 

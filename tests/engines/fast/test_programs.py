@@ -180,6 +180,14 @@ CONVOLUTIONS = {
     "Winograd's with two images": ((2, 35, 21, 29), dict(num_output=33, kernel_size=3, pad=2)),
     "Winograd's without pad": ((1, 49, 73, 13), dict(num_output=51, kernel_size=3, bias_term="false")),
     "Winograd's in bands": ((1, 65, 70, 61), dict(num_output=26, kernel_size=3, pad=1)),
+    "volumes": (
+        (2, 5, 6, 7, 9),
+        dict(
+            num_output=4, kernel_size="3 kernel_size: 2 kernel_size: 4", stride="2 stride: 1 stride: 2", pad=1
+        ),
+    ),
+    "dilated volumes": ((2, 3, 7, 8, 6), dict(num_output=5, kernel_size=3, pad=2, dilation=2)),
+    "volumes as Winograd does it": ((1, 16, 3, 33, 34), dict(num_output=103, kernel_size=3, pad=1)),
     "no outputs of an empty batch": ((0, 3, 5, 6), dict(num_output=4, kernel_size=3)),
 }
 
@@ -440,7 +448,17 @@ def test_winograds_convolutions_are_done_so(tmp_path, monkeypatch):
         monkeypatch.setattr(f"caffe_compat.engines.fast.steps.winograd_rows.{name}", 1)
     for name, (shape, fields) in CONVOLUTIONS.items():
         net = check(conv("data", "conv", **fields), shape, tmp_path)
-        assert (net.engine.rows() > 2) == ("Winograd" in name), name
+        if len(shape) == 4:
+            assert (net.engine.rows() > 2) == ("Winograd" in name), name
+
+
+def test_volumes_are_filtered_some_slices_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("caffe_compat.engines.fast.steps.slices.MOST", 4 * 3 * 5 * 7 * 9)
+    text = conv("data", "conv", num_output=4, kernel_size=3, pad=1) + layer(
+        "ReLU", "conv", "conv", name="relu"
+    )
+    net = check(text, (2, 5, 3, 7, 9), tmp_path)
+    assert net.engine.rows() == 6 * 3 + 2 + 6  # gathered, filtered in two goes, put to their places
 
 
 def test_steps_that_threads_share(tmp_path, monkeypatch):

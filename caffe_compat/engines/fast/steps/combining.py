@@ -36,6 +36,7 @@ class Concatenation(Step):
                     parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
                     images=outer,
                     depth=depth,
+                    plane=depth,
                     pitch=pitch,
                     bottom=bottom,
                     top=(top, place),

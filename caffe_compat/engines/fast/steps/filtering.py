@@ -11,6 +11,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.product import product_row, suits
+from caffe_compat.engines.fast.steps.slices import Slices
 from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
@@ -23,6 +24,7 @@ from caffe_compat.engines.fast.steps.step import (
 from caffe_compat.engines.fast.steps.tiles import pack_for_tiles, tiles_row
 from caffe_compat.engines.fast.steps.winograd_rows import WinogradTiles
 from caffe_compat.layers.base import TEST, Layer
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.convolution import Convolution
 from caffe_compat.layers.convolution.convolution_depthwise import ConvolutionDepthwise
 from caffe_compat.layers.convolution.depthwise_convolution import DepthwiseConvolution
@@ -35,7 +37,8 @@ from caffe_compat.layers.kernels.step_planes import SIDE, planes
 
 
 class Filtering(Step):
-    """Convolution of two spatial axes, then perhaps the sum with another blob, then followers.
+    """Convolution of two spatial axes, then perhaps the sum with another blob, then followers; or of three in a TEST
+    net, then followers.
 
     summed: where the layers hold an Eltwise that adds another blob, its place among them and the number of that bottom.
     """
@@ -59,20 +62,32 @@ class Filtering(Step):
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])
-        if not (bottom.count and len(layer.geometry.kernel) == 2):
-            return None
         self.pointed = []
+        if not bottom.count:
+            return None
+        if self._has_volumes():
+            return self._in_slices(bottom, top, threads)
+        if len(layer.geometry.kernel) != 2:
+            return None
         if self._sees_all(bottom, top):
             return [self._product(bottom, top, threads)]
         if self._has_small_planes():
             return [self._planes(bottom, top, threads)]
-        winograd = WinogradTiles(layer.geometry, bottom.shape, top.shape)
-        if layer.group == 1 and layer.phase == TEST and winograd.fit:
-            if winograd.pay():
-                return self._winograd(winograd, bottoms, tops, threads)
-        elif layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
+        transformed = self._transformed(layer.geometry, bottom, top)
+        if transformed is None and layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
             return self._convolve_first(bottoms, tops, threads)
-        return [self._tiles(bottoms, tops, threads)]
+        return self._filter(layer.geometry, bottom, top, self._added(bottoms), threads)
+
+    def _has_volumes(self) -> bool:
+        layer = self._convolution
+        is_alone = layer.group == 1 and self._summed is None
+        return len(layer.geometry.kernel) == 3 and is_alone and layer.phase == TEST
+
+    def _in_slices(self, bottom: Blob, top: Blob, threads: int) -> list[Row]:
+        self._slices = slices = Slices(self._convolution.geometry, bottom, top)  # rows point to its memory
+        return slices.rows(
+            self, threads, self._filter(slices.geometry, slices.images, slices.outs, 0, threads)
+        )
 
     def _added(self, bottoms: Blobs) -> Blob | int:
         return bottoms[self._summed[0]][self._summed[1]] if self._summed else 0
@@ -135,22 +150,34 @@ class Filtering(Step):
         )  # fmt: skip
         return [lambda: self._convolution.convolve(bottom, top, None), finish]
 
-    def _winograd(self, tiles: WinogradTiles, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
+    def _transformed(self, geometry: ConvGeometry, bottom: Blob, top: Blob) -> WinogradTiles | None:
+        """Winograd's tiles, if filters are transformed once, when they are loaded."""
+        tiles = WinogradTiles(geometry, bottom.shape, top.shape)
+        return (
+            tiles if self._convolution.group == 1 and self._convolution.phase == TEST and tiles.fit else None
+        )
+
+    def _filter(
+        self, geometry: ConvGeometry, bottom: Blob, top: Blob, added: Blob | int, threads: int
+    ) -> list[Row]:
+        """By tiles of outputs, or by Winograd's."""
+        tiles = self._transformed(geometry, bottom, top)
+        if tiles is not None and tiles.pay():
+            return self._winograd(tiles, bottom, top, added, threads)
+        return [self._tiles(geometry, bottom, top, added, threads)]
+
+    def _winograd(
+        self, tiles: WinogradTiles, bottom: Blob, top: Blob, added: Blob | int, threads: int
+    ) -> list[Row]:
         height = tile_height(tiles.outputs, threads)
         self._packed = tiles.packed(height)
         self._pack = partial(tiles.transform, packed=self._packed)
-        return tiles.rows(
-            self, threads, self._packed,
-            bottom=bottoms[0][0], top=tops[-1][0], added=self._added(bottoms),
-            **self._followers.fields(tiles.outputs),
-        )  # fmt: skip
+        fields = self._followers.fields(tiles.outputs)
+        return tiles.rows(self, threads, self._packed, bottom=bottom, top=top, added=added, **fields)
 
-    def _tiles(self, bottoms: Blobs, tops: Blobs, threads: int) -> Row:
-        layer, top = self._convolution, tops[-1][0]
-        fields = {"added": self._added(bottoms), **self._followers.fields(top.shape[1], more=ROWS)}
-        row, self._packed = tiles_row(
-            self, layer.geometry, layer.group, bottoms[0][0], top, threads, **fields
-        )
+    def _tiles(self, geometry: ConvGeometry, bottom: Blob, top: Blob, added: Blob | int, threads: int) -> Row:
+        fields = {"added": added, **self._followers.fields(top.shape[1], more=ROWS)}
+        row, self._packed = tiles_row(self, geometry, self._convolution.group, bottom, top, threads, **fields)
         self._pack = partial(pack_for_tiles, packed=self._packed)
         return row
 
@@ -158,4 +185,4 @@ class Filtering(Step):
         filters, *biases = (blob.data for blob in self._convolution.blobs)
         self._followers.load(*biases)
         if self._pack is not None:
-            self._pack(filters, self._followers.scale)
+            self._pack(filters.reshape(len(filters), -1, *filters.shape[-2:]), self._followers.scale)
