@@ -144,7 +144,6 @@ class FastEngine(StrictEngine):
 
     def _part(self, group: StepGroup) -> Part:
         net, layers = self.net, range(group.first, group.last + 1)
-        assert group.step is not None
 
         def run(function: Callable[[int], None]) -> None:
             for i in layers:
@@ -153,7 +152,7 @@ class FastEngine(StrictEngine):
         blobs = [net.bottoms[i] for i in layers], [net.tops[i] for i in layers]
         hidden = [net.blob_list[i] for i in group.hidden]
         functions = partial(run, self._reshape), partial(run, self.forward_layer)
-        return Part(group.step, *blobs, *functions, hidden, partial(self._hide, group))
+        return Part(group.make_step(), *blobs, *functions, hidden, partial(self._hide, group))
 
     def _reshape(self, index: int) -> None:
         """Let a layer shape its tops, which must have room: their memory is taken for many layers at once."""

@@ -11,8 +11,11 @@ import pytest
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import program, steps
+from caffe_compat.engines.fast.steps import layout
 from caffe_compat.engines.fast.steps.filtering import Filtering
-from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.engines.fast.steps.pooling import Pools
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
 
 CONVOLUTION = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }
@@ -434,6 +437,20 @@ def test_steps_that_threads_share(tmp_path, monkeypatch):
         check(conv("data", "conv", **fields), shape, tmp_path)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_taps_of_a_pooling_stay_in_its_scratch(threads, tmp_path):
+    """Those of the last rows of the last plane too, which are no outputs."""
+    text = layer("Pooling", "data", "top", "pooling_param { pool: AVE kernel_size: 7 stride: 1 pad: 3 }")
+    net = check(text, (9, 3, 8, 40), tmp_path)
+    pools = Pools([net.layer_dict["top"]])
+    (row,) = pools.rows([[net.blobs["data"]]], [[net.blobs["top"]]], threads)
+    room, taps, vectors = (int(row.fields[name][0]) for name in ("scratch_size", "depth", "channels"))
+    offsets = layout.Layout(ConvGeometry((7, 7), (1, 1), (3, 3), (1, 1)), 40, 8).offsets(1, vectors)
+    assert len(offsets) == taps == 49
+    whole = -(-vectors * int(row.fields["plane"][0]) // LANES) * LANES
+    assert whole + offsets.max() <= room
+
+
 def test_a_program_follows_shapes_params_and_memory(tmp_path):
     text = conv("data", "conv", num_output=5, kernel_size=3) + layer("ReLU", "conv", "conv", name="relu")
     text += layer(
@@ -473,6 +490,29 @@ def test_a_program_follows_shapes_params_and_memory(tmp_path):
     agree()
     other.params["top"][0].data[...] = 0.5
     agree()
+
+
+@pytest.mark.parametrize("how", ["listened to", "part by part"])
+def test_programs_of_the_same_layers_have_rows_of_their_own(how, tmp_path):
+    """Passes that run the layers as other programs leave those of the whole net as they are."""
+    text = conv("data", "conv", num_output=5, kernel_size=3) + layer("ReLU", "conv", "conv", name="relu")
+    net = check(
+        text + layer("Pooling", "conv", "top", "pooling_param { kernel_size: 2 }"), (2, 3, 6, 9), tmp_path
+    )
+    strict = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="strict")
+    strict.share_with(net)
+    strict.blobs["data"].data[...] = net.blobs["data"].data
+    if how == "listened to":
+        net.after_forward(print)
+        net.forward()
+        net.remove_callback(print)
+    else:
+        net.forward(end="relu")
+        net.forward(start="top")
+    net.params["conv"][0].data[...] *= -2
+    net.params["conv"][1].data[...] += 1
+    strict.forward(), net.forward()
+    np.testing.assert_allclose(net.blobs["top"].data, strict.blobs["top"].data, rtol=1e-5, atol=1e-5)
 
 
 def test_whoever_asks_for_all_blobs_waits_for_a_few_runs(tmp_path, monkeypatch):

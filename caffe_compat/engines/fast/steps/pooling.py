@@ -66,6 +66,7 @@ class Pools(Step):
                 pitch=layout.pitch, plane=layout.plane, band=top.shape[2], depth=math.prod(kernel),
                 offsets=layout.offsets(1, chunk), starts=layout.starts, masks=masks,
                 scale=1 / scale, bottom=bottom, top=top,
-                scratch_size=chunk * a_plane + READ_BEYOND,
+                # taps of the last rows of the last plane, which are no outputs, are read beyond it
+                scratch_size=chunk * a_plane + layout.plane + READ_BEYOND,
             )
         ]  # fmt: skip
