@@ -77,7 +77,7 @@ def spans(net):
 def test_same_numbers(name, tmp_path):
     text, followers = CHAINS[name]
     fast, strict = make(text, tmp_path, "fast"), make(text, tmp_path, "strict")
-    (step,) = (group for group in fast.engine.groups if isinstance(group.step, Filtering))
+    (step,) = (group for group in fast.engine.groups if isinstance(group.make_step(), Filtering))
     assert [fast.layer_names[i] for i in range(step.first + 1, step.last + 1)] == followers
     for net in (fast, strict):
         net.blobs["conv"].data[...] = np.nan
@@ -387,6 +387,12 @@ IN_PLACE = {
     + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
     + conv("b", "c", num_output=5, kernel_size=3)
     + conv("c", "top", num_output=2, kernel_size=1),
+    "on a view of a blob": layer("Pooling", "data", "a", "pooling_param { kernel_size: 2 }")
+    + layer("AbsVal", "a", "b")
+    + layer("Eltwise", "b a", "c")
+    + layer("Power", "c", "top", "power_param { shift: 1 }")
+    + layer("Reshape", "a", "view", "reshape_param { shape { dim: 0 dim: -1 } }")
+    + layer("ReLU", "view", "view", name="in place"),
     "behind what ends a step": conv("data", "a", num_output=4, kernel_size=1)
     + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
     + layer("Scale", "b", "b", SCALED, "scale")

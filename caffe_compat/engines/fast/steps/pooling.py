@@ -46,12 +46,14 @@ class Pools(Step):
         scale = np.empty(0 if maxima else top.shape[2:], np.float32)
         if not maxima:
             count_elements(layer.windows, height, width, scale)
+        with np.errstate(divide="ignore"):  # a window of nothing has an average of 0 / 0, as in Caffe
+            scale = 1 / scale
         few = layout.plane > LANES * top.shape[2] * top.shape[3]  # outputs, of large windows
         if few or (stride[1] not in BY_VECTORS and kernel[1] >= MANY_COLUMNS):
             return [
                 self.row(
                     function=(step_large_windows.maxima if maxima else step_large_windows.averages).address,
-                    parts=parts, images=planes, **sizes, windows=layer.windows, scale=1 / scale, bottom=bottom, top=top,
+                    parts=parts, images=planes, **sizes, windows=layer.windows, scale=scale, bottom=bottom, top=top,
                 )
             ]  # fmt: skip
         a_plane = len(layout.phases) * layout.plane
@@ -65,7 +67,7 @@ class Pools(Step):
                 stride_h=stride[0], stride_w=stride[1], phases=len(layout.phases),
                 pitch=layout.pitch, plane=layout.plane, band=top.shape[2], depth=math.prod(kernel),
                 offsets=layout.offsets(1, chunk), starts=layout.starts, masks=masks,
-                scale=1 / scale, bottom=bottom, top=top,
+                scale=scale, bottom=bottom, top=top,
                 # taps of the last rows of the last plane, which are no outputs, are read beyond it
                 scratch_size=chunk * a_plane + layout.plane + READ_BEYOND,
             )
