@@ -230,7 +230,9 @@ def tops_share_data_where_it_says_so(case: Case, cls: Cls = None) -> None:
     runner.forward()
     for i, top in enumerate(runner.top):
         sharing = [j for j, bottom in enumerate(runner.bottom) if top.shares_data(bottom)]
-        assert sharing == ([i if own.equal_bottom_top else 0] if own.shares_data else []), "whose memory a top has"
+        assert sharing == ([i if own.equal_bottom_top else 0] if own.shares_data else []), (
+            "whose memory a top has"
+        )
 
 
 def a_layer_without_backward_says_so(case: Case, cls: Cls = None) -> None:

@@ -47,7 +47,7 @@ class Pools(Step):
         if not maxima:
             count_elements(layer.windows, height, width, scale)
         with np.errstate(divide="ignore"):  # a window of nothing has an average of 0 / 0, as in Caffe
-            scale = 1 / scale
+            np.reciprocal(scale, out=scale)
         few = layout.plane > LANES * top.shape[2] * top.shape[3]  # outputs, of large windows
         if few or (stride[1] not in BY_VECTORS and kernel[1] >= MANY_COLUMNS):
             return [
