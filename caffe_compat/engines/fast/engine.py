@@ -165,8 +165,14 @@ class FastEngine(StrictEngine):
         Returns the function that runs them.
         """
         tops = list(chain.from_iterable(self.net.tops[first : last + 1]))
+        own = {id(top) for top in tops}
+        read = [
+            blob for blob in chain.from_iterable(self.net.bottoms[first : last + 1]) if id(blob) not in own
+        ]
 
         def make(array: np.ndarray | None = None) -> None:
+            for blob in read:
+                _ = blob.data  # to make one that is pending defers the tops again
             for blob in tops:
                 blob.defer_data(None)
             for i in range(first, last + 1):

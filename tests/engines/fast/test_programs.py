@@ -545,6 +545,21 @@ def test_whoever_asks_for_all_blobs_waits_for_a_few_runs(tmp_path, monkeypatch):
     assert len(runs) == 3 + program.FEW
 
 
+def test_blobs_are_the_same_in_whichever_order_they_are_asked_for(tmp_path):
+    """A sum that its ReLU hides, of blobs that share memory: to make it asks for these."""
+    text = layer("Pooling", "data", "a", "pooling_param { pool: AVE kernel_size: 2 }")
+    text += layer("Pooling", "data", "b", "pooling_param { pool: MAX kernel_size: 2 }")
+    text += layer("Eltwise", "a b", "sum") + layer("ReLU", "sum", "top")
+    check(text, (2, 3, 5, 4), tmp_path)
+    strict = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="strict")
+    data = np.random.RandomState(4).standard_normal((2, 3, 5, 4))
+    strict.forward(data=data)
+    for names in itertools.permutations(["a", "b", "sum", "top"]):
+        net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="fast")
+        for name, got in net.forward(names, data=data).items():
+            np.testing.assert_allclose(got, strict.blobs[name].data, rtol=1e-6, atol=1e-6, err_msg=f"{names}")
+
+
 def test_what_shares_the_memory_of_an_input_stays_there(tmp_path):
     """Of splits that nobody has asked for."""
     text = layer("ReLU", "data", "a") + layer("Sigmoid", "data", "b") + layer("Flatten", "data", "c")
