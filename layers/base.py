@@ -37,6 +37,7 @@ class Layer:
     equal_bottom_top = False  # as many tops as bottoms
     one_to_one = False  # each top comes from the bottom of its number alone, and nothing learns here
     in_place = False  # top[0] may be the same blob as bottom[0]
+    shares_data = False  # `forward` gives each top the memory of the bottom of its number, or of bottom[0]
     no_gradient: tuple[int, ...] = ()  # bottoms that can take no gradient (labels, rois)
     allows_ignored_gradient = (
         False  # for a loss: a gradient asked for at one of these bottoms is ignored, no error

@@ -23,6 +23,7 @@ class Gather(Layer):
     top_count = (1, None)
     equal_bottom_top = True
     one_to_one = True
+    shares_data = True
     origin = "TSN"
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -31,6 +31,7 @@ class GradientScaler(Layer):
     bottom_count = (1, None)
     top_count = (1, None)
     equal_bottom_top = True
+    shares_data = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.gradient_scaler_param

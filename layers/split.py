@@ -19,6 +19,7 @@ class Split(Layer):
     """
 
     reads = ()
+    shares_data = True
     top_count = (1, None)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -40,6 +40,7 @@ class SPP(Layer):
             return
         if len(shape) != 4:
             raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
+        self._shape = None  # until all levels fit
         self._levels: list[tuple[Pooling, Blob, Blob]] = []  # each with a bottom of its own diff, and its top
         for level in range(self.layer_param.spp_param.pyramid_height):
             below, above = Blob(shape, self.dtype), Blob((), self.dtype)

@@ -18,6 +18,8 @@ class ViewLayer(Layer):
     Subclasses shape the top in `reshape`.
     """
 
+    shares_data = True
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].share_data(bottom[0])
 

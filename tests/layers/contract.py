@@ -224,6 +224,17 @@ def shapes_may_change_between_calls(case: Case, cls: Cls = None) -> None:
     assert_same(back[1], first[1], "backward on the first shapes again")
 
 
+def tops_share_data_where_it_says_so(case: Case, cls: Cls = None) -> None:
+    runner = make(case, cls)
+    own = runner.layer
+    runner.forward()
+    for i, top in enumerate(runner.top):
+        sharing = [j for j, bottom in enumerate(runner.bottom) if top.shares_data(bottom)]
+        assert sharing == ([i if own.equal_bottom_top else 0] if own.shares_data else []), (
+            "whose memory a top has"
+        )
+
+
 def a_layer_without_backward_says_so(case: Case, cls: Cls = None) -> None:
     runner = make(case, cls)
     if runner.layer.has_backward or not runner.bottom:
@@ -247,5 +258,6 @@ CLAUSES = [
     param_propagate_down_false_leaves_the_diff,
     in_place_equals_out_of_place,
     shapes_may_change_between_calls,
+    tops_share_data_where_it_says_so,
     a_layer_without_backward_says_so,
 ]

@@ -85,6 +85,15 @@ def test_the_pyramid_follows_the_image():
     np.testing.assert_allclose(runner.forward()[0], naive(x, 2, "MAX")[0], rtol=1e-6)
 
 
+def test_an_image_that_is_refused_leaves_no_trace():
+    runner = Runner(layer("pyramid_height: 3"), [np.zeros((2, 3, 8, 9))])
+    with pytest.raises(LayerError, match="too many for an image of 1 x 9"):
+        runner.feed([np.zeros((2, 3, 1, 9))])
+    x = np.random.RandomState(1).standard_normal((2, 3, 8, 9)).astype(np.float32)
+    runner.feed([x])
+    np.testing.assert_allclose(runner.forward()[0], naive(x, 3, "MAX")[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("params", "shape", "message"),
     [

@@ -192,6 +192,11 @@ class WrongBackwardInPlace(RightInPlace):
             np.multiply(top[0].diff, 3 * bottom[0].data ** 2, out=bottom[0].diff)
 
 
+class SharesDataButDoesNotSaySo(RightInPlace):
+    def forward(self, bottom, top):
+        top[0].share_data(bottom[0])
+
+
 @pytest.mark.parametrize(
     ("cls", "clause"),
     [
@@ -211,6 +216,7 @@ class WrongBackwardInPlace(RightInPlace):
         (AsksForADiffInForward, contract.forward_leaves_bottoms_and_diffs),
         (KeepsSomethingBetweenCalls, contract.forward_twice_is_the_same),
         (KeepsTheFirstShape, contract.shapes_may_change_between_calls),
+        (SharesDataButDoesNotSaySo, contract.tops_share_data_where_it_says_so),
         (DeclaresOneBottom, contract.counts_are_within_the_declared_ones),
         (HasNoBackwardButDoesNotSaySo, contract.a_layer_without_backward_says_so),
         (WrongInPlace, contract.in_place_equals_out_of_place),

@@ -145,7 +145,6 @@ class FastEngine(StrictEngine):
 
     def _part(self, group: StepGroup) -> Part:
         net, layers = self.net, range(group.first, group.last + 1)
-        assert group.step is not None
 
         def run(function: Callable[[int], None]) -> None:
             for i in layers:
@@ -154,7 +153,7 @@ class FastEngine(StrictEngine):
         blobs = [net.bottoms[i] for i in layers], [net.tops[i] for i in layers]
         hidden = [net.blob_list[i] for i in group.hidden]
         functions = partial(run, self._reshape), partial(run, self.forward_layer)
-        return Part(group.step, *blobs, *functions, hidden, partial(self._hide, group))
+        return Part(group.make_step(), *blobs, *functions, hidden, partial(self._hide, group))
 
     def _reshape(self, index: int) -> None:
         """Let a layer shape its tops, which must have room: their memory is taken for many layers at once."""
@@ -167,8 +166,14 @@ class FastEngine(StrictEngine):
         Returns the function that runs them.
         """
         tops = list(chain.from_iterable(self.net.tops[first : last + 1]))
+        own = {id(top) for top in tops}
+        read = [
+            blob for blob in chain.from_iterable(self.net.bottoms[first : last + 1]) if id(blob) not in own
+        ]
 
         def make(array: np.ndarray | None = None) -> None:
+            for blob in read:
+                _ = blob.data  # to make one that is pending defers the tops again
             for blob in tops:
                 blob.defer_data(None)
             for i in range(first, last + 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -41,9 +42,10 @@ ALONE: tuple[type[Step], ...] = (
 
 @dataclass
 class StepGroup(LayerGroup):
-    """The layers that one step computes."""
+    """The layers that one step computes; each program that has them makes a step of its own, which its rows point
+    to."""
 
-    step: Step | None = None
+    make_step: Callable[[], Step] = field(kw_only=True)
 
 
 @dataclass
@@ -98,9 +100,9 @@ class StepFinder:
         return self._step(first, _Chain(first, node.tops), kind) if kind else None
 
     def _step(self, first: int, chain: _Chain, kind: Callable[[Sequence[Layer]], Step]) -> StepGroup:
-        step = kind(self._layers[first : chain.last + 1])
+        make = partial(kind, self._layers[first : chain.last + 1])
         return StepGroup(
-            first, chain.last, first, hidden=chain.hidden, hides_until=chain.hides_until, step=step
+            first, chain.last, first, hidden=chain.hidden, hides_until=chain.hides_until, make_step=make
         )
 
     def _convolution(self, first: int) -> StepGroup:

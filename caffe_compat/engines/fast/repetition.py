@@ -20,11 +20,17 @@ class Repetition:
     """
 
     def __init__(self, net: Net):
-        self._read = [_memories(bottoms) for bottoms in net.bottoms]
-        self._written = [
-            set() if View.fits(layer) else _memories(tops)
-            for layer, tops in zip(net.layers, net.tops, strict=True)
-        ]
+        self._read: list[set[int]] = []
+        self._written: list[set[int]] = []
+        memories: dict[int, int] = {}  # of blobs that share another one's, or will, by the id of the blob
+        for layer, bottoms, tops in zip(net.layers, net.bottoms, net.tops, strict=True):
+            self._read.append(_memories(bottoms, memories))
+            if layer.shares_data:
+                sources = bottoms if layer.equal_bottom_top else bottoms[:1] * len(tops)
+                for top, source in zip(tops, sources, strict=True):
+                    memories[id(top)] = memories.get(id(source), id(source))
+            nothing = layer.shares_data or View.fits(layer)
+            self._written.append(set() if nothing else _memories(tops, memories))
         self._repeats = not any(plan.need_backward for plan in net.plan)  # else nothing is left out
 
     def is_exact(self, layers: range) -> bool:
@@ -68,5 +74,5 @@ def _all(memories: Sequence[set[int]], group: StepGroup) -> set[int]:
     return set[int]().union(*memories[group.first : group.last + 1])
 
 
-def _memories(blobs: Sequence[Blob]) -> set[int]:
-    return {id(blob.shared_data) for blob in blobs}
+def _memories(blobs: Sequence[Blob], memories: dict[int, int]) -> set[int]:
+    return {memories.get(id(blob), id(blob)) for blob in blobs}

@@ -117,6 +117,7 @@ class Graph(nn.Module):
             else:
                 self._run_one(i, made)
             i += 1
+        self.params.tell_moved()
         self._is_whole = not listened and (start, end) == (0, len(net.layers) - 1)
         return sum(net.loss_of(i) for i in self._losses if start <= i <= end)
 

@@ -36,6 +36,7 @@ class Params:
         self._of_parameter = {id(parameter): k for k, parameter in enumerate(self.parameters)}
         self._of_blob = {id(blob): k for k, blob in enumerate(self.blobs)}
         self._rooms: dict[int, list[Tensor]] = {}
+        self._held: dict[int, Tensor] = {}  # what those had when they were loaded whose arrays somebody holds
         for blob in self.blobs:
             blob.track()
 
@@ -60,6 +61,18 @@ class Params:
             self._load(number)
         if are_new and is_host(self.device):
             return_freed_memory()  # where the arrays of the host were, and what they were read from
+        self._held = {
+            number: self.parameters[number].detach().clone()
+            for number, blob in enumerate(self.blobs)
+            if blob.pending_data is None
+        }
+
+    def tell_moved(self) -> None:
+        """Bring what layers have moved since `load`, as averages, into arrays that somebody holds."""
+        for number, before in self._held.items():
+            if not torch.equal(before, self.parameters[number]):
+                self.wrote(self.blobs[number])
+        self._held = {}
 
     def _load(self, number: int) -> None:
         blob, parameter = self.blobs[number], self.parameters[number]

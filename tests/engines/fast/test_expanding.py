@@ -63,7 +63,7 @@ def test_the_numbers_are_the_strict_engines(given):
     text = NET.format(**{**numbers, "bias": "true", "followers": "", **given})
     (net, found), (_, want) = run("fast", text), run("strict", text)
     (group,) = net.engine.groups
-    assert isinstance(group.step, Expanding)
+    assert isinstance(group.make_step(), Expanding)
     assert net.engine.rows() == 2
     assert np.abs(want).max() > 1
     np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-4)

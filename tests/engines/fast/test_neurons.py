@@ -58,7 +58,7 @@ def test_numbers(kind, top, tmp_path):
     params, function = {**CASES, **POWERS}[kind]
     (tmp_path / "net.prototxt").write_text(NET % (kind if kind in CASES else "Power", top, params))
     net, x = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="fast"), numbers()
-    assert isinstance(net.engine.groups[-1].step, Neuron)
+    assert isinstance(net.engine.groups[-1].make_step(), Neuron)
     if top != "data":
         net.blobs["top"].data[...] = np.nan
     net.blobs["data"].data[...] = x

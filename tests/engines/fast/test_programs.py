@@ -11,8 +11,11 @@ import pytest
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import program, steps
+from caffe_compat.engines.fast.steps import layout
 from caffe_compat.engines.fast.steps.filtering import Filtering
-from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.engines.fast.steps.pooling import Pools
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
 
 CONVOLUTION = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }
@@ -74,7 +77,7 @@ def spans(net):
 def test_same_numbers(name, tmp_path):
     text, followers = CHAINS[name]
     fast, strict = make(text, tmp_path, "fast"), make(text, tmp_path, "strict")
-    (step,) = (group for group in fast.engine.groups if isinstance(group.step, Filtering))
+    (step,) = (group for group in fast.engine.groups if isinstance(group.make_step(), Filtering))
     assert [fast.layer_names[i] for i in range(step.first + 1, step.last + 1)] == followers
     for net in (fast, strict):
         net.blobs["conv"].data[...] = np.nan
@@ -414,6 +417,12 @@ IN_PLACE = {
     + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
     + conv("b", "c", num_output=5, kernel_size=3)
     + conv("c", "top", num_output=2, kernel_size=1),
+    "on a view of a blob": layer("Pooling", "data", "a", "pooling_param { kernel_size: 2 }")
+    + layer("AbsVal", "a", "b")
+    + layer("Eltwise", "b a", "c")
+    + layer("Power", "c", "top", "power_param { shift: 1 }")
+    + layer("Reshape", "a", "view", "reshape_param { shape { dim: 0 dim: -1 } }")
+    + layer("ReLU", "view", "view", name="in place"),
     "behind what ends a step": conv("data", "a", num_output=4, kernel_size=1)
     + layer("ReLU", "a", "b", "relu_param { negative_slope: 0.2 }")
     + layer("Scale", "b", "b", SCALED, "scale")
@@ -474,6 +483,20 @@ def test_steps_that_threads_share(tmp_path, monkeypatch):
         check(conv("data", "conv", **fields), shape, tmp_path)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_taps_of_a_pooling_stay_in_its_scratch(threads, tmp_path):
+    """Those of the last rows of the last plane too, which are no outputs."""
+    text = layer("Pooling", "data", "top", "pooling_param { pool: AVE kernel_size: 7 stride: 1 pad: 3 }")
+    net = check(text, (9, 3, 8, 40), tmp_path)
+    pools = Pools([net.layer_dict["top"]])
+    (row,) = pools.rows([[net.blobs["data"]]], [[net.blobs["top"]]], threads)
+    room, taps, vectors = (int(row.fields[name][0]) for name in ("scratch_size", "depth", "channels"))
+    offsets = layout.Layout(ConvGeometry((7, 7), (1, 1), (3, 3), (1, 1)), 40, 8).offsets(1, vectors)
+    assert len(offsets) == taps == 49
+    whole = -(-vectors * int(row.fields["plane"][0]) // LANES) * LANES
+    assert whole + offsets.max() <= room
+
+
 def test_a_program_follows_shapes_params_and_memory(tmp_path):
     text = conv("data", "conv", num_output=5, kernel_size=3) + layer("ReLU", "conv", "conv", name="relu")
     text += layer(
@@ -515,6 +538,29 @@ def test_a_program_follows_shapes_params_and_memory(tmp_path):
     agree()
 
 
+@pytest.mark.parametrize("how", ["listened to", "part by part"])
+def test_programs_of_the_same_layers_have_rows_of_their_own(how, tmp_path):
+    """Passes that run the layers as other programs leave those of the whole net as they are."""
+    text = conv("data", "conv", num_output=5, kernel_size=3) + layer("ReLU", "conv", "conv", name="relu")
+    net = check(
+        text + layer("Pooling", "conv", "top", "pooling_param { kernel_size: 2 }"), (2, 3, 6, 9), tmp_path
+    )
+    strict = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="strict")
+    strict.share_with(net)
+    strict.blobs["data"].data[...] = net.blobs["data"].data
+    if how == "listened to":
+        net.after_forward(print)
+        net.forward()
+        net.remove_callback(print)
+    else:
+        net.forward(end="relu")
+        net.forward(start="top")
+    net.params["conv"][0].data[...] *= -2
+    net.params["conv"][1].data[...] += 1
+    strict.forward(), net.forward()
+    np.testing.assert_allclose(net.blobs["top"].data, strict.blobs["top"].data, rtol=1e-5, atol=1e-5)
+
+
 def test_whoever_asks_for_all_blobs_waits_for_a_few_runs(tmp_path, monkeypatch):
     """However many blobs share memory: some are made one by one, then all that are left at once."""
     runs = []
@@ -537,6 +583,21 @@ def test_whoever_asks_for_all_blobs_waits_for_a_few_runs(tmp_path, monkeypatch):
     net.forward()
     _ = [blob.data for blob in net.blobs.values()]
     assert len(runs) == 3 + program.FEW
+
+
+def test_blobs_are_the_same_in_whichever_order_they_are_asked_for(tmp_path):
+    """A sum that its ReLU hides, of blobs that share memory: to make it asks for these."""
+    text = layer("Pooling", "data", "a", "pooling_param { pool: AVE kernel_size: 2 }")
+    text += layer("Pooling", "data", "b", "pooling_param { pool: MAX kernel_size: 2 }")
+    text += layer("Eltwise", "a b", "sum") + layer("ReLU", "sum", "top")
+    check(text, (2, 3, 5, 4), tmp_path)
+    strict = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="strict")
+    data = np.random.RandomState(4).standard_normal((2, 3, 5, 4))
+    strict.forward(data=data)
+    for names in itertools.permutations(["a", "b", "sum", "top"]):
+        net = caffe.Net(tmp_path / "net.prototxt", caffe.TEST, engine="fast")
+        for name, got in net.forward(names, data=data).items():
+            np.testing.assert_allclose(got, strict.blobs[name].data, rtol=1e-6, atol=1e-6, err_msg=f"{names}")
 
 
 def test_what_shares_the_memory_of_an_input_stays_there(tmp_path):

@@ -260,3 +260,24 @@ def _loss_or_error(net):
     except CaffeCompatError as error:
         return str(error)
     return {"loss": net.blobs["loss"].data.copy(), "diff": net.blobs["x"].diff.copy()}
+
+
+@pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+def test_averages_move_in_arrays_that_somebody_holds(phase, tmp_path):
+    """What the layer has moved is not taken back by what stands in the array; what its holder writes counts."""
+    text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 5 dim: 2 } } }
+    layer { name: "bn" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_global_stats: false } }"""
+    found = []
+    for engine in ("strict", "torch"):
+        (tmp_path / "net.prototxt").write_text(text)
+        net = caffe.Net(tmp_path / "net.prototxt", phase, engine=engine)
+        net.blobs["x"].data[...] = np.random.RandomState(1).standard_normal((4, 3, 5, 2)) + 1
+        net.forward()
+        held = [blob.data for blob in net.params["bn"]]
+        net.forward()
+        held[0][...] *= 1.5
+        net.forward()
+        found.append([array.copy() for array in held])
+    assert found[0][2] == pytest.approx(1 + 0.999 + 0.999**2)
+    for got, want in zip(found[1], found[0], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)

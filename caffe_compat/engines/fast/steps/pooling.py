@@ -81,7 +81,8 @@ class Pools(Step):
         (height, width), a_plane = layout.geometry.kernel, len(layout.phases) * layout.plane
         chunk = max(1, min(-(-fields["images"] // fields["parts"]), BAND // a_plane))
         masks = plane_masks(fields["out_height"], fields["out_width"], layout.pitch, layout.plane, chunk)
-        offsets, along, room = layout.offsets(1, chunk), 0, chunk * a_plane + READ_BEYOND
+        # taps of the last rows of the last plane, which are no outputs, are read beyond it
+        offsets, along, room = layout.offsets(1, chunk), 0, chunk * a_plane + layout.plane + READ_BEYOND
         if layout.geometry.stride == (1, 1) and 2 * (height + width) < height * width:
             offsets, along, room = np.arange(height) * layout.pitch, width, 2 * (room + width)
         return self.row(

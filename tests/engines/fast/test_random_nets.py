@@ -1,0 +1,29 @@
+"""Some random nets: the fast engine makes the strict one's numbers, whatever is done with them.
+
+scripts/fuzz_nets.py goes through thousands.
+"""
+
+import numba
+import pytest
+
+from engines.random_nets import Trial
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    yield
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_both_engines_agree(seed):
+    trial = Trial(seed)
+    trial.run()
+
+
+def test_other_numbers_are_seen():
+    trial = Trial(3)
+    _name, blobs = next(iter(trial.nets[2].params.items()))
+    blobs[0].data[0] += 0.1
+    with pytest.raises(AssertionError, match="numbers differ"):
+        trial.run()
