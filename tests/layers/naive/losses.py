@@ -229,7 +229,17 @@ def balanced_classes(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def jsd(given: Given) -> list[np.ndarray]:
+    x, t = given.bottom
+    total = 0.0
+    for p, q in zip(x.ravel().tolist(), t.ravel().tolist(), strict=True):
+        m = (p + q) / 2
+        total += (p * math.log(p / m) if p > 1e-5 else 0) + (q * math.log(q / m) if q > 1e-5 else 0)
+    return [np.array(total / 2 / len(x))]
+
+
 NAIVE = {
+    "JSDLoss": jsd,
     "SoftmaxWithBalanceLoss": balanced_classes,
     "LSROLoss": lsro_loss,
     "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,
