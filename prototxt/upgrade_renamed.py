@@ -10,11 +10,12 @@ _OF_DSCLRCN = {"across_spatial": False, "channel_shared": False, "eps": 1e-6}
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
-    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection
-    DetectionLoss, PwAttend AttPooling; types that MKL computes get Caffe's names; Normalize with fix_scale, which changes nothing (a param's
-    lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and bbox_std, the loss_param of
-    SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
+    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, Scalar
+    Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection DetectionLoss,
+    PwAttend AttPooling; types that MKL computes get Caffe's names; Normalize with fix_scale, which changes nothing (a
+    param's lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and bbox_std, the
+    loss_param of SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of
+    their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
