@@ -321,6 +321,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "Reduction": ("caffe_compat.layers.reduction",),
     "RegionLoss": ("caffe_compat.layers.yolo.region_loss",),
     "RegionPooling": ("caffe_compat.layers.fast_rcnn.region_pooling",),
+    "RelevantLoss": ("caffe_compat.layers.relevant_loss",),
     "Reorg": ("caffe_compat.layers.yolo.reorg",),
     "Resample": ("caffe_compat.layers.flow.resample",),
     "Rescale": ("caffe_compat.layers.segmentation.rescale",),

@@ -268,6 +268,7 @@ def test_grid_pooling_of_parts_that_overlap():
             1,
             "att_mode: GLOBAL takes 1 x 1",
         ),
+        ('"RelevantLoss"', [(2, 6), (2, 3, 2)], 1, "expected N x C, the same twice"),
         ('"ReNetLSTM"', [(2, 2, 3, 4)], 1, "num_output is missing"),
         ('"ReNetLSTM" renet_lstm_param { num_output: 2 patch_width: 0 }', [(2, 2, 3, 4)], 1, "at least 1"),
         ('"ReNetLSTM" renet_lstm_param { num_output: 2 patch_height: 2 }', [(2, 2, 3, 4)], 1, "of patches"),
@@ -283,3 +284,13 @@ def test_windows_of_attention_beyond_the_map_cost_no_time():
     text = 'type: "AttPooling" att_pooling_param { kernel_size: 1 pad: 1000000000 stride: 1000000002 }'
     (top,) = Runner(text, [np.ones((1, 2, 3, 3)), np.ones((1, 1, 2, 2))]).forward()
     np.testing.assert_array_equal(top[0, 0], [[0, 0], [0, 1]])
+
+
+def test_relevant_loss_starts_anew():
+    """Two landmarks: 3 and 1 off in x, 0 and 2 in y; a second forward has the same gradient."""
+    runner = Runner('type: "RelevantLoss"', [np.array([[3.0, 1, 0, 2]]), np.zeros((1, 4))], dtype=np.float64)
+    for _ in range(2):
+        assert runner.forward()[0] == (4 + 4) / 2
+        diffs = runner.backward([np.array(0.5)])
+        np.testing.assert_array_equal(diffs[0], [[1, -1, -1, 1]])
+        np.testing.assert_array_equal(diffs[1], -diffs[0])

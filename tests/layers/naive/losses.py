@@ -238,7 +238,17 @@ def jsd(given: Given) -> list[np.ndarray]:
     return [np.array(total / 2 / len(x))]
 
 
+def relevant(given: Given) -> list[np.ndarray]:
+    total = 0.0
+    for x, t in zip(*given.bottom, strict=True):
+        d, half = (x.ravel() - t.ravel()).tolist(), x.size // 2
+        for part in (d[:half], d[half:]):
+            total += sum((part[i] - part[j]) ** 2 for j in range(len(part)) for i in range(j))
+    return [np.array(total / len(given.bottom[0]) / 2)]
+
+
 NAIVE = {
+    "RelevantLoss": relevant,
     "JSDLoss": jsd,
     "SoftmaxWithBalanceLoss": balanced_classes,
     "LSROLoss": lsro_loss,
