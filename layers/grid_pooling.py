@@ -44,12 +44,14 @@ class GRIDPooling(Layer):
         places = np.broadcast_to(np.arange(shape[2] * shape[3]).reshape(shape[2:]), best.shape)
         for axis in (2, 1):  # the columns first, so that the first of equal pixels is found
             size, parts = best.shape[axis], self.parts[axis - 1]
-            outs = []
-            for part in _parts(size, parts):
+            outs, (different, which) = [], _parts(size, parts)
+            for part in different:
                 at = (slice(None),) * axis + (part,)
                 first = np.expand_dims(best[at].argmax(axis=axis), axis)
                 outs.append([np.take_along_axis(array[at], first, axis) for array in (best, places)])
-            best, places = (np.concatenate(arrays, axis=axis) for arrays in zip(*outs, strict=True))
+            best, places = (
+                np.concatenate(arrays, axis=axis).take(which, axis=axis) for arrays in zip(*outs, strict=True)
+            )
         top[0].data[...] = best.reshape(top[0].shape)
         self.places = np.where(best > LOWEST, places, -1)
 
@@ -59,9 +61,10 @@ class GRIDPooling(Layer):
             spread_to(self.places, diff, bottom[0].diff.reshape(-1, *bottom[0].shape[2:]))
 
 
-def _parts(size: int, count: int) -> list[slice]:
-    """The pixels of each of so many parts of an axis, in float32 as there."""
+def _parts(size: int, count: int) -> tuple[list[slice], np.ndarray]:
+    """Which pixels parts of an axis have, in float32 as there, and which of these each of so many parts has."""
     numbers, each = np.arange(count + 1, dtype=np.float32), np.float32(size) / np.float32(count)
     starts = np.clip(np.floor(numbers[:-1] * each), 0, size - 1).astype(int)
     ends = np.clip(np.ceil(numbers[1:] * each), 1, size).astype(int)
-    return [slice(start, max(end, start + 1)) for start, end in zip(starts, ends, strict=True)]
+    found, which = np.unique(starts * (size + 1) + np.maximum(ends, starts + 1), return_inverse=True)
+    return [slice(*divmod(int(each), size + 1)) for each in found], which

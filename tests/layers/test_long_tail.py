@@ -202,6 +202,9 @@ def test_grid_pooling_of_parts_that_overlap():
         'type: "GRIDPooling" grid_pooling_param { pooled_h: 1 pooled_w: 2 }', [np.array([[[[1.0, 7, 3]]]])]
     ).forward()
     np.testing.assert_array_equal(top[0, 0], [[7, 7]])
+    many = "type: 'GRIDPooling' grid_pooling_param { pooled_h: 100000 pooled_w: 1 }"
+    (top,) = Runner(many, [np.array([3.0, 5]).reshape(1, 1, 2, 1)]).forward()
+    np.testing.assert_array_equal(np.unique(top, return_counts=True), [[3, 5], [50000, 50000]])
 
 
 @pytest.mark.parametrize(
