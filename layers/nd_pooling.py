@@ -28,7 +28,7 @@ class NdPooling(PoolingND):
     top_count = (1, 1)
     refused = {
         f"pooling_nd_param.{field}": "NdPooling has kernel_size, stride and pad, once an axis"
-        for field in ("axis", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w")
+        for field in ("axis", "dilation", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w")
     }
 
     def _count(self, kernel: int, stride: int, pad: int, size: int) -> int:

@@ -21,11 +21,12 @@ class PoolingND(Layer):
 
     bottom: axes up to the channels, then D1 x D2 ..., at least one of these; top: the same with windows in their place,
     as many as Pooling has of each: rounded up, and with padding less one that would start behind it. An average counts
-    padding as zeros. Sizes are given once, or once an axis. top[1], for MAX: the index of each first maximum in
-    D1 D2 ..., -1 where there is none.
+    padding as zeros. Sizes are given once, or once an axis. The elements of a window of MAX lie `dilation` apart.
+    top[1], for MAX: the index of each first maximum in D1 D2 ..., -1 where there is none.
 
     Raises LayerError for params that contradict each other or do not fit, and for STOCHASTIC.
-    Source: PoolingNDLayer of 3D-Caffe (yulequan/3D-Caffe), which has 2 and 3 axes.
+    Source: PoolingNDLayer of 3D-Caffe (yulequan/3D-Caffe), which has 2 and 3 axes; dilation is naibaf7's, on the GPU,
+    where an average is of all pixels, and a padding moves the pixels of the windows that begin in it: both refused.
     """
 
     reads = ("pooling_nd_param",)
@@ -42,7 +43,13 @@ class PoolingND(Layer):
             raise self.error("pool: STOCHASTIC has no passes in the original; use MAX or AVE")
         if len(top) > 1 and param.pool != PoolingNDParameter.MAX:
             raise self.error("only pool: MAX has a second top, the positions of the maxima; remove it")
+        self.dilations = sizes(self, param, axes, "dilation", "", default=1, least=1)
         self.windows = self._read_windows(axes, bottom[0].shape[self._axis + 1 :])
+        holes = {*self.dilations} != {1}
+        if holes and (
+            param.pool != PoolingNDParameter.MAX or param.global_pooling or any(p for *_, p in self.windows)
+        ):
+            raise self.error("dilation goes with pool: MAX, without pad and global_pooling")
 
     def _read_windows(self, axes: int, shape: tuple[int, ...]) -> list[Window]:
         param = self.layer_param.pooling_nd_param
@@ -69,7 +76,12 @@ class PoolingND(Layer):
         inside = shape[self._axis + 1 :]
         if self.layer_param.pooling_nd_param.global_pooling:
             self.windows = [(size, 1, 0) for size in inside]
-        counts = [self._count(*window, size) for window, size in zip(self.windows, inside, strict=True)]
+        counts = [
+            self._count((kernel - 1) * dilation + 1, stride, pad, size)
+            for (kernel, stride, pad), dilation, size in zip(
+                self.windows, self.dilations, inside, strict=True
+            )
+        ]
         if min(counts) < 1 or bottom[0].count == 0:
             raise self.error(
                 f"windows (kernel, stride, pad) {self.windows} do not fit into a bottom of {shape}"
@@ -91,7 +103,7 @@ class PoolingND(Layer):
         if self.layer_param.pooling_nd_param.pool == PoolingNDParameter.AVE:
             np.divide(sums(x, self.windows, y.shape[1:]), self._elements(x, y), out=y)
             return
-        y[...], self._places = maxima(x, self.windows, y.shape[1:])
+        y[...], self._places = maxima(x, self.windows, y.shape[1:], self.dilations)
         for mask in top[1:]:
             mask.data[...] = self._places.reshape(mask.shape)
 

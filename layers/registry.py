@@ -175,6 +175,60 @@ NOT_BUILT = {
         "naibaf7's, it learns how voxels of electron microscopy hang together, by the library of MALIS; train by "
         "another loss, or leave it out to run the net",
     ),
+    **dict.fromkeys(
+        (
+            "SpxPooling",
+            "AttSpxPooling",
+            "SlidingWindowIndexSeg",
+            "ScaleFlags",
+            "SplitMasks8",
+            "TopK",
+            "ArgMaxMy",
+        ),
+        "of superpixelRefinement, which pools windows of AttentionMask over superpixels; a Python layer can compute "
+        "it, or the part of the net before it runs as a net of its own",
+    ),
+    **dict.fromkeys(
+        ("GenSlicinfo", "LowlevelDistance"),
+        "ELDNet's, it compares superpixels that a library of another project finds on a GPU (gSLICr); "
+        f"{INPUT_INSTEAD}: what the Python layer of its tests would have",
+    ),
+    **dict.fromkeys(
+        ("BBTXTLoss", "BB3TXTLoss"),
+        "of libornovax's thesis, it draws the boxes of a list into accumulators and mines what is wrong; train by a "
+        "Python layer, or leave it out to run the net",
+    ),
+    **dict.fromkeys(
+        ("BdctToSpatial", "QuantTruncAbs", "BNConv"),
+        "RXGNet's, for JPEG's coefficients, on the GPU only; BNConv is BatchNorm and Scale in one, the others a Python "
+        "layer can compute",
+    ),
+    **dict.fromkeys(
+        (
+            "DecoderInput",
+            "DecoderOutput",
+            "DecoderExtract",
+            "DecoderConv3",
+            "DecoderQuant",
+            "DynamicMaskData",
+        ),
+        "CCN's, a step of its coder, which keeps a state from code to code and runs on the GPU only",
+    ),
+    **dict.fromkeys(
+        ("ConvolutionRistretto", "DeconvolutionRistretto"),
+        "Ristretto's, it rounds weights, inputs and outputs to the bits of quantization_param; write the type without "
+        "Ristretto to run the net with its numbers as they are",
+    ),
+    "FcRistretto": (
+        "Ristretto's InnerProduct, it rounds weights, inputs and outputs to the bits of quantization_param; write "
+        "InnerProduct to run the net with its numbers as they are"
+    ),
+    "LRNRistretto": "Ristretto's, it rounds what it computes with to a few bits; write LRN to run the net without",
+    "MAE": "no source of OrdinalRegression's is public; remove it, and compare its bottoms after forward",
+    "Segmentation": "no source of SemanticLabelingDemo's is public; put an Input layer of its labels in its place",
+    "QuartetLoss": (
+        "no source of Joint-Verification-Identification's is public; TripletLoss and ContrastiveLoss hold pairs apart"
+    ),
     "DeepHandModel": (
         "DeepModel's, it makes joints of the angles of a hand whose bones stand in files; read its bottom's data, and "
         "compute them after forward"

@@ -24,6 +24,20 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             )
         },
     },
+    "RXGNet": {
+        "SolverParameter": {
+            "it tests with the mean of the params of the last iterations; average snapshots, or test what is trained": (
+                "num_iter_polyak use_polyak"
+            )
+        }
+    },
+    "TransferNet": {
+        "SolverParameter": {
+            "a second net runs beside the trained one, whose blobs go to its data layer; write both as one net": (
+                "encoder_device_id encoder_net"
+            )
+        }
+    },
     "DeepLab v2": {
         "BatchNormParameter": {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"

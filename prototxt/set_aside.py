@@ -47,6 +47,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "UberNet": {"LayerParameter": "deletebottom deletetop pullsfrom"},
     "caffe-yolo9000": {"EvalDetectionParameter": "save_output_param"},  # a file of the detections
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
+    "JADF": {"LayerParameter": "outer_product_param", "SolverParameter": "show_pr"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
     "nbadalls' Caffe": {"NetParameter": "print_net_info"},

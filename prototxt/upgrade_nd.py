@@ -100,22 +100,16 @@ def upgrade_p3d(layer: LayerParameter, path: Path) -> None:
 
 
 def upgrade_sizes(layer: LayerParameter, path: Path) -> None:
-    """Change one layer in place: a Pooling with a size for each axis becomes a PoolingND, a dilation of 1 is left out.
+    """Change one layer in place: a Pooling with a size for each axis, or a dilation, becomes a PoolingND.
 
-    path: to where it comes from. Raises UpgradeError for other types, for sizes that have names of their own, too, and
-    for another dilation. Source: PoolingLayer of R-C3D (VisionLearningGroup), caffe3d, and of naibaf7's Caffe.
+    path: to where it comes from. A dilation of 1 is left out. Raises UpgradeError for other types, and for sizes that
+    have names of their own, too. Source: PoolingLayer of R-C3D (VisionLearningGroup), caffe3d, and of naibaf7's Caffe.
     """
-    if any(dilation != 1 for dilation in layer.pooling_param.dilation):
-        raise UpgradeError(
-            f"layer '{layer.name}' ({layer.type}): naibaf7's pooling whose windows have holes is not built; a dilation "
-            "of 1 is all that is taken",
-            (*path, "pooling_param", "dilation"),
-        )
-    if layer.HasField("pooling_param"):
+    if layer.HasField("pooling_param") and not {*layer.pooling_param.dilation} - {1}:
         layer.pooling_param.ClearField("dilation")
     given, result = (getattr(layer, name) for name in ("pooling_param", "pooling_nd_param"))
     names = [field.name for field, _ in given.ListFields()]
-    more = [name for name in names if name.startswith("more_")]
+    more = [name for name in names if name.startswith("more_") or name == "dilation"]
     if not more:
         return
     told, first = f"layer '{layer.name}' ({layer.type})", more[0].removeprefix("more_")
@@ -130,6 +124,7 @@ def upgrade_sizes(layer: LayerParameter, path: Path) -> None:
     for name in _P3D.values():
         if name in names:
             getattr(result, name).extend([getattr(given, name), *getattr(given, f"more_{name}")])
+    result.dilation.extend(given.dilation)
     result.pool, result.global_pooling = int(given.pool), given.global_pooling
     layer.type = "PoolingND"
     layer.ClearField("pooling_param")

@@ -10,17 +10,19 @@ _OF_DSCLRCN = {"across_spatial": False, "channel_shared": False, "eps": 1e-6}
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
-    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power,
-    Scalar Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection
-    DetectionLoss; types that MKL computes get Caffe's names; Normalize with fix_scale, which changes nothing (a param's
-    lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and bbox_std, the loss_param of
-    SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of their own.
+    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, Scalar
+    Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection DetectionLoss,
+    PwAttend AttPooling; types that MKL computes get Caffe's names; Normalize with fix_scale, which changes nothing (a
+    param's lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and bbox_std, the
+    loss_param of SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of
+    their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
     ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); NormalizeLayer of DSCLRCN (nian-liu); ConstScaleLayer
     of CCN (limuhit); MKLConvolutionLayer and others of SkimCaffe (IntelLabs); MemoryDataLayer of naibaf7's Caffe;
-    AbsLossLayer of light fields' nets.
+    AbsLossLayer of light fields' nets; PwAttend of PiCANet's nets for MNIST and those made from them, which have
+    AttPooling's bottoms and fields (no source of that name is public).
     """
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
@@ -30,6 +32,10 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         layer.type = "Input"
         layer.input_param.shape.add(dim=layer.memory_data_param.dim)
         layer.ClearField("memory_data_param")
+    if layer.type == "PwAttend":
+        layer.type = "AttPooling"
+        layer.att_pooling_param.CopyFrom(layer.pw_attend_param)
+        layer.ClearField("pw_attend_param")
     if layer.type == "BNHK":
         layer.type = "BN"
         layer.bn_param.CopyFrom(layer.bnhk_param)

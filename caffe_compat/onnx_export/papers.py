@@ -108,6 +108,12 @@ def spfilter(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return tops
 
 
+@converts("OuterProduct")
+def outer_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    a, b = write.reshape(bottoms[0], 0, -1, 1, 1), write.reshape(bottoms[1], 0, 1, -1, 1)
+    return [write("Mul", a, b)]
+
+
 @converts("FilterSum")
 def filter_sum(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     product = write("MatMul", write.reshape(bottoms[1], 0, 1, -1), write.reshape(bottoms[0], 0, 0, -1))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.corner_crop import CornerCrop
 from caffe_compat.layers.depth_to_space import DepthToSpace
+from caffe_compat.layers.dtow import Dtow
 from caffe_compat.layers.merge_crop import MergeCrop
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
@@ -142,6 +146,36 @@ def depth_to_space(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
         x = write("Transpose", x, perm=[0, 3, 1, 2])
     y = write("DepthToSpace", x, blocksize=layer.block, mode="CRD" if is_crd else "DCR")
     return [write("Transpose", y, perm=[0, 2, 3, 1]) if layer.channels_last else y]
+
+
+@converts("Dtow")
+def dtow(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Dtow)
+    (x,), p, channels = bottoms, layer.size, layer.channels(layer.deep)
+    if layer.to_width:
+        return [
+            write(
+                "DepthToSpace",
+                write("Gather", x, write.ints(channels.tolist()), axis=1),
+                blocksize=p,
+                mode="CRD",
+            )
+        ]
+    blocks = (
+        np.arange(layer.deep).reshape(p * p, -1).T.ravel()
+    )  # ONNX has a block's pixels ahead of the channels
+    places = blocks[np.argsort(channels)]
+    return [write("Gather", write("SpaceToDepth", x, blocksize=p), write.ints(places.tolist()), axis=1)]
+
+
+@converts("CornerCrop")
+def corner_crop(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, CornerCrop)
+    tops = []
+    for starts in layer.starts():
+        ends = [start + size for start, size in zip(starts, layer.size, strict=True)]
+        tops.append(write("Slice", *bottoms, *map(write.ints, (starts, ends, [2, 3]))))
+    return tops
 
 
 @converts("Mul")

@@ -45,6 +45,8 @@ def _of_windows(write: Operators, layer: PoolingND, x: str, is_max: bool) -> lis
         pad_behind(*window, bool(window[2]) if by_axis else is_padded, True) for window in layer.windows
     ]
     windows = attributes_of(layer, layer.windows, behind)
+    if {*layer.dilations} != {1}:
+        windows["dilations"] = list(layer.dilations)
     if not is_max:
         if by_axis:  # divided by the whole kernel
             return [write("AveragePool", x, count_include_pad=1, **windows)]

@@ -14,6 +14,8 @@ _POLICIES = {
     "stepsize": ("step", "sigmoid"),
     "stepvalue": ("multistep",),
     "plateau_winsize": ("plateau",),
+    "dst_lr": ("linear",),
+    "dst_iter": ("linear",),
     "stagelr": ("multifixed",),
     "stageiter": ("multifixed",),
 }

@@ -1,7 +1,7 @@
 """The learning rate of each iteration.
 
 Source: Caffe's SGDSolver::GetLearningRate; plateau is that of the SSD fork; multifixed: Intel's, and that of
-MobileNet-YOLO; min_lr: NVIDIA's.
+MobileNet-YOLO; min_lr: NVIDIA's; linear: that of SplitNet (ZJULearning).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _FACTORS: dict[str, Callable[[SolverParameter, int, int], float]] = {
     "plateau": lambda p, i, step: _power(p.gamma, step),
     "poly": lambda p, i, step: _power(1 - i / p.max_iter, p.power) if i < p.max_iter else float(p.power == 0),
     "multifixed": lambda p, i, step: 1.0,  # of the stage's rate
+    "linear": lambda p, i, step: max(0.0, 1 - i / end) if (end := p.dst_iter or p.max_iter) else 0.0,
     "sigmoid": lambda p, i, step: 1 / (1 + _exp(-p.gamma * (i - p.stepsize))),
 }
 
@@ -103,7 +104,7 @@ class LearningRate:
                 self.current_step += 1
                 logger.info("MultiStep Status: Iteration %d, step = %d", iteration, self.current_step)
         factor = self._factor(param, iteration, self.current_step)
-        least = param.min_lr if param.lr_policy == "poly" else 0
+        least = {"poly": param.min_lr, "linear": param.dst_lr}.get(param.lr_policy, 0.0)
         return (self._base(iteration) - least) * factor + least
 
     def _base(self, iteration: int) -> float:
@@ -146,4 +147,6 @@ class LearningRate:
             )
         if policy == "poly" and param.max_iter <= 0:
             return "lr_policy 'poly' falls to 0 at max_iter; add max_iter"
+        if policy == "linear" and not (param.dst_iter > 0 or param.max_iter > 0):
+            return "lr_policy 'linear' reaches dst_lr at dst_iter, or at max_iter; add one of them"
         return ""

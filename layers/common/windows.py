@@ -14,31 +14,45 @@ Window = tuple[int, int, int]
 LOWEST = -float(np.finfo(np.float32).max)  # Caffe's maxima start here: what is not greater is none
 
 
-def _overlaps(window: Window, size: int, count: int) -> Iterator[tuple[slice, slice]]:
-    """For each element of the kernel: the windows, of `count`, that have it inside an axis of this size; and where."""
+def overlaps(window: Window, size: int, count: int, dilation: int = 1) -> Iterator[tuple[int, slice, slice]]:
+    """For each element k of the kernel: k, which windows of `count` have it inside an axis of this size, and where.
+
+    Elements that lie outside in all windows are left out. dilation: how far apart the elements are.
+    """
     kernel, stride, pad = window
-    for k in range(kernel):
-        first = max(0, -((k - pad) // stride))
-        behind = min(count, (size - 1 + pad - k) // stride + 1)
+    least = max(0, -((((count - 1) * stride) - pad) // dilation))
+    for k in range(least, min(kernel, (size - 1 + pad) // dilation + 1)):
+        at = k * dilation - pad
+        first = max(0, -(at // stride))
+        behind = min(count, (size - 1 - at) // stride + 1)
         if first < behind:
-            start = first * stride + k - pad
-            yield slice(first, behind), slice(start, start + (behind - first - 1) * stride + 1, stride)
+            start = first * stride + at
+            yield k, slice(first, behind), slice(start, start + (behind - first - 1) * stride + 1, stride)
+
+
+def _overlaps(window: Window, size: int, count: int, dilation: int = 1) -> Iterator[tuple[slice, slice]]:
+    for _, windows, places in overlaps(window, size, count, dilation):
+        yield windows, places
 
 
 def _at(axis: int, part: slice) -> tuple[slice, ...]:
     return (*[slice(None)] * axis, part)
 
 
-def maxima(x: np.ndarray, windows: Sequence[Window], counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def maxima(
+    x: np.ndarray, windows: Sequence[Window], counts: Sequence[int], dilations: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The windows' maxima, and the indices of the first ones in their flat planes.
 
-    -1 and LOWEST where nothing is greater than that. counts: how many windows along each axis.
+    -1 and LOWEST where nothing is greater than that. counts: how many windows along each axis. dilations: how far
+    apart the elements of a kernel are along each axis; 1 unless given.
     """
+    dilations = dilations or [1] * len(windows)
     best, places = x, np.broadcast_to(np.arange(x[0].size).reshape(x.shape[1:]), x.shape)
     for axis in reversed(range(1, x.ndim)):  # the last axis first, so that the first of equal ones is found
         shape = (*best.shape[:axis], counts[axis - 1], *best.shape[axis + 1 :])
         top, found = np.full(shape, LOWEST, x.dtype), np.full(shape, -1)
-        for out, inside in _overlaps(windows[axis - 1], x.shape[axis], counts[axis - 1]):
+        for out, inside in _overlaps(windows[axis - 1], x.shape[axis], counts[axis - 1], dilations[axis - 1]):
             out_at, in_at = _at(axis, out), _at(axis, inside)
             greater = best[in_at] > top[out_at]
             np.copyto(top[out_at], best[in_at], where=greater)

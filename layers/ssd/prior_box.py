@@ -27,9 +27,11 @@ class PriorBox(Layer):
     inverse, with `flip`). Fractions of min_size and max_size are cut off, as in Caffe. Centres are `step` pixels
     apart (image over map unless given), the first at `offset` steps. denser_prior_boxes: behind each box comes the
     same box centred a whole step below the edge of the pixel. `clip` cuts the boxes off at the image.
+    With use_default: false there are no squares.
     Raises LayerError for params that do not fit, and for bottoms that are no images.
     Source: PriorBoxLayer of the SSD fork of Caffe; Liu et al., SSD: Single Shot MultiBox Detector (2016),
-    section 2.2; denser_prior_boxes is TextBoxes++'s.
+    section 2.2; denser_prior_boxes is TextBoxes++'s, use_default BDIG's (03100076), where a max_size or an aspect_ratio
+    of 1 beside it writes outside its memory or leaves some of it unset.
     """
 
     reads = ("prior_box_param",)
@@ -104,9 +106,14 @@ class PriorBox(Layer):
         ):
             raise self.error(f"max_size is {most}; expected none, or one that is larger for each of {least}")
         shapes = self._shapes()
+        squares = param.use_default
+        if not squares and (most or not shapes):
+            raise self.error(
+                "use_default: false leaves the boxes of other aspect_ratios alone; give some, no max_size"
+            )
         sizes = []
         for i, low in enumerate(map(self._size, least)):
-            sizes.append((low, low))
+            sizes += [(low, low)] * squares
             if most:
                 sizes.append(((low * cut_off(most[i])) ** 0.5,) * 2)
             sizes += [(low * width, low * height) for width, height in shapes]

@@ -26,6 +26,7 @@ class PriorBoxClustered(PriorBox):
             "max_size",
             "aspect_ratio",
             "denser_prior_boxes",
+            "use_default",
             "fixed_size",
             "fixed_ratio",
             "density",

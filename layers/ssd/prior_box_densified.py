@@ -37,7 +37,16 @@ class PriorBoxDensified(PriorBox):
     origin = "FaceBoxes"
     refused = {
         f"prior_box_param.{name}": "the boxes are those of prior_box_param.fixed_size"
-        for name in ("min_size", "max_size", "denser_prior_boxes", "width", "height", "offset_w", "offset_h")
+        for name in (
+            "min_size",
+            "max_size",
+            "denser_prior_boxes",
+            "use_default",
+            "width",
+            "height",
+            "offset_w",
+            "offset_h",
+        )
     }
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

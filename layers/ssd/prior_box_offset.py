@@ -37,6 +37,7 @@ class PriorBoxOffset(PriorBox):
         for name in (
             "offset",
             "denser_prior_boxes",
+            "use_default",
             "fixed_size",
             "fixed_ratio",
             "density",

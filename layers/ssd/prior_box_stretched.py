@@ -24,6 +24,7 @@ class PriorBoxStretched(PriorBox):
         f"prior_box_param.{name}": "SSTD's boxes are those of min_size, max_size and aspect_ratio"
         for name in (
             "denser_prior_boxes",
+            "use_default",
             "fixed_size",
             "fixed_ratio",
             "density",

@@ -29,6 +29,7 @@ class PriorBoxTiled(PriorBox):
             "max_size",
             "aspect_ratio",
             "denser_prior_boxes",
+            "use_default",
             "fixed_size",
             "fixed_ratio",
             "density",

@@ -157,3 +157,143 @@ def test_places_in_a_local_layer_are_fixed():
     runner = Runner("type: 'Local' local_param { num_output: 1 kernel_size: 2 }", [np.ones((1, 2, 3, 4))])
     with pytest.raises(LayerError, match="the params are for N x"):
         runner.feed([np.ones((1, 2, 4, 4))])
+
+
+def test_corner_crop_hands_down_the_mean_of_what_overlaps():
+    text = 'type: "CornerCrop" corner_crop_param { crop_h: 1 crop_w: 3 position: "upperleft" position: "center" }'
+    runner = Runner(text, [np.arange(15.0).reshape(1, 1, 3, 5)], tops=2, dtype=np.float64)
+    first, second = runner.forward()
+    np.testing.assert_array_equal(first[0, 0], [[0, 1, 2]])
+    np.testing.assert_array_equal(second[0, 0], [[6, 7, 8]])
+    text = text.replace("crop_h: 1 crop_w: 3", "crop_size: 1").replace('"center"', '"upperleft"')
+    runner = Runner(text, [np.arange(9.0).reshape(1, 1, 3, 3)], tops=2, dtype=np.float64)
+    runner.forward()
+    (diff,) = runner.backward([np.full((1, 1, 1, 1), 2.0), np.full((1, 1, 1, 1), 5.0)])
+    np.testing.assert_array_equal(diff[0, 0], [[3.5, 0, 0], [0, 0, 0], [0, 0, 0]])
+
+
+def test_the_first_bottom_of_an_outer_product_learns_nothing():
+    a, b, seed = X[:, :2], X[:, 1:], np.random.RandomState(3).standard_normal((3, 2, 3, 1))
+    runner = Runner('type: "OuterProduct"', [a, b], dtype=np.float64)
+    runner.forward()
+    a_diff, b_diff = runner.backward([seed])
+    assert not a_diff.any()
+    np.testing.assert_allclose(b_diff, (seed[..., 0] * a[:, :, None]).sum(axis=1))
+
+
+def test_create_mask_vector_counts_the_images_before():
+    labels = np.array([[2, 2, 0, 9], [1, 1, 1, -1]]).reshape(2, 1, 2, 2)
+    text = 'type: "CreateMaskVector" create_mask_vector_param { num_label: 4 pool: %s }'
+    (top,) = Runner(text % "AVE", [labels]).forward()
+    np.testing.assert_array_equal(top[:, :, 0, 0], [[0.25, 0, 0.5, 0], [0.25, 0.75, 0.5, 0]])
+    (top,) = Runner(text % "MAX", [labels]).forward()
+    np.testing.assert_array_equal(top[:, :, 0, 0], [[1, 0, 1, 0], [1, 1, 1, 0]])
+
+
+def test_dtow_by_diagonals():
+    """Channel k of a block of 3 x 3 is the k-th pixel of its diagonals, from the top row down to the left."""
+    text = 'type: "Dtow" dtow_param { psize: 3 method: LDTOW }'
+    (top,) = Runner(text, [np.arange(9.0).reshape(1, 9, 1, 1)]).forward()
+    np.testing.assert_array_equal(top[0, 0], [[0, 1, 3], [2, 4, 6], [5, 7, 8]])
+
+
+def test_grid_pooling_of_parts_that_overlap():
+    (top,) = Runner(
+        'type: "GRIDPooling" grid_pooling_param { pooled_h: 1 pooled_w: 2 }', [np.array([[[[1.0, 7, 3]]]])]
+    ).forward()
+    np.testing.assert_array_equal(top[0, 0], [[7, 7]])
+    many = "type: 'GRIDPooling' grid_pooling_param { pooled_h: 100000 pooled_w: 1 }"
+    (top,) = Runner(many, [np.array([3.0, 5]).reshape(1, 1, 2, 1)]).forward()
+    np.testing.assert_array_equal(np.unique(top, return_counts=True), [[3, 5], [50000, 50000]])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "tops", "message"),
+    [
+        ('"Dtow" dtow_param { psize: 0 }', [(1, 4, 2, 2)], 1, "psize is 0 and ngroup 1"),
+        ('"Dtow"', [(1, 6, 2, 2)], 1, r"multiples of \(4, 1, 1\)"),
+        ('"Dtow" dtow_param { method: LWTOD ngroup: 2 }', [(1, 2, 3, 2)], 1, r"multiples of \(2, 2, 2\)"),
+        (
+            '"CornerCrop" corner_crop_param { crop_size: 2 }',
+            [(1, 2, 4, 4)],
+            1,
+            "expected one for each of 1 tops",
+        ),
+        (
+            '"CornerCrop" corner_crop_param { crop_size: 2 position: "middle" }',
+            [(1, 2, 4, 4)],
+            1,
+            r"the positions are \['middle'\]",
+        ),
+        (
+            '"CornerCrop" corner_crop_param { crop_h: 2 position: "center" }',
+            [(1, 2, 4, 4)],
+            1,
+            "the crop is 2 x 0",
+        ),
+        (
+            '"CornerCrop" corner_crop_param { crop_size: 2 position: "center" }',
+            [(1, 2, 5, 4)],
+            1,
+            "by even numbers larger",
+        ),
+        ('"OuterProduct"', [(2, 3), (3, 2)], 1, "expected N x A and N x B"),
+        ('"OuterProduct"', [(2, 3), (2, 2, 2)], 1, "expected N x A and N x B"),
+        ('"CreateMaskVector" create_mask_vector_param { num_label: 0 }', [(2, 1, 3, 4)], 1, "num_label is 0"),
+        ('"CreateMaskVector"', [(2, 2, 3, 4)], 1, "expected N x 1 x H x W"),
+        ('"GRIDPooling" grid_pooling_param { pooled_h: 2 }', [(2, 2, 3, 4)], 1, r"pooled_w are \(2, 0\)"),
+        ('"GRIDPooling" grid_pooling_param { pooled_h: 2 pooled_w: 2 }', [(2, 2, 0, 4)], 1, "with pixels"),
+        ('"PixelConv"', [(2, 8, 3, 4), (2, 2, 3, 4)], 1, "k odd"),
+        ('"PixelConv"', [(2, 18, 3, 4), (2, 2, 4, 3)], 1, "k odd"),
+        ('"AttPooling"', [(2, 2, 3, 4), (2, 9, 3, 4)], 1, "LOCAL needs a kernel_size"),
+        ('"AttPooling" att_pooling_param { kernel_size: 0 }', [(2, 2, 3, 4), (2, 9, 3, 4)], 1, "at least 1"),
+        (
+            '"AttPooling" att_pooling_param { kernel_size: 3 }',
+            [(2, 2, 3, 4), (2, 9, 3, 4)],
+            1,
+            "there are 1 x 2 of them",
+        ),
+        (
+            '"AttPooling" att_pooling_param { att_mode: GLOBAL }',
+            [(2, 2, 3, 4), (2, 9, 3, 4)],
+            1,
+            "as high as wide",
+        ),
+        (
+            '"AttPooling" att_pooling_param { att_mode: GLOBAL stride: 2 }',
+            [(2, 2, 3, 3), (2, 9, 3, 4)],
+            1,
+            "stride is 2, remove it",
+        ),
+        (
+            '"AttPooling" att_pooling_param { att_mode: GLOBAL kernel_size: 2 }',
+            [(2, 2, 3, 3), (2, 4, 3, 4)],
+            1,
+            "att_mode: GLOBAL takes 1 x 1",
+        ),
+        ('"RelevantLoss"', [(2, 6), (2, 3, 2)], 1, "expected N x C, the same twice"),
+        ('"ReNetLSTM"', [(2, 2, 3, 4)], 1, "num_output is missing"),
+        ('"ReNetLSTM" renet_lstm_param { num_output: 2 patch_width: 0 }', [(2, 2, 3, 4)], 1, "at least 1"),
+        ('"ReNetLSTM" renet_lstm_param { num_output: 2 patch_height: 2 }', [(2, 2, 3, 4)], 1, "of patches"),
+        ('"ReNetLSTM" renet_lstm_param { num_output: 2 }', [(2, 2, 3)], 1, "expected N x C x H x W"),
+    ],
+)
+def test_what_does_not_fit_layers_of_single_projects(layer, shapes, tops, message):
+    with pytest.raises(LayerError, match=message):
+        Runner(f"type: {layer}", [np.ones(shape) for shape in shapes], tops)
+
+
+def test_windows_of_attention_beyond_the_map_cost_no_time():
+    text = 'type: "AttPooling" att_pooling_param { kernel_size: 1 pad: 1000000000 stride: 1000000002 }'
+    (top,) = Runner(text, [np.ones((1, 2, 3, 3)), np.ones((1, 1, 2, 2))]).forward()
+    np.testing.assert_array_equal(top[0, 0], [[0, 0], [0, 1]])
+
+
+def test_relevant_loss_starts_anew():
+    """Two landmarks: 3 and 1 off in x, 0 and 2 in y; a second forward has the same gradient."""
+    runner = Runner('type: "RelevantLoss"', [np.array([[3.0, 1, 0, 2]]), np.zeros((1, 4))], dtype=np.float64)
+    for _ in range(2):
+        assert runner.forward()[0] == (4 + 4) / 2
+        diffs = runner.backward([np.array(0.5)])
+        np.testing.assert_array_equal(diffs[0], [[1, -1, -1, 1]])
+        np.testing.assert_array_equal(diffs[1], -diffs[0])

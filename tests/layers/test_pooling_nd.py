@@ -103,3 +103,22 @@ def test_errors_of_convolutions(name):
         Runner(layer % "", [np.zeros((1, 2, 4, 4, 4))])
     with pytest.raises(LayerError, match="write it as convolution3d_param"):
         Runner(f'type: "{name}" convolution_param {{ num_output: 2 }}', [np.zeros((1, 2, 4, 4, 4))])
+
+
+def test_windows_with_holes():
+    made = nd(
+        "kernel_size: 2 dilation: 2 dilation: 1", np.array([[[[1.0, 2], [9, 8], [4, 3], [0, 7]]]]), tops=2
+    )
+    top, mask = made.forward()
+    np.testing.assert_array_equal(top[0, 0], [[4], [9]])
+    np.testing.assert_array_equal(mask[0, 0], [[4], [2]])
+    diff = made.backward([np.array([3.0, 5]).reshape(1, 1, 2, 1), None])[0]
+    np.testing.assert_array_equal(diff[0, 0], [[0, 0], [5, 0], [3, 0], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    "params", ["pool: AVE kernel_size: 2", "global_pooling: true", "kernel_size: 2 pad: 1"]
+)
+def test_holes_of_maxima_alone(params):
+    with pytest.raises(LayerError, match="dilation goes with pool: MAX, without pad and global_pooling"):
+        nd(f"{params} dilation: 2", np.ones((1, 1, 4, 4)))

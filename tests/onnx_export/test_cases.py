@@ -23,7 +23,7 @@ TYPES = (
     *("ImResize", "Nms", "BinaryConvolution", "PaddedConvolution", "FuseInnerProduct", "BinaryInnerProduct"),
     *("NormalizedInnerProduct", "SumPooling", "PaddedPooling", "Pooling3D", "PoolingND", "NdPooling"),
     *("BoundedScale", "Mask", "MaskOutputs", "Combination", "BatchReduction", "Quant", "ReLUMask"),
-    *("DenseBlock", "ConvLSTM"),
+    *("DenseBlock", "ConvLSTM", "AttPooling", "PixelConv", "Dtow", "CornerCrop", "OuterProduct"),
 )
 # what of a case's text has no form -> what is said of it
 NO_FORM = {

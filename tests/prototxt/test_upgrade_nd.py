@@ -127,5 +127,6 @@ def test_holes_of_pooling_windows():
     text = 'layer { name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 2 dilation: %d } }'
     net, _ = parse_net(text % 1)
     assert (net.layer[0].type, len(net.layer[0].pooling_param.dilation)) == ("Pooling", 0)
-    with pytest.raises(PrototxtError, match="naibaf7's pooling whose windows have holes is not built"):
-        parse_net(text % 2)
+    (layer,) = parse_net(text % 2)[0].layer
+    param = layer.pooling_nd_param
+    assert (layer.type, [*param.kernel_size], [*param.dilation]) == ("PoolingND", [2], [2])

@@ -72,3 +72,11 @@ def test_memory_data_with_dims_is_an_input():
     assert (layer.type, [*layer.input_param.shape[0].dim]) == ("Input", [1, 3, 5])
     assert not layer.HasField("memory_data_param")
     assert parse_net(text % 'top: "label"')[0].layer[0].type == "MemoryData"
+
+
+def test_pw_attend_is_an_att_pooling():
+    text = 'layer { name: "a" type: "PwAttend" pw_attend_param { att_mode: LOCAL kernel_size: 5 pad: 2 } }'
+    (layer,) = parse_net(text)[0].layer
+    param = layer.att_pooling_param
+    assert (layer.type, param.kernel_size, param.pad) == ("AttPooling", 5, 2)
+    assert not layer.HasField("pw_attend_param")

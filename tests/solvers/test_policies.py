@@ -30,6 +30,8 @@ def rates(text: str, count: int) -> list[float]:
             lambda i: 0.2 if i < 2 else 0.1 if i < 7 else 0.05,
         ),
         ('lr_policy: "poly" power: 2 max_iter: 12', lambda i: 0.2 * (12 - i) * (12 - i) / 144),
+        ('lr_policy: "linear" dst_lr: 0.05 max_iter: 10', lambda i: 0.2 - 0.015 * min(i, 10)),
+        ('lr_policy: "linear" dst_lr: 0.3 dst_iter: 4 max_iter: 10', lambda i: 0.2 + 0.025 * min(i, 4)),
         ('lr_policy: "sigmoid" gamma: -0.5 stepsize: 4', lambda i: 0.2 / (1 + math.exp(0.5 * (i - 4)))),
     ],
 )
@@ -114,6 +116,7 @@ def test_extremes():
             'lr_policy: "stepearly" stepearly: 1',
             "computed by no Caffe that is public; use 'step' or 'multistep'",
         ),
+        ('lr_policy: "linear" dst_lr: 0.1', "'linear' reaches dst_lr at dst_iter, or at max_iter"),
         ('lr_policy: "poly" power: 1', "'poly' falls to 0 at max_iter; add max_iter"),
     ],
 )

@@ -10,6 +10,7 @@ from caffe_compat.engines.torch.converters import converts
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.crop import Crop
 from caffe_compat.layers.crop_center import CropCenter
+from caffe_compat.layers.dtow import Dtow
 from caffe_compat.layers.merge_crop import MergeCrop
 from caffe_compat.layers.permute import Permute
 from caffe_compat.layers.shuffle_channel import ShuffleChannel
@@ -40,6 +41,16 @@ def shuffle_channel(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor
 @converts("Tiling")
 def tiling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     return [F.pixel_shuffle(bottoms[0], this.layer.layer_param.tiling_param.tile_dim)]
+
+
+@converts("Dtow")
+def dtow(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer, (x,) = this.layer, bottoms
+    assert isinstance(layer, Dtow)
+    channels = torch.as_tensor(layer.channels(layer.deep), device=x.device)
+    if layer.to_width:
+        return [F.pixel_shuffle(x[:, channels], layer.size)]
+    return [F.pixel_unshuffle(x, layer.size)[:, torch.argsort(channels)]]
 
 
 @converts("Crop", "AutoCrop")

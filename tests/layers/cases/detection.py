@@ -169,6 +169,7 @@ CASES = [
             "min_size: 6 img_size: 40 step: 8 offset: 0.25 variance: 0.3",
             "min_size: 6 img_w: 40 img_h: 25 step_w: 8 step_h: 3",
             "min_size: 6 max_size: 9 aspect_ratio: 2 offset: 0.25 denser_prior_boxes: true",
+            "min_size: 6 min_size: 9 aspect_ratio: 2 aspect_ratio: 3 use_default: false",
         )
     ),
     *(

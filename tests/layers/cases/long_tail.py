@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.base import TEST, TRAIN
-from layers.harness import Case, labels, normal, unit
+from layers.harness import Case, apart, labels, normal, unit
 
 
 def large(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
@@ -31,6 +31,26 @@ DENSE_FILLERS = (
 )
 
 CASES = [
+    *(
+        Case(
+            f'type: "CreateMaskVector" create_mask_vector_param {{ num_label: 5 {params} }}',
+            [(3, 1, 2, 4)],
+            [(2, 1, 3, 5)],
+            fills=[lambda rng, shape: rng.randint(-1, 7, shape)],
+            gradient=False,
+            note="has no backward",
+        )
+        for params in ("", "pool: AVE")
+    ),
+    *(
+        Case(
+            f'type: "GRIDPooling" grid_pooling_param {{ pooled_h: {rows} pooled_w: {columns} }}',
+            [(2, 3, 7, 5)],
+            [(3, 2, 4, 9)],
+            fills=[apart],
+        )
+        for rows, columns in ((3, 2), (2, 7))
+    ),
     *(
         Case(f'type: "Flip" flip_param {{ {params} }}', [(2, 3, 4, 5)], [(3, 2, 6)])
         for params in ("", "flip_height: true", "flip_width: false flip_height: true")

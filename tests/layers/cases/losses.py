@@ -102,6 +102,8 @@ CASES = [
             ("normalization: PRE_FIXED pre_fixed_normalizer: 7", 1),
         )
     ),
+    Case('type: "RelevantLoss"', [(3, 7), (3, 7)], [(2, 4, 1, 1), (2, 4, 1)]),
+    Case('type: "JSDLoss"', [(3, 4, 2), (3, 4, 2)], [(2, 5), (2, 5)], fills=[unit, unit]),
     Case(
         'type: "LSROLoss" softmax_param { axis: 2 }',
         [(4, 2, 3, 5), (4, 2, 5)],

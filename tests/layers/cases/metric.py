@@ -24,6 +24,29 @@ def distances(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
 CASES = [
     *(
         Case(
+            f'type: "FAPPYLoss" fappy_loss_param {{ {params} }}',
+            [(15, 1, 1, 1), (6,)],
+            [(10,), (5, 1)],
+            fills=[cosines, labels(3)],
+        )
+        for params in ("", "delta: 0.3")
+    ),
+    *(
+        Case(
+            'type: "KernelLoss"' + params,
+            shapes,
+            others,
+            fills=[normal, normal, labels(2), lambda rng, shape: rng.randint(0, 2, shape)],
+            gradient=shapes[0][0] == 1,
+            note="" if shapes[0][0] == 1 else NOT_TRUE,
+        )
+        for params, shapes, others in (
+            ("", [(3, 4), (3, 4), (3,), (3,)], [(5, 2, 1), (5, 2, 1), (5,), (5, 1)]),
+            (" kernel_loss_param { sigma_sq: 2.5 }", [(1, 4), (1, 4), (1,), (1,)], []),
+        )
+    ),
+    *(
+        Case(
             f'type: "GeneralContrastiveLoss" general_contrastive_loss_param {{ {params} }}',
             [(5, 4), (5,)],
             [(3, 6, 1), (3,)],

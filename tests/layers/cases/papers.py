@@ -63,6 +63,13 @@ def points(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
 
 CASES = [
     Case(
+        'type: "OuterProduct"',
+        [(2, 3), (2, 4)],
+        [(5, 2, 1, 1), (5, 6)],
+        gradient=False,
+        note="bottom[0] gets 0, as in the original; test_long_tail.py",
+    ),
+    Case(
         'type: "EliwiseProduct" eliwise_product_param { axis: 2 weight_filler { type: "gaussian" std: 1 } }',
         [(2, 3, 4, 5)],
         [(4, 1, 10, 2)],

@@ -8,6 +8,20 @@ from layers.harness import Case, labels, normal, starts, unit
 CASES = [
     *(
         Case(
+            f'type: "ReNetLSTM" renet_lstm_param {{ num_output: 3 {params} }}',
+            [(2, 4, 4, 6)],
+            [(1, 4, 2, 9)],
+        )
+        for params in (
+            "",
+            "direction: Y_DIR patch_height: 2 patch_width: 3",
+            'peephole: false patch_width: 3 general_weight_filler { type: "uniform" min: -0.5 max: 0.5 } '
+            "general_bias_filler { value: 0.5 } forget_gate_bias_filler { value: 1 } "
+            "input_gate_bias_filler { value: 2 } output_gate_bias_filler { value: 3 }",
+        )
+    ),
+    *(
+        Case(
             'type: "LSTMUnit"',
             [(1, 3, 2), (1, 3, 8), (1, 3)],
             [(1, 2, 5), (1, 2, 20), (1, 2)],

@@ -6,6 +6,29 @@ from layers.cases.shared import IMAGE, OTHER_IMAGE
 from layers.harness import Case
 
 CASES = [
+    *(
+        Case(f'type: "Dtow" dtow_param {{ {params} }}', [shape], [other])
+        for params, shape, other in (
+            ("", (2, 12, 4, 5), (3, 4, 2, 6)),
+            ("method: MWTOD psize: 3", (2, 4, 3, 6), (3, 1, 9, 3)),
+            ("method: LDTOW psize: 3 ngroup: 2", (2, 36, 4, 5), (1, 18, 6, 2)),
+            ("method: LWTOD ngroup: 3", (2, 6, 4, 8), (1, 3, 2, 6)),
+        )
+    ),
+    *(
+        Case(
+            f'type: "CornerCrop" corner_crop_param {{ {params} }}',
+            [(2, 3, 9, 8) if overlaps else (2, 3, 8, 6)],
+            [(3, 2, 7, 10) if overlaps else (3, 2, 10, 4)],
+            tops=params.count("position"),
+            gradient=not overlaps,
+            note="the gradient is a mean, as the original's; test_long_tail.py" if overlaps else "",
+        )
+        for params, overlaps in (
+            ('crop_size: 2 position: "upperleft" position: "lowerright" position: "upperright"', False),
+            ('crop_h: 5 crop_w: 4 position: "lowerleft" position: "center"', True),
+        )
+    ),
     Case('type: "Flatten"', [IMAGE], [OTHER_IMAGE]),
     Case('type: "Flatten" flatten_param { axis: 0 end_axis: -3 }', [IMAGE], [OTHER_IMAGE]),
     *(

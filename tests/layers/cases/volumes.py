@@ -36,6 +36,7 @@ CASES = [
                 1,
             ),
             ("pool: AVE global_pooling: true", 1),
+            ("kernel_size: 2 dilation: 3 dilation: 2 dilation: 1", 2),
             ("axis: 2 kernel_h: 3 kernel_w: 2 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0", 1),
         )
     ),

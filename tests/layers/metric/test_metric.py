@@ -221,3 +221,42 @@ def test_a_general_triplet_loss_draws_own_classes_once():
         np.testing.assert_allclose(runner.forward()[0], (0.1 + 0.3) / 2, rtol=1e-6)
         diff = runner.backward([np.float32(1)], [True, False])[0]
         np.testing.assert_array_equal(diff * 2, [[2, -1, -1], [of_far, 0, 0]])
+
+
+def test_kernel_loss_divides_1_by_whole_numbers():
+    a, b = X[:2], X[2:4]
+    runner = Runner('type: "KernelLoss"', [a, b, np.array([1, 2]), np.array([1, 0.5])], dtype=np.float64)
+    near = np.exp(-np.square(a - b).sum(axis=1) / 2)
+    np.testing.assert_allclose(runner.forward()[0], (near[0] - near[1]) / 2)
+    for diff in runner.backward([np.array(3.0)], [True, True, False, False])[:2]:
+        assert not diff.any()
+    runner = Runner('type: "KernelLoss"', [a[:1], b[:1], np.array([1]), np.array([0])], dtype=np.float64)
+    runner.forward()
+    diffs = runner.backward([np.array(3.0)], [True, True, False, False])
+    want = 3 * near[:1, None] * (a - b)[:1]
+    np.testing.assert_allclose(diffs[0], want)
+    np.testing.assert_allclose(diffs[1], -want)
+
+
+def test_fappy_loss_in_one_bin():
+    """With delta 2 there is one bin from -1 to 1: what lies above counts by how near it is to either bound."""
+    layer = 'type: "FAPPYLoss" fappy_loss_param { delta: %g }'
+    cosines, labels = np.array([-1.0, 0.5, -0.5]), np.array([3, 3, 1])
+    runner = Runner(layer % 2, [cosines, labels], dtype=np.float64)
+    # the pair of one class lies at the lower bound: all others count, from both of its examples
+    np.testing.assert_allclose(runner.forward()[0], (1 + 1) / 2)
+    diff, _ = runner.backward([np.array(3.0)], [True, False])
+    np.testing.assert_allclose(diff, 3 / 2 * np.array([-(0.25 + 0.75) / 2, 0, 0]))
+    for numbers, delta, message in (
+        (cosines, 0, "delta is 0"),
+        (cosines[:2], 1, "a cosine for each pair"),
+        (cosines * 3, 1, "no cosines"),
+    ):
+        with pytest.raises(LayerError, match=message):
+            Runner(layer % delta, [numbers, labels]).forward()
+
+
+def test_fappy_loss_without_other_classes():
+    runner = Runner('type: "FAPPYLoss"', [np.array([0.5, 0.2, 0.1]), np.array([3, 3, 3])])
+    assert runner.forward()[0] == 0
+    assert not runner.backward([np.array(1.0)], [True, False])[0].any()

@@ -104,7 +104,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
         return [tiled(param, (height, width), image, step)]
     sizes = []
     for i, low in enumerate(map(int, param.min_size)):
-        sizes.append((low, low))
+        if param.use_default:
+            sizes.append((low, low))
         if param.max_size:
             sizes.append((math.sqrt(low * int(param.max_size[i])),) * 2)
         for ratio in param.aspect_ratio:

@@ -226,7 +226,35 @@ def mask_outputs(given: Given) -> list[np.ndarray]:
     return [np.array([row[first : first + size] for row, first in zip(rows, firsts, strict=True)])]
 
 
+def create_mask_vector(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.create_mask_vector_param
+    top, counts = np.zeros((len(x), param.num_label, 1, 1)), [0] * param.num_label
+    for n, image in enumerate(x):
+        for label in image.ravel().astype(int).tolist():
+            if 0 <= label < param.num_label:
+                counts[label] += 1
+        for label, count in enumerate(counts):
+            top[n, label] = count / image.size if param.pool == param.AVE else count > 0
+    return [top]
+
+
+def grid_pooling(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.grid_pooling_param
+    rows, columns = param.pooled_h, param.pooled_w
+
+    def value(at):
+        n, c, i, j = at
+        h, w = x.shape[2:]
+        top, bottom = i * h // rows, -(-(i + 1) * h // rows)
+        left, right = j * w // columns, -(-(j + 1) * w // columns)
+        return max(x[n, c, y, z] for y in range(top, bottom) for z in range(left, right))
+
+    return [taken((*x.shape[:2], rows, columns), value)]
+
+
 NAIVE = {
+    "CreateMaskVector": create_mask_vector,
+    "GRIDPooling": grid_pooling,
     "DenseBlock": dense_block,
     "MaskOutputs": mask_outputs,
     "ChannelScale": channel_scale,

@@ -229,7 +229,27 @@ def balanced_classes(given: Given) -> list[np.ndarray]:
     return [loss, prob.reshape(x.shape)][: given.tops]
 
 
+def jsd(given: Given) -> list[np.ndarray]:
+    x, t = given.bottom
+    total = 0.0
+    for p, q in zip(x.ravel().tolist(), t.ravel().tolist(), strict=True):
+        m = (p + q) / 2
+        total += (p * math.log(p / m) if p > 1e-5 else 0) + (q * math.log(q / m) if q > 1e-5 else 0)
+    return [np.array(total / 2 / len(x))]
+
+
+def relevant(given: Given) -> list[np.ndarray]:
+    total = 0.0
+    for x, t in zip(*given.bottom, strict=True):
+        d, half = (x.ravel() - t.ravel()).tolist(), x.size // 2
+        for part in (d[:half], d[half:]):
+            total += sum((part[i] - part[j]) ** 2 for j in range(len(part)) for i in range(j))
+    return [np.array(total / len(given.bottom[0]) / 2)]
+
+
 NAIVE = {
+    "RelevantLoss": relevant,
+    "JSDLoss": jsd,
     "SoftmaxWithBalanceLoss": balanced_classes,
     "LSROLoss": lsro_loss,
     "LabelWeightedSoftmaxWithLoss": label_weighted_softmax_loss,

@@ -261,7 +261,47 @@ def label_specific_rescale(given: Given) -> list[np.ndarray]:
     return [top.reshape(x.shape)]
 
 
+def kernel_loss(given: Given) -> list[np.ndarray]:
+    a, b, first, second = given.bottom
+    total = 0.0
+    for i in range(len(a)):
+        squares = sum((p - q) ** 2 for p, q in zip(a[i].ravel(), b[i].ravel(), strict=True))
+        cost = 1 - math.exp(-squares / (2 * given.param.kernel_loss_param.sigma_sq))
+        total += -cost if first.ravel()[i] == second.ravel()[i] else cost
+    return [np.array(total / len(a))]
+
+
+def fappy_loss(given: Given) -> list[np.ndarray]:
+    cosines, labels = given.bottom
+    labels = labels.ravel().tolist()
+    pairs = [(i, j) for i in range(len(labels)) for j in range(i + 1, len(labels))]
+    of = dict(zip(pairs, cosines.ravel().tolist(), strict=True))
+    loss, width = 0.0, 2.0
+    while width >= given.param.fappy_loss_param.delta:
+        counted = 0
+        for i, j in pairs:
+            if labels[i] != labels[j] or 1 - of[i, j] < width:
+                continue
+            counted += 1
+            others = [k for k in range(len(labels)) if labels[k] != labels[i]]
+            bins = math.ceil(2 / width) + 2
+            for one in (i, j):
+                histogram = np.zeros(bins)
+                for k in others:
+                    place = (of[min(one, k), max(one, k)] + 1) / width
+                    histogram[int(place)] += (int(place) + 1 - place) / len(others)
+                    histogram[int(place) + 1] += (place - int(place)) / len(others)
+                place = (of[i, j] + 1) / width
+                loss += (int(place) + 1 - place) * histogram[int(place) :].sum()
+                loss += (place - int(place)) * histogram[int(place) + 1 :].sum()
+        loss = loss / max(counted, 1) / 2
+        width /= 2
+    return [np.array(loss)]
+
+
 NAIVE = {
+    "FAPPYLoss": fappy_loss,
+    "KernelLoss": kernel_loss,
     "GeneralContrastiveLoss": general_contrastive_loss,
     "GeneralTripletLoss": general_triplet_loss,
     "LabelSpecificRescale": label_specific_rescale,

@@ -569,7 +569,13 @@ def softmax(values: list[float]) -> list[float]:
     return [math.exp(v) / total for v in values]
 
 
+def outer_product(given: Given) -> list[np.ndarray]:
+    a, b = (x.reshape(x.shape[:2]) for x in given.bottom)
+    return [taken((*a.shape, b.shape[1], 1), lambda at: a[at[0], at[1]] * b[at[0], at[2]])]
+
+
 NAIVE = {
+    "OuterProduct": outer_product,
     "Combination": combination,
     "Division": division,
     "FuseInnerProduct": fuse_inner_product,

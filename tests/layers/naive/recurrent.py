@@ -76,7 +76,33 @@ def conv_lstm(given: Given) -> list[np.ndarray]:
     return [np.stack(shown), *([h[None], c[None]] if exposes else [])]
 
 
+def renet_lstm(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.renet_lstm_param
+    high, wide, k = param.patch_height, param.patch_width, param.num_output
+    n, rows, columns = len(x), x.shape[2] // high, x.shape[3] // wide
+    top = np.zeros((n, 2 * k, rows, columns))
+    across = param.direction == param.X_DIR
+    for way in range(2):
+        blobs = given.blobs[way * 11 : way * 11 + 11]
+        for image, line in np.ndindex(n, rows if across else columns):
+            c = h = np.zeros(k)
+            steps = range(columns if across else rows)
+            for step in reversed(steps) if way else steps:
+                i, j = (line, step) if across else (step, line)
+                patch = x[image, :, i * high : (i + 1) * high, j * wide : (j + 1) * wide]
+                seen = np.concatenate([patch.ravel(), h])
+                z = [w @ seen + b for w, b in zip(blobs[:4], blobs[7:], strict=True)]
+                if param.peephole:
+                    z[0], z[3] = z[0] + blobs[4] @ c, z[3] + blobs[6] @ c
+                c = np.tanh(z[1]) / (1 + np.exp(-z[0])) + c / (1 + np.exp(-z[3]))
+                out = z[2] + blobs[5] @ c if param.peephole else z[2]
+                h = np.tanh(c) / (1 + np.exp(-out))
+                top[image, way * k : (way + 1) * k, i, j] = h
+    return [top]
+
+
 NAIVE = {
+    "ReNetLSTM": renet_lstm,
     "ConvLSTM": conv_lstm,
     "LSTM": unrolled(recurrence.lstm, 2),
     "LSTMUnit": lstm_unit,

@@ -151,7 +151,51 @@ def mul(given: Given) -> list[np.ndarray]:
     return [taken(a.shape, lambda at: a[tuple(at)] * b[tuple(at)])]
 
 
+def dtow(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.dtow_param
+    p = param.psize
+    pixels = [(i, j) for i in range(p) for j in range(p)]
+    group = 1
+    if param.method in (param.LDTOW, param.LWTOD):
+        pixels.sort(key=lambda at: (at[0] + at[1], at[0]))
+        group = param.ngroup
+    widens = param.method in (param.MDTOW, param.LDTOW)
+    n, c, h, w = x.shape
+    if not widens:
+        c, h, w = c * p * p, h // p, w // p
+    top = np.zeros((n, c // (p * p), h * p, w * p) if widens else (n, c, h, w))
+    for image, channel, i, j in np.ndindex(n, c, h, w):
+        run, inside = divmod(channel, p * p * group)
+        k, member = divmod(inside, group)
+        deep = image, channel, i, j
+        wide = image, run * group + member, i * p + pixels[k][0], j * p + pixels[k][1]
+        if widens:
+            top[wide] = x[deep]
+        else:
+            top[deep] = x[wide]
+    return [top]
+
+
+def corner_crop(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.corner_crop_param
+    high, wide = (param.crop_size,) * 2 if param.crop_size else (param.crop_h, param.crop_w)
+    down, right = x.shape[2] - high, x.shape[3] - wide
+    corners = {
+        "center": (down // 2, right // 2),
+        "upperleft": (0, 0),
+        "upperright": (0, right),
+        "lowerleft": (down, 0),
+        "lowerright": (down, right),
+    }
+    return [
+        taken((*x.shape[:2], high, wide), lambda at, i=i, j=j: x[at[0], at[1], at[2] + i, at[3] + j])
+        for i, j in (corners[position] for position in [*param.position] or ["center"] * given.tops)
+    ]
+
+
 NAIVE = {
+    "CornerCrop": corner_crop,
+    "Dtow": dtow,
     "AutoCrop": crop,
     "Crop": crop,
     "CropCenter": crop_center,

@@ -10,8 +10,10 @@ import numpy as np
 from layers.naive.given import Given
 
 
-def pooled(x: np.ndarray, kernel, stride, pad, counts, average: bool) -> list[np.ndarray]:
+def pooled(x: np.ndarray, kernel, stride, pad, counts, average: bool, apart=None) -> list[np.ndarray]:
     """The windows over the last axes: the top, and the places of the maxima."""
+    apart = apart or [1] * len(kernel)
+    kernel = [(k - 1) * d + 1 for k, d in zip(kernel, apart, strict=True)]
     lead, sizes = x.shape[: -len(kernel)], x.shape[-len(kernel) :]
     top, mask = np.zeros((*lead, *counts)), np.full((*lead, *counts), -1.0)
     for place in np.ndindex(*counts):
@@ -19,7 +21,8 @@ def pooled(x: np.ndarray, kernel, stride, pad, counts, average: bool) -> list[np
         ends = [min(a + k, size + q) for a, k, size, q in zip(starts, kernel, sizes, pad, strict=True)]
         elements = math.prod(end - start for start, end in zip(starts, ends, strict=True))
         inside = [
-            range(max(start, 0), min(end, size)) for start, end, size in zip(starts, ends, sizes, strict=True)
+            range(max(start, 0), min(end, size), step)
+            for start, end, size, step in zip(starts, ends, sizes, apart, strict=True)
         ]
         for at in np.ndindex(*lead):
             values = [
@@ -54,11 +57,12 @@ def pooling_nd(given: Given) -> list[np.ndarray]:
 
     stride, pad = sizes("stride", "stride", 1), sizes("pad", "pad", 0)
     kernel = list(shape) if param.global_pooling else sizes("kernel_size", "kernel", 0)
+    apart = sizes("dilation", "stride", 1) if param.dilation else [1] * len(shape)
     counts = []
-    for size, k, s, q in zip(shape, kernel, stride, pad, strict=True):
-        count = math.ceil((size + 2 * q - k) / s) + 1
+    for size, k, s, q, d in zip(shape, kernel, stride, pad, apart, strict=True):
+        count = math.ceil((size + 2 * q - (k - 1) * d - 1) / s) + 1
         counts.append(count - (any(pad) and (count - 1) * s >= size + q))
-    return pooled(x, kernel, stride, pad, counts, param.pool == param.AVE)[: given.tops]
+    return pooled(x, kernel, stride, pad, counts, param.pool == param.AVE, apart)[: given.tops]
 
 
 def nd_pooling(given: Given) -> list[np.ndarray]:
