@@ -484,17 +484,23 @@ def test_steps_that_threads_share(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_taps_of_a_pooling_stay_in_its_scratch(threads, tmp_path):
-    """Those of the last rows of the last plane too, which are no outputs."""
-    text = layer("Pooling", "data", "top", "pooling_param { pool: AVE kernel_size: 7 stride: 1 pad: 3 }")
-    net = check(text, (9, 3, 8, 40), tmp_path)
+@pytest.mark.parametrize("kernel, stride", [(7, 1), (5, 2)])
+def test_taps_of_a_pooling_stay_in_its_scratch(kernel, stride, threads, tmp_path):
+    """Those of the last rows of the last plane too, which are no outputs. With stride 1 rows meet first, in a half."""
+    fields = f"kernel_size: {kernel} stride: {stride} pad: 2"
+    net = check(
+        layer("Pooling", "data", "top", f"pooling_param {{ pool: AVE {fields} }}"), (9, 3, 8, 40), tmp_path
+    )
     pools = Pools([net.layer_dict["top"]])
     (row,) = pools.rows([[net.blobs["data"]]], [[net.blobs["top"]]], threads)
-    room, taps, vectors = (int(row.fields[name][0]) for name in ("scratch_size", "depth", "channels"))
-    offsets = layout.Layout(ConvGeometry((7, 7), (1, 1), (3, 3), (1, 1)), 40, 8).offsets(1, vectors)
-    assert len(offsets) == taps == 49
+    names = ("scratch_size", "depth", "channels", "local_size", "pitch")
+    room, taps, vectors, along, pitch = (int(row.fields[name][0]) for name in names)
+    geometry = ConvGeometry((kernel,) * 2, (stride,) * 2, (2, 2), (1, 1))
+    offsets = layout.Layout(geometry, *net.blobs["top"].shape[:1:-1]).offsets(1, vectors)
+    assert (taps, along) == ((kernel, kernel) if stride == 1 else (kernel**2, 0))
     whole = -(-vectors * int(row.fields["plane"][0]) // LANES) * LANES
-    assert whole + offsets.max() <= room
+    last = (kernel - 1) * pitch if along else offsets.max()
+    assert whole + max(last, along) <= (room // 2 if along else room)
 
 
 def test_a_program_follows_shapes_params_and_memory(tmp_path):
