@@ -52,7 +52,7 @@ def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, 
     if s.together:  # the tables of a panel that is laid out stand behind those of the others
         offsets, starts = offsets + INTEGER * s.depth, starts + INTEGER * s.panels * s.vectors
         starts_step, pixels_step, together = 0, s.depth * s.vectors * LANES, s.together
-    elif s.rows * s.depth * (last_row - first_row) > s.channels * s.phases * s.plane:
+    elif s.rows * s.depth * (last_row - first_row) >= s.channels * s.phases * s.plane:
         together = panels
     else:
         together = max(1, NEAR * panels // (s.channels * s.phases * s.plane))

@@ -66,7 +66,8 @@ class Filtering(Step):
         if not bottom.count:
             return None
         if self._has_volumes():
-            return self._in_slices(bottom, top, threads)
+            slices = Slices(layer.geometry, bottom, top)
+            return self._in_slices(slices, threads) if slices.fit else None
         if len(layer.geometry.kernel) != 2:
             return None
         if self._sees_all(bottom, top):
@@ -83,11 +84,10 @@ class Filtering(Step):
         is_alone = layer.group == 1 and self._summed is None
         return len(layer.geometry.kernel) == 3 and is_alone and layer.phase == TEST
 
-    def _in_slices(self, bottom: Blob, top: Blob, threads: int) -> list[Row]:
-        self._slices = slices = Slices(self._convolution.geometry, bottom, top)  # rows point to its memory
-        return slices.rows(
-            self, threads, self._filter(slices.geometry, slices.images, slices.outs, 0, threads)
-        )
+    def _in_slices(self, slices: Slices, threads: int) -> list[Row]:
+        self._slices = slices  # rows point to its memory
+        filtering = self._filter(slices.geometry, slices.images, slices.outs, 0, threads)
+        return slices.rows(self, threads, filtering)
 
     def _added(self, bottoms: Blobs) -> Blob | int:
         return bottoms[self._summed[0]][self._summed[1]] if self._summed else 0

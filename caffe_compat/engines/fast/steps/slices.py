@@ -17,6 +17,9 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.step_combining import copy
 
 MOST = 2**22  # numbers of the images that are filtered at a time (16 MB), if there are several
+MOST_ROWS = (
+    2**12
+)  # of more, each of which is made here, those of few pixels take longer than the layer by itself
 
 
 class Slices:
@@ -32,12 +35,17 @@ class Slices:
         )
         channels, sizes = bottom.shape[1] * self._taps, bottom.shape[3:]
         self._count = bottom.shape[0] * top.shape[2]
-        together = max(1, min(self._count, MOST // (channels * math.prod(sizes))))
+        together = max(1, min(self._count, MOST // max(1, channels * math.prod(sizes))))
         self.images, self.outs = (
             Blob((together, channels, *sizes), np.float32),
             Blob((together, top.shape[1], *top.shape[3:]), np.float32),
         )
         self._nothing = np.zeros(math.prod(sizes), np.float32)
+
+    @property
+    def fit(self) -> bool:
+        """Whether they take few rows."""
+        return self._count * (self._taps + 1) <= MOST_ROWS
 
     def rows(self, step: Step, threads: int, filtering: Sequence[Row]) -> list[Row]:
         """Rows that make the top; filtering: those that make `outs` of `images`."""
