@@ -48,7 +48,7 @@ def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, 
     filters = s.filters + FLOAT * group * (-(-s.outputs // s.rows) * s.rows) * s.depth
     bias, slope = s.bias + FLOAT * group * s.outputs, s.slope + FLOAT * group * s.outputs
     bits = integers(masks, panels * s.vectors)
-    offsets, starts, starts_step, pixels_step, together = s.offsets, s.vector_starts, s.vectors, 0, 1
+    offsets, starts, starts_step, pixels_step = s.offsets, s.vector_starts, s.vectors, 0
     if s.together:  # the tables of a panel that is laid out stand behind those of the others
         offsets, starts = offsets + INTEGER * s.depth, starts + INTEGER * s.panels * s.vectors
         starts_step, pixels_step, together = 0, s.depth * s.vectors * LANES, s.together

@@ -6,7 +6,7 @@ what lies outside of it is replaced then. To lay the plane out would take as lon
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from llvmlite import ir
 
@@ -21,7 +21,7 @@ _OUTPUTS = [block // 2 + half * LANES // 2 + k for block in _BLOCKS for half in 
 _PLACES = [_OUTPUTS.index(lane) for lane in range(LANES)]
 
 
-class Plane:
+class Plane(ABC):
     """A plane (height x width) and the outputs (rows x columns) of windows of `side` x `side` pixels on it.
 
     outside: what is read for rows outside of the plane, as long as one of them and AROUND, from number BEFORE on; (row,
