@@ -15,7 +15,7 @@ from array import array
 import numpy as np
 import pytest
 from commands import run, run_prototxt
-from processes import started
+from processes import errors, started
 
 from caffe_compat.fast_rcnn.shapes import make_shapes
 from caffe_compat.prototxt import zoo
@@ -56,8 +56,9 @@ def test_log_metrics_and_snapshot(folder):
     done = run_prototxt("solver.prototxt", "--metrics", "m.csv", "--seed", "1", cwd=folder)
     assert done.returncode == 0, done.stderr
     prefix = r"I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.py:\d+\] "
-    log = [re.sub(prefix, "", line) for line in done.stderr.splitlines() if re.match(prefix, line)]
-    assert len(log) == len(done.stderr.splitlines())
+    lines = errors(done).splitlines()
+    log = [re.sub(prefix, "", line) for line in lines if re.match(prefix, line)]
+    assert len(log) == len(lines)
     with open(folder / "m.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["iter"]) for row in rows] == list(range(12))

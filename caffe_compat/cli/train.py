@@ -186,12 +186,13 @@ def signals(solver: Solver, effects: Mapping[signal.Signals, str]) -> Iterator[N
 
 
 def _say(text: str) -> None:
-    """Print a line on stderr from a handler of signals."""
+    """Print a line on stderr from a handler of signals.
+
+    Where the signal came while a line waits for a full pipe, Python refuses to print another one.
+    """
     try:
         print(text, file=sys.stderr)
-    except (
-        RuntimeError
-    ):  # the signal came while a line waited for a full pipe, and Python refuses another within it
+    except RuntimeError:
         os.write(sys.stderr.fileno(), f"\n{text}\n".encode())
 
 

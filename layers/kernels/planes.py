@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 
 from llvmlite import ir
 
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.scratch import LINE
 
-LINE = 64  # bytes of a cache's line
-BEFORE = LINE // 4  # numbers before each row that may be read: as much as a pad may have
+BEFORE = LINE // FLOAT  # numbers before each row that may be read: as much as a pad may have
 AROUND = 2 * (BEFORE + LANES)  # numbers that a row of what lies outside has more than one of the plane
 _BLOCKS = range(0, LANES, 4)  # vectors are shuffled within 4 numbers, which is faster than over all of them
 # the outputs that the lanes stand for, where pixels are every second one of two vectors, and where they are found

@@ -152,10 +152,8 @@ class Filtering(Step):
 
     def _transformed(self, geometry: ConvGeometry, bottom: Blob, top: Blob) -> WinogradTiles | None:
         """Winograd's tiles, if filters are transformed once, when they are loaded."""
-        tiles = WinogradTiles(geometry, bottom.shape, top.shape)
-        return (
-            tiles if self._convolution.group == 1 and self._convolution.phase == TEST and tiles.fit else None
-        )
+        layer, tiles = self._convolution, WinogradTiles(geometry, bottom.shape, top.shape)
+        return tiles if layer.group == 1 and layer.phase == TEST and tiles.fit else None
 
     def _filter(
         self, geometry: ConvGeometry, bottom: Blob, top: Blob, added: Blob | int, threads: int

@@ -17,9 +17,8 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.step_combining import copy
 
 MOST = 2**22  # numbers of the images that are filtered at a time (16 MB), if there are several
-MOST_ROWS = (
-    2**12
-)  # of more, each of which is made here, those of few pixels take longer than the layer by itself
+# rows are made one by one: with more of them, slices of few pixels take longer than the layer by itself
+MOST_ROWS = 2**12
 
 
 class Slices:
@@ -35,11 +34,9 @@ class Slices:
         )
         channels, sizes = bottom.shape[1] * self._taps, bottom.shape[3:]
         self._count = bottom.shape[0] * top.shape[2]
-        together = max(1, min(self._count, MOST // max(1, channels * math.prod(sizes))))
-        self.images, self.outs = (
-            Blob((together, channels, *sizes), np.float32),
-            Blob((together, top.shape[1], *top.shape[3:]), np.float32),
-        )
+        self._together = max(1, min(self._count, MOST // max(1, channels * math.prod(sizes))))
+        self.images = Blob((self._together, channels, *sizes), np.float32)
+        self.outs = Blob((self._together, top.shape[1], *top.shape[3:]), np.float32)
         self._nothing = np.zeros(math.prod(sizes), np.float32)
 
     @property
@@ -50,8 +47,8 @@ class Slices:
     def rows(self, step: Step, threads: int, filtering: Sequence[Row]) -> list[Row]:
         """Rows that make the top; filtering: those that make `outs` of `images`."""
         result: list[Row] = []
-        for first in range(0, self._count, len(self.images.data)):
-            some = range(first, min(first + len(self.images.data), self._count))
+        for first in range(0, self._count, self._together):
+            some = range(first, min(first + self._together, self._count))
             for number in some:
                 result += self._gather(step, threads, number, number - first)
             result += filtering
