@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import numba
@@ -13,7 +14,8 @@ import numpy as np
 
 from caffe_compat.blob import Blob, data_places, data_stamps
 from caffe_compat.engines.fast.arena import Life, arrange
-from caffe_compat.engines.fast.steps.step import Blobs, Row, Step
+from caffe_compat.engines.fast.image_by_image import ImageByImage, of_one_image
+from caffe_compat.engines.fast.steps.step import Blobs, Calls, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.scratch import aligned, apart
@@ -65,6 +67,7 @@ class Program:
         self._params: list[Blob] = []
         self._stamps: list[int] | None = None  # of the params that are loaded
         self._steps: list[Step] = []  # those that have rows
+        self._by_image: list[ImageByImage] = []
         self._calls: list[tuple[int, int] | Callable[[], None]] = []
         self._table, self._memory = np.empty(0, STEP), np.empty(0, np.float32)
 
@@ -124,28 +127,51 @@ class Program:
     # ---- building ---------------------------------------------------------------------------------------------
     def _build(self, threads: int) -> None:
         rows: list[Row] = []
-        owners: list[int] = []  # the part of each row
-        self._calls, self._steps = [], []
+        owners: list[int] = []  # the unit of each row
+        self._calls, self._steps, self._by_image = [], [], []
         real: set[int] = set()
-        for number, part in enumerate(self._parts):
+        users: Counter[int] = Counter()  # of each memory, by id: units that have rows
+        for number, (parts, calls) in enumerate(self._units(threads)):
+            memories = {id(blob.shared_data) for part in parts for blob in part.blobs}
+            if calls is None or any(callable(call) for call in calls):
+                real |= memories
+            if calls is not None:
+                self._steps += [part.step for part in parts]
+            for call in [part.forward for part in parts] if calls is None else calls:
+                self._add(call, rows)
+            users.update(memories if len(rows) > len(owners) else ())
+            owners += [number] * (len(rows) - len(owners))
+        self._params, self._stamps = list(chain.from_iterable(step.params for step in self._steps)), None
+        shareable = self._shareable(real)
+        for images in self._by_image:
+            mine = {id(blob.shared_data) for blob in images.uses()} & shareable
+            images.take({key for key in mine if users[key] == 1})
+        self._place(rows, self._lives(owners, rows, shareable))
+        self._threads, self._places = threads, data_places(self._blobs)
+
+    def _units(self, threads: int) -> Iterator[tuple[Sequence[Part], Calls | None]]:
+        """Parts that run at once, and what they run."""
+        found = ((part, of_one_image(part.step, part.bottoms, part.tops, threads)) for part in self._shaped())
+        for _, group in groupby(found, key=lambda pair: pair[1] and pair[1].images):
+            parts, ones = zip(*group, strict=True)
+            if sum(bool(one and one.rows) for one in ones) > 1:
+                self._by_image.append(ImageByImage(ones, threads))
+                yield parts, self._by_image[-1:]
+                continue
+            for part in parts:
+                part.step.forget()
+                yield [part], part.step.rows(part.bottoms, part.tops, threads)
+
+    def _shaped(self) -> Iterator[Part]:
+        """The parts that write anything, with blobs that have their shapes, and share memory where they do."""
+        for part in self._parts:
             part.reshape()
             for blob in chain(*part.tops):
                 blob.defer_data(None)
             part.step.forget()
-            if not any(top.count for top in chain(*part.tops)):
-                continue  # nothing to write, and the other dims may be large
-            calls = part.step.rows(part.bottoms, part.tops, threads)
-            if calls is not None:
-                self._steps.append(part.step)
-            if calls is None or any(callable(call) for call in calls):
-                real |= {id(blob.shared_data) for blob in part.blobs}
-            for call in [part.forward] if calls is None else calls:
-                self._add(call, rows)
-            owners += [number] * (len(rows) - len(owners))
-        self._params, self._stamps = list(chain.from_iterable(step.params for step in self._steps)), None
-        self._table = np.concatenate([np.empty(0, STEP), *(row.fields for row in rows)])
-        self._place(rows, self._lives(owners, rows, real))
-        self._threads, self._places = threads, data_places(self._blobs)
+            part.step.share(part.bottoms, part.tops)
+            if any(top.count for top in chain(*part.tops)):  # else the other dims may be large
+                yield part
 
     def _add(self, call: Row | Callable[[], None], rows: list[Row]) -> None:
         """Add a row or a function; rows one behind the other run at once."""
@@ -158,36 +184,43 @@ class Program:
             self._calls.append((len(rows), len(rows) + 1))
         rows.append(call)
 
-    def _lives(self, owners: Sequence[int], rows: Sequence[Row], real: set[int]) -> dict[int, Life]:
-        """The lives of the memories that are to be shared, by id: from the first row to the last one that uses it."""
+    def _shareable(self, real: set[int]) -> set[int]:
+        """The memories, by id, that have no need to be there for anybody but these parts; real: those that have."""
         mine = {id(blob) for blob in self._passing}
         others = (blob for part in self._parts for blob in part.blobs if id(blob) not in mine)
         held = (blob for blob in self._passing if blob.data_is_held)
         kept = real | self._wanted | {id(blob.shared_data) for blob in chain(others, held)}
-        passing = {id(blob.shared_data) for blob in self._passing} - kept
+        return {id(blob.shared_data) for blob in self._passing} - kept
+
+    def _lives(self, owners: Sequence[int], rows: Sequence[Row], shareable: set[int]) -> dict[int, Life]:
+        """The lives of memories that are to be shared, by id: from the first unit to the last one that uses it."""
         lives: dict[int, Life] = {}
         for row, owner in zip(rows, owners, strict=True):
-            for _, blob, _ in row.blobs:
+            for blob in row.uses():
                 key = id(blob.shared_data)
-                if key in passing:
+                if key in shareable:
                     life = lives.setdefault(key, Life(owner, owner, 0))
                     life.last, life.size = owner, max(life.size, apart(blob.count))
         return lives
 
     def _place(self, rows: Sequence[Row], lives: dict[int, Life]) -> None:
-        """Give all rows the addresses of their blobs, and memory that they use one after the other."""
-        table: Any = self._table
+        """Make the table of the rows, with the addresses of their blobs, and memory that they use one after the
+        other."""
+        table: Any = np.concatenate([np.empty(0, STEP), *(row.fields for row in rows)])
         begin, scratch = self._take_memory(table, arrange(list(lives.values())))
+
+        def address(blob: Blob) -> int:
+            life = lives.get(id(blob.shared_data))
+            return blob.data.ctypes.data if life is None else begin + FLOAT * (scratch + life.place)
+
         for i, row in enumerate(rows):
-            for field, blob, offset in row.blobs:
-                life = lives.get(id(blob.shared_data))
-                if life is None:
-                    table[field][i] = blob.data.ctypes.data + FLOAT * offset
-                else:
-                    table[field][i] = begin + FLOAT * (scratch + life.place + offset)
+            row.fields = table[i : i + 1]
+            row.place(address)
+        self._table = table
         every = {id(blob): blob for part in self._parts for blob in (*part.blobs, *part.step.pointed)}
         left_out = {id(blob) for part in self._parts for blob in part.hidden}
-        hidden = {key: blob for key, blob in every.items() if id(blob.shared_data) in lives}
+        without = set(lives).union(*(images.own for images in self._by_image))
+        hidden = {key: blob for key, blob in every.items() if id(blob.shared_data) in without}
         self._hidden = list(hidden.values())
         self._blobs = [blob for key, blob in every.items() if key not in hidden and key not in left_out]
 

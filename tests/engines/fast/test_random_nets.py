@@ -6,6 +6,7 @@ scripts/fuzz_nets.py goes through thousands.
 import numba
 import pytest
 
+from caffe_compat.engines.fast import image_by_image
 from engines.random_nets import Trial
 
 
@@ -17,6 +18,15 @@ def _threads():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_both_engines_agree(seed):
+    trial = Trial(seed)
+    trial.run()
+
+
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_image_by_image(seed, monkeypatch):
+    """However small images are."""
+    monkeypatch.setattr(image_by_image, "LEAST", 0)
+    monkeypatch.setattr(image_by_image, "MOST_PARAMS", 10**9)
     trial = Trial(seed)
     trial.run()
 

@@ -18,6 +18,9 @@ class Channels(Step):
         super().__init__(layers)
         self._followers = Followers(layers)
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         shape = bottoms[0][0].shape
         if len(shape) < 2 or not math.prod(shape):

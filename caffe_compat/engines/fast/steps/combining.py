@@ -23,6 +23,11 @@ class Concatenation(Step):
     def fits(layer: Layer) -> bool:
         return type(layer) is Concat
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        layer = self.layers[0]
+        assert isinstance(layer, Concat)
+        return layer.axis > 0
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, top = self.layers[0], tops[0][0]
         assert isinstance(layer, Concat)
@@ -56,6 +61,9 @@ class Sum(Step):
     @staticmethod
     def fits(layer: Layer) -> bool:
         return type(layer) is Eltwise and layer.operation == EltwiseParameter.SUM and not layer.draws
+
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, top = self.layers[0], tops[-1][0]

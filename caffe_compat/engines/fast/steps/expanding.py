@@ -52,6 +52,9 @@ class Expanding(Step):
             and geometry.dilation == (1, 1)
         )  # fmt: skip
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         bottom, top = bottoms[0][0], tops[-1][0]
         kernel, pad = self._deconvolution.geometry.kernel, self._deconvolution.geometry.pad

@@ -60,6 +60,11 @@ class Filtering(Step):
         assert isinstance(layer, Convolution)
         return layer.channel_axis == 1 and len(layer.layer_param.top) == 1
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        if len(self._convolution.geometry.kernel) == 2:
+            return not self._convolves_first(bottoms[0][0], tops[-1][0])
+        return self._has_volumes()
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom, top) = self._convolution, (bottoms[0][0], tops[-1][0])
         self.pointed = []
@@ -74,8 +79,7 @@ class Filtering(Step):
             return [self._product(bottom, top, threads)]
         if self._has_small_planes():
             return [self._planes(bottom, top, threads)]
-        transformed = self._transformed(layer.geometry, bottom, top)
-        if transformed is None and layer.algorithm.takes_fewer_products(bottom.shape, top.shape):
+        if self._convolves_first(bottom, top):
             return self._convolve_first(bottoms, tops, threads)
         return self._filter(layer.geometry, bottom, top, self._added(bottoms), threads)
 
@@ -137,8 +141,13 @@ class Filtering(Step):
     def _scaled(self, filters: np.ndarray, scale: np.ndarray) -> None:
         np.multiply(filters.reshape(self._packed.shape), scale[:, None], out=self._packed)
 
+    def _convolves_first(self, bottom: Blob, top: Blob) -> bool:
+        """Whether the layer knows a way of its own that takes fewer products than tiles do."""
+        if self._transformed(self._convolution.geometry, bottom, top) is not None:
+            return False
+        return self._convolution.algorithm.takes_fewer_products(bottom.shape, top.shape)
+
     def _convolve_first(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
-        """For convolutions that take fewer products than tiles do."""
         bottom, top = bottoms[0][0], tops[-1][0]
         outputs = top.shape[1]
         self._pack = None

@@ -56,6 +56,9 @@ class Neuron(Step):
         """Whether a backward of the layer reads nothing that its own forward would have kept."""
         return type(layer) in (Sigmoid, TanH)
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         (layer,), count = self.layers, math.prod(bottoms[0][0].shape)
         name, alpha, beta = KINDS[type(layer)](layer)

@@ -18,6 +18,9 @@ class Normalization(Step):
     def fits(layer: Layer) -> bool:
         return type(layer) is LRN and layer.across
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, (bottom,) = self.layers[0], bottoms[0]
         assert isinstance(layer, LRN)

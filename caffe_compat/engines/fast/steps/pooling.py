@@ -36,6 +36,9 @@ class Pools(Step):
             and len(layer.layer_param.top) == 1
         )
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         (bottom,), (top,), layer = bottoms[0], tops[0], self.layers[0]
         assert isinstance(layer, Pooling)

@@ -19,6 +19,11 @@ class Reordering(Step):
     def fits(layer: Layer) -> bool:
         return isinstance(layer, Reordered) and type(layer).forward is Reordered.forward
 
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        layer = self.layers[0]
+        assert isinstance(layer, Reordered)
+        return layer.order[0] == 0
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         layer, shape = self.layers[0], bottoms[0][0].shape
         assert isinstance(layer, Reordered)

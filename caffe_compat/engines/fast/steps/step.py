@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob, data_stamps
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.step import STEP
 
 Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
@@ -19,8 +20,17 @@ Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
 class Row:
     """A row of the table (STEP), and the fields that are addresses of blobs' data, some numbers behind its begin."""
 
-    fields: np.ndarray
+    fields: Any
     blobs: list[tuple[str, Blob, int]]
+
+    def uses(self) -> Iterator[Blob]:
+        """The blobs whose data it needs."""
+        return (blob for _, blob, _ in self.blobs)
+
+    def place(self, address: Callable[[Blob], int]) -> None:
+        """Write the addresses, where each blob's data has its own."""
+        for field, blob, offset in self.blobs:
+            self.fields[field] = address(blob) + FLOAT * offset
 
 
 Calls = Sequence[Row | Callable[[], None]]
@@ -48,6 +58,13 @@ class Step:
     def fits(layer: Layer) -> bool:
         """Whether a layer, which is of float32, can be the first of such a step."""
         raise NotImplementedError
+
+    def share(self, bottoms: Blobs, tops: Blobs) -> None:
+        """Let tops that are their bottoms have the same memory."""
+
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        """Whether an image of the tops needs nothing but that image of the bottoms, and can be made by itself."""
+        return False
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         """Rows (STEP), and functions, to run in order; None where the layers do better one by one.

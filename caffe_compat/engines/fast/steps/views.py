@@ -23,7 +23,12 @@ class View(Step):
             isinstance(layer, ViewLayer) and type(layer).forward is ViewLayer.forward
         )
 
-    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
+    def share(self, bottoms: Blobs, tops: Blobs) -> None:
         if not isinstance(self.layers[0], Dropout):
             self.layers[0].forward(bottoms[0], tops[0])
+
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        return True
+
+    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         return ()
