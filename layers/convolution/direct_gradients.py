@@ -10,9 +10,9 @@ import numpy as np
 
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import conv_gradients as kernels
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
+from caffe_compat.layers.kernels.vectors import LANES
 
 ELEMENTS = 2**22  # that are laid out at a time (16 MB); at least an image is
 BAND = 2**16  # of a thread's part of an image, so that it stays in a cache (256 kB)

@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit
 
-from caffe_compat.layers.kernels.micro_kernel import Vectors
+from caffe_compat.layers.kernels.vectors import Vectors
 
 
 @njit(error_model="numpy", inline="always")

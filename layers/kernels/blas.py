@@ -20,11 +20,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.products import multiply
 from caffe_compat.layers.kernels.row_products import LEFT, RIGHT, products
 from caffe_compat.layers.kernels.shared import share_of, shared
+from caffe_compat.layers.kernels.vectors import LANES
 
 # Compiled code is cached with this name in it and finds the address when it is loaded, whatever numpy it is
 _SYMBOL = "caffe_compat_sgemm"

@@ -16,10 +16,10 @@ from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
 from caffe_compat.layers.kernels.lay_out import lay_out_phases
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.sum_tile import copy_vector
+from caffe_compat.layers.kernels.vectors import LANES
 
 NEAR = 2**13  # numbers of a layout (32 kB) that stay in a core's first cache
 _call_tile = caller(TILE)

@@ -21,7 +21,8 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
+from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
@@ -104,18 +105,14 @@ class _Tile:
             mask = lanes[j] if lanes else None
             value = self._plus(builder.fadd(total, term), no_address, added, place, mask)
             value = emit_bent(v, value, below, most)
-            if mask is None:
-                v.write(value, out, place)
-            else:
-                v.write_some(value, out, place, mask)
+            v.write(value, out, place, mask)
 
     def _plus(self, value, no_address, added, place, mask):
         """value, or its sum with what stands at the place of another blob."""
         builder, v = self._builder, self._v
         before = builder.block
         with builder.if_then(builder.not_(no_address)):
-            other = v.read(added, place) if mask is None else v.read_some(added, place, mask, v.zero)
-            total = builder.fadd(value, other)
+            total = builder.fadd(value, v.read(added, place, mask))
             inside = builder.block
         result = builder.phi(v.kind)
         result.add_incoming(value, before)

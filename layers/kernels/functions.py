@@ -13,7 +13,7 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core import cgutils
 
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 LEAST, MOST = -104.0, 89.0  # of exp's arguments: beyond, the result is 0, or infinite
 _HIGH, _LOW = 0.693359375, -2.12194440e-4  # of ln 2

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.calls import Callee, caller
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 BY_VECTORS = (1, 2, 4)  # strides of pixels that are laid out by vectors
 
@@ -25,7 +25,7 @@ BY_VECTORS = (1, 2, 4)  # strides of pixels that are laid out by vectors
 def read_pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
     """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it."""
     if stride == 1:
-        return vectors.read_some(row, column, vectors.inside(column, width), fill)
+        return vectors.read(row, column, vectors.inside(column, width), fill)
     half = stride // 2
     after = vectors.builder.add(column, ir.IntType(64)(LANES * half))
     return vectors.every_second(

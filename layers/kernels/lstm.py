@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.functions import Functions
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.shared import share_of, shared
 
@@ -46,30 +44,19 @@ def _emit(typingctx, c_prev, x, cont, gates, c, h, size):
         cont = v.spread(args[2])
 
         def step(begin: ir.Value, mask: ir.Value | None) -> None:
-            def read(base: ir.Value, place: ir.Value) -> ir.Value:
-                return v.read(base, place) if mask is None else v.read_some(base, place, mask, v.zero)
-
-            def write(value: ir.Value, base: ir.Value, place: ir.Value) -> None:
-                v.write(value, base, place) if mask is None else v.write_some(value, base, place, mask)
-
             places = [builder.add(begin, builder.mul(size, word(k))) for k in range(4)]
             functions = (v.sigmoid, v.sigmoid, v.sigmoid, v.tanh)
             i, f, o, g = values = [
-                function(read(x, place)) for function, place in zip(functions, places, strict=True)
+                function(v.read(x, place, mask)) for function, place in zip(functions, places, strict=True)
             ]
             for value, place in zip(values, places, strict=True):
-                write(value, gates, place)
-            kept = builder.fmul(builder.fmul(cont, f), read(c_prev, begin))
+                v.write(value, gates, place, mask)
+            kept = builder.fmul(builder.fmul(cont, f), v.read(c_prev, begin, mask))
             cell = builder.fadd(kept, builder.fmul(i, g))
-            write(cell, c, begin)
-            write(builder.fmul(o, v.tanh(cell)), h, begin)
+            v.write(cell, c, begin, mask)
+            v.write(builder.fmul(o, v.tanh(cell)), h, begin, mask)
 
-        chunks = builder.sdiv(size, word(LANES))
-        with cgutils.for_range(builder, chunks) as loop:
-            step(builder.mul(loop.index, word(LANES)), None)
-        whole = builder.mul(chunks, word(LANES))
-        with builder.if_then(builder.icmp_signed("<", whole, size)):
-            step(whole, v.inside(whole, size))
+        v.each(size, step)
         return context.get_dummy_value()
 
     i64 = types.int64

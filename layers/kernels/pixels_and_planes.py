@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.sum_tile import WIDTH
 from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 @piece()

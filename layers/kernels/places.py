@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pixels_and_planes import to_pixels, to_planes
 from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import WIDTH, sum_products
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 @piece()

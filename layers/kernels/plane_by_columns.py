@@ -10,8 +10,8 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.core import cgutils
 
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.planes import Plane
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 class ByColumns:

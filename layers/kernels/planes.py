@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 from llvmlite import ir
 
 from caffe_compat.layers.kernels.addresses import FLOAT
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.scratch import LINE
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 BEFORE = LINE // FLOAT  # numbers before each row that may be read: as much as a pad may have
 AROUND = 2 * (BEFORE + LANES)  # numbers that a row of what lies outside has more than one of the plane
@@ -108,4 +108,4 @@ class Plane(ABC):
             with then:
                 v.write(result, self.out, place)
             with otherwise:
-                v.write_some(result, self.out, place, v.inside(begin, self.columns))
+                v.write(result, self.out, place, v.inside(begin, self.columns))

@@ -18,11 +18,11 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.lay_out import by_vectors, read_pixels
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.kernels.pool_maxima import LOWEST
 from caffe_compat.layers.kernels.shared import share_of, shared
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 AT_ONCE = 512  # places of windows in a chunk
 
@@ -115,7 +115,7 @@ def _emit_join(typingctx, even, odd, first, width, out):
                 lanes = [half * LANES // 2 + lane // 2 + (LANES if lane % 2 else 0) for lane in range(LANES)]
                 both = builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(i32, LANES), lanes))
                 at = builder.add(first, builder.add(builder.mul(place, word(2)), word(half * LANES)))
-                v.write_some(both, out, at, v.inside(at, width))
+                v.write(both, out, at, v.inside(at, width))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 5), codegen

@@ -13,12 +13,12 @@ import numba
 import numpy as np
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, copy_vector, sum_products, sum_tile, tile_rows
 from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 _BLOCK, _DEEP = (
     2**16,

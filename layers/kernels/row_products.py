@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.vectors import Vectors
 
 LEFT, RIGHT = 3, 4  # rows of both that are multiplied at a time, if there are so many
 
@@ -29,21 +29,13 @@ def _emit(typingctx, left, right, x, w, depth, y):
         sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in columns] for _ in rows]
 
         def add(begin: ir.Value, mask: ir.Value | None) -> None:
-            def read(base: ir.Value, place: ir.Value) -> ir.Value:
-                at = builder.add(place, begin)
-                return v.read(base, at) if mask is None else v.read_some(base, at, mask, v.zero)
-
-            values = [read(x, place) for place in places[0]]
+            values = [v.read(x, builder.add(place, begin), mask) for place in places[0]]
             for j, place in enumerate(places[1]):
-                weights = read(w, place)
+                weights = v.read(w, builder.add(place, begin), mask)
                 for value, of_row in zip(values, sums, strict=True):
                     builder.store(v.plus_product(builder.load(of_row[j]), value, weights), of_row[j])
 
-        whole = builder.mul(builder.sdiv(depth, word(LANES)), word(LANES))
-        with cgutils.for_range(builder, builder.sdiv(depth, word(LANES))) as loop:
-            add(builder.mul(loop.index, word(LANES)), None)
-        with builder.if_then(builder.icmp_signed("<", whole, depth)):
-            add(whole, v.inside(whole, depth))
+        v.each(depth, add)
         for i, of_row in enumerate(sums):
             for j, total in enumerate(of_row):
                 total = v.across(builder.fadd, builder.load(total))

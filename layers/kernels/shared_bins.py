@@ -10,12 +10,13 @@ import numpy as np
 from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS
 from caffe_compat.layers.kernels.micro_kernel import multiply as multiply_tile
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
 from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth), spreads the keys over a table
 TOGETHER = 3  # positions whose products are added up at once

@@ -20,12 +20,12 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.blas import gemm
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.products import columns_to_panels, rows_to_panels
 from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.kernels.shared import share_of, shared
 from caffe_compat.layers.kernels.sum_tile import WIDTH
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 PANELS = 4  # that are laid out at a time: as many columns as have sums in registers
 DEPTH = 64  # rows of a panel, so that all fit into the first cache

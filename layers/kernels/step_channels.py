@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import Vectors
 
 
 def _row(one_each: bool) -> Any:
@@ -21,35 +21,23 @@ def _row(one_each: bool) -> Any:
         """Emit the loop over a row (numba hands over types here, and LLVM values to `codegen`)."""
 
         def codegen(context, builder, signature, args):
-            v, word = Vectors(builder), ir.IntType(64)
+            v = Vectors(builder)
             bottom, added, top = (v.pointer(address) for address in args[:3])
             count, factors, limit = args[3], [v.pointer(address) for address in args[4:7]], v.spread(args[7])
             spread = None if one_each else [v.spread(builder.load(place)) for place in factors]
-            whole = builder.mul(builder.sdiv(count, word(LANES)), word(LANES))
 
-            def change(begin: ir.Value, mask: ir.Value | None, is_added: bool) -> None:
-                def read(base: ir.Value) -> ir.Value:
-                    return v.read(base, begin) if mask is None else v.read_some(base, begin, mask, v.zero)
+            def change(is_added: bool, begin: ir.Value, mask: ir.Value | None) -> None:
+                scale, bias, slope = spread or [v.read(place, begin, mask) for place in factors]
+                value = builder.fadd(builder.fmul(v.read(bottom, begin, mask), scale), bias)
+                if is_added:
+                    value = builder.fadd(value, v.read(added, begin, mask))
+                v.write(emit_bent(v, value, slope, limit), top, begin, mask)
 
-                scale, bias, slope = spread or [read(place) for place in factors]
-                value = builder.fadd(builder.fmul(read(bottom), scale), bias)
-                value = emit_bent(v, builder.fadd(value, read(added)) if is_added else value, slope, limit)
-                if mask is None:
-                    v.write(value, top, begin)
-                else:
-                    v.write_some(value, top, begin, mask)
-
-            def change_all(is_added: bool) -> None:
-                with cgutils.for_range(builder, builder.sdiv(count, word(LANES))) as loop:
-                    change(builder.mul(loop.index, word(LANES)), None, is_added)
-                with builder.if_then(builder.icmp_signed("<", whole, count)):
-                    change(whole, v.inside(whole, count), is_added)
-
-            with builder.if_else(builder.icmp_unsigned("!=", args[1], word(0))) as (then, otherwise):
+            with builder.if_else(builder.icmp_unsigned("!=", args[1], args[1].type(0))) as (then, otherwise):
                 with then:
-                    change_all(True)
+                    v.each(count, partial(change, True))
                 with otherwise:
-                    change_all(False)
+                    v.each(count, partial(change, False))
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 7, types.float32), codegen

@@ -11,10 +11,10 @@ from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pool_maxima import LOWEST
 from caffe_compat.layers.kernels.pool_windows import window_range
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 
 def _of_window(maxima: bool) -> Any:
@@ -31,7 +31,7 @@ def _of_window(maxima: bool) -> Any:
             with cgutils.for_range(builder, rows) as row, cgutils.for_range(builder, chunks) as chunk:
                 begin = builder.mul(chunk.index, word(LANES))
                 place = builder.add(builder.mul(row.index, pitch), begin)
-                more = v.read_some(first, place, v.inside(begin, columns), fill)
+                more = v.read(first, place, v.inside(begin, columns), fill)
                 builder.store(meet(more, builder.load(result)), result)
             return v.across(meet, builder.load(result))
 

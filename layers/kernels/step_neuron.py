@@ -7,13 +7,11 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.functions import FUNCTIONS, Functions
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 
@@ -22,18 +20,14 @@ def _emit(typingctx, which, bottom, top, count, alpha, beta):
     """Emit the loop over numbers (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        v, word, function = Functions(builder), ir.IntType(64), list(FUNCTIONS.values())[which.literal_value]
+        v, function = Functions(builder), list(FUNCTIONS.values())[which.literal_value]
         bottom, top, count = v.pointer(args[1]), v.pointer(args[2]), args[3]
         alpha, beta = v.spread(args[4]), v.spread(args[5])
-        chunks = builder.sdiv(count, word(LANES))
-        with cgutils.for_range(builder, chunks) as loop:
-            begin = builder.mul(loop.index, word(LANES))
-            v.write(function(v, v.read(bottom, begin), alpha, beta), top, begin)
-        whole = builder.mul(chunks, word(LANES))
-        with builder.if_then(builder.icmp_signed("<", whole, count)):
-            inside = v.inside(whole, count)
-            x = v.read_some(bottom, whole, inside, v.zero)
-            v.write_some(function(v, x, alpha, beta), top, whole, inside)
+
+        def change(begin: ir.Value, mask: ir.Value | None) -> None:
+            v.write(function(v, v.read(bottom, begin, mask), alpha, beta), top, begin, mask)
+
+        v.each(count, change)
         return context.get_dummy_value()
 
     return types.void(which, *[types.int64] * 3, *[types.float32] * 2), codegen

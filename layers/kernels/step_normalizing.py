@@ -15,8 +15,8 @@ from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.functions import Functions
 from caffe_compat.layers.kernels.lrn import across_block, across_blocks
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 def _lrn(pointer, part, parts):
@@ -59,29 +59,27 @@ class _Softmax:
             if self._is_row and mask is not None:
                 change(builder.mul(last, pitch), mask)
 
-        def read(base: ir.Value, place: ir.Value, mask: ir.Value | None, fill: ir.Value) -> ir.Value:
-            return v.read(base, place) if mask is None else v.read_some(base, place, mask, fill)
-
-        def write(value: ir.Value, place: ir.Value, mask: ir.Value | None) -> None:
-            v.write(value, self.y, place) if mask is None else v.write_some(value, self.y, place, mask)
-
         def compare(place: ir.Value, mask: ir.Value | None) -> None:
-            more = read(self.x, place, mask, v.number(-math.inf))
+            more = v.read(self.x, place, mask, v.number(-math.inf))
             builder.store(v.larger(more, builder.load(best)), best)
 
         each(compare)
         greatest = self._together(v.larger, builder.load(best))
 
         def take(place: ir.Value, mask: ir.Value | None) -> None:
-            power = v.exponential(builder.fsub(read(self.x, place, mask, v.zero), greatest))
-            write(power, place, mask)
+            power = v.exponential(builder.fsub(v.read(self.x, place, mask), greatest))
+            v.write(power, self.y, place, mask)
             if mask is not None:
                 power = builder.select(mask, power, v.zero)
             builder.store(builder.fadd(builder.load(total), power), total)
 
         each(take)
         share = builder.fdiv(v.number(1), self._together(builder.fadd, builder.load(total)))
-        each(lambda place, mask: write(builder.fmul(read(self.y, place, mask, v.zero), share), place, mask))
+
+        def scale(place: ir.Value, mask: ir.Value | None) -> None:
+            v.write(builder.fmul(v.read(self.y, place, mask), share), self.y, place, mask)
+
+        each(scale)
 
     def _together(self, meet: Callable[[ir.Value, ir.Value], ir.Value], value: ir.Value) -> ir.Value:
         return self.v.spread(self.v.across(meet, value)) if self._is_row else value

@@ -6,10 +6,10 @@ import numpy as np
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 @piece()

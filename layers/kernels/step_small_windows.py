@@ -17,10 +17,10 @@ from numba.extending import intrinsic
 from caffe_compat.layers.kernels.addresses import FLOAT, floats, integers
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.lay_out import call_lay_out
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
 from caffe_compat.layers.kernels.pool_maxima import LOWEST
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 
 class _Meeting:
@@ -61,7 +61,7 @@ def _meet(maxima: bool) -> Any:
                 found, left = builder.ctpop(bits), builder.sub(outputs, place)
                 number = builder.select(builder.icmp_signed("<", found, left), found, left)
                 # what is written too much is written later
-                v.write_some(v.compress(result, bits), out, place, v.inside(word(0), left))
+                v.write(v.compress(result, bits), out, place, v.inside(word(0), left))
                 builder.store(builder.add(place, number), done)
             return context.get_dummy_value()
 

@@ -18,7 +18,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.calls import Callee, caller
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, Vectors
+from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
 _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.micro_kernel import LANES, Vectors
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 
 def _emit(typingctx, sources, offset, targets, target_offset):

@@ -15,9 +15,10 @@ import numpy as np
 
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.addresses import FLOAT
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, SLACK, multiply
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS, SLACK, multiply
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.shared import share_of, shared
+from caffe_compat.layers.kernels.vectors import LANES
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
 PAIR = 2 * ROWS  # rows of two panels, which are transformed at once: LANES of each, of which ROWS count

@@ -21,8 +21,9 @@ from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
 from caffe_compat.layers.kernels.lay_out import call_lay_out
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS, Vectors
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 PLANES = 16
@@ -97,7 +98,7 @@ def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
                 mask = v.inside(place, width)
                 with builder.if_else(is_added) as (then, otherwise):
                     with then:
-                        more = v.read_some(added, place, mask, v.zero)
+                        more = v.read(added, place, mask)
                         first = builder.block
                     with otherwise:
                         second = builder.block
@@ -105,7 +106,7 @@ def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
                 other.add_incoming(more, first)
                 other.add_incoming(v.zero, second)
                 total = builder.fadd(builder.fadd(value, bias), other)
-                v.write_some(emit_bent(v, total, slope, limit), out, place, mask)
+                v.write(emit_bent(v, total, slope, limit), out, place, mask)
         return context.get_dummy_value()
 
     i64, f32 = types.int64, types.float32

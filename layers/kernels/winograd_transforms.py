@@ -16,7 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, Vectors
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS
+from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 OUTPUTS, PIXELS = 4, 6  # a side of a tile: what it writes, what it reads
 POINTS = PIXELS**2

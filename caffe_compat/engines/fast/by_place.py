@@ -12,9 +12,9 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import places as kernels
 from caffe_compat.layers.kernels.conv_gradients import add_filters, pack_taps
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
+from caffe_compat.layers.kernels.vectors import LANES
 
 TOGETHER = 8  # images whose products with their gradients are summed up at a time
 BLOCK = 2**17  # numbers of so many images or outputs (512 kB), which a core's cache has to hold

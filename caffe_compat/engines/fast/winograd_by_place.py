@@ -12,9 +12,10 @@ from caffe_compat.engines.fast.by_place import FLOAT, ByPlace, pays
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import winograd_places as kernels
 from caffe_compat.layers.kernels.conv_gradients import pack_taps
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.sum_tile import MOST, WIDTH, sum_tile, tile_rows
+from caffe_compat.layers.kernels.vectors import LANES
 from caffe_compat.layers.kernels.winograd_places import KERNEL
 from caffe_compat.layers.kernels.winograd_transforms import PIXELS, POINTS, SQUARE
 

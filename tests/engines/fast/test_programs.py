@@ -15,7 +15,8 @@ from caffe_compat.engines.fast.steps import layout
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
+from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.vectors import LANES
 
 CONVOLUTION = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 11 } } }

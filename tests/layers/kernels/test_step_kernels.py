@@ -11,7 +11,8 @@ from numba.extending import intrinsic
 from caffe_compat.layers.kernels.filter_tile import tile_height
 from caffe_compat.layers.kernels.functions import Functions
 from caffe_compat.layers.kernels.lay_out import call_lay_out, lay_out
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS
+from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 def _of_vector(name):

@@ -12,8 +12,9 @@ import pytest
 from numba import njit
 
 from caffe_compat.layers.kernels import winograd_transforms
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, ROWS, multiply
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS, multiply
 from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 
 @njit
@@ -105,7 +106,7 @@ def test_narrower_processors(features, lanes, tmp_path):
     }
     code = (
         "import pytest, sys\n"
-        "from caffe_compat.layers.kernels.micro_kernel import LANES\n"
+        "from caffe_compat.layers.kernels.vectors import LANES\n"
         f"assert LANES == {lanes}\n"
         "sys.exit(pytest.main(['-q', '-n0', sys.argv[1], '-k', 'not narrower']))\n"
     )

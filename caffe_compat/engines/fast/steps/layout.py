@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.filter_tile import OVER, WIDE
-from caffe_compat.layers.kernels.micro_kernel import LANES
+from caffe_compat.layers.kernels.vectors import LANES
 
 BAND = 2**16  # numbers that are laid out at a time (256 kB), which stay in a core's cache
 # numbers behind a layout that the last tile may read, of columns that do not count

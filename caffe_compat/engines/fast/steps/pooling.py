@@ -14,10 +14,10 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import step_large_windows, step_small_windows
 from caffe_compat.layers.kernels.lay_out import BY_VECTORS, lay_out
-from caffe_compat.layers.kernels.micro_kernel import LANES
 from caffe_compat.layers.kernels.planes import AROUND, BEFORE
 from caffe_compat.layers.kernels.pool_averages import count_elements
 from caffe_compat.layers.kernels.step_pooled_planes import SIDES, STRIDES, pooled_planes
+from caffe_compat.layers.kernels.vectors import LANES
 from caffe_compat.layers.pooling import Pooling
 from caffe_compat.prototxt.caffe_pb2 import PoolingParameter
 

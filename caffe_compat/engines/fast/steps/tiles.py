@@ -13,7 +13,8 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.filter_images import filter_images
 from caffe_compat.layers.kernels.filter_tile import WIDE, filter_tile, tile_height
 from caffe_compat.layers.kernels.lay_out import lay_out
-from caffe_compat.layers.kernels.micro_kernel import LANES, ROWS, VECTORS
+from caffe_compat.layers.kernels.micro_kernel import ROWS, VECTORS
+from caffe_compat.layers.kernels.vectors import LANES
 
 NEAR = 2**15  # numbers of pixels (128 kB) that stay in a core's cache beside those of filters
 PAGE = 2**10  # numbers (4 kB): what lies so far apart falls into one place of a core's first cache

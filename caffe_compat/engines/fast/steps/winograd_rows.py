@@ -15,8 +15,9 @@ from caffe_compat.layers.kernels import winograd_images as kernels
 from caffe_compat.layers.kernels import winograd_transforms
 from caffe_compat.layers.kernels.filter_tile import filter_tile
 from caffe_compat.layers.kernels.lay_out import lay_out
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS, LANES, VECTORS
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.scratch import apart
+from caffe_compat.layers.kernels.vectors import LANES
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 G, TAPS = np.array(winograd_transforms.G, np.float32), 3
