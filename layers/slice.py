@@ -32,33 +32,33 @@ class Slice(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param, shape = self.layer_param.slice_param, bottom[0].shape
-        self._axis = canonical_axis(
+        self.axis = canonical_axis(
             self, param.slice_dim if param.HasField("slice_dim") else param.axis, bottom[0]
         )
         self._points = list(param.slice_point) or self._even_points(shape, len(top))
-        ends = [0, *self._points, shape[self._axis]]
+        ends = [0, *self._points, shape[self.axis]]
         sizes = [end - start for start, end in itertools.pairwise(ends)]
         if len(sizes) != len(top) or (param.slice_point and min(sizes) < 1):
             raise self.error(
-                f"slice_points {self._points} do not cut axis {self._axis} of the shape {shape} into {len(top)} "
+                f"slice_points {self._points} do not cut axis {self.axis} of the shape {shape} into {len(top)} "
                 "parts, one for each top"
             )
         for blob, size in zip(top, sizes, strict=True):
-            blob.reshape(*shape[: self._axis], size, *shape[self._axis + 1 :])
+            blob.reshape(*shape[: self.axis], size, *shape[self.axis + 1 :])
 
     def _even_points(self, shape: tuple[int, ...], parts: int) -> list[int]:
-        size, rest = divmod(shape[self._axis], parts)
+        size, rest = divmod(shape[self.axis], parts)
         if rest:
             raise self.error(
-                f"axis {self._axis} of the shape {shape} cannot be cut into {parts} equal parts, one for each "
+                f"axis {self.axis} of the shape {shape} cannot be cut into {parts} equal parts, one for each "
                 "top; give slice_points"
             )
         return [size * i for i in range(1, parts)]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for blob, part in zip(top, np.split(bottom[0].data, self._points, self._axis), strict=True):
+        for blob, part in zip(top, np.split(bottom[0].data, self._points, self.axis), strict=True):
             np.copyto(blob.data, part)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            np.concatenate([blob.diff for blob in top], axis=self._axis, out=bottom[0].diff)
+            np.concatenate([blob.diff for blob in top], axis=self.axis, out=bottom[0].diff)

@@ -1,12 +1,20 @@
-"""What the steps of Concat and Eltwise compute (see engines/fast/steps/combining.py)."""
+"""What the steps of Concat, Slice and Eltwise compute (see engines/fast/steps/combining.py)."""
 
 from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.bent import bent
 from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.vectors import Vectors
 
 
 def _copy(pointer, part, parts):
@@ -35,3 +43,37 @@ def _add(pointer, part, parts):
 
 
 add = Callee(SIGNATURE, _add)
+
+
+def _of_two(takes_larger: bool) -> Any:
+    def emit(typingctx, x, other, y, count):
+        """Emit the loop over numbers (numba hands over types here, and LLVM values to `codegen`)."""
+
+        def codegen(context, builder, signature, args):
+            v = Vectors(builder)
+            x, other, y = (v.pointer(address) for address in args[:3])
+            meet = v.larger if takes_larger else builder.fmul
+
+            def combine(begin: ir.Value, mask: ir.Value | None) -> None:
+                v.write(meet(v.read(x, begin, mask), v.read(other, begin, mask)), y, begin, mask)
+
+            v.each(args[3], combine)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 4), codegen
+
+    return intrinsic(emit)
+
+
+@cache
+def meeting(takes_larger: bool) -> Callee:
+    """The function for top = the larger of bottom and added (added where bottom is NaN), or their product; `depth`
+    numbers."""
+    combine = _of_two(takes_larger)
+
+    def of_all(pointer, part, parts):
+        s = step_at(pointer)
+        low, high = share_of(s.depth, part, parts)
+        combine(s.bottom + FLOAT * low, s.added + FLOAT * low, s.top + FLOAT * low, high - low)
+
+    return Callee(SIGNATURE, of_all)

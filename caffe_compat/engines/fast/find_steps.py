@@ -13,7 +13,7 @@ from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.steps.as_it_is import AsItIs
 from caffe_compat.engines.fast.steps.channels import Channels
-from caffe_compat.engines.fast.steps.combining import Concatenation, Sum
+from caffe_compat.engines.fast.steps.combining import Concatenation, Cutting, Meeting, Sum
 from caffe_compat.engines.fast.steps.expanding import Expanding
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.followers import continues, ends
@@ -22,6 +22,7 @@ from caffe_compat.engines.fast.steps.normalizing import Normalization, Probabili
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.engines.fast.steps.product import Product
 from caffe_compat.engines.fast.steps.reordering import Reordering
+from caffe_compat.engines.fast.steps.scaled import Scaled
 from caffe_compat.engines.fast.steps.step import Step
 from caffe_compat.engines.fast.steps.views import View
 from caffe_compat.graph import Graph
@@ -33,9 +34,12 @@ ALONE: tuple[type[Step], ...] = (
     View,
     Pools,
     Concatenation,
+    Cutting,
+    Meeting,
     Reordering,
     Normalization,
     Probabilities,
+    Neuron,
     AsItIs,
 )
 
@@ -94,10 +98,14 @@ class StepFinder:
         if len(node.bottoms) == 1 and continues(layer, self._plan[first].need_backward):
             chain = _Chain(first, node.tops) if ends(layer) else self._followed(first)
             return self._step(first, chain, Channels)
-        if Neuron.fits(layer) and (not self._plan[first].need_backward or Neuron.keeps_enough(layer)):
-            return self._step(first, _Chain(first, node.tops), Neuron)
-        kind = next((kind for kind in ALONE if kind.fits(layer)), None)
+        if Scaled.fits(layer) and self._keeps_enough(first, Scaled):
+            return self._step(first, self._with_neuron(_Chain(first, node.tops)), Scaled)
+        fitting = (kind for kind in ALONE if kind.fits(layer) and self._keeps_enough(first, kind))
+        kind = next(fitting, None)
         return self._step(first, _Chain(first, node.tops), kind) if kind else None
+
+    def _keeps_enough(self, i: int, kind: type[Step]) -> bool:
+        return not self._plan[i].need_backward or kind.keeps_enough(self._layers[i])
 
     def _step(self, first: int, chain: _Chain, kind: Callable[[Sequence[Layer]], Step]) -> StepGroup:
         make = partial(kind, self._layers[first : chain.last + 1])

@@ -26,6 +26,7 @@ def hard_sigmoid(x):
 CASES = {
     "AbsVal": ("", np.abs),
     "Clip": ("clip_param { min: -0.5 max: 1.25 }", lambda x: np.clip(x, -0.5, 1.25)),
+    "Dropout": ("dropout_param { scale_train: false dropout_ratio: 0.25 }", lambda x: 0.75 * x),
     "ELU": ("elu_param { alpha: 0.75 }", lambda x: np.where(x > 0, x, 0.75 * np.expm1(np.minimum(x, 0)))),
     "HardSigmoid": ("hard_sigmoid_param { alpha: 0.3 beta: 0.4 }", hard_sigmoid),
     "HardSwish": ("", lambda x: x * np.clip(x + 3, 0, 6) / 6),

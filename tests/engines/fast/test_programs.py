@@ -326,6 +326,63 @@ STEPS = {
         conv("data", "a", num_output=3, kernel_size=1) + layer("Concat", "a data a", "top"),
         [["data_data_0_split"], ["a"], ["a_a_0_split"], ["top"]],
     ),
+    "slices": (
+        (2, 5, 3, 4),
+        'layer { name: "cut" type: "Slice" bottom: "data" top: "top" top: "b" top: "c" '
+        "slice_param { slice_point: 2 slice_point: 3 } }\n",
+        [["cut"]],
+    ),
+    "slices of rows": (
+        (5, 3, 4),
+        'layer { name: "cut" type: "Slice" bottom: "data" top: "top" top: "b" '
+        "slice_param { axis: 0 slice_point: 2 } }\n",
+        [["cut"]],
+    ),
+    "maxima of three blobs": (
+        (2, 5, 3, 7),
+        conv("data", "a", num_output=5, kernel_size=1)
+        + conv("data", "b", num_output=5, kernel_size=1)
+        + layer("Eltwise", "data a b", "top", "eltwise_param { operation: MAX }"),
+        [["data_data_0_split"], ["a"], ["b"], ["top"]],
+    ),
+    "product of three blobs": (
+        (2, 5, 3, 7),
+        conv("data", "a", num_output=5, kernel_size=1)
+        + conv("data", "b", num_output=5, kernel_size=1)
+        + layer("Eltwise", "data a b", "top", "eltwise_param { operation: PROD }"),
+        [["data_data_0_split"], ["a"], ["b"], ["top"]],
+    ),
+    "scaled by a blob, and relu": (
+        (2, 5, 3, 7),
+        pool("a", pool="AVE", global_pooling="true")
+        + layer("Flatten", "a", "f")
+        + layer("Scale", "data f", "top", "scale_param { axis: 0 }")
+        + layer("ReLU", "top", "top", "relu_param { negative_slope: 0.2 }", "r"),
+        [["data_data_0_split"], ["a"], ["f"], ["top", "r"]],
+    ),
+    "axpy, and relu": (
+        (2, 5, 3, 7),
+        pool("a", pool="AVE", global_pooling="true")
+        + conv("data", "b", num_output=5, kernel_size=1)
+        + layer("Axpy", "a data b", "top")
+        + layer("ReLU", "top", "top", name="r"),
+        [["data_data_0_split"], ["a"], ["b"], ["top", "r"]],
+    ),
+    "shuffled channels": (
+        (2, 6, 3, 7),
+        layer("ShuffleChannel", "data", "top", "shuffle_channel_param { group: 3 }"),
+        [["top"]],
+    ),
+    "insanity behind a convolution": (
+        (2, 5, 3, 7),
+        conv("data", "top", num_output=5, kernel_size=3) + layer("Insanity", "top", "top", name="i"),
+        [["top", "i"]],
+    ),
+    "dropout that scales": (
+        (2, 5, 3, 7),
+        layer("Dropout", "data", "top", "dropout_param { scale_train: false dropout_ratio: 0.3 }"),
+        [["top"]],
+    ),
     "concat of rows": ((2, 5, 3, 4), layer("Concat", "data data", "top", "concat_param { axis: 0 }"), None),
     "sum": (
         (2, 5, 3, 4),

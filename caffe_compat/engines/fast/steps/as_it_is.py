@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from caffe_compat.engines.fast.steps.step import Blobs, Calls, Step
 from caffe_compat.layers.absval import AbsVal
-from caffe_compat.layers.axpy import Axpy
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.bnll import BNLL
 from caffe_compat.layers.clip import Clip
@@ -19,7 +18,6 @@ from caffe_compat.layers.normalize import Normalize
 from caffe_compat.layers.power import Power
 from caffe_compat.layers.reduction import Reduction
 from caffe_compat.layers.sigmoid import Sigmoid
-from caffe_compat.layers.slice import Slice
 from caffe_compat.layers.ssd.prior_box import PriorBox
 from caffe_compat.layers.swish import Swish
 from caffe_compat.layers.tanh import TanH
@@ -28,8 +26,8 @@ from caffe_compat.layers.upsample import Upsample
 
 # layers whose shapes follow from those of their bottoms alone, and that do nothing but fill their tops
 AS_THEY_ARE: tuple[type[Layer], ...] = (
-    *(AbsVal, Axpy, BNLL, Clip, Crop, CropCenter, Deconvolution, ELU, Exp, Interp, Log, Normalize, Power),
-    *(PriorBox, Reduction, Sigmoid, Slice, Swish, TanH, Tile, Upsample),
+    *(AbsVal, BNLL, Clip, Crop, CropCenter, Deconvolution, ELU, Exp, Interp, Log, Normalize, Power),
+    *(PriorBox, Reduction, Sigmoid, Swish, TanH, Tile, Upsample),
 )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.layers.base import Layer
+from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.batch_norm import BatchNorm
 from caffe_compat.layers.bn import BN
+from caffe_compat.layers.insanity import Insanity
 from caffe_compat.layers.prelu import PReLU
 from caffe_compat.layers.relu import ReLU
 from caffe_compat.layers.relu6 import LIMIT, ReLU6
@@ -29,13 +30,15 @@ def continues(layer: Layer, need_backward: bool) -> bool:
         return layer.use_averages or layer.only_affine
     if type(layer) is PReLU:
         return True
+    if type(layer) is Insanity:
+        return layer.phase == TEST
     param, blobs = layer.layer_param.scale_param, len(layer.blobs)
     return type(layer) is Scale and (param.axis, param.num_axes, blobs) == (1, 1, 1 + param.bias_term)
 
 
 def ends(layer: Layer) -> bool:
     """Whether nothing can follow the layer: it bends what others would make straight."""
-    return type(layer) in (ReLU, ReLU6, PReLU)
+    return type(layer) in (ReLU, ReLU6, PReLU, Insanity)
 
 
 class Followers:
@@ -93,4 +96,6 @@ class Followers:
         last = self._layers[-1] if self._layers else None
         if isinstance(last, PReLU):
             return last.blobs[0].data
+        if isinstance(last, Insanity):
+            return 1 / np.float32(last.mean_slope)
         return last.slope if isinstance(last, (ReLU, ReLU6)) else 1.0

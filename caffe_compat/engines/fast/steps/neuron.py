@@ -9,6 +9,7 @@ from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, St
 from caffe_compat.layers.absval import AbsVal
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.clip import Clip
+from caffe_compat.layers.dropout import Dropout
 from caffe_compat.layers.elu import ELU
 from caffe_compat.layers.hard_sigmoid import HardSigmoid
 from caffe_compat.layers.hard_swish import HardSwish
@@ -31,6 +32,7 @@ def _hard_sigmoid(layer: HardSigmoid) -> tuple[str, float, float]:
 KINDS: dict[type[Layer], Callable[..., tuple[str, float, float]]] = {
     AbsVal: lambda layer: ("absolute", 0, 0),
     Clip: lambda layer: ("clip", *layer.limits),
+    Dropout: lambda layer: ("line", layer.scale, 0),
     ELU: lambda layer: ("elu", layer.alpha, 0),
     HardSigmoid: _hard_sigmoid,
     HardSwish: lambda layer: ("hard_swish", 0, 0),
@@ -49,12 +51,13 @@ class Neuron(Step):
     def fits(layer: Layer) -> bool:
         if isinstance(layer, Power):
             return layer.power in POWERS and layer.scale != 0
+        if isinstance(layer, Dropout) and layer.draws:
+            return False
         return type(layer) in KINDS
 
     @staticmethod
     def keeps_enough(layer: Layer) -> bool:
-        """Whether a backward of the layer reads nothing that its own forward would have kept."""
-        return type(layer) in (Sigmoid, TanH)
+        return type(layer) in (Dropout, Sigmoid, TanH)
 
     def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
         return True

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
+from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.reordered import Reordered
 from caffe_compat.layers.kernels.step_reordering import permute
+from caffe_compat.layers.shuffle_channel import ShuffleChannel
 
 
 class Reordering(Step):
@@ -17,17 +19,26 @@ class Reordering(Step):
 
     @staticmethod
     def fits(layer: Layer) -> bool:
+        if type(layer) is ShuffleChannel:
+            return True
         return isinstance(layer, Reordered) and type(layer).forward is Reordered.forward
 
-    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+    def _axes(self, bottom: Blob) -> tuple[tuple[int, ...], list[int]]:
+        """The sizes of the bottom's axes, and their order in the top."""
         layer = self.layers[0]
+        if isinstance(layer, ShuffleChannel):
+            (images, count, *sizes), group = bottom.shape, layer.layer_param.shuffle_channel_param.group
+            return (images, group, count // group, math.prod(sizes)), [0, 2, 1, 3]
         assert isinstance(layer, Reordered)
-        return layer.order[0] == 0
+        return bottom.shape, layer.order
+
+    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
+        _, order = self._axes(bottoms[0][0])
+        return order[0] == 0
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
-        layer, shape = self.layers[0], bottoms[0][0].shape
-        assert isinstance(layer, Reordered)
-        sizes, strides = _merged(shape, layer.order)
+        shape, order = self._axes(bottoms[0][0])
+        sizes, strides = _merged(shape, order)
         if len(sizes) > 4 or not math.prod(shape):
             return None
         sizes, strides = [1] * (4 - len(sizes)) + sizes, [0] * (4 - len(sizes)) + strides

@@ -66,6 +66,11 @@ class Step:
         """Whether an image of the tops needs nothing but that image of the bottoms, and can be made by itself."""
         return False
 
+    @staticmethod
+    def keeps_enough(layer: Layer) -> bool:
+        """Whether a backward of the layer finds all that it reads, though its own forward has not run."""
+        return True
+
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
         """Rows (STEP), and functions, to run in order; None where the layers do better one by one.
 
