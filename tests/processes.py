@@ -55,7 +55,8 @@ LIBRARIES = (
     *("cv2", "google.protobuf.message_factory", "google.protobuf.text_format", "numba", "numpy"),
     *("rich.progress", "rich.table", "yaml"),
 )
-TORCH = (*LIBRARIES, "torch.distributed.launcher.api", "torch._dynamo")  # DistributedDataParallel imports the latter
+# torch's DistributedDataParallel imports torch._dynamo
+TORCH = (*LIBRARIES, "torch.distributed.launcher.api", "torch._dynamo")
 NURSERY = """\
 import gc, importlib, json, os, runpy, signal, sys
 
