@@ -103,15 +103,18 @@ def with_blobs_apart(net: NetParameter) -> NetParameter:
     result = _copy(net)
     names = {name for layer in net.layer for name in layer.top}
     for i, layer in enumerate(result.layer):
-        above = [other for other in result.layer[:i] if set(layer.top).intersection(other.top)]
-        if layer.type not in _APART or layer.bottom != layer.top or not above or above[0].type == "Input":
+        if layer.type not in _APART or layer.bottom != layer.top:
+            continue
+        above = result.layer[:i]
+        source = next((other for other in above if set(layer.top).intersection(other.top)), None)
+        if source is None or source.type == "Input":
             continue
         old = layer.top[0]
         new = f"{old}_{layer.name}"
         while new in names:
             new += "_"
         names.add(new)
-        for other in result.layer[:i]:
+        for other in above:
             for blobs in (other.bottom, other.top):
                 blobs[:] = [new if name == old else name for name in blobs]
         layer.bottom[0] = new

@@ -38,9 +38,12 @@ def set_weights(net: caffe.Net) -> None:
         bias.data[...] = _drawn(2000 + i, bias.shape, 0.01)
 
 
-@cache
-def _drawn(seed: int, shape: tuple[int, ...], std: float) -> np.ndarray:
+def drawn(seed: int, shape: tuple[int, ...], std: float) -> np.ndarray:
+    """`RandomState(seed).standard_normal(shape) * std`, float32."""
     rng, out = np.random.RandomState(seed), np.empty(np.prod(shape), np.float32)
     for part in np.array_split(out, 1 + out.size // 2**19):  # in parts that stay in the cache, as float64
         part[...] = rng.standard_normal(part.size) * std
     return out.reshape(shape)
+
+
+_drawn = cache(drawn)

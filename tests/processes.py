@@ -43,11 +43,27 @@ def python(
     return _forked(["-c", textwrap.dedent(text), *map(str, args)], cwd, env)
 
 
-# What most of a start goes to are the libraries, which are the same in all processes; the package is imported anew
-NURSERY = """\
-import gc, json, os, runpy, signal, sys
+def with_torch(text: str, *args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process that has imported torch, and computes with one thread, as torchrun's workers do."""
+    return _forked(["-c", text, *map(str, args)], cwd, {**os.environ, **ONE_THREAD}, TORCH, **ONE_THREAD)
 
-import cv2, google.protobuf.message_factory, google.protobuf.text_format, numba, numpy, rich.progress, rich.table, yaml
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # OpenMP reads it when torch is imported, numba when the package is
+
+# What most of a start goes to are the libraries, which are the same in all processes; the package is imported anew
+LIBRARIES = (
+    *("cv2", "google.protobuf.message_factory", "google.protobuf.text_format", "numba", "numpy"),
+    *("rich.progress", "rich.table", "yaml"),
+)
+# torch's DistributedDataParallel imports torch._dynamo
+TORCH = (*LIBRARIES, "torch.distributed.launcher.api", "torch._dynamo")
+NURSERY = """\
+import gc, importlib, json, os, runpy, signal, sys
+
+for library in sys.argv[1:]:
+    importlib.import_module(library)
+
+import numba
 
 numba.njit(lambda: 0)()  # imports what numba compiles for
 gc.freeze()
@@ -81,9 +97,15 @@ else:
 """
 
 
-def _forked(command: list[str], cwd: Path | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _forked(
+    command: list[str],
+    cwd: Path | None,
+    env: dict[str, str],
+    libraries: tuple[str, ...] = LIBRARIES,
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
     """Run `python *command` in a process that is forked from one which has imported the libraries."""
-    nursery = _nursery()
+    nursery = _nursery(libraries, **variables)
     assert nursery.stdin and nursery.stdout
     with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
         task = {
@@ -98,10 +120,14 @@ def _forked(command: list[str], cwd: Path | None, env: dict[str, str]) -> subpro
 
 
 @cache
-def _nursery() -> subprocess.Popen[str]:
+def _nursery(libraries: tuple[str, ...], **variables: str) -> subprocess.Popen[str]:
     """It ends with this process: then there is nothing more to read for it."""
     return subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", NURSERY, *libraries],
+        env={**os.environ, **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-# its workers are forked, so that torch is imported once; each writes down what it decodes
+from processes import with_torch
+
+# what torchrun does, but its workers are forked; each writes down what it decodes
 WORKERS = """\
 import os, signal, sys, zlib
 import cv2
@@ -42,9 +42,7 @@ def run_workers(
     count: int, *args: object, cwd: Path, victim: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in so many workers; `victim` is the rank of one that is killed at its third photo."""
-    command = [sys.executable, "-c", WORKERS, str(count), str(victim), *map(str, args)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return with_torch(WORKERS, count, victim, *args, cwd=cwd)
 
 
 def decoded(folder: Path, count: int) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ohem_net import drawn
 from recordings import GOLDEN, assert_close, load
 
 import caffe_compat as caffe
@@ -31,8 +32,8 @@ def train_net() -> caffe.Net:
     net = net_of("train", caffe.TRAIN)
     for i, (name, std) in enumerate(STD.items()):
         weight, bias = net.params[name]
-        weight.data[...] = np.random.RandomState(1000 + i).standard_normal(weight.shape) * std
-        bias.data[...] = np.random.RandomState(2000 + i).standard_normal(bias.shape) * 0.01
+        weight.data[...] = drawn(1000 + i, weight.shape, std)
+        bias.data[...] = drawn(2000 + i, bias.shape, 0.01)
     return net
 
 

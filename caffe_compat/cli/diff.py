@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from caffe_compat.cli import console, html, options
@@ -94,7 +95,7 @@ def _diff(args: argparse.Namespace) -> int:
     if args.inputs or not inputs:
         inputs = own_inputs(net, _inputs(args, reference), seed)
     runner = LayerRunner(net, inputs, reference.arrays("seed"), seed)
-    weights = weights_by_name(reference, args.weights)
+    weights = cache(partial(weights_by_name, reference, args.weights))
     on_row, write_page = html.comparing(args)
     result = diff(runner, reference, weights, args.tolerance, args.all, on_row)
     if args.json:

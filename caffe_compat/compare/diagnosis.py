@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -48,7 +48,7 @@ class Context:
     reference: Reference
     theirs: Layers
     settings: list[FieldDifference]
-    weights: dict[str, list[np.ndarray]]
+    weights: Callable[[], dict[str, list[np.ndarray]]]
     tolerance: float
 
 
@@ -84,7 +84,7 @@ def _hypotheses(runner: LayerRunner, context: Context, k: int, inputs: LayerInpu
         )
         yield Hypothesis(f"its prototxt says so: {said}", change)
     yield from hypotheses(inputs, _draws_first(runner, k))
-    others = {other: params for other, params in context.weights.items() if other != name}
+    others = {other: params for other, params in context.weights().items() if other != name}
     yield from other_weights(inputs, others)
 
 
@@ -190,7 +190,7 @@ def of_param(net: Net, layer: str, index: int, context: Context, value: Value) -
         net.layer_dict[layer].layer_param, net.phase, [], [blob.data for blob in net.params[layer]]
     )
     diagnosis = Diagnosis([], 0)
-    others = {other: params for other, params in context.weights.items() if other != layer}
+    others = {other: params for other, params in context.weights().items() if other != layer}
     for hypothesis in [*hypotheses(inputs, False), *other_weights(inputs, others)]:
         try:
             changed = hypothesis.change(inputs).params[index]

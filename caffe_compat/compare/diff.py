@@ -39,14 +39,15 @@ Key = tuple[str, int, int]  # stage, number of the layer (of the param, for its 
 def diff(
     runner: LayerRunner,
     reference: Reference,
-    weights: dict[str, list[np.ndarray]],
+    weights: Callable[[], dict[str, list[np.ndarray]]],
     tolerance: float,
     keep_going: bool = False,
     on_row: OnRow = lambda array, value: None,
 ) -> Diff:
     """Compare a net, which the runner holds with its inputs and params, with a reference.
 
-    weights: the params of all layers, by the name of the layer; a layer may have loaded those of another one.
+    weights: returns the params of all layers, by the name of the layer: where something differs, a layer may have
+    loaded those of another one.
     keep_going: do not stop at the first divergence. on_row: called for each row with the array of this net and the
     value of the reference. Raises CaffeCompatError.
     """

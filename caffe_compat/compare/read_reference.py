@@ -84,7 +84,7 @@ def weights_by_name(reference: Reference, path: str | None) -> dict[str, list[np
     """The params of all layers of a weights file, or without one of the reference, by layer."""
     if path is not None:
         return {
-            stored.name: [stored.arrays[j] for j in sorted(stored.arrays)]
+            stored.name: [array for _, array in sorted(stored.arrays.items())]
             for stored in weight_files.read(path)
         }
     result: dict[str, list[np.ndarray]] = {}

@@ -21,8 +21,8 @@ def scenes() -> list[HardScene]:
 
 
 def boxes(scene: Scene) -> np.ndarray:
-    corners = [np.nonzero(one.mask) for one in scene.objects]
-    return np.array([[x.min(), y.min(), x.max(), y.max()] for y, x in corners], np.float32)
+    covered = [[np.flatnonzero(one.mask.any(axis)) for axis in (0, 1)] for one in scene.objects]
+    return np.array([[x[0], y[0], x[-1], y[-1]] for x, y in covered], np.float32)
 
 
 def vivid(scene: Scene) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
-from processes import run_process, started
+from processes import run_process, started, with_torch
 
 pytest.importorskip("torch")
 
@@ -130,7 +130,7 @@ def test_two_workers_are_one_at_twice_the_iter_size(tmp_path):
         np.testing.assert_allclose(mine, want, rtol=0, atol=1e-5)
 
 
-# what torchrun does, but its workers are forked, so that torch is imported once; the victim among them is killed soon
+# what torchrun does, but its workers are forked; the victim among them is killed soon
 FORKED = """\
 import os, signal, sys, threading, time
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -155,15 +155,13 @@ TRAIN = ("train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", "
 
 
 def forked(folder, count, victim, *more):
-    command = [sys.executable, "-c", FORKED, str(count), str(victim), *TRAIN, *more]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return with_torch(FORKED, count, victim, *TRAIN, *more, cwd=folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, monkeypatch, victim):
+def test_a_killed_worker_ends_the_run_with_a_snapshot(tmp_path, victim):
     write_solver(tmp_path, "max_iter: 1000000 snapshot: 20")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     workers = forked(tmp_path, 2, victim)
     assert workers.returncode != 0
     (line,) = [line for line in workers.stderr.splitlines() if "a worker is gone" in line]
@@ -215,12 +213,11 @@ def test_workers_end_with_torchrun(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_three_workers_resume_exactly(tmp_path, monkeypatch):
+def test_three_workers_resume_exactly(tmp_path):
     (tmp_path / "net.prototxt").write_text(
         NET.replace('layer { name: "out"', f'{DROPOUT}layer {{ name: "out"')
     )
     write_solver(tmp_path, "max_iter: 4 snapshot: 2")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for more in ([], ["-snapshot", "snap_iter_2.solverstate"]):
         workers = forked(tmp_path, 3, -1, *more)
         assert workers.returncode == 0, workers.stderr

@@ -34,7 +34,9 @@ def run(folder: Path, kept: Path, before=None, program: str = KEPT) -> tuple[str
     """What the program above prints, to either stream."""
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])  # where numba may be, too
     environment = {**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(kept)}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.11 keeps half a .pyc where the disk is full
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # to compile all sources at each start takes a second
+    if before:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.11 keeps half a .pyc where the disk is full
     command = [sys.executable, "-c", program]
     done = subprocess.run(
         command, env=environment, cwd=folder, text=True, capture_output=True, preexec_fn=before, check=False
