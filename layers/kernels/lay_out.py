@@ -23,9 +23,11 @@ BY_VECTORS = (1, 2, 4)  # strides of pixels that are laid out by vectors
 
 
 def read_pixels(vectors: Vectors, row, column, width, stride: int, fill) -> ir.Value:
-    """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it."""
+    """LANES pixels of a row, stride (a power of two) apart, from `column` on; `fill` for those outside of it, where it
+    has a width."""
     if stride == 1:
-        return vectors.read(row, column, vectors.inside(column, width), fill)
+        mask = None if width is None else vectors.inside(column, width)
+        return vectors.read(row, column, mask, fill)
     half = stride // 2
     after = vectors.builder.add(column, ir.IntType(64)(LANES * half))
     return vectors.every_second(
@@ -50,8 +52,20 @@ def _emit(typingctx, stride, source, height, width, row, column, stride_h, rows,
             with cgutils.for_range(builder, chunks) as chunk:
                 first = builder.mul(chunk.index, word(LANES))
                 place = builder.add(column, builder.mul(first, word(step)))
-                value = read_pixels(vectors, pixels, place, length, step, fill)
-                vectors.write(value, out, builder.add(to, first))
+                behind = builder.add(place, word(step * LANES))
+
+                def lay(width: ir.Value | None) -> None:
+                    value = read_pixels(vectors, pixels, place, width, step, fill)
+                    vectors.write(value, out, builder.add(to, first))
+
+                is_whole = builder.and_(
+                    builder.icmp_signed(">=", place, word(0)), builder.icmp_signed("<=", behind, length)
+                )
+                with builder.if_else(is_whole, likely=True) as (then, otherwise):
+                    with then:
+                        lay(None)
+                    with otherwise:
+                        lay(length)
         return context.get_dummy_value()
 
     return types.void(stride, *LAY_OUT.args), codegen
