@@ -30,6 +30,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "LRNRistretto.lrn_param.norm_region": "has to be ACROSS_CHANNELS; ristretto/test_ristretto.py",
     "DepthwiseConvolution.convolution_param.group": "is what it is anyway; test_depthwise_convolution.py",
     **{
         f"Atlas.atlas_param.{name}": "it writes nothing; test_atlas.py"
