@@ -72,6 +72,7 @@ NO_TOP = {
         f"Quant.quant_param.{name}": "is for backward; hwgq/test_hwgq.py"
         for name in ("backward_func", "clip_thr")
     },
+    "LabeledMatching.labeled_matching_param.momentum": "changes the params; metric/test_matching.py",
     "LRNRistretto.lrn_param.norm_region": "has to be ACROSS_CHANNELS; ristretto/test_ristretto.py",
     "MergeCrop.mergecrop_param.backward": "is for backward; test_papers.py",
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",

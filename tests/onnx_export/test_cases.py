@@ -25,6 +25,7 @@ TYPES = (
     *("BoundedScale", "Mask", "MaskOutputs", "Combination", "BatchReduction", "Quant", "ReLUMask"),
     *("DenseBlock", "ConvLSTM", "AttPooling", "PixelConv", "Dtow", "CornerCrop", "OuterProduct"),
     *("ConvolutionRistretto", "DeconvolutionRistretto", "FcRistretto", "RistrettoBottom"),
+    *("LabeledMatching", "UnlabeledMatching"),
 )
 # what of a case's text has no form -> what is said of it
 NO_FORM = {
