@@ -72,6 +72,9 @@ NOT_BUILT = {
         "OpenPose's databases of people's joints are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
+    "ImageMultilabelData": (
+        f"Arroosh's lists of images and files of labels are not read; {INPUT_INSTEAD}: the images, labels N x places"
+    ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
     "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
     "SigmoidCrossEntropyLossWeighted": (

@@ -25,7 +25,7 @@ TYPES = (
     *("BoundedScale", "Mask", "MaskOutputs", "Combination", "BatchReduction", "Quant", "ReLUMask"),
     *("DenseBlock", "ConvLSTM", "AttPooling", "PixelConv", "Dtow", "CornerCrop", "OuterProduct"),
     *("ConvolutionRistretto", "DeconvolutionRistretto", "FcRistretto", "RistrettoBottom"),
-    *("LabeledMatching", "UnlabeledMatching"),
+    *("LabeledMatching", "UnlabeledMatching", "PatchReshape", "MultiSoftmax"),
 )
 # what of a case's text has no form -> what is said of it
 NO_FORM = {
