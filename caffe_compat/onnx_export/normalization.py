@@ -20,12 +20,6 @@ def softmax(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Softmax", *bottoms, axis=axis)]
 
 
-@converts("MultiSoftmax")
-def multi_softmax(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
-    multiple = write.floats(layer.layer_param.mult_softmax_param.max_multiple)
-    return [write("Mul", write("Softmax", *bottoms, axis=1), multiple)]
-
-
 @converts("LRN")
 def lrn(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     """ONNX's divides alpha by size too. Within a channel the mean takes the place of a sum divided by n."""

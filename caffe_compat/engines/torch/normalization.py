@@ -24,11 +24,6 @@ def softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> li
     return [torch.softmax(bottoms[0], this.layer.layer_param.softmax_param.axis)]
 
 
-@converts("MultiSoftmax", fits=lambda layer: layer.layer_param.mult_softmax_param.max_multiple == 1)
-def multi_softmax(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
-    return [torch.softmax(bottoms[0], 1)]
-
-
 @converts("LRN", own_memory=True)
 def lrn(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     """As in Caffe, alpha is divided by the number of neighbours, and k counts across channels only."""
