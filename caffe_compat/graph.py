@@ -90,7 +90,7 @@ def usual_phase(net: NetParameter, level: int = 0, stages: Iterable[str] = ()) -
 _Top = tuple[int, int]  # layer index, index of its top: one version of a blob (in place makes a new version)
 
 
-_APART = ("Reshape", "LRN")
+_APART = ("Reshape", "LRN", "LRNRistretto")
 
 
 def with_blobs_apart(net: NetParameter) -> NetParameter:

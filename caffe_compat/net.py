@@ -29,6 +29,7 @@ from caffe_compat.prototxt.caffe_pb2 import NetParameter, Phase
 from caffe_compat.prototxt.dialects import REPLACES, dialect_of, explicit
 from caffe_compat.prototxt.reader import read_net
 from caffe_compat.prototxt.source import Source
+from caffe_compat.trimmed_bottoms import with_trimmed_bottoms
 
 Callback = Callable[[int], None]
 _OF_THE_FILE = (
@@ -139,7 +140,8 @@ class Net(PycaffeNet):
             kept = [i for i, layer in enumerate(param.layer) if graphs.is_included(layer, param.state)]
             self._indices = {param.layer[i].name: i for i in kept}
             in_phase = explicit(graphs.filter_net(param), self.dialect)
-            self.param = graphs.insert_splits(graphs.with_blobs_apart(in_phase), param)
+            apart = with_trimmed_bottoms(graphs.with_blobs_apart(in_phase))
+            self.param = graphs.insert_splits(apart, param)
             self.layers = InOrder((self._create(i) for i in range(len(self.param.layer))), _OF_THE_FILE)
             self.graph = graphs.connect(self.param, self.layers)
             self.blob_list = BlobList(self._make_blobs())

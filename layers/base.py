@@ -47,6 +47,7 @@ class Layer:
     counts_rows = False  # `forward` says how many rows the tops have; `reshape` leaves what was there before
     row_axis = 0  # which axis of the tops has the rows, where it counts them
     changes_params = False  # `forward` writes params that are learned
+    backward_changes_params = False  # so does `backward`, where their gradient is wanted
     backward_reads_top = False  # `backward` reads data of a top: who changes it in place changes the gradient
     # what the axes of each param count, in words; a param of one axis that is not said has one element a channel
     param_axes: tuple[tuple[str, ...], ...] = ()

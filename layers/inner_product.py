@@ -57,14 +57,15 @@ class InnerProduct(Layer):
         top[0].reshape(*shape[:axis], self._num_output)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y = self._rows(bottom[0].data), self._tops(top[0].data)
-        _, *bias = (blob.data for blob in self.blobs)
-        if bias:
-            fill_columns(bias[0], y)
-        self.multiply_bottom(x, self._weights(), y, trans_b=not self._transpose, beta=1 if bias else 0)
+        x, y = self._rows(self._numbers(bottom[0])), self._tops(top[0].data)
+        bias = self._bias()
+        if bias is not None:
+            fill_columns(bias, y)
+        beta = 0 if bias is None else 1
+        self.multiply_bottom(x, self._weights(), y, trans_b=not self._transpose, beta=beta)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        x, diff = self._rows(bottom[0].data), self._tops(top[0].diff)
+        x, diff = self._rows(self._numbers(bottom[0])), self._tops(top[0].diff)
         weights = self.blobs[0]
         if self.propagates_to(0):
             total, add = weights.diff_to_add()
@@ -80,6 +81,14 @@ class InnerProduct(Layer):
     def _weights(self) -> np.ndarray:
         """Those that the bottom is multiplied by."""
         return self.blobs[0].data
+
+    def _bias(self) -> np.ndarray | None:
+        """That which is added; None where there is none."""
+        return self.blobs[1].data if len(self.blobs) > 1 else None
+
+    def _numbers(self, bottom: Blob) -> np.ndarray:
+        """Those of the bottom that are multiplied by the weights."""
+        return bottom.data
 
     def _rows(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1, self._inputs)

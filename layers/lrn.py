@@ -29,7 +29,7 @@ class LRN(Layer):
     Source: Caffe's LRNLayer; Krizhevsky, Sutskever and Hinton (2012), section 3.3.
     """
 
-    reads = ("lrn_param",)
+    reads: tuple[str, ...] | None = ("lrn_param",)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.lrn_param

@@ -72,6 +72,9 @@ NOT_BUILT = {
         "OpenPose's databases of people's joints are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
+    "ImageMultilabelData": (
+        f"Arroosh's lists of images and files of labels are not read; {INPUT_INSTEAD}: the images, labels N x places"
+    ),
     "DocData": f"ctensmeyer's databases of documents are not read; {INPUT_INSTEAD}",
     "MCWindowData": f"deepsaldet's windows with masks are not read; {INPUT_INSTEAD}: images, masks (0 to 1), classes",
     "SigmoidCrossEntropyLossWeighted": (
@@ -214,16 +217,6 @@ NOT_BUILT = {
         ),
         "CCN's, a step of its coder, which keeps a state from code to code and runs on the GPU only",
     ),
-    **dict.fromkeys(
-        ("ConvolutionRistretto", "DeconvolutionRistretto"),
-        "Ristretto's, it rounds weights, inputs and outputs to the bits of quantization_param; write the type without "
-        "Ristretto to run the net with its numbers as they are",
-    ),
-    "FcRistretto": (
-        "Ristretto's InnerProduct, it rounds weights, inputs and outputs to the bits of quantization_param; write "
-        "InnerProduct to run the net with its numbers as they are"
-    ),
-    "LRNRistretto": "Ristretto's, it rounds what it computes with to a few bits; write LRN to run the net without",
     "MAE": "no source of OrdinalRegression's is public; remove it, and compare its bottoms after forward",
     "Segmentation": "no source of SemanticLabelingDemo's is public; put an Input layer of its labels in its place",
     "QuartetLoss": (

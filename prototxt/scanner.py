@@ -211,7 +211,10 @@ class _Scanner:
                 self._value(message, field, start)
 
     def _is_other(self, field: _Field) -> bool:
-        """Whether the value that follows is one that a fork alone has: an engine of its own, a list for a number."""
+        """Whether the value that follows is one that a fork alone has: an engine of its own, a list for a number, the
+        bits of a layer that is none of Ristretto's."""
+        if field.name == "quantization_param":
+            return bool(self.layer_type) and "Ristretto" not in self.layer_type
         if self.all[self.at] != ":":
             return False
         value = self.all[self.at + 1]

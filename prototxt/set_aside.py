@@ -71,7 +71,8 @@ def set_aside_by(message: str, field: str) -> str | None:
     """The fork for which this field of a message only chooses how to compute or log, if there is one.
 
     `device_id` is such a field where it is a list, as in TSN's solvers. Of `engine`, a value that caffe.proto does not
-    know is set aside in every message: MKL2017 of Intel Caffe.
+    know is set aside in every message: MKL2017 of Intel Caffe. `quantization_param` is Ristretto's in a layer of a type
+    of its own.
     """
     return _FORKS.get((message, field)) or ("Intel Caffe" if field == "engine" else None)
 

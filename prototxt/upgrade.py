@@ -20,6 +20,7 @@ from caffe_compat.prototxt.upgrade_error import UpgradeError
 from caffe_compat.prototxt.upgrade_fused import parts
 from caffe_compat.prototxt.upgrade_nd import upgrade_nd, upgrade_p3d, upgrade_sizes
 from caffe_compat.prototxt.upgrade_renamed import upgrade_renamed
+from caffe_compat.prototxt.upgrade_rois import upgrade_rois
 from caffe_compat.prototxt.upgrade_synopsys import upgrade_synopsys
 
 
@@ -50,6 +51,7 @@ def upgrade_net(net: NetParameter) -> NetParameter:
         _upgrade_eltwise_accuracy(new)
         _upgrade_mask_outputs(new)
         _upgrade_holes(new)
+    upgrade_rois(result)
     return result
 
 

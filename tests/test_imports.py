@@ -33,6 +33,7 @@ HEIGHTS = {
     "caffe_compat.old_python": 2,
     "caffe_compat.stand_ins": 2,
     "caffe_compat.graph": 3,
+    "caffe_compat.trimmed_bottoms": 3,
     "caffe_compat.backward_plan": 4,
     "caffe_compat.learnable_params": 4,
     "caffe_compat.weights": 4,

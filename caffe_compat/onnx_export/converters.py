@@ -17,6 +17,7 @@ _converters: ByType[Converter] = ByType("caffe_compat.onnx_export")
 
 # types of deploy nets that have no form in ONNX, and the way out
 NO_FORM = {
+    "LRNRistretto": "its sums are trimmed channel by channel; write LRN to export the net without",
     "Python": "it is a program; end the net above it, or put an Input layer in its place",
 }
 DATA = "it brings data; export a deploy net, which has an Input layer in its place"

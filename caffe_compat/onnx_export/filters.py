@@ -35,14 +35,21 @@ def padded_convolution(write: Operators, layer: Layer, bottoms: list[str]) -> li
     return convolution(write, layer.plain, [padded])
 
 
-def filtered(type: str, write: Operators, layer: Layer, bottoms: list[str], filters: str) -> list[str]:
-    """One operator a bottom; ONNX keeps filters and biases in Caffe's order."""
+def filtered(
+    type: str,
+    write: Operators,
+    layer: Layer,
+    bottoms: list[str],
+    filters: str,
+    biases: list[str] | None = None,
+) -> list[str]:
+    """One operator a bottom; ONNX keeps filters and biases in Caffe's order. biases: others than the layer's own."""
     assert isinstance(layer, Convolution)
     axes = len(layer.blobs[0].shape) - 2
     if axes < 1:
         raise layer.error("cannot be exported to ONNX without an axis behind the channels")
     attributes = attributes_of(read_geometry(layer, axes)) | {"group": layer.group}
-    params = filters, *map(write.param, layer.blobs[1:])
+    params = filters, *(map(write.param, layer.blobs[1:]) if biases is None else biases)
     return [
         _on_axis_1(write, bottom, axes, lambda x: write(type, x, *params, **attributes)) for bottom in bottoms
     ]
@@ -90,18 +97,32 @@ def inner_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[st
     return [product(write, layer, bottoms[0], layer.blobs[0].data, layer.blobs[0])]
 
 
-def product(write: Operators, layer: Layer, x: str, weights: np.ndarray, shared: Blob | None = None) -> str:
-    """shared: the blob that the weights are, if they are one."""
+def product(
+    write: Operators,
+    layer: Layer,
+    x: str,
+    weights: np.ndarray,
+    shared: Blob | None = None,
+    shifts: list[np.ndarray] | None = None,
+) -> str:
+    """shared: the blob that the weights are, if they are one. shifts: another bias than the layer's own, or none."""
     param, axes = layer.layer_param.inner_product_param, write.axes[x]
     axis = param.axis % axes
     if axis <= 1:
         rows = x if (axis, axes) == (1, 2) else write("Flatten", x, axis=axis)
-        params = write.param(shared) if shared else write.floats(weights), *map(write.param, layer.blobs[1:])
-        y = write("Gemm", rows, *params, transB=int(not param.transpose))
+        bias = map(write.param, layer.blobs[1:]) if shifts is None else map(write.floats, shifts)
+        y = write(
+            "Gemm",
+            rows,
+            write.param(shared) if shared else write.floats(weights),
+            *bias,
+            transB=int(not param.transpose),
+        )
         return y if axis else write.reshape(y, param.num_output)
     matrix = weights if param.transpose else weights.T
     y = write("MatMul", write.reshape(x, *[0] * axis, len(matrix)), write.floats(matrix))
-    return write("Add", y, write.floats(layer.blobs[1].data)) if len(layer.blobs) > 1 else y
+    rest = [blob.data for blob in layer.blobs[1:]] if shifts is None else shifts
+    return write("Add", y, write.floats(rest[0])) if rest else y
 
 
 @converts("Embed")

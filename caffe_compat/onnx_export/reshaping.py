@@ -9,6 +9,7 @@ from caffe_compat.layers.corner_crop import CornerCrop
 from caffe_compat.layers.depth_to_space import DepthToSpace
 from caffe_compat.layers.dtow import Dtow
 from caffe_compat.layers.merge_crop import MergeCrop
+from caffe_compat.layers.patch_reshape import PatchReshape
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.operators import Operators
 
@@ -146,6 +147,15 @@ def depth_to_space(write: Operators, layer: Layer, bottoms: list[str]) -> list[s
         x = write("Transpose", x, perm=[0, 3, 1, 2])
     y = write("DepthToSpace", x, blocksize=layer.block, mode="CRD" if is_crd else "DCR")
     return [write("Transpose", y, perm=[0, 2, 3, 1]) if layer.channels_last else y]
+
+
+@converts("PatchReshape")
+def patch_reshape(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, PatchReshape)
+    param = layer.layer_param.reshape_param
+    parts = write.reshape(bottoms[0], 0, *layer.view[1:])
+    y = write("Transpose", parts, perm=[0, 3, 4, 2, 5, 1])
+    return [write.reshape(y, 0, param.new_channel, param.new_height, param.new_width)]
 
 
 @converts("Dtow")

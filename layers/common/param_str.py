@@ -28,12 +28,22 @@ def num_classes(layer: Layer) -> int:
     Raises LayerError where it is not there, or not a whole number above 1 (background and a class).
     """
     value = _read(layer)
-    if not isinstance(value, dict) or type(value.get("num_classes")) is not int or value["num_classes"] < 2:
+    if not (isinstance(value, dict) and _is_count(value.get("num_classes"), 2)):
         raise layer.error(
             f"param_str is {layer.param_str!r}; expected the number of classes, background included: "
             "\"'num_classes': 21\""
         )
     return value["num_classes"]
+
+
+def background_label(layer: Layer) -> int:
+    """Return person search's `bg_aux_label` of param_str, 0 where it is not there: a RoI's other label where it is
+    background. Raises LayerError where it is not a whole number from 0."""
+    value = _read(layer)
+    label = value.get("bg_aux_label", 0) if isinstance(value, dict) else 0
+    if not _is_count(label, 0):
+        raise layer.error(f"bg_aux_label of param_str is {label!r}; expected a whole number from 0")
+    return int(label)
 
 
 def dropout_params(layer: Layer) -> tuple[float, bool]:
@@ -89,6 +99,10 @@ def numbers_in_order(layer: Layer, params: Sequence[tuple[str, type]], optional:
     raise layer.error(
         f"param_str is {layer.param_str!r}; expected numbers, with commas between them: {names}"
     )
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return type(value) is int and least <= value <= MOST
 
 
 def _is_number(value: Any) -> bool:

@@ -87,7 +87,7 @@ class Convolution(Layer):
             blob.reshape(*shape[: self.channel_axis], *self._out_shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        bias = self.blobs[1].data if len(self.blobs) > 1 else None
+        bias = self._bias()
         for below, above in zip(bottom, top, strict=True):
             self.convolve(below, above, bias)
 
@@ -98,12 +98,20 @@ class Convolution(Layer):
                 0 if bias is None else bias.reshape(-1, *[1] * len(self.geometry.kernel))
             )
             return
-        images, outs = self._images(bottom.data), self._outs(top.data)
+        images, outs = self._images(self._numbers(bottom)), self._outs(top.data)
         self.algorithm.forward(images, self._filters(), bias, outs)
 
     def _filters(self) -> np.ndarray:
         """Those that the bottoms are multiplied by."""
         return self.blobs[0].data
+
+    def _bias(self) -> np.ndarray | None:
+        """That which is added; None where there is none."""
+        return self.blobs[1].data if len(self.blobs) > 1 else None
+
+    def _numbers(self, bottom: Blob) -> np.ndarray:
+        """Those of a bottom that are multiplied by the filters."""
+        return bottom.data
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         filters = self.blobs[0]
@@ -119,7 +127,9 @@ class Convolution(Layer):
                     below.diff[...] = 0
                 continue
             if self.propagates_to(0):
-                self.algorithm.add_filters_gradient(self._images(below.data), out_diffs, filters.diff)
+                self.algorithm.add_filters_gradient(
+                    self._images(self._numbers(below)), out_diffs, filters.diff
+                )
             if down:
                 self.algorithm.image_gradient(out_diffs, self._filters(), self._images(below.diff))
 

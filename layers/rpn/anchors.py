@@ -44,8 +44,9 @@ def anchors_on_map(anchors: np.ndarray, stride: float, height: int, width: int) 
 
 
 def boxes_with_class(layer: Layer, blob: Blob) -> np.ndarray:
-    """Return the boxes of gt_boxes, G x 5 (x1 y1 x2 y2 class). Raises LayerError for none, and another shape."""
-    if len(blob.shape) != 2 or blob.shape[1] != 5 or not blob.shape[0]:
+    """Return the boxes of gt_boxes, G x 5 (x1 y1 x2 y2 class), or G x 6 with another label of each, as person search
+    has. Raises LayerError for none, and another shape."""
+    if len(blob.shape) != 2 or blob.shape[1] not in (5, 6) or not blob.shape[0]:
         raise layer.error(
             f"gt_boxes has the shape {blob.shape}; expected one row or more of x1, y1, x2, y2, class"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.common.param_str import num_classes
+from caffe_compat.layers.common.param_str import background_label, num_classes
 from caffe_compat.layers.kernels.anchors import encode
 from caffe_compat.layers.kernels.boxes import overlaps
 from caffe_compat.layers.rpn.anchors import boxes_with_class
@@ -20,18 +20,20 @@ class ProposalTargetLayer(Layer):
     bottom[0]: N x 5 RoIs (0, x1, y1, x2, y2) of one image. bottom[1]: gt_boxes, G x 5 (x1 y1 x2 y2 class),
     which are RoIs too. The tops have R <= batch_size rows, foreground first: rois R x 5, labels R, and R x
     4 classes box targets, inside weights and outside weights (not 0 for the RoI's own class only; with `agnostic`,
-    for class 1 whatever the foreground's class is, so that num_classes is 2).
+    for class 1 whatever the foreground's class is, so that num_classes is 2). A sixth top has another label, R: the
+    sixth column of gt_boxes, of background param_str's bg_aux_label.
     A RoI is foreground where it overlaps a box by fg_thresh or more, and background from bg_thresh_lo to below
     bg_thresh_hi; at most fg_fraction of batch_size are foreground; -1 keeps all. Drawn from numpy's global RandomState.
     The attributes below are what a configuration may set; param_str gives num_classes. Raises LayerError for
-    shapes that do not agree, RoIs of another image than 0, and boxes whose class is none.
+    shapes that do not agree, a sixth top without a sixth column, RoIs of another image than 0, and boxes whose class is
+    none.
     Source: rpn.proposal_target_layer of py-faster-rcnn, and of py-R-FCN, whose tops have two more axes of 1;
-    Girshick, Fast R-CNN (2015), section 2.3.
+    Girshick, Fast R-CNN (2015), section 2.3. The sixth top: ShuangLI59/person_search.
     """
 
     origin = "py-faster-rcnn"
     bottom_count = (2, 2)
-    top_count = (5, 5)
+    top_count = (5, 6)
     no_gradient = (0, 1)
     has_backward = False
     counts_rows = True
@@ -48,7 +50,8 @@ class ProposalTargetLayer(Layer):
     normalize_stds = (0.1, 0.1, 0.2, 0.2)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.num_classes = num_classes(self)
+        self.num_classes, self.background_label = num_classes(self), background_label(self)
+        self._has_labels = len(top) > 5
         self._shape_tops(top, 1)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -78,10 +81,17 @@ class ProposalTargetLayer(Layer):
         top[0].data[...] = rois[rows]
         top[1].data[...] = boxes[best, 4]
         top[1].data[foreground.size :] = 0
+        if self._has_labels:
+            top[5].data[...] = boxes[best, 5]
+            top[5].data[foreground.size :] = self.background_label
         self._write_targets(top, deltas, foreground.size)
 
     def _boxes(self, blob: Blob) -> np.ndarray:
         boxes = boxes_with_class(self, blob)
+        if self._has_labels and boxes.shape[1] < 6:
+            raise self.error(
+                f"gt_boxes has the shape {blob.shape}; a sixth top needs a sixth column, its label"
+            )
         classes = boxes[:, 4]
         known = np.isfinite(classes) if self.agnostic else classes < self.num_classes
         wrong = np.flatnonzero(~((classes >= 1) & known & (classes == np.floor(classes))))
@@ -104,7 +114,7 @@ class ProposalTargetLayer(Layer):
 
     def _shape_tops(self, top: Sequence[Blob], rows: int) -> None:
         wide = [4 * self.num_classes]
-        for blob, rest in zip(top, ([5], [], wide, wide, wide), strict=True):
+        for blob, rest in zip(top, ([5], [], wide, wide, wide, []), strict=False):
             blob.reshape(rows, *rest)
 
     def _write_targets(self, top: Sequence[Blob], deltas: np.ndarray, foreground: int) -> None:
@@ -112,7 +122,7 @@ class ProposalTargetLayer(Layer):
         classes = top[1].data[:foreground, None].astype(int)
         columns = 4 * (np.ones_like(classes) if self.agnostic else classes) + np.arange(4)
         weights = np.asarray(self.inside_weights)
-        for blob, value in zip(top[2:], (deltas[:foreground], weights, weights > 0), strict=True):
+        for blob, value in zip(top[2:5], (deltas[:foreground], weights, weights > 0), strict=True):
             blob.data[...] = 0
             blob.data[rows, columns] = value
 

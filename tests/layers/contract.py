@@ -47,6 +47,8 @@ def gradients(case: Case, runner: Runner, propagate_down=None, poison: float = n
         return []
     for blob in runner.layer.blobs:
         blob.diff.fill(0)
+    if runner.layer.backward_changes_params:
+        runner.start_again()
     seeds = runner.seeds(case, random_numbers(2))
     bottoms = runner.backward(seeds, propagate_down, poison)
     return bottoms + [blob.diff.copy() for blob in runner.layer.blobs]
@@ -122,11 +124,15 @@ def backward_changes_nothing_else(case: Case, cls: Cls = None) -> None:
     set_random_seed(6)
     runner.forward()
     seeds = runner.seeds(case, random_numbers(2))
-    blobs = [*runner.bottom, *runner.top, *runner.layer.blobs]
-    before = [blob.data.copy() for blob in blobs]
+    params = runner.layer.blobs
+    blobs = [*runner.bottom, *runner.top]
+    before, params_before = ([blob.data.copy() for blob in some] for some in (blobs, params))
     if runner.layer.has_backward:
         runner.backward(seeds)
         assert_same([blob.data for blob in blobs], before, "backward changes data")
+        pairs = zip(params, params_before, strict=True)
+        changed = not all(np.array_equal(blob.data, values, equal_nan=True) for blob, values in pairs)
+        assert changed == runner.layer.backward_changes_params, "backward changes params, or does not"
         for top, seed in zip(runner.top, seeds, strict=True):
             np.testing.assert_array_equal(
                 top.diff, seed.astype(top.dtype), err_msg="backward changes a top diff"

@@ -227,7 +227,7 @@ class Runner:
     def start_again(self) -> None:
         """Give the layer the state that it had at first, and the learned params where its forward changes them."""
         self.restore_state()
-        if self.layer.changes_params:
+        if self.layer.changes_params or self.layer.backward_changes_params:
             for blob, values in zip(self.layer.blobs, self.params, strict=True):
                 blob.data[...] = values
 

@@ -30,6 +30,12 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "LabeledMatching.labeled_matching_param.momentum": "changes the params; metric/test_matching.py",
+    **{
+        f"Reshape.reshape_param.new_{name}": "makes it PatchReshape; test_patch_reshape.py"
+        for name in ("channel", "height", "width", "patch_width", "patch_height")
+    },
+    "LRNRistretto.lrn_param.norm_region": "has to be ACROSS_CHANNELS; ristretto/test_ristretto.py",
     "DepthwiseConvolution.convolution_param.group": "is what it is anyway; test_depthwise_convolution.py",
     **{
         f"Atlas.atlas_param.{name}": "it writes nothing; test_atlas.py"

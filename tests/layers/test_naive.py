@@ -72,6 +72,13 @@ NO_TOP = {
         f"Quant.quant_param.{name}": "is for backward; hwgq/test_hwgq.py"
         for name in ("backward_func", "clip_thr")
     },
+    "MultiSoftmaxLoss.mult_softmax_loss_param.learning_multiple": "is for backward; test_multi_softmax.py",
+    "LabeledMatching.labeled_matching_param.momentum": "changes the params; metric/test_matching.py",
+    **{
+        f"Reshape.reshape_param.new_{name}": "makes it PatchReshape; test_patch_reshape.py"
+        for name in ("channel", "height", "width", "patch_width", "patch_height")
+    },
+    "LRNRistretto.lrn_param.norm_region": "has to be ACROSS_CHANNELS; ristretto/test_ristretto.py",
     "MergeCrop.mergecrop_param.backward": "is for backward; test_papers.py",
     "MovingCenterLoss.center_loss_param.alpha": "counts from the second batch on; test_metric.py",
     "MovingCenterLoss.center_loss_param.cluster_num": "has to be above the labels; test_metric.py",

@@ -24,11 +24,14 @@ TYPES = (
     *("NormalizedInnerProduct", "SumPooling", "PaddedPooling", "Pooling3D", "PoolingND", "NdPooling"),
     *("BoundedScale", "Mask", "MaskOutputs", "Combination", "BatchReduction", "Quant", "ReLUMask"),
     *("DenseBlock", "ConvLSTM", "AttPooling", "PixelConv", "Dtow", "CornerCrop", "OuterProduct"),
+    *("ConvolutionRistretto", "DeconvolutionRistretto", "FcRistretto", "RistrettoBottom"),
+    *("LabeledMatching", "UnlabeledMatching", "PatchReshape", "MultiSoftmax"),
 )
 # what of a case's text has no form -> what is said of it
 NO_FORM = {
     "stride_h: 3 stride_w: 1": "the last window may be empty",
     "temporal_stride: 3": "the last window may be empty",
+    "rounding_scheme: STOCHASTIC": "with rounding_scheme STOCHASTIC, which draws",
     "stride: 4 pad: 1": "the last window may be empty",
 }
 

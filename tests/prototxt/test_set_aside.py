@@ -71,6 +71,15 @@ def test_a_list_of_devices(tmp_path):
     assert (solver.max_iter, solver.HasField("device_id")) == (7, False)
 
 
+def test_bits_are_ristrettos_where_the_type_is(recwarn):
+    text = 'layer { name: "c" type: "ConvolutionRistretto" quantization_param { bw_params: 4 fl_params: 3 } }'
+    net, _ = parse_net(text)
+    assert net.layer[0].quantization_param.bw_params == 4 and not recwarn
+    with pytest.warns(UserWarning, match="how Intel Caffe computes or logs: quantization_param"):
+        net, _ = parse_net(text.replace("Ristretto", ""))
+    assert not net.layer[0].HasField("quantization_param")
+
+
 def test_comments_may_be_in_any_encoding(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_bytes('# 网络\nname: "n" # 层\n'.encode("gbk") + b'layer { name: "a" }\n')
@@ -89,7 +98,8 @@ def test_a_field_is_known_or_set_aside_or_refused_but_not_two_of_them():
     refused = {(name, field) for name, field in refused_fields.fields() if field != "engine"}
     assert not known & refused
     assert {place for place in known if set_aside_by(*place) and place[1] != "engine"} == {
-        ("SolverParameter", "device_id")  # as a list
+        ("SolverParameter", "device_id"),  # as a list
+        ("LayerParameter", "quantization_param"),  # where the type is none of Ristretto's
     }
     assert not {place for place in refused if set_aside_by(*place)}
     assert {name for name, _ in refused} <= set(MESSAGES)

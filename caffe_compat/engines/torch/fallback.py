@@ -31,8 +31,7 @@ class HostLayer:
         for blob, tensor in zip([*self.layer.blobs, *self.bottom], [*params, *bottoms], strict=True):
             _put(blob.data, tensor)
         self.layer.forward(self.bottom, self.top)
-        for blob, param in zip(self.layer.blobs, params, strict=True):  # forward may move statistics
-            param.data.copy_(torch.from_numpy(blob.data))
+        self._take_back(params)  # forward may move statistics
         return [top.data for top in self.top]
 
     def backward(
@@ -46,10 +45,16 @@ class HostLayer:
         for blob in self.layer.blobs:
             blob.diff[...] = 0
         self.net.call_layer(self.index, self.layer.backward, self.top, self.down, self.bottom)
+        if self.layer.backward_changes_params:
+            self._take_back(params)
         return [
             *(blob.diff for blob in self.layer.blobs),
             *(blob.diff if down else None for blob, down in zip(self.bottom, self.down, strict=True)),
         ]
+
+    def _take_back(self, params: Sequence[Tensor]) -> None:
+        for blob, param in zip(self.layer.blobs, params, strict=True):
+            param.data.copy_(torch.from_numpy(blob.data))
 
 
 class _HostFunction(torch.autograd.Function):

@@ -12,6 +12,7 @@ from caffe_compat.layers.crop import Crop
 from caffe_compat.layers.crop_center import CropCenter
 from caffe_compat.layers.dtow import Dtow
 from caffe_compat.layers.merge_crop import MergeCrop
+from caffe_compat.layers.patch_reshape import PatchReshape
 from caffe_compat.layers.permute import Permute
 from caffe_compat.layers.shuffle_channel import ShuffleChannel
 
@@ -41,6 +42,14 @@ def shuffle_channel(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor
 @converts("Tiling")
 def tiling(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
     return [F.pixel_shuffle(bottoms[0], this.layer.layer_param.tiling_param.tile_dim)]
+
+
+@converts("PatchReshape", own_memory=True)
+def patch_reshape(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
+    layer = this.layer
+    assert isinstance(layer, PatchReshape)
+    patches = bottoms[0].reshape(layer.view).permute(0, 3, 4, 2, 5, 1)
+    return [patches.contiguous().reshape(this.shapes[0])]
 
 
 @converts("Dtow")

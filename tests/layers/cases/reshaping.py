@@ -39,6 +39,18 @@ CASES = [
         )
         for params in ("", 'data_format: "NCHW"', 'data_format: "DCR"', 'data_format: "CRD"')
     ),
+    Case(
+        "type: 'PatchReshape' reshape_param { new_channel: 2 new_height: 9 new_width: 8 new_patch_width: 4 "
+        "new_patch_height: 3 }",
+        [(2, 24, 3, 2)],
+        [(5, 24, 3, 2)],
+    ),
+    Case(
+        "type: 'PatchReshape' reshape_param { new_channel: 5 new_height: 2 new_width: 3 new_patch_width: 3 "
+        "new_patch_height: 2 }",
+        [(2, 30)],
+        [(4, 30, 1)],
+    ),
     Case('type: "Squeeze"', [(2, 1, 3, 1)], [(1, 4, 1, 2)]),
     Case('type: "Squeeze" squeeze_param { axis: 1 axis: -1 }', [(2, 1, 1, 3, 1)], [(1, 1, 4, 2, 1)]),
     Case(

@@ -112,6 +112,20 @@ def one_process(given: Given) -> list[np.ndarray]:
     return given.bottom
 
 
+def patch_reshape(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.reshape_param
+    high, wide, channels = param.new_patch_height, param.new_patch_width, param.new_channel
+    x = x.reshape((*x.shape, 1, 1)[:4])
+    assert x.shape[1] == high * wide * channels
+
+    def source(at: tuple[int, ...]) -> float:
+        n, c, row, column = at
+        channel = (column % wide * high + row % high) * channels + c
+        return x[n, channel, row // high, column // wide]
+
+    return [taken((len(x), channels, param.new_height, param.new_width), source)]
+
+
 def depth_to_space(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.depth_to_space_param
     s = param.block_size
@@ -205,6 +219,7 @@ NAIVE = {
     "Gather": one_process,
     "Mul": mul,
     "Pad": pad,
+    "PatchReshape": patch_reshape,
     "Permute": permute,
     "Reorg": reorg,
     "Reshape": reshape,

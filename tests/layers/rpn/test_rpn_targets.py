@@ -210,6 +210,28 @@ def test_a_batch_of_all_rois_and_boxes_of_no_class(monkeypatch):
     np.testing.assert_array_equal(outside, inside)
 
 
+def test_a_sixth_top_has_another_label_of_each_box():
+    """Person search's: who it is, -1 where nobody knows."""
+    truth = np.array([[0, 0, 19, 19, 1, 7], [30, 30, 49, 49, 1, -1]])
+    proposals = np.array([[0, 0, 0, 19, 18], [0, 30, 31, 49, 49], [0, 10, 10, 29, 29]])
+    text = layer("ProposalTargetLayer", "{num_classes: 2, bg_aux_label: 50}")
+    runner = Runner(text, [proposals, truth], tops=6)
+    np.random.seed(3)
+    sampled, found, *_, label = runner.forward()
+    who = {tuple(row[1:]): (float(a), float(b)) for row, a, b in zip(sampled, found, label, strict=True)}
+    assert who == {
+        (0, 0, 19, 18): (1, 7),
+        (0, 0, 19, 19): (1, 7),
+        (30, 31, 49, 49): (1, -1),
+        (30, 30, 49, 49): (1, -1),
+        (10, 10, 29, 29): (0, 50),
+    }
+    with pytest.raises(LayerError, match="a sixth top needs a sixth column, its label"):
+        Runner(text, [proposals, truth[:, :5]], tops=6).forward()
+    with pytest.raises(LayerError, match="bg_aux_label of param_str is -2; expected a whole number from 0"):
+        Runner(layer("ProposalTargetLayer", "{num_classes: 2, bg_aux_label: -2}"), [proposals, truth], tops=6)
+
+
 def test_normalised_anchor_targets(monkeypatch):
     """py-R-FCN's RPN_NORMALIZE_TARGETS: of anchors inside the image, rounded to float32 after each step."""
     want = recording("anchor_targets.npz", 0)
