@@ -50,13 +50,13 @@ class Pooling(Layer):
         "pooling_param.dilation": "windows with holes are naibaf7's; the reader leaves out a dilation of 1"
     }
     top_count = (1, 2)
-    _over_more_axes: PoolingND | None = None
+    over_more_axes: PoolingND | None = None
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.pooling_param
         if len(bottom[0].shape) > 4:
-            self._over_more_axes = self._pooling_nd()
-            self._over_more_axes.setup(bottom, top)
+            self.over_more_axes = self._pooling_nd()
+            self.over_more_axes.setup(bottom, top)
             return
         if param.HasField("round_mode") and rounds_up(param) != (param.round_mode == PoolingParameter.CEIL):
             raise self.error("round_mode and ceil_mode contradict each other; remove one")
@@ -116,8 +116,8 @@ class Pooling(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
-        if self._over_more_axes:
-            return self._over_more_axes.reshape(bottom, top)
+        if self.over_more_axes:
+            return self.over_more_axes.reshape(bottom, top)
         if len(shape) != 4:
             raise self.error(f"the bottom has the shape {shape}, expected 4 axes: N x C x H x W")
         if self.layer_param.pooling_param.global_pooling:
@@ -150,8 +150,8 @@ class Pooling(Layer):
         return pooled - starts_behind
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if self._over_more_axes:
-            return self._over_more_axes.forward(bottom, top)
+        if self.over_more_axes:
+            return self.over_more_axes.forward(bottom, top)
         if not top[0].count:
             return
         x, y = _planes(bottom[0].data), _planes(top[0].data)
@@ -184,8 +184,8 @@ class Pooling(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        if self._over_more_axes:
-            return self._over_more_axes.backward(top, propagate_down, bottom)
+        if self.over_more_axes:
+            return self.over_more_axes.backward(top, propagate_down, bottom)
         if not top[0].count:
             bottom[0].diff[...] = 0
             return

@@ -18,7 +18,7 @@ METHODS = (PoolingParameter.MAX, PoolingParameter.AVE)
 
 def _fits(layer: Layer) -> bool:
     assert isinstance(layer, Pooling)
-    return layer.layer_param.pooling_param.pool in METHODS and not layer._over_more_axes
+    return layer.layer_param.pooling_param.pool in METHODS and not layer.over_more_axes
 
 
 @converts("Pooling", fits=_fits)

@@ -42,6 +42,9 @@ layer { name: "top" type: "TanH" bottom: "flat" top: "top" }
 )
 
 
+MAXIMA = 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 } }\n'
+
+
 @pytest.fixture(autouse=True)
 def _bounds(monkeypatch):
     monkeypatch.setattr(image_by_image, "LEAST", 0)
@@ -156,7 +159,8 @@ layer { name: "volume" type: "Reshape" bottom: "data" top: "volume" reshape_para
   dim: 13 } } }
 """
         + conv("volume", "a", "num_output: 7 kernel_size: 3 pad: 1")
-        + conv("a", "top", "num_output: 3 kernel_size: 2")
+        + 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 } }\n'
+        + conv("p", "top", "num_output: 3 kernel_size: 2")
     )
     fast = run("fast", 2, text=text)
     assert fast.engine.rows() == 1

@@ -271,6 +271,22 @@ STEPS = {
     "maxima": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=2), [["top"]]),
     "maxima with stride 1": ((2, 5, 11, 14), pool("top", kernel_size=3, stride=1, pad=1), [["top"]]),
     "averages": ((2, 5, 11, 14), pool("top", pool="AVE", kernel_size=3, stride=2, pad=1), [["top"]]),
+    "maxima of volumes": ((2, 5, 9, 11, 14), pool("top", kernel_size=2, stride=2), [["top"]]),
+    "maxima of volumes with padding": (
+        (2, 5, 7, 9, 14),
+        layer(
+            "PoolingND",
+            "data",
+            "top",
+            "pooling_nd_param { kernel_size: 3 kernel_size: 2 kernel_size: 5 stride: 3 stride: 1 stride: 2 pad: 1 }",
+        ),
+        [["top"]],
+    ),
+    "maxima of C3D's volumes": (
+        (2, 5, 3, 9, 14),
+        layer("Pooling3D", "data", "top", "pooling3d_param { kernel_depth: 1 kernel_size: 2 stride: 2 }"),
+        [["top"]],
+    ),
     "maxima of 2 x 2": ((2, 5, 12, 37), pool("top", kernel_size=2, stride=2), [["top"]]),
     "maxima of 2 x 2 with stride 1": ((2, 5, 6, 7), pool("top", kernel_size=2, stride=1), [["top"]]),
     "maxima of few rows": ((2, 5, 3, 39), pool("top", kernel_size=3, stride=2, pad=1), [["top"]]),
