@@ -40,8 +40,6 @@ layer { name: "flat" type: "Flatten" bottom: "last" top: "flat" }
 layer { name: "top" type: "TanH" bottom: "flat" top: "top" }
 """
 )
-
-
 MAXIMA = 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 } }\n'
 
 
@@ -159,7 +157,7 @@ layer { name: "volume" type: "Reshape" bottom: "data" top: "volume" reshape_para
   dim: 13 } } }
 """
         + conv("volume", "a", "num_output: 7 kernel_size: 3 pad: 1")
-        + 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 } }\n'
+        + MAXIMA
         + conv("p", "top", "num_output: 3 kernel_size: 2")
     )
     fast = run("fast", 2, text=text)
