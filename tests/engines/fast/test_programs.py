@@ -263,6 +263,11 @@ STEPS = {
         conv("data", "top", num_output=19, kernel_h=2, kernel_w=7) + layer("ReLU", "top", "top", name="r"),
         [["top", "r"]],
     ),
+    "a window with holes that hangs over the image": (
+        (3, 5, 2, 2),
+        conv("data", "top", num_output=19, kernel_size=2, stride=3, dilation=2),
+        [["top"]],
+    ),
     "windows that are images, of many": (
         (19, 5, 2, 7),
         conv("data", "top", num_output=3, kernel_h=2, kernel_w=7),

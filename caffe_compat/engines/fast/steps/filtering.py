@@ -103,6 +103,7 @@ class Filtering(Step):
             self._convolution.group == 1
             and self._summed is None
             and geometry.kernel == bottom.shape[2:]
+            and geometry.dilation == (1, 1)
             and top.shape[2:] == (1, 1)
             and not any(geometry.pad)
             and suits(bottom.shape[0], bottom.count)
