@@ -25,7 +25,7 @@ from caffe_compat.engines.fast.steps.reordering import Reordering
 from caffe_compat.engines.fast.steps.scaled import Scaled
 from caffe_compat.engines.fast.steps.step import Step
 from caffe_compat.engines.fast.steps.views import View
-from caffe_compat.engines.fast.steps.volume_maxima import VolumeMaxima
+from caffe_compat.engines.fast.steps.volumes import Volumes
 from caffe_compat.graph import Graph
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.eltwise import Eltwise
@@ -34,7 +34,7 @@ from caffe_compat.layers.eltwise import Eltwise
 ALONE: tuple[type[Step], ...] = (
     View,
     Pools,
-    VolumeMaxima,
+    Volumes,
     Concatenation,
     Cutting,
     Meeting,

@@ -287,6 +287,21 @@ STEPS = {
         ),
         [["top"]],
     ),
+    "averages of volumes with padding": (
+        (2, 5, 7, 9, 14),
+        layer(
+            "PoolingND",
+            "data",
+            "top",
+            "pooling_nd_param { pool: AVE kernel_size: 3 kernel_size: 2 kernel_size: 5 stride: 2 pad: 1 }",
+        ),
+        [["top"]],
+    ),
+    "averages of volumes as a whole": (
+        (2, 5, 3, 4, 7),
+        pool("top", pool="AVE", global_pooling="true"),
+        [["top"]],
+    ),
     "maxima of C3D's volumes": (
         (2, 5, 3, 9, 14),
         layer("Pooling3D", "data", "top", "pooling3d_param { kernel_depth: 1 kernel_size: 2 stride: 2 }"),
