@@ -66,7 +66,7 @@ def _of_two(takes_larger: bool) -> Any:
 
 
 @cache
-def meeting(takes_larger: bool) -> Callee:
+def product_or_maximum(takes_larger: bool) -> Callee:
     """The function for top = the larger of bottom and added (added where bottom is NaN), or their product; `depth`
     numbers."""
     combine = _of_two(takes_larger)

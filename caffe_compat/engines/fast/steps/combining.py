@@ -13,7 +13,7 @@ from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, St
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.concat import Concat
 from caffe_compat.layers.eltwise import Eltwise
-from caffe_compat.layers.kernels.step_combining import add, copy, meeting
+from caffe_compat.layers.kernels.step_combining import add, copy, product_or_maximum
 from caffe_compat.layers.slice import Slice
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
@@ -117,7 +117,7 @@ class Sum(Step):
         self._followers.load()
 
 
-class Meeting(Step):
+class ProductOrMaximum(Step):
     """Eltwise with PROD or MAX."""
 
     @staticmethod
@@ -138,7 +138,7 @@ class Meeting(Step):
         first, second, *others = bottoms[0]
         return [
             self.row(
-                function=meeting(layer.operation == EltwiseParameter.MAX).address,
+                function=product_or_maximum(layer.operation == EltwiseParameter.MAX).address,
                 parts=parts_of(top.count, LEAST_NUMBERS, threads),
                 depth=top.count, bottom=bottom, added=added, top=top,
             )
