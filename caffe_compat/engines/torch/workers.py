@@ -31,10 +31,18 @@ from caffe_compat.rng import caffe_rng
 class Workers:
     """What this worker, among all of its `group`, computes together with the others.
 
+    Raises LayerError for a layer whose backward writes params from what it has seen: each worker would have others.
+
     run: what runs the net forward in place of its graph, where gradients are to be added up; else None.
     """
 
     def __init__(self, graph: Graph, group: TorchGroup, masks: Masks):
+        for layer in graph.net.layers:
+            if layer.backward_changes_params:
+                raise layer.error(
+                    "its backward keeps what it has seen in its params, and several workers see different images; "
+                    "train with one, at a larger iter_size"
+                )
         self.graph, self.group, self.masks = graph, group, masks
         self.run: DistributedDataParallel | None = None
         self._parallel: DistributedDataParallel | None = None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import run
 from processes import run_process, started, with_torch
+from several import run_workers
 
 pytest.importorskip("torch")
 
@@ -156,6 +157,22 @@ TRAIN = ("train", "-solver", "solver.prototxt", "--engine", "torch", "--seed", "
 
 def forked(folder, count, victim, *more):
     return with_torch(FORKED, count, victim, *TRAIN, *more, cwd=folder)
+
+
+def test_params_that_backward_writes_are_one_worker_s(tmp_path):
+    net = """
+layer { name: "in" type: "DummyData" top: "x" top: "person" dummy_data_param { shape { dim: 6 dim: 5 } shape { dim: 6 }
+  data_filler { type: "gaussian" } } }
+layer { name: "match" type: "LabeledMatching" bottom: "x" bottom: "person" top: "scores" top: "labels"
+  labeled_matching_param { num_classes: 4 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "scores" bottom: "labels" }
+"""
+    write_solver(tmp_path, "max_iter: 2")
+    (tmp_path / "net.prototxt").write_text(net)
+    workers = run_workers(2, *TRAIN, cwd=tmp_path)
+    assert workers.returncode != 0
+    assert "layer 'match' (LabeledMatching): its backward keeps what it has seen" in workers.stderr
+    assert "Traceback" not in workers.stderr.split("its backward keeps")[0]
 
 
 @pytest.mark.slow
