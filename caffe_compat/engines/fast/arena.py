@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -14,6 +14,16 @@ class Life:
     last: int
     size: int
     place: int = 0
+
+
+def lives_of(uses: Iterable[tuple[int, int, int]]) -> dict[int, Life]:
+    """The lives of arrays by their keys: uses has a step, a key and how many numbers it takes there, the steps in
+    order."""
+    lives: dict[int, Life] = {}
+    for step, key, size in uses:
+        life = lives.setdefault(key, Life(step, step, 0))
+        life.last, life.size = step, max(life.size, size)
+    return lives
 
 
 def arrange(lives: Sequence[Life]) -> int:

@@ -13,7 +13,7 @@ from caffe_compat.backward_plan import LayerPlan
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.steps.as_it_is import AsItIs
 from caffe_compat.engines.fast.steps.channels import Channels
-from caffe_compat.engines.fast.steps.combining import Concatenation, Cutting, ProductOrMaximum, Sum
+from caffe_compat.engines.fast.steps.combining import Copies, ProductOrMaximum, Sum
 from caffe_compat.engines.fast.steps.expanding import Expanding
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.followers import continues, ends
@@ -35,8 +35,7 @@ ALONE: tuple[type[Step], ...] = (
     View,
     Pools,
     Volumes,
-    Concatenation,
-    Cutting,
+    Copies,
     ProductOrMaximum,
     Reordering,
     Normalization,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffe_compat.blob import Blob
-from caffe_compat.engines.fast.arena import Life, arrange
+from caffe_compat.engines.fast.arena import arrange, lives_of
 from caffe_compat.engines.fast.steps.step import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.scratch import apart
@@ -95,7 +95,12 @@ class ImageByImage(Row):
         table["scratch_size"] = [apart(int(count)) if count else 0 for count in table["scratch_size"]]
         self._shared = apart(int(table["scratch_size"].max()))
         begin = self._shared + apart(int(table["shared_size"].max()))
-        lives = self._lives()
+        lives = lives_of(
+            (i, self._memory_of(blob), apart(blob.count))
+            for i, row in enumerate(self._rows)
+            for blob in row.uses()
+            if self._stays(blob)
+        )
         self.fields["scratch_size"] = begin + arrange(list(lives.values()))
         self._places = {key: begin + life.place for key, life in lives.items()}
 
@@ -114,16 +119,11 @@ class ImageByImage(Row):
     def _memory_of(self, blob: Blob) -> int:
         return id(self._wholes.get(id(blob), blob).shared_data)
 
-    def _lives(self) -> dict[int, Life]:
-        """The lives of the memories that a thread has for itself, by id: its own, and those of blobs of a step."""
-        lives: dict[int, Life] = {}
-        for i, row in enumerate(self._rows):
-            for blob in row.uses():
-                key = self._memory_of(blob)
-                if key in self.own or not (id(blob) in self._wholes or id(blob) in self._params):
-                    life = lives.setdefault(key, Life(i, i, 0))
-                    life.last, life.size = i, max(life.size, apart(blob.count))
-        return lives
+    def _stays(self, blob: Blob) -> bool:
+        """Whether a thread has memory of its own for a blob: of `own`, or of one that a step holds."""
+        if id(blob) in self._wholes:
+            return self._memory_of(blob) in self.own
+        return id(blob) not in self._params
 
     def _address(
         self, rows: Any, places: dict[int, int], address: Callable[[Blob], int]

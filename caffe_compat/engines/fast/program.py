@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from caffe_compat.blob import Blob, data_places, data_stamps
-from caffe_compat.engines.fast.arena import Life, arrange
+from caffe_compat.engines.fast.arena import Life, arrange, lives_of
 from caffe_compat.engines.fast.image_by_image import ImageByImage, of_one_image
 from caffe_compat.engines.fast.steps.step import Blobs, Calls, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
@@ -146,7 +146,12 @@ class Program:
         for images in self._by_image:
             mine = {id(blob.shared_data) for blob in images.uses()} & shareable
             images.take({key for key in mine if users[key] == 1})
-        self._place(rows, self._lives(owners, rows, shareable))
+        uses = (
+            (owner, id(blob.shared_data), apart(blob.count))
+            for row, owner in zip(rows, owners, strict=True)
+            for blob in row.uses()
+        )
+        self._place(rows, lives_of(use for use in uses if use[1] in shareable))
         self._threads, self._places = threads, data_places(self._blobs)
 
     def _units(self, threads: int) -> Iterator[tuple[Sequence[Part], Calls | None]]:
@@ -191,17 +196,6 @@ class Program:
         held = (blob for blob in self._passing if blob.data_is_held)
         kept = real | self._wanted | {id(blob.shared_data) for blob in chain(others, held)}
         return {id(blob.shared_data) for blob in self._passing} - kept
-
-    def _lives(self, owners: Sequence[int], rows: Sequence[Row], shareable: set[int]) -> dict[int, Life]:
-        """The lives of memories that are to be shared, by id: from the first unit to the last one that uses it."""
-        lives: dict[int, Life] = {}
-        for row, owner in zip(rows, owners, strict=True):
-            for blob in row.uses():
-                key = id(blob.shared_data)
-                if key in shareable:
-                    life = lives.setdefault(key, Life(owner, owner, 0))
-                    life.last, life.size = owner, max(life.size, apart(blob.count))
-        return lives
 
     def _place(self, rows: Sequence[Row], lives: dict[int, Life]) -> None:
         """Make the table of the rows, with the addresses of their blobs, and memory that they use one after the

@@ -31,9 +31,8 @@ from caffe_compat.rng import caffe_rng
 class Workers:
     """What this worker, among all of its `group`, computes together with the others.
 
-    Raises LayerError for a layer whose backward writes params from what it has seen: each worker would have others.
-
-    run: what runs the net forward in place of its graph, where gradients are to be added up; else None.
+    run: what runs the net forward in place of its graph, where gradients are to be added up; else None. Raises
+    LayerError for a layer whose backward writes params from what it has seen: each worker would have others.
     """
 
     def __init__(self, graph: Graph, group: TorchGroup, masks: Masks):

@@ -142,6 +142,16 @@ def planes(**fields):
     return conv("data", "top", num_output=5, group=5, kernel_size=3, **fields) + follower
 
 
+def of_three(operation):
+    """A case of Eltwise: shape, text, spans."""
+    text = (
+        conv("data", "a", num_output=5, kernel_size=1)
+        + conv("data", "b", num_output=5, kernel_size=1)
+        + layer("Eltwise", "data a b", "top", f"eltwise_param {{ operation: {operation} }}")
+    )
+    return (2, 5, 3, 7), text, [["data_data_0_split"], ["a"], ["b"], ["top"]]
+
+
 def pool(top, **fields):
     text = " ".join(f"{name}: {value}" for name, value in fields.items())
     return layer("Pooling", "data", top, f"pooling_param {{ {text} }}")
@@ -374,20 +384,8 @@ STEPS = {
         "slice_param { axis: 0 slice_point: 2 } }\n",
         [["cut"]],
     ),
-    "maxima of three blobs": (
-        (2, 5, 3, 7),
-        conv("data", "a", num_output=5, kernel_size=1)
-        + conv("data", "b", num_output=5, kernel_size=1)
-        + layer("Eltwise", "data a b", "top", "eltwise_param { operation: MAX }"),
-        [["data_data_0_split"], ["a"], ["b"], ["top"]],
-    ),
-    "product of three blobs": (
-        (2, 5, 3, 7),
-        conv("data", "a", num_output=5, kernel_size=1)
-        + conv("data", "b", num_output=5, kernel_size=1)
-        + layer("Eltwise", "data a b", "top", "eltwise_param { operation: PROD }"),
-        [["data_data_0_split"], ["a"], ["b"], ["top"]],
-    ),
+    "maxima of three blobs": of_three("MAX"),
+    "product of three blobs": of_three("PROD"),
     "scaled by a blob, and relu": (
         (2, 5, 3, 7),
         pool("a", pool="AVE", global_pooling="true")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.step import LEAST_NUMBERS, Blobs, Calls, Step, parts_of
 from caffe_compat.layers.base import Layer
@@ -18,63 +17,39 @@ from caffe_compat.layers.slice import Slice
 from caffe_compat.prototxt.caffe_pb2 import EltwiseParameter
 
 
-class Concatenation(Step):
-    """Each bottom is copied to its place in the top."""
+class Copies(Step):
+    """Concat and Slice: each part is copied to its place in the whole, or from it."""
 
     @staticmethod
     def fits(layer: Layer) -> bool:
-        return type(layer) is Concat
+        return type(layer) in (Concat, Slice)
 
     def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
         layer = self.layers[0]
-        assert isinstance(layer, Concat)
+        assert isinstance(layer, Concat | Slice)
         return layer.axis > 0
 
     def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
-        layer, top = self.layers[0], tops[0][0]
-        assert isinstance(layer, Concat)
-        return [
-            self.row(
-                function=copy.address, parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
-                images=math.prod(top.shape[: layer.axis]), depth=depth, plane=depth,
-                pitch=math.prod(top.shape[layer.axis :]), bottom=bottom, top=(top, place),
-            )
-            for bottom, depth, place in _places(bottoms[0], layer.axis)
-        ]  # fmt: skip
-
-
-class Cutting(Step):
-    """Each top is copied from its place in the bottom."""
-
-    @staticmethod
-    def fits(layer: Layer) -> bool:
-        return type(layer) is Slice
-
-    def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
         layer = self.layers[0]
-        assert isinstance(layer, Slice)
-        return layer.axis > 0
-
-    def rows(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls | None:
-        layer, bottom = self.layers[0], bottoms[0][0]
-        assert isinstance(layer, Slice)
-        return [
-            self.row(
-                function=copy.address, parts=parts_of(top.count, LEAST_NUMBERS, threads),
-                images=math.prod(bottom.shape[: layer.axis]), depth=depth, pitch=depth,
-                plane=math.prod(bottom.shape[layer.axis :]), bottom=(bottom, place), top=top,
+        assert isinstance(layer, Concat | Slice)
+        joins = isinstance(layer, Concat)
+        (whole,), parts = (tops[0], bottoms[0]) if joins else (bottoms[0], tops[0])
+        apart, rows, place = math.prod(whole.shape[layer.axis :]), [], 0
+        for part in parts:
+            depth, there = math.prod(part.shape[layer.axis :]), (whole, place)
+            fields = (
+                dict(bottom=part, plane=depth, top=there, pitch=apart)
+                if joins
+                else dict(bottom=there, plane=apart, top=part, pitch=depth)
             )
-            for top, depth, place in _places(tops[0], layer.axis)
-        ]  # fmt: skip
-
-
-def _places(blobs: Sequence[Blob], axis: int) -> Iterator[tuple[Blob, int, int]]:
-    """Each blob, how many numbers it has from an axis on, and how many the blobs before it have."""
-    place = 0
-    for blob in blobs:
-        depth = math.prod(blob.shape[axis:])
-        yield blob, depth, place
-        place += depth
+            rows.append(
+                self.row(
+                    function=copy.address, parts=parts_of(part.count, LEAST_NUMBERS, threads),
+                    images=math.prod(whole.shape[: layer.axis]), depth=depth, **fields,
+                )
+            )  # fmt: skip
+            place += depth
+        return rows
 
 
 class Sum(Step):

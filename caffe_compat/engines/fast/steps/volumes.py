@@ -34,7 +34,9 @@ class Volumes(Step):
 
     @staticmethod
     def keeps_enough(layer: Layer) -> bool:
-        return type(layer) is Pooling3D or not _is_maximum(_over_axes(layer))
+        over_axes = _over_axes(layer)
+        assert over_axes is not None
+        return type(over_axes) is Pooling3D or not _is_maximum(over_axes)
 
     def is_of_images(self, bottoms: Blobs, tops: Blobs) -> bool:
         return len(bottoms[0][0].shape) > 3
@@ -60,7 +62,7 @@ class Volumes(Step):
         ]
 
 
-def _over_axes(layer: Layer | None) -> Pooling3D | PoolingND | None:
+def _over_axes(layer: Layer) -> Pooling3D | PoolingND | None:
     """The layer that says over which windows of neighbours, if there is one."""
     if type(layer) is Pooling3D:
         return layer
@@ -68,7 +70,7 @@ def _over_axes(layer: Layer | None) -> Pooling3D | PoolingND | None:
     return found if type(found) is PoolingND and {*found.dilations} == {1} else None
 
 
-def _is_maximum(layer: Pooling3D | PoolingND | None) -> bool:
-    if type(layer) is Pooling3D:
+def _is_maximum(layer: Pooling3D | PoolingND) -> bool:
+    if isinstance(layer, Pooling3D):
         return layer.layer_param.pooling3d_param.pool == Pooling3DParameter.MAX
-    return layer is not None and layer.layer_param.pooling_nd_param.pool == PoolingNDParameter.MAX
+    return layer.layer_param.pooling_nd_param.pool == PoolingNDParameter.MAX
