@@ -6,7 +6,7 @@ import numpy as np
 
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.ristretto.ristretto_bottom import RistrettoBottom
-from caffe_compat.layers.ristretto.trim import LOWEST, Trim, exponent_range, nearest
+from caffe_compat.layers.ristretto.trim import LOWEST, FixedPoint, Minifloat, Trim, exponent_range, nearest
 from caffe_compat.layers.ristretto.trimmed import Trimmed
 from caffe_compat.onnx_export.converters import converts
 from caffe_compat.onnx_export.filters import filtered, product
@@ -25,45 +25,45 @@ def deconvolution_ristretto(write: Operators, layer: Layer, bottoms: list[str]) 
 
 
 def _around(write: Operators, layer: Layer, bottoms: list[str], type: str) -> list[str]:
-    taken = [_trimmed(write, layer, x, "layer_in") for x in bottoms]
+    assert isinstance(layer, Trimmed)
+    taken = [_trimmed(write, layer, x, layer.trims.inputs) for x in bottoms]
     filters, *bias = _params(layer)
     tops = filtered(type, write, layer, taken, write.floats(filters), [write.floats(shift) for shift in bias])
-    return [_trimmed(write, layer, top, "layer_out") for top in tops]
+    return [_trimmed(write, layer, top, layer.trims.outputs) for top in tops]
 
 
 @converts("FcRistretto")
 def fc_ristretto(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
+    assert isinstance(layer, Trimmed)
     weights, *bias = _params(layer)
-    taken = _trimmed(write, layer, bottoms[0], "layer_in")
-    return [_trimmed(write, layer, product(write, layer, taken, weights, shifts=bias), "layer_out")]
+    taken = _trimmed(write, layer, bottoms[0], layer.trims.inputs)
+    return [_trimmed(write, layer, product(write, layer, taken, weights, shifts=bias), layer.trims.outputs)]
 
 
 @converts("RistrettoBottom")
 def ristretto_bottom(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     assert isinstance(layer, RistrettoBottom)
-    return [_trimmed(write, layer, bottoms[0], "layer_in")]
+    return [_trimmed(write, layer, bottoms[0], layer.trims.inputs)]
 
 
-def _params(layer: Layer) -> list[np.ndarray]:
-    assert isinstance(layer, Trimmed)
-    trims: tuple[Trim, Trim] = layer.trims.weights, layer.trims.bias
+def _params(layer: Trimmed) -> list[np.ndarray]:
     params = [blob.data.copy() for blob in layer.blobs]
-    for trim, array in zip(trims, params, strict=False):
+    for trim, array in zip((layer.trims.weights, layer.trims.bias), params, strict=False):
         trim(array, nearest)
     return params
 
 
-def _trimmed(write: Operators, layer: Layer, x: str, what: str) -> str:
-    """A bottom (layer_in) or a top (layer_out)."""
-    param = layer.layer_param.quantization_param
-    if param.rounding_scheme == QuantizationParameter.STOCHASTIC:
+def _trimmed(write: Operators, layer: Layer, x: str, trim: Trim) -> str:
+    """A bottom or a top."""
+    if layer.layer_param.quantization_param.rounding_scheme == QuantizationParameter.STOCHASTIC:
         raise layer.error(
             "cannot be exported to ONNX with rounding_scheme STOCHASTIC, which draws; use NEAREST"
         )
-    if param.precision == QuantizationParameter.MINIFLOAT:
-        few = _minifloat(write, x, param.mant_bits, param.exp_bits)
+    if isinstance(trim, Minifloat):
+        few = _minifloat(write, x, trim.mantissa_bits, trim.exponent_bits)
     else:
-        few = _fixed_point(write, x, getattr(param, f"bw_{what}"), getattr(param, f"fl_{what}"))
+        assert isinstance(trim, FixedPoint)
+        few = _fixed_point(write, x, trim.bits, trim.fraction)
     if x in write.axes:
         write.axes[few] = write.axes[x]
     return few

@@ -39,18 +39,20 @@ def drawn(x: np.ndarray) -> None:
     np.floor(x, out=x)
 
 
-def fixed_point(bits: int, fraction: int) -> Trim:
+@dataclass(frozen=True)
+class FixedPoint:
     """Multiples of 2^-fraction that a whole number of so many bits, one of them the sign, can count."""
 
-    def trim(x: np.ndarray, round_: Round) -> None:
-        real, step = x.dtype.type, 2.0**-fraction
-        np.fmin(x, real(2.0 ** (bits - 1) - 1) * real(step), out=x)
-        np.fmax(x, real(-(2.0 ** (bits - 1)) * step), out=x)
+    bits: int
+    fraction: int
+
+    def __call__(self, x: np.ndarray, round_: Round) -> None:
+        real, step, half = x.dtype.type, 2.0**-self.fraction, 2.0 ** (self.bits - 1)
+        np.fmin(x, real(half - 1) * real(step), out=x)
+        np.fmax(x, real(-half * step), out=x)
         x /= real(step)
         round_(x)
         x *= real(step)
-
-    return trim
 
 
 def exponent_range(exponent_bits: int) -> tuple[int, int]:
@@ -59,40 +61,44 @@ def exponent_range(exponent_bits: int) -> tuple[int, int]:
     return -bias, 2**exponent_bits - 1 - bias
 
 
-def minifloat(mantissa_bits: int, exponent_bits: int) -> Trim:
+@dataclass(frozen=True)
+class Minifloat:
     """Numbers of a sign, an exponent and a mantissa of so many bits: 0 below the least of them, the largest above.
 
     What is rounded up from the largest mantissa has the next exponent, one that is out of range too.
     """
-    lowest, highest = exponent_range(exponent_bits)
 
-    def trim(x: np.ndarray, round_: Round) -> None:
+    mantissa_bits: int
+    exponent_bits: int
+
+    def __call__(self, x: np.ndarray, round_: Round) -> None:
+        lowest, highest = exponent_range(self.exponent_bits)
         single = np.array(x, np.float32)
         words = single.view(np.uint32)
         exponents = (words >> MANTISSA & 2**EXPONENT - 1).astype(np.int32) - BIAS
-        mantissas = (words & 2**MANTISSA - 1) * 2.0 ** (mantissa_bits - MANTISSA)
+        mantissas = (words & 2**MANTISSA - 1) * 2.0 ** (self.mantissa_bits - MANTISSA)
         round_(mantissas)
         is_large = exponents > highest
-        mantissas[is_large], exponents[is_large] = 2.0**mantissa_bits - 1, highest
-        values = np.copysign(np.ldexp(1 + mantissas * 2.0**-mantissa_bits, exponents), single)
+        mantissas[is_large], exponents[is_large] = 2.0**self.mantissa_bits - 1, highest
+        values = np.copysign(np.ldexp(1 + mantissas * 2.0**-self.mantissa_bits, exponents), single)
         values[exponents < max(lowest, LOWEST)] = 0
         with np.errstate(over="ignore"):
             x[...] = values
 
-    return trim
 
-
-def power_of_2(lowest: int, highest: int) -> Trim:
+@dataclass(frozen=True)
+class PowerOf2:
     """Powers of 2 whose exponent is rounded, from 2^lowest to 2^highest, with the sign; 0 becomes 2^lowest."""
 
-    def trim(x: np.ndarray, round_: Round) -> None:
+    lowest: int
+    highest: int
+
+    def __call__(self, x: np.ndarray, round_: Round) -> None:
         with np.errstate(divide="ignore"):
             exponents = np.log2(np.abs(x).astype(np.float32))
         round_(exponents)
-        exponents = np.fmax(np.fmin(exponents, highest), lowest).astype(np.int32)
+        exponents = np.fmax(np.fmin(exponents, self.highest), self.lowest).astype(np.int32)
         x[...] = np.where(x >= 0, 1, -1) * np.ldexp(1.0, exponents)
-
-    return trim
 
 
 def as_it_is(x: np.ndarray, round_: Round) -> None:
@@ -131,7 +137,7 @@ def _fixed_point(layer: Layer, what: str) -> Trim:
         raise layer.error(f"bw_{what} is {bits}; expected 1 to 32 bits")
     if not LOWEST <= -fraction <= bits - 1 - fraction <= HIGHEST:
         raise layer.error(f"fl_{what} is {fraction}; float32 has no such numbers of {bits} bits")
-    return fixed_point(bits, fraction)
+    return FixedPoint(bits, fraction)
 
 
 def _minifloat(layer: Layer) -> Trim:
@@ -140,7 +146,7 @@ def _minifloat(layer: Layer) -> Trim:
         raise layer.error(
             f"mant_bits is {param.mant_bits} and exp_bits {param.exp_bits}; expected at most {MANTISSA} and {EXPONENT}"
         )
-    return minifloat(param.mant_bits, param.exp_bits)
+    return Minifloat(param.mant_bits, param.exp_bits)
 
 
 def _power_of_2(layer: Layer) -> Trim:
@@ -150,4 +156,4 @@ def _power_of_2(layer: Layer) -> Trim:
             f"exp_min is {param.exp_min} and exp_max {param.exp_max}; expected {LOWEST} to {HIGHEST}, the lower one "
             "first"
         )
-    return power_of_2(param.exp_min, param.exp_max)
+    return PowerOf2(param.exp_min, param.exp_max)

@@ -12,10 +12,18 @@ from caffe_compat.engines.torch.filters import convolution, deconvolution, inner
 from caffe_compat.engines.torch.layer import TorchLayer
 from caffe_compat.layers.base import TEST, Layer
 from caffe_compat.layers.convolution.convolution import Convolution
-from caffe_compat.layers.ristretto.trim import LOWEST, exponent_range
+from caffe_compat.layers.ristretto.ristretto_bottom import RistrettoBottom
+from caffe_compat.layers.ristretto.trim import (
+    LOWEST,
+    FixedPoint,
+    Minifloat,
+    PowerOf2,
+    Trim,
+    as_it_is,
+    exponent_range,
+)
+from caffe_compat.layers.ristretto.trimmed import Trimmed
 from caffe_compat.prototxt.caffe_pb2 import QuantizationParameter as Param
-
-Trim = Callable[[Tensor], Tensor]
 
 
 def _fits(layer: Layer) -> bool:
@@ -41,7 +49,8 @@ def fc_ristretto(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) 
 
 @converts("RistrettoBottom", fits=_fits, own_memory=True)
 def ristretto_bottom(this: TorchLayer, params: list[Tensor], bottoms: list[Tensor]) -> list[Tensor]:
-    return [_straight(bottoms[0], _of(this.layer, "layer_in"))]
+    assert isinstance(this.layer, RistrettoBottom)
+    return [_straight(bottoms[0], this.layer.trims.inputs)]
 
 
 def _around(
@@ -50,10 +59,11 @@ def _around(
     params: list[Tensor],
     bottoms: list[Tensor],
 ) -> list[Tensor]:
-    kinds = _of(this.layer, "params"), _of(this.layer, "bias")
-    few = [_straight(x, trim) for x, trim in zip(params, kinds, strict=False)]
-    tops = compute(this, few, [_straight(x, _of(this.layer, "layer_in")) for x in bottoms])
-    return [_straight(top, _of(this.layer, "layer_out")) for top in tops]
+    assert isinstance(this.layer, Trimmed)
+    trims = this.layer.trims
+    few = [_straight(x, trim) for x, trim in zip(params, (trims.weights, trims.bias), strict=False)]
+    tops = compute(this, few, [_straight(x, trims.inputs) for x in bottoms])
+    return [_straight(top, trims.outputs) for top in tops]
 
 
 def _straight(x: Tensor, trim: Trim) -> Tensor:
@@ -65,25 +75,22 @@ def _straight(x: Tensor, trim: Trim) -> Tensor:
 class _Straight(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, trim):
-        return trim(x)
+        return _trimmed(x, trim)
 
     @staticmethod
     def backward(ctx, diff):
         return diff, None
 
 
-def _of(layer: Layer, what: str) -> Trim:
-    """How the layer trims its params, its bias, layer_in or layer_out."""
-    param = layer.layer_param.quantization_param
-    if param.precision == Param.MINIFLOAT:
-        return lambda x: _minifloat(x, param.mant_bits, param.exp_bits)
-    if param.precision == Param.INTEGER_POWER_OF_2_WEIGHTS and what == "bias":
-        return torch.clone
-    if param.precision == Param.INTEGER_POWER_OF_2_WEIGHTS and what == "params":
-        return lambda x: _power_of_2(x, param.exp_min, param.exp_max)
-    what = "params" if what == "bias" else what
-    bits, fraction = getattr(param, f"bw_{what}"), getattr(param, f"fl_{what}")
-    return lambda x: _fixed_point(x, bits, fraction)
+def _trimmed(x: Tensor, trim: Trim) -> Tensor:
+    if isinstance(trim, FixedPoint):
+        return _fixed_point(x, trim.bits, trim.fraction)
+    if isinstance(trim, Minifloat):
+        return _minifloat(x, trim.mantissa_bits, trim.exponent_bits)
+    if isinstance(trim, PowerOf2):
+        return _power_of_2(x, trim.lowest, trim.highest)
+    assert trim is as_it_is
+    return x.clone()
 
 
 def _fixed_point(x: Tensor, bits: int, fraction: int) -> Tensor:

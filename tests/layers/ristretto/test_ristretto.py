@@ -9,7 +9,7 @@ from google.protobuf import text_format
 import caffe_compat as caffe
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
-from caffe_compat.layers.ristretto.trim import drawn, fixed_point, minifloat, nearest, power_of_2
+from caffe_compat.layers.ristretto.trim import FixedPoint, Minifloat, PowerOf2, drawn, nearest
 from caffe_compat.prototxt.caffe_pb2 import NetParameter
 from caffe_compat.rng import set_random_seed
 from caffe_compat.trimmed_bottoms import with_trimmed_bottoms
@@ -28,19 +28,19 @@ def trimmed(trim, numbers, rounding=nearest):
 @pytest.mark.parametrize(
     "trim, numbers, few",
     [
-        (fixed_point(4, 2), [0.3, 0.375, 0.125, -0.125, 9, -9, NAN], [0.25, 0.5, 0, 0, 1.75, -2, 1.75]),
-        (fixed_point(1, 0), [0.7, -0.7, -3], [0, -1, -1]),
-        (fixed_point(3, -2), [5, 6, -6, 100], [4, 8, -8, 12]),
-        (fixed_point(32, 16), [2.0**-17, 3 * 2.0**-17, 1e9], [0, 2.0**-15, 32768]),
+        (FixedPoint(4, 2), [0.3, 0.375, 0.125, -0.125, 9, -9, NAN], [0.25, 0.5, 0, 0, 1.75, -2, 1.75]),
+        (FixedPoint(1, 0), [0.7, -0.7, -3], [0, -1, -1]),
+        (FixedPoint(3, -2), [5, 6, -6, 100], [4, 8, -8, 12]),
+        (FixedPoint(32, 16), [2.0**-17, 3 * 2.0**-17, 1e9], [0, 2.0**-15, 32768]),
         # a bias of 3: from 2^-3 to (2 - 1/4) 2^4
         (
-            minifloat(2, 3),
+            Minifloat(2, 3),
             [1.1, 1.125, 1.375, 1.9, -0.125, 0.12, 0, 28, 31, 64],
             [1, 1, 1.5, 2, -0.125, 0, 0, 28, 32, 28],
         ),
-        (minifloat(0, 1), [1, 1.5, 1.6, 2.9, 4.1, -0.9], [1, 1, 2, 2, 2, 0]),
-        (minifloat(23, 8), [1e-40, 0.1, -3e38, INF, NAN], [0, 0.1, -3e38, INF, INF]),
-        (power_of_2(-3, 1), [0.6, 0.75, -0.7, 1e-9, 0, 5, -5], [0.5, 1, -0.5, 0.125, 0.125, 2, -2]),
+        (Minifloat(0, 1), [1, 1.5, 1.6, 2.9, 4.1, -0.9], [1, 1, 2, 2, 2, 0]),
+        (Minifloat(23, 8), [1e-40, 0.1, -3e38, INF, NAN], [0, 0.1, -3e38, INF, INF]),
+        (PowerOf2(-3, 1), [0.6, 0.75, -0.7, 1e-9, 0, 5, -5], [0.5, 1, -0.5, 0.125, 0.125, 2, -2]),
     ],
 )
 def test_numbers_of_few_bits(trim, numbers, few):
@@ -50,9 +50,9 @@ def test_numbers_of_few_bits(trim, numbers, few):
 @pytest.mark.parametrize(
     "trim, low, high, number",
     [
-        (fixed_point(8, 2), 0.25, 0.5, 0.3),
-        (minifloat(1, 3), 1.5, 2, 1.6),
-        (power_of_2(-8, -1), 0.25, 0.5, 0.25 * 2**0.2),
+        (FixedPoint(8, 2), 0.25, 0.5, 0.3),
+        (Minifloat(1, 3), 1.5, 2, 1.6),
+        (PowerOf2(-8, -1), 0.25, 0.5, 0.25 * 2**0.2),
     ],
 )
 def test_drawn_numbers_have_the_number_as_their_mean(trim, low, high, number):
@@ -77,7 +77,7 @@ BITS = "quantization_param { bw_params: 6 fl_params: 3 bw_layer_in: 5 fl_layer_i
 )
 def test_gradients_are_those_of_what_is_trimmed(kind, plain, params, shape, phase):
     x = 2 * RNG.standard_normal(shape)
-    trim, bits = (fixed_point(5, 2), fixed_point(6, 3))
+    trim, bits = (FixedPoint(5, 2), FixedPoint(6, 3))
     one = Runner(f"type: '{kind}' {params} {BITS}", [x], phase=phase)
     taken = trimmed(trim, x) if phase == TEST else x
     other = Runner(f"type: '{plain}' {params}", [taken], phase=phase)
@@ -91,7 +91,7 @@ def test_gradients_are_those_of_what_is_trimmed(kind, plain, params, shape, phas
         if phase == TEST:
             np.testing.assert_array_equal(used, trimmed(bits, own))
     want = other.forward()[0]
-    np.testing.assert_allclose(top, trimmed(fixed_point(12, 5), want) if phase == TEST else want, atol=1e-5)
+    np.testing.assert_allclose(top, trimmed(FixedPoint(12, 5), want) if phase == TEST else want, atol=1e-5)
     seed = RNG.standard_normal(top.shape)
     np.testing.assert_allclose(one.backward([seed])[0], other.backward([seed])[0], rtol=1e-5, atol=1e-5)
     for mine, its, own in zip(one.layer.blobs, other.layer.blobs, kept, strict=True):
