@@ -1,8 +1,9 @@
 """Winograd's convolution of images for filters that were transformed before: see winograd.py for the algorithm.
 
-An image is laid out by the 16 phases of stride 4 (see lay_out.py), where each of a tile's 6 x 6 pixels lies at one
-distance from all tiles; so vectors of tiles are transformed without gathering them. A band of tiles is done at a time:
-first all its tiles are transformed, then they are multiplied and made outputs.
+An image is laid out by phases of stride 4 (see lay_out.py), 4 of rows and one for each column of a tile, where each of a
+tile's 6 x 6 pixels lies at one distance from all tiles, and tiles lie one behind the other; so vectors of tiles are
+transformed without gathering them. A band of tiles is done at a time: first all its tiles are transformed, then they are
+multiplied and made outputs.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ from caffe_compat.layers.kernels.lay_out import call_lay_out
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.vectors import LANES, Vectors
-from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
-PLANES = 16
+LAID_OUT, PLANES = OUTPUTS * PIXELS, OUTPUTS**2  # planes of what is read, and of what is written
 _call_tile = caller(TILE)
 
 
 def _transform_tiles(pointer, part, parts):
     """shared (36 x images * panels x channels x COLUMNS, points `plane_step` apart) = the transformed tiles of a band.
 
-    The layout is that of `band` rows of tiles from row `first` on.
+    The layout is that of `band` rows of tiles from row `first` on; vectors: what their tiles fill.
     """
     s = step_at(pointer)
-    scratch, starts = s.scratch + FLOAT * part * s.scratch_size, integers(s.starts, 2 * PLANES)
+    scratch, starts = s.scratch + FLOAT * part * s.scratch_size, integers(s.starts, 2 * LAID_OUT)
     for n in range(s.images):
         for c in range(s.channels * part // parts, s.channels * (part + 1) // parts):
             source = s.bottom + FLOAT * (n * s.channels + c) * s.height * s.width
-            for p in range(PLANES):
+            for p in range(LAID_OUT):
                 row = starts[2 * p] + OUTPUTS * s.first
                 arguments = (
                     source, s.height, s.width, row, starts[2 * p + 1], OUTPUTS,
@@ -49,32 +50,9 @@ def _transform_tiles(pointer, part, parts):
                 call_lay_out(s.lay_out, arguments)
             for panel in range(s.panels):
                 to = s.shared + FLOAT * ((n * s.panels + panel) * s.channels + c) * COLUMNS
-                begin = s.vector_starts + INTEGER * panel * VECTORS
-                winograd_transforms.of_layout(scratch, s.offsets, begin, to, s.plane_step)
-
-
-def _emit_pack(typingctx, done, masks, out, step):
-    """Emit the packing (numba hands over types here, and LLVM values to `codegen`)."""
-
-    def codegen(context, builder, signature, args):
-        done, masks, out, step = args
-        v, word = Vectors(builder), ir.IntType(64)
-        done, out, masks = v.pointer(done), v.pointer(out), builder.inttoptr(masks, word.as_pointer())
-        place: ir.Value = word(0)
-        for j in range(VECTORS):
-            bits = builder.load(builder.gep(masks, [word(j)]))
-            for plane in range(PLANES):
-                value = v.compress(v.read(done, word(plane * COLUMNS + j * LANES)), bits)
-                v.write(value, out, builder.add(place, builder.mul(step, word(plane))))
-            place = builder.add(place, builder.ctpop(bits))
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), codegen
-
-
-# pack(done, masks, out, step): done (16 x COLUMNS) without the columns whose bit in masks (int64, one a vector) is not
-# set, to 16 places of out, `step` apart; numbers behind them are written too
-_pack: Any = intrinsic(_emit_pack)
+                vectors = min(VECTORS, s.vectors - panel * VECTORS)
+                tiles = scratch + FLOAT * panel * COLUMNS
+                winograd_transforms.of_layout(tiles, s.offsets, vectors, to, s.plane_step)
 
 
 def _emit_row(typingctx, planes, step, width, bias, slope, limit, added, out):
@@ -134,17 +112,16 @@ def _filter_transformed(pointer, part, parts):
     """The outputs of a band: filters (packed panels x 36 x channels x rows) times the transformed tiles in `shared`.
 
     distances (int64, channels): COLUMNS apart; whole (int64): where the vectors of a panel begin, and masks of all of
-    their lanes; units: `rows` zeros, and as many ones.
+    their lanes; units: `rows` zeros, and as many ones. tile, narrow_tile: for all vectors of a panel, and for one.
     """
     s = step_at(pointer)
     panels, columns = -(-s.outputs // s.rows), s.rows * COLUMNS
     low, high = panels * part // parts, panels * (part + 1) // parts
     products = s.scratch + FLOAT * part * s.scratch_size
-    done = products + FLOAT * POINTS * columns
-    planes, places, bits = done + FLOAT * PLANES * COLUMNS, integers(s.places, s.panels), s.masks
-    step = s.depth_step
+    planes, step = products + FLOAT * POINTS * columns, s.depth_step
     for n in range(s.images):
         for column in range(s.panels):
+            tile = s.narrow_tile if s.vectors - column * VECTORS == 1 else s.tile
             right = s.shared + FLOAT * (n * s.panels + column) * s.channels * COLUMNS
             for panel in range(low, high):
                 count = min(s.rows, s.outputs - panel * s.rows)
@@ -156,13 +133,10 @@ def _filter_transformed(pointer, part, parts):
                         s.units, s.units + FLOAT * s.rows, np.float32(np.inf), 0, to, COLUMNS,
                         s.whole + INTEGER * VECTORS, 1, 0, 0, s.distances,  # one panel, at 0
                     )  # fmt: skip
-                    _call_tile(s.tile, arguments)
+                    _call_tile(tile, arguments)
                 for r in range(count):
-                    winograd_transforms.to_outputs(
-                        products + FLOAT * r * COLUMNS, columns, done, COLUMNS, LANES
-                    )
-                    out = planes + FLOAT * (((panel - low) * s.rows + r) * PLANES * step + places[column])
-                    _pack(done, bits + INTEGER * column * VECTORS, out, step)
+                    out = planes + FLOAT * (((panel - low) * s.rows + r) * PLANES * step + column * COLUMNS)
+                    winograd_transforms.to_outputs(products + FLOAT * r * COLUMNS, columns, out, step, LANES)
         for m in range(low * s.rows, min(high * s.rows, s.outputs)):
             _write_filter(s, n, m, planes + FLOAT * (m - low * s.rows) * PLANES * step, step)
 

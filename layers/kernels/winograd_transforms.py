@@ -117,26 +117,27 @@ of_outputs, to_filters = _intrinsic(_transposed(A_T)), _intrinsic(_transposed(G)
 of_filters_5, to_filters_5 = _intrinsic(G_5), _intrinsic(_transposed(G_5))
 
 
-def _emit_of_layout(typingctx, laid_out, offsets, starts, out, out_step):
+def _emit_of_layout(typingctx, laid_out, offsets, count, out, out_step):
     """Emit the transform (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        laid_out, offsets, starts, out, out_step = args
+        laid_out, offsets, count, out, out_step = args
         vectors, i64 = Vectors(builder), ir.IntType(64)
         laid_out, out = vectors.pointer(laid_out), vectors.pointer(out)
-        offsets, starts = (builder.inttoptr(x, i64.as_pointer()) for x in (offsets, starts))
+        offsets = builder.inttoptr(offsets, i64.as_pointer())
         distances = [builder.load(builder.gep(offsets, [i64(k)])) for k in range(len(B_T) ** 2)]
-        with cgutils.for_range(builder, i64(COLUMNS // LANES)) as each:
-            begin = builder.gep(laid_out, [builder.load(builder.gep(starts, [each.index]))])
-            to = _in_steps(vectors, out, out_step, builder.mul(each.index, i64(LANES)))
+        with cgutils.for_range(builder, count) as each:
+            first = builder.mul(each.index, i64(LANES))
+            begin = builder.gep(laid_out, [first])
+            to = _in_steps(vectors, out, out_step, first)
             _transform(vectors, B_T, lambda k: (begin, distances[k]), to)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 5), codegen
 
 
-# of_layout(laid_out, offsets, starts, out, out_step): of_pixels of squares whose elements lie `offsets` (int64, 36)
-# behind their places; vector v has the LANES places from starts[v] (int64) on. All but the step are addresses.
+# of_layout(laid_out, offsets, count, out, out_step): of_pixels of `count` vectors of squares, one behind the other, whose
+# elements lie `offsets` (int64, 36) behind their places. laid_out, offsets and out are addresses.
 of_layout: Any = intrinsic(_emit_of_layout)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe_compat.engines.fast.steps.layout import READ_BEYOND, Cover, Layout
+from caffe_compat.engines.fast.steps.layout import READ_BEYOND, Cover
 from caffe_compat.engines.fast.steps.step import Row, Step
 from caffe_compat.engines.fast.steps.tiles import pack_for_tiles
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
@@ -18,9 +18,10 @@ from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.scratch import apart
 from caffe_compat.layers.kernels.vectors import LANES
-from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
+from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
 G, TAPS = np.array(winograd_transforms.G, np.float32), 3
+_PHASES = np.array([(row, column) for row in range(OUTPUTS) for column in range(PIXELS)])  # of a layout's planes
 
 LEAST_CHANNELS = 24  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
@@ -38,8 +39,7 @@ class WinogradTiles:
         self.images, self.channels, self.height, self.width = bottom
         self.outputs, self.out_height, self.out_width = top[1:]
         self.tall, self.wide = -(-self.out_height // OUTPUTS), -(-self.out_width // OUTPUTS)
-        six, four = (OUTPUTS + 2,) * 2, (OUTPUTS,) * 2
-        self.geometry = ConvGeometry(six, four, geometry.pad, (1, 1))
+        self.pad = np.array(geometry.pad, np.int64)
         of_three = (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (1, 1), (1, 1))
         self.fit = of_three and self.channels * self.outputs <= MOST_FILTERS  # whether they can be done so
 
@@ -52,8 +52,8 @@ class WinogradTiles:
         return 4 * self._vectors() * cost < pixels
 
     def _vectors(self) -> int:
-        """How many cover the tiles, in whole panels."""
-        return len(Cover.of(self.tall, self.wide, self.wide + 1, VECTORS).masks)
+        """How many the tiles fill."""
+        return -(-self.tall * self.wide // LANES)
 
     def packed(self, rows: int) -> np.ndarray:
         """Memory for the transformed filters."""
@@ -84,28 +84,36 @@ class WinogradTiles:
     def _band(
         self, step: Step, parts: int, packed: np.ndarray, first: int, band: int, fields: dict[str, Any]
     ) -> list[Row]:
-        layout = Layout(self.geometry, self.wide, band)
-        cover = Cover.of(band, self.wide, layout.pitch, VECTORS)
-        height, tiles = packed.shape[-1], apart(band * self.wide + COLUMNS)
-        plane_step = apart(self.images * len(cover.places) * self.channels * COLUMNS)
+        lanes, height = band * self.wide, packed.shape[-1]
+        vectors, plane = -(-lanes // LANES), (band + 1) * self.wide
+        panels = -(-vectors // VECTORS)
+        tiles, plane_step = apart(panels * COLUMNS), apart(self.images * panels * self.channels * COLUMNS)
         both = dict(
             parts=parts, images=self.images, channels=self.channels, outputs=self.outputs, first=first,
-            band=band, panels=len(cover.places), plane_step=plane_step, shared_size=POINTS * plane_step,
-            out_height=self.out_height, out_width=self.out_width, masks=cover.masks, places=cover.places,
+            band=band, panels=panels, vectors=vectors, plane_step=plane_step, shared_size=POINTS * plane_step,
+            out_height=self.out_height, out_width=self.out_width,
         )  # fmt: skip
         transform = step.row(
             function=kernels.transform_tiles.address, lay_out=lay_out(OUTPUTS).address, **both, bottom=fields["bottom"],
-            height=self.height, width=self.width, pitch=layout.pitch, plane=layout.plane,
-            offsets=layout.offsets(1), starts=layout.starts, vector_starts=cover.starts,
-            scratch_size=kernels.PLANES * layout.plane + READ_BEYOND,
+            height=self.height, width=self.width, pitch=self.wide, plane=plane,
+            offsets=_offsets(plane, self.wide), starts=_PHASES - self.pad,
+            scratch_size=kernels.LAID_OUT * plane + READ_BEYOND,
         )  # fmt: skip
         multiply = step.row(
             function=kernels.filter_transformed.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
-            tile=filter_tile(height, VECTORS).address, rows=height, filters=packed,
+            tile=filter_tile(height, VECTORS).address,
+            narrow_tile=filter_tile(height, 1).address if vectors % VECTORS else 0,
+            rows=height, filters=packed,
             depth_step=tiles, tile_columns=self.wide, distances=np.arange(self.channels) * COLUMNS,
             whole=np.array([*(LANES * j for j in range(VECTORS)), *[(1 << LANES) - 1] * VECTORS]),
             units=np.repeat(np.array([0, 1], np.float32), height),
-            scratch_size=(POINTS * height + kernels.PLANES) * COLUMNS
+            scratch_size=POINTS * height * COLUMNS
             + (-(-len(packed) // parts)) * height * kernels.PLANES * tiles + READ_BEYOND,
         )  # fmt: skip
         return [transform, multiply]
+
+
+def _offsets(plane: int, pitch: int) -> np.ndarray:
+    """int64, 36: how far behind a tile's place each of its pixels lies."""
+    row, column = np.divmod(np.arange(POINTS), PIXELS)
+    return (row % OUTPUTS * PIXELS + column) * plane + row // OUTPUTS * pitch
