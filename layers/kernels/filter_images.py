@@ -52,10 +52,10 @@ def _filter_band(s, group, base, room, panels, first_row, last_row, added, top, 
     if s.together:  # the tables of a panel that is laid out stand behind those of the others
         offsets, starts = offsets + INTEGER * s.depth, starts + INTEGER * s.panels * s.vectors
         starts_step, pixels_step, together = 0, s.depth * s.vectors * LANES, s.together
-    elif s.rows * s.depth * (last_row - first_row) >= s.channels * s.phases * s.plane:
-        together = panels
     else:
-        together = max(1, NEAR * panels // (s.channels * s.phases * s.plane))
+        numbers = s.channels * max(s.phases * s.plane, s.band * s.pitch)
+        filters_are_more = s.rows * s.depth * (last_row - first_row) >= numbers
+        together = panels if filters_are_more else max(1, NEAR * panels // numbers)
     pixels = room if s.together else base
     wide = panels - 1 if s.narrow_tile and bits[s.vectors * (panels - 1) + 1] == 0 else panels
     for begin in range(0, panels, together):

@@ -27,6 +27,7 @@ from caffe_compat.layers.kernels.vectors import LANES, Vectors
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
 OVER = 1 << LANES  # see `filter_tile`
+AHEAD = 512  # numbers
 RARE = 1.02  # the least that another height has to save: each is compiled by itself
 
 
@@ -49,6 +50,7 @@ class _Tile:
             left = builder.gep(a, [builder.mul(loop.index, i64(self._rows))])
             right = builder.load(builder.gep(offsets, [loop.index]))
             factors = [v.read(place, right) for place in pixels]
+            v.ask_for(left, i64(AHEAD))
             for r, row in enumerate(sums):
                 value = v.spread(builder.load(builder.gep(left, [i64(r)])))
                 for total, factor in zip(row, factors, strict=True):

@@ -54,24 +54,22 @@ class ByRows:
             begin = builder.select(is_narrow, word(0), begin)
             column = builder.add(plane.column, builder.mul(begin, word(plane.stride)))
             next_row = builder.add(at, word(len(seen)))
-            self._fetch(next_row, count * plane.stride, plane.plane, plane.width, column, write=0)
-            self._fetch(builder.add(line, word(count)), count, plane.out, plane.columns, begin, write=1)
+            self._fetch(next_row, count * plane.stride, plane.plane, plane.width, column, write=False)
+            self._fetch(builder.add(line, word(count)), count, plane.out, plane.columns, begin, write=True)
             bounds = ("<=", word(0), column), ("<=", column, last)
             is_inside = builder.and_(*(builder.icmp_signed(*bound) for bound in bounds))
             for i, total in enumerate(self._outputs(seen, column, count, is_inside)):
                 plane.finish(total, builder.add(line, word(i)), begin)
 
     def _fetch(
-        self, row: ir.Value, count: int, base: ir.Value, width: ir.Value, column: ir.Value, write: int
+        self, row: ir.Value, count: int, base: ir.Value, width: ir.Value, column: ir.Value, write: bool
     ) -> None:
         """Ask for a line of the cache in each of some rows."""
-        builder, i32, byte = self._builder, ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         for i in range(count):
-            at = builder.add(builder.mul(builder.add(row, ir.IntType(64)(i)), width), column)
-            place = builder.bitcast(builder.gep(base, [at]), byte)
-            builder.call(prefetch, [place, i32(write), i32(3), i32(1)])
+            at = self._builder.add(
+                self._builder.mul(self._builder.add(row, ir.IntType(64)(i)), width), column
+            )
+            self._plane.vectors.ask_for(base, at, write)
 
     def _outputs(
         self, seen: list[ir.Value], column: ir.Value, count: int, is_inside: ir.Value

@@ -47,7 +47,7 @@ def _row(one_each: bool) -> Any:
 
 # row(bottom, added, top, count, scale, bias, slope, limit): top = f(bottom * scale + bias + added) of `count` numbers,
 # f that of bent.py; added may be 0. scale, bias and slope are one number each, or one for each of the row
-_row_of_channel, _row_of_channels = _row(False), _row(True)
+row_of_channel, _row_of_channels = _row(False), _row(True)
 
 
 def _channels(pointer, part, parts):
@@ -65,7 +65,7 @@ def _channels(pointer, part, parts):
     for p in range(planes * part // parts, planes * (part + 1) // parts):
         place, c = FLOAT * p * s.width, FLOAT * (p % s.channels)
         added = s.added + place if s.added else 0
-        _row_of_channel(
+        row_of_channel(
             s.bottom + place, added, s.top + place, s.width, s.scale + c, s.bias + c, s.slope + c, s.limit
         )
 

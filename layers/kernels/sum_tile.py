@@ -1,7 +1,8 @@
 """A tile of sums of products that stays in the processor's registers, whose factors lie in larger arrays.
 
 Each row of the tile has a factor of its own for each product, found by an offset; all its columns take part with
-factors that lie together. So images need no columns: a window is a row's offsets.
+factors that lie together. So images need no columns: a window is a row's offsets. Rows come in groups, whose factors lie
+one behind the other.
 
 Emitted as vectors, as micro_kernel.py does it. Source: Goto and van de Geijn (2008), as there.
 """
@@ -23,29 +24,40 @@ from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
 _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
+AHEAD = 1024
 WIDTH = 2 * LANES  # columns of a tile
 
 
-def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
-    """Emit a tile of a size that the compiler knows (numba hands over types here, LLVM values to `codegen`)."""
+def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add):
+    """Emit a tile of a size that the compiler knows (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        _, _, depth, offsets, a, lda, b, c, ldc, add = args
+        depth, offsets, a, lda, b, c, ldc, add = args[3:]
         v, i64 = Vectors(builder), ir.IntType(64)
         offsets = builder.inttoptr(offsets, i64.as_pointer())
         a, b, c = (v.pointer(address) for address in (a, b, c))
-        count, places = rows.literal_value, range(vectors.literal_value)
-        steps = [builder.mul(lda, i64(r)) for r in range(5)]  # an address a row would not fit into registers
-        sums = [[cgutils.alloca_once(builder, v.kind) for _ in places] for _ in range(count)]
+        places, count = range(vectors.literal_value), groups.literal_value
+        steps = [
+            builder.mul(lda, i64(group)) for group in range(5)
+        ]  # an address each would not fit into registers
+        sums = [
+            [cgutils.alloca_once(builder, v.kind) for _ in places]
+            for _ in range(count * together.literal_value)
+        ]
         for total in (total for row in sums for total in row):
             builder.store(v.zero, total)
         with cgutils.for_range(builder, depth) as loop:
-            left = [builder.gep(a, [builder.load(builder.gep(offsets, [loop.index]))])]
-            left += [builder.gep(left[0], [steps[4]])]
+            bases = [builder.gep(a, [builder.load(builder.gep(offsets, [loop.index]))])]
+            while 4 * len(bases) < count:
+                bases.append(builder.gep(bases[-1], [steps[4]]))
+            firsts = [builder.gep(bases[group // 4], [steps[group % 4]]) for group in range(count)]
+            left = [builder.gep(first, [i64(i)]) for first in firsts for i in range(together.literal_value)]
             right = builder.mul(loop.index, i64(WIDTH))
             factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
-            for r, row in enumerate(sums):
-                value = v.spread(builder.load(builder.gep(left[r // 4], [steps[r % 4]])))
+            for j in places:
+                v.ask_for(b, builder.add(right, i64(AHEAD + LANES * j)))
+            for row, place in zip(sums, left, strict=True):
+                value = v.spread(builder.load(place))
                 for total, factor in zip(row, factors, strict=True):
                     builder.store(v.plus_product(builder.load(total), value, factor), total)
         for r, row in enumerate(sums):
@@ -56,22 +68,29 @@ def _emit(typingctx, rows, vectors, depth, offsets, a, lda, b, c, ldc, add):
         return context.get_dummy_value()
 
     numbers = [types.int64] * 7
-    return types.void(rows, vectors, *numbers, types.boolean), codegen
+    return types.void(groups, together, vectors, *numbers, types.boolean), codegen
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
 # depth, offsets, a, lda, b, c, ldc, add
-_TILE = types.void(*[types.int64] * 8)
+SUM_TILE = types.void(*[types.int64] * 8)
 
 
 @cache
-def _compiled_tile(rows: int, vectors: int, together: bool) -> Callee:
-    def tile(depth, offsets, a, lda, b, c, ldc, add):
-        _tile(rows, vectors, depth, offsets, a, 1 if together else lda, b, c, ldc, add != 0)
+def grouped_tile(groups: int, together: int, vectors: int) -> Callee:
+    """The function of a tile of groups x together rows by vectors * LANES columns (SUM_TILE).
 
-    return Callee(_TILE, tile)
+    c[r, j] = the sum of a[g lda + i + offsets[k]] b[k, j] over k < depth, r = g together + i; added to c where `add` is
+    not 0. b: depth x WIDTH; the rows of c are ldc apart. a, b, c (float32), offsets (int64): addresses of arrays that
+    the caller holds.
+    """
+
+    def tile(depth, offsets, a, lda, b, c, ldc, add):
+        _tile(groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add != 0)
+
+    return Callee(SUM_TILE, tile)
 
 
 def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
@@ -80,13 +99,14 @@ def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
 
     together: its rows' factors lie one behind the other, lda is 1.
     """
+    size = (1, rows) if together else (rows, 1)
     last = (columns - 1) % WIDTH + 1
-    narrow = _compiled_tile(rows, 1, together).address if last <= LANES else 0
-    wide = _compiled_tile(rows, 2, together).address if last > LANES or columns > WIDTH else 0
+    narrow = grouped_tile(*size, 1).address if last <= LANES else 0
+    wide = grouped_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
     return rows, narrow, wide
 
 
-_call = caller(_TILE)
+_call = caller(SUM_TILE)
 
 
 @njit(error_model="numpy", inline="always")

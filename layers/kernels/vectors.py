@@ -75,6 +75,14 @@ class Vectors:
             with otherwise:
                 self.builder.call(function, some)
 
+    def ask_for(self, base: ir.Value, offset: ir.Value, write: bool = False) -> None:
+        """Have the cache line of a number brought that will be read, or written, soon."""
+        i32, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        place = self.builder.bitcast(self.builder.gep(base, [offset]), byte)
+        self.builder.call(prefetch, [place, i32(int(write)), i32(3), i32(1)])
+
     def each(self, count: ir.Value, do: Callable[[ir.Value, ir.Value | None], None]) -> None:
         """do(begin, mask) for each vector of `count` numbers: whole ones have no mask, the last one that of the numbers
         that are left, if any are."""

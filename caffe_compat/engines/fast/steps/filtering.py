@@ -12,6 +12,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.steps.followers import Followers
 from caffe_compat.engines.fast.steps.product import product_row, suits
 from caffe_compat.engines.fast.steps.slices import Slices
+from caffe_compat.engines.fast.steps.small_maps import SmallMaps
 from caffe_compat.engines.fast.steps.step import (
     LEAST_NUMBERS,
     LEAST_PRODUCTS,
@@ -168,10 +169,14 @@ class Filtering(Step):
     def _filter(
         self, geometry: ConvGeometry, bottom: Blob, top: Blob, added: Blob | int, threads: int
     ) -> list[Row]:
-        """By tiles of outputs, or by Winograd's."""
+        """By Winograd's tiles, by those of small maps, or by tiles of outputs."""
         tiles = self._transformed(geometry, bottom, top)
         if tiles is not None and tiles.pay():
             return self._winograd(tiles, bottom, top, added, threads)
+        parts = parts_of(top.count * math.prod(self._convolution.blobs[0].shape[1:]), LEAST_PRODUCTS, threads)
+        maps = SmallMaps(geometry, bottom.shape, top.shape)
+        if self._convolution.group == 1 and maps.pay(parts):
+            return self._small_maps(maps, bottom, top, added, parts)
         return [self._tiles(geometry, bottom, top, added, threads)]
 
     def _winograd(
@@ -182,6 +187,14 @@ class Filtering(Step):
         self._pack = partial(tiles.transform, packed=self._packed)
         fields = self._followers.fields(tiles.outputs)
         return tiles.rows(self, threads, self._packed, bottom=bottom, top=top, added=added, **fields)
+
+    def _small_maps(
+        self, maps: SmallMaps, bottom: Blob, top: Blob, added: Blob | int, parts: int
+    ) -> list[Row]:
+        self._packed = maps.packed(math.prod(self._convolution.blobs[0].shape[1:]))
+        self._pack = partial(pack_for_tiles, packed=self._packed)
+        fields = {"added": added, **self._followers.fields(maps.outputs)}
+        return maps.calls(self, parts, self._packed, bottom=bottom, top=top, **fields)
 
     def _tiles(self, geometry: ConvGeometry, bottom: Blob, top: Blob, added: Blob | int, threads: int) -> Row:
         fields = {"added": added, **self._followers.fields(top.shape[1], more=ROWS)}

@@ -44,19 +44,19 @@ class Layout:
     def plane(self) -> int:
         return (self.band + max(row for row, _ in self._taps) // self.geometry.stride[0]) * self.pitch
 
-    def offsets(self, channels: int, planes: int | None = None) -> np.ndarray:
+    def offsets(self, channels: int, planes: int | None = None, step: int | None = None) -> np.ndarray:
         """int64, channels * kernel: how far behind an output's place each number of a filter finds its pixel.
 
-        planes: of each phase, where it is not `channels`.
+        planes: of each phase, where it is not `channels`; step: from a plane to the next one, if it is more than it has.
         """
-        stride = self.geometry.stride
+        stride, step = self.geometry.stride, step or self.plane
         of_taps = [
-            self.phases.index(self._phase(tap)) * (planes or channels) * self.plane
+            self.phases.index(self._phase(tap)) * (planes or channels) * step
             + tap[0] // stride[0] * self.pitch
             + tap[1] // stride[1]
             for tap in self._taps
         ]
-        return (np.arange(channels)[:, None] * self.plane + np.array(of_taps)).reshape(-1)
+        return (np.arange(channels)[:, None] * step + np.array(of_taps)).reshape(-1)
 
     @cached_property
     def starts(self) -> np.ndarray:

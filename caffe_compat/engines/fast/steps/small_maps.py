@@ -1,0 +1,75 @@
+"""Rows of a convolution of small maps (see layers/kernels/step_small_maps.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe_compat.engines.fast.steps.layout import Cover, Layout
+from caffe_compat.engines.fast.steps.step import Row, Step
+from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
+from caffe_compat.layers.kernels import step_small_maps as kernels
+from caffe_compat.layers.kernels.lay_out import lay_out
+from caffe_compat.layers.kernels.micro_kernel import ROWS, VECTORS
+from caffe_compat.layers.kernels.sum_tile import WIDTH, grouped_tile
+from caffe_compat.layers.kernels.vectors import LANES
+
+LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
+GAIN = 0.95  # how full the tiles of outputs may be, at most, of what those of filters are
+
+
+class SmallMaps:
+    """How maps are cut into tiles: whole rows of outputs, as many as there is room for."""
+
+    def __init__(self, geometry: ConvGeometry, bottom: Sequence[int], top: Sequence[int]):
+        self.images, self.channels, self.height, self.width = bottom
+        self.outputs, self.out_height, self.out_width = top[1:]
+        self.layout = Layout(geometry, self.out_width, self.out_height)
+        self.rows = min(ROWS // self.out_width, self.out_height)
+        self.panels = -(-self.outputs // WIDTH)
+
+    def pay(self, parts: int) -> bool:
+        """Whether their tiles are fuller than those of outputs, which threads share likewise."""
+        if self.rows * self.out_width < LEAST_ROWS or self.panels < parts:
+            return False
+        area = self.out_height * self.out_width
+        pitch = self.out_width if self.layout.geometry.are_pixels else self.layout.pitch
+        cover = Cover.of(self.out_height, self.out_width, pitch, VECTORS)
+        mine = self.outputs / (-(-self.panels // parts) * parts * WIDTH)
+        return area / (len(cover.masks) * LANES) < GAIN * mine
+
+    def packed(self, depth: int) -> np.ndarray:
+        """Memory for the filters."""
+        return np.zeros((1, self.panels, depth, WIDTH), np.float32)
+
+    def calls(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
+        """A row that lays the maps out, unless they are pixels, and one that filters them."""
+        geometry, layout = self.layout.geometry, self.layout
+        phases, pitch, plane_step = len(layout.phases), layout.pitch, layout.plane + LANES
+        if geometry.are_pixels:
+            phases, pitch, plane_step = 0, self.width, self.height * self.width
+        planes = self.channels * max(phases, 1)
+        both = dict(
+            parts=parts, images=self.images, channels=self.channels, outputs=self.outputs, height=self.height,
+            width=self.width, stride_h=geometry.stride[0], phases=phases, pitch=pitch, plane=layout.plane,
+            plane_step=plane_step, depth_step=planes * plane_step, bottom=fields.pop("bottom"),
+            shared_size=self.images * planes * plane_step if phases else 0,
+        )  # fmt: skip
+        left = self.out_height % self.rows
+        filter_them = step.row(
+            function=kernels.filter_maps.address, **both, **fields,
+            out_height=self.out_height, out_width=self.out_width, depth=packed.shape[2], rows=self.rows,
+            tile=grouped_tile(self.rows, self.out_width, VECTORS).address,
+            narrow_tile=grouped_tile(left, self.out_width, VECTORS).address if left else 0,
+            filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
+            scratch_size=self.images * self.out_height * self.out_width * WIDTH,
+        )  # fmt: skip
+        if not phases:
+            return [filter_them]
+        lay_them_out = step.row(
+            function=kernels.lay_out_maps.address, lay_out=lay_out(geometry.stride[1]).address, starts=layout.starts,
+            **both,
+        )  # fmt: skip
+        return [lay_them_out, filter_them]

@@ -1,0 +1,87 @@
+"""Convolution of small maps: the rows of a tile are outputs of a map, its columns filters.
+
+In a row of vectors of outputs (see filter_images.py) those of 7 x 7 would leave a quarter empty; here a tile has some
+rows of a map, whatever their width, and all of its vectors are full of filters. Filters are read in blocks, each for all
+maps of the batch before the next one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, integers
+from caffe_compat.layers.kernels.calls import Callee, caller
+from caffe_compat.layers.kernels.lay_out import call_lay_out
+from caffe_compat.layers.kernels.pixels_and_planes import to_planes
+from caffe_compat.layers.kernels.shared import share_of
+from caffe_compat.layers.kernels.step import SIGNATURE, step_at
+from caffe_compat.layers.kernels.step_channels import row_of_channel
+from caffe_compat.layers.kernels.sum_tile import SUM_TILE, WIDTH
+
+BLOCK = 256  # products of a sum whose filters, 32 kB, are read for all maps
+_call_tile = caller(SUM_TILE)
+
+
+def _lay_out_maps(pointer, part, parts):
+    """shared (images x phases x channels, plane_step apart) = the maps, laid out as filter_images.py says."""
+    s = step_at(pointer)
+    starts = integers(s.starts, 2 * s.phases)
+    for plane in range(*share_of(s.images * s.channels, part, parts)):
+        n, c = divmod(plane, s.channels)
+        for p in range(s.phases):
+            to = s.shared + FLOAT * ((n * s.phases + p) * s.channels + c) * s.plane_step
+            arguments = (
+                s.bottom + FLOAT * plane * s.height * s.width, s.height, s.width, starts[2 * p], starts[2 * p + 1],
+                s.stride_h, s.plane // s.pitch, s.pitch, np.float32(0), to,
+            )  # fmt: skip
+            call_lay_out(s.lay_out, arguments)
+
+
+@njit(error_model="numpy", inline="always")
+def _sum(s, base, filters, stage):
+    """stage (images x area x WIDTH) = the sums of all outputs for a panel of filters."""
+    area = s.out_height * s.out_width
+    for first in range(0, s.depth, BLOCK):
+        depth = min(BLOCK, s.depth - first)
+        for n in range(s.images):
+            for row in range(0, s.out_height, s.rows):
+                arguments = (
+                    depth, s.offsets + INTEGER * first, base + FLOAT * (n * s.depth_step + row * s.pitch), s.pitch,
+                    filters + FLOAT * first * WIDTH, stage + FLOAT * (n * area + row * s.out_width) * WIDTH,
+                    WIDTH, first,
+                )  # fmt: skip
+                _call_tile(s.tile if row + s.rows <= s.out_height else s.narrow_tile, arguments)
+
+
+@njit(error_model="numpy", inline="always")
+def _finish(s, panel, stage):
+    """The outputs of a panel of filters from their sums."""
+    area, first = s.out_height * s.out_width, panel * WIDTH
+    for n in range(s.images):
+        place = FLOAT * n * s.outputs * area
+        planes = floats(s.top + place, s.outputs * area).reshape(s.outputs, area)
+        sums = floats(stage + FLOAT * n * area * WIDTH, area * WIDTH).reshape(area, WIDTH)
+        to_planes(sums, first, area, planes, 0)
+        for m in range(first, min(first + WIDTH, s.outputs)):
+            plane = place + FLOAT * m * area
+            added = s.added + plane if s.added else 0
+            out = s.top + plane
+            row_of_channel(out, added, out, area, s.units, s.bias + FLOAT * m, s.slope + FLOAT * m, s.limit)
+
+
+def _filter_maps(pointer, part, parts):
+    """The outputs of all maps.
+
+    filters: packed panels x depth x WIDTH. offsets: how far behind an output's place each number of a filter finds its
+    pixel, in maps depth_step apart, whose rows are pitch apart, in `shared`, or, where there are no phases, as they are.
+    tile: for `rows` rows of outputs; narrow_tile: for those that are left. units: a 1.
+    """
+    s = step_at(pointer)
+    stage, base = s.scratch + FLOAT * part * s.scratch_size, s.shared if s.phases else s.bottom
+    for panel in range(*share_of(-(-s.outputs // WIDTH), part, parts)):
+        _sum(s, base, s.filters + FLOAT * panel * s.depth * WIDTH, stage)
+        _finish(s, panel, stage)
+
+
+lay_out_maps, filter_maps = Callee(SIGNATURE, _lay_out_maps), Callee(SIGNATURE, _filter_maps)
