@@ -27,7 +27,7 @@ from caffe_compat.layers.kernels.vectors import LANES, Vectors
 WIDE = 8  # vectors in a row of the tile of one filter, which has no other sums to wait for; the others have VECTORS
 STEP_COST = 0.5  # what a tile does for each number of its filters besides the products, in rows
 OVER = 1 << LANES  # see `filter_tile`
-AHEAD = 512  # numbers
+AHEAD = 1024  # numbers of filters that are asked for before they are read
 RARE = 1.02  # the least that another height has to save: each is compiled by itself
 
 

@@ -17,10 +17,10 @@ from caffe_compat.layers.kernels.pixels_and_planes import to_planes
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
-from caffe_compat.layers.kernels.sum_tile import SUM_TILE, WIDTH
+from caffe_compat.layers.kernels.sum_tile import ASKING_TILE, WIDTH
 
 BLOCK = 256  # products of a sum whose filters, 32 kB, are read for all maps
-_call_tile = caller(SUM_TILE)
+_call_tile = caller(ASKING_TILE)
 
 
 def _lay_out_maps(pointer, part, parts):
@@ -40,18 +40,24 @@ def _lay_out_maps(pointer, part, parts):
 
 @njit(error_model="numpy", inline="always")
 def _sum(s, base, filters, stage):
-    """stage (images x area x WIDTH) = the sums of all outputs for a panel of filters."""
-    area = s.out_height * s.out_width
+    """stage (images x area x WIDTH) = the sums of all outputs for a panel of filters.
+
+    While a block of them is read, each tile asks for its part of the next one.
+    """
+    area, tiles = s.out_height * s.out_width, s.images * -(-s.out_height // s.rows)
+    ahead_step = max(1, WIDTH // tiles)
     for first in range(0, s.depth, BLOCK):
-        depth = min(BLOCK, s.depth - first)
+        depth, tile = min(BLOCK, s.depth - first), 0
         for n in range(s.images):
             for row in range(0, s.out_height, s.rows):
+                ahead = FLOAT * (first + BLOCK) * WIDTH + FLOAT * min(tile, WIDTH) * BLOCK * ahead_step
                 arguments = (
                     depth, s.offsets + INTEGER * first, base + FLOAT * (n * s.depth_step + row * s.pitch), s.pitch,
                     filters + FLOAT * first * WIDTH, stage + FLOAT * (n * area + row * s.out_width) * WIDTH,
-                    WIDTH, first,
+                    WIDTH, first, filters + ahead, ahead_step,
                 )  # fmt: skip
                 _call_tile(s.tile if row + s.rows <= s.out_height else s.narrow_tile, arguments)
+                tile += 1
 
 
 @njit(error_model="numpy", inline="always")

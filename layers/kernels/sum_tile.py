@@ -24,18 +24,17 @@ from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
 _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
-AHEAD = 1024
 WIDTH = 2 * LANES  # columns of a tile
 
 
-def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add):
+def _emit(typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
     """Emit a tile of a size that the compiler knows (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        depth, offsets, a, lda, b, c, ldc, add = args[3:]
+        depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step = args[4:]
         v, i64 = Vectors(builder), ir.IntType(64)
         offsets = builder.inttoptr(offsets, i64.as_pointer())
-        a, b, c = (v.pointer(address) for address in (a, b, c))
+        a, b, c, ahead = (v.pointer(address) for address in (a, b, c, ahead))
         places, count = range(vectors.literal_value), groups.literal_value
         steps = [
             builder.mul(lda, i64(group)) for group in range(5)
@@ -54,8 +53,8 @@ def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ld
             left = [builder.gep(first, [i64(i)]) for first in firsts for i in range(together.literal_value)]
             right = builder.mul(loop.index, i64(WIDTH))
             factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
-            for j in places:
-                v.ask_for(b, builder.add(right, i64(AHEAD + LANES * j)))
+            if asks.literal_value:
+                v.ask_for(ahead, builder.mul(loop.index, ahead_step))
             for row, place in zip(sums, left, strict=True):
                 value = v.spread(builder.load(place))
                 for total, factor in zip(row, factors, strict=True):
@@ -68,29 +67,37 @@ def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ld
         return context.get_dummy_value()
 
     numbers = [types.int64] * 7
-    return types.void(groups, together, vectors, *numbers, types.boolean), codegen
+    return types.void(groups, together, vectors, asks, *numbers, types.boolean, types.int64, types.int64), codegen
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-# depth, offsets, a, lda, b, c, ldc, add
-SUM_TILE = types.void(*[types.int64] * 8)
+# depth, offsets, a, lda, b, c, ldc, add; and ahead, ahead_step
+_TILE, ASKING_TILE = types.void(*[types.int64] * 8), types.void(*[types.int64] * 10)
 
 
 @cache
-def grouped_tile(groups: int, together: int, vectors: int) -> Callee:
-    """The function of a tile of groups x together rows by vectors * LANES columns (SUM_TILE).
+def _plain_tile(groups: int, together: int, vectors: int) -> Callee:
+    def tile(depth, offsets, a, lda, b, c, ldc, add):
+        _tile(groups, together, vectors, 0, depth, offsets, a, lda, b, c, ldc, add != 0, 0, 0)
+
+    return Callee(_TILE, tile)
+
+
+@cache
+def asking_tile(groups: int, together: int, vectors: int) -> Callee:
+    """The function of a tile of groups x together rows by vectors * LANES columns (ASKING_TILE).
 
     c[r, j] = the sum of a[g lda + i + offsets[k]] b[k, j] over k < depth, r = g together + i; added to c where `add` is
-    not 0. b: depth x WIDTH; the rows of c are ldc apart. a, b, c (float32), offsets (int64): addresses of arrays that
-    the caller holds.
+    not 0. b: depth x WIDTH; the rows of c are ldc apart. For each k it asks for the line at ahead + k ahead_step, which
+    others will read. a, b, c, ahead (float32), offsets (int64): addresses of arrays that the caller holds.
     """
 
-    def tile(depth, offsets, a, lda, b, c, ldc, add):
-        _tile(groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add != 0)
+    def tile(depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
+        _tile(groups, together, vectors, 1, depth, offsets, a, lda, b, c, ldc, add != 0, ahead, ahead_step)
 
-    return Callee(SUM_TILE, tile)
+    return Callee(ASKING_TILE, tile)
 
 
 def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
@@ -101,12 +108,12 @@ def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
     """
     size = (1, rows) if together else (rows, 1)
     last = (columns - 1) % WIDTH + 1
-    narrow = grouped_tile(*size, 1).address if last <= LANES else 0
-    wide = grouped_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
+    narrow = _plain_tile(*size, 1).address if last <= LANES else 0
+    wide = _plain_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
     return rows, narrow, wide
 
 
-_call = caller(SUM_TILE)
+_call = caller(_TILE)
 
 
 @njit(error_model="numpy", inline="always")
