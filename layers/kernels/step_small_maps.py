@@ -1,8 +1,8 @@
 """Convolution of small maps: the rows of a tile are outputs of a map, its columns filters.
 
 In a row of vectors of outputs (see filter_images.py) those of 7 x 7 would leave a quarter empty; here a tile has some
-rows of a map, whatever their width, and all of its vectors are full of filters. Filters are read in blocks, each for all
-maps of the batch before the next one.
+rows of a map, whatever their width, and all of its vectors are full of filters. Filters are read in blocks, each for as
+many maps as have their sums in a cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
 from caffe_compat.layers.kernels.sum_tile import ASKING_TILE, WIDTH
 
-BLOCK = 256  # products of a sum whose filters, 32 kB, are read for all maps
+BLOCK = 256  # products of a sum, whose filters have 32 kB
 _call_tile = caller(ASKING_TILE)
 
 
@@ -39,20 +39,20 @@ def _lay_out_maps(pointer, part, parts):
 
 
 @njit(error_model="numpy", inline="always")
-def _sum(s, base, filters, stage):
-    """stage (images x area x WIDTH) = the sums of all outputs for a panel of filters.
+def _sum(s, maps, images, filters, stage):
+    """stage (images x area x WIDTH) = the sums of all outputs of some maps for a panel of filters.
 
     While a block of them is read, each tile asks for its part of the next one.
     """
-    area, tiles = s.out_height * s.out_width, s.images * -(-s.out_height // s.rows)
+    area, tiles = s.out_height * s.out_width, images * -(-s.out_height // s.rows)
     ahead_step = max(1, WIDTH // tiles)
     for first in range(0, s.depth, BLOCK):
         depth, tile = min(BLOCK, s.depth - first), 0
-        for n in range(s.images):
+        for n in range(images):
             for row in range(0, s.out_height, s.rows):
                 ahead = FLOAT * (first + BLOCK) * WIDTH + FLOAT * min(tile, WIDTH) * BLOCK * ahead_step
                 arguments = (
-                    depth, s.offsets + INTEGER * first, base + FLOAT * (n * s.depth_step + row * s.pitch), s.pitch,
+                    depth, s.offsets + INTEGER * first, maps + FLOAT * (n * s.depth_step + row * s.pitch), s.pitch,
                     filters + FLOAT * first * WIDTH, stage + FLOAT * (n * area + row * s.out_width) * WIDTH,
                     WIDTH, first, filters + ahead, ahead_step,
                 )  # fmt: skip
@@ -61,33 +61,43 @@ def _sum(s, base, filters, stage):
 
 
 @njit(error_model="numpy", inline="always")
-def _finish(s, panel, stage):
-    """The outputs of a panel of filters from their sums."""
+def _finish(s, n, panel, sums):
+    """The outputs of image n and a panel of filters from their sums."""
     area, first = s.out_height * s.out_width, panel * WIDTH
-    for n in range(s.images):
-        place = FLOAT * n * s.outputs * area
-        planes = floats(s.top + place, s.outputs * area).reshape(s.outputs, area)
-        sums = floats(stage + FLOAT * n * area * WIDTH, area * WIDTH).reshape(area, WIDTH)
-        to_planes(sums, first, area, planes, 0)
-        for m in range(first, min(first + WIDTH, s.outputs)):
-            plane = place + FLOAT * m * area
-            added = s.added + plane if s.added else 0
-            out = s.top + plane
-            row_of_channel(out, added, out, area, s.units, s.bias + FLOAT * m, s.slope + FLOAT * m, s.limit)
+    place = FLOAT * n * s.outputs * area
+    planes = floats(s.top + place, s.outputs * area).reshape(s.outputs, area)
+    to_planes(floats(sums, area * WIDTH).reshape(area, WIDTH), first, area, planes, 0)
+    for m in range(first, min(first + WIDTH, s.outputs)):
+        plane = place + FLOAT * m * area
+        added, out = s.added + plane if s.added else 0, s.top + plane
+        row_of_channel(out, added, out, area, s.units, s.bias + FLOAT * m, s.slope + FLOAT * m, s.limit)
+
+
+@njit(error_model="numpy", inline="always")
+def _filter_some(s, base, begin, end, low, high, stage):
+    """The outputs of images begin to end and the panels low to high of filters, those of `together` maps at a time."""
+    area = s.out_height * s.out_width
+    for panel in range(low, high):
+        filters = s.filters + FLOAT * panel * s.depth * WIDTH
+        for first in range(begin, end, s.together):
+            images = min(s.together, end - first)
+            _sum(s, base + FLOAT * first * s.depth_step, images, filters, stage)
+            for n in range(images):
+                _finish(s, first + n, panel, stage + FLOAT * n * area * WIDTH)
 
 
 def _filter_maps(pointer, part, parts):
-    """The outputs of all maps.
+    """The outputs of all maps, `band` images at a time.
 
     filters: packed panels x depth x WIDTH. offsets: how far behind an output's place each number of a filter finds its
-    pixel, in maps depth_step apart, whose rows are pitch apart, in `shared`, or, where there are no phases, as they are.
-    tile: for `rows` rows of outputs; narrow_tile: for those that are left. units: a 1.
+    pixel, in maps depth_step apart, whose rows are pitch apart, in `shared`, or, without phases, as they are. tile: for
+    `rows` rows of outputs; narrow_tile: for those that are left. units: a 1.
     """
     s = step_at(pointer)
     stage, base = s.scratch + FLOAT * part * s.scratch_size, s.shared if s.phases else s.bottom
-    for panel in range(*share_of(-(-s.outputs // WIDTH), part, parts)):
-        _sum(s, base, s.filters + FLOAT * panel * s.depth * WIDTH, stage)
-        _finish(s, panel, stage)
+    low, high = share_of(-(-s.outputs // WIDTH), part, parts)
+    for begin in range(0, s.images, s.band):
+        _filter_some(s, base, begin, min(begin + s.band, s.images), low, high, stage)
 
 
 lay_out_maps, filter_maps = Callee(SIGNATURE, _lay_out_maps), Callee(SIGNATURE, _filter_maps)

@@ -27,7 +27,9 @@ _LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
 WIDTH = 2 * LANES  # columns of a tile
 
 
-def _emit(typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
+def _emit(
+    typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step
+):
     """Emit a tile of a size that the compiler knows (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
@@ -67,7 +69,9 @@ def _emit(typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b,
         return context.get_dummy_value()
 
     numbers = [types.int64] * 7
-    return types.void(groups, together, vectors, asks, *numbers, types.boolean, types.int64, types.int64), codegen
+    return types.void(
+        groups, together, vectors, asks, *numbers, types.boolean, types.int64, types.int64
+    ), codegen
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)

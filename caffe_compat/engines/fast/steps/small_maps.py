@@ -17,6 +17,10 @@ from caffe_compat.layers.kernels.sum_tile import WIDTH, asking_tile
 from caffe_compat.layers.kernels.vectors import LANES
 
 LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
+BAND = 2**18  # numbers of maps (1 MB) that stay in a core's second cache while all filters are read
+TOGETHER = (
+    256  # outputs of a filter whose sums, beside those of a panel of others, stay in a core's first cache
+)
 GAIN = 0.95  # how full the tiles of outputs may be, at most, of what those of filters are
 
 
@@ -57,14 +61,16 @@ class SmallMaps:
             plane_step=plane_step, depth_step=planes * plane_step, bottom=fields.pop("bottom"),
             shared_size=self.images * planes * plane_step if phases else 0,
         )  # fmt: skip
-        left = self.out_height % self.rows
+        left, area = self.out_height % self.rows, self.out_height * self.out_width
+        together = max(1, min(self.images, TOGETHER // area))
         filter_them = step.row(
             function=kernels.filter_maps.address, **both, **fields,
-            out_height=self.out_height, out_width=self.out_width, depth=packed.shape[2], rows=self.rows,
+            out_height=self.out_height, out_width=self.out_width, depth=packed.shape[2], rows=self.rows, together=together,
+            band=max(together, BAND // (planes * plane_step)),
             tile=asking_tile(self.rows, self.out_width, VECTORS).address,
             narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,
             filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
-            scratch_size=self.images * self.out_height * self.out_width * WIDTH,
+            scratch_size=together * area * WIDTH,
         )  # fmt: skip
         if not phases:
             return [filter_them]
