@@ -23,6 +23,7 @@ from caffe_compat.layers.kernels.vectors import LANES, Vectors
 # numbers in a vector, so that one write fills a row of a panel
 ROWS, VECTORS = {16: 14, 8: 6, 4: 4}[LANES], 2
 COLUMNS = LANES * VECTORS
+AHEAD = 512  # numbers of the right factor that are asked for before they are read
 SLACK = LANES - ROWS  # numbers that such a write goes too far; the next one takes their place
 
 
@@ -42,6 +43,8 @@ def _emit(typingctx, k, a, b, c, ldc, add):
             left = builder.gep(a, [builder.mul(loop.index, i64(ROWS))])
             right = builder.mul(loop.index, i64(COLUMNS))
             factors = [vectors.read(b, builder.add(right, i64(LANES * j))) for j in range(VECTORS)]
+            for j in range(VECTORS):
+                vectors.ask_for(b, builder.add(right, i64(AHEAD + LANES * j)))
             for r, row in enumerate(sums):
                 value = vectors.spread(builder.load(builder.gep(left, [i64(r)])))
                 for total, factor in zip(row, factors, strict=True):

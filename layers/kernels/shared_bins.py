@@ -10,11 +10,12 @@ import numpy as np
 from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT
+from caffe_compat.layers.kernels.ahead import ask_for
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS
 from caffe_compat.layers.kernels.micro_kernel import multiply as multiply_tile
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.roi_pooling import bin_range, greatest, roi_span
-from caffe_compat.layers.kernels.shared import share_of, shared
+from caffe_compat.layers.kernels.shared import of_part, share_of, shared
 from caffe_compat.layers.kernels.transpose import transpose
 from caffe_compat.layers.kernels.vectors import LANES
 
@@ -133,6 +134,13 @@ def _rows_as_panel(pooled, numbers, sources, targets, panel):
 
 
 @piece()
+def _ask_for_rows(pooled, numbers):
+    """Ask for the rows of `pooled` with these numbers, which lie anywhere."""
+    for number in numbers:
+        ask_for(pooled[number].ctypes.data, pooled.shape[1])
+
+
+@piece()
 def _add(products, places, sums):
     """sums (R x B) += the rows of each product (some x rows x B) that places (some x R) names.
 
@@ -175,7 +183,9 @@ def multiply(pooled, rows, starts, places, weights, bias, packed, panels, produc
                     for low in range(starts[p], starts[p + 1], ROWS):
                         numbers = rows[low : min(low + ROWS, starts[p + 1])]
                         _rows_as_panel(pooled, numbers, sources, targets, panel)
+                        following = rows[low + ROWS : low + 2 * ROWS]
                         for column in range(0, size, COLUMNS):
+                            _ask_for_rows(pooled, of_part(following, column // COLUMNS, -(-size // COLUMNS)))
                             b = packed[thread, p, column * channels :].ctypes.data
                             y = products[thread, p - first, low - starts[p], column:].ctypes.data
                             multiply_tile(channels, panel.ctypes.data, b, y, block, False)

@@ -1,8 +1,8 @@
 """A tile of sums of products that stays in the processor's registers, whose factors lie in larger arrays.
 
 Each row of the tile has a factor of its own for each product, found by an offset; all its columns take part with
-factors that lie together. So images need no columns: a window is a row's offsets. Rows come in groups, whose factors lie
-one behind the other.
+factors that lie together. So images need no columns: a window is a row's offsets. Rows come in groups, whose factors
+lie one behind the other.
 
 Emitted as vectors, as micro_kernel.py does it. Source: Goto and van de Geijn (2008), as there.
 """
@@ -18,22 +18,23 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import ROWS
 from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
-MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
-_LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
+MOST = ROWS  # rows of a tile
+_SIZES = sorted({*range(MOST - 2, MOST + 1), *range(min(8, MOST) - 2, min(8, MOST) + 1)})
+_STEP = 0.5  # what a tile does for each of the factors that all its rows share, in rows
+AHEAD = 512  # numbers of these factors that are asked for before they are read
 WIDTH = 2 * LANES  # columns of a tile
 
 
-def _emit(
-    typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step
-):
+def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
     """Emit a tile of a size that the compiler knows (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step = args[4:]
+        depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step = args[3:]
         v, i64 = Vectors(builder), ir.IntType(64)
         offsets = builder.inttoptr(offsets, i64.as_pointer())
         a, b, c, ahead = (v.pointer(address) for address in (a, b, c, ahead))
@@ -55,8 +56,7 @@ def _emit(
             left = [builder.gep(first, [i64(i)]) for first in firsts for i in range(together.literal_value)]
             right = builder.mul(loop.index, i64(WIDTH))
             factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
-            if asks.literal_value:
-                v.ask_for(ahead, builder.mul(loop.index, ahead_step))
+            v.ask_for(ahead, builder.mul(loop.index, ahead_step))
             for row, place in zip(sums, left, strict=True):
                 value = v.spread(builder.load(place))
                 for total, factor in zip(row, factors, strict=True):
@@ -69,39 +69,29 @@ def _emit(
         return context.get_dummy_value()
 
     numbers = [types.int64] * 7
-    return types.void(
-        groups, together, vectors, asks, *numbers, types.boolean, types.int64, types.int64
-    ), codegen
+    return types.void(groups, together, vectors, *numbers, types.boolean, types.int64, types.int64), codegen
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-# depth, offsets, a, lda, b, c, ldc, add; and ahead, ahead_step
-_TILE, ASKING_TILE = types.void(*[types.int64] * 8), types.void(*[types.int64] * 10)
+# depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step
+SUM_TILE = types.void(*[types.int64] * 10)
 
 
 @cache
-def _plain_tile(groups: int, together: int, vectors: int) -> Callee:
-    def tile(depth, offsets, a, lda, b, c, ldc, add):
-        _tile(groups, together, vectors, 0, depth, offsets, a, lda, b, c, ldc, add != 0, 0, 0)
-
-    return Callee(_TILE, tile)
-
-
-@cache
-def asking_tile(groups: int, together: int, vectors: int) -> Callee:
-    """The function of a tile of groups x together rows by vectors * LANES columns (ASKING_TILE).
+def grouped_tile(groups: int, together: int, vectors: int) -> Callee:
+    """The function of a tile of groups x together rows by vectors * LANES columns (SUM_TILE).
 
     c[r, j] = the sum of a[g lda + i + offsets[k]] b[k, j] over k < depth, r = g together + i; added to c where `add` is
     not 0. b: depth x WIDTH; the rows of c are ldc apart. For each k it asks for the line at ahead + k ahead_step, which
-    others will read. a, b, c, ahead (float32), offsets (int64): addresses of arrays that the caller holds.
+    will be read. a, b, c, ahead (float32), offsets (int64): addresses of arrays that the caller holds.
     """
 
     def tile(depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
-        _tile(groups, together, vectors, 1, depth, offsets, a, lda, b, c, ldc, add != 0, ahead, ahead_step)
+        _tile(groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add != 0, ahead, ahead_step)
 
-    return Callee(ASKING_TILE, tile)
+    return Callee(SUM_TILE, tile)
 
 
 def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
@@ -112,12 +102,12 @@ def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
     """
     size = (1, rows) if together else (rows, 1)
     last = (columns - 1) % WIDTH + 1
-    narrow = _plain_tile(*size, 1).address if last <= LANES else 0
-    wide = _plain_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
+    narrow = grouped_tile(*size, 1).address if last <= LANES else 0
+    wide = grouped_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
     return rows, narrow, wide
 
 
-_call = caller(_TILE)
+_call = caller(SUM_TILE)
 
 
 @njit(error_model="numpy", inline="always")
@@ -127,7 +117,8 @@ def sum_products(tile, wide, depth, offsets, a, lda, b, c, ldc, add):
     tile: see `sum_tile`. wide: WIDTH columns j, else LANES. a, b (depth x WIDTH float32), c (rows ldc apart), offsets
     (int64): addresses of arrays that the caller holds.
     """
-    _call(tile[2] if wide else tile[1], (depth, offsets, a, lda, b, c, ldc, np.int64(add)))
+    arguments = depth, offsets, a, lda, b, c, ldc, np.int64(add), b + FLOAT * AHEAD, WIDTH
+    _call(tile[2] if wide else tile[1], arguments)
 
 
 def _emit_copy(typingctx, source, target):
@@ -147,5 +138,5 @@ copy_vector: Any = intrinsic(_emit_copy)
 
 
 def tile_rows(count: int) -> int:
-    """The rows of the tiles that so many rows are cut into: those that compute the fewest that nobody needs."""
-    return min((MOST, _LESS, _LEAST), key=lambda rows: (-(-count // rows) * rows, -rows))
+    """The rows of the tiles that so many rows are cut into: those that take the least time."""
+    return min(_SIZES, key=lambda rows: (-(-count // rows) * (rows + _STEP), -rows))

@@ -1,9 +1,9 @@
 """Winograd's convolution of images for filters that were transformed before: see winograd.py for the algorithm.
 
-An image is laid out by phases of stride 4 (see lay_out.py), 4 of rows and one for each column of a tile, where each of a
-tile's 6 x 6 pixels lies at one distance from all tiles, and tiles lie one behind the other; so vectors of tiles are
-transformed without gathering them. A band of tiles is done at a time: first all its tiles are transformed, then they are
-multiplied and made outputs.
+An image is laid out by phases of stride 4 (see lay_out.py), 4 of rows and one for each column of a tile, where each of
+a tile's 6 x 6 pixels lies at one distance from all tiles, and tiles lie one behind the other; so vectors of tiles are
+transformed without gathering them. A band of tiles is done at a time: first all its tiles are transformed, then they
+are multiplied and made outputs.
 """
 
 from __future__ import annotations

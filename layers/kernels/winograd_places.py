@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_compat.layers.kernels.addresses import FLOAT
-from caffe_compat.layers.kernels.micro_kernel import COLUMNS
+from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.pixels_and_planes import to_pixels, to_planes
 from caffe_compat.layers.kernels.shared import share_of, shared
@@ -67,13 +67,12 @@ def _pixel_distances(block):
 def _transform_row(block, row, tiles, distances, points):
     """points = the transformed tiles of a row."""
     together, width = block.shape[2:]
-    starts = np.array([0, LANES])
     for tile in range(tiles):
         for n in range(together):
             for c in range(0, width, COLUMNS):
                 source = block[SQUARE * row, SQUARE * tile, n, c:].ctypes.data
                 to = points.ctypes.data + FLOAT * ((tile * together + n) * width + c)
-                of_layout(source, distances.ctypes.data, starts.ctypes.data, to, points.shape[1])
+                of_layout(source, distances.ctypes.data, VECTORS, to, points.shape[1])
 
 
 @shared()

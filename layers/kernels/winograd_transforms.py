@@ -136,8 +136,8 @@ def _emit_of_layout(typingctx, laid_out, offsets, count, out, out_step):
     return types.void(*[types.int64] * 5), codegen
 
 
-# of_layout(laid_out, offsets, count, out, out_step): of_pixels of `count` vectors of squares, one behind the other, whose
-# elements lie `offsets` (int64, 36) behind their places. laid_out, offsets and out are addresses.
+# of_layout(laid_out, offsets, count, out, out_step): of_pixels of `count` vectors of squares, one behind the other,
+# whose elements lie `offsets` (int64, 36) behind their places. laid_out, offsets and out are addresses.
 of_layout: Any = intrinsic(_emit_of_layout)
 
 

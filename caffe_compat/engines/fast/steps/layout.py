@@ -47,7 +47,7 @@ class Layout:
     def offsets(self, channels: int, planes: int | None = None, step: int | None = None) -> np.ndarray:
         """int64, channels * kernel: how far behind an output's place each number of a filter finds its pixel.
 
-        planes: of each phase, where it is not `channels`; step: from a plane to the next one, if it is more than it has.
+        planes: of each phase, where it is not `channels`; step: from a plane to the next one, if that is more than it.
         """
         stride, step = self.geometry.stride, step or self.plane
         of_taps = [
