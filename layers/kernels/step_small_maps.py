@@ -17,10 +17,10 @@ from caffe_compat.layers.kernels.pixels_and_planes import to_planes
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
-from caffe_compat.layers.kernels.sum_tile import SUM_TILE, WIDTH
+from caffe_compat.layers.kernels.sum_tile import ASKING_TILE, WIDTH
 
 BLOCK = 256  # products of a sum, whose filters have 32 kB
-_call_tile = caller(SUM_TILE)
+_call_tile = caller(ASKING_TILE)
 
 
 def _lay_out_maps(pointer, part, parts):

@@ -18,23 +18,22 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.micro_kernel import ROWS
 from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
-MOST = ROWS  # rows of a tile
-_SIZES = sorted({*range(MOST - 2, MOST + 1), *range(min(8, MOST) - 2, min(8, MOST) + 1)})
-_STEP = 0.5  # what a tile does for each of the factors that all its rows share, in rows
-AHEAD = 512  # numbers of these factors that are asked for before they are read
+MOST = 8 if ROWS > 8 else ROWS  # rows of a tile; more keep no processor busier
+_LESS, _LEAST = MOST - 1, MOST - 2  # the other sizes
 WIDTH = 2 * LANES  # columns of a tile
 
 
-def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
+def _emit(
+    typingctx, groups, together, vectors, asks, depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step
+):
     """Emit a tile of a size that the compiler knows (numba hands over types here, and LLVM values to `codegen`)."""
 
     def codegen(context, builder, signature, args):
-        depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step = args[3:]
+        depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step = args[4:]
         v, i64 = Vectors(builder), ir.IntType(64)
         offsets = builder.inttoptr(offsets, i64.as_pointer())
         a, b, c, ahead = (v.pointer(address) for address in (a, b, c, ahead))
@@ -56,7 +55,8 @@ def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ld
             left = [builder.gep(first, [i64(i)]) for first in firsts for i in range(together.literal_value)]
             right = builder.mul(loop.index, i64(WIDTH))
             factors = [v.read(b, builder.add(right, i64(LANES * j))) for j in places]
-            v.ask_for(ahead, builder.mul(loop.index, ahead_step))
+            if asks.literal_value:
+                v.ask_for(ahead, builder.mul(loop.index, ahead_step))
             for row, place in zip(sums, left, strict=True):
                 value = v.spread(builder.load(place))
                 for total, factor in zip(row, factors, strict=True):
@@ -69,19 +69,29 @@ def _emit(typingctx, groups, together, vectors, depth, offsets, a, lda, b, c, ld
         return context.get_dummy_value()
 
     numbers = [types.int64] * 7
-    return types.void(groups, together, vectors, *numbers, types.boolean, types.int64, types.int64), codegen
+    return types.void(
+        groups, together, vectors, asks, *numbers, types.boolean, types.int64, types.int64
+    ), codegen
 
 
 _tile: Any = intrinsic(prefer_literal=True)(_emit)
 
 
-# depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step
-SUM_TILE = types.void(*[types.int64] * 10)
+# depth, offsets, a, lda, b, c, ldc, add; behind them, of a tile that asks: ahead, ahead_step
+_TILE, ASKING_TILE = types.void(*[types.int64] * 8), types.void(*[types.int64] * 10)
 
 
 @cache
-def grouped_tile(groups: int, together: int, vectors: int) -> Callee:
-    """The function of a tile of groups x together rows by vectors * LANES columns (SUM_TILE).
+def _plain_tile(groups: int, together: int, vectors: int) -> Callee:
+    def tile(depth, offsets, a, lda, b, c, ldc, add):
+        _tile(groups, together, vectors, 0, depth, offsets, a, lda, b, c, ldc, add != 0, 0, 0)
+
+    return Callee(_TILE, tile)
+
+
+@cache
+def asking_tile(groups: int, together: int, vectors: int) -> Callee:
+    """The function of a tile of groups x together rows by vectors * LANES columns (ASKING_TILE).
 
     c[r, j] = the sum of a[g lda + i + offsets[k]] b[k, j] over k < depth, r = g together + i; added to c where `add` is
     not 0. b: depth x WIDTH; the rows of c are ldc apart. For each k it asks for the line at ahead + k ahead_step, which
@@ -89,9 +99,9 @@ def grouped_tile(groups: int, together: int, vectors: int) -> Callee:
     """
 
     def tile(depth, offsets, a, lda, b, c, ldc, add, ahead, ahead_step):
-        _tile(groups, together, vectors, depth, offsets, a, lda, b, c, ldc, add != 0, ahead, ahead_step)
+        _tile(groups, together, vectors, 1, depth, offsets, a, lda, b, c, ldc, add != 0, ahead, ahead_step)
 
-    return Callee(SUM_TILE, tile)
+    return Callee(ASKING_TILE, tile)
 
 
 def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
@@ -102,12 +112,12 @@ def sum_tile(rows: int, columns: int, together: bool) -> tuple[int, int, int]:
     """
     size = (1, rows) if together else (rows, 1)
     last = (columns - 1) % WIDTH + 1
-    narrow = grouped_tile(*size, 1).address if last <= LANES else 0
-    wide = grouped_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
+    narrow = _plain_tile(*size, 1).address if last <= LANES else 0
+    wide = _plain_tile(*size, 2).address if last > LANES or columns > WIDTH else 0
     return rows, narrow, wide
 
 
-_call = caller(SUM_TILE)
+_call = caller(_TILE)
 
 
 @njit(error_model="numpy", inline="always")
@@ -117,8 +127,7 @@ def sum_products(tile, wide, depth, offsets, a, lda, b, c, ldc, add):
     tile: see `sum_tile`. wide: WIDTH columns j, else LANES. a, b (depth x WIDTH float32), c (rows ldc apart), offsets
     (int64): addresses of arrays that the caller holds.
     """
-    arguments = depth, offsets, a, lda, b, c, ldc, np.int64(add), b + FLOAT * AHEAD, WIDTH
-    _call(tile[2] if wide else tile[1], arguments)
+    _call(tile[2] if wide else tile[1], (depth, offsets, a, lda, b, c, ldc, np.int64(add)))
 
 
 def _emit_copy(typingctx, source, target):
@@ -138,5 +147,5 @@ copy_vector: Any = intrinsic(_emit_copy)
 
 
 def tile_rows(count: int) -> int:
-    """The rows of the tiles that so many rows are cut into: those that take the least time."""
-    return min(_SIZES, key=lambda rows: (-(-count // rows) * (rows + _STEP), -rows))
+    """The rows of the tiles that so many rows are cut into: those that compute the fewest that nobody needs."""
+    return min((MOST, _LESS, _LEAST), key=lambda rows: (-(-count // rows) * rows, -rows))

@@ -13,7 +13,7 @@ from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels import step_small_maps as kernels
 from caffe_compat.layers.kernels.lay_out import lay_out
 from caffe_compat.layers.kernels.micro_kernel import ROWS, VECTORS
-from caffe_compat.layers.kernels.sum_tile import WIDTH, grouped_tile
+from caffe_compat.layers.kernels.sum_tile import WIDTH, asking_tile
 from caffe_compat.layers.kernels.vectors import LANES
 
 LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
@@ -67,8 +67,8 @@ class SmallMaps:
             function=kernels.filter_maps.address, **both, **fields,
             out_height=self.out_height, out_width=self.out_width, depth=packed.shape[2], rows=self.rows,
             together=together, band=max(together, BAND // (planes * plane_step)),
-            tile=grouped_tile(self.rows, self.out_width, VECTORS).address,
-            narrow_tile=grouped_tile(left, self.out_width, VECTORS).address if left else 0,
+            tile=asking_tile(self.rows, self.out_width, VECTORS).address,
+            narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,
             filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
             scratch_size=together * area * WIDTH,
         )  # fmt: skip
