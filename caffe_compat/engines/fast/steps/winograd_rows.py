@@ -30,8 +30,9 @@ MOST_FILTERS = 2**17  # larger ones would take too much memory when they are tra
 # numbers of transformed tiles that are made at a time (4 MB), if they are not those of one row
 TRANSFORMED = 2**20
 LEAST_LANES = 4 * COLUMNS  # of a band: of fewer too many are no tiles
-# of all, for the cost of the products alone: with many channels, and for what a channel's transforms take besides
-COST, COST_OF_TRANSFORMS = 1.2, 19
+# what the products with a vector of tiles cost, reading the filters, and the transforms of a vector of a channel, as
+# parts of a product with a vector of pixels, of which a filter of 3 x 3 takes 9 and one of 6 x 6 points 36
+COST, COST_OF_FILTERS, COST_OF_TRANSFORMS = 1.4, 0.8, 19
 
 
 class WinogradTiles:
@@ -50,8 +51,9 @@ class WinogradTiles:
         if min(self.channels, self.outputs) < LEAST_CHANNELS:
             return False
         pixels = len(Cover.of(self.out_height, self.out_width, self.out_width + 2, 1).masks)
-        cost = COST + COST_OF_TRANSFORMS * (1 / self.channels + 1 / self.outputs)
-        return 4 * self._vectors() * cost < pixels
+        panels = -(-self._vectors() // VECTORS)  # which are transformed whole
+        transforms = COST_OF_TRANSFORMS * panels * VECTORS * (1 / self.channels + 1 / self.outputs)
+        return 4 * (COST * self._vectors() + COST_OF_FILTERS + transforms) < pixels
 
     def _vectors(self) -> int:
         """How many the tiles fill."""
