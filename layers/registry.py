@@ -44,10 +44,6 @@ NOT_BUILT = {
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
-    "CustomData": (
-        "FlowNet2's databases of image pairs and flow, cut into several tops, are not read; "
-        f"{INPUT_INSTEAD}, one for each top"
-    ),
     "DataHeatmap": (
         f"caffe-heatmap's lists of images and joints are not read; {INPUT_INSTEAD}: the images, and heat maps of the "
         "joints, N x joints x H x W"
@@ -57,14 +53,6 @@ NOT_BUILT = {
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
-    "FlowAugmentation": (
-        "FlowNet2's, it moves a flow as random transformations moved its two images; transform the data before, and "
-        "put an Input layer in the place of what draws them"
-    ),
-    "GenerateAugmentationParameters": (
-        "FlowNet2's, it draws random transformations for other layers; transform the data before, and put Input layers "
-        "in the place of the layers that take them"
-    ),
     "BlackAugmentation": (
         "FlowNet2's, it blackens images and their borders at random; do so before, and put an Input layer in its place"
     ),
