@@ -218,6 +218,14 @@ NOT_BUILT = {
     "SmoothMarginInnerProduct": (
         "no source of SeqFace's is public; MarginInnerProduct and LargeMarginInnerProduct have such margins"
     ),
+    "Sum": (
+        "of one bottom, it adds up what each image has (crowd counting) or some axes (Synopsys); Reduction with "
+        "reduction_param { axis: 1 } does the first"
+    ),
+    "MILData": (
+        "visual-concepts' lists of images with an HDF5 file of labels are not read; put an Input layer for each top in "
+        "its place and write its blobs before each forward: the images, N x 3 x H x W, and labels N x classes x 1 x 1"
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"
