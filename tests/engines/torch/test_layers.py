@@ -11,11 +11,11 @@ from caffe_compat.rng import set_random_seed
 
 torch = pytest.importorskip("torch")
 
-from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 from caffe_compat.engines.torch import hard_roi_mining, rois  # noqa: E402
 from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
 from caffe_compat.engines.torch.devices import DeviceConfig  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
+from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 OURS = [case for case in CASES if case.type in converted_types()]
