@@ -226,6 +226,10 @@ NOT_BUILT = {
         "visual-concepts' lists of images with an HDF5 file of labels are not read; put an Input layer for each top in "
         "its place and write its blobs before each forward: the images, N x 3 x H x W, and labels N x classes x 1 x 1"
     ),
+    "ExtendedImageData": (
+        "autocolorize's lists of images; ImageData has its shortest_side as image_data_param { new_dim: ... }, other "
+        "kinds of files are not read"
+    ),
     "GANLoss": (
         "no source of caffe_colorizer's is public; a SigmoidCrossEntropyLoss of the scores below the Sigmoid layer "
         "and the label is the loss of a GAN"
