@@ -36,6 +36,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "caffe_compat.layers.hwgq.binary_inner_product",
         "caffe_compat.layers.hwgq.quantized_inner_product",
     ),
+    "BlackAugmentation": ("caffe_compat.layers.flow.black_augmentation",),
     "BoundedScale": ("caffe_compat.layers.bounded_scale",),
     "BoxAnnotatorOHEM": ("caffe_compat.layers.fast_rcnn.box_annotator_ohem",),
     "BoxData": ("caffe_compat.layers.data.box_data",),

@@ -133,6 +133,19 @@ CASES = [
             (SPACE + CROP, [IMAGES], [OTHERS], TEST),
         )
     ),
+    *(
+        Case(
+            'type: "BlackAugmentation" black_augmentation_param { '
+            f'black {{ rand_type: "bernoulli" prob: {black} }} '
+            'border { rand_type: "uniform_bernoulli" mean: 0.2 spread: 0.1 prob: 0.8 } }',
+            [(6, 3, 5, 7), (6, 3, 5, 7), (6, 2, 5, 7)],
+            [(4, 3, 8, 4), (4, 3, 8, 4), (4, 2, 8, 4)],
+            tops=3,
+            gradient=False,
+            note="forward only",
+        )
+        for black in (0.4, 0.1)
+    ),
     _case(
         "FlowAugmentation",
         CROP,

@@ -97,6 +97,25 @@ def test_what_is_wrong():
         runner.feed([np.ones((2, 1, 3, 3))])
 
 
+def test_no_motion_at_all():
+    images = [np.full((2, 3, 4, 5), value) for value in (1.0, 2.0)]
+    text = 'type: "BlackAugmentation" black_augmentation_param { black { mean: 1 } }'
+    tops = Runner(text, [*images, np.ones((2, 2, 4, 5))], tops=3).forward()
+    np.testing.assert_array_equal(tops[0], images[1])
+    np.testing.assert_array_equal(tops[1], images[1])
+    np.testing.assert_array_equal(tops[2], np.zeros((2, 2, 4, 5)))
+    tops = Runner('type: "BlackAugmentation"', images, tops=2).forward()
+    np.testing.assert_array_equal(tops, images)
+
+
+def test_black_borders_of_other_shapes():
+    text = 'type: "BlackAugmentation" black_augmentation_param { border { rand_type: "x" } }'
+    with pytest.raises(LayerError, match="border has the rand_type 'x'"):
+        Runner(text, [np.ones((2, 3, 4, 5))])
+    with pytest.raises(LayerError, match="expected N x 3 x H x W, images"):
+        Runner('type: "BlackAugmentation"', [np.ones((2, 3, 4, 5)), np.ones((2, 2, 4, 6))], tops=2)
+
+
 GENERATE, ROWS = "GenerateAugmentationParameters", (2, 42, 1, 1)
 CROP = "crop_width: 4 crop_height: 3 "
 

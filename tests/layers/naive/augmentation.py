@@ -352,7 +352,30 @@ def flow_augmentation(given: Given) -> list[np.ndarray]:
     return [taken((len(flow), 2, *crop), value)]
 
 
+def black_augmentation(given: Given) -> list[np.ndarray]:
+    rng, tops = Rng(given.seed), [np.zeros_like(x) for x in given.bottom]
+    draws = Draws.__new__(Draws)
+    draws.rng, draws.param, draws.part = rng, given.param.black_augmentation_param, 1
+    for n in range(len(given.bottom[0])):
+        if draws.param.HasField("black") and draws.number("black", 0):
+            for top in tops:
+                if top.shape[1] == 3:
+                    top[n] = given.bottom[1][n]
+            continue
+        border = draws.number("border", 0) if draws.param.HasField("border") else 0
+        kind = rng.draw() % 3 if border else None
+        for x, top in zip(given.bottom, tops, strict=True):
+            height, width = x.shape[2:]
+            left = 0 if kind in (1, None) else int(border * width)
+            above = 0 if kind in (0, None) else int(border * height)
+            for i in range(above, height - above):
+                for j in range(left, width - left):
+                    top[n, :, i, j] = x[n, :, i, j]
+    return tops
+
+
 NAIVE = {
+    "BlackAugmentation": black_augmentation,
     "DataAugmentation": data_augmentation,
     "FlowAugmentation": flow_augmentation,
     "GenerateAugmentationParameters": generate_augmentation_parameters,
