@@ -228,6 +228,8 @@ def explicit(net: NetParameter, dialect: Dialect | None) -> NetParameter:
             layer.annotated_data_param.polygons = True
         elif layer.type == "CTCGreedyDecoder" and dialect and dialect.reads_labels:
             _read_labels(layer)
+        elif layer.type == "CrossEntropyLoss":
+            _doubt_cross_entropy(result, layer, unsure)
         elif _zooms(layer):
             _say_zoom(result, layer, dialect, unsure)
         elif layer.type == "SoftmaxWithLoss" and dialect and dialect.balances_classes:
@@ -260,6 +262,15 @@ def _say_zoom(net: NetParameter, layer: LayerParameter, dialect: Dialect | None,
             f"layer '{layer.name}' (Interp) makes ({param.zoom_factor} (H - 1) + 1) rows of H, as in DeepLab's and "
             f"PSPNet's Caffe; OpenVINO makes {param.zoom_factor} H: --dialect openvino, or "
             "Net(..., dialect='openvino')"
+        )
+
+
+def _doubt_cross_entropy(net: NetParameter, layer: LayerParameter, unsure: list[str]) -> None:
+    """Six Caffes have six losses of this name; that of visual-concepts comes with MIL."""
+    if not any(other.type in ("MIL", "MILData") for other in net.layer):
+        unsure.append(
+            f"layer '{layer.name}' (CrossEntropyLoss) is taken for visual-concepts': the mean of -t log(p) - (1 - t) "
+            "log(1 - p) over all numbers; Tiny-DSOD, caffe-wsl and others have another one of this name"
         )
 
 

@@ -92,7 +92,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "batch_contrastive_loss_param confidence_penalty_loss_param eltwise_affine_param fcn_data_param "
                 "feature_decay_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
-                "label_specific_margin_param mil_data_param mil_param nca_param "
+                "label_specific_margin_param nca_param "
                 "ordinal_regression_loss_param resize_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )
@@ -141,6 +141,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
     "Tsinghua-Tencent 100K's Caffe": {"LayerParameter": {_LAYER: "drive_data_param"}},
     "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
+    "visual-concepts": {"LayerParameter": {_DATA: "mil_data_param"}},
     "winggan's Caffe": {
         "LayerParameter": {
             "it is of another DenseBlock than caffe_ocr's, which has denseblock_param; write its layers out": (

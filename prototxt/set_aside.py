@@ -47,6 +47,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "UberNet": {"LayerParameter": "deletebottom deletetop pullsfrom"},
     "caffe-yolo9000": {"EvalDetectionParameter": "save_output_param"},  # a file of the detections
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
+    "DSN": {"SolverParameter": "info localgamma localpower localstepsize"},
     "JADF": {"LayerParameter": "outer_product_param", "SolverParameter": "show_pr"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
@@ -58,7 +59,10 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
 }
 # where it is not that they only choose how a fork computes or logs
-_WHY = {"SSL Caffe": "as they count only with a solver's decays of groups of weights, which SSL Caffe has"}
+_WHY = {
+    "DSN": "as they log, or count only with rates of params that fall by themselves, which DSN has",
+    "SSL Caffe": "as they count only with a solver's decays of groups of weights, which SSL Caffe has",
+}
 _FORKS = {
     (message, field): fork
     for fork, messages in _FIELDS.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 
 from caffe_compat.prototxt.caffe_pb2 import (
+    HingeLossParameter,
     LayerParameter,
     NetParameter,
     SolverParameter,
@@ -99,6 +100,7 @@ _V0_TYPES = {
     "flatten": V1LayerParameter.FLATTEN,
     "hdf5_data": V1LayerParameter.HDF5_DATA,
     "hdf5_output": V1LayerParameter.HDF5_OUTPUT,
+    "hingeloss": V1LayerParameter.HINGE_LOSS,  # of DSN, as squaredhingeloss
     "im2col": V1LayerParameter.IM2COL,
     "images": V1LayerParameter.IMAGE_DATA,
     "infogain_loss": V1LayerParameter.INFOGAIN_LOSS,
@@ -111,6 +113,7 @@ _V0_TYPES = {
     "softmax": V1LayerParameter.SOFTMAX,
     "softmax_loss": V1LayerParameter.SOFTMAX_LOSS,
     "split": V1LayerParameter.SPLIT,
+    "squaredhingeloss": V1LayerParameter.HINGE_LOSS,
     "tanh": V1LayerParameter.TANH,
     "window_data": V1LayerParameter.WINDOW_DATA,
 }
@@ -142,6 +145,7 @@ _V0_RENAMED = {
     "shuffle_images": "shuffle",
 }
 _V0_TRANSFORM = ("scale", "meanfile", "cropsize", "mirror")
+_V0_OF_DSN = ("mean_on_test", "mean_on_train")
 _V0_KEPT = ("name", "blobs", "blobs_lr", "weight_decay")
 
 
@@ -205,11 +209,35 @@ def _upgrade_v0_layer(old: V1LayerParameter, new: V1LayerParameter, path: Path) 
             warnings.warn(
                 f"layer '{v0.name}': {name} is read over, as in Caffe: only window_data has it", stacklevel=2
             )
+        elif name == "blobs_lr_policy" or (v0.type == "dropout" and name in _V0_OF_DSN):
+            continue  # see _upgrade_dsn
         elif name != "type":
             _set_v0_param(v0, new, name, value, (*path, "layer", name))
+    _upgrade_dsn(v0, new, path)
     if v0.type == "cccp":  # which counts the outputs of a group
         new.convolution_param.kernel_size[:] = [1]
         new.convolution_param.num_output *= new.convolution_param.group
+
+
+def _upgrade_dsn(v0: V0LayerParameter, new: V1LayerParameter, path: Path) -> None:
+    """What is DSN's: the squared hinge, its dropout, which scales in testing, and rates of params that fall by
+    themselves."""
+    if v0.type == "squaredhingeloss":
+        new.hinge_loss_param.norm = HingeLossParameter.L2
+    if v0.type == "dropout" and (v0.mean_on_train or not v0.mean_on_test):
+        raise UpgradeError(
+            f"layer '{v0.name}': of DSN's dropout that draws in training and takes the mean in testing is built, and "
+            "no other; remove mean_on_train and mean_on_test",
+            (*path, "layer"),
+        )
+    if v0.HasField("mean_on_test") or v0.HasField("mean_on_train"):
+        new.dropout_param.scale_train = False
+    if v0.blobs_lr_policy:
+        warnings.warn(
+            f"layer '{v0.name}': blobs_lr_policy is read over; in DSN the rates of its params fall by themselves "
+            f"({', '.join(v0.blobs_lr_policy)}), here with the solver's: give them another blobs_lr, or train in parts",
+            stacklevel=2,
+        )
 
 
 def _set_v0_param(v0: V0LayerParameter, new: V1LayerParameter, name: str, value, path: Path) -> None:

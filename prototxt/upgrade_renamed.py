@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 _BY_MKL = ("MKLConvolution", "MKLLRN", "MKLPooling", "MKLReLU")
@@ -12,17 +14,18 @@ _OF_DSCLRCN = {"across_spatial": False, "channel_shared": False, "eps": 1e-6}
 def upgrade_renamed(layer: LayerParameter) -> None:
     """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, Scalar
     Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection DetectionLoss,
-    PwAttend AttPooling; types that MKL computes get Caffe's names; Normalize with fix_scale, which changes nothing (a
-    param's lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and bbox_std, the
-    loss_param of SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get messages of
-    their own.
+    PwAttend AttPooling, with a warning; Sum of several bottoms Eltwise; types that MKL computes get Caffe's names;
+    Normalize with fix_scale, which changes nothing (a param's lr_mult says whether it learns), gets DSCLRCN's defaults;
+    ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
+    Stochastic-Quantization's layers alone have, get messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
     ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); NormalizeLayer of DSCLRCN (nian-liu); ConstScaleLayer
     of CCN (limuhit); MKLConvolutionLayer and others of SkimCaffe (IntelLabs); MemoryDataLayer of naibaf7's Caffe;
     AbsLossLayer of light fields' nets; PwAttend of PiCANet's nets for MNIST and those made from them, which have
-    AttPooling's bottoms and fields (no source of that name is public).
+    AttPooling's bottoms and fields (no source of that name is public); SumLayer of R*CNN (gkioxari) and SDS
+    (bharath272).
     """
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
@@ -36,6 +39,13 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         layer.type = "AttPooling"
         layer.att_pooling_param.CopyFrom(layer.pw_attend_param)
         layer.ClearField("pw_attend_param")
+        warnings.warn(
+            f"layer '{layer.name}' (PwAttend): no source of that type is public; it is taken for PiCANet's AttPooling, "
+            "which has its bottoms and fields",
+            stacklevel=2,
+        )
+    if layer.type == "Sum" and len(layer.bottom) > 1:
+        layer.type = "Eltwise"
     if layer.type == "BNHK":
         layer.type = "BN"
         layer.bn_param.CopyFrom(layer.bnhk_param)

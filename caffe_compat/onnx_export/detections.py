@@ -113,6 +113,8 @@ def _scores(write: Operators, layer: DetectionOutput, bottoms: list[str]) -> str
 def _suppressed(write: Operators, layer: DetectionOutput, boxes: str, scores: str) -> str:
     """What stays: image, class and prior, D x 3; by image, class and descending score."""
     nms, priors = layer.layer_param.detection_output_param.nms_param, write.dims(scores, 2, 3)
+    if nms.soft_nms:
+        raise layer.error("cannot be exported to ONNX with soft_nms, which orders boxes anew again and again")
     best = priors if layer.most is None else write.ints([layer.most])
     boxes = write.slice(boxes, 0, 4, 2) if layer.numbers > 4 else boxes
     if nms.eta < 1:

@@ -26,6 +26,10 @@ def reverse(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
 def continuation_indicator(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     param = layer.layer_param.continuation_indicator_param
     rows = np.arange(param.time_step)[:, None] > 0
+    if bottoms:
+        axis = param.axis % write.axes[bottoms[0]]
+        shape = write("Concat", write.ints([param.time_step]), write.dims(bottoms[0], axis, axis + 1), axis=0)
+        return [write("Expand", write.floats(rows), shape)]
     return [write("Identity", write.floats(np.repeat(rows, param.batch_size, axis=1)))]
 
 

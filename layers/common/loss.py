@@ -74,7 +74,9 @@ def normalization_mode(param: caffe_pb2.LossParameter, default: int = VALID) -> 
     return default
 
 
-def normalizer(mode: int, outer_num: int, inner_num: int, valid_count: int, pre_fixed: float = 1.0) -> float:
+def normalizer(
+    mode: int, outer_num: int, inner_num: int, valid_count: float, pre_fixed: float = 1.0
+) -> float:
     """Return what a loss is divided by, 1 at least: a batch in which every label is ignored gives 0, not NaN.
 
     outer_num: examples in the batch. inner_num: labels an example. valid_count: labels that are not ignored.

@@ -64,11 +64,24 @@ class Records:
 
     def go_to(self, key: bytes) -> bool:
         """Stand at this key; returns whether it is there."""
-        with self, self._told("read"):
-            found = self._file.seek(key) and self._file.key() == key
-            if found:
-                self.key = key
+        with self:
+            there, found = self.key, self.seek(key) and self.key == key
+            if not found:
+                self.key = there
         return found
+
+    def seek(self, key: bytes) -> bool:
+        """Stand at the first record whose key is not below this one; returns whether there is one."""
+        with self._told("read"):
+            if not self._file.seek(key):
+                return False
+            self.key = self._file.key()
+        return True
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return self._file.entries
 
     def _find(self) -> None:
         """Stand where we stood; where that record is gone, at the next one."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from caffe_compat.layers.data.listed import ListedBatches
 from caffe_compat.layers.data.video_transformer import BOTH, HONOURED, VideoTransformer
-from caffe_compat.layers.registry import INPUT_INSTEAD, register
+from caffe_compat.layers.not_built import INPUT_INSTEAD
+from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter, TransformationParameter
 
 OF_TSN = ("num_segments", "modality", "name_pattern", "grayscale", "encoded")

@@ -56,6 +56,12 @@ def nms_of_parts(boxes, threshold, eta, keep):
 
 
 @njit(cache=True, error_model="numpy")
+def overlap_of_parts(boxes, i, j):
+    """The intersection over union of two of the boxes (n x 4 in normalized coordinates)."""
+    return iou_of_parts(boxes, i, boxes, j)
+
+
+@njit(cache=True, error_model="numpy")
 def nms_of_kind(boxes, areas, pixel, kind, threshold, keep):
     """Write into keep (n, bool) which of the boxes (n x 4, best first) stay.
 

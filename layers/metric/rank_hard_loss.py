@@ -9,6 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.loss import LossLayer, check_one_label_each
+from caffe_compat.layers.common.random_shuffle import random_shuffle
 from caffe_compat.layers.common.repetitions import check_pairs
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng
@@ -81,13 +82,7 @@ class RankHardLoss(LossLayer):
             return nearest
         ratios = self.param.hard_ratio, self.param.rand_ratio
         hard_num, rand_num = (cut_off(float(np.float32(count) * np.float32(ratio))) for ratio in ratios)
-        hard = _shuffled(nearest[:count].tolist())
-        others = _shuffled(nearest[count:].tolist() + hard[hard_num:])
+        draw = caffe_rng().draw
+        hard = random_shuffle(nearest[:count].tolist(), draw)
+        others = random_shuffle(nearest[count:].tolist() + hard[hard_num:], draw)
         return np.array(hard[:hard_num] + others[:rand_num], np.int64)
-
-
-def _shuffled(items: list[int]) -> list[int]:
-    for i in range(1, len(items)):
-        j = caffe_rng().draw() % (i + 1)
-        items[i], items[j] = items[j], items[i]
-    return items

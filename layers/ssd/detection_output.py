@@ -15,6 +15,7 @@ from caffe_compat.layers.kernels.nms import nms_of_parts
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.ssd.detection_files import detection_files
 from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
+from caffe_compat.layers.ssd.soft_suppression import soft_suppression
 from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
 
 
@@ -34,13 +35,15 @@ class DetectionOutput(Layer):
     image, then by class, then by descending score. If no image has a detection, each has a row of its number and -1.
     For each class except background_label_id, the boxes with a score above confidence_threshold (without one: all)
     are candidates, at most the nms_param.top_k best. A candidate that overlaps a better one by more than
-    nms_threshold goes; with each box that stays, the threshold is multiplied by eta while it is above 0.5. Of the
+    nms_threshold goes; with each box that stays, the threshold is multiplied by eta while it is above 0.5 (with
+    soft_nms they go in another order, by theta: see soft_suppression.py). Of the
     boxes of all classes, the keep_top_k best of an image stay (-1: all). With save_output_param the detections are
     written to files too, see `detection_files`. `visualize` opens no window here and warns.
     Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
     fit, shapes that do not agree, and, unless normalized is false, priors without area where code_type divides by it.
     Source: DetectionOutputLayer of the SSD fork of Caffe; Liu et al., SSD (2016), section 3. objectness_score and
-    bottom[4] are RefineDet's, use_polygon is that of TextBoxes++, normalized that of OpenVINO's.
+    bottom[4] are RefineDet's, use_polygon is that of TextBoxes++, normalized that of OpenVINO's, soft_nms that of
+    DeepDetect's (jolibrain).
     """
 
     reads = ("detection_output_param",)
@@ -65,6 +68,8 @@ class DetectionOutput(Layer):
             raise self.error(
                 f"nms_threshold is {nms.nms_threshold:g} and eta {nms.eta:g}; expected at least 0, and up to 1"
             )
+        if nms.soft_nms and not nms.theta > 0:
+            raise self.error(f"theta is {nms.theta:g}; with soft_nms it must be above 0")
         self.classes = [c for c in range(param.num_classes) if c != param.background_label_id]
         self.least = (
             param.confidence_threshold if param.HasField("confidence_threshold") else np.finfo(np.float32).min
@@ -178,6 +183,9 @@ class DetectionOutput(Layer):
         order = np.flatnonzero(scores > self.least)
         order = order[contenders(scores[order], self.most)]
         order = order[np.argsort(-scores[order], kind="stable")][: self.most]
+        if nms.soft_nms:
+            of_nms = kind(nms.nms_threshold), kind(nms.eta), nms.theta
+            return order[soft_suppression(boxes[order], scores[order], *of_nms)]
         keep = np.empty(order.size, bool)
         nms_of_parts(boxes[order], kind(nms.nms_threshold), kind(nms.eta), keep)
         return order[keep]

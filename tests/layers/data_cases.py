@@ -21,6 +21,7 @@ def data_cases(folder: Path) -> list[Case]:
     _images(folder)
     return [
         *_data(folder),
+        *_custom_data(folder),
         *_annotated(folder),
         *_image_data(folder),
         *_image_pairs(folder),
@@ -173,6 +174,43 @@ def _annotated(folder: Path) -> list[Case]:
         *(_case("AnnotatedData", f"{source} annotated_data_param {{ {text}") for text in params),
         _case("AnnotatedData", f"{untyped} annotated_data_param {{ anno_type: BBOX }}"),
         *_transformed(folder, "AnnotatedData", untyped, ("force_color: true",)),
+    ]
+
+
+def _custom_data(folder: Path) -> list[Case]:
+    try:
+        import lmdb
+    except ImportError:
+        return []
+    rng, shape = np.random.RandomState(3), (4, 6, 7)
+    for name in ("coded", "plain"):
+        with (
+            lmdb.open(f"{folder}/{name}", map_size=2**20) as environment,
+            environment.begin(write=True) as write,
+        ):
+            for i in range(7):
+                count = 4 * 42 if name == "plain" else 42 + 2 * 2 * 42 + 6
+                datum = Datum(channels=4, height=6, width=7, label=i, data=rng.bytes(count))
+                write.put(f"{i:08d}".encode(), datum.SerializeToString())
+    (folder / "chosen").write_text("1\n2 1\n1 1\n2\n1\n")
+    (folder / "mean4").write_bytes(
+        BlobProto(shape=BlobShape(dim=(1, *shape)), data=rng.uniform(0, 9, 168)).SerializeToString()
+    )
+    coded = "slice_point: 1 slice_point: 3 encoding: UINT8 encoding: UINT16FLOW encoding: BOOL1 batch_size: 2"
+    source = f'source: "{folder}/coded" backend: LMDB {coded}'
+    plain = f'source: "{folder}/plain" backend: LMDB batch_size: 2'
+    chosen = f'preselection_file: "{folder}/chosen" preselection_label: 1'
+    permuted = "rand_permute: true rand_permute_seed: 7"
+    return [
+        *(
+            _case("CustomData", f"data_param {{ {source} {more} }}", tops=3)
+            for more in (
+                f"{chosen} {permuted} subtract: 3 subtract: 5 scale: 0.5",
+                f"{permuted} block_size: 5 permute_every_iter: 1 range_start: 1 range_end: 5",
+                "rand_permute: true rand_permute_order: FIRST_RANGE_THEN_PERMUTE range_end: 4",
+            )
+        ),
+        _case("CustomData", f'data_param {{ {plain} mean_file: "{folder}/mean4" }}'),
     ]
 
 

@@ -63,6 +63,10 @@ ELSEWHERE = {
         f"Scale.scale_param.{name}": "makes it BoundedScale; test_papers.py"
         for name in ("min_value", "max_value")
     },
+    **{
+        f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
+        for name in ("context_per_roi", "instances_per_bag")
+    },
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"

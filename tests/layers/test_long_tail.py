@@ -7,7 +7,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.errors import CaffeCompatError, GraphError, LayerError
 from caffe_compat.layers.base import TEST
 from caffe_compat.layers.common.fillers import fill
-from caffe_compat.layers.registry import layer_class
+from caffe_compat.layers.not_built import NOT_BUILT
+from caffe_compat.layers.registry import layer_class, layer_type_list
 from caffe_compat.net import Net
 from caffe_compat.prototxt.caffe_pb2 import TRAIN, FillerParameter
 from caffe_compat.rng import set_random_seed
@@ -114,10 +115,14 @@ def test_a_param_without_gradient_below_one_that_learns(tmp_path):
     assert plan[2].propagate_down == [True]
 
 
-@pytest.mark.parametrize("name", ["CPMData", "DocData", "GANLoss", "MCWindowData", "TRT"])
+@pytest.mark.parametrize("name", ["CPMData", "DocData", "GANLoss", "MCWindowData", "TRT", "CapsuleLen"])
 def test_what_is_not_there_says_the_way_out(name):
     with pytest.raises(GraphError, match=f"layer type '{name}': "):
         layer_class(name)
+
+
+def test_what_is_not_there_is_not_there_in_truth():
+    assert not {*NOT_BUILT} & {*layer_type_list()}
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ NO_TOP = {
         f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
         for name in ("losstype", "num_triplets")
     },
+    **{
+        f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
+        for name in ("context_per_roi", "instances_per_bag")
+    },
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"

@@ -9,6 +9,7 @@ from layers.cases import CASES
 from layers.harness import Case, unit
 from runtimes import differences, net_of, onnxruntimes, ours
 
+from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.onnx_export.model import to_onnx
@@ -51,8 +52,12 @@ CHOSEN = (
 CHOICES = [
     TEXT,
     *(
-        case for case in CASES if case.type in CHOSEN and (case.type, len(case.shapes)) != ("DecodeBBox", 3)
-    ),  # a third bottom is for training
+        case
+        for case in CASES
+        if case.type in CHOSEN
+        and (case.type, len(case.shapes)) != ("DecodeBBox", 3)  # a third bottom is for training
+        and "soft_nms" not in case.layer
+    ),
     *(
         Case(
             'type: "Python" python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" '
@@ -118,6 +123,12 @@ def test_as_our_own(case, shapes, tmp_path):
     run = onnxruntimes(to_onnx(net))
     for seed in range(3):
         check(net, run, case, shapes, seed)
+
+
+def test_soft_suppression_has_no_form(tmp_path):
+    (case,) = (case for case in CASES if "soft_nms" in case.layer)
+    with pytest.raises(LayerError, match="cannot be exported to ONNX with soft_nms"):
+        to_onnx(net_of(tmp_path, prototxt(case, case.shapes)))
 
 
 @pytest.mark.parametrize("case", PRIORS, ids=lambda case: case.id)

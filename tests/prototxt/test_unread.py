@@ -50,8 +50,8 @@ def test_a_layer_with_such_a_field_is_not_built_without_it(tmp_path):
 
 def test_what_a_fork_is_known_for_is_told(tmp_path):
     file = tmp_path / "net.prototxt"
-    file.write_text('layer { name: "m" type: "MIL" top: "x" mil_param { } }')
-    with pytest.raises(GraphError, match=r"'mil_param'; it is of happynear's Caffe: .* not built here"):
+    file.write_text('layer { name: "m" type: "NCALoss" top: "x" nca_param { } }')
+    with pytest.raises(GraphError, match=r"'nca_param'; it is of happynear's Caffe: .* not built here"):
         Net(file, TEST)
 
 

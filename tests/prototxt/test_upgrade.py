@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from caffe_compat.errors import PrototxtError
-from caffe_compat.prototxt.caffe_pb2 import NetParameter, SolverParameter, V0LayerParameter, V1LayerParameter
+from caffe_compat.prototxt.caffe_pb2 import (
+    HingeLossParameter,
+    NetParameter,
+    SolverParameter,
+    V0LayerParameter,
+    V1LayerParameter,
+)
 from caffe_compat.prototxt.reader import parse_net, read_net, read_solver
 from caffe_compat.prototxt.upgrade import layer_origins, upgrade_net, upgrade_solver
 from caffe_compat.prototxt.writer import net_text
@@ -92,7 +98,7 @@ V0_FIELDS = {
     "conv": "num_output biasterm weight_filler bias_filler pad kernelsize group stride",
     "innerproduct": "num_output biasterm weight_filler bias_filler",
     "pool": "pad kernelsize stride pool",
-    "dropout": "dropout_ratio",
+    "dropout": "dropout_ratio mean_on_test",
     "lrn": "local_size alpha beta k",
     "concat": "concat_dim",
     "data": "source batchsize rand_skip",
@@ -121,6 +127,7 @@ def _v0(type_name: str, field: str) -> NetParameter:
 def test_fields_of_the_first_generation(type_name: str) -> None:
     """Each goes where Caffe puts it (it drops shuffle_images of HDF5 data), and no other field is taken."""
     common = {"name", "type", "blobs", "blobs_lr", "weight_decay", "scale", "meanfile", "cropsize", "mirror"}
+    common |= {"blobs_lr_policy", "mean_on_train"}  # of DSN
     for field in (field.name for field in V0LayerParameter.DESCRIPTOR.fields):
         if field in common:
             continue
@@ -136,6 +143,28 @@ def test_fields_of_the_first_generation(type_name: str) -> None:
                 PrototxtError, match=f"a V0 layer of type '{type_name}' has no field '{field}'"
             ):
                 upgrade_net(_v0(type_name, field))
+
+
+def test_deeply_supervised_nets() -> None:
+    shapes = "input_shape { dim: 2 dim: 3 } input_shape { dim: 2 }"
+    text = (
+        f'input: "x" input: "t" {shapes} '
+        'layers { layer { name: "a" %s } bottom: "x" bottom: "t" top: "y" }'
+    )
+    (layer,) = parse_net(text % 'type: "squaredhingeloss"')[0].layer[-1:]
+    assert (layer.type, layer.hinge_loss_param.norm) == ("HingeLoss", HingeLossParameter.L2)
+    (layer,) = parse_net(text % 'type: "hingeloss"')[0].layer[-1:]
+    assert (layer.type, layer.hinge_loss_param.norm) == ("HingeLoss", HingeLossParameter.L1)
+    dropout = text % 'type: "dropout" dropout_ratio: 0.3 %s'
+    (layer,) = parse_net(dropout % "mean_on_test: true mean_on_train: false")[0].layer[-1:]
+    assert not layer.dropout_param.scale_train
+    assert parse_net(dropout % "")[0].layer[-1].dropout_param.scale_train
+    for params in ("mean_on_train: true", "mean_on_test: false"):
+        with pytest.raises(PrototxtError, match="draws in training and takes the mean in testing is built"):
+            parse_net(dropout % params)
+    with pytest.warns(UserWarning, match=r"in DSN the rates of its params fall by themselves \(power_inv\)"):
+        net, _ = parse_net(text % 'type: "innerproduct" num_output: 3 blobs_lr_policy: "power_inv"')
+    assert net.layer[-1].type == "InnerProduct"
 
 
 def test_values_of_the_first_generation() -> None:

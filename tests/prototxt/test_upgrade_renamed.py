@@ -1,5 +1,7 @@
 """Layer types that are another Caffe's under another name."""
 
+import pytest
+
 from caffe_compat.prototxt.reader import parse_net
 
 
@@ -76,7 +78,16 @@ def test_memory_data_with_dims_is_an_input():
 
 def test_pw_attend_is_an_att_pooling():
     text = 'layer { name: "a" type: "PwAttend" pw_attend_param { att_mode: LOCAL kernel_size: 5 pad: 2 } }'
-    (layer,) = parse_net(text)[0].layer
+    with pytest.warns(
+        UserWarning, match=r"layer 'a' \(PwAttend\): no source .* taken for PiCANet's AttPooling"
+    ):
+        (layer,) = parse_net(text)[0].layer
     param = layer.att_pooling_param
     assert (layer.type, param.kernel_size, param.pad) == ("AttPooling", 5, 2)
     assert not layer.HasField("pw_attend_param")
+
+
+def test_a_sum_of_several_bottoms_is_an_eltwise():
+    text = 'layer { name: "s" type: "Sum" bottom: "a" %s top: "s" }'
+    assert parse_net(text % 'bottom: "b" bottom: "c"')[0].layer[0].type == "Eltwise"
+    assert parse_net(text % "")[0].layer[0].type == "Sum"

@@ -33,10 +33,12 @@ class Masks:
             caffe_rng().bernoulli(keep, mask)
             return torch.from_numpy(mask.reshape(x.shape)).to(x.device) != 0
         bits, kind = (8, torch.int8) if (256 * keep).is_integer() else (16, torch.int16)
+        if (kept := round(keep * 2**bits)) == 2**bits:  # which no number of this kind is
+            return torch.ones(x.shape, dtype=torch.bool, device=x.device)
         count, together = x.numel(), 64 // bits  # elements for which one number is drawn
         words = torch.empty(-(-count // together), dtype=torch.long, device=x.device)
         words.random_(-(2**63), None, generator=self.generator(x.device))
-        return (words.view(kind)[:count] < round(keep * 2**bits) - 2 ** (bits - 1)).reshape(x.shape)
+        return (words.view(kind)[:count] < kept - 2 ** (bits - 1)).reshape(x.shape)
 
     def start(self, iteration: int, rank: int) -> None:
         """Seed again, for an iteration of one of several workers: from what all workers know, so that none has to keep

@@ -15,6 +15,7 @@ from caffe_compat.engines.torch import hard_roi_mining, rois  # noqa: E402
 from caffe_compat.engines.torch.converters import conversion, converted_types  # noqa: E402
 from caffe_compat.engines.torch.devices import DeviceConfig  # noqa: E402
 from caffe_compat.engines.torch.layer import TorchLayer  # noqa: E402
+from caffe_compat.engines.torch.masks import Masks  # noqa: E402
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 OURS = [case for case in CASES if case.type in converted_types()]
@@ -153,3 +154,13 @@ def test_bf16_takes_products_in_bf16_and_leaves_the_rest():
             lossy.add(case.type)
     convolutions = {"Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution"}
     assert lossy == {*convolutions, "Deconvolution", "Deconvolution3D", "InnerProduct"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "least", "most"), [(1.0, 1, 1), (1 - 1e-6, 1, 1), (0.75, 0.7, 0.8), (1e-6, 0, 0)]
+)
+def test_masks_keep_as_many_as_they_are_to(keep, least, most):
+    """With all, or nearly all, the number that draws are held against is none of their kind."""
+    mask = Masks().draw(torch.zeros(50, 81), keep)
+    assert mask.dtype == torch.bool
+    assert least <= mask.float().mean() <= most

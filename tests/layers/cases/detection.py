@@ -204,6 +204,7 @@ CASES = [
             ),
             (3, "share_location: false background_label_id: 1 nms_param { nms_threshold: 0.9 eta: 0.7 }"),
             (1, "confidence_threshold: 1"),
+            (1, "nms_param { nms_threshold: 0.6 eta: 0.9 soft_nms: true theta: 0.2 } code_type: CENTER_SIZE"),
         )
     ),
     Case(

@@ -164,22 +164,5 @@ CASES = [
         [LOSS],
         fills=[apart],
     ),
-    *(
-        Case(
-            f'type: "DataAugmentation" augmentation_param {{ {params} }}',
-            [(2, 3, 7, 6)],
-            [(3, 3, 9, 8)] if "height" in params else (),
-            phase=TEST,
-            gradient=False,
-            note="forward only",
-            fixed_params=[0, 1, 2] if "recompute" in params else [0],
-        )
-        for params in (
-            "crop_height: 4 crop_width: 6",
-            "crop_height: 4 crop_width: 6 recompute_mean: 3",
-            "recompute_mean: 1 mean_per_pixel: false",
-            "mean: 1 mean: 2 mean: 4 mean_per_pixel: false",
-        )
-    ),
     Case('type: "FlowEltwise" eltwise_param { coeff: 0.3 }', [(4, 5)], [(2, 3, 4)]),
 ]

@@ -76,6 +76,13 @@ CASES = [
         gradient=False,
         note="has no bottoms",
     ),
+    Case(
+        'type: "ContinuationIndicator" continuation_indicator_param { time_step: 4 axis: 1 }',
+        [(2, 3, 5)],
+        [(4, 2, 3)],
+        gradient=False,
+        note="only the shape of its bottom counts",
+    ),
     Case(f'type: "Lstm" lstm_param {{ num_output: 4 {FILLERS} }}', [(5, 2, 3)], [(4, 6, 3)]),
     Case('type: "Lstm" lstm_param { num_output: 2 }', [(4, 3, 5, 1)], [(6, 2, 1, 5)]),
     Case('type: "Lstm" lstm_param { num_output: 3 batch_size: 2 }', [(8, 5)], [(6, 5)]),

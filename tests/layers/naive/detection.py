@@ -145,6 +145,7 @@ def detection_output(given: Given) -> list[np.ndarray]:
         thresh=param.nms_param.nms_threshold,
         eta=param.nms_param.eta,
         keep=param.keep_top_k,
+        theta=param.nms_param.theta if param.nms_param.soft_nms else None,
         **more,
     )
     return [

@@ -269,33 +269,6 @@ def lpq_loss(given: Given) -> list[np.ndarray]:
     return [np.array(total / divisor)]
 
 
-def data_augmentation(given: Given) -> list[np.ndarray]:
-    (x,), param = given.bottom, given.param.augmentation_param
-    crops = param.HasField("crop_height") and param.HasField("crop_width")
-    height, width = (param.crop_height, param.crop_width) if crops else x.shape[2:]
-
-    def value(at):
-        if not crops:
-            return x[at]
-        row, column = (
-            min(i + size / 2 - count / 2, size - 1.05)
-            for i, size, count in zip(at[2:], x.shape[2:], (height, width), strict=True)
-        )
-        return between(x[at[:2]], row, column)
-
-    top = taken((*x.shape[:2], height, width), value)
-    if param.recompute_mean:
-        count, image, channels = given.blobs
-        forwards = int(count.item()) + 1
-        if forwards <= param.recompute_mean:
-            image = (image * (forwards - 1) + sum(top) / len(top)) / forwards
-            channels = np.array([plane.sum() / plane.size for plane in image[0]])
-        top = top - (image if param.mean_per_pixel else channels.reshape(-1, 1, 1))
-    elif len(param.mean) == 3 and not param.mean_per_pixel:
-        top = top - np.array(param.mean).reshape(3, 1, 1)
-    return [top]
-
-
 def flow_eltwise(given: Given) -> list[np.ndarray]:
     (x,), (coeff,) = given.bottom, given.param.eltwise_param.coeff
     return [taken(x.shape, lambda at: coeff * x[at])]
@@ -330,7 +303,6 @@ NAIVE = {
     "ChannelNorm": channel_norm,
     "Correlation": correlation,
     "Correlation1D": correlation_1d,
-    "DataAugmentation": data_augmentation,
     "Downsample": downsample,
     "FlowEltwise": flow_eltwise,
     "FlowL1Loss": l1_loss,

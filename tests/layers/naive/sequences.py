@@ -26,7 +26,8 @@ def transpose(given: Given) -> list[np.ndarray]:
 
 def continuation_indicator(given: Given) -> list[np.ndarray]:
     param = given.param.continuation_indicator_param
-    return [np.array([[min(t, 1)] * param.batch_size for t in range(param.time_step)])]
+    count = given.bottom[0].shape[param.axis] if given.bottom else param.batch_size
+    return [np.array([[min(t, 1)] * count for t in range(param.time_step)])]
 
 
 def lstm(given: Given) -> list[np.ndarray]:

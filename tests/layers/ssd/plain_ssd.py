@@ -44,6 +44,27 @@ def overlap(a, b):
     return w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
 
 
+def soft(candidates, thresh, eta, theta):
+    """Which candidates stay, as DeepDetect's queue has it."""
+    queue, kept = list(enumerate(score for score, _ in candidates)), []
+    while queue:
+        i, score = queue[0]
+        wins = True
+        for k in kept:
+            shared = overlap(candidates[i][1], candidates[k][1])
+            queue.append((i, score * math.exp(-(shared**2) / theta)))
+            queue.pop(0)
+            queue.sort(key=lambda item: -item[1])
+            if shared > thresh:
+                wins = False
+                break
+        queue.pop(0)
+        if wins:
+            kept.append(i)
+            thresh *= eta if eta < 1 and thresh > 0.5 else 1
+    return kept
+
+
 def detections(
     steps,
     scores,
@@ -64,11 +85,12 @@ def detections(
     pixels=None,
     polygon=False,
     states=None,
+    theta=None,
 ):
     """What DetectionOutput finds: rows of image, class, score, box (and corners). The arrays are its bottoms.
 
     objects: that priors are background, and an object; least_object of the latter. moves: of the priors themselves.
-    states: N x P x S, that come behind a row's score.
+    states: N x P x S, that come behind a row's score. theta: of soft suppression; None: there is none.
     """
     if pixels:
         rows = (priors[0, 0].reshape(-1, 5)[:, 1:] / [*pixels, *pixels]).ravel()
@@ -102,6 +124,10 @@ def detections(
             candidates.sort(key=lambda item: -item[0])
             if top > -1:
                 candidates = candidates[:top]
+            if theta is not None:
+                kept = soft(candidates, thresh, eta, theta)
+                found += [(c, *candidates[i]) for i in kept]
+                continue
             kept, now = [], thresh
             for score, box in candidates:
                 if all(overlap(box, other) <= now for _, other in kept):

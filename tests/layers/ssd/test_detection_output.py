@@ -184,3 +184,9 @@ def test_the_states_come_behind_the_score():
 def test_wrong_states(params, shape, message):
     with pytest.raises(LayerError, match=message):
         layer(f"do_state_prediction: true {params}", [*bottoms(), np.ones(shape)])
+
+
+def test_soft_suppression_wants_a_theta():
+    text = 'type: "DetectionOutput" detection_output_param { num_classes: 2 nms_param { soft_nms: true theta: 0 } }'
+    with pytest.raises(LayerError, match="theta is 0; with soft_nms it must be above 0"):
+        Runner(text, [np.zeros((1, 4)), np.zeros((1, 2)), np.zeros((1, 2, 4))])

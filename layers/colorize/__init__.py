@@ -1,0 +1,1 @@
+"""Automatic colorization (gustavla): hypercolumns and histograms of colours at places that are drawn."""
