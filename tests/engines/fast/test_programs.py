@@ -11,11 +11,12 @@ import pytest
 
 import caffe_compat as caffe
 from caffe_compat.engines.fast import program, steps
-from caffe_compat.engines.fast.steps import layout
+from caffe_compat.engines.fast.steps import layout, small_maps
 from caffe_compat.engines.fast.steps.filtering import Filtering
 from caffe_compat.engines.fast.steps.pooling import Pools
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.kernels.micro_kernel import ROWS
+from caffe_compat.layers.kernels.sum_tile import WIDTH
 from caffe_compat.layers.kernels.vectors import LANES
 
 CONVOLUTION = """
@@ -551,6 +552,42 @@ def test_winograds_convolutions_are_done_so(tmp_path, monkeypatch):
         net = check(conv("data", "conv", **fields), shape, tmp_path)
         if len(shape) == 4:
             assert (net.engine.rows() > 2) == ("Winograd" in name), name
+
+
+SMALL_MAPS = {
+    "pixels": ((3, 21, 5, 3), dict(num_output=2 * WIDTH + 5, kernel_size=1)),
+    "more products than a block": ((2, 301, 4, 3), dict(num_output=WIDTH + 1, kernel_size=1)),
+    "a window": ((3, 5, 6, 4), dict(num_output=WIDTH + 3, kernel_size=3, pad=1)),
+    "strides": (
+        (2, 7, 9, 8),
+        dict(num_output=WIDTH, kernel_h=2, kernel_w=3, stride_h=2, stride_w=3, pad_w=1),
+    ),
+    "stride 2 of pixels": ((3, 6, 5, 7), dict(num_output=7, kernel_size=1, stride=2)),
+    "a row": ((2, 4, 3, 6), dict(num_output=WIDTH + LANES, kernel_size=3, dilation=1)),
+}
+
+
+@pytest.mark.parametrize("band, together", [(1, 1), (2**18, 30), (2**18, 256)])
+def test_small_maps(band, together, tmp_path, monkeypatch):
+    """Those of filters for columns, whatever pays; an image or several at a time, and with a sum and ReLU behind."""
+    monkeypatch.setattr(small_maps.SmallMaps, "pay", lambda maps, parts: True)
+    monkeypatch.setattr(small_maps, "BAND", band)
+    monkeypatch.setattr(small_maps, "TOGETHER", together)
+    for name, (shape, fields) in SMALL_MAPS.items():
+        text = conv("data", "other", **fields) + conv("data", "conv", **fields)
+        text += layer("Eltwise", "other conv", "sum") + layer("ReLU", "sum", "sum", name="relu")
+        net = check(text, shape, tmp_path)
+        is_laid_out = name != "pixels" and name != "more products than a block"
+        assert net.engine.rows() == (4 if is_laid_out else 2), name
+
+
+def test_maps_are_small_where_tiles_of_outputs_would_be_empty():
+    """7 x 7 outputs fill three of four vectors of 16; filters fill their tiles, or do not where there are few."""
+    geometry = ConvGeometry((3, 3), (1, 1), (1, 1), (1, 1))
+    maps = small_maps.SmallMaps(geometry, (1, 64, 7, 7), (1, 2 * WIDTH, 7, 7))
+    assert maps.pay(2) == (LANES == 16) and not maps.pay(3)
+    assert not small_maps.SmallMaps(geometry, (1, 64, 7, 7), (1, WIDTH // 2, 7, 7)).pay(1)
+    assert not small_maps.SmallMaps(geometry, (1, 64, 7, 64), (1, WIDTH, 7, 64)).pay(1)
 
 
 def test_volumes_are_filtered_some_slices_at_a_time(tmp_path, monkeypatch):
