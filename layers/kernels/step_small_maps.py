@@ -61,29 +61,33 @@ def _sum(s, maps, images, filters, stage):
 
 
 @njit(error_model="numpy", inline="always")
-def _finish(s, n, panel, sums):
-    """The outputs of image n and a panel of filters from their sums."""
+def _finish(s, n, panel, sums, planes):
+    """The outputs of image n and a panel of filters from their sums, by way of as many planes."""
     area, first = s.out_height * s.out_width, panel * WIDTH
-    place = FLOAT * n * s.outputs * area
-    planes = floats(s.top + place, s.outputs * area).reshape(s.outputs, area)
-    to_planes(floats(sums, area * WIDTH).reshape(area, WIDTH), first, area, planes, 0)
-    for m in range(first, min(first + WIDTH, s.outputs)):
-        plane = place + FLOAT * m * area
-        added, out = s.added + plane if s.added else 0, s.top + plane
-        row_of_channel(out, added, out, area, s.units, s.bias + FLOAT * m, s.slope + FLOAT * m, s.limit)
+    count = min(WIDTH, s.outputs - first)
+    channels = floats(planes, count * area).reshape(count, area)
+    to_planes(floats(sums, area * WIDTH).reshape(area, WIDTH), 0, area, channels, 0)
+    for m in range(count):
+        place, channel = FLOAT * (n * s.outputs + first + m) * area, FLOAT * (first + m)
+        added = s.added + place if s.added else 0
+        row_of_channel(
+            planes + FLOAT * m * area, added, s.top + place, area,
+            s.units, s.bias + channel, s.slope + channel, s.limit,
+        )  # fmt: skip
 
 
 @njit(error_model="numpy", inline="always")
 def _filter_some(s, base, begin, end, low, high, stage):
     """The outputs of images begin to end and the panels low to high of filters, those of `together` maps at a time."""
     area = s.out_height * s.out_width
+    planes = stage + FLOAT * s.together * area * WIDTH
     for panel in range(low, high):
         filters = s.filters + FLOAT * panel * s.depth * WIDTH
         for first in range(begin, end, s.together):
             images = min(s.together, end - first)
             _sum(s, base + FLOAT * first * s.depth_step, images, filters, stage)
             for n in range(images):
-                _finish(s, first + n, panel, stage + FLOAT * n * area * WIDTH)
+                _finish(s, first + n, panel, stage + FLOAT * n * area * WIDTH, planes)
 
 
 def _filter_maps(pointer, part, parts):

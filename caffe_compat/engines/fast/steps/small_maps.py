@@ -18,9 +18,7 @@ from caffe_compat.layers.kernels.vectors import LANES
 
 LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
 BAND = 2**18  # numbers of maps (1 MB) that stay in a core's second cache while all filters are read
-TOGETHER = (
-    256  # outputs of a filter whose sums, beside those of a panel of others, stay in a core's first cache
-)
+TOGETHER = 256  # outputs of a panel of filters (32 kB) that stay in a core's first cache
 GAIN = 0.95  # how full the tiles of outputs may be, at most, of what those of filters are
 
 
@@ -70,7 +68,7 @@ class SmallMaps:
             tile=asking_tile(self.rows, self.out_width, VECTORS).address,
             narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,
             filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
-            scratch_size=together * area * WIDTH,
+            scratch_size=(together + 1) * area * WIDTH,
         )  # fmt: skip
         if not phases:
             return [filter_them]

@@ -21,9 +21,7 @@ from caffe_compat.layers.kernels.vectors import LANES
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, PIXELS, POINTS
 
 G, TAPS = np.array(winograd_transforms.G, np.float32), 3
-_PHASES = np.array(
-    [(row, column) for row in range(OUTPUTS) for column in range(PIXELS)]
-)  # of a layout's planes
+_PHASES = np.stack(np.divmod(np.arange(OUTPUTS * PIXELS), PIXELS), 1)  # of a layout's planes: row and column
 
 LEAST_CHANNELS = 24  # with fewer, transforms take as long as the products
 MOST_FILTERS = 2**17  # larger ones would take too much memory when they are transformed: four times their own
