@@ -10,14 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, integers
+from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.lay_out import call_lay_out
-from caffe_compat.layers.kernels.pixels_and_planes import to_planes
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
 from caffe_compat.layers.kernels.sum_tile import ASKING_TILE, WIDTH
+from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.vectors import LANES
 
 BLOCK = 256  # products of a sum, whose filters have 32 kB
 _call_tile = caller(ASKING_TILE)
@@ -61,47 +62,59 @@ def _sum(s, maps, images, filters, stage):
 
 
 @njit(error_model="numpy", inline="always")
+def _turn(sums, area, planes, pitch, tables):
+    """planes (WIDTH x area, pitch apart) = sums (area x WIDTH), and anything behind them; tables: for 2 LANES int64."""
+    places = integers(tables, 2 * LANES)
+    for lane in range(LANES):
+        places[lane] = sums + FLOAT * lane * WIDTH
+    for column in range(0, WIDTH, LANES):
+        for lane in range(LANES):
+            places[LANES + lane] = planes + FLOAT * (column + lane) * pitch
+        for x in range(0, area, LANES):
+            transpose(tables, x * WIDTH + column, tables + INTEGER * LANES, x)
+
+
+@njit(error_model="numpy", inline="always")
 def _finish(s, n, panel, sums, planes):
     """The outputs of image n and a panel of filters from their sums, by way of as many planes."""
-    area, first = s.out_height * s.out_width, panel * WIDTH
-    count = min(WIDTH, s.outputs - first)
-    channels = floats(planes, count * area).reshape(count, area)
-    to_planes(floats(sums, area * WIDTH).reshape(area, WIDTH), 0, area, channels, 0)
-    for m in range(count):
+    area, pitch, first = s.out_height * s.out_width, s.out_height * s.out_width + LANES, panel * WIDTH
+    _turn(sums, area, planes, pitch, planes + FLOAT * WIDTH * pitch)
+    for m in range(min(WIDTH, s.outputs - first)):
         place, channel = FLOAT * (n * s.outputs + first + m) * area, FLOAT * (first + m)
         added = s.added + place if s.added else 0
         row_of_channel(
-            planes + FLOAT * m * area, added, s.top + place, area,
+            planes + FLOAT * m * pitch, added, s.top + place, area,
             s.units, s.bias + channel, s.slope + channel, s.limit,
         )  # fmt: skip
 
 
-@njit(error_model="numpy", inline="always")
-def _filter_some(s, base, begin, end, low, high, stage):
-    """The outputs of images begin to end and the panels low to high of filters, those of `together` maps at a time."""
-    area = s.out_height * s.out_width
-    planes = stage + FLOAT * s.together * area * WIDTH
-    for panel in range(low, high):
-        filters = s.filters + FLOAT * panel * s.depth * WIDTH
-        for first in range(begin, end, s.together):
-            images = min(s.together, end - first)
-            _sum(s, base + FLOAT * first * s.depth_step, images, filters, stage)
-            for n in range(images):
-                _finish(s, first + n, panel, stage + FLOAT * n * area * WIDTH, planes)
-
-
 def _filter_maps(pointer, part, parts):
-    """The outputs of all maps, `band` images at a time.
+    """The outputs of all maps, `band` images at a time, and of these the sums of `together`.
 
     filters: packed panels x depth x WIDTH. offsets: how far behind an output's place each number of a filter finds its
     pixel, in maps depth_step apart, whose rows are pitch apart, in `shared`, or, without phases, as they are. tile: for
-    `rows` rows of outputs; narrow_tile: for those that are left. units: a 1.
+    `rows` rows of outputs; narrow_tile: for those that are left. units: a 1. scratch: see `scratch_of`.
     """
     s = step_at(pointer)
     stage, base = s.scratch + FLOAT * part * s.scratch_size, s.shared if s.phases else s.bottom
+    step = s.out_height * s.out_width * WIDTH
+    planes = stage + FLOAT * (s.together * step + LANES * WIDTH)
     low, high = share_of(-(-s.outputs // WIDTH), part, parts)
     for begin in range(0, s.images, s.band):
-        _filter_some(s, base, begin, min(begin + s.band, s.images), low, high, stage)
+        end = min(begin + s.band, s.images)
+        for panel in range(low, high):
+            filters = s.filters + FLOAT * panel * s.depth * WIDTH
+            for first in range(begin, end, s.together):
+                images = min(s.together, end - first)
+                _sum(s, base + FLOAT * first * s.depth_step, images, filters, stage)
+                for n in range(images):
+                    _finish(s, first + n, panel, stage + FLOAT * n * step, planes)
+
+
+def scratch_of(together: int, area: int) -> int:
+    """How many numbers a thread needs: sums of `together` images, of which a square may be read beyond, planes of one,
+    and addresses of the rows of a square and of their places."""
+    return (together * area + LANES) * WIDTH + WIDTH * (area + LANES) + 2 * LANES * (INTEGER // FLOAT)
 
 
 lay_out_maps, filter_maps = Callee(SIGNATURE, _lay_out_maps), Callee(SIGNATURE, _filter_maps)

@@ -68,7 +68,7 @@ class SmallMaps:
             tile=asking_tile(self.rows, self.out_width, VECTORS).address,
             narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,
             filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
-            scratch_size=(together + 1) * area * WIDTH,
+            scratch_size=kernels.scratch_of(together, area),
         )  # fmt: skip
         if not phases:
             return [filter_them]
