@@ -17,7 +17,7 @@ from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
 from caffe_compat.layers.kernels.sum_tile import ASKING_TILE, WIDTH
-from caffe_compat.layers.kernels.transpose import transpose
+from caffe_compat.layers.kernels.transpose import turn
 from caffe_compat.layers.kernels.vectors import LANES
 
 BLOCK = 256  # products of a sum, whose filters have 32 kB
@@ -62,23 +62,10 @@ def _sum(s, maps, images, filters, stage):
 
 
 @njit(error_model="numpy", inline="always")
-def _turn(sums, area, planes, pitch, tables):
-    """planes (WIDTH x area, pitch apart) = sums (area x WIDTH), and anything behind them; tables: for 2 LANES int64."""
-    places = integers(tables, 2 * LANES)
-    for lane in range(LANES):
-        places[lane] = sums + FLOAT * lane * WIDTH
-    for column in range(0, WIDTH, LANES):
-        for lane in range(LANES):
-            places[LANES + lane] = planes + FLOAT * (column + lane) * pitch
-        for x in range(0, area, LANES):
-            transpose(tables, x * WIDTH + column, tables + INTEGER * LANES, x)
-
-
-@njit(error_model="numpy", inline="always")
 def _finish(s, n, panel, sums, planes):
     """The outputs of image n and a panel of filters from their sums, by way of as many planes."""
     area, pitch, first = s.out_height * s.out_width, s.out_height * s.out_width + LANES, panel * WIDTH
-    _turn(sums, area, planes, pitch, planes + FLOAT * WIDTH * pitch)
+    turn(sums, WIDTH, area, WIDTH, planes, pitch)
     for m in range(min(WIDTH, s.outputs - first)):
         place, channel = FLOAT * (n * s.outputs + first + m) * area, FLOAT * (first + m)
         added = s.added + place if s.added else 0
@@ -112,9 +99,9 @@ def _filter_maps(pointer, part, parts):
 
 
 def scratch_of(together: int, area: int) -> int:
-    """How many numbers a thread needs: sums of `together` images, of which a square may be read beyond, planes of one,
-    and addresses of the rows of a square and of their places."""
-    return (together * area + LANES) * WIDTH + WIDTH * (area + LANES) + 2 * LANES * (INTEGER // FLOAT)
+    """How many numbers a thread needs: sums of `together` images, and planes of one, each with what a square may touch
+    beyond."""
+    return (together * area + LANES) * WIDTH + WIDTH * (area + LANES)
 
 
 lay_out_maps, filter_maps = Callee(SIGNATURE, _lay_out_maps), Callee(SIGNATURE, _filter_maps)

@@ -584,10 +584,15 @@ def test_small_maps(band, together, tmp_path, monkeypatch):
 def test_maps_are_small_where_tiles_of_outputs_would_be_empty():
     """7 x 7 outputs fill three of four vectors of 16; filters fill their tiles, or do not where there are few."""
     geometry = ConvGeometry((3, 3), (1, 1), (1, 1), (1, 1))
-    maps = small_maps.SmallMaps(geometry, (1, 64, 7, 7), (1, 2 * WIDTH, 7, 7))
-    assert maps.pay(2) == (LANES == 16) and not maps.pay(3)
-    assert not small_maps.SmallMaps(geometry, (1, 64, 7, 7), (1, WIDTH // 2, 7, 7)).pay(1)
-    assert not small_maps.SmallMaps(geometry, (1, 64, 7, 64), (1, WIDTH, 7, 64)).pay(1)
+
+    def maps(outputs, width, channels=512):
+        return small_maps.SmallMaps(geometry, (1, channels, 7, width), (1, outputs, 7, width))
+
+    assert maps(2 * WIDTH, 7).pay(2) == (LANES == 16)
+    assert not maps(2 * WIDTH, 7).pay(3)  # threads
+    assert (
+        not maps(WIDTH // 2, 7).pay(1) and not maps(2 * WIDTH, 64).pay(1) and not maps(2 * WIDTH, 7, 5).pay(1)
+    )
 
 
 def test_volumes_are_filtered_some_slices_at_a_time(tmp_path, monkeypatch):
