@@ -81,7 +81,7 @@ def _around(kind: str, mean: np.float32, spread: np.float32) -> np.float32:
     return F(found[0])
 
 
-def schedule(param: CoeffScheduleParameter, iteration: int) -> np.float32:
+def schedule(param: CoeffScheduleParameter, iteration: float) -> np.float32:
     """How much of each spread counts in the iteration of this number, counted from 1."""
     first, last = F(param.initial_coeff), F(param.final_coeff)
     with np.errstate(divide="ignore", over="ignore"):
