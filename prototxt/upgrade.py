@@ -226,8 +226,8 @@ def _upgrade_dsn(v0: V0LayerParameter, new: V1LayerParameter, path: Path) -> Non
         new.hinge_loss_param.norm = HingeLossParameter.L2
     if v0.type == "dropout" and (v0.mean_on_train or not v0.mean_on_test):
         raise UpgradeError(
-            f"layer '{v0.name}': of DSN's dropout that draws in training and takes the mean in testing is built, and "
-            "no other; remove mean_on_train and mean_on_test",
+            f"layer '{v0.name}': DSN's dropout is built as it is without these fields: it draws in training and takes "
+            "the mean in testing; remove mean_on_train and mean_on_test",
             (*path, "layer"),
         )
     if v0.HasField("mean_on_test") or v0.HasField("mean_on_train"):

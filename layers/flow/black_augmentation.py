@@ -56,7 +56,7 @@ class BlackAugmentation(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for n in range(bottom[0].num):
             images = [blob.data[n] for blob in bottom if blob.channels == 3]
-            if drawn(self.param.black, ONE, 0):
+            if drawn(self.param.black, ONE, 0, bool):
                 for out in top:
                     out.data[n] = images[-1] if out.channels == 3 else 0
                 continue

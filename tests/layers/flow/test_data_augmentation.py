@@ -124,6 +124,18 @@ def test_no_motion_at_all():
     np.testing.assert_array_equal(tops, images)
 
 
+def test_what_is_yes_or_no_is_so_before_it_is_rounded():
+    flag = '{ rand_type: "uniform" mean: 0.3 discretize: true multiplier: %g }'
+    for multiplier, found in ((0.5, 1), (0, 0)):
+        text = f"crop_width: 3 crop_height: 3 mirror {flag % multiplier}"
+        text = f'type: "GenerateAugmentationParameters" augmentation_param {{ {text} }}'
+        row = Runner(text, [np.ones((2, 3, 9, 9))]).forward()[0]
+        np.testing.assert_array_equal(row[:, 0, 0, 0], [found, found])
+        text = f'type: "BlackAugmentation" black_augmentation_param {{ black {flag % multiplier} }}'
+        (top,) = Runner(text, [np.ones((2, 2, 4, 5))]).forward()
+        np.testing.assert_array_equal(top, np.full((2, 2, 4, 5), 1 - found))
+
+
 def test_a_black_border_is_a_share_in_single_precision():
     """0.35 is a bit less than that, and times 20 exactly 7 again."""
     text = 'type: "BlackAugmentation" black_augmentation_param { border { mean: 0.35 } }'
