@@ -30,8 +30,8 @@ class SoftmaxKLDLoss(LossLayer):
 
     bottom[0]: scores, along softmax_param.axis; bottom[1]: as many numbers t; bottom[2], if there is one: a weight w of
     each place. softmax_kld_loss_param.type CROSS_ENTROPY leaves log t out. top[0]: the sum over what
-    loss_param.normalization says, VALID being the sum of the weights. The gradient is w (p - t), the true one where t
-    sums to 1. Raises LayerError for other shapes.
+    loss_param.normalization says, VALID being the sum of the weights, each without its sign. The gradient is w (p - t),
+    the true one where t sums to 1. Raises LayerError for other shapes.
 
     Source: SoftmaxKLDLossLayer of gustavla/autocolorize.
     """

@@ -11,6 +11,8 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.colorize.places import check_places
 from caffe_compat.layers.registry import register
 
+FAR = 2**40  # beyond all windows, as what is no number is, too
+
 
 @register("SparseHistogramExtractor")
 class SparseHistogramExtractor(Layer):
@@ -47,7 +49,7 @@ class SparseHistogramExtractor(Layer):
         sums = np.pad(
             bottom[1].data.astype(np.float64).cumsum(axis=2).cumsum(axis=3), ((0, 0), (0, 0), (1, 0), (1, 0))
         )
-        places = bottom[0].data.astype(np.int64)
+        places = np.fmax(np.fmin(bottom[0].data, FAR), -FAR).astype(np.int64)
         images = np.arange(bottom[0].num)[:, None]
         for size, blob in zip(self.sizes, top, strict=True):
             first = places - size // 2

@@ -101,8 +101,8 @@ def _flat(maps: np.ndarray) -> np.ndarray:
 
 
 def _line(at: np.ndarray, size: int) -> list[Corner]:
-    """The pixels before and behind each place, of an axis of `size`, and what each counts."""
-    inside = np.maximum(np.minimum(np.maximum(at, F(0)), F(size) - BORDER), F(0))
+    """The pixels before and behind each place, of an axis of `size`, and what each counts; NaN is the last pixel."""
+    inside = np.fmax(np.fmin(at, F(size) - BORDER), F(0))
     low = inside.astype(np.int64)
     part = inside - low
     return [(1 - part, low), (part, np.minimum(low + 1, size - 1))]

@@ -16,7 +16,7 @@ class UniformToHistogram(Layer):
     """Numbers from 0 to 1 as histograms of one pixel: 1 in its bin, 0 in all others.
 
     bottom: N x 1 x H x W; top: N x bins x H x W (uniform_to_histogram_param). Numbers beyond count in the first or the
-    last bin. Forward only. Raises LayerError for other shapes, and without bins.
+    last bin, NaN in the first. Forward only. Raises LayerError for other shapes, and without bins.
     Source: UniformToHistogramLayer of gustavla/autocolorize, which writes outside its memory for numbers below 0.
     """
 
@@ -35,5 +35,5 @@ class UniformToHistogram(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         bins = top[0].channels
-        place = np.clip(bottom[0].data * bottom[0].dtype.type(bins), 0, bins - 1).astype(np.int64)
+        place = np.minimum(np.fmax(bottom[0].data * bottom[0].dtype.type(bins), 0), bins - 1).astype(np.int64)
         top[0].data[...] = place == np.arange(bins)[:, None, None]

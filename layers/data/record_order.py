@@ -55,12 +55,20 @@ class RecordOrder:
             raise self._owner.error(
                 f"'{path}' has {len(labels)} labels, the LMDB '{param.source}' {count} records"
             )
-        found = [i for i, label in enumerate(labels) if label == str(param.preselection_label)]
+        found = [i for i, label in enumerate(labels) if self._number(label) == param.preselection_label]
         if not found:
             raise self._owner.error(
                 f"'{path}' gives no record the preselection_label {param.preselection_label}"
             )
         return found
+
+    def _number(self, label: str) -> int:
+        try:
+            return int(label)
+        except ValueError:
+            raise self._owner.error(
+                f"'{self._param.preselection_file}' has '{label}'; expected whole numbers"
+            ) from None
 
     def _range(self, count: int) -> slice:
         first, last = min(max(self._param.range_start, 0), count - 1), self._param.range_end

@@ -56,22 +56,22 @@ class BlackAugmentation(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for n in range(bottom[0].num):
             images = [blob.data[n] for blob in bottom if blob.channels == 3]
-            if drawn(self.param.black, ONE, 0):
+            if drawn(self.param.black, ONE, 0, bool):
                 for out in top:
                     out.data[n] = images[-1] if out.channels == 3 else 0
                 continue
             for blob, out in zip(bottom, top, strict=True):
                 out.data[n] = blob.data[n]
-            border = float(drawn(self.param.border, ONE, 0))
+            border = drawn(self.param.border, ONE, 0)
             if border:
                 self._blacken([out.data[n] for out in top], border)
 
-    def _blacken(self, parts: list[np.ndarray], border: float) -> None:
+    def _blacken(self, parts: list[np.ndarray], border: np.float32) -> None:
         """Make the borders of C x H x W, all of one size, 0."""
         height, width = parts[0].shape[1:]
         which = caffe_rng().draw() % 3
-        left = cut_off(border * width) if which != 1 else 0
-        above = cut_off(border * height) if which != 0 else 0
+        left, above = (cut_off(float(border * np.float32(size))) for size in (width, height))
+        left, above = left * (which != 1), above * (which != 0)
         rows, columns = np.arange(height)[:, None], np.arange(width)
         kept = (columns >= left) & (columns < width - left) & (rows >= above) & (rows < height - above)
         for part in parts:

@@ -68,18 +68,21 @@ class DataAugmentation(Layer):
         param, shape = self.layer_param.augmentation_param, bottom[0].shape
         self.crops = param.HasField("crop_width") and param.HasField("crop_height")
         self.augmentation = Augmentation(self)
-        if len(shape) != 4:
-            raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
+        self._check(shape)
         shapes = [(1, 1, 1, 1)]
         if param.recompute_mean:
             shapes += [(1, shape[1], *self._sizes(shape)), (1, shape[1], 1, 1)]
-        elif self._is_given() and shape[1] != 3:
-            raise self.error(f"there are 3 numbers `mean`, and {shape[1]} channels; the bottom must have 3")
         set_up_params(self, *((shape, FillerParameter()) for shape in shapes))
         while len(self.layer_param.param) < len(shapes):
             self.layer_param.param.add()
         for spec in self.layer_param.param:
             spec.lr_mult = spec.decay_mult = 0
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 4:
+            raise self.error(f"the bottom has the shape {shape}, expected N x C x H x W")
+        if self._is_given() and shape[1] != 3:
+            raise self.error(f"there are 3 numbers `mean`, and {shape[1]} channels; the bottom must have 3")
 
     def _sizes(self, shape: tuple[int, ...]) -> tuple[int, int]:
         param = self.layer_param.augmentation_param
@@ -95,6 +98,7 @@ class DataAugmentation(Layer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape = bottom[0].shape
+        self._check(shape)
         top[0].reshape(*shape[:2], *self._sizes(shape))
         if len(self.blobs) > 1 and self.blobs[1].shape[1:] != top[0].shape[1:]:
             raise self.error(
@@ -133,7 +137,7 @@ class DataAugmentation(Layer):
             return bottom[1].data.reshape(len(images), COUNT)
         rows = np.zeros((len(images), COUNT), np.float32)
         if self.crops:
-            spread_by = schedule(self.layer_param.coeff_schedule_param, int(self.blobs[0].data.item()))
+            spread_by = schedule(self.layer_param.coeff_schedule_param, self.blobs[0].data.item())
             for row in rows:
                 row[...] = to_row(self._drawn(spread_by, images.shape))
         return rows

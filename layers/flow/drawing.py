@@ -40,22 +40,27 @@ def check_generator(layer: Layer, name: str, param: RandomGeneratorParameter) ->
 
 
 def drawn(
-    param: RandomGeneratorParameter, spread_by: np.float32, otherwise: float | None = None
+    param: RandomGeneratorParameter,
+    spread_by: np.float32,
+    otherwise: float | None = None,
+    kind: type = F,
 ) -> np.float32:
-    """One number of a generator; `otherwise` where its bernoulli says no. spread_by: how much of spread counts.
+    """One number of a generator; `otherwise` where its bernoulli says no. spread_by: how much of spread counts. kind:
+    bool for what is yes or no, which it becomes before it is rounded and multiplied.
 
     Source: caffe_rng_generate of lmb-freiburg/flownet2, its order of draws.
     """
-    kind, _, chance = param.rand_type.partition("_")
+    shape, _, chance = param.rand_type.partition("_")
     spread = F(param.spread) * (F(spread_by) if param.apply_schedule else F(1))
-    if kind == "bernoulli":
+    if shape == "bernoulli":
         value = F(_happens(param.prob))
     elif chance and not _happens(param.prob):
         if otherwise is not None:
             return F(otherwise)
         value = _exponential(F(0), param.exp)
     else:
-        value = _exponential(_around(kind, F(param.mean), spread), param.exp)
+        value = _exponential(_around(shape, F(param.mean), spread), param.exp)
+    value = F(kind(value))
     return F(param.multiplier) * F(c_round(value) if param.discretize else value)
 
 
@@ -71,17 +76,17 @@ def _happens(prob: float) -> bool:
     return bool(found[0])
 
 
-def _around(kind: str, mean: np.float32, spread: np.float32) -> np.float32:
+def _around(shape: str, mean: np.float32, spread: np.float32) -> np.float32:
     if not spread > 0:
         return mean
-    if kind == "uniform":
+    if shape == "uniform":
         return caffe_rng().number(mean - spread, mean + spread)
     found = np.empty(1, F)
     caffe_rng().gaussian(float(mean), float(spread), found)
     return F(found[0])
 
 
-def schedule(param: CoeffScheduleParameter, iteration: int) -> np.float32:
+def schedule(param: CoeffScheduleParameter, iteration: float) -> np.float32:
     """How much of each spread counts in the iteration of this number, counted from 1."""
     first, last = F(param.initial_coeff), F(param.final_coeff)
     with np.errstate(divide="ignore", over="ignore"):
@@ -130,7 +135,7 @@ class Augmentation:
         found: Coefficients = {}
         has = self.param.HasField
         if has("mirror"):  # the original hands it 0 in the place of the schedule
-            found["mirror"] = F(bool(self._draw("mirror", F(0))))
+            found["mirror"] = F(bool(drawn(self.param.mirror, F(0), kind=bool)))
         if has("translate"):
             found["dx"] = self._draw("translate", spread_by, 0)
             found["dy"] = self._draw("translate", spread_by, 0)

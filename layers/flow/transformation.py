@@ -65,7 +65,7 @@ def sampled_at(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _between(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pixel before each place, and how far behind it that is; a place that is NaN is the first pixel."""
+    """The pixel before each place, and how far behind it that is; a place that is NaN is the last pixel."""
     inside = np.fmax(np.fmin(at, F(size) - BORDER), F(0))
     low = np.floor(inside)
     return low.astype(np.int64), inside - low

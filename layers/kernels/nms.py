@@ -56,9 +56,38 @@ def nms_of_parts(boxes, threshold, eta, keep):
 
 
 @njit(cache=True, error_model="numpy")
-def overlap_of_parts(boxes, i, j):
-    """The intersection over union of two of the boxes (n x 4 in normalized coordinates)."""
-    return iou_of_parts(boxes, i, boxes, j)
+def soft_nms_of_parts(boxes, scores, threshold, eta, theta, kept):
+    """Write into kept (n, int64) which of the boxes (n x 4 in normalized coordinates, best first) stay, in the order in
+    which they were taken; returns how many they are.
+
+    The first of a queue is held against those that stay, until one overlaps it by more than threshold, which is
+    multiplied by eta as in `nms_of_parts`. As in the original, each time the box gets a place in the queue by its score
+    times exp(-overlap^2 / theta), behind equal ones, and the first of the queue goes, which after the first time is
+    another box; a box may so be left out, or come again. Pass threshold and eta in the boxes' dtype, theta in float32.
+    Source: ApplySoftNMSFast of jolibrain/caffe, after Bodla et al., Soft-NMS (2017).
+    """
+    queue, order = scores.copy(), np.arange(len(boxes))
+    count = 0
+    for first in range(len(boxes)):
+        score, i = queue[first], order[first]
+        stays = True
+        for k in range(count):
+            overlap = iou_of_parts(boxes, i, boxes, kept[k])
+            less = np.float32(score * np.exp(-(np.float32(overlap) ** 2) / theta))
+            place = first
+            while place + 1 < len(boxes) and queue[place + 1] >= less:
+                queue[place], order[place] = queue[place + 1], order[place + 1]
+                place += 1
+            queue[place], order[place] = less, i
+            stays = overlap <= threshold
+            if not stays:
+                break
+        if stays:
+            kept[count] = i
+            count += 1
+            if eta < 1 and threshold > 0.5:
+                threshold *= eta
+    return count
 
 
 @njit(cache=True, error_model="numpy")

@@ -11,14 +11,17 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import MILParameter
 
+LOWEST = np.finfo(np.float32).min  # where Caffe starts its maxima, in double precision too
+
 
 @register("MIL")
 class MIL(Layer):
     """What an image is, of what its places are: each channel one number.
 
-    bottom: N x C x H x W (axes that are missing behind are 1); top: N x C x 1 x 1. mil_param.type MAX: the greatest;
-    equal ones all take the gradient. NOR, of probabilities p: 1 - prod(1 - p), the greatest at least; the gradient is
-    (1 - y) / (1 - p), 1 at most and where p is 1. Raises LayerError for other shapes, and for maps without pixels.
+    bottom: N x C x H x W (axes that are missing behind are 1); top: N x C x 1 x 1. mil_param.type MAX: the greatest,
+    which is the lowest finite float32 at least, and never NaN; equal ones all take the gradient. NOR, of probabilities
+    p: 1 - prod(1 - p), the greatest at least; the gradient is (1 - y) / (1 - p), 1 at most and where p is 1. Raises
+    LayerError for other shapes, for maps without pixels, and for a p that is not from 0 to 1.
 
     Source: MILLayer of s-gupta's and MSRCCS' Caffe; Fang et al., From Captions to Visual Concepts and Back (2015),
     equation 1.
@@ -37,8 +40,10 @@ class MIL(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y = bottom[0].data.reshape(self.view), top[0].data.reshape(self.view[:2])
-        np.max(x, axis=2, out=y)
+        np.fmax.reduce(x, axis=2, out=y, initial=LOWEST)
         if self._is_noisy_or():
+            if not ((x >= 0) & (x <= 1)).all():
+                raise self.error("type NOR takes probabilities; the bottom has others than from 0 to 1")
             np.maximum(1 - np.prod(1 - x, axis=2), y, out=y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.mil.mil import LOWEST
 from caffe_compat.layers.registry import register_form
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
@@ -22,8 +23,9 @@ def is_of_rows(layer_param: LayerParameter) -> bool:
 class MILOfRows(Layer):
     """The greatest number of each column, of as many rows as mil_param.context_per_roi, or instances_per_bag, says.
 
-    bottom: N x C; top: N / rows x C x 1 x 1, rows behind the last whole bag left out. Equal ones all take the gradient.
-    Raises LayerError for other shapes, for both fields, and for 0 rows a bag.
+    bottom: N x C; top: N / rows x C x 1 x 1, rows behind the last whole bag left out. The greatest is the lowest finite
+    float32 at least, and never NaN; equal ones all take the gradient. Raises LayerError for other shapes, for both
+    fields, and for 0 rows a bag.
 
     Source: MILLayer of the Caffe of R*CNN (gkioxari), with context_per_roi, and of caffe-action (skylian), with
     instances_per_bag; Gkioxari et al., Contextual Action Recognition with R*CNN (2015), equation 2.
@@ -52,7 +54,8 @@ class MILOfRows(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         bags, _, channels = self.view
-        np.max(self._bags(bottom[0].data), axis=1, out=top[0].data.reshape(bags, channels))
+        greatest = top[0].data.reshape(bags, channels)
+        np.fmax.reduce(self._bags(bottom[0].data), axis=1, out=greatest, initial=LOWEST)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:

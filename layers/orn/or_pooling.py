@@ -11,10 +11,13 @@ from caffe_compat.layers.base import Layer
 from caffe_compat.layers.orn.orientations import orientations
 from caffe_compat.layers.registry import register
 
+LEAST = -999999  # where its Caffe starts its maxima
+
 
 @register("ORPooling")
 class ORPooling(Layer):
     """The greatest of each channel's orientations (orn_param), pixel by pixel; of equal ones the first learns.
+    What is not above -999999 (NaN, say) is never the greatest; where all are so, that is the top, and none learns.
 
     bottom: N x (C orientations) x H x W; top: N x C x H x W. Raises LayerError for other shapes, and for orientations
     below 2. Source: ORPoolingLayer of ORN (ZhouYanzhao).
@@ -36,11 +39,13 @@ class ORPooling(Layer):
         top[0].reshape(shape[0], shape[1] // self.count, *shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x = bottom[0].data.reshape(self.view)
+        x = np.fmax(bottom[0].data.reshape(self.view), LEAST)
         self.greatest = x.argmax(axis=2)[:, :, None]
         top[0].data[...] = np.take_along_axis(x, self.greatest, 2)[:, :, 0]
+        self.learns = top[0].data > LEAST
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             bottom[0].diff[...] = 0
-            np.put_along_axis(bottom[0].diff.reshape(self.view), self.greatest, top[0].diff[:, :, None], 2)
+            seed = np.where(self.learns, top[0].diff, 0)
+            np.put_along_axis(bottom[0].diff.reshape(self.view), self.greatest, seed[:, :, None], 2)

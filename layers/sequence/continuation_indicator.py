@@ -26,8 +26,6 @@ class ContinuationIndicator(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param = self.layer_param.continuation_indicator_param
-        if min(self.param.time_step, self._batch_size(bottom)) < 1:
-            raise self.error("continuation_indicator_param needs a time_step and a batch_size of at least 1")
 
     def _batch_size(self, bottom: Sequence[Blob]) -> int:
         if not bottom:
@@ -35,7 +33,10 @@ class ContinuationIndicator(Layer):
         return bottom[0].shape[canonical_axis(self, self.param.axis, bottom[0])]
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].reshape(self.param.time_step, self._batch_size(bottom))
+        shape = self.param.time_step, self._batch_size(bottom)
+        if min(shape) < 1:
+            raise self.error("continuation_indicator_param needs a time_step and a batch_size of at least 1")
+        top[0].reshape(*shape)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].data[0] = 0

@@ -11,11 +11,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.contenders import contenders
 from caffe_compat.layers.common.repetitions import MOST_CLASSES, check_repetitions
-from caffe_compat.layers.kernels.nms import nms_of_parts
+from caffe_compat.layers.kernels.nms import nms_of_parts, soft_nms_of_parts
 from caffe_compat.layers.registry import register
 from caffe_compat.layers.ssd.detection_files import detection_files
 from caffe_compat.layers.ssd.prior_boxes import PriorBoxes
-from caffe_compat.layers.ssd.soft_suppression import soft_suppression
 from caffe_compat.prototxt.caffe_pb2 import PriorBoxParameter
 
 
@@ -36,7 +35,7 @@ class DetectionOutput(Layer):
     For each class except background_label_id, the boxes with a score above confidence_threshold (without one: all)
     are candidates, at most the nms_param.top_k best. A candidate that overlaps a better one by more than
     nms_threshold goes; with each box that stays, the threshold is multiplied by eta while it is above 0.5 (with
-    soft_nms they go in another order, by theta: see soft_suppression.py). Of the
+    soft_nms they go in another order, by theta: see `soft_nms_of_parts`). Of the
     boxes of all classes, the keep_top_k best of an image stay (-1: all). With save_output_param the detections are
     written to files too, see `detection_files`. `visualize` opens no window here and warns.
     Warns of bottoms that are not finite; a score of NaN is no detection. Raises LayerError for params that do not
@@ -183,9 +182,11 @@ class DetectionOutput(Layer):
         order = np.flatnonzero(scores > self.least)
         order = order[contenders(scores[order], self.most)]
         order = order[np.argsort(-scores[order], kind="stable")][: self.most]
+        limits = kind(nms.nms_threshold), kind(nms.eta)
         if nms.soft_nms:
-            of_nms = kind(nms.nms_threshold), kind(nms.eta), nms.theta
-            return order[soft_suppression(boxes[order], scores[order], *of_nms)]
+            kept = np.empty(order.size, np.int64)
+            count = soft_nms_of_parts(boxes[order], scores[order], *limits, np.float32(nms.theta), kept)
+            return order[kept[:count]]
         keep = np.empty(order.size, bool)
-        nms_of_parts(boxes[order], kind(nms.nms_threshold), kind(nms.eta), keep)
+        nms_of_parts(boxes[order], *limits, keep)
         return order[keep]

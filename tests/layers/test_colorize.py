@@ -33,12 +33,23 @@ def test_a_window_without_pixels_has_all_bins_alike():
     np.testing.assert_array_equal(top, [[0.25] * 4, [0.25] * 4, [0, 0, 1, 0]])
 
 
+def test_places_that_are_no_numbers():
+    places = np.array([[[np.nan, np.nan]], [[np.nan, 1.0]]])
+    maps = np.arange(24.0).reshape(2, 1, 3, 4)
+    text = 'type: "SparseHypercolumnExtractor" sparse_hypercolumn_extractor_param { scale: 1 }'
+    with np.errstate(all="raise"):
+        np.testing.assert_allclose(Runner(text, [places, maps]).forward()[0], [[11], [21]], atol=6e-4)
+        text = 'type: "SparseHistogramExtractor" sparse_histogram_extractor_param { size: 3 }'
+        histograms = maps.reshape(2, 2, 3, 2)
+        np.testing.assert_array_equal(Runner(text, [places, histograms]).forward()[0], [[0.5, 0.5]] * 2)
+
+
 def test_numbers_beyond_count_at_the_ends():
     top = Runner(
         'type: "UniformToHistogram" uniform_to_histogram_param { bins: 3 }',
-        [np.array([-2.0, 0.34, 1, 7]).reshape(1, 1, 1, 4)],
+        [np.array([-2.0, 0.34, 1, 7, np.nan]).reshape(1, 1, 1, 5)],
     ).forward()[0]
-    np.testing.assert_array_equal(top[0, :, 0].T, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
+    np.testing.assert_array_equal(top[0, :, 0].T, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0]])
 
 
 def test_grey_has_no_hue():

@@ -10,6 +10,8 @@ from caffe_compat.layers.registry import create_layer, layer_class
 from caffe_compat.prototxt.reader import parse_net
 from layers.harness import Runner, parse
 
+LOWEST = np.finfo(np.float32).min
+
 
 def test_equal_ones_all_take_the_gradient():
     runner = Runner('type: "MIL"', [np.array([[[[1.0, 4, 2, 4]]], [[[3, 3, 0, 1]]]])])
@@ -23,6 +25,23 @@ def test_of_what_is_certain_the_gradient_is_whole():
     np.testing.assert_allclose(runner.forward()[0].ravel(), [1, 0.6], rtol=1e-6)
     (diff,) = runner.backward([np.full((2, 1, 1, 1), 3.0)])
     np.testing.assert_allclose(diff.reshape(2, 2), [[3, 0], [3 * 0.8, 3 * 0.5]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("text", ['"MIL"', '"MIL" mil_param { context_per_roi: 2 }'])
+def test_what_is_no_number_is_never_the_greatest(text):
+    x = np.array([[np.nan, 2, np.nan, -np.inf], [5, np.nan, np.nan, np.nan]])
+    runner = Runner(f"type: {text}", [x if "context" in text else x.T.reshape(1, 4, 2, 1)])
+    np.testing.assert_array_equal(runner.forward()[0].ravel(), [5, 2, LOWEST, LOWEST])
+    (diff,) = runner.backward([np.full((1, 4, 1, 1), 3.0)])
+    want = [[0, 3, 0, 0], [3, 0, 0, 0]]
+    np.testing.assert_array_equal(diff if "context" in text else diff[0, :, :, 0].T, want)
+
+
+@pytest.mark.parametrize("wrong", [1.5, -0.1, np.nan])
+def test_noisy_or_is_of_probabilities(wrong):
+    runner = Runner('type: "MIL" mil_param { type: NOR }', [np.array([[[[0.5, 0.2]]], [[[0.5, wrong]]]])])
+    with pytest.raises(LayerError, match="the bottom has others than from 0 to 1"):
+        runner.forward()
 
 
 def test_the_fields_say_which_form_it_is():

@@ -47,6 +47,14 @@ def test_the_first_orientation_takes_all_of_the_gradient():
     np.testing.assert_array_equal(diff[1:], np.full((3, 4, 1, 1), 3))
 
 
+def test_what_is_no_number_is_never_the_greatest():
+    x = np.array([[np.nan, 2, 3, 1], [np.nan, np.nan, -2e6, np.nan]]).reshape(2, 4, 1, 1)
+    runner = Runner('type: "ORPooling" orn_param { orientations: 4 }', [x])
+    np.testing.assert_array_equal(runner.forward()[0].ravel(), [3, -999999])
+    (diff,) = runner.backward([np.full((2, 1, 1, 1), 5.0)])
+    np.testing.assert_array_equal(diff.reshape(2, 4), [[0, 0, 5, 0], [0, 0, 0, 0]])
+
+
 def test_one_orientation_is_a_plain_convolution():
     text = 'type: "Convolution" %s convolution_param { num_output: 3 kernel_size: 3 }'
     kinds = [

@@ -160,7 +160,7 @@ def test_deeply_supervised_nets() -> None:
     assert not layer.dropout_param.scale_train
     assert parse_net(dropout % "")[0].layer[-1].dropout_param.scale_train
     for params in ("mean_on_train: true", "mean_on_test: false"):
-        with pytest.raises(PrototxtError, match="draws in training and takes the mean in testing is built"):
+        with pytest.raises(PrototxtError, match="write mean_on_test: true, and remove mean_on_train"):
             parse_net(dropout % params)
     with pytest.warns(UserWarning, match=r"in DSN the rates of its params fall by themselves \(power_inv\)"):
         net, _ = parse_net(text % 'type: "innerproduct" num_output: 3 blobs_lr_policy: "power_inv"')

@@ -108,7 +108,7 @@ def test_c_rand():
 
 
 def test_orders(folder):
-    (folder / "labels").write_text("1 2 1\n1 2 1\n")
+    (folder / "labels").write_text("1 2 01\n+1 2 1\n")
     chosen = f'preselection_file: "{folder}/labels" preselection_label: 1 '
     assert order(runner(folder, CODED + chosen), 3) == [0, 2, 3, 5, 0, 2]
     assert order(runner(folder, CODED + "range_start: 2 range_end: 3"), 2) == [2, 3, 2, 3]
@@ -163,6 +163,7 @@ def test_another_order_and_the_state_goes_on(folder):
             3,
             "gives no record the preselection_label 4",
         ),
+        (CODED + 'preselection_file: "WORDS" preselection_label: 4', 3, "has 'b'; expected whole numbers"),
         (CODED + "range_start: 4 range_end: 2", 3, "range_end is 2, before range_start, 4"),
         (CODED + "rand_skip: 2", 3, "rand_skip has no effect here; its Caffe stops there, too"),
     ],
@@ -171,7 +172,8 @@ def test_what_does_not_fit(folder, params, tops, message):
     (folder / "mean").write_bytes(BlobProto(shape=BlobShape(dim=(1, 2)), data=(1, 2)).SerializeToString())
     (folder / "labels").write_text("1 2 1")
     (folder / "six").write_text("1 2 1 1 1 1")
-    for name in ("mean", "labels", "six"):
+    (folder / "words").write_text("1 2 b 1 1 1")
+    for name in ("mean", "labels", "six", "words"):
         params = params.replace(name.upper(), f"{folder}/{name}")
     with pytest.raises(LayerError, match=message):
         runner(folder, params, tops).forward()

@@ -97,6 +97,22 @@ def test_what_is_wrong():
         runner.feed([np.ones((2, 1, 3, 3))])
 
 
+def test_a_mean_of_three_channels_and_another_number_of_them():
+    runner = augmentation("mean: 1 mean: 2 mean: 3 mean_per_pixel: false", np.ones((2, 3, 4, 5)))
+    with pytest.raises(LayerError, match="there are 3 numbers `mean`, and 4 channels"):
+        runner.feed([np.ones((2, 4, 4, 5))])
+    with pytest.raises(LayerError, match="expected N x C x H x W"):
+        runner.feed([np.ones((2, 3, 4))])
+
+
+def test_a_count_of_forwards_that_is_none():
+    runner = augmentation("crop_width: 1 crop_height: 1 rotate { spread: 1 }", phase=TRAIN)
+    for count in (np.nan, np.inf, -np.inf):
+        runner.layer.blobs[0].data[...] = count
+        with np.errstate(all="raise"):
+            runner.forward()
+
+
 def test_no_motion_at_all():
     images = [np.full((2, 3, 4, 5), value) for value in (1.0, 2.0)]
     text = 'type: "BlackAugmentation" black_augmentation_param { black { mean: 1 } }'
@@ -106,6 +122,25 @@ def test_no_motion_at_all():
     np.testing.assert_array_equal(tops[2], np.zeros((2, 2, 4, 5)))
     tops = Runner('type: "BlackAugmentation"', images, tops=2).forward()
     np.testing.assert_array_equal(tops, images)
+
+
+def test_what_is_yes_or_no_is_so_before_it_is_rounded():
+    flag = '{ rand_type: "uniform" mean: 0.3 discretize: true multiplier: %g }'
+    for multiplier, found in ((0.5, 1), (0, 0)):
+        text = f"crop_width: 3 crop_height: 3 mirror {flag % multiplier}"
+        text = f'type: "GenerateAugmentationParameters" augmentation_param {{ {text} }}'
+        row = Runner(text, [np.ones((2, 3, 9, 9))]).forward()[0]
+        np.testing.assert_array_equal(row[:, 0, 0, 0], [found, found])
+        text = f'type: "BlackAugmentation" black_augmentation_param {{ black {flag % multiplier} }}'
+        (top,) = Runner(text, [np.ones((2, 2, 4, 5))]).forward()
+        np.testing.assert_array_equal(top, np.full((2, 2, 4, 5), 1 - found))
+
+
+def test_a_black_border_is_a_share_in_single_precision():
+    """0.35 is a bit less than that, and times 20 exactly 7 again."""
+    text = 'type: "BlackAugmentation" black_augmentation_param { border { mean: 0.35 } }'
+    (top,) = Runner(text, [np.ones((9, 2, 20, 20))]).forward()
+    assert {int(image.any(axis=axis).sum()) for image in top[:, 0] for axis in (0, 1)} == {20, 6}
 
 
 def test_black_borders_of_other_shapes():

@@ -37,3 +37,6 @@ def test_reverse_and_transpose_and_indicator():
             Runner(f'type: "Transpose" transpose_param {{ {order} }}', [np.zeros((2, 3))])
     with pytest.raises(LayerError, match="time_step"):
         Runner('type: "ContinuationIndicator"', [])
+    text = 'type: "ContinuationIndicator" continuation_indicator_param { time_step: 2 axis: 1 }'
+    with pytest.raises(LayerError, match="a batch_size of at least 1"):
+        Runner(text, [np.zeros((4, 3))]).feed([np.zeros((4, 0))])
