@@ -19,7 +19,9 @@ from caffe_compat.layers.kernels.vectors import LANES
 LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
 BAND = 2**18  # numbers of maps (1 MB) that stay in a core's second cache while all filters are read
 TOGETHER = 256  # outputs of a panel of filters (32 kB) that stay in a core's first cache
-LEAST_WORK = 2**23  # products of an image (a tenth of a millisecond): less is not worth what is compiled for it
+LEAST_WORK = (
+    2**23
+)  # products of an image (a tenth of a millisecond): less is not worth what is compiled for it
 GAIN = 0.95  # how full the tiles of outputs may be, at most, of what those of filters are
 
 
