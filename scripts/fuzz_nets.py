@@ -5,13 +5,15 @@
 tests/engines/random_nets.py says how nets are drawn, and what is done with them: whole passes and parts, with other
 data, params, shapes and threads, blobs that are asked for, held or written, callbacks, NaN that comes by. Blobs of the
 nets end before a page that nobody may touch, but for the bytes that kernels may read, and have a pattern around them
-that must stay. Every second net runs image by image, however small those are. Ends with 1 where there were faults.
+that must stay. Every second net runs image by image, however small those are, and every third one convolves all maps
+that it can with filters for columns. Ends with 1 where there were faults.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import mmap
 import os
 import sys
@@ -29,6 +31,7 @@ from engines.random_nets import Trial
 
 from caffe_compat import blob as blobs
 from caffe_compat.engines.fast import image_by_image, program
+from caffe_compat.engines.fast.steps import small_maps
 from caffe_compat.errors import CaffeCompatError
 from caffe_compat.layers.kernels import scratch
 
@@ -82,9 +85,12 @@ def main() -> int:
     warnings.simplefilter("ignore")
     guard, begin, found, kinds = Guard(), time.monotonic(), 0, Counter[str]()
     bounds = image_by_image.LEAST, image_by_image.MOST_PARAMS
+    of_maps = small_maps.LEAST_WORK, small_maps.LEAST_ROWS, small_maps.GAIN
     for seed in range(args.start, args.start + args.nets):
         print(f"\r{seed}", end="", file=sys.stderr, flush=True)  # what a crash was of
         image_by_image.LEAST, image_by_image.MOST_PARAMS = (0, 10**9) if seed % 2 else bounds
+        all_maps = 0, 1, math.inf
+        small_maps.LEAST_WORK, small_maps.LEAST_ROWS, small_maps.GAIN = of_maps if seed % 3 else all_maps
         trial = Trial(seed, guard.check)
         try:
             trial.run()

@@ -11,8 +11,8 @@ import numpy as np
 
 from caffe_compat.layers.data.datums import pixels, read_datum
 from caffe_compat.layers.data.image_data import read_list
+from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.records import Records
-from caffe_compat.layers.data.transformer import read_image
 from caffe_compat.tools.file_errors import FileErrors
 
 

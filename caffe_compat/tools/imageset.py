@@ -15,7 +15,7 @@ import numpy as np
 
 from caffe_compat.errors import DataError
 from caffe_compat.layers.data.image_data import Entry, read_list
-from caffe_compat.layers.data.transformer import read_image_file
+from caffe_compat.layers.data.image_files import read_image_file
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Datum
 from caffe_compat.rng import caffe_rng
 from caffe_compat.tools.database import DatabaseWriter

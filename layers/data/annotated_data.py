@@ -25,8 +25,9 @@ from caffe_compat.layers.data.batch_sampler import check_sampler, sample
 from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_annotated
 from caffe_compat.layers.data.distortion import check_distortion, distorted
+from caffe_compat.layers.data.image_files import decode
 from caffe_compat.layers.data.image_transformer import OF_ANNOTATED, OF_IMAGES
-from caffe_compat.layers.data.transformer import OF_BOX_DATA, OF_CUSTOM_DATA, decode, moved, others
+from caffe_compat.layers.data.refused import OF_BOX_DATA, OF_CUSTOM_DATA, moved, others
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, ResizeParameter

@@ -11,7 +11,8 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.layers.data.data import Data
 from caffe_compat.layers.data.datums import read_datum
-from caffe_compat.layers.data.transformer import FORKS_ONLY, OF_CUSTOM_DATA, DataTransformer, moved
+from caffe_compat.layers.data.refused import FORKS_ONLY, OF_CUSTOM_DATA, moved
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import Datum
 from caffe_compat.rng import Rng, caffe_rng

@@ -13,7 +13,7 @@ from caffe_compat.layers.common.binaryproto import read_binaryproto
 from caffe_compat.layers.data.datums import read_datum
 from caffe_compat.layers.data.record_order import RecordOrder
 from caffe_compat.layers.data.records import Records
-from caffe_compat.layers.data.transformer import OF_BOX_DATA
+from caffe_compat.layers.data.refused import OF_BOX_DATA
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 

@@ -14,7 +14,7 @@ from caffe_compat.layers.data.datums import pixels, read_datum
 from caffe_compat.layers.data.image_batches import ImageBatches
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
 from caffe_compat.layers.data.records import Records
-from caffe_compat.layers.data.transformer import OF_BOX_DATA, OF_CUSTOM_DATA, moved
+from caffe_compat.layers.data.refused import OF_BOX_DATA, OF_CUSTOM_DATA, moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DataParameter, Datum
 from caffe_compat.rng import caffe_rng

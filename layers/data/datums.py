@@ -7,7 +7,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe_compat.errors import ErrorFactory
-from caffe_compat.layers.data.transformer import decode
+from caffe_compat.layers.data.image_files import decode
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, Datum
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.data.image_pairs import BY_MESSAGE, ImagePairs, Pair
 from caffe_compat.layers.data.pair_transformer import PairTransformer
-from caffe_compat.layers.data.transformer import FORKS_ONLY
+from caffe_compat.layers.data.refused import FORKS_ONLY
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import DenseImageDataParameter
 

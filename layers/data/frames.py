@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.image_size import MOST_ALONG
-from caffe_compat.layers.data.transformer import read_image
 
 Size = tuple[int, int]  # height and width; (0, 0): as they are
 

@@ -11,10 +11,11 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.image_size import resized
 from caffe_compat.layers.data.image_transformer import REFUSED, WITHOUT_EFFECT
 from caffe_compat.layers.data.listed import ListedBatches
-from caffe_compat.layers.data.transformer import moved, read_image
+from caffe_compat.layers.data.refused import moved
 from caffe_compat.layers.registry import register
 
 OF_MAPS = {

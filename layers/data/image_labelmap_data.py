@@ -6,7 +6,7 @@ import numpy as np
 
 from caffe_compat.layers.data.image_data import OF_IMAGE_DATA, ONLY_THERE
 from caffe_compat.layers.data.image_pairs import BY_MESSAGE, ImagePairs, Pair
-from caffe_compat.layers.data.transformer import FORKS_ONLY, moved
+from caffe_compat.layers.data.refused import FORKS_ONLY, moved
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import ImageDataParameter
 

@@ -11,10 +11,10 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.image_size import resized
 from caffe_compat.layers.data.pair_transformer import PairTransformer
 from caffe_compat.layers.data.shuffled_list import ShuffledList
-from caffe_compat.layers.data.transformer import read_image
 from caffe_compat.prototxt.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 from caffe_compat.rng import caffe_rng
 

@@ -7,8 +7,9 @@ import numpy as np
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.data.noise import Noise
+from caffe_compat.layers.data.refused import HONOURED, others
 from caffe_compat.layers.data.resizing import Resizing
-from caffe_compat.layers.data.transformer import HONOURED, DataTransformer, others
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.layers.data.weighted_die import roll
 from caffe_compat.rng import Rng, caffe_rng
 

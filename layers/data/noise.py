@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
-from caffe_compat.layers.data.transformer import decode
+from caffe_compat.layers.data.image_files import decode
 from caffe_compat.prototxt.caffe_pb2 import NoiseParameter as Param
 from caffe_compat.rng import Rng
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.common.list_file import read_lines
+from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.listed import ListedBatches
 from caffe_compat.layers.data.seg_transformer import HONOURED, SegTransformer
-from caffe_compat.layers.data.transformer import read_image
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
 from caffe_compat.rng import Rng

@@ -4,62 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from caffe_compat.errors import ErrorFactory
 from caffe_compat.layers.base import TRAIN, Layer
 from caffe_compat.layers.common.binaryproto import read_binaryproto
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
-from caffe_compat.prototxt.caffe_pb2 import TransformationParameter
 from caffe_compat.rng import Rng, caffe_rng
-
-HONOURED = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
-
-
-def others(*honoured: str) -> dict[str, str]:
-    """What a data layer refuses: fields of transform_param but these."""
-    return {
-        f"transform_param.{field.name}": f"only forks of Caffe know it: there is {', '.join(honoured)}"
-        for field in TransformationParameter.DESCRIPTOR.fields
-        if field.name not in honoured
-    }
-
-
-FORKS_ONLY = others(*HONOURED)
-
-
-def moved(message: str, *fields: str) -> dict[str, str]:
-    """What a data layer refuses: params of its own that are transform_param's since 2014."""
-    return {f"{message}.{field}": f"write it as transform_param {{ {field}: ... }}" for field in fields}
-
-
-# fields of data_param that FlowNet2's CustomData reads
-OF_CUSTOM_DATA = {
-    f"data_param.{field}": "it is for FlowNet2's CustomData: remove it"
-    for field in (
-        *(
-            "preselection_file",
-            "preselection_label",
-            "range_start",
-            "range_end",
-            "rand_permute",
-            "rand_permute_order",
-        ),
-        *(
-            "rand_permute_seed",
-            "slice_point",
-            "encoding",
-            "verbose",
-            "subtract",
-            "permute_every_iter",
-            "block_size",
-        ),
-        *("disk_reader_threads", "huge_video_dataset", "limit_samples"),
-    )
-}
-
-OF_BOX_DATA = {"data_param.side": "it is for caffe-yolo's BoxData: remove it"}
 
 
 class Placed(NamedTuple):
@@ -188,33 +138,3 @@ class DataTransformer:
     def _rand(self, n: int) -> int:
         assert self.rng is not None
         return self.rng.draw() % n
-
-
-def decode(owner: ErrorFactory, content: bytes, flag: int, name: str) -> np.ndarray:
-    """An image file's content as an array of height x width x channels (BGR), uint8.
-
-    flag: cv2.IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. Raises owner's error where it is no image.
-    """
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
-    except cv2.error:  # of more pixels than it takes
-        image = None
-    if image is None:
-        raise owner.error(f"{name} is no image that OpenCV can decode")
-    if image.dtype != np.uint8:
-        raise owner.error(f"{name} has pixels of {image.dtype}; only 8 bits are read")
-    return image if image.ndim == 3 else image[:, :, None]
-
-
-def read_image(owner: ErrorFactory, path: str, flag: int, place: str) -> np.ndarray:
-    """The image of a file, as `decode` gives it. place: where the file is named, for errors."""
-    return decode(owner, read_image_file(owner, path, place), flag, f"{place}: '{path}'")
-
-
-def read_image_file(owner: ErrorFactory, path: str, place: str) -> bytes:
-    """The content of a file. Raises owner's error, with the place where it is named."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise owner.error(f"{place}: cannot read the image '{path}': {error.strerror}") from error

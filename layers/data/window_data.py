@@ -11,14 +11,10 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.common.cut_off import cut_off
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.common.shared_out import SharedOut
+from caffe_compat.layers.data.image_files import decode, read_image_file
 from caffe_compat.layers.data.image_size import MOST_ALONG
-from caffe_compat.layers.data.transformer import (
-    FORKS_ONLY,
-    DataTransformer,
-    decode,
-    moved,
-    read_image_file,
-)
+from caffe_compat.layers.data.refused import FORKS_ONLY, moved
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.layers.data.window_file import Window, read_geometry
 from caffe_compat.layers.data.window_region import window_region
 from caffe_compat.layers.registry import register

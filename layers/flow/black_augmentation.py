@@ -9,7 +9,7 @@ import numpy as np
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.cut_off import cut_off
-from caffe_compat.layers.flow.drawing import check_generator, drawn
+from caffe_compat.layers.flow.generators import check_generator, drawn
 from caffe_compat.layers.registry import register
 from caffe_compat.rng import caffe_rng
 

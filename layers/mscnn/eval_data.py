@@ -9,7 +9,9 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.data.transformer import DataTransformer, others, read_image
+from caffe_compat.layers.data.image_files import read_image
+from caffe_compat.layers.data.refused import others
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.layers.mscnn.object_list import Listed, read_objects, warn_of_missing
 from caffe_compat.layers.mscnn.rounding import whole
 from caffe_compat.layers.mscnn.scene import Scene

@@ -11,7 +11,9 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.order import is_order
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
-from caffe_compat.layers.data.transformer import DataTransformer, decode, others, read_image_file
+from caffe_compat.layers.data.image_files import decode, read_image_file
+from caffe_compat.layers.data.refused import others
+from caffe_compat.layers.data.transformer import DataTransformer
 from caffe_compat.layers.mscnn.ground_truth import CHANNELS
 from caffe_compat.layers.mscnn.object_list import Listed, read_objects, warn_of_missing
 from caffe_compat.layers.mscnn.object_maps import Field, Objects, Rule, write_maps

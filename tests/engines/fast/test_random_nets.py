@@ -3,10 +3,13 @@
 scripts/fuzz_nets.py goes through thousands.
 """
 
+import math
+
 import numba
 import pytest
 
 from caffe_compat.engines.fast import image_by_image
+from caffe_compat.engines.fast.steps import small_maps
 from engines.random_nets import Trial
 
 
@@ -18,6 +21,15 @@ def _threads():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_both_engines_agree(seed):
+    trial = Trial(seed)
+    trial.run()
+
+
+@pytest.mark.parametrize("seed", range(20, 25))
+def test_small_maps(seed, monkeypatch):
+    """All that have as many filters as threads have panels."""
+    for name, bound in (("LEAST_WORK", 0), ("LEAST_ROWS", 1), ("GAIN", math.inf)):
+        monkeypatch.setattr(small_maps, name, bound)
     trial = Trial(seed)
     trial.run()
 
