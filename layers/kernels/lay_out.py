@@ -110,6 +110,19 @@ call_lay_out = caller(LAY_OUT)
 
 
 @njit(error_model="numpy", inline="always")
+def lay_out_phase(s, source, place, first, rows, out):
+    """out (rows x pitch) = a phase of a plane, which begins with what output row `first` sees.
+
+    s: a STEP; place (int64, 2): row and column of the pixel that the first output of all meets; source, out: addresses.
+    """
+    arguments = (
+        source, s.height, s.width, place[0] + first * s.stride_h, place[1], s.stride_h, rows, s.pitch,
+        np.float32(0), out,
+    )  # fmt: skip
+    call_lay_out(s.lay_out, arguments)
+
+
+@njit(error_model="numpy", inline="always")
 def lay_out_phases(s, bottom, starts, first, rows, out):
     """out (phases x channels x plane) = what the output rows from `first` on see of the channels of an image.
 
@@ -118,11 +131,7 @@ def lay_out_phases(s, bottom, starts, first, rows, out):
     """
     taken = rows + s.plane // s.pitch - s.band  # rows of a plane that is made for `band` of the output
     for p in range(s.phases):
-        row, column = starts[2 * p] + first * s.stride_h, starts[2 * p + 1]
         for c in range(s.channels):
             source = bottom + FLOAT * c * s.height * s.width
             to = out + FLOAT * (p * s.channels + c) * s.plane
-            arguments = (
-                source, s.height, s.width, row, column, s.stride_h, taken, s.pitch, np.float32(0), to,
-            )  # fmt: skip
-            call_lay_out(s.lay_out, arguments)
+            lay_out_phase(s, source, starts[2 * p :], first, taken, to)

@@ -7,12 +7,11 @@ many maps as have their sums in a cache.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, integers
 from caffe_compat.layers.kernels.calls import Callee, caller
-from caffe_compat.layers.kernels.lay_out import call_lay_out
+from caffe_compat.layers.kernels.lay_out import lay_out_phase
 from caffe_compat.layers.kernels.shared import share_of
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.step_channels import row_of_channel
@@ -32,11 +31,8 @@ def _lay_out_maps(pointer, part, parts):
         n, c = divmod(plane, s.channels)
         for p in range(s.phases):
             to = s.shared + FLOAT * ((n * s.phases + p) * s.channels + c) * s.plane_step
-            arguments = (
-                s.bottom + FLOAT * plane * s.height * s.width, s.height, s.width, starts[2 * p], starts[2 * p + 1],
-                s.stride_h, s.plane // s.pitch, s.pitch, np.float32(0), to,
-            )  # fmt: skip
-            call_lay_out(s.lay_out, arguments)
+            source = s.bottom + FLOAT * plane * s.height * s.width
+            lay_out_phase(s, source, starts[2 * p :], 0, s.plane // s.pitch, to)
 
 
 @njit(error_model="numpy", inline="always")

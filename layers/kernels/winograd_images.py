@@ -21,7 +21,7 @@ from caffe_compat.layers.kernels.addresses import FLOAT, INTEGER, floats, intege
 from caffe_compat.layers.kernels.bent import emit_bent
 from caffe_compat.layers.kernels.calls import Callee, caller
 from caffe_compat.layers.kernels.filter_tile import TILE
-from caffe_compat.layers.kernels.lay_out import call_lay_out
+from caffe_compat.layers.kernels.lay_out import lay_out_phase
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, VECTORS
 from caffe_compat.layers.kernels.step import SIGNATURE, step_at
 from caffe_compat.layers.kernels.vectors import LANES, Vectors
@@ -42,12 +42,8 @@ def _transform_tiles(pointer, part, parts):
         for c in range(s.channels * part // parts, s.channels * (part + 1) // parts):
             source = s.bottom + FLOAT * (n * s.channels + c) * s.height * s.width
             for p in range(LAID_OUT):
-                row = starts[2 * p] + OUTPUTS * s.first
-                arguments = (
-                    source, s.height, s.width, row, starts[2 * p + 1], OUTPUTS,
-                    s.plane // s.pitch, s.pitch, np.float32(0), scratch + FLOAT * p * s.plane,
-                )  # fmt: skip
-                call_lay_out(s.lay_out, arguments)
+                to = scratch + FLOAT * p * s.plane
+                lay_out_phase(s, source, starts[2 * p :], s.first, s.plane // s.pitch, to)
             for panel in range(s.panels):
                 to = s.shared + FLOAT * ((n * s.panels + panel) * s.channels + c) * COLUMNS
                 vectors = min(VECTORS, s.vectors - panel * VECTORS)

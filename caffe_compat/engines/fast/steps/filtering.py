@@ -173,8 +173,8 @@ class Filtering(Step):
         tiles = self._transformed(geometry, bottom, top)
         if tiles is not None and tiles.pay():
             return self._winograd(tiles, bottom, top, added, threads)
-        parts = parts_of(top.count * math.prod(self._convolution.blobs[0].shape[1:]), LEAST_PRODUCTS, threads)
         maps = SmallMaps(geometry, bottom.shape, top.shape)
+        parts = parts_of(top.count * maps.depth, LEAST_PRODUCTS, threads)
         if self._convolution.group == 1 and maps.pay(parts):
             return self._small_maps(maps, bottom, top, added, parts)
         return [self._tiles(geometry, bottom, top, added, threads)]
@@ -191,7 +191,7 @@ class Filtering(Step):
     def _small_maps(
         self, maps: SmallMaps, bottom: Blob, top: Blob, added: Blob | int, parts: int
     ) -> list[Row]:
-        self._packed = maps.packed(math.prod(self._convolution.blobs[0].shape[1:]))
+        self._packed = maps.packed()
         self._pack = partial(pack_for_tiles, packed=self._packed)
         fields = {"added": added, **self._followers.fields(maps.outputs)}
         return maps.calls(self, parts, self._packed, bottom=bottom, top=top, **fields)

@@ -19,9 +19,7 @@ from caffe_compat.layers.kernels.vectors import LANES
 LEAST_ROWS = ROWS // 2  # of a tile: with fewer, it waits for its sums
 BAND = 2**18  # numbers of maps (1 MB) that stay in a core's second cache while all filters are read
 TOGETHER = 256  # outputs of a panel of filters (32 kB) that stay in a core's first cache
-LEAST_WORK = (
-    2**23
-)  # products of an image (a tenth of a millisecond): less is not worth what is compiled for it
+LEAST_WORK = 2**23  # products of an image (a tenth of a millisecond), for which it is worth to compile this
 GAIN = 0.95  # how full the tiles of outputs may be, at most, of what those of filters are
 
 
@@ -33,35 +31,33 @@ class SmallMaps:
         self.outputs, self.out_height, self.out_width = top[1:]
         self.layout = Layout(geometry, self.out_width, self.out_height)
         self.rows = min(ROWS // self.out_width, self.out_height)
-        self.panels = -(-self.outputs // WIDTH)
+        self.panels, self.depth = -(-self.outputs // WIDTH), self.channels * geometry.elements
 
     def pay(self, parts: int) -> bool:
         """Whether their tiles are fuller than those of outputs, which threads share likewise."""
         if self.rows * self.out_width < LEAST_ROWS or self.panels < parts:
             return False
         area = self.out_height * self.out_width
-        depth = self.channels * self.layout.geometry.elements
-        if self.outputs * area * depth < LEAST_WORK:
+        if self.outputs * area * self.depth < LEAST_WORK:
             return False
-        pitch = self.out_width if self.layout.geometry.are_pixels else self.layout.pitch
-        cover = Cover.of(self.out_height, self.out_width, pitch, VECTORS)
+        cover = Cover.of(self.out_height, self.out_width, self.layout.pitch, VECTORS)
         mine = self.outputs / (-(-self.panels // parts) * parts * WIDTH)
         return area / (len(cover.masks) * LANES) < GAIN * mine
 
-    def packed(self, depth: int) -> np.ndarray:
+    def packed(self) -> np.ndarray:
         """Memory for the filters."""
-        return np.zeros((1, self.panels, depth, WIDTH), np.float32)
+        return np.zeros((1, self.panels, self.depth, WIDTH), np.float32)
 
     def calls(self, step: Step, parts: int, packed: np.ndarray, **fields: Any) -> list[Row]:
         """A row that lays the maps out, unless they are pixels, and one that filters them."""
         geometry, layout = self.layout.geometry, self.layout
-        phases, pitch, plane_step = len(layout.phases), layout.pitch, layout.plane + LANES
+        phases, plane_step = len(layout.phases), layout.plane + LANES
         if geometry.are_pixels:
-            phases, pitch, plane_step = 0, self.width, self.height * self.width
+            phases, plane_step = 0, layout.plane
         planes = self.channels * max(phases, 1)
         both = dict(
             parts=parts, images=self.images, channels=self.channels, outputs=self.outputs, height=self.height,
-            width=self.width, stride_h=geometry.stride[0], phases=phases, pitch=pitch, plane=layout.plane,
+            width=self.width, stride_h=geometry.stride[0], phases=phases, pitch=layout.pitch, plane=layout.plane,
             plane_step=plane_step, depth_step=planes * plane_step, bottom=fields.pop("bottom"),
             shared_size=self.images * planes * plane_step if phases else 0,
         )  # fmt: skip
@@ -69,7 +65,7 @@ class SmallMaps:
         together = max(1, min(self.images, TOGETHER // area))
         filter_them = step.row(
             function=kernels.filter_maps.address, **both, **fields,
-            out_height=self.out_height, out_width=self.out_width, depth=packed.shape[2], rows=self.rows,
+            out_height=self.out_height, out_width=self.out_width, depth=self.depth, rows=self.rows,
             together=together, band=max(together, BAND // (planes * plane_step)),
             tile=asking_tile(self.rows, self.out_width, VECTORS).address,
             narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,

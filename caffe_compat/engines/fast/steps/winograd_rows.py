@@ -97,7 +97,7 @@ class WinogradTiles:
         )  # fmt: skip
         transform = step.row(
             function=kernels.transform_tiles.address, lay_out=lay_out(OUTPUTS).address, **both, bottom=fields["bottom"],
-            height=self.height, width=self.width, pitch=self.wide, plane=plane,
+            height=self.height, width=self.width, stride_h=OUTPUTS, pitch=self.wide, plane=plane,
             offsets=_offsets(plane, self.wide), starts=_PHASES - self.pad,
             scratch_size=kernels.LAID_OUT * plane + READ_BEYOND,
         )  # fmt: skip
