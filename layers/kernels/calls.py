@@ -6,7 +6,9 @@ A function that calls another one by name is compiled with all that this one has
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 from numba import types
@@ -36,25 +38,50 @@ class Callee:
 
     def __init__(self, signature: Any, function: Callable[..., None]):
         self.py_func, self._signature = function, signature
+        self._compiled: Any = None
 
     @cached_property
     def address(self) -> int:
-        self._compiled = self._compile()
+        if not self.load():
+            with self.compiling():
+                self.compile()
         return int(self._compiled.library.get_pointer_to_function(self._compiled.fndesc.llvm_func_name))
+
+    @cached_property
+    def _kept(self) -> FunctionCache:
+        return FunctionCache(self.py_func)
+
+    @global_compiler_lock
+    def load(self) -> bool:
+        """Whether it is compiled, if only on the disk."""
+        if self._compiled is None:
+            self._compiled = self._kept.load_overload(self._signature, cpu_target.target_context)
+        return self._compiled is not None
+
+    def compiling(self) -> AbstractContextManager[None]:
+        """Say that it is compiled within the block, as numba says it of its other functions (see compiling.py)."""
+        said: AbstractContextManager[None] = event.trigger_event("numba:compile", data={"dispatcher": self})
+        return said
 
     @global_compiler_lock
     @paused()
-    def _compile(self) -> Any:
-        """What numba has compiled, or found on the disk."""
-        kept = FunctionCache(self.py_func)
-        found = kept.load_overload(self._signature, cpu_target.target_context)
-        if found is None:
-            compiler = _Compiler(self.py_func, cpu_target, {"error_model": "numpy"}, {}, Compiler)
-            # said as numba says it of its other functions (see compiling.py)
-            with event.trigger_event("numba:compile", data={"dispatcher": self}):
-                found = compiler.compile(self._signature.args, self._signature.return_type)
-            kept.save_overload(self._signature, found)
-        return found
+    def compile(self) -> None:
+        """Compile it, and keep that on the disk."""
+        compiler = _Compiler(self._by_a_name_of_its_own(), cpu_target, {"error_model": "numpy"}, {}, Compiler)
+        self._compiled = compiler.compile(self._signature.args, self._signature.return_type)
+        self._kept.save_overload(self._signature, self._compiled)
+
+    def _by_a_name_of_its_own(self) -> FunctionType:
+        """The function, named after its code and what it holds of the function that made it. numba numbers names
+        within a process: two that one function has made, compiled in two processes, would be taken for one."""
+        function: Any = self.py_func
+        named = FunctionType(
+            function.__code__, function.__globals__, function.__name__, None, function.__closure__
+        )
+        *_, digests = self._kept._index_key(self._signature, cpu_target.target_context.codegen())
+        named.__qualname__ = "_".join((function.__qualname__, *(digest[:16] for digest in digests)))
+        named.__module__ = function.__module__
+        return named
 
 
 def caller(signature: Any) -> Any:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,11 @@ from typing import Any
 from numba.core import caching
 from numba.core.runtime import rtsys
 from numba.np.ufunc.parallel import _launch_threads
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -92,7 +100,8 @@ class Files(caching.IndexDataCacheFile):
             return super().save(key, data)
         try:
             os.makedirs(self._cache_path, exist_ok=True)
-            super().save(key, ((self._source_stamp, key), data))
+            with _one_at_a_time(self._cache_path):
+                super().save(key, ((self._source_stamp, key), data))
         except OSError as error:
             _warn(self._cache_path, error.strerror or str(error))
 
@@ -103,6 +112,24 @@ class Files(caching.IndexDataCacheFile):
             if not isinstance(self._source_stamp, Stamp):
                 raise
             return {}
+
+
+@contextmanager
+def _one_at_a_time(folder: str) -> Iterator[None]:
+    """Other processes wait, for a second at most: of an index that two write at once one's entry would be lost."""
+    place, end = os.open(folder, os.O_RDONLY), time.monotonic() + 1
+    try:
+        while fcntl is not None and time.monotonic() < end:
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.005)
+            except OSError:  # a file system that knows no locks
+                break
+        yield
+    finally:
+        os.close(place)
 
 
 @cache

@@ -17,6 +17,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.engines.fast.arena import arrange, lives_of
 from caffe_compat.engines.fast.steps.step import Blobs, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
+from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.scratch import apart
 from caffe_compat.layers.kernels.step import STEP
 from caffe_compat.layers.kernels.step_images import MOVE, image_by_image
@@ -76,18 +77,27 @@ class ImageByImage(Row):
     """
 
     def __init__(self, steps: Sequence[OneImage], threads: int):
-        super().__init__(np.zeros(1, STEP), [])
+        super().__init__(np.zeros(1, STEP), [], [("function", image_by_image)])
         self._steps, self._threads = steps, threads
         self._rows = [row for step in steps for row in step.rows]
         self._wholes = {id(one): whole for step in steps for one, whole in step.blobs}
         self._params = {id(blob) for step in steps for blob in step.params}
         self._table: Any = np.concatenate([row.fields for row in self._rows])
         self.own: set[int] = set()  # ids of memories
-        self.fields["function"], self.fields["parts"] = image_by_image.address, threads
+        self.fields["parts"] = threads
         self.fields["images"], self.fields["depth"] = steps[0].images, len(self._rows)
 
     def uses(self) -> Iterator[Blob]:
         return (blob for blob in self._wholes.values() if id(blob.shared_data) not in self.own)
+
+    def calls(self) -> Iterator[Callee]:
+        return chain(super().calls(), *(row.calls() for row in self._rows))
+
+    def link(self) -> None:
+        super().link()
+        for i, row in enumerate(self._rows):
+            for field, function in row.functions:
+                self._table[field][i] = function.address
 
     def take(self, own: set[int]) -> None:
         """From now on nothing else uses the memories of these ids."""

@@ -17,6 +17,7 @@ from caffe_compat.engines.fast.arena import Life, arrange, lives_of
 from caffe_compat.engines.fast.image_by_image import ImageByImage, of_one_image
 from caffe_compat.engines.fast.steps.step import Blobs, Calls, Row, Step
 from caffe_compat.layers.kernels.addresses import FLOAT
+from caffe_compat.layers.kernels.compile_together import compile_together
 from caffe_compat.layers.kernels.run_steps import run_steps
 from caffe_compat.layers.kernels.scratch import aligned, apart
 from caffe_compat.layers.kernels.step import STEP
@@ -141,6 +142,9 @@ class Program:
                 self._add(call, rows)
             users.update(memories if len(rows) > len(owners) else ())
             owners += [number] * (len(rows) - len(owners))
+        compile_together(chain.from_iterable(row.calls() for row in rows), threads)
+        for row in rows:
+            row.link()
         self._params, self._stamps = list(chain.from_iterable(step.params for step in self._steps)), None
         shareable = self._shareable(real)
         for images in self._by_image:

@@ -26,7 +26,7 @@ class Channels(Step):
         if len(shape) < 2 or not math.prod(shape):
             return None
         row = self.row(
-            function=channels.address,
+            function=channels,
             parts=parts_of(math.prod(shape), LEAST_NUMBERS, threads),
             images=shape[0], channels=shape[1], width=math.prod(shape[2:]),
             bottom=bottoms[0][0], top=tops[-1][0], **self._followers.fields(shape[1]),

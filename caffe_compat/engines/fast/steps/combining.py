@@ -44,7 +44,7 @@ class Copies(Step):
             )
             rows.append(
                 self.row(
-                    function=copy.address, parts=parts_of(part.count, LEAST_NUMBERS, threads),
+                    function=copy, parts=parts_of(part.count, LEAST_NUMBERS, threads),
                     images=math.prod(whole.shape[: layer.axis]), depth=depth, **fields,
                 )
             )  # fmt: skip
@@ -74,7 +74,7 @@ class Sum(Step):
             last = i == len(bottoms[0])
             result.append(
                 self.row(
-                    function=add.address,
+                    function=add,
                     parts=parts_of(top.count, LEAST_NUMBERS, threads),
                     depth=top.count,
                     bottom=bottom,
@@ -113,7 +113,7 @@ class ProductOrMaximum(Step):
         first, second, *others = bottoms[0]
         return [
             self.row(
-                function=product_or_maximum(layer.operation == EltwiseParameter.MAX).address,
+                function=product_or_maximum(layer.operation == EltwiseParameter.MAX),
                 parts=parts_of(top.count, LEAST_NUMBERS, threads),
                 depth=top.count, bottom=bottom, added=added, top=top,
             )

@@ -86,7 +86,7 @@ class Expanding(Step):
     def _interleave(self, top: Blob, cut: np.ndarray, threads: int) -> Row:
         images, channels, out_height, out_width = top.shape
         return self.row(
-            function=expand.address,
+            function=expand,
             parts=parts_of(top.count, LEAST_NUMBERS, threads),
             images=images, channels=channels, height=self._together.shape[2], width=self._together.shape[3],
             out_height=out_height, out_width=out_width, stride_h=self._stride[0], stride_w=self._stride[1],

@@ -131,7 +131,7 @@ class Filtering(Step):
         channels, geometry = self._convolution.group, self._convolution.geometry
         self._packed, self._pack = np.empty((channels, geometry.elements), np.float32), self._scaled
         return self.row(
-            function=planes(geometry.stride[0], math.prod(bottom.shape[2:])).address,
+            function=planes(geometry.stride[0], math.prod(bottom.shape[2:])),
             parts=parts_of(top.count * geometry.elements * 2, LEAST_PRODUCTS, threads),
             images=bottom.shape[0], groups=channels, height=bottom.shape[2], width=bottom.shape[3],
             out_height=top.shape[2], out_width=top.shape[3],
@@ -154,7 +154,7 @@ class Filtering(Step):
         outputs = top.shape[1]
         self._pack = None
         finish = self.row(
-            function=step_channels.channels.address,
+            function=step_channels.channels,
             parts=parts_of(top.count, LEAST_NUMBERS, threads),
             images=top.shape[0], channels=outputs, width=math.prod(top.shape[2:]), bottom=top, top=top,
             added=self._added(bottoms), **self._followers.fields(outputs),

@@ -66,7 +66,7 @@ class Neuron(Step):
         (layer,), count = self.layers, math.prod(bottoms[0][0].shape)
         name, alpha, beta = KINDS[type(layer)](layer)
         row = self.row(
-            function=neuron(name).address, parts=parts_of(count, LEAST_NUMBERS // 4, threads),
+            function=neuron(name), parts=parts_of(count, LEAST_NUMBERS // 4, threads),
             width=count, alpha=alpha, beta=beta, bottom=bottoms[0][0], top=tops[0][0],
         )  # fmt: skip
         return [row] if count else None

@@ -27,7 +27,7 @@ class Normalization(Step):
         images, channels, height, width = bottom.shape
         alpha, beta, k = layer.coefficients
         row = self.row(
-            function=lrn.address, parts=parts_of(bottom.count, LEAST_NUMBERS // 4, threads),
+            function=lrn, parts=parts_of(bottom.count, LEAST_NUMBERS // 4, threads),
             images=images, channels=channels, width=height * width, local_size=layer.size,
             alpha=alpha, beta=beta, k=k, bottom=bottom, top=tops[0][0],
         )  # fmt: skip
@@ -46,7 +46,7 @@ class Probabilities(Step):
         assert isinstance(layer, Softmax)
         outer, classes, inner = layer.view
         row = self.row(
-            function=softmax.address, parts=parts_of(math.prod(layer.view), LEAST_NUMBERS // 8, threads),
+            function=softmax, parts=parts_of(math.prod(layer.view), LEAST_NUMBERS // 8, threads),
             images=outer, channels=classes, width=inner, bottom=bottom, top=tops[0][0],
         )  # fmt: skip
         return [row]

@@ -75,11 +75,11 @@ def pooled(
     few = layout.plane > LANES * math.prod(out_size)  # outputs, of large windows
     if few or (stride[1] not in BY_VECTORS and kernel[1] >= MANY_COLUMNS):
         function = step_large_windows.maxima if is_maximum else step_large_windows.averages
-        return step.row(function=function.address, windows=windows, **fields)
+        return step.row(function=function, windows=windows, **fields)
     if _has_planes(kernel, stride, pad):
         function = pooled_planes(int(is_maximum), kernel[0], stride[0])
         starts = -windows[:, 2]
-        return step.row(function=function.address, starts=starts, scratch_size=size[1] + AROUND, **fields)
+        return step.row(function=function, starts=starts, scratch_size=size[1] + AROUND, **fields)
     return _small_windows(step, is_maximum, layout, fields)
 
 
@@ -101,7 +101,7 @@ def _small_windows(step: Step, is_maximum: bool, layout: Layout, fields: dict[st
     if layout.geometry.stride == (1, 1) and 2 * (height + width) < height * width:
         offsets, along, room = np.arange(height) * layout.pitch, width, 2 * (room + width)
     return step.row(
-        function=function.address, lay_out=lay_out(fields["stride_w"]).address,
+        function=function, lay_out=lay_out(fields["stride_w"]),
         channels=chunk, phases=len(layout.phases), pitch=layout.pitch, plane=layout.plane,
         band=fields["out_height"], depth=len(offsets), offsets=offsets, local_size=along,
         starts=layout.starts, masks=masks, scratch_size=room, **fields,

@@ -63,7 +63,7 @@ def product_row(
     images = top.count // outputs
     together = at_once(images, outputs)
     return step.row(
-        function=product(*together).address, scratch_size=math.prod(together),
+        function=product(*together), scratch_size=math.prod(together),
         parts=parts_of(images * outputs * depth, LEAST_PRODUCTS // 4, threads),
         images=images, outputs=outputs, depth=depth,
         bottom=bottom, top=top, filters=weights, **fields,

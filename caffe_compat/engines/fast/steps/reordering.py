@@ -43,7 +43,7 @@ class Reordering(Step):
             return None
         sizes, strides = [1] * (4 - len(sizes)) + sizes, [0] * (4 - len(sizes)) + strides
         row = self.row(
-            function=permute.address,
+            function=permute,
             parts=parts_of(math.prod(shape), LEAST_NUMBERS // 8, threads),
             bottom=bottoms[0][0], top=tops[0][0],
             **dict(zip(("images", "channels", "height", "width"), sizes, strict=True)),

@@ -45,7 +45,7 @@ class Scaled(Step):
             bottom, scale = bottoms[0]
         images = math.prod(bottom.shape[: self._axis(bottom)])
         row = self.row(
-            function=channels.address, parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
+            function=channels, parts=parts_of(bottom.count, LEAST_NUMBERS, threads),
             images=images, channels=scale.count, width=bottom.count // (images * scale.count),
             bottom=bottom, added=added, top=tops[-1][0], **self._followers.fields(scale.count) | {"scale": scale},
         )  # fmt: skip

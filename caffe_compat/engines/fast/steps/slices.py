@@ -65,7 +65,7 @@ class Slices:
             inside = 0 <= seen < depth
             result.append(
                 step.row(
-                    function=copy.address, parts=parts_of(channels * area, LEAST_NUMBERS, threads),
+                    function=copy, parts=parts_of(channels * area, LEAST_NUMBERS, threads),
                     images=channels, depth=area, plane=depth * area if inside else 0, pitch=self._taps * area,
                     bottom=(self._bottom, (n * channels * depth + seen) * area) if inside else self._nothing,
                     top=(self.images, (place * channels * self._taps + tap) * area),
@@ -79,7 +79,7 @@ class Slices:
         outputs, depth, *sizes = self._top.shape[1:]
         area = math.prod(sizes)
         return step.row(
-            function=copy.address, parts=parts_of(outputs * area, LEAST_NUMBERS, threads),
+            function=copy, parts=parts_of(outputs * area, LEAST_NUMBERS, threads),
             images=outputs, depth=area, plane=area, pitch=depth * area,
             bottom=(self.outs, place * outputs * area), top=(self._top, (n * outputs * depth + z) * area),
         )  # fmt: skip

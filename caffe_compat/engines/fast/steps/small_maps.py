@@ -64,18 +64,18 @@ class SmallMaps:
         left, area = self.out_height % self.rows, self.out_height * self.out_width
         together = max(1, min(self.images, TOGETHER // area))
         filter_them = step.row(
-            function=kernels.filter_maps.address, **both, **fields,
+            function=kernels.filter_maps, **both, **fields,
             out_height=self.out_height, out_width=self.out_width, depth=self.depth, rows=self.rows,
             together=together, band=max(together, BAND // (planes * plane_step)),
-            tile=asking_tile(self.rows, self.out_width, VECTORS).address,
-            narrow_tile=asking_tile(left, self.out_width, VECTORS).address if left else 0,
+            tile=asking_tile(self.rows, self.out_width, VECTORS),
+            narrow_tile=asking_tile(left, self.out_width, VECTORS) if left else 0,
             filters=packed, offsets=layout.offsets(self.channels, step=plane_step), units=np.ones(1, np.float32),
             scratch_size=kernels.scratch_of(together, area),
         )  # fmt: skip
         if not phases:
             return [filter_them]
         lay_them_out = step.row(
-            function=kernels.lay_out_maps.address, lay_out=lay_out(geometry.stride[1]).address, starts=layout.starts,
+            function=kernels.lay_out_maps, lay_out=lay_out(geometry.stride[1]), starts=layout.starts,
             **both,
         )  # fmt: skip
         return [lay_them_out, filter_them]

@@ -11,6 +11,7 @@ import numpy as np
 from caffe_compat.blob import Blob, data_stamps
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.addresses import FLOAT
+from caffe_compat.layers.kernels.calls import Callee
 from caffe_compat.layers.kernels.step import STEP
 
 Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
@@ -18,10 +19,21 @@ Blobs = Sequence[Sequence[Blob]]  # one sequence a layer
 
 @dataclass
 class Row:
-    """A row of the table (STEP), and the fields that are addresses of blobs' data, some numbers behind its begin."""
+    """A row of the table (STEP), the fields that are addresses of blobs' data, some numbers behind its begin, and those
+    that are addresses of functions."""
 
     fields: Any
     blobs: list[tuple[str, Blob, int]]
+    functions: list[tuple[str, Callee]]
+
+    def calls(self) -> Iterator[Callee]:
+        """The functions that it needs."""
+        return (function for _, function in self.functions)
+
+    def link(self) -> None:
+        """Write the addresses of functions."""
+        for field, function in self.functions:
+            self.fields[field] = function.address
 
     def uses(self) -> Iterator[Blob]:
         """The blobs whose data it needs."""
@@ -93,17 +105,20 @@ class Step:
         self._stamps, self._kept = None, []
 
     def row(self, **fields: Any) -> Row:
-        """One row; arrays stand for their addresses, Blobs for those of their data, with a number for one behind it.
+        """One row; arrays and Callees stand for their addresses, Blobs for those of their data, with a number for one
+        behind it.
 
         Without a limit there is none. Arrays are contiguous, of float32 or int64, as compiled code takes them.
         """
-        result = Row(np.zeros(1, STEP), [])
+        result = Row(np.zeros(1, STEP), [], [])
         result.fields["limit"] = np.inf
         for name, value in fields.items():
             if isinstance(value, Blob):
                 result.blobs.append((name, value, 0))
             elif isinstance(value, tuple):
                 result.blobs.append((name, *value))
+            elif isinstance(value, Callee):
+                result.functions.append((name, value))
             elif isinstance(value, np.ndarray):
                 assert value.flags.c_contiguous and value.dtype in (np.float32, np.int64), name
                 self._kept.append(value)

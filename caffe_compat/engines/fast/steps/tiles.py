@@ -52,10 +52,10 @@ def tiles_row(
     starts = np.concatenate([cover.starts, np.arange(vectors) * LANES])
     packed = np.zeros((group, -(-outputs // rows), depth, rows), np.float32)
     row = step.row(
-        function=filter_images.address, parts=parts,
-        lay_out=0 if geometry.are_pixels else lay_out(geometry.stride[1]).address,
-        tile=filter_tile(rows, vectors).address,
-        narrow_tile=filter_tile(rows, 1).address if has_narrow else 0,
+        function=filter_images, parts=parts,
+        lay_out=0 if geometry.are_pixels else lay_out(geometry.stride[1]),
+        tile=filter_tile(rows, vectors),
+        narrow_tile=filter_tile(rows, 1) if has_narrow else 0,
         images=images, groups=group, channels=channels, outputs=outputs,
         height=height, width=width, out_height=out_height, out_width=out_width,
         stride_h=geometry.stride[0], stride_w=geometry.stride[1],

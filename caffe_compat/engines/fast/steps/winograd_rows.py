@@ -96,15 +96,15 @@ class WinogradTiles:
             out_height=self.out_height, out_width=self.out_width,
         )  # fmt: skip
         transform = step.row(
-            function=kernels.transform_tiles.address, lay_out=lay_out(OUTPUTS).address, **both, bottom=fields["bottom"],
+            function=kernels.transform_tiles, lay_out=lay_out(OUTPUTS), **both, bottom=fields["bottom"],
             height=self.height, width=self.width, stride_h=OUTPUTS, pitch=self.wide, plane=plane,
             offsets=_offsets(plane, self.wide), starts=_PHASES - self.pad,
             scratch_size=kernels.LAID_OUT * plane + READ_BEYOND,
         )  # fmt: skip
         multiply = step.row(
-            function=kernels.filter_transformed.address, **both, **{k: v for k, v in fields.items() if k != "bottom"},
-            tile=filter_tile(height, VECTORS).address,
-            narrow_tile=filter_tile(height, 1).address if vectors % VECTORS else 0,
+            function=kernels.filter_transformed, **both, **{k: v for k, v in fields.items() if k != "bottom"},
+            tile=filter_tile(height, VECTORS),
+            narrow_tile=filter_tile(height, 1) if vectors % VECTORS else 0,
             rows=height, filters=packed,
             depth_step=tiles, tile_columns=self.wide, distances=np.arange(self.channels) * COLUMNS,
             whole=np.array([*(LANES * j for j in range(VECTORS)), *[(1 << LANES) - 1] * VECTORS]),
