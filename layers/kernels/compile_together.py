@@ -21,32 +21,34 @@ from caffe_compat.layers.kernels.calls import Callee
 PATIENCE = 60.0  # seconds that a fork may take for its last function, when there are none left
 _INTERVAL = 0.01  # seconds
 _MOST = 256  # functions: their numbers are bytes
+_PROCESSES = 4  # more would wait for the one that has the slowest function
+_CAN_FORK = sys.platform.startswith("linux")  # elsewhere libraries of the system do not survive it
 
 
 def compile_together(functions: Iterable[Callee], processes: int) -> None:
     """Compile those that are not compiled yet, here and in forks. What no fork has compiled is compiled when its
     address is asked for."""
     missing = [one for one in dict.fromkeys(functions) if not one.load()][:_MOST]
-    processes = min(processes, len(missing))
-    if processes < 2 or not sys.platform.startswith(
-        "linux"
-    ):  # elsewhere system libraries do not survive a fork
+    processes = min(processes, len(missing), _PROCESSES)
+    if processes < 2 or not _CAN_FORK:
         return
     for context in (cpu_target.typing_context, cpu_target.target_context):
         context.refresh()  # imports what all of them need
     numbers, to = os.pipe()
     os.write(to, bytes(range(len(missing))))
     os.close(to)
-    mine = set()
+    mine: set[Callee] = set()
+    forks: list[int] = []
     try:
-        forks = list(_start(missing, numbers, processes - 1))
+        forks.extend(_start(missing, numbers, processes - 1))
         for one in _taken(missing, numbers):
             mine.add(one)
             with one.compiling():
                 one.compile()
     finally:
+        os.read(numbers, _MOST)  # after an error the forks have nothing more to do
         os.close(numbers)
-    _wait(forks)
+        _wait(forks)
     for one in missing:
         if one not in mine:
             with one.compiling():
