@@ -107,14 +107,8 @@ NOT_BUILT = {
         "the net before it runs as a net of its own",
     ),
     **dict.fromkeys(
-        ("CAROIPooling", "CAROIPooling2", "ROISplit", "ROIFeatureSplit", "LabelSplit2", "LabelSplit3"),
-        "SINet's, which pools enlarged RoIs and shares them out by their size; ROIAlign interpolates small RoIs, too, "
-        "and ScaleRoute of Cascade R-CNN shares RoIs out by size",
-    ),
-    **dict.fromkeys(
-        ("SoftmaxWithLoss2", "SmoothL1Loss2"),
-        "SINet's, a loss of one branch of RoIs, none where it has none; write it without the 2, for batches in which "
-        "each branch has RoIs",
+        ("CAROIPooling2", "ROICount"),
+        "an earlier step of SINet, of which no net is public; write ROISplit, CAROIPooling and ROIFeatureSplit",
     ),
     "SoftmaxWithCascadeLoss": (
         "no source of CC-Net's (ccnn) is public; SoftmaxWithLoss with ignore_label leaves out examples that an "
