@@ -94,19 +94,6 @@ NOT_BUILT = {
         "and place, and Im2dist has the embeddings' distances"
     ),
     **dict.fromkeys(
-        (
-            "CheckAtt",
-            "ArgMaxAll",
-            "SlidingWindowIndex",
-            "ConvertIndices",
-            "FlagsToIndices",
-            "SplitIndices",
-            "TopKOld",
-        ),
-        "AttentionMask's, a step of how it chooses windows of its maps; a Python layer can compute it, or the part of "
-        "the net before it runs as a net of its own",
-    ),
-    **dict.fromkeys(
         ("CAROIPooling2", "ROICount"),
         "an earlier step of SINet, of which no net is public; write ROISplit, CAROIPooling and ROIFeatureSplit",
     ),
@@ -142,8 +129,6 @@ NOT_BUILT = {
             "SlidingWindowIndexSeg",
             "ScaleFlags",
             "SplitMasks8",
-            "TopK",
-            "ArgMaxMy",
         ),
         "of superpixelRefinement, which pools windows of AttentionMask over superpixels; a Python layer can compute "
         "it, or the part of the net before it runs as a net of its own",
