@@ -43,11 +43,6 @@ NOT_BUILT = {
     "SigmoidCrossEntropyLossWeighted": (
         "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs numbers by the third"
     ),
-    "RandomCrop": "iResNet's, it cuts pairs of images at random places; cut them before they go into the database",
-    "DataSwitch": (
-        "iResNet's, it takes one of its bottoms at random in each iteration; build the net once for each, or give "
-        "the batches to an Input layer"
-    ),
     "TRT": (
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"
