@@ -171,10 +171,6 @@ NOT_BUILT = {
         "of one bottom, it adds up what each image has (crowd counting) or some axes (Synopsys); Reduction with "
         "reduction_param { axis: 1 } does the first"
     ),
-    "MILData": (
-        "visual-concepts' lists of images with an HDF5 file of labels are not read; put an Input layer for each top in "
-        "its place and write its blobs before each forward: the images, N x 3 x H x W, and labels N x classes x 1 x 1"
-    ),
     **dict.fromkeys(
         (
             "CapsuleConvRouting",

@@ -239,6 +239,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "LpqLoss": ("caffe_compat.layers.flow.lpq_loss",),
     "Lstm": ("caffe_compat.layers.sequence.lstm",),
     "MIL": ("caffe_compat.layers.mil.mil", "caffe_compat.layers.mil.mil_of_rows"),
+    "MILData": ("caffe_compat.layers.mil.mil_data",),
     "MILOfRows": ("caffe_compat.layers.mil.mil_of_rows",),
     "MMDLoss": ("caffe_compat.layers.mmd_loss",),
     "MVN": ("caffe_compat.layers.mvn",),
