@@ -393,6 +393,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "Silence": ("caffe_compat.layers.silence",),
     "Similarity": ("caffe_compat.layers.matrix_products",),
     "Slice": ("caffe_compat.layers.slice",),
+    "SlidingWindow": ("caffe_compat.layers.attention_mask.sliding_window",),
     "SlidingWindowIndex": ("caffe_compat.layers.attention_mask.sliding_window_index",),
     "SmoothL1Loss": ("caffe_compat.layers.fast_rcnn.smooth_l1_loss",),
     "SmoothL1Loss2": ("caffe_compat.layers.sinet.smooth_l1_loss2",),

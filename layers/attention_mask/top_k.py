@@ -17,10 +17,11 @@ class TopK(Layer):
     """The rows with the best scores, in their order.
 
     bottom[0]: R x ...; bottom[1]: R scores, or R x S, of which the greatest but the first counts, 0 at least;
-    bottom[2]: its first dim K alone counts. top[0]: min(K, R) x ...; top[1], if wanted: K x 1 x 1 x 1, which rows these
-    are, -1 behind them. Only bottom[0] takes a gradient. Raises LayerError for other shapes.
-    Source: TopKLayer of chwilms/AttentionMask, which sorts equal scores anyhow, and writes behind the rows what stood
-    there.
+    bottom[2]: its first dim K alone counts. top[0]: min(K, R) x ...; with top[1], which says which rows these are,
+    K x 1 x 1 x 1, it has K rows. Rows behind the last are 0 and -1. Only bottom[0] takes a gradient. Raises LayerError
+    for other shapes.
+    Source: TopKLayer of chwilms/AttentionMask, whose nets have no top[1]; with it that of FastMask's Caffe
+    (voidrank/caffe-fm), whose nets have R >= K. They sort equal scores anyhow.
     """
 
     reads = ()
@@ -29,7 +30,7 @@ class TopK(Layer):
     top_count = (1, 2)
     no_gradient = (1, 2)
 
-    pads = False  # top[0] has K rows; those behind the last are 0
+    pads = False  # top[0] has K rows in any case
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shapes = [blob.shape for blob in bottom]
@@ -39,7 +40,7 @@ class TopK(Layer):
             )
         rows, wanted = shapes[0][0], shapes[2][0]
         self.count = min(rows, wanted)
-        top[0].reshape(wanted if self.pads else self.count, *shapes[0][1:])
+        top[0].reshape(wanted if self.pads or len(top) > 1 else self.count, *shapes[0][1:])
         for blob in top[1:]:
             blob.reshape(wanted, 1, 1, 1)
 

@@ -8,7 +8,7 @@ from caffe_compat.layers.registry import register
 
 @register("TopKOld")
 class TopKOld(TopK):
-    """As TopK, but top[0] always has K rows, those behind the last are 0.
+    """As TopK, but top[0] has K rows without top[1], too.
 
     Source: TopKOldLayer of chwilms/AttentionMask, which writes nothing there.
     """

@@ -79,6 +79,14 @@ CASES = [
     ),
     windows("window_h: 4 window_w: 2", (5, 7), (6, 3)),
     windows("window_h: 2 window_w: 6 stride_h: 2 stride_w: 3", (2, 4), (5, 3)),
+    *(
+        Case(
+            f'type: "SlidingWindow" sliding_window_param {{ {params} }}',
+            [(1, 3, 4, 2)],
+            [(1, 2, 3, 5)],
+        )
+        for params in ("window_h: 4 window_w: 2", "window_h: 2 window_w: 6 stride_h: 2 stride_w: 3")
+    ),
     windows("window_h: 2 window_w: 4", (3, 2), (2, 5), no_flags, gradient=False, note="there is no window"),
     *(
         Case(
@@ -90,7 +98,7 @@ CASES = [
             diff_tops=[0],
         )
         for type in ("TopK", "TopKOld")
-        for rows, scores, wanted, tops in ((7, 1, 4, 1), (6, 4, 3, 2), (3, 1, 8, 2))
+        for rows, scores, wanted, tops in ((7, 1, 4, 1), (6, 4, 3, 2), (3, 1, 8, 2), (3, 2, 9, 1))
     ),
     Case('type: "TileProduct"', [(2, 3, 4, 5), (2, 1, 4, 5)], [(3, 2, 6, 4), (3, 1, 6, 4)]),
     Case(

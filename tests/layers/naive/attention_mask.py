@@ -64,12 +64,18 @@ def sliding_window_index(given: Given) -> list[np.ndarray]:
     return [np.array(found or [np.zeros((channels, param.window_h, param.window_w))])]
 
 
+def sliding_window(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    given.bottom = [x, np.ones((x.shape[2] + 1) * (x.shape[3] + 1))]
+    return sliding_window_index(given)
+
+
 def top_k(given: Given, pads: bool = False) -> list[np.ndarray]:
     x, scores, wanted = given.bottom
     score = [row.ravel()[0] if row.size == 1 else max(0, *row.ravel()[1:]) for row in scores]
     rows = sorted(sorted(range(len(x)), key=lambda i: -score[i])[: len(wanted)])
     empty = len(wanted) - len(rows)
-    top = np.array([x[i] for i in rows] + [np.zeros(x.shape[1:])] * (empty * pads))
+    top = np.array([x[i] for i in rows] + [np.zeros(x.shape[1:])] * (empty * (pads or given.tops > 1)))
     return [top, np.reshape([*rows, *[-1] * empty], (-1, 1, 1, 1))][: given.tops]
 
 
@@ -91,6 +97,7 @@ NAIVE = {
     "ConvertIndices": convert_indices,
     "FlagsToIndices": flags_to_indices,
     "SplitIndices": split_indices,
+    "SlidingWindow": sliding_window,
     "SlidingWindowIndex": sliding_window_index,
     "TopK": top_k,
     "TopKOld": lambda given: top_k(given, pads=True),
