@@ -45,9 +45,8 @@ class TopK(Layer):
             blob.reshape(wanted, 1, 1, 1)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if (
-            bottom[1].num != bottom[0].num
-        ):  # while a net is built, a Python layer may not know how many there are
+        # while a net is built, a Python layer may not know how many there are
+        if bottom[1].num != bottom[0].num or (bottom[0].num and not bottom[1].count):
             raise self.error(
                 f"bottom[0] has the shape {bottom[0].shape}, its scores {bottom[1].shape}; expected one a row"
             )

@@ -46,10 +46,11 @@ class Windows(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        diff, (height, width) = self.padded.diff, self.window
+        diff, (y, x) = self.padded.diff, self.places
         diff[...] = 0
-        for window, y, x in zip(top[0].diff, *self.places, strict=False):
-            diff[:, y : y + height, x : x + width] += window
+        for row, column in np.ndindex(self.window):  # backwards: a pixel's windows in their order
+            down, right = self.window[0] - 1 - row, self.window[1] - 1 - column
+            diff[:, y + down, x + right] += top[0].diff[: len(y), :, down, right].T
         bottom[0].diff[0] = self._map(diff)
 
     def _map(self, padded: np.ndarray) -> np.ndarray:

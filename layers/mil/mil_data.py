@@ -48,8 +48,9 @@ class MILData(SharedOut):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.param, transform = self.layer_param.mil_data_param, self.layer_param.transform_param
-        self.size, self.scale, self.mirror = transform.crop_size, int(transform.scale), transform.mirror
+        self.size, self.mirror = transform.crop_size, transform.mirror
         self._check()
+        self.scale = int(transform.scale)
         self.mean = np.array(transform.mean_value or [USUAL_MEAN] * self.param.channels, np.float32)
         if len(self.mean) != self.param.channels:
             raise self.error(
@@ -71,6 +72,9 @@ class MILData(SharedOut):
                 raise self.error(f"{name} is {count}; it must be at least 1")
         if not 1 <= param.channels <= 3:
             raise self.error(f"channels is {param.channels}; images have 3")
+        scale = self.layer_param.transform_param.scale
+        if not abs(scale) < 2**31:
+            raise self.error(f"scale is {scale:g}; expected a finite number, below 2**31")
         if not 0 < param.scale_factor <= 1:
             raise self.error(f"scale_factor is {param.scale_factor:g}; it must be above 0, and 1 at most")
 

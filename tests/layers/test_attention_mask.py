@@ -81,6 +81,7 @@ def test_scores_come_later_than_the_net_is_built():
             1,
             "1 x C x H x W",
         ),
+        ('type: "TopK"', [np.zeros((3, 2)), np.zeros((3, 0)), np.zeros(2)], 1, "expected one a row"),
         ('type: "TileProduct"', [np.zeros((2, 3, 4, 5)), np.zeros((2, 3, 4, 5))], 1, "N x 1 x H x W"),
         ('type: "NormalizedSigmoidCrossEntropyLoss"', [np.zeros((2, 3))] * 2, 1, "expected N x C x H x W"),
     ],

@@ -93,6 +93,7 @@ def test_workers(tmp_path, photos, params):
         ("", "", "images_per_batch is 0"),
         ("images_per_batch: 1 channels: 4", "", "channels is 4; images have 3"),
         ("images_per_batch: 1 scale_factor: 1.5", "", "scale_factor is 1.5"),
+        ("images_per_batch: 1", "scale: nan", "scale is nan; expected a finite number"),
         ("images_per_batch: 1", "mean_value: 3", "there are 1 mean_value"),
         ("images_per_batch: 1 source: 'none'", "", "cannot read the list of images 'none'"),
         ("images_per_batch: 1 label_file: 'none'", "", "cannot read the labels 'none': No such file"),
