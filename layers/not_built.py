@@ -43,11 +43,6 @@ NOT_BUILT = {
     "SigmoidCrossEntropyLossWeighted": (
         "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs numbers by the third"
     ),
-    "RandomCrop": "iResNet's, it cuts pairs of images at random places; cut them before they go into the database",
-    "DataSwitch": (
-        "iResNet's, it takes one of its bottoms at random in each iteration; build the net once for each, or give "
-        "the batches to an Input layer"
-    ),
     "TRT": (
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"
@@ -94,27 +89,8 @@ NOT_BUILT = {
         "and place, and Im2dist has the embeddings' distances"
     ),
     **dict.fromkeys(
-        (
-            "CheckAtt",
-            "ArgMaxAll",
-            "SlidingWindowIndex",
-            "ConvertIndices",
-            "FlagsToIndices",
-            "SplitIndices",
-            "TopKOld",
-        ),
-        "AttentionMask's, a step of how it chooses windows of its maps; a Python layer can compute it, or the part of "
-        "the net before it runs as a net of its own",
-    ),
-    **dict.fromkeys(
-        ("CAROIPooling", "CAROIPooling2", "ROISplit", "ROIFeatureSplit", "LabelSplit2", "LabelSplit3"),
-        "SINet's, which pools enlarged RoIs and shares them out by their size; ROIAlign interpolates small RoIs, too, "
-        "and ScaleRoute of Cascade R-CNN shares RoIs out by size",
-    ),
-    **dict.fromkeys(
-        ("SoftmaxWithLoss2", "SmoothL1Loss2"),
-        "SINet's, a loss of one branch of RoIs, none where it has none; write it without the 2, for batches in which "
-        "each branch has RoIs",
+        ("CAROIPooling2", "ROICount"),
+        "an earlier step of SINet, of which no net is public; write ROISplit, CAROIPooling and ROIFeatureSplit",
     ),
     "SoftmaxWithCascadeLoss": (
         "no source of CC-Net's (ccnn) is public; SoftmaxWithLoss with ignore_label leaves out examples that an "
@@ -148,8 +124,6 @@ NOT_BUILT = {
             "SlidingWindowIndexSeg",
             "ScaleFlags",
             "SplitMasks8",
-            "TopK",
-            "ArgMaxMy",
         ),
         "of superpixelRefinement, which pools windows of AttentionMask over superpixels; a Python layer can compute "
         "it, or the part of the net before it runs as a net of its own",
@@ -196,10 +170,6 @@ NOT_BUILT = {
     "Sum": (
         "of one bottom, it adds up what each image has (crowd counting) or some axes (Synopsys); Reduction with "
         "reduction_param { axis: 1 } does the first"
-    ),
-    "MILData": (
-        "visual-concepts' lists of images with an HDF5 file of labels are not read; put an Input layer for each top in "
-        "its place and write its blobs before each forward: the images, N x 3 x H x W, and labels N x classes x 1 x 1"
     ),
     **dict.fromkeys(
         (

@@ -27,6 +27,13 @@ from caffe_compat.layers.registry import register
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.pyramid_anchor_target import PyramidAnchorTargetLayer
+from caffe_compat.layers.rpn.pyramid_proposal import PyramidProposalLayer
+from caffe_compat.layers.rpn.pyramid_proposal_target import (
+    ProposalMergeRcnnTargetLayer,
+    PyramidProposalTargetLayer,
+)
+from caffe_compat.layers.rpn.pyramid_rois import AsRoisLayer, AsRoisMergeRcnnLayer
 from caffe_compat.layers.rpn.text_proposal import TextProposalLayer
 from caffe_compat.layers.segmentation.spatial_dropout_layer import SpatialDropoutLayer
 from caffe_compat.prototxt import caffe_pb2
@@ -44,7 +51,17 @@ BUILT_IN: dict[tuple[str, str], type[Layer]] = {
     ("caffe.layers.detectnet.mean_ap", "ScoreDetections"): ScoreDetections,
     ("caffe.layers.detectnet.mean_ap", "mAP"): mAP,
     ("pyloss", "EuclideanLossLayer"): EuclideanLossLayer,
+    ("rpn.proposal_target_layer_mrcnn", "ProposalMergeRcnnTargetLayer"): ProposalMergeRcnnTargetLayer,
+    ("rpn.as_rois", "As_roisLayer"): AsRoisLayer,
+    ("rpn.as_rois_mrcnn", "As_rois_MergeRcnnLayer"): AsRoisMergeRcnnLayer,
 }
+# classes of the same names, of a fork, with other bottoms and tops
+OTHERS: dict[tuple[str, str], type[Layer]] = {
+    ("rpn.anchor_target_layer", "AnchorTargetLayer"): PyramidAnchorTargetLayer,
+    ("rpn.proposal_layer", "ProposalLayer"): PyramidProposalLayer,
+    ("rpn.proposal_target_layer", "ProposalTargetLayer"): PyramidProposalTargetLayer,
+}
+BUILT_IN_CLASSES = (*BUILT_IN.values(), *OTHERS.values())
 logger = logging.getLogger("caffe_compat.imports")  # of the modules that files name, as they are imported
 AWAY = "take the folder that holds the module off PYTHONPATH"
 
@@ -66,7 +83,7 @@ class Python(Layer):
     def create(cls, layer_param: caffe_pb2.LayerParameter, phase: int, dtype=np.float32) -> Layer:
         """Make the layer of the class that python_param names. Raises what python_layer_class raises."""
         found = python_layer_class(layer_param)
-        if found in BUILT_IN.values():
+        if found in BUILT_IN_CLASSES:
             return found(layer_param, phase, dtype)
         with importable_as_caffe():
             layer = _made(found, layer_param)
@@ -141,11 +158,13 @@ def is_built_in(layer_param: caffe_pb2.LayerParameter) -> bool:
 
 
 def _named(layer_param: caffe_pb2.LayerParameter) -> type[Layer] | None:
-    """The built-in class that python_param names, if there is one. Raises LayerError where it names none at all."""
+    """The built-in class that python_param names, if there is one: of two the one that fits the bottoms and tops.
+    Raises LayerError where it names none at all."""
     param = layer_param.python_param
     if not param.module or not param.layer:
         raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
-    return BUILT_IN.get((param.module, param.layer))
+    usual, other = (known.get((param.module, param.layer)) for known in (BUILT_IN, OTHERS))
+    return other if other and usual and not _fits(usual, layer_param) and _fits(other, layer_param) else usual
 
 
 def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:

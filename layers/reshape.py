@@ -42,13 +42,24 @@ class Reshape(ViewLayer):
                 dims[i] = shape[start + i]
         new = [*shape[:start], *dims, *shape[end:]]
         if -1 in dims:
-            known = -math.prod(new)
-            new[start + dims.index(-1)] = bottom[0].count // known if known else 0
+            self._infer(new, start + dims.index(-1), bottom[0])
         if math.prod(new) != bottom[0].count:
             raise self.error(
                 f"a bottom of shape {shape} has {bottom[0].count} elements; they do not fit into {tuple(new)}"
             )
         top[0].reshape(*new)
+
+    def _infer(self, new: list[int], place: int, bottom: Blob) -> None:
+        """Give the dim at `place`, which is -1, its number. Raises LayerError where that is no whole one."""
+        each = -math.prod(new)
+        size, rest = divmod(bottom.count, each) if each else (0, 0)
+        if rest:
+            least = tuple(1 if i == place else dim for i, dim in enumerate(new))
+            raise self.error(
+                f"a bottom of shape {bottom.shape} has {bottom.count} elements; {tuple(new)} takes a multiple of "
+                f"{each} elements, as {least} has"
+            )
+        new[place] = size
 
     def _dims(self) -> list[int]:
         return list(self.layer_param.reshape_param.shape.dim)

@@ -38,8 +38,8 @@ class SoftmaxWithLoss(LossLayer):
     Source: Caffe's SoftmaxWithLossLayer; top[2] of MS-CNN's fork, and of R-FCN's first one; the weights SegNet's.
     """
 
-    reads = ("loss_param", "softmax_param")
-    without_effect = ("softmax_param.normalize_type",)
+    reads: tuple[str, ...] = ("loss_param", "softmax_param")
+    without_effect: tuple[str, ...] = ("softmax_param.normalize_type",)
     refused = NO_LABEL_WEIGHTS
     top_count = (1, 3)
 

@@ -140,8 +140,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
     },
     "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
     "Tsinghua-Tencent 100K's Caffe": {"LayerParameter": {_LAYER: "drive_data_param"}},
-    "iResNet's Caffe": {"LayerParameter": {_LAYER: "random_crop_param"}},
-    "visual-concepts": {"LayerParameter": {_DATA: "mil_data_param"}},
     "winggan's Caffe": {
         "LayerParameter": {
             "it is of another DenseBlock than caffe_ocr's, which has denseblock_param; write its layers out": (

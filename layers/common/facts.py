@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffe_compat.layers.base import Layer
-from caffe_compat.layers.python import BUILT_IN
+from caffe_compat.layers.python import BUILT_IN_CLASSES
 from caffe_compat.layers.registry import layer_class, layer_type_list
 from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
@@ -110,7 +110,7 @@ def all_facts() -> list[LayerFacts]:
     types = [facts(layer_class(name), name) for name in layer_type_list()]
     built_in = [
         facts(cls, f"Python: {cls.__name__}", {"python_param": ["module", "layer", "param_str"]})
-        for cls in BUILT_IN.values()
+        for cls in BUILT_IN_CLASSES
     ]
     return types + built_in
 

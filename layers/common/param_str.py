@@ -84,6 +84,25 @@ def anchor_params(layer: Layer) -> AnchorParams:
     )
 
 
+def pyramid_params(layer: Layer, levels: int) -> tuple[list[int], float]:
+    """Return the feat_stride of each level, written as "4,8,16,32,64", and allowed_border (1000 where it is not said).
+
+    Raises LayerError for another number of levels, and where one of them is no such number.
+    """
+    value = _read(layer)
+    with suppress(TypeError, ValueError, KeyError, AttributeError):
+        strides, border = (
+            [int(text) for text in value["feat_stride"].split(",")],
+            value.get("allowed_border", 1000),
+        )
+        if len(strides) == levels and all(0 < stride <= MOST for stride in strides) and _is_number(border):
+            return strides, border
+    raise layer.error(
+        f"param_str is {layer.param_str!r}; expected the pixels between anchors of each of {levels} levels: "
+        "\"'feat_stride': 4,8,16,32,64\""
+    )
+
+
 def numbers_in_order(layer: Layer, params: Sequence[tuple[str, type]], optional: int) -> dict[str, Any]:
     """Return what param_str says between commas, by name: `params` has each name and int or float, in their order;
     the last `optional` of them may be left out, and what comes after them is not read.

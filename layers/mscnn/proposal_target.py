@@ -39,8 +39,8 @@ class ProposalTarget(Layer):
     x1, y1, x2, y2, class, ignored, difficult) or G x 7 as from ImageGtData (without difficult); rows of image -1 or
     class 0 are none, the others are RoIs too (append_gtbox). Tops, R rows each, the foreground first: RoIs R x 5;
     classes R; offsets to the box, inside weights and outside weights, R x 4 cls_num, not 0 for the RoI's own class only
-    (cls_aware false: R x 8, for the second half); the matched box R x 6 (class, x1, y1, x2, y2, overlap; all 0 for
-    background); and, if wanted, what each RoI weighs in a loss.
+    (cls_aware false: R x 8, for the second half); if wanted (SINet does without) the matched box R x 6 (class, x1, y1,
+    x2, y2, overlap; all 0 for background); and, if wanted, what each RoI weighs in a loss.
 
     A RoI is foreground where it overlaps a box by fg_thr or more (but not where that box is ignored), background from
     bg_thr_lw to below bg_thr_hg. At most fg_fraction of batch_size are foreground; both are drawn where there are too
@@ -57,7 +57,7 @@ class ProposalTarget(Layer):
     reads = ("bbox_reg_param", "proposal_target_param")
     origin = "MS-CNN"
     bottom_count = (2, 2)
-    top_count = (6, 7)
+    top_count = (5, 7)
     no_gradient = (0, 1)
     has_backward = False
     counts_rows = True
@@ -207,7 +207,8 @@ class ProposalTarget(Layer):
         offsets[rows, column] = self.regression.normalized(encoded(boxes, truth))
         low, high = np.float32(self.param.bbox_thr_lw), np.float32(self.param.bbox_thr_hg)
         inside[rows, column] = outside[rows, column] = ((most >= low) & (most <= high))[:, None]
-        top[5].data[rows, :, 0, 0] = np.column_stack([labels, cornered(truth), most])
+        if len(top) > 5:
+            top[5].data[rows, :, 0, 0] = np.column_stack([labels, cornered(truth), most])
 
     def _weights(self, most: np.ndarray, foreground: int) -> np.ndarray:
         weights = np.ones(len(most), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class AnchorTargetLayer(Layer):
     origin = "py-faster-rcnn"
     bottom_count = (4, 4)
     top_count = (4, 4)
-    no_gradient = (0, 1, 2, 3)
+    no_gradient: tuple[int, ...] = (0, 1, 2, 3)
     has_backward = False
 
     positive_overlap = 0.7
@@ -73,21 +73,23 @@ class AnchorTargetLayer(Layer):
         height, width = bottom[0].shape[2:]
         anchors = anchors_on_map(self.anchors, self.stride, height, width)
         inside = self._inside(anchors, bottom[2].data[0])
-        boxes = boxes_with_class(self, bottom[1])[:, :4].astype(np.float64)
-        overlap = np.empty((inside.size, len(boxes)))
-        overlaps(anchors[inside], boxes, overlap)
+        values = self._targets(anchors[inside], boxes_with_class(self, bottom[1])[:, :4])
+        for blob, value in zip(top, everywhere(len(anchors), inside, values, top[0].dtype), strict=True):
+            on_map = value.reshape(height, width, -1).transpose(2, 0, 1)
+            blob.data[...] = on_map.reshape(blob.shape)
+
+    def _targets(self, anchors: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Labels n x 1, and deltas, inside and outside weights n x 4, of these anchors."""
+        boxes = boxes.astype(np.float64)
+        overlap = np.empty((len(anchors), len(boxes)))
+        overlaps(anchors, boxes, overlap)
         labels = self._labels(overlap)
         self._sample(labels)
-        deltas = np.empty((inside.size, 4))
-        encode(anchors[inside], boxes, overlap.argmax(axis=1), deltas)
+        deltas = np.empty((len(anchors), 4))
+        encode(anchors, boxes, overlap.argmax(axis=1), deltas)
         inside_weights = np.where(labels[:, None] == 1, self.inside_weights, 0)
         outside_weights = np.repeat(self._weights(labels)[:, None], 4, axis=1)
-        values = (labels[:, None], self._normalized(deltas), inside_weights, outside_weights)
-        for blob, value, fill in zip(top, values, (-1, 0, 0, 0), strict=True):
-            everywhere = np.full((len(anchors), value.shape[1]), fill, blob.dtype)
-            everywhere[inside] = value
-            on_map = everywhere.reshape(height, width, -1).transpose(2, 0, 1)
-            blob.data[...] = on_map.reshape(blob.shape)
+        return labels[:, None], self._normalized(deltas), inside_weights, outside_weights
 
     def _normalized(self, deltas: np.ndarray) -> np.ndarray:
         if not self.normalize_targets:
@@ -134,3 +136,13 @@ class AnchorTargetLayer(Layer):
             return (labels >= 0) / max(objects + others, 1)
         each = self.positive_weight / max(objects, 1), (1 - self.positive_weight) / max(others, 1)
         return np.where(labels == 1, each[0], np.where(labels == 0, each[1], 0))
+
+
+def everywhere(
+    count: int, rows: np.ndarray, values: Sequence[np.ndarray], dtype: np.dtype
+) -> Iterator[np.ndarray]:
+    """What `values` have for `rows` among `count` rows; others do not count: they have the label -1, and 0."""
+    for value, fill in zip(values, (-1, 0, 0, 0), strict=True):
+        result = np.full((count, value.shape[1]), fill, dtype)
+        result[rows] = value
+        yield result

@@ -15,15 +15,17 @@ from caffe_compat.layers.kernels.nms import nms
 from caffe_compat.layers.rpn.anchors import anchors_on_map
 
 
-def check_finite(layer: Layer, bottom: Sequence[Blob]) -> None:
-    """Raises LayerError for numbers that are not finite: always where a net learns, and else for im_info, the last.
+def check_finite(layer: Layer, bottom: Sequence[Blob], im_info: int | None = None) -> None:
+    """Raises LayerError for numbers that are not finite: always where a net learns, and else for im_info, the
+    last unless another is named.
 
     A net without its weights can be timed; its first probabilities and deltas of that kind are a warning.
     """
+    sizes = len(bottom) - 1 if im_info is None else im_info
     for i, blob in enumerate(bottom):
         if np.isfinite(blob.data).all():
             continue
-        if layer.phase == TRAIN or i + 1 == len(bottom):
+        if layer.phase == TRAIN or i == sizes:
             raise layer.error(f"bottom[{i}] is not finite; has the training diverged?")
         warn_once(
             layer,

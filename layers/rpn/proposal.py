@@ -38,7 +38,7 @@ class ProposalLayer(Layer):
     origin = "py-faster-rcnn"
     bottom_count = (3, 3)
     top_count = (1, 2)
-    no_gradient = (0, 1, 2)
+    no_gradient: tuple[int, ...] = (0, 1, 2)
     has_backward = False
     counts_rows = True
 

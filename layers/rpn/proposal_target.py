@@ -34,7 +34,7 @@ class ProposalTargetLayer(Layer):
     origin = "py-faster-rcnn"
     bottom_count = (2, 2)
     top_count = (5, 6)
-    no_gradient = (0, 1)
+    no_gradient: tuple[int, ...] = (0, 1)
     has_backward = False
     counts_rows = True
 

@@ -11,6 +11,7 @@ from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.learnable import set_up_params
 from caffe_compat.layers.common.repetitions import check_steps
+from caffe_compat.layers.common.warn_once import warn_once
 from caffe_compat.layers.kernels import lstm as kernels
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.registry import register
@@ -24,7 +25,7 @@ class Lstm(Layer):
     a sequence begins. top: h of every step, T x N x num_output, or (T batch_size) x num_output. Without clip all
     sequences begin at the first step; with it they go on from where the last forward ended (0 at first, and where N
     changes). params, with D = num_output: W_x 4 D x inputs, W_h 4 D x D, b 4 D; the gates in the order input, forget,
-    output, candidate.
+    output, candidate. bottom[2], if there is one, is not read, and a warning says so: I3aer's net has its clip there.
 
     The gradient at the gates' inputs is cut to +-clipping_threshold where that is positive. As in the original, the
     gradient of W_h takes a sequence's first step, where that is not the first of the batch, for a step behind the
@@ -37,14 +38,16 @@ class Lstm(Layer):
 
     reads = ("lstm_param",)
     origin = "junhyukoh's"
-    bottom_count = (1, 2)
-    no_gradient = (1,)
+    bottom_count = (1, 3)
+    no_gradient = (1, 2)
     backward_reads_top = True
     param_axes = (("output", "input"), ("output", "input"), ("output",))
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.lstm_param
         self._size = param.num_output
+        if len(bottom) > 2:
+            warn_once(self, "its third bottom is not read, as in the original; the second is taken for clip")
         if min(self._size, param.batch_size) < 1:
             raise self.error("num_output and batch_size must be at least 1")
         self._inputs = self._shape(bottom[0])[2]

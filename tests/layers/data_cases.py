@@ -399,16 +399,49 @@ def _hdf5(folder: Path) -> list[Case]:
         file["x"] = np.random.RandomState(6).standard_normal((5, 2, 3))
     (folder / "h5_list").write_text(f"{folder}/rows.h5\n")
     source = f'source: "{folder}/h5_list" batch_size: 2'
+    return (
+        _mil_data(folder)
+        + [
+            _case("HDF5Data", f'top: "x" hdf5_data_param {{ {source} {params} }}', tops=1)
+            for params in ("", "shuffle: true")
+        ]
+        + [
+            Case(
+                f'type: "HDF5Output" hdf5_output_param {{ file_name: "{folder}/out.h5" }}',
+                [(3, 2), (3,)],
+                tops=0,
+                gradient=False,
+            )
+        ]
+    )
+
+
+def _mil_data(folder: Path) -> list[Case]:
+    """After _hdf5, which skips it without h5py."""
+    import h5py
+
+    with h5py.File(folder / "words.h5", "w") as file:
+        for i in range(5):
+            file[f"labels-{i}"] = np.arange(i, i + 3, dtype=np.float32).reshape(1, 1, 3, 1)
+    (folder / "names").write_text("0 1 2\n3 4\n")
+    given = f'source: "{folder}/names" label_file: "{folder}/words.h5" root_dir: "{folder}" ext: "png" n_classes: 3'
+    params = ("", "randomize: false", "channels: 2", "num_scales: 2 scale_factor: 0.5")
+    transforms = ("scale: 2", "mirror: true", "mean_value: 3 mean_value: 5 mean_value: 7")
     return [
-        _case("HDF5Data", f'top: "x" hdf5_data_param {{ {source} {params} }}', tops=1)
-        for params in ("", "shuffle: true")
-    ] + [
-        Case(
-            f'type: "HDF5Output" hdf5_output_param {{ file_name: "{folder}/out.h5" }}',
-            [(3, 2), (3,)],
-            tops=0,
-            gradient=False,
-        )
+        *(
+            _case(
+                "MILData",
+                f"mil_data_param {{ {given} images_per_batch: 2 {text} }} transform_param {{ crop_size: 8 }}",
+            )
+            for text in params
+        ),
+        *(
+            _case(
+                "MILData",
+                f"mil_data_param {{ {given} images_per_batch: 1 }} transform_param {{ crop_size: 8 {text} }}",
+            )
+            for text in transforms
+        ),
     ]
 
 

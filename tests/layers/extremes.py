@@ -58,7 +58,10 @@ YAML = (
     "{}",
     "",
 )
-IMAGES = ("batch_size",)  # of files, one after the other: as many are read as are asked for
+IMAGES = (
+    "batch_size",
+    "images_per_batch",
+)  # of files, one after the other: as many are read as are asked for
 FIELDS_OF_ALL = ("loss_weight",)  # of LayerParameter itself
 
 
@@ -126,6 +129,16 @@ PYTHON = [
         [(9, 5), (2, 5)],
         fills=[rois(1, 70, 50), _boxes],
         tops=5,
+    ),
+    Case(
+        _python("rpn.proposal_target_layer_mrcnn", "ProposalMergeRcnnTargetLayer", "{num_classes: 4}"),
+        [(9, 5), (2, 5), (1, 3, 4, 2)],
+        fills=[rois(1, 70, 50), _boxes, normal],
+        tops=8,
+    ),
+    Case(_python("rpn.as_rois", "As_roisLayer", ""), [(9, 5)], fills=[rois(1, 70, 50)], tops=5),
+    Case(
+        _python("rpn.as_rois_mrcnn", "As_rois_MergeRcnnLayer", ""), [(9, 5)], fills=[rois(1, 70, 50)], tops=5
     ),
     Case(
         _python("roi_data_layer.layer", "OHEMDataLayer", "{num_classes: 4}"),

@@ -26,6 +26,7 @@ WITHOUT_CASES = {
     "EvalData": "needs files; test_eval_data.py",
     "ImageGtData": "needs files; test_object_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
+    "MILData": "needs files; test_mil_data.py",
     "MatRead": "needs files; test_mat_files.py",
     "MatWrite": "writes files; test_mat_files.py",
     "MemoryData": "needs arrays; test_memory_data.py",

@@ -32,6 +32,8 @@ REFUSED = {
     "Scale": "does not fit",
     "ScaleRoute": "no RoIs to choose from",
     "Slice": "do not cut axis 0",
+    "SmoothL1Loss2": "has the branches 1 to 0",
+    "SoftmaxWithLoss2": "has the branches 1 to 0",
 }
 
 

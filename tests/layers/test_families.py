@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from caffe_compat.layers.python import BUILT_IN
+from caffe_compat.layers.python import BUILT_IN_CLASSES
 from layers import cases, naive
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = {cls.__name__ for cls in BUILT_IN.values()}  # their cases have the type Python
+PYTHON = {cls.__name__ for cls in BUILT_IN_CLASSES}  # their cases have the type Python
 FAMILY = {case.type: name for name, room in vars(cases).items() for case in getattr(room, "CASES", ())}
 
 

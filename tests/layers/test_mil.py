@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from caffe_compat.errors import GraphError, LayerError
-from caffe_compat.layers.registry import create_layer, layer_class
+from caffe_compat.errors import LayerError
+from caffe_compat.layers.registry import create_layer
 from caffe_compat.prototxt.reader import parse_net
 from layers.harness import Runner, parse
 
@@ -97,8 +97,3 @@ def test_a_name_of_six_losses_is_told(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         explicit(net, None)
-
-
-def test_its_data_says_the_way_out():
-    with pytest.raises(GraphError, match="layer type 'MILData': visual-concepts' lists"):
-        layer_class("MILData")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_compat.layers.base import TEST
+from caffe_compat.layers.base import TEST, TRAIN
 from layers.harness import Case, apart, normal
 
 
@@ -165,4 +165,29 @@ CASES = [
         fills=[apart],
     ),
     Case('type: "FlowEltwise" eltwise_param { coeff: 0.3 }', [(4, 5)], [(2, 3, 4)]),
+    *(
+        Case(
+            f'type: "RandomCrop" random_crop_param {{ {params} }}',
+            [(2, 7, 9, 12)],
+            [(3, 7, 8, 15)],
+            phase=phase,
+            gradient=False,
+            note="nothing takes a gradient",
+        )
+        for params, phase in (
+            ("target_height: 5 target_width: 4", TRAIN),
+            ("target_height: 8 target_width: 11", TRAIN),
+            ("target_height: 4 target_width: 7", TEST),
+        )
+    ),
+    *(
+        Case(
+            'type: "DataSwitch"',
+            [(2, 3, 4, 5)] * bottoms,
+            [(3, 2, 6)] * bottoms,
+            gradient=False,
+            note="nothing takes a gradient",
+        )
+        for bottoms in (1, 4)
+    ),
 ]

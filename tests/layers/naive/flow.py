@@ -16,6 +16,7 @@ from caffe_compat.prototxt.caffe_pb2 import (
     MeanParameter,
     ResampleParameter,
 )
+from caffe_compat.rng import caffe_rng, set_random_seed
 from layers.naive.given import Given, taken
 
 
@@ -295,7 +296,32 @@ def exp_max(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, element)]
 
 
+def random_crop(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.random_crop_param
+    left, upper = ((side - own) // 2 for side, own in
+                   ((x.shape[3], param.target_width), (x.shape[2], param.target_height)))  # fmt: skip
+    if given.phase != TEST:
+        set_random_seed(given.seed)
+        draws = [int(np.array(caffe_rng().draw(), np.uint32).astype(np.int32)) for _ in range(2)]
+        left, upper = (
+            abs(math.fmod(draw, side - own)) if side > own else 0
+            for draw, side, own in zip(
+                draws, x.shape[:1:-1], (param.target_width, param.target_height), strict=True
+            )
+        )
+    shape = (*x.shape[:2], param.target_height, param.target_width)
+    return [taken(shape, lambda at: x[at[0], at[1], at[2] + int(upper), at[3] + int(left)])]
+
+
+def data_switch(given: Given) -> list[np.ndarray]:
+    set_random_seed(given.seed)
+    share = math.fmod(np.float32(caffe_rng().draw()) / 2.0**31, 1)
+    return [given.bottom[math.ceil(share * len(given.bottom)) - 1]]
+
+
 NAIVE = {
+    "RandomCrop": random_crop,
+    "DataSwitch": data_switch,
     "ExpMax": exp_max,
     "Grid": grid,
     "NegSquare": neg_square,

@@ -43,6 +43,14 @@ def test_a_zero_in_clip_starts_a_sequence_anew():
     np.testing.assert_allclose(got[:, 0], runner(X).forward()[0][:, 0], atol=1e-6)
 
 
+def test_a_third_bottom_is_not_read():
+    clip = np.ones((4, 2))
+    clip[0], clip[2, 1] = 0, 0
+    with pytest.warns(UserWarning, match="third bottom is not read"):
+        got = runner(X, clip, np.full((4, 2), np.nan)).forward()[0]
+    np.testing.assert_array_equal(got, runner(X, clip).forward()[0])
+
+
 def test_the_gradient_at_the_gates_is_cut():
     def bias_diff(params, seed):
         made = runner(X, params=params)
