@@ -72,7 +72,7 @@ class Eltwise(Layer):
         if self.operation == EltwiseParameter.PROD:
             _product([blob.data for blob in bottom], y)
         elif self.operation == EltwiseParameter.SUM:
-            np.multiply(bottom[0].data, self.coeffs[0], out=y)
+            kernels.write_scaled(bottom[0].data.reshape(-1), self.coeffs[0], y.reshape(-1))
             for blob, coeff in zip(bottom[1:], self.coeffs[1:], strict=True):
                 kernels.add_scaled(blob.data.reshape(-1), coeff, y.reshape(-1))
         else:
@@ -88,7 +88,7 @@ class Eltwise(Layer):
 
     def _backward_one(self, top: Blob, bottom: Sequence[Blob], i: int, diff: np.ndarray) -> None:
         if self.operation == EltwiseParameter.SUM:
-            np.multiply(top.diff, self.coeffs[i], out=diff)
+            kernels.write_scaled(top.diff.reshape(-1), self.coeffs[i], diff.reshape(-1))
         elif self.operation == EltwiseParameter.MAX:
             np.multiply(top.diff, (self.winner == i).reshape(diff.shape), out=diff)
         else:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels.eltwise import copy, write_sum
 from caffe_compat.layers.registry import register
 
 
@@ -33,10 +32,10 @@ class Split(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        diff = bottom[0].diff
-        if len(top) == 1:
-            np.copyto(diff, top[0].diff)
+        diff, (first, *others) = bottom[0].diff.reshape(-1), (blob.diff.reshape(-1) for blob in top)
+        if not others:
+            copy(first, diff)
             return
-        np.add(top[0].diff, top[1].diff, out=diff)
-        for blob in top[2:]:
-            diff += blob.diff
+        write_sum(first, others[0], diff)
+        for other in others[1:]:
+            write_sum(diff, other, diff)

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffe_compat.blob import Blob
 from caffe_compat.layers.base import Layer
+from caffe_compat.layers.kernels.eltwise import copy
 
 
 class InPlaceLayer(Layer):
@@ -27,7 +28,7 @@ class InPlaceLayer(Layer):
         if top[0] is bottom[0]:
             self._copy = self._copy or Blob((), bottom[0].dtype)
             self._copy.reshape(*bottom[0].shape)
-            np.copyto(self._copy.data, bottom[0].data)
+            copy(bottom[0].data.reshape(-1), self._copy.data.reshape(-1))
         return self.kept_input(bottom, top)
 
     def kept_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:

@@ -93,7 +93,8 @@ class Im2colConvolution:
                 self._stacking.image_gradient(_stacked(out_part), filters[:, :, None], stacked)
                 part[...] = stacked[0].swapaxes(0, 1)
             return
-        image_diffs[...] = 0
+        if not self._geometry.are_pixels:
+            image_diffs[...] = 0
         for image_diff, out_diff in zip(image_diffs, out_diffs, strict=True):
             for row, block in self._blocks(image_diff, out_diff):
                 columns = self._column_buffer(image_diff, block)

@@ -8,6 +8,33 @@ from caffe_compat.layers.kernels.shared import share_of, shared
 
 
 @shared()
+def copy(x, y, part, parts):
+    """Write x into y."""
+    low, high = share_of(x.size, part, parts)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
+        y[i] = x[i]
+
+
+@shared()
+def write_scaled(x, scale, y, part, parts):
+    """Write scale * x into y."""
+    low, high = share_of(x.size, part, parts)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
+        y[i] = scale * x[i]
+
+
+@shared()
+def write_sum(a, b, y, part, parts):
+    """Write a + b into y."""
+    low, high = share_of(a.size, part, parts)
+    a, b, y = a[low:high], b[low:high], y[low:high]
+    for i in range(a.size):
+        y[i] = a[i] + b[i]
+
+
+@shared()
 def add_scaled(x, scale, y, part, parts):
     """Add scale * x to y."""
     low, high = share_of(x.size, part, parts)
