@@ -37,6 +37,7 @@ def compile_together(functions: Iterable[Callee], processes: int) -> None:
     numbers, to = os.pipe()
     os.write(to, bytes(range(len(missing))))
     os.close(to)
+    os.set_blocking(numbers, False)  # a fork that another thread starts may hold the other end
     mine: set[Callee] = set()
     forks: list[int] = []
     try:
@@ -46,7 +47,7 @@ def compile_together(functions: Iterable[Callee], processes: int) -> None:
             with one.compiling():
                 one.compile()
     finally:
-        os.read(numbers, _MOST)  # after an error the forks have nothing more to do
+        _read(numbers, _MOST)  # after an error the forks have nothing more to do
         os.close(numbers)
         _wait(forks)
     for one in missing:
@@ -57,8 +58,16 @@ def compile_together(functions: Iterable[Callee], processes: int) -> None:
 
 def _taken(functions: Sequence[Callee], numbers: int) -> Iterator[Callee]:
     """Those whose numbers come out of the pipe."""
-    while number := os.read(numbers, 1):
+    while number := _read(numbers, 1):
         yield functions[number[0]]
+
+
+def _read(numbers: int, count: int) -> bytes:
+    """So many bytes of the pipe, or those that are left."""
+    try:
+        return os.read(numbers, count)
+    except BlockingIOError:
+        return b""
 
 
 def _start(functions: Sequence[Callee], numbers: int, count: int) -> Iterator[int]:
@@ -66,9 +75,8 @@ def _start(functions: Sequence[Callee], numbers: int, count: int) -> Iterator[in
     parent = os.getpid()
     for _ in range(count):
         with global_compiler_lock, warnings.catch_warnings():  # no other thread compiles now
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of other threads: a fork needs none of their locks
+            # which says that there are other threads: a fork needs none of their locks
+            warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 process = os.fork()
             except OSError:

@@ -64,6 +64,7 @@ def run(folder, program: str, *names: str, in_forks: str = "pass") -> str:
         text=True,
         capture_output=True,
         check=False,
+        timeout=100,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -90,6 +91,20 @@ def test_each_is_compiled_once_here_or_in_a_fork(tmp_path):
 def test_what_forks_do_not_compile_is_compiled_here(tmp_path, fate):
     *_, last = run(tmp_path, "together.PATIENCE = 0.5" + TOGETHER, *NAMES, in_forks=fate).splitlines()
     assert last.startswith(f"{values(NAMES)} None [") and last.endswith(" 4 True")
+
+
+def test_a_fork_of_another_thread_may_hold_the_pipe(tmp_path):
+    """One that was started between the pipe's making and the closing of its end to write to."""
+    held = """
+pipe = os.pipe
+def held_pipe():
+    ends = pipe()
+    os.dup(ends[1])
+    return ends
+os.pipe = held_pipe
+"""
+    *_, last = run(tmp_path, held + TOGETHER, *NAMES).splitlines()
+    assert last.startswith(f"{values(NAMES)} None [") and last.endswith(" True")
 
 
 def test_two_of_one_maker_compiled_in_two_processes(tmp_path):
