@@ -13,7 +13,7 @@ from caffe_compat.onnx_export.mean_field import divided, norm_of, pixels_of, rep
 from caffe_compat.onnx_export.operators import Operators
 
 
-@converts("SpatialProduct", "TileProduct")
+@converts("SpatialProduct")
 def spatial_product(write: Operators, layer: Layer, bottoms: list[str]) -> list[str]:
     return [write("Mul", *bottoms)]
 
