@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,9 +14,11 @@ class _Listener(event.Listener):
         self.names: list[str] = []
         self._on_kernel = on_kernel
         self._depth = 0
+        self._process = os.getpid()
 
     def on_start(self, event: event.Event) -> None:
-        if self._depth == 0:  # deeper ones are functions that the kernel calls
+        # forks compile too, and say nothing; deeper ones are functions that the kernel calls
+        if self._depth == 0 and os.getpid() == self._process:
             name = event.data["dispatcher"].py_func.__name__
             self._on_kernel(name)
             self.names.append(name)

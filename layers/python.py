@@ -9,6 +9,7 @@ import sys
 import traceback
 import warnings
 from functools import cache
+from itertools import chain
 from types import ModuleType
 
 import numpy as np
@@ -38,30 +39,25 @@ from caffe_compat.layers.rpn.text_proposal import TextProposalLayer
 from caffe_compat.layers.segmentation.spatial_dropout_layer import SpatialDropoutLayer
 from caffe_compat.prototxt import caffe_pb2
 
-BUILT_IN: dict[tuple[str, str], type[Layer]] = {
-    ("roi_data_layer.layer", "RoIDataLayer"): RoIDataLayer,
-    ("roi_data_layer.layer", "OHEMDataLayer"): OHEMDataLayer,
-    ("rpn.anchor_target_layer", "AnchorTargetLayer"): AnchorTargetLayer,
-    ("rpn.proposal_layer", "ProposalLayer"): ProposalLayer,
-    ("rpn.proposal_target_layer", "ProposalTargetLayer"): ProposalTargetLayer,
-    ("layers.text_proposal_layer", "ProposalLayer"): TextProposalLayer,
-    ("spatial_dropout", "SpatialDropoutLayer"): SpatialDropoutLayer,
-    ("caffe.layers.detectnet.clustering", "ClusterGroundtruth"): ClusterGroundtruth,
-    ("caffe.layers.detectnet.clustering", "ClusterDetections"): ClusterDetections,
-    ("caffe.layers.detectnet.mean_ap", "ScoreDetections"): ScoreDetections,
-    ("caffe.layers.detectnet.mean_ap", "mAP"): mAP,
-    ("pyloss", "EuclideanLossLayer"): EuclideanLossLayer,
-    ("rpn.proposal_target_layer_mrcnn", "ProposalMergeRcnnTargetLayer"): ProposalMergeRcnnTargetLayer,
-    ("rpn.as_rois", "As_roisLayer"): AsRoisLayer,
-    ("rpn.as_rois_mrcnn", "As_rois_MergeRcnnLayer"): AsRoisMergeRcnnLayer,
+# forks have classes of one name with other bottoms and tops: the first that fits is taken
+BUILT_IN: dict[tuple[str, str], tuple[type[Layer], ...]] = {
+    ("roi_data_layer.layer", "RoIDataLayer"): (RoIDataLayer,),
+    ("roi_data_layer.layer", "OHEMDataLayer"): (OHEMDataLayer,),
+    ("rpn.anchor_target_layer", "AnchorTargetLayer"): (AnchorTargetLayer, PyramidAnchorTargetLayer),
+    ("rpn.proposal_layer", "ProposalLayer"): (ProposalLayer, PyramidProposalLayer),
+    ("rpn.proposal_target_layer", "ProposalTargetLayer"): (ProposalTargetLayer, PyramidProposalTargetLayer),
+    ("layers.text_proposal_layer", "ProposalLayer"): (TextProposalLayer,),
+    ("spatial_dropout", "SpatialDropoutLayer"): (SpatialDropoutLayer,),
+    ("caffe.layers.detectnet.clustering", "ClusterGroundtruth"): (ClusterGroundtruth,),
+    ("caffe.layers.detectnet.clustering", "ClusterDetections"): (ClusterDetections,),
+    ("caffe.layers.detectnet.mean_ap", "ScoreDetections"): (ScoreDetections,),
+    ("caffe.layers.detectnet.mean_ap", "mAP"): (mAP,),
+    ("pyloss", "EuclideanLossLayer"): (EuclideanLossLayer,),
+    ("rpn.proposal_target_layer_mrcnn", "ProposalMergeRcnnTargetLayer"): (ProposalMergeRcnnTargetLayer,),
+    ("rpn.as_rois", "As_roisLayer"): (AsRoisLayer,),
+    ("rpn.as_rois_mrcnn", "As_rois_MergeRcnnLayer"): (AsRoisMergeRcnnLayer,),
 }
-# classes of the same names, of a fork, with other bottoms and tops
-OTHERS: dict[tuple[str, str], type[Layer]] = {
-    ("rpn.anchor_target_layer", "AnchorTargetLayer"): PyramidAnchorTargetLayer,
-    ("rpn.proposal_layer", "ProposalLayer"): PyramidProposalLayer,
-    ("rpn.proposal_target_layer", "ProposalTargetLayer"): PyramidProposalTargetLayer,
-}
-BUILT_IN_CLASSES = (*BUILT_IN.values(), *OTHERS.values())
+BUILT_IN_CLASSES = tuple(chain.from_iterable(BUILT_IN.values()))
 logger = logging.getLogger("caffe_compat.imports")  # of the modules that files name, as they are imported
 AWAY = "take the folder that holds the module off PYTHONPATH"
 
@@ -158,13 +154,13 @@ def is_built_in(layer_param: caffe_pb2.LayerParameter) -> bool:
 
 
 def _named(layer_param: caffe_pb2.LayerParameter) -> type[Layer] | None:
-    """The built-in class that python_param names, if there is one: of two the one that fits the bottoms and tops.
-    Raises LayerError where it names none at all."""
+    """The built-in class that python_param names, if there is one: of several the first that fits the bottoms and
+    tops, and of none that fits the first. Raises LayerError where it names none at all."""
     param = layer_param.python_param
     if not param.module or not param.layer:
         raise _error(layer_param, "python_param needs both a module and a layer (the name of the class)")
-    usual, other = (known.get((param.module, param.layer)) for known in (BUILT_IN, OTHERS))
-    return other if other and usual and not _fits(usual, layer_param) and _fits(other, layer_param) else usual
+    known = BUILT_IN.get((param.module, param.layer), ())
+    return next((cls for cls in known if _fits(cls, layer_param)), known[0] if known else None)
 
 
 def _made(cls: type[Layer], layer_param: caffe_pb2.LayerParameter) -> Layer:

@@ -43,8 +43,7 @@ class Callee:
     @cached_property
     def address(self) -> int:
         if not self.load():
-            with self.compiling():
-                self.compile()
+            self.compile()
         return int(self._compiled.library.get_pointer_to_function(self._compiled.fndesc.llvm_func_name))
 
     @cached_property
@@ -67,8 +66,10 @@ class Callee:
     @paused()
     def compile(self) -> None:
         """Compile it, and keep that on the disk."""
-        compiler = _Compiler(self._by_a_name_of_its_own(), cpu_target, {"error_model": "numpy"}, {}, Compiler)
-        self._compiled = compiler.compile(self._signature.args, self._signature.return_type)
+        named = self._by_a_name_of_its_own()
+        compiler = _Compiler(named, cpu_target, {"error_model": "numpy"}, {}, Compiler)
+        with self.compiling():
+            self._compiled = compiler.compile(self._signature.args, self._signature.return_type)
         self._kept.save_overload(self._signature, self._compiled)
 
     def _by_a_name_of_its_own(self) -> FunctionType:

@@ -44,8 +44,7 @@ def compile_together(functions: Iterable[Callee], processes: int) -> None:
         forks.extend(_start(missing, numbers, processes - 1))
         for one in _taken(missing, numbers):
             mine.add(one)
-            with one.compiling():
-                one.compile()
+            one.compile()
     finally:
         _read(numbers, _MOST)  # after an error the forks have nothing more to do
         os.close(numbers)

@@ -117,9 +117,12 @@ class Files(caching.IndexDataCacheFile):
 @contextmanager
 def _one_at_a_time(folder: str) -> Iterator[None]:
     """Other processes wait, for a second at most: of an index that two write at once one's entry would be lost."""
+    if fcntl is None:  # there folders cannot be opened either
+        yield
+        return
     place, end = os.open(folder, os.O_RDONLY), time.monotonic() + 1
     try:
-        while fcntl is not None and time.monotonic() < end:
+        while time.monotonic() < end:
             try:
                 fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break

@@ -82,7 +82,6 @@ class ImageByImage(Row):
         self._rows = [row for step in steps for row in step.rows]
         self._wholes = {id(one): whole for step in steps for one, whole in step.blobs}
         self._params = {id(blob) for step in steps for blob in step.params}
-        self._table: Any = np.concatenate([row.fields for row in self._rows])
         self.own: set[int] = set()  # ids of memories
         self.fields["parts"] = threads
         self.fields["images"], self.fields["depth"] = steps[0].images, len(self._rows)
@@ -95,9 +94,9 @@ class ImageByImage(Row):
 
     def link(self) -> None:
         super().link()
-        for i, row in enumerate(self._rows):
-            for field, function in row.functions:
-                self._table[field][i] = function.address
+        for row in self._rows:
+            row.link()
+        self._table: Any = np.concatenate([row.fields for row in self._rows])
 
     def take(self, own: set[int]) -> None:
         """From now on nothing else uses the memories of these ids."""

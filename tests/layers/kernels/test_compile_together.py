@@ -85,6 +85,17 @@ def test_each_is_compiled_once_here_or_in_a_fork(tmp_path):
     assert run(tmp_path, TOGETHER, *NAMES) == f"{values(NAMES)} None [] 0 0 True\n"
 
 
+def test_forks_tell_nobody_what_they_compile(tmp_path):
+    told = tmp_path / "told"
+    program = """
+with open(TOLD, "a", buffering=1) as told, noticed(lambda name: print(os.getpid(), file=told)):
+    together.compile_together(functions, 3)
+print(len(here) < len(functions), os.getpid())
+"""
+    fewer, process = run(tmp_path, program.replace("TOLD", repr(str(told))), *NAMES).split()
+    assert fewer == "True" and told.read_text().split() == [process] * len(NAMES)
+
+
 @pytest.mark.parametrize(
     "fate", ["os.kill(os.getpid(), signal.SIGKILL)", "raise MemoryError", "time.sleep(1000)"]
 )
