@@ -89,20 +89,17 @@ class BatchNorm(InPlaceLayer):
         self.view = bottom[0].num, bottom[0].channels, math.prod(shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x, y = bottom[0].data.reshape(self.view), top[0].data.reshape(self.view)
+        scale, bias = self.scale_and_bias() if self.has_scale_bias else (None, None)
         if self.use_global_stats:
-            x = bottom[0].data if not self.has_scale_bias else self.keep_input(bottom, top)
-            x = x.reshape(self.view)
+            kept = self.room_to_keep(bottom, top) if self.has_scale_bias else None
             self.mean, self.factor = self.global_stats()
-        else:
-            x = self.keep_input(bottom, top).reshape(self.view)
-            self.mean, variance = channels.moments(x)
-            self._remember(variance, bottom[0].count // bottom[0].channels)
-            self.factor = 1 / np.sqrt(variance + self.eps)
-        factor, bias = self.factor, None
-        if self.has_scale_bias:
-            scale, bias = self.scale_and_bias()
-            factor = factor * scale
-        channels.affine(x, factor, top[0].data.reshape(self.view), centre=self.mean, bias=bias)
+            factor = self.factor if scale is None else self.factor * scale
+            channels.affine(x, factor, y, self.mean, bias, kept)
+            return
+        kept = self.room_to_keep(bottom, top)
+        self.mean, variance, self.factor = channels.standardize(x, self.eps, y, kept, scale, bias)
+        self._remember(variance, bottom[0].count // bottom[0].channels)
 
     def scale_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
         """What is learned of each channel, of a layer that has it."""
@@ -126,22 +123,21 @@ class BatchNorm(InPlaceLayer):
             blob.data[...] = blob.data * self.fraction + value
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        diff = top[0].diff.reshape(self.view)
-        if self.has_scale_bias:
-            self._add_param_gradients(self.kept_input(bottom, top).reshape(self.view), diff)
-        if not propagate_down[0]:
-            return
-        x_diff = bottom[0].diff.reshape(self.view)
-        if self.use_global_stats:
-            channels.affine(diff, self.factor, x_diff)
-        else:
+        diff, scale = (
+            top[0].diff.reshape(self.view),
+            self.scale_and_bias()[0] if self.has_scale_bias else None,
+        )
+        x_diff = bottom[0].diff.reshape(self.view) if propagate_down[0] else None
+        moves = None if self.use_global_stats else x_diff  # through the statistics too
+        if moves is not None or scale is not None:
             x = self.kept_input(bottom, top).reshape(self.view)
-            channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
-        if self.has_scale_bias:
-            x_diff *= self.scale_and_bias()[0][:, None]
+            sums = channels.standardize_backward(x, self.mean, self.factor, diff, moves, scale)
+            if scale is not None:
+                self._add_param_gradients(*sums)
+        if self.use_global_stats and x_diff is not None:
+            channels.affine(diff, self.factor if scale is None else self.factor * scale, x_diff)
 
-    def _add_param_gradients(self, x: np.ndarray, diff: np.ndarray) -> None:
-        total, product = channels.sums(diff, x, self.mean)
+    def _add_param_gradients(self, total: np.ndarray, product: np.ndarray) -> None:
         if self.propagates_to(3):
             self.blobs[3].diff[...] += product * self.factor
         if self.propagates_to(4):

@@ -100,19 +100,18 @@ class BN(InPlaceLayer):
         self.view = bottom[0].num, bottom[0].channels, math.prod(shape[2:])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        source = bottom[0].data if self.frozen else self.keep_input(bottom, top)
-        x, y = source.reshape(self.view), top[0].data.reshape(self.view)
+        x, y = bottom[0].data.reshape(self.view), top[0].data.reshape(self.view)
+        kept = None if self.frozen else self.room_to_keep(bottom, top)
+        scale, shift = self.scale_and_shift()
         if self.use_averages or self.only_affine:
             self.mean, self.factor = self.fixed_stats()
             variance = np.zeros_like(self.mean)
+            channels.affine(x, self.factor * scale, y, self.mean, shift, kept)
         else:
-            self.mean, variance = channels.moments(x)
-            self.factor = 1 / np.sqrt(variance + self.eps)
+            self.mean, variance, self.factor = channels.standardize(x, self.eps, y, kept, scale, shift)
             self._remember(variance)
         for blob, values in zip(top[1:], (self.mean, variance), strict=False):
             blob.data[...] = values.reshape(blob.shape)
-        scale, shift = self.scale_and_shift()
-        channels.affine(x, self.factor * scale, y, centre=self.mean, bias=shift)
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """The first two params, flat."""
@@ -134,22 +133,17 @@ class BN(InPlaceLayer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         diff, scale = top[0].diff.reshape(self.view), self.scale_and_shift()[0]
-        if not self.frozen:
+        x_diff = bottom[0].diff.reshape(self.view) if propagate_down[0] and bottom[0].count else None
+        is_affine = self.frozen or self.only_affine
+        moves = None if is_affine else x_diff  # through the statistics too
+        if moves is not None or (not self.frozen and (self.propagates_to(0) or self.propagates_to(1))):
             x = self.kept_input(bottom, top).reshape(self.view)
-            self._add_param_diffs(diff, x)
-        if not propagate_down[0] or not bottom[0].count:
-            return
-        x_diff = bottom[0].diff.reshape(self.view)
-        if self.frozen or self.only_affine:
+            sums = channels.standardize_backward(x, self.mean, self.factor, diff, moves, scale)
+            self._add_param_diffs(*sums)
+        if is_affine and x_diff is not None:
             channels.affine(diff, self.factor * scale, x_diff)
-            return
-        channels.standardize_backward(x, self.mean, self.factor, diff, x_diff)
-        channels.affine(x_diff, scale, x_diff)
 
-    def _add_param_diffs(self, diff: np.ndarray, x: np.ndarray) -> None:
-        if not (self.propagates_to(0) or self.propagates_to(1)):
-            return
-        total, product = channels.sums(diff, x, self.mean)
+    def _add_param_diffs(self, total: np.ndarray, product: np.ndarray) -> None:
         for i, values in enumerate((product * self.factor, total)):
             if self.propagates_to(i):
                 self.blobs[i].diff[...] += values.reshape(self.blobs[i].shape)

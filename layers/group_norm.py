@@ -52,10 +52,9 @@ class GroupNorm(InPlaceLayer):
         self.by_group = 1, shape[0] * self.groups, bottom[0].count // (shape[0] * self.groups)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y = self.keep_input(bottom, top).reshape(self.by_group), top[0].data
-        self.mean, variance = channels.moments(x)
-        self.factor = 1 / np.sqrt(variance + x.dtype.type(self.layer_param.group_norm_param.eps))
-        channels.affine(x, self.factor, y.reshape(self.by_group), centre=self.mean)
+        x, y, eps = bottom[0].data.reshape(self.by_group), top[0].data, self.layer_param.group_norm_param.eps
+        kept = self.room_to_keep(bottom, top)
+        self.mean, _, self.factor = channels.standardize(x, eps, y.reshape(self.by_group), kept)
         if self.blobs:
             scale, bias = (blob.data.reshape(-1) for blob in self.blobs)
             channels.affine(y.reshape(self.by_channel), scale, y.reshape(self.by_channel), bias=bias)

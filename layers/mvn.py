@@ -36,11 +36,12 @@ class MVN(InPlaceLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.mvn_param
-        x = self.keep_input(bottom, top).reshape(self.view)
+        x = bottom[0].data.reshape(self.view)
         self.mean, variance = channels.moments(x)
         deviation = np.sqrt(variance) + x.dtype.type(param.eps)
         self.factor = 1 / deviation if param.normalize_variance else np.ones_like(deviation)
-        channels.affine(x, self.factor, top[0].data.reshape(self.view), centre=self.mean)
+        y, kept = top[0].data.reshape(self.view), self.room_to_keep(bottom, top)
+        channels.affine(x, self.factor, y, centre=self.mean, kept=kept)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not (propagate_down[0] and bottom[0].count):

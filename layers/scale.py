@@ -48,23 +48,27 @@ class Scale(InPlaceLayer):
                 self.view = broadcast_view(self, self.layer_param.scale_param.axis, bottom[0], values)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y = self.keep_input(bottom, top).reshape(self.view), top[0].data.reshape(self.view)
+        x, y = bottom[0].data.reshape(self.view), top[0].data.reshape(self.view)
         bias = None if self.bias is None else self.bias.data.reshape(-1)
-        channels.affine(x, self._scale(bottom).data.reshape(-1), y, bias=bias)
+        kept = self.room_to_keep(bottom, top)
+        channels.affine(x, self._scale(bottom).data.reshape(-1), y, bias=bias, kept=kept)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         diff, scale, learned = top[0].diff.reshape(self.view), self._scale(bottom), len(bottom) == 1
         wants_scale = self.propagates_to(0) if learned else propagate_down[1]
         wants_bias = self.bias is not None and self.propagates_to(len(self.blobs) - 1)
+        factors = scale.data.reshape(-1)
+        x_diff = bottom[0].diff.reshape(self.view) if propagate_down[0] else None
         if wants_scale or wants_bias:
-            total, product = channels.sums(diff, self.kept_input(bottom, top).reshape(self.view))
+            x = self.kept_input(bottom, top).reshape(self.view)
+            total, product = channels.scale_backward(x, factors, diff, x_diff)
             if wants_bias:
                 self.blobs[-1].diff[...] += total.reshape(scale.shape)
             if wants_scale:
                 product = product.reshape(scale.shape)
                 scale.diff[...] = scale.diff + product if learned else product
-        if propagate_down[0]:
-            channels.affine(diff, scale.data.reshape(-1), bottom[0].diff.reshape(self.view))
+        elif x_diff is not None:
+            channels.affine(diff, factors, x_diff)
 
     def _scale(self, bottom: Sequence[Blob]) -> Blob:
         return bottom[1] if len(bottom) > 1 else self.blobs[0]

@@ -14,7 +14,8 @@ from caffe_compat.layers.kernels.eltwise import copy
 class InPlaceLayer(Layer):
     """top[0] has the shape of bottom[0] and may be the same blob.
 
-    A layer whose backward wants its input calls `keep_input` in forward and `kept_input` in backward.
+    A layer whose backward wants its input calls `keep_input` in forward, or copies it to `room_to_keep`, and calls
+    `kept_input` in backward.
     """
 
     in_place = True
@@ -25,14 +26,21 @@ class InPlaceLayer(Layer):
 
     def keep_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:
         """Return the input in memory that forward does not overwrite: in place, a copy."""
-        if top[0] is bottom[0]:
-            self._copy = self._copy or Blob((), bottom[0].dtype)
-            self._copy.reshape(*bottom[0].shape)
-            copy(bottom[0].data.reshape(-1), self._copy.data.reshape(-1))
+        room = self.room_to_keep(bottom, top)
+        if room is not None:
+            copy(bottom[0].data.reshape(-1), room.reshape(-1))
         return self.kept_input(bottom, top)
 
+    def room_to_keep(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray | None:
+        """Return where forward has to copy its input before it overwrites that; None where it does not."""
+        if top[0] is not bottom[0]:
+            return None
+        self._copy = self._copy or Blob((), bottom[0].dtype)
+        self._copy.reshape(*bottom[0].shape)
+        return self._copy.data
+
     def kept_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:
-        """Return what the last `keep_input` returned."""
+        """Return the input of the last forward, which it has kept."""
         if top[0] is bottom[0] and self._copy is not None:
             return self._copy.data
         return bottom[0].data
