@@ -34,17 +34,21 @@ def im2col(image, window, row, width_out, columns, part, parts):
         c, i, j = k // (kernel_h * kernel_w), k // kernel_w % kernel_h, k % kernel_w
         above, below, top = place(window, 0, row, i, height, rows)
         low, high, left = place(window, 1, 0, j, width, width_out)
-        lines = columns[k].reshape(rows, width_out)
+        lines, plane = columns[k], image[c]
         if above > 0 or below < rows or low > 0 or high < width_out:
-            lines[:] = 0
+            for x in range(len(lines)):
+                lines[x] = 0
         for y in range(above, below):
-            source = top + (y - above) * stride_h
-            if stride_w == 1:  # a copy of its own, which vectorises
-                line, pixels = lines[y, low:high], image[c, source, left : left + high - low]
+            # each array is made at one place: made in branches, threads would count references to it
+            line = lines[y * width_out + low : y * width_out + high]
+            pixels = plane[top + (y - above) * stride_h, left:]
+            if stride_w == 1:  # loops of their own, which vectorise
                 for x in range(len(line)):
                     line[x] = pixels[x]
+            elif stride_w == 2:
+                for x in range(len(line)):
+                    line[x] = pixels[x * 2]
             else:
-                line, pixels = lines[y, low:high], image[c, source, left:]
                 for x in range(len(line)):
                     line[x] = pixels[x * stride_w]
 
@@ -57,13 +61,14 @@ def col2im(columns, window, row, width_out, image, part, parts):
     stride_h, stride_w = window[1]
     rows = columns.shape[1] // width_out
     for c in range(*share_of(channels, part, parts)):
+        plane = image[c]
         for ij in range(kernel_h * kernel_w):
             above, below, top = place(window, 0, row, ij // kernel_w, height, rows)
             low, high, left = place(window, 1, 0, ij % kernel_w, width, width_out)
-            lines = columns[c * kernel_h * kernel_w + ij].reshape(rows, width_out)
+            lines = columns[c * kernel_h * kernel_w + ij]
             for y in range(above, below):
-                pixels = image[c, top + (y - above) * stride_h, left:]
-                line = lines[y, low:high]
+                pixels = plane[top + (y - above) * stride_h, left:]
+                line = lines[y * width_out + low : y * width_out + high]
                 if stride_w == 1:
                     for x in range(len(line)):
                         pixels[x] += line[x]
