@@ -46,11 +46,10 @@ def _emit(typingctx, function, arguments):
         entry.linkage = "internal"
         arguments, *numbers = context.call_conv.get_arguments(entry)
         inside = ir.IRBuilder(entry.append_basic_block())
-        passed = inside.load(inside.inttoptr(arguments, held.type))
-        context.call_conv.call_function(
-            inside, context.declare_function(module, compiled.fndesc), types.none, kinds,
-            [*cgutils.unpack_tuple(inside, passed), *numbers],
-        )  # fmt: skip
+        passed = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(arguments, held.type)))
+        lent = [_lent(context, inside, *one) for one in zip(kinds, passed, strict=False)]
+        part = context.declare_function(module, compiled.fndesc)
+        context.call_conv.call_function(inside, part, types.none, kinds, [*lent, *numbers])
         inside.ret(ir.Constant(kind.return_type, 0))
         threads = cgutils.get_or_insert_function(module, ir.FunctionType(word, []), "get_num_threads")
         addresses = [builder.ptrtoint(entry, word), builder.ptrtoint(held, word)]
@@ -58,6 +57,16 @@ def _emit(typingctx, function, arguments):
         return context.get_dummy_value()
 
     return types.void(function, arguments), codegen
+
+
+def _lent(context, builder, kind, value):
+    """An array without an owner, so that nobody counts references to it: threads that count them for the views that
+    they make of one array wait for each other, longer than many a loop takes. The caller holds the array itself."""
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    return array._getvalue()
 
 
 # in_parts(function, arguments): function(*arguments, part, parts) on all threads
