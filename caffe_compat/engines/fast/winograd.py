@@ -14,6 +14,7 @@ from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 LEAST_CHANNELS, LEAST_TILES = 64, 16  # with fewer, the transforms cost more than they save
+OF_FILTERS, OF_IMAGES = 112, 32  # channels for the filters' gradient, and tiles for that of the images
 ELEMENTS = 2**21  # of the tiles that are transformed at a time (8 MB); at least a group of panels is
 
 
@@ -47,7 +48,7 @@ class Winograd(Im2colConvolution):
         self._filter(images, filters, False, bias, self._pad, outs)
 
     def image_gradient(self, out_diffs: np.ndarray, filters: np.ndarray, image_diffs: np.ndarray) -> None:
-        if not pays(image_diffs.shape[1], out_diffs.shape):
+        if not pays(image_diffs.shape[1], out_diffs.shape, tiles=OF_IMAGES):
             super().image_gradient(out_diffs, filters, image_diffs)
             return
         self._filter(out_diffs, filters, True, None, 2 - self._pad, image_diffs)
@@ -55,7 +56,7 @@ class Winograd(Im2colConvolution):
     def add_filters_gradient(
         self, images: np.ndarray, out_diffs: np.ndarray, filters_diff: np.ndarray
     ) -> None:
-        if not pays(images.shape[1], out_diffs.shape):
+        if not pays(images.shape[1], out_diffs.shape, OF_FILTERS):
             super().add_filters_gradient(images, out_diffs, filters_diff)
             return
         channels, panels = images.shape[1], -(-images.shape[1] // kernels.COLUMNS)
@@ -121,9 +122,12 @@ def _parts(rows: int, panels: int) -> int:
     return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
-def pays(channels: int, outs: Sequence[int]) -> bool:
-    """Whether a convolution with so many channels, and outs of this shape, is sooner done so."""
-    return min(channels, outs[1]) >= LEAST_CHANNELS and tile_count(outs) >= LEAST_TILES
+def pays(
+    channels: int, outs: Sequence[int], least: int = LEAST_CHANNELS, tiles: int = LEAST_TILES
+) -> bool:
+    """Whether a convolution with so many channels, and outs of this shape, is sooner done so: with `least` channels and
+    outputs, and so many tiles."""
+    return min(channels, outs[1]) >= least and tile_count(outs) >= tiles
 
 
 def _grid(outs: Sequence[int]) -> tuple[int, int]:
