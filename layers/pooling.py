@@ -175,6 +175,10 @@ class Pooling(Layer):
         elements = height * width if self._stride == (1, 1) else x.shape[2]
         return scratch((numba.get_num_threads(), 2, apart(elements, x.dtype)), x.dtype)
 
+    def _windows_are_pairs(self, windows: tuple[int, ...], pixels: tuple[int, ...]) -> bool:
+        """Whether they are 2 x 2, and each pixel lies in one."""
+        return (self.windows == (2, 2, 0)).all() and pixels[1:] == (2 * windows[1], 2 * windows[2])
+
     def _windows_are_small(self, dtype: np.dtype) -> bool:
         """Whether their pixels had better ask for them: few do so at once, and in vectors."""
         kernel, stride, _ = self.windows.T
@@ -191,7 +195,9 @@ class Pooling(Layer):
             return
         diff, bottom_diff = _planes(top[0].diff), _planes(bottom[0].diff)
         pool = self.layer_param.pooling_param.pool
-        if pool in (PoolingParameter.MAX, PoolingParameter.AVE) and self._windows_are_small(diff.dtype):
+        if pool == PoolingParameter.MAX and self._windows_are_pairs(diff.shape, bottom_diff.shape):
+            pool_maxima.max_backward_of_pairs(_planes(bottom[0].data), diff, bottom_diff)
+        elif pool in (PoolingParameter.MAX, PoolingParameter.AVE) and self._windows_are_small(diff.dtype):
             maxima = pool == PoolingParameter.MAX
             x = _planes(bottom[0].data) if maxima else bottom_diff  # averages do not read it
             pool_gradients.pool_gradients(x, self.windows, maxima, diff, bottom_diff)

@@ -180,6 +180,35 @@ def max_positions(bottom, window, mask, part, parts):
                     mask[p, first + y, x] = place if place < height * width else -1
 
 
+@piece()
+def _to_maxima_of_pairs(upper, lower, diffs, upper_diff, lower_diff):
+    """Of windows of 2 x 2, one behind the other: the first maximum gets the window's diff, the other three 0."""
+    lowest, zero = upper.dtype.type(LOWEST), upper.dtype.type(0)
+    for x in range(len(diffs)):
+        a, b, c, d = upper[2 * x], upper[2 * x + 1], lower[2 * x], lower[2 * x + 1]
+        best = a if a > lowest else lowest
+        is_b = b > best
+        best = b if is_b else best
+        is_c = c > best
+        best = c if is_c else best
+        is_d = d > best
+        left = zero if is_d else diffs[x]
+        lower_diff[2 * x + 1] = diffs[x] if is_d else zero
+        lower_diff[2 * x] = left if is_c else zero
+        left = zero if is_c else left
+        upper_diff[2 * x + 1] = left if is_b else zero
+        upper_diff[2 * x] = zero if is_b else left if a > lowest else zero
+
+
+@shared()
+def max_backward_of_pairs(bottom, top_diff, bottom_diff, part, parts):
+    """The same for windows of 2 x 2 that cover the planes, each pixel once."""
+    for p in range(*share_of(len(bottom), part, parts)):
+        plane, diffs, diff = bottom[p], top_diff[p], bottom_diff[p]
+        for y in range(len(diffs)):
+            _to_maxima_of_pairs(plane[2 * y], plane[2 * y + 1], diffs[y], diff[2 * y], diff[2 * y + 1])
+
+
 @shared()
 def max_backward(bottom, window, top_diff, bottom_diff, part, parts):
     """bottom_diff = the sum of the diffs of the windows whose first maximum this is."""

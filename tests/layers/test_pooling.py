@@ -298,3 +298,22 @@ def test_pixels_that_ask_their_windows_get_what_windows_send(shape, kernel, stri
     pool_gradients.pool_gradients(got, window, False, top_diff, got)
     pool_averages.average_backward(top_diff, window, want)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_windows_of_pairs_send_what_all_others_send():
+    window, shape = np.array([(2, 2, 0)] * 2), (7, 6, 38)
+    rng = np.random.RandomState(4)
+    x = rng.randint(-2, 3, shape).astype(np.float32)  # many equal ones
+    x[rng.uniform(size=shape) < 0.2], x[1, ::4], x[2] = np.inf, np.nan, -np.inf
+    diff = rng.standard_normal((7, 3, 19)).astype(np.float32)
+    diff[3, 1, ::5], diff[4, 2, ::3] = np.inf, np.nan
+    got, want = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    pool_maxima.max_backward_of_pairs(x, diff, got)
+    pool_maxima.max_backward(x, window, diff, want)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_windows_of_pairs_that_hang_over_are_not_taken_for_pairs():
+    for shape in ((2, 3, 7, 10), (2, 3, 6, 9)):
+        x = np.random.RandomState(5).standard_normal(shape).astype(np.float32)
+        compare(layer("MAX", "kernel_size: 2 stride: 2"), x)
