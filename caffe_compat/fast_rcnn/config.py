@@ -30,6 +30,7 @@ from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.pyramid_rois import AsRoisLayer
 from caffe_compat.safe_yaml import Loader
 from caffe_compat.text import nearest
 
@@ -130,6 +131,7 @@ class Config:
             ProposalLayer: self._proposal(),
             AnchorTargetLayer: self._anchor_target(),
             ProposalTargetLayer: self._proposal_target(),
+            AsRoisLayer: {"most_rois": self.TEST.RPN_POST_NMS_TOP_N},
         }
 
     def _roi_data(self) -> dict[str, Any]:

@@ -26,7 +26,8 @@ _RANGES = (
     ),
     _Range(("FG_FRACTION", "RPN_FG_FRACTION"), 0, 1, "a share, from 0 to 1"),
     _Range(("SCALES", "MAX_SIZE"), 1, math.inf, "pixels, 1 or more"),
-    _Range(("IMS_PER_BATCH", "RPN_BATCHSIZE", "SNAPSHOT_ITERS"), 1, math.inf, "1 or more"),
+    _Range(("IMS_PER_BATCH", "SNAPSHOT_ITERS"), 1, math.inf, "1 or more"),
+    _Range(("RPN_BATCHSIZE",), -1, math.inf, "a number of anchors, or -1: all"),
     _Range(("BBOX_NORMALIZE_STDS", "EPS"), 0, math.inf, "more than 0", least_is_in=False),
     _Range(("RNG_SEED",), 0, 2**32 - 1, "a seed, from 0 to 4294967295"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from caffe_compat.layers.common.list_file import read_lines
 from caffe_compat.layers.common.optional_import import optional_import
 from caffe_compat.layers.common.rng_state import rng_state, set_rng_state
 from caffe_compat.layers.common.shared_out import SharedOut
+from caffe_compat.layers.common.warn_once import warn_once
 from caffe_compat.layers.data.image_files import read_image
 from caffe_compat.layers.data.refused import others
 from caffe_compat.layers.kernels.rounding import c_round
@@ -51,6 +52,11 @@ class MILData(SharedOut):
         self.size, self.mirror = transform.crop_size, transform.mirror
         self._check()
         self.scale = int(transform.scale)
+        if self.scale != transform.scale:
+            warn_once(
+                self,
+                f"scale {transform.scale:g} is cut to {self.scale}, as in the original; give a whole number",
+            )
         self.mean = np.array(transform.mean_value or [USUAL_MEAN] * self.param.channels, np.float32)
         if len(self.mean) != self.param.channels:
             raise self.error(

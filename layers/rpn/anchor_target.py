@@ -17,16 +17,16 @@ from caffe_compat.layers.rpn.anchors import anchors_on_map, boxes_with_class, ge
 class AnchorTargetLayer(Layer):
     """`python_param { module: "rpn.anchor_target_layer" layer: "AnchorTargetLayer" }`: what an RPN learns.
 
-    bottom[0]: 1 x 2A x H x W, its shape counts only. bottom[1]: gt_boxes, G x 5 (x1 y1 x2 y2 class).
-    bottom[2]: 1 x 3, the image's height and width (pixels), and scale. bottom[3]: the image, not looked at.
-    top[0]: 1 x 1 x A*H x W labels: 1 object, 0 none, -1 does not count. top[1] to [3]: 1 x 4A x H x W deltas
-    from the anchors to the boxes they overlap most, inside weights, outside weights.
-    Anchors farther than allowed_border outside the image do not count. Objects are the anchors that overlap a
-    box by positive_overlap or more, and those that overlap a box most, even if by nothing. None are the others
-    below negative_overlap with every box. At most fg_fraction of batch_size are objects, the rest are none; who
-    is left out is drawn from numpy's global RandomState. The attributes below are what a configuration may set;
-    param_str gives feat_stride, ratios, scales and allowed_border. Raises LayerError for shapes that do not agree,
-    gt_boxes without a box, and an image that no anchor lies in.
+    bottom[0]: 1 x 2A x H x W, its shape counts only. bottom[1]: gt_boxes, G x 5 (x1 y1 x2 y2 class). bottom[2]: 1 x 3,
+    the image's height and width (pixels), and scale. bottom[3]: the image, not looked at. top[0]: 1 x 1 x A*H x W
+    labels: 1 object, 0 none, -1 does not count. top[1] to [3]: 1 x 4A x H x W deltas from the anchors to the boxes they
+    overlap most, inside weights, outside weights. Anchors farther than allowed_border outside the image do not count.
+    Objects are the anchors that overlap a box by positive_overlap or more, and those that overlap a box most, even if
+    by nothing. None are the others below negative_overlap with every box. At most fg_fraction of batch_size are
+    objects, the rest are none; who is left out is drawn from numpy's global RandomState; a batch_size of -1 leaves out
+    none (unsky's FPN). The attributes below are what a configuration may set; param_str gives feat_stride, ratios,
+    scales and allowed_border. Raises LayerError for shapes that do not agree, gt_boxes without a box, and an image that
+    no anchor lies in.
     Source: rpn.anchor_target_layer of py-faster-rcnn and of py-R-FCN, with the ratios of PVANET; Ren et al.,
     Faster R-CNN (2015), section 3.1.2.
     """
@@ -123,6 +123,8 @@ class AnchorTargetLayer(Layer):
         return labels
 
     def _sample(self, labels: np.ndarray) -> None:
+        if self.batch_size == -1:
+            return
         most_objects = int(self.fg_fraction * self.batch_size)
         for label in (1, 0):
             rows = np.flatnonzero(labels == label)

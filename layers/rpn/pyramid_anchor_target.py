@@ -21,8 +21,8 @@ class PyramidAnchorTargetLayer(AnchorTargetLayer):
     bottom[6]: 1 x 3, the image's height and width (pixels), and scale. The A = 6 anchors of a level have 16 and 32
     times its stride, and the ratios 0.5, 1 and 2. top[0]: 1 x n labels, by level, anchor, row and column; top[1] to
     [3]: 1 x 4A x places of all levels: deltas, not 0 for objects only, inside weights, outside weights. Who is an
-    object and who counts: as AnchorTargetLayer, of all levels together. param_str gives feat_stride of each level and
-    allowed_border. Raises LayerError as that does.
+    object and who counts: as AnchorTargetLayer, of all levels together; deltas are never normalized. param_str gives
+    feat_stride of each level and allowed_border. Raises LayerError as that does.
     Source: rpn.anchor_target_layer of unsky/FPN.
     """
 
@@ -59,10 +59,14 @@ class PyramidAnchorTargetLayer(AnchorTargetLayer):
         values = labels, np.where(labels == 1, deltas, 0), *weights
         ends = np.cumsum([len(own) for own in anchors])[:-1]
         for blob, value in zip(top, everywhere(len(together), inside, values, top[0].dtype), strict=True):
+            channels = len(self.levels[0]) * value.shape[1]
             on_maps = [
-                own.reshape(*size, -1)
+                own.reshape(*size, channels)
                 .transpose(2, 0, 1)
-                .reshape(blob.shape[1] if blob is not top[0] else 1, -1)
+                .reshape(channels if blob is not top[0] else 1, -1)
                 for own, size in zip(np.split(value, ends), sizes, strict=True)
             ]
             blob.data[...] = np.concatenate(on_maps, axis=1).reshape(blob.shape)
+
+    def _normalized(self, deltas: np.ndarray) -> np.ndarray:
+        return deltas  # which is what its ProposalLayer takes them for

@@ -21,7 +21,8 @@ class ProposalMergeRcnnTargetLayer(ProposalTargetLayer):
     bottom[0], bottom[1]: RoIs and gt_boxes, as of ProposalTargetLayer; bottom[2]: the image, not looked at. top[0] to
     [3]: the RoIs of p2 to p5, n x 5 each, see level_rows; a level without any has four RoIs of 0, whose label is -1 and
     whose weights are 0. top[4] to [7]: labels, box targets, inside and outside weights of all four, one after the
-    other. What is sampled: as ProposalTargetLayer, by other numbers. Raises LayerError as that does.
+    other. What is sampled: as ProposalTargetLayer, by other numbers, and targets are normalized (by the stds, as far as
+    a configuration does not say otherwise). Raises LayerError as that does.
     Source: rpn.proposal_target_layer_mrcnn of unsky/FPN.
     """
 
@@ -32,6 +33,7 @@ class ProposalMergeRcnnTargetLayer(ProposalTargetLayer):
 
     batch_size = 256
     bg_thresh_lo = 0.0
+    normalize_targets = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.sampled = [Blob((), blob.dtype) for blob in top[: len(FILLS)]]

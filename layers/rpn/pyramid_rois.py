@@ -62,14 +62,15 @@ class AsRoisMergeRcnnLayer(Layer):
 
 class AsRoisLayer(AsRoisMergeRcnnLayer):
     """`python_param { module: "rpn.as_rois" layer: "As_roisLayer" }`: as AsRoisMergeRcnnLayer, but each level has as
-    many rows as there are RoIs at most (most_rois), first its own. Raises LayerError where there are more.
+    many rows as there are RoIs at most (most_rois; a configuration's TEST.RPN_POST_NMS_TOP_N), first its own. Raises
+    LayerError where there are more.
 
     Source: rpn.as_rois of unsky/FPN.
     """
 
     counts_rows = False
 
-    most_rois = 1000  # TEST.RPN_POST_NMS_TOP_N of its configuration
+    most_rois = 1000
 
     def _rows(self, count: int) -> int:
         if count > self.most_rois:

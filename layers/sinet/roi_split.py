@@ -20,8 +20,9 @@ class ROISplit(Layer):
     bottom[0]: R x 5 RoIs (image, x1, y1, x2, y2). top[0]: how many RoIs each branch has, branch_num x 1 x 1 x 1;
     top[1]: for each RoI its number in its branch, and the branch, from 1: R x 2 x 1 x 1. A RoI whose area, of whole
     sides, is below split_area1 is of branch 1; of three branches one of up to split_area2 is of branch 2. In TRAIN the
-    areas are drawn anew for each RoI, from Caffe's stream: with equal chances below, or above, from a normal
-    distribution of a third of fluctuation_range_large, or _small, and not below by more than fluctuation_range_large.
+    areas are drawn anew for each RoI, from Caffe's stream: on equal chances from a normal distribution of a third of
+    fluctuation_range_large, or _small, rounded, until the first is not above the area, or the second not below; and not
+    below by more than fluctuation_range_large.
     Nothing takes a gradient. Raises LayerError for other numbers of branches, and RoIs that are not finite.
     Source: ROISplitLayer of xw-hu/SINet, which draws by the time of day, and writes a third number behind two;
     Hu et al., SINet (2018), section III.
@@ -75,10 +76,14 @@ class ROISplit(Layer):
         if self.phase != TRAIN:
             return area
         large, small = self.param.fluctuation_range_large, self.param.fluctuation_range_small
-        below = bool(caffe_rng().draw() & 1)
-        spread, drawn = (large if below else small) // 3, np.zeros(1, np.float32)
-        while spread:
-            caffe_rng().gaussian(0, spread, drawn)
-            if drawn[0] <= 0 if below else drawn[0] >= 0:
-                break
-        return max(area + int(np.floor(drawn[0] + np.float32(0.5))), area - large)
+        drawn = np.zeros(1, np.float32)
+        while (
+            True
+        ):  # which of both is drawn anew too: the one that is refused less often has the larger share
+            below = bool(caffe_rng().draw() & 1)
+            spread = (large if below else small) // 3
+            if spread:
+                caffe_rng().gaussian(0, spread, drawn)
+            moved = int(np.floor(drawn[0] + np.float32(0.5))) if spread else 0
+            if moved <= 0 if below else moved >= 0:
+                return max(area + moved, area - large)

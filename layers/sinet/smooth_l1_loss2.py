@@ -33,7 +33,8 @@ class SmoothL1Loss2(RobustLoss):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().forward(bottom[:4], top)
         if branch_is_empty(self, bottom[4], self.branch):
-            top[0].data[...] = 0
+            for costs in top:
+                costs.data[...] = 0
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         super().backward(top, propagate_down[:4], bottom[:4])

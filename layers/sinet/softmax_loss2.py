@@ -16,9 +16,9 @@ class SoftmaxWithLoss2(SoftmaxWithLoss):
     """SoftmaxWithLoss of one branch of RoIs, which costs nothing where it has none.
 
     bottom[0], bottom[1]: scores and labels; bottom[2]: ROISplit's top[0], of which number branch_id of
-    softmax_split_param, from 1, is this branch's. The axis of the classes is said twice, in
-    softmax_param and softmax_split_param. Tops: as SoftmaxWithLoss. Raises LayerError as that does, for a branch that
-    is none, and for two axes.
+    softmax_split_param, from 1, is this branch's. The axis of the classes is said twice, in softmax_param and
+    softmax_split_param. Tops: as SoftmaxWithLoss, what nothing costs is 0. Raises LayerError as that does, for a branch
+    that is none, and for two axes.
     Source: SoftmaxWithLoss2Layer of xw-hu/SINet, in which a branch without RoIs has the gradient of a row that nobody
     wrote.
     """
@@ -43,7 +43,8 @@ class SoftmaxWithLoss2(SoftmaxWithLoss):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().forward(bottom, top)
         if branch_is_empty(self, bottom[2], self.branch):
-            top[0].data[...] = 0
+            for costs in (top[0], *top[2:]):
+                costs.data[...] = 0
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         super().backward(top, propagate_down, bottom)

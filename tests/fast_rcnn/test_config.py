@@ -22,6 +22,7 @@ from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.layers.rpn.anchor_target import AnchorTargetLayer
 from caffe_compat.layers.rpn.proposal import ProposalLayer
 from caffe_compat.layers.rpn.proposal_target import ProposalTargetLayer
+from caffe_compat.layers.rpn.pyramid_rois import AsRoisLayer
 
 MINE = """
 layer { name: "d" type: "DummyData" top: "p" top: "b" top: "r" top: "l" top: "t" top: "i" top: "o"
@@ -197,6 +198,11 @@ def test_values_on_the_command_line_are_python_literals_or_plain_text(key, text,
         ("TRAIN.FG_FRACTION", "2", "'TRAIN.FG_FRACTION' is 2.0; expected a share, from 0 to 1"),
         ("TRAIN.SCALES", "(600, 0)", "'TRAIN.SCALES' is (600, 0); expected pixels, 1 or more"),
         ("TRAIN.IMS_PER_BATCH", "0", "'TRAIN.IMS_PER_BATCH' is 0; expected 1 or more"),
+        (
+            "TRAIN.RPN_BATCHSIZE",
+            "-2",
+            "'TRAIN.RPN_BATCHSIZE' is -2; expected a number of anchors, or -1: all",
+        ),
         ("TRAIN.BBOX_NORMALIZE_STDS", "(0.1, 0.1, 0.0, 0.2)", "expected more than 0"),
         ("RNG_SEED", "-1", "'RNG_SEED' is -1; expected a seed, from 0 to 4294967295"),
     ],
@@ -321,6 +327,7 @@ def test_the_settings_of_the_rpn_layers_go_by_phase():
         ProposalLayer: ("pre_nms_top_n", "post_nms_top_n", "nms_thresh", "min_size"),
         AnchorTargetLayer: ("batch_size", "fg_fraction", "positive_overlap", "clobber_positives"),
         ProposalTargetLayer: ("batch_size", "bg_thresh_lo", "normalize_targets", "normalize_stds"),
+        AsRoisLayer: ("most_rois",),
     }
     pairs = "TRAIN.RPN_PRE_NMS_TOP_N 70 TEST.RPN_MIN_SIZE 5 TRAIN.RPN_BATCHSIZE 32"
     settings = cfg_from_list(pairs.split(), OHEM).layer_settings()
@@ -331,7 +338,7 @@ def test_the_settings_of_the_rpn_layers_go_by_phase():
         {TRAIN: 0.7, TEST: 0.7},
         {TRAIN: 16, TEST: 5},
     ]
-    assert got == [by_phase, [32, 0.5, 0.7, False], [64, 0.0, False, (0.1, 0.1, 0.2, 0.2)]]
+    assert got == [by_phase, [32, 0.5, 0.7, False], [64, 0.0, False, (0.1, 0.1, 0.2, 0.2)], [300]]
 
 
 def batch_size_of(most: int) -> Config:

@@ -1,5 +1,7 @@
 """SINet: the gradient of what is enlarged as the original takes it, drawn areas, and what is wrong."""
 
+from math import erf
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,26 @@ def test_areas_are_drawn_in_training_only():
     assert counts.ravel().tolist() == [400, 0]
 
 
+@pytest.mark.parametrize("large, small", [(3, 300), (300, 3), (0, 30), (30, 0), (3, 3)])
+def test_the_shares_of_drawn_areas(large, small):
+    """Of 961 pixels, with that area: branch 1 where the drawn one is larger, by half a pixel before it is rounded."""
+
+    def within_half(spread: int) -> float:
+        return (1 + erf(0.5 / spread / 2**0.5)) / 2 if spread else 1.0
+
+    below, above = (within_half(width // 3) for width in (large, small))  # what is not refused
+    regions = np.column_stack([np.zeros((4000, 3)), np.full((4000, 2), 30.0)])
+    text = (
+        f'type: "ROISplit" roi_split_param {{ split_area1: 961 fluctuation_range_large: {large} '
+        f"fluctuation_range_small: {small} }}"
+    )
+    set_random_seed(4)
+    counts, _ = Runner(text, [regions], 2, TRAIN).forward()
+    larger = 1 - within_half(small // 3)
+    want = larger / (below + above) if small >= 3 else 0
+    assert abs(counts[0, 0, 0, 0] / 4000 - want) < 4 * (want * (1 - want) / 4000) ** 0.5 + 1e-9
+
+
 def test_a_branch_without_rois():
     table = np.array([[0, 2], [1, 2]])
     features = Runner('type: "ROIFeatureSplit"', [np.ones((2, 3, 1, 2)), np.array([0, 2]), table], 2)
@@ -124,13 +146,15 @@ def test_a_branch_without_rois():
     assert small.shape == (1, 3, 1, 2) and not small.any() and large.shape == (2, 3, 1, 2)
     diff = features.backward([np.full((1, 3, 1, 2), 9), np.full((2, 3, 1, 2), 4)])[0]
     assert (diff == 4).all()
-    for text, bottoms in (
-        ('"SoftmaxWithLoss2"', [np.ones((1, 3)), np.zeros(1)]),
-        ('"SmoothL1Loss2"', [np.ones((1, 3)), *[np.zeros((1, 3))] * 3]),
+    for text, bottoms, tops in (
+        ('"SoftmaxWithLoss2"', [np.ones((1, 3)), np.zeros(1)], 3),
+        ('"SmoothL1Loss2"', [np.ones((1, 3)), np.zeros((1, 3)), np.ones((1, 3)), np.ones((1, 3))], 2),
     ):
-        loss = Runner(f"type: {text}", [*bottoms, np.array([0, 2])])
-        assert loss.forward()[0] == 0
-        assert not loss.backward([1.0])[0].any()
+        for count in (0, 1):
+            loss = Runner(f"type: {text}", [*bottoms, np.array([count, 2])], tops)
+            costs = loss.forward()
+            assert all(bool(cost.any()) == bool(count) for cost in (costs[0], costs[-1]))
+            assert bool(loss.backward([1.0, *[None] * (tops - 1)])[0].any()) == bool(count)
 
 
 def test_proposals_without_matches():

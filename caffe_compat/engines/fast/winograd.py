@@ -122,9 +122,7 @@ def _parts(rows: int, panels: int) -> int:
     return min(threads, panels) if -(-rows // kernels.PAIR) < 4 * threads else 1
 
 
-def pays(
-    channels: int, outs: Sequence[int], least: int = LEAST_CHANNELS, tiles: int = LEAST_TILES
-) -> bool:
+def pays(channels: int, outs: Sequence[int], least: int = LEAST_CHANNELS, tiles: int = LEAST_TILES) -> bool:
     """Whether a convolution with so many channels, and outs of this shape, is sooner done so: with `least` channels and
     outputs, and so many tiles."""
     return min(channels, outs[1]) >= least and tile_count(outs) >= tiles

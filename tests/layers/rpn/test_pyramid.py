@@ -181,6 +181,20 @@ def test_anchor_targets(monkeypatch, batch_size):
         begin, place = begin + own.size, place + height * width
 
 
+def test_anchors_that_all_count_and_a_level_without_places(monkeypatch):
+    monkeypatch.setattr(PyramidAnchorTargetLayer, "batch_size", -1)
+    monkeypatch.setattr(PyramidAnchorTargetLayer, "normalize_targets", True)  # that is for other layers
+    bottoms = ANCHORS.bottoms(np.random.RandomState(3))
+    labels, targets, _, outside = [top.copy() for top in runner_of(ANCHORS, bottoms).forward()]
+    counts = (labels >= 0).sum()
+    assert counts > 256 and np.unique(outside).tolist() == [0, np.float32(1 / counts)]
+    monkeypatch.setattr(PyramidAnchorTargetLayer, "normalize_targets", False)
+    np.testing.assert_array_equal(runner_of(ANCHORS, bottoms).forward()[1], targets)
+    bottoms[4] = np.zeros((1, 12, 0, 3))
+    fewer = runner_of(ANCHORS, bottoms).forward()
+    assert fewer[0].shape == (1, labels.size - 6) and fewer[1].shape == (1, 24, targets.shape[2] - 1)
+
+
 def test_proposals(monkeypatch):
     """Boxes one by one; where too few stay, some are drawn once more."""
     monkeypatch.setattr(PyramidProposalLayer, "pre_nms_top_n", {TRAIN: 150, TEST: 0})
@@ -228,6 +242,7 @@ def test_sampled_rois_by_level(monkeypatch, case, rows):
     for cls in (ProposalTargetLayer, ProposalMergeRcnnTargetLayer):
         monkeypatch.setattr(cls, "batch_size", 30)
         monkeypatch.setattr(cls, "bg_thresh_lo", 0.0)
+    monkeypatch.setattr(ProposalTargetLayer, "normalize_targets", True)
     bottoms = case.bottoms(np.random.RandomState(7))
     bottoms[0][:, 3:] = np.minimum(bottoms[0][:, 3:], bottoms[0][:, 1:3] + 400)  # none of p5
     bottoms[1][:, 2:4] = np.minimum(bottoms[1][:, 2:4], bottoms[1][:, :2] + 400)
