@@ -22,10 +22,6 @@ NOT_BUILT = {
         "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
         f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
     ),
-    "DataHeatmap": (
-        f"caffe-heatmap's lists of images and joints are not read; {INPUT_INSTEAD}: the images, and heat maps of the "
-        "joints, N x joints x H x W"
-    ),
     "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",

@@ -90,6 +90,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "CustomData": ("caffe_compat.layers.data.custom_data",),
     "Data": ("caffe_compat.layers.data.data",),
     "DataAugmentation": ("caffe_compat.layers.flow.data_augmentation",),
+    "DataHeatmap": ("caffe_compat.layers.pose.data_heatmap",),
     "DataSwitch": ("caffe_compat.layers.flow.data_switch",),
     "DecodeBBox": ("caffe_compat.layers.mscnn.decode_bbox",),
     "Deconvolution": ("caffe_compat.layers.convolution.deconvolution",),

@@ -25,6 +25,7 @@ def data_cases(folder: Path) -> list[Case]:
         *_annotated(folder),
         *_image_data(folder),
         *_image_pairs(folder),
+        *_data_heatmap(folder),
         *_window_data(folder),
         *_hdf5(folder),
         *_mat(folder),
@@ -388,6 +389,24 @@ def _detectnet(folder: Path) -> list[Case]:
             ),
         )
     ]
+
+
+def _data_heatmap(folder: Path) -> list[Case]:
+    (folder / "segs").mkdir()
+    for i in range(3):
+        segments = np.eye(*cv2.imread(f"{folder}/{i}.png").shape[:2])
+        cv2.imwrite(f"{folder}/segs/{i}.png", 255 * segments.astype(np.uint8))
+    (folder / "joints").write_text("".join(f"{i}.png 1,2,3,4,5,6 0 {i % 2}\n" for i in range(3)))
+    given = (
+        f'source: "{folder}/joints" root_img_dir: "{folder}/" batchsize: 2 cropsize: 4 outsize: 7 label_width: 3 '
+        "label_height: 5"
+    )
+    params = (
+        "", "random_crop: true", "random_crop: true angle_max: 9", "random_crop: true flip_joint_labels: false",
+        "segmentation: true", "multfact: 2", "sample_per_cluster: true", "labelinds: '1,2,3,4'", "scale: 0.5",
+        "random_crop: true dont_flip_first: false labelinds: '1,2,3,4'",
+    )  # fmt: skip
+    return [_case("DataHeatmap", f"heatmap_data_param {{ {given} {text} }}") for text in params]
 
 
 def _hdf5(folder: Path) -> list[Case]:

@@ -24,6 +24,7 @@ WITHOUT_CASES = {
     "ImageSegData": "needs files; test_image_pairs.py",
     "DetectionData": "needs files; test_object_data.py",
     "EvalData": "needs files; test_eval_data.py",
+    "DataHeatmap": "needs files; test_data_heatmap.py",
     "ImageGtData": "needs files; test_object_data.py",
     "Input": "has no bottoms and writes nothing; test_input.py",
     "MILData": "needs files; test_mil_data.py",

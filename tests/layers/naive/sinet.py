@@ -72,14 +72,15 @@ def roi_split(given: Given) -> list[np.ndarray]:
     def limit(area: int) -> int:
         if given.phase != TRAIN:
             return area
-        goes_down = caffe_rng().draw() % 2 == 1
-        deviation = (param.fluctuation_range_large if goes_down else param.fluctuation_range_small) // 3
-        step = np.zeros(1, F)
-        while deviation:
-            caffe_rng().gaussian(0, deviation, step)
-            if (step[0] <= 0) == goes_down or step[0] == 0:
-                break
-        return max(area + math.floor(float(step[0]) + 0.5), area - param.fluctuation_range_large)
+        while True:
+            goes_down = caffe_rng().draw() % 2 == 1
+            deviation = (param.fluctuation_range_large if goes_down else param.fluctuation_range_small) // 3
+            step = np.zeros(1, F)
+            if deviation:
+                caffe_rng().gaussian(0, deviation, step)
+            drawn = math.floor(float(step[0]) + 0.5)
+            if (drawn if goes_down else -drawn) <= 0:
+                return max(area + drawn, area - param.fluctuation_range_large)
 
     counts, table = [0] * param.branch_num, []
     for _, x1, y1, x2, y2 in regions:
