@@ -14,7 +14,7 @@ from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.winograd_transforms import OUTPUTS, POINTS
 
 LEAST_CHANNELS, LEAST_TILES = 64, 16  # with fewer, the transforms cost more than they save
-OF_FILTERS, OF_IMAGES = 112, 32  # channels for the filters' gradient, and tiles for that of the images
+OF_FILTERS, OF_IMAGES = 112, 17  # channels for the filters' gradient, and tiles for that of the images
 ELEMENTS = 2**21  # of the tiles that are transformed at a time (8 MB); at least a group of panels is
 
 
