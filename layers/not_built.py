@@ -18,10 +18,6 @@ NOT_BUILT = {
         "top in its place and write its blobs before each forward: the images, labels R, RoIs R x 5 (image, x1, y1, "
         "x2, y2), box targets and their weights R x 4 classes"
     ),
-    "CPMData": (
-        "databases of people's joints (pose machines, OpenPose) are not read, nor are part affinity fields drawn; "
-        f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
-    ),
     "DisparityData": f"FlowNet2's lists of stereo pairs are not read; {INPUT_INSTEAD}, one for each top",
     "ImgReader": f"FlowNet2's, it reads one image; {INPUT_INSTEAD}: N x 3 x H x W, blue first, from 0 to 255",
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",

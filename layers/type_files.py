@@ -45,6 +45,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "BoxGroupOutput": ("caffe_compat.layers.mscnn.box_group_output",),
     "BoxOutput": ("caffe_compat.layers.mscnn.box_output",),
     "CAROIPooling": ("caffe_compat.layers.sinet.ca_roi_pooling",),
+    "CPMData": ("caffe_compat.layers.pose.cpm_data",),
     "CTCGreedyAccuracy": ("caffe_compat.layers.sequence.ctc_greedy_accuracy",),
     "CTCGreedyDecoder": ("caffe_compat.layers.sequence.ctc_greedy_decoder",),
     "CTCLoss": ("caffe_compat.layers.sequence.ctc_loss",),

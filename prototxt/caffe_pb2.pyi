@@ -5450,66 +5450,82 @@ class MCWindowDataParameter(_message.Message):
     def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., fg_threshold: _Optional[float] = ..., bg_threshold: _Optional[float] = ..., fg_fraction: _Optional[float] = ..., context_pad: _Optional[int] = ..., crop_mode: _Optional[str] = ..., shuffle: _Optional[bool] = ..., mask_crop_size: _Optional[int] = ...) -> None: ...
 
 class CPMTransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "stride", "flip_prob", "max_rotate_degree", "crop_size_x", "crop_size_y", "scale_prob", "scale_min", "scale_max", "target_dist", "center_perterb_max", "sigma", "clahe_tile_size", "clahe_clip_limit", "do_clahe", "visualize", "put_gaussian", "num_parts", "num_total_augs", "aug_way", "gray", "np_in_lmdb", "transform_body_joint")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "stride", "scale_cvg", "max_cvg_len", "min_cvg_len", "opaque_coverage", "coverage", "flip_prob", "max_rotate_degree", "visualize", "crop_size_x", "crop_size_y", "scale_prob", "scale_min", "scale_max", "bbox_norm_factor", "img_header", "force_color", "force_gray", "target_dist", "center_perterb_max", "sigma", "sigma_center", "clahe_tile_size", "clahe_clip_limit", "do_clahe", "num_parts", "num_total_augs", "aug_way", "gray", "np_in_lmdb", "transform_body_joint", "put_gaussian")
     SCALE_FIELD_NUMBER: _ClassVar[int]
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
     MEAN_FILE_FIELD_NUMBER: _ClassVar[int]
     MEAN_VALUE_FIELD_NUMBER: _ClassVar[int]
-    FORCE_COLOR_FIELD_NUMBER: _ClassVar[int]
-    FORCE_GRAY_FIELD_NUMBER: _ClassVar[int]
     STRIDE_FIELD_NUMBER: _ClassVar[int]
+    SCALE_CVG_FIELD_NUMBER: _ClassVar[int]
+    MAX_CVG_LEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_CVG_LEN_FIELD_NUMBER: _ClassVar[int]
+    OPAQUE_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     FLIP_PROB_FIELD_NUMBER: _ClassVar[int]
     MAX_ROTATE_DEGREE_FIELD_NUMBER: _ClassVar[int]
+    VISUALIZE_FIELD_NUMBER: _ClassVar[int]
     CROP_SIZE_X_FIELD_NUMBER: _ClassVar[int]
     CROP_SIZE_Y_FIELD_NUMBER: _ClassVar[int]
     SCALE_PROB_FIELD_NUMBER: _ClassVar[int]
     SCALE_MIN_FIELD_NUMBER: _ClassVar[int]
     SCALE_MAX_FIELD_NUMBER: _ClassVar[int]
+    BBOX_NORM_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    IMG_HEADER_FIELD_NUMBER: _ClassVar[int]
+    FORCE_COLOR_FIELD_NUMBER: _ClassVar[int]
+    FORCE_GRAY_FIELD_NUMBER: _ClassVar[int]
     TARGET_DIST_FIELD_NUMBER: _ClassVar[int]
     CENTER_PERTERB_MAX_FIELD_NUMBER: _ClassVar[int]
     SIGMA_FIELD_NUMBER: _ClassVar[int]
+    SIGMA_CENTER_FIELD_NUMBER: _ClassVar[int]
     CLAHE_TILE_SIZE_FIELD_NUMBER: _ClassVar[int]
     CLAHE_CLIP_LIMIT_FIELD_NUMBER: _ClassVar[int]
     DO_CLAHE_FIELD_NUMBER: _ClassVar[int]
-    VISUALIZE_FIELD_NUMBER: _ClassVar[int]
-    PUT_GAUSSIAN_FIELD_NUMBER: _ClassVar[int]
     NUM_PARTS_FIELD_NUMBER: _ClassVar[int]
     NUM_TOTAL_AUGS_FIELD_NUMBER: _ClassVar[int]
     AUG_WAY_FIELD_NUMBER: _ClassVar[int]
     GRAY_FIELD_NUMBER: _ClassVar[int]
     NP_IN_LMDB_FIELD_NUMBER: _ClassVar[int]
     TRANSFORM_BODY_JOINT_FIELD_NUMBER: _ClassVar[int]
+    PUT_GAUSSIAN_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
     crop_size: int
     mean_file: str
     mean_value: _containers.RepeatedScalarFieldContainer[float]
-    force_color: bool
-    force_gray: bool
     stride: int
+    scale_cvg: float
+    max_cvg_len: int
+    min_cvg_len: int
+    opaque_coverage: bool
+    coverage: str
     flip_prob: float
     max_rotate_degree: float
+    visualize: bool
     crop_size_x: int
     crop_size_y: int
     scale_prob: float
     scale_min: float
     scale_max: float
+    bbox_norm_factor: float
+    img_header: str
+    force_color: bool
+    force_gray: bool
     target_dist: float
     center_perterb_max: float
     sigma: float
+    sigma_center: float
     clahe_tile_size: float
     clahe_clip_limit: float
     do_clahe: bool
-    visualize: bool
-    put_gaussian: bool
     num_parts: int
     num_total_augs: int
     aug_way: str
     gray: int
     np_in_lmdb: int
     transform_body_joint: bool
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., stride: _Optional[int] = ..., flip_prob: _Optional[float] = ..., max_rotate_degree: _Optional[float] = ..., crop_size_x: _Optional[int] = ..., crop_size_y: _Optional[int] = ..., scale_prob: _Optional[float] = ..., scale_min: _Optional[float] = ..., scale_max: _Optional[float] = ..., target_dist: _Optional[float] = ..., center_perterb_max: _Optional[float] = ..., sigma: _Optional[float] = ..., clahe_tile_size: _Optional[float] = ..., clahe_clip_limit: _Optional[float] = ..., do_clahe: _Optional[bool] = ..., visualize: _Optional[bool] = ..., put_gaussian: _Optional[bool] = ..., num_parts: _Optional[int] = ..., num_total_augs: _Optional[int] = ..., aug_way: _Optional[str] = ..., gray: _Optional[int] = ..., np_in_lmdb: _Optional[int] = ..., transform_body_joint: _Optional[bool] = ...) -> None: ...
+    put_gaussian: bool
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., stride: _Optional[int] = ..., scale_cvg: _Optional[float] = ..., max_cvg_len: _Optional[int] = ..., min_cvg_len: _Optional[int] = ..., opaque_coverage: _Optional[bool] = ..., coverage: _Optional[str] = ..., flip_prob: _Optional[float] = ..., max_rotate_degree: _Optional[float] = ..., visualize: _Optional[bool] = ..., crop_size_x: _Optional[int] = ..., crop_size_y: _Optional[int] = ..., scale_prob: _Optional[float] = ..., scale_min: _Optional[float] = ..., scale_max: _Optional[float] = ..., bbox_norm_factor: _Optional[float] = ..., img_header: _Optional[str] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., target_dist: _Optional[float] = ..., center_perterb_max: _Optional[float] = ..., sigma: _Optional[float] = ..., sigma_center: _Optional[float] = ..., clahe_tile_size: _Optional[float] = ..., clahe_clip_limit: _Optional[float] = ..., do_clahe: _Optional[bool] = ..., num_parts: _Optional[int] = ..., num_total_augs: _Optional[int] = ..., aug_way: _Optional[str] = ..., gray: _Optional[int] = ..., np_in_lmdb: _Optional[int] = ..., transform_body_joint: _Optional[bool] = ..., put_gaussian: _Optional[bool] = ...) -> None: ...
 
 class DocDataParameter(_message.Message):
     __slots__ = ("sources", "weights", "batch_size", "rand_skip", "backend", "label_names", "missing_value", "rand_advance_skip", "weights_by_size", "no_wrap", "enforce_epochs", "in_order", "force_color", "seed")
