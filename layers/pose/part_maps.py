@@ -43,15 +43,18 @@ def _draw_limb(begin: np.ndarray, end: np.ndarray, maps: np.ndarray) -> None:
         return
     way /= length
     height, width = maps.shape[1:]
-    first = [int(c_round(np.float64(np.clip(at - REACH, -1, side)))) for at, side in
-             zip(np.minimum(begin, end), (width, height), strict=True)]  # fmt: skip
-    last = [int(c_round(np.float64(np.clip(at + REACH, -1, side)))) for at, side in
-            zip(np.maximum(begin, end), (width, height), strict=True)]  # fmt: skip
-    (left, above), (right, below) = np.maximum(first, 0), last
+    (left, above), (right, below) = (
+        [_cell(at, side) for at, side in zip(corner, (width, height), strict=True)]
+        for corner in (np.minimum(begin, end) - REACH, np.maximum(begin, end) + REACH)
+    )
     x, y = np.arange(left, right, dtype=F) - begin[0], np.arange(above, below, dtype=F) - begin[1]
     near = np.abs(x * way[1] - y[:, None] * way[0]) <= REACH
-    part = maps[:, above : max(below, above), left : max(right, left)]
-    part[:, near] = way[:, None]
+    maps[:, above:below, left:right][:, near] = way[:, None]
+
+
+def _cell(at: np.float32, side: int) -> int:
+    """The cell that a place is rounded to, of 0 to `side`, which is behind the last."""
+    return int(c_round(np.float64(np.clip(at, 0, side))))
 
 
 def background(maps: np.ndarray) -> np.ndarray:
