@@ -99,7 +99,7 @@ class BatchNorm(InPlaceLayer):
             return
         kept = self.room_to_keep(bottom, top)
         self.mean, variance, self.factor = channels.standardize(x, self.eps, y, kept, scale, bias)
-        self._remember(variance, bottom[0].count // bottom[0].channels)
+        self.remember(variance)
 
     def scale_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
         """What is learned of each channel, of a layer that has it."""
@@ -111,7 +111,9 @@ class BatchNorm(InPlaceLayer):
         share = 1 / weight[0] if weight[0] else 0
         return mean * share, 1 / np.sqrt(variance * share + self.eps)
 
-    def _remember(self, variance: np.ndarray, count: int) -> None:
+    def remember(self, variance: np.ndarray) -> None:
+        """Move the statistics by the batch's: its mean, which is set, and its mean square distance from that."""
+        count = self.view[0] * self.view[2]
         if self.has_scale_bias:
             kept = self.fraction if self.forwards > 1 else 0
             for i, value in enumerate((self.mean, variance + self.eps)):

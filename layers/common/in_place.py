@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_compat.blob import Blob
+from caffe_compat.blob import Blob, Fill
 from caffe_compat.layers.base import Layer
 from caffe_compat.layers.kernels.eltwise import copy
 
@@ -35,9 +35,28 @@ class InPlaceLayer(Layer):
         """Return where forward has to copy its input before it overwrites that; None where it does not."""
         if top[0] is not bottom[0]:
             return None
-        self._copy = self._copy or Blob((), bottom[0].dtype)
-        self._copy.reshape(*bottom[0].shape)
-        return self._copy.data
+        copy = self._room(bottom[0])
+        copy.defer_data(None)
+        return copy.data
+
+    def keep_later(self, blob: Blob, fill: Fill) -> None:
+        """Let `fill` write the input of a forward in place, in the blob's shape, when backward wants it."""
+        self._room(blob).defer_data(fill)
+
+    @property
+    def keeps_later(self) -> Fill | None:
+        """What `keep_later` was given, as long as nobody wanted the input, and no forward has kept another one."""
+        return self._copy.pending_data if self._copy else None
+
+    def keep_now(self) -> None:
+        """Write the input that `keep_later` is about."""
+        if self._copy:
+            _ = self._copy.data
+
+    def _room(self, blob: Blob) -> Blob:
+        self._copy = self._copy or Blob((), blob.dtype)
+        self._copy.reshape(*blob.shape)
+        return self._copy
 
     def kept_input(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> np.ndarray:
         """Return the input of the last forward, which it has kept."""

@@ -1,7 +1,7 @@
 """The fast engine: layers run forward as programs, some in a way of their own, and convolutions take fewer products.
 
-Backward runs layer by layer. A blob that a group of layers leaves out is computed when somebody asks for its data, and
-in each pass as long as somebody holds an array of it (see Blob.track).
+Backward runs layer by layer, but for a BatchNorm and its Scale. A blob that a group of layers leaves out is computed
+when somebody asks for its data, and in each pass as long as somebody holds an array of it (see Blob.track).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
 from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
 from caffe_compat.engines.fast.program import Part, Program
 from caffe_compat.engines.fast.repetition import Repetition
+from caffe_compat.engines.fast.scaled_batch_norm import find_scaled
 from caffe_compat.engines.fast.winograd import Winograd
 from caffe_compat.engines.fast.winograd_by_place import WinogradByPlace
 from caffe_compat.engines.strict import StrictEngine
@@ -35,7 +36,9 @@ from caffe_compat.memory import check_memory
 class FastEngine(StrictEngine):
     """Runs the layers of each program and of each group at once, and the others as StrictEngine does.
 
-    While somebody listens (see Net's callbacks), each group is a program of its own.
+    While somebody listens (see Net's callbacks), each group is a program of its own, and pairs run one by one.
+
+    Attribute: scaled, the pairs of a BatchNorm and its Scale, by the place of the first.
     """
 
     name = FAST
@@ -51,6 +54,9 @@ class FastEngine(StrictEngine):
         free = [True] * len(net.layers)
         for group in fused.values():
             free[group.first : group.last + 1] = [False] * (group.last + 1 - group.first)
+        self.scaled = dict(find_scaled(net.graph, net.layers, net.plan))
+        for first in self.scaled:
+            free[first : first + 2] = [False] * 2
         steps = list(StepFinder(net.graph, net.layers, net.plan).find(free))
         self._by_first: dict[int, LayerGroup] = {**fused, **{group.first: group for group in steps}}
         self.groups = [self._by_first[first] for first in sorted(self._by_first)]
@@ -78,6 +84,10 @@ class FastEngine(StrictEngine):
                 self._run_program(groups)
                 i = last + 1
                 continue
+            if i in self.scaled and i < end and not listened:
+                self._run_scaled(i)
+                i += 2
+                continue
             net.notify("before_forward", i)
             found = self._by_first.get(i)
             if found is not None and found.last <= end and done.issuperset(found.after):
@@ -96,7 +106,27 @@ class FastEngine(StrictEngine):
             i += 1
         return loss
 
+    def backward(self, start: int, end: int) -> None:
+        callbacks = self.net.callbacks
+        listened = callbacks["before_backward"] or callbacks["after_backward"]
+        i = start
+        while i >= end:
+            pair = self.scaled.get(i - 1)
+            if pair is not None and i > end and pair.has_run and not listened:
+                self.net.call_layer(i - 1, pair.backward, self.net.bottoms[i - 1][0])
+                i -= 2
+                continue
+            super().backward(i, i)
+            i -= 1
+
+    def _run_scaled(self, first: int) -> None:
+        for i in (first, first + 1):
+            self.net.reshape_layer(i)
+        self.net.call_layer(first, self.scaled[first].forward, self.net.bottoms[first][0])
+
     def forward_layer(self, index: int) -> None:
+        if index in self.scaled:
+            self.scaled[index].settle()
         for top in self.net.tops[index]:
             if top.pending_data is not None and all(top is not bottom for bottom in self.net.bottoms[index]):
                 top.defer_data(None)
