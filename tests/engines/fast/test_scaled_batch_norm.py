@@ -11,14 +11,14 @@ from caffe_compat.engines.fast.scaled_batch_norm import find_scaled
 NET = """
 layer { name: "in" type: "Input" top: "x" top: "t" input_param { shape { dim: 3 dim: 2 dim: 5 dim: 7 }
   shape { dim: 3 dim: 4 dim: 5 dim: 7 } } }
-layer { name: "c1" type: "Convolution" bottom: "x" top: "a" convolution_param { bias_term: false num_output: 6 kernel_size: 3 pad: 1
-  weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "c1" type: "Convolution" bottom: "x" top: "a" convolution_param { bias_term: false num_output: 6
+  kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } } }
 layer { name: "n1" type: "BatchNorm" bottom: "a" top: "a" batch_norm_param { moving_average_fraction: 0.7 } }
 layer { name: "s1" type: "Scale" bottom: "a" top: "a" scale_param { bias_term: true
   filler { type: "uniform" min: 0.5 max: 2 } bias_filler { type: "gaussian" } } }
 layer { name: "r1" type: "ReLU" bottom: "a" top: "a" }
-layer { name: "c2" type: "Convolution" bottom: "a" top: "b" convolution_param { bias_term: false num_output: 4 kernel_size: 1
-  weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "c2" type: "Convolution" bottom: "a" top: "b" convolution_param { bias_term: false num_output: 4
+  kernel_size: 1 weight_filler { type: "gaussian" std: 1 } } }
 layer { name: "n2" type: "BatchNorm" bottom: "b" top: "b" }
 layer { name: "s2" type: "Scale" bottom: "b" top: "b" SECOND scale_param { filler { type: "uniform" min: 1 max: 3 } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "b" bottom: "t" }
