@@ -24,7 +24,7 @@ from caffe_compat.prototxt.caffe_pb2 import DataParameter
 F = np.float32
 CHANNELS = 6  # of a Datum: the image, its people, the mask of what counts, and one that is not looked at
 MOST = F(2**31 - 1)  # of C's rand()
-LARGEST = 2**14  # pixels of a side of what is resized
+LARGEST = 2**14  # pixels of a side of what is resized, and of what is drawn
 
 
 @register("CPMData")
@@ -82,6 +82,8 @@ class CPMData(SharedOut):
             pixels, _ = self._record()
         height, width = self._size(pixels)
         stride, maps = self.param.stride, 2 * (self.param.num_parts + 1)
+        if stride > min(height, width):
+            raise self.error(f"stride is {stride}; the image has {height} x {width} pixels")
         top[0].reshape(self.data.batch_size, CHANNELS, height, width)
         top[1].reshape(self.data.batch_size, maps, height // stride, width // stride)
 
@@ -91,13 +93,14 @@ class CPMData(SharedOut):
             raise self.error(
                 f"backend is LEVELDB (the default), which is not read ('{self.data.source}'); make it LMDB"
             )
-        names = ("stride", "crop_size_x", "crop_size_y", "target_dist", "sigma")
+        names = ("stride", "crop_size_x", "crop_size_y", "target_dist", "sigma", "clahe_tile_size")
         given = {"batch_size": self.data.batch_size, **{name: getattr(param, name) for name in names}}
         for name, value in given.items():
             if not 0 < value < np.inf:
                 raise self.error(f"{name} is {value:g}; it must be above 0")
-        if param.stride > min(param.crop_size_x, param.crop_size_y):
-            raise self.error(f"stride is {param.stride}, more than the image has pixels")
+        for name in ("max_rotate_degree", "scale_min", "scale_max", "center_perterb_max", "clahe_clip_limit"):
+            if not abs(getattr(param, name)) < LARGEST:
+                raise self.error(f"{name} is {getattr(param, name):g}; expected less than {LARGEST}")
         if param.num_parts not in SKELETONS:
             raise self.error(
                 f"num_parts is {param.num_parts}; 56 (COCO's people) and 43 (MPI's) are built. {INSTEAD}"
@@ -181,7 +184,7 @@ class CPMData(SharedOut):
     def _coloured(self, image: np.ndarray) -> np.ndarray:
         if self.param.do_clahe:
             lab = cv2.cvtColor(image, cv2.COLOR_BGR2Lab)
-            tile = int(self.param.clahe_tile_size)
+            tile = max(int(self.param.clahe_tile_size), 1)
             lab[:, :, 0] = cv2.createCLAHE(int(self.param.clahe_clip_limit), (tile, tile)).apply(lab[:, :, 0])
             image = cv2.cvtColor(lab, cv2.COLOR_Lab2BGR)
         if self.param.gray == 1:

@@ -54,6 +54,8 @@ class DataHeatmap(SharedOut):
         for name in ("batchsize", "cropsize", "outsize", "label_width", "label_height", "multfact"):
             if getattr(param, name) < 1:
                 raise self.error(f"{name} is {getattr(param, name)}; it must be at least 1")
+        if not abs(param.angle_max) <= 360:
+            raise self.error(f"angle_max is {param.angle_max:g}; expected degrees, 360 at most")
         self.rng = CRand(caffe_rng().draw())
         people = read_joints(self, param.source, self._wanted())
         joints = len(people[0].joints)

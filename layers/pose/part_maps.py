@@ -24,7 +24,7 @@ def draw_joints(joints: np.ndarray, visible: np.ndarray, stride: int, sigma: flo
     for heat, places, seen in zip(maps, joints.swapaxes(0, 1), visible.T < CUT, strict=True):
         for place in places[seen]:
             far = (x - place[0]) ** 2 + ((y - place[1]) ** 2)[:, None]
-            exponent = (far.astype(np.float64) / 2 / sigma / sigma).astype(F)
+            exponent = np.minimum(far.astype(np.float64) / 2 / sigma / sigma, 99).astype(F)
             np.minimum(heat + np.where(exponent > FARTHEST, 0, np.exp(-exponent)), 1, out=heat)
 
 

@@ -193,7 +193,10 @@ def test_it_goes_on_where_it_stood(tmp_path, phase):
     [
         ("num_parts: 14", "56 .COCO's people. and 43 .MPI's. are built"),
         ("stride: 0", "stride is 0"),
-        ("stride: 57", "stride is 57, more than the image"),
+        ("stride: 57", "stride is 57; the image has 56 x 64 pixels"),
+        ("max_rotate_degree: nan", "max_rotate_degree is nan; expected less than 16384"),
+        ("center_perterb_max: inf", "center_perterb_max is inf"),
+        ("clahe_tile_size: 0", "clahe_tile_size is 0"),
         ("target_dist: nan", "target_dist is nan"),
         ("np_in_lmdb: 15", "num_parts 43 needs 16 joints"),
         ("np_in_lmdb: 30", "9 rows of 30 joints do not fit"),
@@ -207,6 +210,12 @@ def test_wrong_params(tmp_path, params, message):
     write(tmp_path, 43)
     with pytest.raises(LayerError, match=message):
         data(tmp_path, 43, params).forward()
+
+
+def test_an_image_that_is_smaller_than_the_stride(tmp_path):
+    write(tmp_path, 43)
+    with pytest.raises(LayerError, match="stride is 67; the image has 66 x 80 pixels"):
+        data(tmp_path, 43, "stride: 67 crop_size_x: 99 crop_size_y: 99", TEST)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,7 @@ def test_it_goes_on_where_it_stood(tmp_path, people, params):
         ("labelinds: '1,7'", None, "list:1: labelinds is .1, 7., and there are the coordinates 1 to 6"),
         ("labelinds: '1,2,3'", None, "list:1: expected finite x and y of one or more joints"),
         ("random_crop: true dont_flip_first: false", None, "3 joints are not exchanged in pairs"),
+        ("angle_max: nan", None, "angle_max is nan; expected degrees"),
         ("meanfile: 'm'", None, "subtract it from the images beforehand"),
         ("", "0.png 1,2 0", "list:1: expected a name, joints, the crop and a cluster, found 3 words"),
         ("", "0.png 1,b 0 0", "list:1: expected numbers between commas"),
