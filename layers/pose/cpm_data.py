@@ -24,7 +24,8 @@ from caffe_compat.prototxt.caffe_pb2 import DataParameter
 F = np.float32
 CHANNELS = 6  # of a Datum: the image, its people, the mask of what counts, and one that is not looked at
 MOST = F(2**31 - 1)  # of C's rand()
-LARGEST = 2**14  # pixels of a side of what is resized, and of what is drawn
+LARGEST = 2**14  # pixels, and degrees, of what is drawn
+MOST_PIXELS = 2**26  # of an image that is resized
 
 
 @register("CPMData")
@@ -198,7 +199,7 @@ class CPMData(SharedOut):
         param, (times, *dice) = self.param, draws
         factor = F(param.target_dist) / size * times
         sides = [side * float(factor) for side in picture.mask.shape]
-        if not min(sides) > 0.5 or not max(sides) < LARGEST:
+        if not min(sides) > 0.5 or not sides[0] * sides[1] < MOST_PIXELS:
             raise self.error(
                 f"{name}: the image of {picture.mask.shape[0]} x {picture.mask.shape[1]} pixels would be resized by "
                 f"{factor:g}; see target_dist, and the person's scale {size:g}"

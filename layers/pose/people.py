@@ -11,6 +11,7 @@ from caffe_compat.layers.pose.skeletons import CUT, UNLABELED
 
 F = np.float32
 ROWS, ROWS_OF_OTHER = 9, 4  # of one person, and more of each other one
+FARTHEST = 2**24  # pixels
 COUNT = 2, 1  # row, and byte in it, of the number of other people
 
 
@@ -50,8 +51,8 @@ def read_people(owner: ErrorFactory, channel: np.ndarray, count: int, name: str)
         0, 2, 1
     ) - F(1)
     given = np.array([row(first + 2, count) for first in firsts])
-    if not all(np.isfinite(each).all() for each in (size, middle, scale, joints)) or scale <= 0:
-        raise owner.error(f"{name}: its people have places that are not finite, or no size")
+    if not all((np.abs(each) < FARTHEST).all() for each in (size, middle, scale, joints)) or scale <= 0:
+        raise owner.error(f"{name}: its people have places that no image has, or no size")
     outside = (joints < 0).any(axis=2) | (joints >= np.trunc(size[::-1])).any(axis=2)
     visible = np.where(outside, CUT, given != 0)
     visible[0, given[0] == UNLABELED] = UNLABELED

@@ -203,7 +203,7 @@ def test_it_goes_on_where_it_stood(tmp_path, phase):
         ("transform_body_joint: false", "as for hands"),
         ("aug_way: 'table'", "files of angles are not read"),
         ("crop_size: 7", "write crop_size_x and crop_size_y"),
-        ("target_dist: 200", "'.*base', key '0000000': the image of 66 x 80 pixels would be resized by"),
+        ("target_dist: 400", "'.*base', key '0000000': the image of 66 x 80 pixels would be resized by"),
     ],
 )
 def test_wrong_params(tmp_path, params, message):
@@ -223,8 +223,8 @@ def test_an_image_that_is_smaller_than_the_stride(tmp_path):
     [
         ((2, 1), 200, "-56 other people do not fit into 66 rows"),
         ((2, 1), 20, "20 other people do not fit into 66 rows"),
-        ((4, slice(0, 4)), 0, "not finite, or no size"),
-        ((5, slice(0, 4)), 255, "not finite, or no size"),
+        ((4, slice(0, 4)), 0, "that no image has, or no size"),
+        ((5, slice(0, 4)), 255, "that no image has, or no size"),
     ],
 )
 def test_wrong_people(tmp_path, place, value, message):
