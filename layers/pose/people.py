@@ -45,14 +45,13 @@ def read_people(owner: ErrorFactory, channel: np.ndarray, count: int, name: str)
     def row(number: int, numbers: int) -> np.ndarray:
         return channel[number, : 4 * numbers].copy().view("<f4").astype(F)
 
-    size, middle, scale = row(1, 2), row(3, 2) - F(1), row(4, 1)[0]
+    size, scale = row(1, 2), row(4, 1)[0]
     firsts = [5, *(ROWS + others + 3 * p for p in range(others))]
-    joints = np.array([[row(first, count), row(first + 1, count)] for first in firsts]).transpose(
-        0, 2, 1
-    ) - F(1)
     given = np.array([row(first + 2, count) for first in firsts])
-    if not all((np.abs(each) < FARTHEST).all() for each in (size, middle, scale, joints)) or scale <= 0:
+    places = np.array([[row(first, count), row(first + 1, count)] for first in firsts]).transpose(0, 2, 1)
+    if not all((np.abs(each) < FARTHEST).all() for each in (size, row(3, 2), scale, places)) or scale <= 0:
         raise owner.error(f"{name}: its people have places that no image has, or no size")
+    middle, joints = row(3, 2) - F(1), places - F(1)
     outside = (joints < 0).any(axis=2) | (joints >= np.trunc(size[::-1])).any(axis=2)
     visible = np.where(outside, CUT, given != 0)
     visible[0, given[0] == UNLABELED] = UNLABELED
