@@ -25,7 +25,8 @@ F = np.float32
 CHANNELS = 6  # of a Datum: the image, its people, the mask of what counts, and one that is not looked at
 MOST = F(2**31 - 1)  # of C's rand()
 LARGEST = 2**14  # pixels, and degrees, of what is drawn
-MOST_PIXELS = 2**26  # of an image that is resized
+MOST_PIXELS = 2**28  # of an image that is resized and turned
+MOST_TILES = 2**8  # across and down: each has a table
 
 
 @register("CPMData")
@@ -102,6 +103,8 @@ class CPMData(SharedOut):
         for name in ("max_rotate_degree", "scale_min", "scale_max", "center_perterb_max", "clahe_clip_limit"):
             if not abs(getattr(param, name)) < LARGEST:
                 raise self.error(f"{name} is {getattr(param, name):g}; expected less than {LARGEST}")
+        if param.clahe_tile_size > MOST_TILES:
+            raise self.error(f"clahe_tile_size is {param.clahe_tile_size:g}; it may be {MOST_TILES} at most")
         if param.num_parts not in SKELETONS:
             raise self.error(
                 f"num_parts is {param.num_parts}; 56 (COCO's people) and 43 (MPI's) are built. {INSTEAD}"
@@ -197,9 +200,13 @@ class CPMData(SharedOut):
     ) -> tuple[Picture, bool]:
         """The picture as it is drawn, and whether it is mirrored."""
         param, (times, *dice) = self.param, draws
-        factor = F(param.target_dist) / size * times
+        with np.errstate(over="ignore"):
+            factor = F(param.target_dist) / size * times
         sides = [side * float(factor) for side in picture.mask.shape]
-        if not min(sides) > 0.5 or not sides[0] * sides[1] < MOST_PIXELS:
+        most = (
+            sum(sides) ** 2 / 2 if min(sides) > 0.5 else np.inf
+        )  # pixels: what is long gets large when turned
+        if not most < MOST_PIXELS:
             raise self.error(
                 f"{name}: the image of {picture.mask.shape[0]} x {picture.mask.shape[1]} pixels would be resized by "
                 f"{factor:g}; see target_dist, and the person's scale {size:g}"

@@ -20,7 +20,7 @@ from caffe_compat.rng import caffe_rng
 F = np.float32
 DRAWS = 4  # an image: mirrored or not, left, top, angle
 MOST = 2**31 - 1  # of C's rand()
-FOREGROUND = 40  # of a segmentation
+DARK = 40  # of a segmentation: what is above is made black
 
 
 @register("DataHeatmap")
@@ -33,7 +33,7 @@ class DataHeatmap(SharedOut):
     times multfact, is a place in the image. The square is the middle one; with random_crop any, and the image is
     mirrored or not, and turned about its middle by up to angle_max degrees. A mirrored image has its joints exchanged
     in pairs (flip_joint_labels), of which dont_flip_first leaves out the first joint. segmentation makes black what is
-    at most 40 in the image of that name in root_img_dir's segs, and leaves out images without one. Images come in the
+    above 40 in the image of that name in root_img_dir's segs, and leaves out images without one. Images come in the
     list's order; with sample_per_cluster one of each cluster in turn, whose first one is drawn. Random numbers: C's
     rand(), which a draw of the global stream seeds. Raises LayerError for lists, images and params that do not fit.
     Source: DataHeatmapLayer of tpfister/caffe-heatmap; Pfister et al., Flowing ConvNets (2015), section 3.
@@ -108,7 +108,7 @@ class DataHeatmap(SharedOut):
                     self._serve(top, i, person, draws)
 
     def _next(self) -> Person:
-        for _ in range(sum(map(len, self.clusters))):
+        for _ in range(len(self.clusters) * max(map(len, self.clusters))):  # each at least once
             own, place = self.clusters[self.cluster], self.places[self.cluster]
             self.places[self.cluster] = (place + 1) % len(own)
             self.cluster = (self.cluster + 1) % len(self.clusters)
@@ -141,7 +141,7 @@ class DataHeatmap(SharedOut):
                     f"{person.place}: '{of}' has {segments.shape[0]} x {segments.shape[1]} pixels, the image "
                     f"{image.shape[0]} x {image.shape[1]}"
                 )
-            image *= segments > FOREGROUND
+            image *= segments <= DARK
         if image.shape[0] < self.param.cropsize:
             raise self.error(
                 f"{person.place}: '{path}' is {image.shape[0]} pixels high, less than cropsize {self.param.cropsize}"

@@ -47,7 +47,7 @@ def _person(owner: ErrorFactory, words: list[str], wanted: Sequence[int], place:
         )
     name, joints, _, cluster = words
     try:
-        numbers = np.array([float(word) for word in joints.split(",") if word], np.float32)
+        numbers = np.array([float(word) for word in joints.removesuffix(",").split(",")], np.float32)
         number = int(cluster)
     except ValueError as error:
         raise owner.error(f"{place}: expected numbers between commas: {error}") from error

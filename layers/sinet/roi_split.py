@@ -77,9 +77,8 @@ class ROISplit(Layer):
             return area
         large, small = self.param.fluctuation_range_large, self.param.fluctuation_range_small
         drawn = np.zeros(1, np.float32)
-        while (
-            True
-        ):  # which of both is drawn anew too: the one that is refused less often has the larger share
+        # which of both is drawn anew too: the one that is refused less often has the larger share
+        while True:
             below = bool(caffe_rng().draw() & 1)
             spread = (large if below else small) // 3
             if spread:

@@ -197,6 +197,7 @@ def test_it_goes_on_where_it_stood(tmp_path, phase):
         ("max_rotate_degree: nan", "max_rotate_degree is nan; expected less than 16384"),
         ("center_perterb_max: inf", "center_perterb_max is inf"),
         ("clahe_tile_size: 0", "clahe_tile_size is 0"),
+        ("clahe_tile_size: 1e30", "clahe_tile_size is 1e.30; it may be 256 at most"),
         ("target_dist: nan", "target_dist is nan"),
         ("np_in_lmdb: 15", "num_parts 43 needs 16 joints"),
         ("np_in_lmdb: 30", "9 rows of 30 joints do not fit"),
@@ -230,17 +231,33 @@ def test_an_image_that_is_smaller_than_the_stride(tmp_path):
 def test_wrong_people(tmp_path, place, value, message):
     (pixels, _), *_ = write(tmp_path, 43)
     pixels[3][place] = value
-    with lmdb.open(str(tmp_path / "base"), map_size=2**24) as base, base.begin(write=True) as records:
-        records.put(
-            b"0000000", Datum(channels=6, height=66, width=80, data=pixels.tobytes()).SerializeToString()
-        )
+    put_first(tmp_path, pixels)
     with pytest.raises(LayerError, match=message):
         data(tmp_path, 43).forward()
 
 
+def put_first(folder, pixels):
+    channels, height, width = pixels.shape
+    with lmdb.open(str(folder / "base"), map_size=2**24) as base, base.begin(write=True) as records:
+        record = Datum(channels=channels, height=height, width=width, data=pixels.tobytes())
+        records.put(b"0000000", record.SerializeToString())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width, scale", [(4000, 0.07), (80, 1e-40), (80, 1e3)])
+def test_sizes_beyond_measure(tmp_path, width, scale):
+    """A long image has few pixels, and as many as the square of its length when it is turned."""
+    (pixels, _), *_ = write(tmp_path, 43)
+    image = np.zeros((6, 66, width), np.uint8)
+    image[:, :, :80] = pixels
+    image[3, 4, :4] = np.frombuffer(F(scale).tobytes(), np.uint8)
+    put_first(tmp_path, image)
+    with pytest.raises(LayerError, match=f"key '0000000': the image of 66 x {width} pixels would be resized"):
+        data(tmp_path, 43, "scale_prob: 0").forward()
+
+
 def test_a_datum_without_people(tmp_path):
     write(tmp_path, 43)
-    with lmdb.open(str(tmp_path / "base"), map_size=2**24) as base, base.begin(write=True) as records:
-        records.put(b"0000000", Datum(channels=3, height=2, width=1, data=bytes(6)).SerializeToString())
+    put_first(tmp_path, np.zeros((3, 2, 1), np.uint8))
     with pytest.raises(LayerError, match="the Datum is 3 x 2 x 1 with 6 bytes; expected 6 channels"):
         data(tmp_path, 43)

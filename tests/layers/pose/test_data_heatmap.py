@@ -158,15 +158,28 @@ def test_one_of_each_cluster_in_turn(tmp_path, people):
 
 
 def test_segments(tmp_path, people):
-    """The one image that has them; rows of 40 and 41 in turn."""
+    """The one image that has them; rows of 40 and 41 in turn, of which the latter are made black."""
     images, _ = people
     pixels, _ = data(tmp_path, "segmentation: true", crop=25).forward()
-    kept = images[1] * (np.arange(29) % 2 == 1)[:, None, None]
+    kept = images[1] * (np.arange(29) % 2 == 0)[:, None, None]
     for found in pixels:
         np.testing.assert_allclose(found, resized(kept[2:27], 36), rtol=1e-6)
     (tmp_path / "segs/1.png").unlink()
     with pytest.raises(LayerError, match="no image has one of its name in"):
         data(tmp_path, "segmentation: true", crop=25).forward()
+
+
+def test_segments_of_a_cluster_that_is_longer_than_others(tmp_path, people):
+    """The one that has them may come after as many turns as the longest cluster has, times the clusters."""
+    images, _ = people
+    lines = ["0.png 1,2 0 0", *["0.png 1,2 0 1"] * 5, "1.png 1,2 0 1"]
+    (tmp_path / "list").write_text("\n".join(lines))
+    for seed in range(6):
+        runner = data(tmp_path, "segmentation: true sample_per_cluster: true batchsize: 1", crop=25)
+        runner.layer.places = [0, seed]
+        pixels, _ = runner.forward()
+        kept = images[1] * (np.arange(29) % 2 == 0)[:, None, None]
+        np.testing.assert_allclose(pixels[0], resized(kept[2:27], 36), rtol=1e-6)
 
 
 @pytest.mark.parametrize("params", ["", "random_crop: true angle_max: 9", "sample_per_cluster: true"])
@@ -195,6 +208,7 @@ def test_it_goes_on_where_it_stood(tmp_path, people, params):
         ("meanfile: 'm'", None, "subtract it from the images beforehand"),
         ("", "0.png 1,2 0", "list:1: expected a name, joints, the crop and a cluster, found 3 words"),
         ("", "0.png 1,b 0 0", "list:1: expected numbers between commas"),
+        ("", "0.png 1,,2,3,4 0 0", "list:1: expected numbers between commas"),
         ("", "0.png 1,nan 0 0", "list:1: expected finite x and y"),
         ("", "0.png 1,2 0 0\n\n0.png 1,2,3,4 0 0", "list:3: there are 2 joints, and 1 in the first line"),
         ("", "0.png 1,2 0 -1", "list:1: the cluster is -1"),
