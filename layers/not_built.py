@@ -23,10 +23,6 @@ NOT_BUILT = {
     "FloatReader": f"FlowNet2's, it reads blobs from .float3 files; {INPUT_INSTEAD}",
     "ImgWriter": f"FlowNet2's, it writes images; {READ_INSTEAD}",
     "FloatWriter": f"FlowNet2's, it writes .float3 files; {READ_INSTEAD}",
-    "OPData": (
-        "OpenPose's databases of people's joints are not read, nor are part affinity fields drawn; "
-        f"{INPUT_INSTEAD}: the images, and the label maps, first the masks and then what is to be predicted"
-    ),
     "ImageMultilabelData": (
         f"Arroosh's lists of images and files of labels are not read; {INPUT_INSTEAD}: the images, labels N x places"
     ),

@@ -293,6 +293,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "Normalize": ("caffe_compat.layers.normalize", "caffe_compat.layers.metric.unit_normalize"),
     "NormalizedInnerProduct": ("caffe_compat.layers.metric.normalized_inner_product",),
     "NormalizedSigmoidCrossEntropyLoss": ("caffe_compat.layers.attention_mask.normalized_sigmoid_loss",),
+    "OPData": ("caffe_compat.layers.pose.op_data",),
     "ORConvolution": ("caffe_compat.layers.orn.or_convolution",),
     "ORPooling": ("caffe_compat.layers.orn.or_pooling",),
     "OuterProduct": ("caffe_compat.layers.outer_product",),

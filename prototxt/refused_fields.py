@@ -138,7 +138,6 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
         },
         "TransformationParameter": {_DATA: "num_labels"},
     },
-    "OpenPose": {"LayerParameter": {_AUGMENT: "op_transform_param"}},
     "Tsinghua-Tencent 100K's Caffe": {"LayerParameter": {_LAYER: "drive_data_param"}},
     "winggan's Caffe": {
         "LayerParameter": {

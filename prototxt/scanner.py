@@ -84,6 +84,9 @@ _CLOSERS = tuple(CLOSING.values())
 _ENDS = (END, *_CLOSERS)
 _SEPARATORS = (",", ";")
 _LAYERS = ("LayerParameter", "V1LayerParameter")
+_ONCE_NUMBERS = (
+    "number_max_occlusions",
+)  # text of OpenPose's later training files, a number of the first ones
 # R-C3D's Caffe has a size for each axis
 _SIZES_OF_AXES = {("PoolingParameter", name): f"more_{name}" for name in ("kernel_size", "stride", "pad")}
 
@@ -326,6 +329,9 @@ class _Scanner:
 
     def _text(self, field: _Field) -> str | bytes:
         start = self.at
+        if field.name in _ONCE_NUMBERS and self.all[start].isdigit():
+            self.at += 1
+            return self.all[start]
         if not is_string(self.all[start]):
             self._fail_value(field, "a string in quotes")
         while is_string(self.all[self.at]):  # strings side by side are one

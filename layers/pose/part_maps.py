@@ -19,13 +19,18 @@ CELL = F(0.125)  # what a pixel is in cells, whatever the stride
 
 def draw_joints(joints: np.ndarray, visible: np.ndarray, stride: int, sigma: float, maps: np.ndarray) -> None:
     """Add a bell about each joint of everybody, up to 1, to the map of that joint: joints x height x width."""
-    start = stride / 2 - 0.5
-    y, x = (np.arange(side, dtype=F) * F(stride) + F(start) for side in maps.shape[1:])
     for heat, places, seen in zip(maps, joints.swapaxes(0, 1), visible.T < CUT, strict=True):
         for place in places[seen]:
-            far = (x - place[0]) ** 2 + ((y - place[1]) ** 2)[:, None]
-            exponent = np.minimum(far.astype(np.float64) / 2 / sigma / sigma, 99).astype(F)
-            np.minimum(heat + np.where(exponent > FARTHEST, 0, np.exp(-exponent)), 1, out=heat)
+            np.minimum(heat + bell(place, heat.shape, stride, sigma), 1, out=heat)
+
+
+def bell(place: np.ndarray, shape: tuple[int, ...], stride: int, sigma: float) -> np.ndarray:
+    """Height x width, float32: 1 at a place (x, y) in the image, less around it, 0 where it would be under 1 %."""
+    start = stride / 2 - 0.5
+    y, x = (np.arange(side, dtype=F) * F(stride) + F(start) for side in shape)
+    far = (x - place[0]) ** 2 + ((y - place[1]) ** 2)[:, None]
+    exponent = np.minimum(far.astype(np.float64) / 2 / sigma / sigma, 99).astype(F)
+    return np.where(exponent > FARTHEST, F(0), np.exp(-exponent))
 
 
 def draw_limbs(joints: np.ndarray, visible: np.ndarray, limbs: np.ndarray, maps: np.ndarray) -> None:
@@ -33,23 +38,25 @@ def draw_limbs(joints: np.ndarray, visible: np.ndarray, limbs: np.ndarray, maps:
     for limb, (one, other) in enumerate(limbs):
         for places, seen in zip(joints, visible < CUT, strict=True):
             if seen[one] and seen[other]:
-                _draw_limb(places[one] * CELL, places[other] * CELL, maps[2 * limb : 2 * limb + 2])
+                way, near = along(places[one] * CELL, places[other] * CELL, maps.shape[1:])
+                maps[2 * limb : 2 * limb + 2, near] = way[:, None]
 
 
-def _draw_limb(begin: np.ndarray, end: np.ndarray, maps: np.ndarray) -> None:
-    way = end - begin
+def along(begin: np.ndarray, end: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The direction from one place (x, y, in cells) to another, and which cells are near the line: height x width."""
+    way, near = end - begin, np.zeros(shape, bool)
     length = np.sqrt(way[0] * way[0] + way[1] * way[1])
     if not length > 0:  # joints at one place have no direction
-        return
-    way /= length
-    height, width = maps.shape[1:]
+        return way, near
+    way = way / length
+    height, width = shape
     (left, above), (right, below) = (
         [_cell(at, side) for at, side in zip(corner, (width, height), strict=True)]
         for corner in (np.minimum(begin, end) - REACH, np.maximum(begin, end) + REACH)
     )
     x, y = np.arange(left, right, dtype=F) - begin[0], np.arange(above, below, dtype=F) - begin[1]
-    near = np.abs(x * way[1] - y[:, None] * way[0]) <= REACH
-    maps[:, above:below, left:right][:, near] = way[:, None]
+    near[above:below, left:right] = np.abs(x * way[1] - y[:, None] * way[0]) <= REACH
+    return way, near
 
 
 def _cell(at: np.float32, side: int) -> int:

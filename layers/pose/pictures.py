@@ -5,6 +5,7 @@ Source: the steps of CPMDataTransformer of CMU-Perceptual-Computing-Lab/caffe_tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -31,13 +32,7 @@ class Picture:
 
     def turned(self, degree: np.float32) -> Picture:
         """Counter-clockwise about its middle; it gets as large as it then is."""
-        height, width = self.mask.shape
-        middle = width / 2, height / 2
-        matrix = cv2.getRotationMatrix2D(middle, float(degree), 1.0)
-        corners = cv2.boxPoints((middle, (width, height), float(degree)))
-        size = np.ceil(corners.max(axis=0)) - np.floor(corners.min(axis=0)) + 1
-        matrix[:, 2] += size / 2 - middle
-        whole = int(size[0]), int(size[1])
+        matrix, whole = turn(self.mask.shape, degree)
         image, mask = (
             cv2.warpAffine(one, matrix, whole, None, cv2.INTER_CUBIC, cv2.BORDER_CONSTANT, outside)
             for one, outside in ((self.image, (GREY,) * 3), (self.mask, (COUNTS,)))
@@ -63,3 +58,14 @@ class Picture:
         points = self.points.copy()
         points[:, 0] = F(self.mask.shape[1] - 1) - points[:, 0]
         return Picture(self.image[:, ::-1], self.mask[:, ::-1], points)
+
+
+def turn(shape: Sequence[int], degree: np.float32) -> tuple[np.ndarray, tuple[int, int]]:
+    """The matrix, 2 x 3, that turns an image (height, width) about its middle, and the width and height it then has."""
+    height, width = shape
+    middle = width / 2, height / 2
+    matrix = cv2.getRotationMatrix2D(middle, float(degree), 1.0)
+    corners = cv2.boxPoints((middle, (width, height), float(degree)))
+    size = np.ceil(corners.max(axis=0)) - np.floor(corners.min(axis=0)) + 1
+    matrix[:, 2] += size / 2 - middle
+    return matrix, (int(size[0]), int(size[1]))

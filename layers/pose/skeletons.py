@@ -39,8 +39,13 @@ class Skeleton:
 
     def mirror(self, joints: np.ndarray, visible: np.ndarray) -> None:
         """Exchange right and left, in place."""
-        for each in (joints, visible):
-            each[:, [*self.right, *self.left]] = each[:, [*self.left, *self.right]]
+        exchange((joints, visible), self.right, self.left)
+
+
+def exchange(arrays: tuple[np.ndarray, ...], right: tuple[int, ...], left: tuple[int, ...]) -> None:
+    """Exchange joints, in place, in arrays of people x joints."""
+    for each in arrays:
+        each[:, [*right, *left]] = each[:, [*left, *right]]
 
 
 CUT, UNLABELED = 2, 3  # states of joints: outside the image; not looked for. 0 and 1: hidden, seen

@@ -13,6 +13,7 @@ from caffe_compat.layers.fast_rcnn.roi_data import RoIDataLayer
 from caffe_compat.prototxt.caffe_pb2 import AnnotatedDatum, BlobProto, BlobShape, Datum
 from layers.harness import Case, Runner, detections, labels, objects, unit
 from layers.mscnn.object_files import object_cases
+from layers.pose.crowd_files import crowd_cases
 from layers.pose.people_files import people_cases
 from layers.video_cases import video_cases
 
@@ -38,6 +39,7 @@ def data_cases(folder: Path) -> list[Case]:
         *video_cases(folder),
         *object_cases(folder),
         *people_cases(folder),
+        *crowd_cases(folder),
     ]
 
 

@@ -13,6 +13,7 @@ WITHOUT_CASES = {
     "Data": "needs a database; test_data.py",
     "BoxData": "needs files; test_box_data.py",
     "CPMData": "needs a database; test_cpm_data.py",
+    "OPData": "needs databases; test_op_data.py",
     "CustomData": "needs a database; test_custom_data.py",
     "DenseImageData": "needs files; test_image_pairs.py",
     "DetectNetTransformation": "draws random numbers of its own; test_detectnet.py",

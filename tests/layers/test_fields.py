@@ -87,6 +87,7 @@ ELSEWHERE = {
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
     "RegionLoss.region_loss_param.class_map": "names a file; layers/yolo/test_losses.py",
+    "OPData.op_transform_param.sources": "names files; test_op_data.py",
     "CPMData.cpm_transform_param.aug_way": "has to be rand; test_cpm_data.py",
     "CPMData.cpm_transform_param.transform_body_joint": "has to be true; test_cpm_data.py",
     "ImageGtData.image_gt_data_param.coord_num": "has to be 4; test_object_data.py",

@@ -275,6 +275,16 @@ def test_numbers(text: str, want: float) -> None:
     assert net.layer[0].param[0].lr_mult == want
 
 
+def test_text_that_was_a_number() -> None:
+    """OpenPose's first training files give a number where later ones have text."""
+    param = "layer { op_transform_param { number_max_occlusions: %s } }"
+    for given, want in (("2", "2"), ('"2;0"', "2;0")):
+        net, _ = parse_net(param % given)
+        assert net.layer[0].op_transform_param.number_max_occlusions == want
+    with pytest.raises(PrototxtError, match=r"takes a string in quotes, found '2\.5'"):
+        parse_net(param % "2.5")
+
+
 @pytest.mark.parametrize("number", ["010", "1_0", "0x10", "1.2.3", "1e", "ff", "-x"])
 def test_what_is_no_number(number: str) -> None:
     with pytest.raises(PrototxtError, match=f"1:26: 'lr_mult' takes a number, found '{number}"):
