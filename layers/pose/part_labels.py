@@ -17,10 +17,8 @@ F = np.float32
 MARGIN, WIDE_MARGIN = F(0.3), F(1)  # about people, in their sizes
 CERTAIN = 0.85  # of the background: where it is less, something is known to be there
 LEGS = ((10, 11), (13, 14))  # knees and ankles of the body's 25 joints
-FOOT, BEYOND = (
-    F(0.8),
-    F(0.15),
-)  # half a foot's side, and how far it lies behind the ankle, in lengths of the shank
+FOOT = F(0.8)  # half a side of what hides a foot, in lengths of the shank
+BEYOND = F(0.15)  # how far its middle lies behind the ankle, in the same
 
 
 def write_labels(

@@ -19,22 +19,22 @@ KNOWN = {"COCO": COCO.split(), "FEET": f"{COCO} {FEET}".split(), "MPII": MPII.sp
 SIZES = ((80, 112), (88, 120), (96, 104))
 
 
-def person(rng, size, count):
-    """Places from 1, and states, of which some lie outside."""
-    places = np.column_stack(
-        [rng.uniform(12, size[1] - 12, count), rng.uniform(12, size[0] - 12, count)]
-    ).astype(F)
+def person(rng, size, count, spread):
+    """Places from 1, spread over a part of the image, and states; some lie outside."""
+    middle = np.array(size[::-1]) / 2
+    places = (middle + rng.uniform(-1, 1, (count, 2)) * spread * (middle - 12)).astype(F)
     places[3] = size[1] + 20, 9
     states = rng.randint(0, 2, count).astype(F)
-    states[6] = 2  # of a pair of shoulders, of which the other is seen
+    states[6] = rng.choice([1, 2])  # of a pair of shoulders
+    states[9] = rng.choice([1, 4])  # not known here
     return places, states
 
 
-def crowd_datum(rng, size, count, others):
+def crowd_datum(rng, size, count, others, spread=(1.0, 1.0)):
     """A Datum's bytes, and what it is of: (middle, scale, people as (places, states))."""
     pixels = rng.randint(0, 90, (5, *size)).astype(np.uint8)
     pixels[4] = np.where(np.arange(size[1]) < 0.7 * size[1], 255, 0)
-    people = [person(rng, size, count) for _ in range(1 + others)]
+    people = [person(rng, size, count, spread) for _ in range(1 + others)]
     middle, scale = np.array([size[1] / 2 + 3, size[0] / 2 - 2], F), F(0.5)
     rows = [b"COCO\0", struct.pack("<ff", *size), bytes([others, 0]) + struct.pack("<fff", 1, 2, 3)]
     rows += [struct.pack("<ff", *middle), struct.pack("<f", scale)]
@@ -56,16 +56,18 @@ def put(path, images):
             records.put(f"{i:07}".encode(), record.SerializeToString())
 
 
-def write_crowd(path, known, sizes=SIZES, others=(1, 0, 2), seed=7):
+def write_crowd(path, known, sizes=SIZES, others=(1, 0, 2), spread=(1.0, 1.0)):
     """A database of images; returns what they are of."""
-    rng = np.random.RandomState(seed)
-    found = [crowd_datum(rng, size, len(KNOWN[known]), n) for size, n in zip(sizes, others, strict=False)]
+    rng = np.random.RandomState(7)
+    found = [
+        crowd_datum(rng, size, len(KNOWN[known]), n, spread) for size, n in zip(sizes, others, strict=False)
+    ]
     put(path, [pixels for pixels, _ in found])
     return found
 
 
-def write_backgrounds(path, sizes, seed=3):
-    rng = np.random.RandomState(seed)
+def write_backgrounds(path, sizes):
+    rng = np.random.RandomState(3)
     images = [rng.randint(0, 200, (3, *size)).astype(np.uint8) for size in sizes]
     put(path, images)
     return images

@@ -7,6 +7,8 @@ import pytest
 from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.data.c_rand import CRand
+from caffe_compat.layers.pose.crowd import Crowd
+from caffe_compat.layers.pose.scenes import recentred
 from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
 from layers.pose.crowd_files import put, write_backgrounds, write_crowd
@@ -37,22 +39,23 @@ def compare(label, want, limbs, rounding=2e-3):
         )
 
 
+@pytest.mark.parametrize("spread", [(1, 1), (0.3, 0.3), (0.03, 0.3), (0.3, 0.03)])
 @pytest.mark.parametrize("model", NETS)
-def test_labels(tmp_path, model):
+def test_labels(tmp_path, model, spread):
     """In TEST images stay as they are, so that labels are of people as they are."""
-    size = (80, 112)
-    records = write_crowd(tmp_path / "base", NETS[model][2], [size] * 3)
+    size = (160, 224)
+    records = write_crowd(tmp_path / "base", NETS[model][2], [size] * 3, spread=spread)
     text = f'sources: "{tmp_path}/base" models: "{model}" sigmas: "9" normalization: 2'
     limbs = len(NETS[model][1].split())
     runner = data(text, TEST)
     for batch in ((0, 1), (2, 0)):
         images, maps = runner.forward()
-        assert images.shape == (2, 3, *size) and maps.shape[2:] == (10, 14)
+        assert images.shape == (2, 3, *size) and maps.shape[2:] == (20, 28)
         for image, label, which in zip(images, maps, batch, strict=True):
             pixels, (_, _, people) = records[which]
             means = np.array([103.94, 116.78, 123.68])[:, None, None]
             np.testing.assert_allclose(image, (pixels[:3] - means) * 0.017, rtol=1e-5, atol=1e-6)
-            weights = pixels[4].reshape(10, 8, 14, 8).mean(axis=(1, 3)) / 255
+            weights = pixels[4].reshape(20, 8, 28, 8).mean(axis=(1, 3)) / 255
             weights = np.rint(weights * 255) / 255
             everybody = [of_net(model, *person, size) for person in people]
             want = labels(model, everybody, weights, 8, 9.0)
@@ -190,6 +193,27 @@ def test_training(tmp_path):
             recentred += drawn.is_recentred
             check(image, label, drawn, "COCO_25")
     assert recentred > 1
+
+
+@pytest.mark.parametrize(
+    "dice, times, want",
+    [
+        ((0.89, 0.6), 1.4, (1, 11)),
+        ((0.89, 0.94), 1.4, (5.5, 15.5)),
+        ((0.89, 0.96), 1.4, (10, 20)),
+        ((0.89, 0.5), 1.4, (50, 60)),
+        ((0.9,), 1.4, (50, 60)),
+        ((0.89,), 1.3, (50, 60)),
+    ],
+)
+def test_crops_about_another_joint(dice, times, want):
+    """A neck, the middle of both wrists, or the knee that is known; of each as many numbers are drawn as there."""
+    joints = np.array([[[k, k + 10] for k in range(25)]], F)
+    states = np.where(np.arange(25) == 13, 2, 1)[None]
+    crowd = Crowd(np.array([50, 60], F), F(1), joints, states, "image")
+    numbers = iter(dice)
+    np.testing.assert_array_equal(recentred(crowd, F(times), 0.9, lambda: F(next(numbers))), want)
+    assert not list(numbers)
 
 
 def test_several_databases_before_backgrounds(tmp_path):
