@@ -1,1 +1,1 @@
-"""Layers of OpenPose: what follows the heat maps of joints."""
+"""Layers of pose machines and OpenPose: people and their joints as data, and what follows the heat maps."""
