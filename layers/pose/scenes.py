@@ -20,17 +20,6 @@ THOUSAND = 1001  # numbers from -500 to 500
 
 
 @dataclass
-class Ranges:
-    """What is drawn of one database's images: from `least` to `most` times as large, up to `degrees` turned, with up to
-    `covers` places covered, if one person is alone."""
-
-    least: float
-    most: float
-    degrees: float
-    covers: int
-
-
-@dataclass
 class Scene:
     """image: height x width x 3, and mask: height x width, uint8."""
 
