@@ -12,6 +12,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from caffe_compat.layers.kernels import tile_products
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.pieces import piece
 from caffe_compat.layers.kernels.scratch import scratch_parts
@@ -142,6 +143,9 @@ def multiply(
     products: how many each number of `out` sums up; at_once: of which so many, or all at 0, are summed up before that
     is added to what there is. out overlaps neither a nor b, whose arrays the caller holds.
     """
+    if tile_products.pays(m, n, at_once or products):
+        tile_products.multiply(trans_a, trans_b, m, n, products, a, lda, b, ldb, add, out, ldc, at_once)
+        return
     threads = numba.get_num_threads()
     along = min(
         threads, max(1, n // (2 * WIDTH))

@@ -18,6 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels import tile_products
 from caffe_compat.layers.kernels.addresses import FLOAT, floats
 from caffe_compat.layers.kernels.blas import gemm
 from caffe_compat.layers.kernels.pieces import piece
@@ -160,7 +161,10 @@ def gemm_sparse(
 
     A zero times a number of b that is not finite is NaN, as in `gemm`.
     """
-    if not all(x.dtype == np.float32 and x.flags.c_contiguous and x.size for x in (a, b, out)):
+    fits = all(x.dtype == np.float32 and x.flags.c_contiguous and x.size for x in (a, b, out))
+    if not fits or tile_products.pays(
+        out.shape[0], out.shape[1], a.size // len(out)
+    ):  # tiles take all numbers sooner
         gemm(a, b, out, trans_a, trans_b, beta)
         return
     if trans_a:

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from caffe_compat.layers.kernels.vectors import LANES, Vectors
 
 
-def _transposed(vectors: Vectors, rows: list[ir.Value]) -> list[ir.Value]:
+def transposed(vectors: Vectors, rows: list[ir.Value]) -> list[ir.Value]:
     """Emit log2(LANES) steps that each exchange halves, quarters and so on of pairs of rows."""
     i32 = ir.IntType(32)
 
@@ -46,7 +46,7 @@ def _emit(typingctx, sources, offset, targets, target_offset):
             )
 
         rows = [vectors.read(address(sources, k), offset) for k in range(LANES)]
-        for k, row in enumerate(_transposed(vectors, rows)):
+        for k, row in enumerate(transposed(vectors, rows)):
             vectors.write(row, address(targets, k), target_offset)
         return context.get_dummy_value()
 
@@ -75,7 +75,7 @@ def _emit_turn(typingctx, source, source_step, count, columns, target, target_st
                 (builder.mul(source_step, i64(k)), builder.mul(target_step, i64(k))) for k in range(LANES)
             ]
             rows = [vectors.read(source, builder.add(begin, step)) for step, _ in steps]
-            for turned, (_, step) in zip(_transposed(vectors, rows), steps, strict=True):
+            for turned, (_, step) in zip(transposed(vectors, rows), steps, strict=True):
                 vectors.write(turned, target, builder.add(end, step))
         return context.get_dummy_value()
 
