@@ -94,7 +94,7 @@ def pool_rectangles(maps, keys, pooled, part, parts):
 
 
 @piece()
-def _weights_as_columns(weights, channels, sources, targets, packed):
+def weights_as_columns(weights, channels, sources, targets, packed):
     """packed (P x panels of channels x COLUMNS) = weights (outputs x C P), position by position."""
     outputs, positions, base = weights.shape[0], packed.shape[0], packed.ctypes.data
     squares = weights.shape[1] // LANES
@@ -141,7 +141,7 @@ def _ask_for_rows(pooled, numbers):
 
 
 @piece()
-def _add(products, places, sums):
+def add_rows(products, places, sums):
     """sums (R x B) += the rows of each product (some x rows x B) that places (some x R) names.
 
     Three products at a time, since reading and writing the sums takes longest.
@@ -160,6 +160,28 @@ def _add(products, places, sums):
                         sums[r, m] += products[last, i, m]
 
 
+@piece()
+def multiply_position(pooled, numbers, weights, size, sources, targets, panel, products):
+    """products (at least as many rows as numbers, of B) = the rows of `pooled` with these numbers times the weights
+    (panels x channels x COLUMNS) of `size` outputs."""
+    channels = pooled.shape[1]
+    for low in range(0, len(numbers), ROWS):
+        _rows_as_panel(pooled, numbers[low : low + ROWS], sources, targets, panel)
+        following = numbers[low + ROWS : low + 2 * ROWS]
+        for column in range(0, size, COLUMNS):
+            _ask_for_rows(pooled, of_part(following, column // COLUMNS, -(-size // COLUMNS)))
+            b, y = weights[column * channels :].ctypes.data, products[low, column:].ctypes.data
+            multiply_tile(channels, panel.ctypes.data, b, y, products.shape[1], False)
+
+
+@piece()
+def write_outputs(sums, begin, size, bias, top):
+    """top = sums + bias, of `size` outputs from `begin` on."""
+    for r in range(top.shape[0]):
+        for m in range(size):
+            top[r, begin + m] = sums[r, m] + bias[begin + m]
+
+
 @shared()
 def multiply(pooled, rows, starts, places, weights, bias, packed, panels, products, sums, top, part, parts):
     """top (R x M) = bias + the sum over the positions of weights times the rectangles, each product taken once.
@@ -175,21 +197,14 @@ def multiply(pooled, rows, starts, places, weights, bias, packed, panels, produc
         panel, total = panels[thread], sums[thread]
         for begin in range(thread * block, outputs, threads * block):
             size = min(block, outputs - begin)
-            _weights_as_columns(weights[begin : begin + size], channels, sources, targets, packed[thread])
+            weights_as_columns(weights[begin : begin + size], channels, sources, targets, packed[thread])
             total[:] = np.float32(0)
             for first in range(0, positions, TOGETHER):
                 last = min(first + TOGETHER, positions)
                 for p in range(first, last):
-                    for low in range(starts[p], starts[p + 1], ROWS):
-                        numbers = rows[low : min(low + ROWS, starts[p + 1])]
-                        _rows_as_panel(pooled, numbers, sources, targets, panel)
-                        following = rows[low + ROWS : low + 2 * ROWS]
-                        for column in range(0, size, COLUMNS):
-                            _ask_for_rows(pooled, of_part(following, column // COLUMNS, -(-size // COLUMNS)))
-                            b = packed[thread, p, column * channels :].ctypes.data
-                            y = products[thread, p - first, low - starts[p], column:].ctypes.data
-                            multiply_tile(channels, panel.ctypes.data, b, y, block, False)
-                _add(products[thread], places[first:last], total)
-            for r in range(top.shape[0]):
-                for m in range(size):
-                    top[r, begin + m] = total[r, m] + bias[begin + m]
+                    numbers, product = rows[starts[p] : starts[p + 1]], products[thread, p - first]
+                    multiply_position(
+                        pooled, numbers, packed[thread, p], size, sources, targets, panel, product
+                    )
+                add_rows(products[thread], places[first:last], total)
+            write_outputs(total, begin, size, bias, top)

@@ -13,8 +13,11 @@ from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.fast_rcnn.rois import read_rois
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS, SLACK
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
+from caffe_compat.layers.kernels.shared_bins_in_tiles import multiply as multiply_in_tiles
+from caffe_compat.layers.kernels.tile_registers import AVAILABLE, SIDE, STEP, STEP_BYTES, TILE
 
 BLOCK = 256  # outputs that are computed at a time; the sums of more do not stay in the cache
 # sorting the weights by position takes as long as the products of 40 RoIs; adding up takes 0.06 of a product's time
@@ -93,19 +96,22 @@ class SharedBins(Fused):
         weights, *bias = (blob.data for blob in self.product.blobs)
         channels, (outputs, _), (positions, rois) = maps.channels, weights.shape, plan.places.shape
         threads, block = numba.get_num_threads(), min(BLOCK, -(-outputs // COLUMNS) * COLUMNS)
-        pooled, packed, panels, products, sums = scratch_parts(
-            [
-                (len(plan.rectangles), channels),
-                (threads, positions, apart(channels * block)),
-                (threads, apart(channels * ROWS + SLACK)),
-                (threads, kernels.TOGETHER, int(np.diff(plan.starts).max()) + ROWS, block),
-                (threads, rois, block),
-            ],
-            np.dtype(np.float32),
-        )
+        panel, most = -(-channels // STEP) * STEP_BYTES // FLOAT, int(np.diff(plan.starts).max())
+        shapes: list[tuple[int, ...]] = [
+            (len(plan.rectangles), channels),
+            (threads, positions, apart(channels * block)),
+            (threads, apart(channels * ROWS + SLACK)),
+            (threads, kernels.TOGETHER, most + max(ROWS, TILE), block),
+            (threads, rois, block),
+        ]
+        if AVAILABLE:
+            shapes += (threads, panel), (threads, block // SIDE, panel), (threads, SIDE, SIDE)
+        pooled, packed, panels, products, sums, *tiles = scratch_parts(shapes, np.dtype(np.float32))
         kernels.pool_rectangles(self.pooling.channels_last(maps), plan.rectangles, pooled)
         if not bias:
             bias = [np.zeros(outputs, np.float32)]
-        kernels.multiply(
-            pooled, plan.rows, plan.starts, plan.places, weights, bias[0], packed, panels, products, sums, top
+        multiply = multiply_in_tiles if AVAILABLE else kernels.multiply
+        multiply(
+            *(pooled, plan.rows, plan.starts, plan.places, weights, bias[0]),
+            *(packed, panels, *tiles, products, sums, top),
         )

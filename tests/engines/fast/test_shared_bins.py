@@ -31,7 +31,7 @@ def rois(count: int) -> np.ndarray:
     return np.hstack((rng.randint(0, 3, (count, 1)), boxes)).astype(np.float32)
 
 
-def run(engine: str, count: int = 157, **numbers: object) -> tuple[caffe.Net, np.ndarray]:
+def run(engine: str, count: int = 157, infinite: int = 0, **numbers: object) -> tuple[caffe.Net, np.ndarray]:
     caffe.set_engine(engine)
     caffe.set_random_seed(2)
     try:
@@ -43,6 +43,9 @@ def run(engine: str, count: int = 157, **numbers: object) -> tuple[caffe.Net, np
     net.blobs["maps"].data[...] = np.random.RandomState(1).standard_normal(net.blobs["maps"].shape)
     net.blobs["rois"].reshape(count, 5)
     net.blobs["rois"].data[...] = rois(count)
+    if infinite:
+        net.blobs["maps"].data[1, infinite, 3, 4:6] = np.inf
+        net.params["fc"][0].data[infinite, 41] = -np.inf
     net.blobs["fc"].data[...] = np.nan
     return net, net.forward()["fc"].copy()
 
@@ -67,6 +70,17 @@ def test_same_as_the_layers(numbers, monkeypatch):
     assert isinstance(group.fused, shared_bins.SharedBins) and group.fused.sharing < 0.9
     assert np.abs(got - want).max() <= 3e-6 * np.abs(want).max()
     assert (want > 0).mean() > 0.3
+
+
+def test_infinite_numbers(monkeypatch):
+    monkeypatch.setattr(shared_bins, "PACKING", 0)
+    (net, got), (_, want) = (run(engine, infinite=7) for engine in ("fast", "strict"))
+    assert net.engine.groups[0].fused.sharing < 0.9
+    assert 20 < np.isinf(want).sum() < want.size / 2 and np.isnan(want).any()
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(got[np.isinf(want)], want[np.isinf(want)])
+    finite = np.isfinite(want)
+    np.testing.assert_allclose(got[finite], want[finite], atol=3e-6 * want[finite].max())
 
 
 def test_the_pooled_blob_is_made_when_asked_for():
