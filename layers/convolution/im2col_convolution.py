@@ -37,8 +37,8 @@ class Im2colConvolution:
         self._geometry = geometry
         self._group = group
 
-    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
-        """Whether, for images and outs of these shapes, it takes fewer products than filters have with windows."""
+    def is_faster(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+        """Whether, for images and outs of these shapes, it is faster than tiles of outputs (see filter_tile.py)."""
         return False
 
     def forward(

@@ -40,7 +40,7 @@ class ByPlace(Im2colConvolution):
             and min(filters[0] // group, filters[1]) >= LANES
         )
 
-    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+    def is_faster(self, images: Sequence[int], outs: Sequence[int]) -> bool:
         return pays(images, outs)
 
     def forward(

@@ -17,6 +17,7 @@ from caffe_compat.engine import FAST
 from caffe_compat.engines.base import LayerGroup
 from caffe_compat.engines.fast.by_place import ByPlace
 from caffe_compat.engines.fast.dropped import leave_out_dropped
+from caffe_compat.engines.fast.filters_of_pixels import FiltersOfPixels
 from caffe_compat.engines.fast.find_fused import FusedGroup, find_fused
 from caffe_compat.engines.fast.find_steps import StepFinder, StepGroup
 from caffe_compat.engines.fast.phased_winograd import PhasedWinograd
@@ -227,8 +228,8 @@ def _choose_algorithm(layer: Convolution) -> None:
             layer.algorithm = Transposed(layer.geometry, layer.group, Depthwise)
         return
     # those by place pack filters anew each time, which pays in training; steps by tiles have them packed
-    by_place = () if layer.phase == TEST else (WinogradByPlace, ByPlace)
-    for kind in (Depthwise, Winograd, PhasedWinograd, *by_place):
+    of_training = () if layer.phase == TEST else (FiltersOfPixels, WinogradByPlace, ByPlace)
+    for kind in (Depthwise, Winograd, PhasedWinograd, *of_training):
         if kind.fits(layer.geometry, layer.group, filters, layer.dtype):
             layer.algorithm = kind(layer.geometry, layer.group)
             return

@@ -36,7 +36,7 @@ class PhasedWinograd(Im2colConvolution):
         self._inner = Winograd(ConvGeometry((3, 3), (1, 1), (0, 0), (1, 1)), 1)
         self._phases, self._small = Blob(), Blob()
 
-    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+    def is_faster(self, images: Sequence[int], outs: Sequence[int]) -> bool:
         return pays(4 * images[1], outs)
 
     def forward(

@@ -36,7 +36,7 @@ class Winograd(Im2colConvolution):
             and geometry.pad[0] == geometry.pad[1] <= 2
         )
 
-    def takes_fewer_products(self, images: Sequence[int], outs: Sequence[int]) -> bool:
+    def is_faster(self, images: Sequence[int], outs: Sequence[int]) -> bool:
         return pays(images[1], outs)
 
     def forward(

@@ -40,7 +40,7 @@ def make(kind, kernel, pad, group, shape, outputs):
     out_diffs = rng.standard_normal(out_shape).astype(np.float32)
     assert kind.fits(geometry, group, filters.shape, filters.dtype)
     fast = kind(geometry, group)
-    assert fast.takes_fewer_products(shape, out_shape)
+    assert fast.is_faster(shape, out_shape)
     return fast, Im2colConvolution(geometry, group), images, filters, out_diffs
 
 
@@ -51,9 +51,9 @@ def test_the_three_products(case):
 
 def test_few_images_and_large_ones_take_the_plain_way(monkeypatch):
     fast, plain, images, filters, out_diffs = make(*CASES[0])
-    assert not fast.takes_fewer_products((by_place.TOGETHER - 1, *images.shape[1:]), out_diffs.shape)
+    assert not fast.is_faster((by_place.TOGETHER - 1, *images.shape[1:]), out_diffs.shape)
     monkeypatch.setattr(by_place, "BLOCK", 1)
-    assert not fast.takes_fewer_products(images.shape, out_diffs.shape)
+    assert not fast.is_faster(images.shape, out_diffs.shape)
     got, want = np.empty_like(images), np.empty_like(images)
     fast.image_gradient(out_diffs, filters, got)
     plain.image_gradient(out_diffs, filters, want)
@@ -70,7 +70,7 @@ def test_what_does_not_fit(change):
     assert not ByPlace.fits(geometry, 1, (32, 32, *geometry.kernel), np.dtype(np.float32))
 
 
-def test_winograd_where_it_takes_fewer_products(monkeypatch):
+def test_winograd_where_it_is_faster(monkeypatch):
     """Products of tiles, and not those of places; but for the gradient of images where most taps are in the padding."""
     calls = []
 

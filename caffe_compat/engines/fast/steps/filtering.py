@@ -147,7 +147,7 @@ class Filtering(Step):
         """Whether the layer knows a way of its own that takes fewer products than tiles do."""
         if self._transformed(self._convolution.geometry, bottom, top) is not None:
             return False
-        return self._convolution.algorithm.takes_fewer_products(bottom.shape, top.shape)
+        return self._convolution.algorithm.is_faster(bottom.shape, top.shape)
 
     def _convolve_first(self, bottoms: Blobs, tops: Blobs, threads: int) -> Calls:
         bottom, top = bottoms[0][0], tops[-1][0]
