@@ -199,7 +199,9 @@ def test_training(tmp_path):
     "dice, times, want",
     [
         ((0.89, 0.6), 1.4, (1, 11)),
+        ((0.89, 0.9), 1.4, (1, 11)),
         ((0.89, 0.94), 1.4, (5.5, 15.5)),
+        ((0.89, 0.95), 1.4, (5.5, 15.5)),
         ((0.89, 0.96), 1.4, (10, 20)),
         ((0.89, 0.5), 1.4, (50, 60)),
         ((0.9,), 1.4, (50, 60)),
@@ -349,6 +351,18 @@ def test_wrong_people(tmp_path, place, value, message):
     put(tmp_path / "base", [pixels])
     with pytest.raises(LayerError, match=f"key '0000000': .*{message}"):
         data(f'sources: "{tmp_path}/base" models: "COCO_25_17"').forward()
+
+
+@pytest.mark.parametrize(
+    "state, is_known", [(-0.5, True), (1.49, True), (1.5, False), (2.49, False), (2.5, True)]
+)
+def test_states_between(tmp_path, state, is_known):
+    """They are rounded, halves away from 0; a state of 3, and less than 0, is that of a known joint."""
+    (pixels, _), *_ = write_crowd(tmp_path / "base", "COCO", others=(0,))
+    pixels[3][7, :4] = np.frombuffer(F(state).tobytes(), np.uint8)
+    put(tmp_path / "base", [pixels])
+    _, maps = data(f'sources: "{tmp_path}/base" models: "COCO_18"', TEST, 1).forward()
+    assert (maps[0, 57 + 38].max() > 0.5) == is_known
 
 
 def test_images_of_other_shapes(tmp_path):
