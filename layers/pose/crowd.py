@@ -66,6 +66,11 @@ def read_crowd(owner: ErrorFactory, channel: np.ndarray, model: PartModel, crop:
     return Crowd(middle, scale * (OLD_HEIGHT / F(crop)), places, states, name)
 
 
+def read_dataset(channel: np.ndarray) -> str:
+    """What the people's database is called: all of one LMDB have one name."""
+    return channel.tobytes().split(b"\0", 1)[0].decode(errors="replace")
+
+
 def _rounded(given: np.ndarray) -> np.ndarray:
     return np.vectorize(c_round, otypes=[int])(given.astype(np.float64))
 

@@ -15,7 +15,7 @@ from caffe_compat.layers.data.c_rand import CRand
 from caffe_compat.layers.data.datums import read_datum
 from caffe_compat.layers.data.records import Records
 from caffe_compat.layers.data.refused import OF_BOX_DATA, OF_CUSTOM_DATA
-from caffe_compat.layers.pose.crowd import Crowd, read_crowd
+from caffe_compat.layers.pose.crowd import Crowd, read_crowd, read_dataset
 from caffe_compat.layers.pose.op_sources import OpSource, read_sources
 from caffe_compat.layers.pose.part_labels import write_empty, write_labels
 from caffe_compat.layers.pose.pictures import turn
@@ -100,11 +100,13 @@ class OPData(SharedOut):
         path = self.param.source_background
         self.behind = Records(self, path) if path else None
         height, width = self.param.crop_size_y, self.param.crop_size_x
+        self.datasets = []
         for records, source in zip(self.records, self.sources, strict=True):
             with records:
-                shape = self._record(records, source.path, 5)[0].shape
+                pixels, _ = self._record(records, source.path, 5)
+            self.datasets.append(read_dataset(pixels[3]))
             if self.phase != TRAIN and records is self.records[0]:
-                height, width = shape[1:]
+                height, width = pixels.shape[1:]
         if self.behind:
             with self.behind:
                 self._record(self.behind, path, 3)
@@ -206,6 +208,12 @@ class OPData(SharedOut):
     def _scene(self, index: int) -> tuple[Scene, Crowd]:
         source = self.sources[index]
         pixels, name = self._record(self.records[index], source.path, 5)
+        dataset, first = read_dataset(pixels[3]), self.datasets[index]
+        if dataset != first:
+            raise self.error(
+                f"{name}: its people are of '{dataset[:60]}', those of the first record of '{first[:60]}', so that "
+                "OpenPose's Caffe leaves them out; write an LMDB for each in sources"
+            )
         crowd = read_crowd(self, pixels[3], source.model, self.param.crop_size_y, name)
         image = np.ascontiguousarray(pixels[:3].transpose(1, 2, 0))
         return Scene(image, pixels[4]), crowd

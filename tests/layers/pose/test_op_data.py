@@ -365,6 +365,18 @@ def test_states_between(tmp_path, state, is_known):
     assert (maps[0, 57 + 38].max() > 0.5) == is_known
 
 
+def test_people_of_another_dataset(tmp_path):
+    (pixels, _), (other, _) = write_crowd(tmp_path / "base", "COCO", others=(0, 0))
+    other[3, 0, :5] = np.frombuffer(b"COCX\0", np.uint8)
+    put(tmp_path / "base", [pixels, other])
+    runner = data(f'sources: "{tmp_path}/base" models: "COCO_18"', batch=1)
+    runner.forward()
+    with pytest.raises(
+        LayerError, match="key '0000001': its people are of 'COCX', those of the first record of 'COCO'"
+    ):
+        runner.forward()
+
+
 def test_images_of_other_shapes(tmp_path):
     write_crowd(tmp_path / "base", "COCO")
     with pytest.raises(
