@@ -48,10 +48,11 @@ NORMALIZED = (  # what is subtracted from blue, green and red, and then multipli
 class OPData(SharedOut):
     """Images of people, and maps of their joints and limbs, of several LMDBs, before others (op_transform_param).
 
-    sources, models and probabilities: LMDBs, what their people are (COCO_18, COCO_19, COCO_25, COCO_25_17, COCO_25B_23,
-    COCO_25B_17, MPII_25B_16; one is all's), and how often a batch is of each, with a ; between; so are what is drawn
-    for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas (of which the first is that of
-    those without). A Datum has 5 or more channels of bytes: the image, blue first; its people, see crowd.py; and a
+    sources, models and probabilities: LMDBs, what their people are (one is all's), and how often a batch is of each,
+    with a ; between. Models: COCO_18, COCO_19, COCO_19b, COCO_19E, COCO_19_V2, COCO_23, COCO_23_17, COCO_25,
+    COCO_25_17, COCO_25E, COCO_25_17E, COCO_25B_23, COCO_25B_17, MPII_25B_16 and PT_25B_15. With a ; between is also what is
+    drawn for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas (of which the first is
+    that of those without). A Datum has 5 or more channels of bytes: the image, blue first; its people, see crowd.py; and a
     mask, 255 where things count. source_background: an LMDB of images that are seen around those, mirrored, cover
     joints of somebody who is alone, and with prob_only_background are all that a batch has. In TRAIN an image is
     resized, so that the person in the middle has target_dist of its scale, on scale_prob times a draw; turned; cut

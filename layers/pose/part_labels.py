@@ -16,7 +16,6 @@ from caffe_compat.layers.pose.part_models import PartModel
 F = np.float32
 MARGIN, WIDE_MARGIN = F(0.3), F(1)  # about people, in their sizes
 CERTAIN = 0.85  # of the background: where it is less, something is known to be there
-LEGS = ((10, 11), (13, 14))  # knees and ankles of the body's 25 joints
 FOOT = F(0.8)  # half a side of what hides a foot, in lengths of the shank
 BEYOND = F(0.15)  # how far its middle lies behind the ankle, in the same
 
@@ -55,12 +54,12 @@ def write_empty(maps: np.ndarray, model: PartModel) -> None:
 
 def _hide(masks: np.ndarray, joints: np.ndarray, states: np.ndarray, model: PartModel) -> None:
     """What is not known does not count: joints that the database has not, and people whose joints are missing."""
-    masks[model.channels_of([*model.hidden, *np.flatnonzero(states[0] == NOT_THERE)])] = 0
-    if model.hides_feet:
-        for person, own in zip(joints, states, strict=True):
-            for knee, ankle in LEGS:
-                if own[knee] != MISSING and own[ankle] != MISSING:
-                    masks[-1][_foot(person[knee], person[ankle], masks.shape[1:])] = 0
+    if model.hides_unknown:
+        masks[model.channels_of([*model.hidden, *np.flatnonzero(states[0] == NOT_THERE)])] = 0
+    for person, own in zip(joints, states, strict=True):
+        for knee, ankle in model.legs:
+            if own[knee] != MISSING and own[ankle] != MISSING:
+                masks[-1][_foot(person[knee], person[ankle], masks.shape[1:])] = 0
     for person, own in zip(joints, states, strict=True):
         unknown = model.channels_of(list(np.flatnonzero(own >= HALF)))
         if unknown and (own <= LAST_KNOWN).any():

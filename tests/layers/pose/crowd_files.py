@@ -15,7 +15,8 @@ FEET = "LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
 COCO = "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
 MPII = "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder LShoulder LElbow"
 MPII += " LWrist"
-KNOWN = {"COCO": COCO.split(), "FEET": f"{COCO} {FEET}".split(), "MPII": MPII.split()}
+PT = "RAnkle RKnee RHip LHip LKnee LAnkle RWrist RElbow RShoulder LShoulder LElbow LWrist UpperNeck Nose HeadTop"
+KNOWN = {"COCO": COCO.split(), "FEET": f"{COCO} {FEET}".split(), "MPII": MPII.split(), "PT": PT.split()}
 SIZES = ((80, 112), (88, 120), (96, 104))
 
 

@@ -179,19 +179,20 @@ def check(image, label, drawn, model):
     compare(label, want, len(NETS[model][1].split()), 0.02)
 
 
-def test_training(tmp_path):
+@pytest.mark.parametrize("model", ["COCO_25", "COCO_23"])
+def test_training(tmp_path, model):
     records = write_crowd(tmp_path / "base", "FEET")
     text = (
         'scale_mins: "0.8" scale_maxs: "2.5" max_degree_rotations: "40" scale_prob: 0.8 center_perterb_max: 9'
     )
-    runner = data(f'sources: "{tmp_path}/base" models: "COCO_25" center_swap_prob: 0.9 {text}')
+    runner = data(f'sources: "{tmp_path}/base" models: "{model}" center_swap_prob: 0.9 {text}')
     rand, recentred = CRand(1), 0
     for batch in ((0, 1), (2, 0), (1, 2), (0, 1)):
         rand.draw()  # which database
         for image, label, which in zip(*runner.forward(), batch, strict=True):
-            drawn = Drawn(rand, records[which], "COCO_25", (0.8, 2.5, 40), 0.9)
+            drawn = Drawn(rand, records[which], model, (0.8, 2.5, 40), 0.9)
             recentred += drawn.is_recentred
-            check(image, label, drawn, "COCO_25")
+            check(image, label, drawn, model)
     assert recentred > 1
 
 
@@ -308,7 +309,7 @@ def test_normalization(tmp_path, normalization, means):
         ('models: "COCO_19" sigmas: "7;x"', "sigmas is '7;x'; expected numbers with a ; between"),
         ('models: "COCO_19" sigmas: "0"', "sigmas is '0'; expected numbers from 1e-06"),
         ('models: "COCO_19" number_max_occlusions: "1"', "needs source_background"),
-        ('models: "COCO_19" center_swap_prob: 0.1', "people of 25 joints"),
+        ('models: "COCO_19" center_swap_prob: 0.1', "people of 23 or 25 joints"),
         ('models: "COCO_19" stride: 57', "stride is 57; the image has 56 x 64 pixels"),
         ('models: "COCO_19" target_dist: inf', "target_dist is inf"),
         (
