@@ -39,8 +39,8 @@ ACROSS = " RAnkle-RSmallToe LAnkle-LSmallToe"
 OF_23 = (
     "Nose-RShoulder RShoulder-RElbow RElbow-RWrist Nose-LShoulder LShoulder-LElbow LElbow-LWrist RHip-RKnee "
     f"RKnee-RAnkle LHip-LKnee LKnee-LAnkle Nose-REye REye-REar Nose-LEye LEye-LEar{OF_FEET} RShoulder-RHip "
-    "LShoulder-LHip RShoulder-REar LShoulder-LEar REar-LEar RHip-LHip RShoulder-RWrist LShoulder-LWrist RHip-RAnkle LHip-LAnkle "
-    "RWrist-LWrist RAnkle-LAnkle RWrist-RHip LWrist-LHip RAnkle-RSmallToe LAnkle-LSmallToe"
+    "LShoulder-LHip RShoulder-REar LShoulder-LEar REar-LEar RHip-LHip RShoulder-RWrist LShoulder-LWrist RHip-RAnkle "
+    "LHip-LAnkle RWrist-LWrist RAnkle-LAnkle RWrist-RHip LWrist-LHip RAnkle-RSmallToe LAnkle-LSmallToe"
 )
 BODY_23 = BODY.replace(" Neck", "").replace(" MidHip", "")
 MIDDLES = {"Neck": ("LShoulder", "RShoulder"), "MidHip": ("LHip", "RHip")}
