@@ -8,6 +8,8 @@ from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.data.c_rand import CRand
 from caffe_compat.layers.pose.crowd import Crowd
+from caffe_compat.layers.pose.part_labels import write_labels
+from caffe_compat.layers.pose.part_models import MODELS
 from caffe_compat.layers.pose.scenes import recentred
 from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
@@ -364,6 +366,16 @@ def test_states_between(tmp_path, state, is_known):
     put(tmp_path / "base", [pixels])
     _, maps = data(f'sources: "{tmp_path}/base" models: "COCO_18"', TEST, 1).forward()
     assert (maps[0, 57 + 38].max() > 0.5) == is_known
+
+
+def test_a_stride_whose_reciprocal_is_rounded():
+    """Limbs lie at places times float32's 1 / 7: what is 21 pixels aside is a little more than 3 cells aside."""
+    model = MODELS["COCO_18"]
+    maps, joints = np.full((2 * model.channels, 9, 8), np.nan, F), np.zeros((1, 18, 2), F)
+    states = np.full((1, 18), 2)
+    joints[0, [9, 10]], states[0, [9, 10]] = [(21, 14), (21, 42)], 1
+    write_labels(maps, np.ones((9, 8), F), joints, states, model, 7, 5.0)
+    np.testing.assert_array_equal(np.flatnonzero(maps[model.channels + 5, 4]), [3])
 
 
 def test_people_of_another_dataset(tmp_path):
