@@ -50,15 +50,15 @@ class OPData(SharedOut):
 
     sources, models and probabilities: LMDBs, what their people are (one is all's), and how often a batch is of each,
     with a ; between. Models: COCO_18, COCO_19, COCO_19b, COCO_19E, COCO_19_V2, COCO_23, COCO_23_17, COCO_25,
-    COCO_25_17, COCO_25E, COCO_25_17E, COCO_25B_23, COCO_25B_17, MPII_25B_16 and PT_25B_15. With a ; between is also
-    what is drawn for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas (of which the
-    first is that of those without). A Datum has 5 or more channels of bytes: the image, blue first; its people, see
-    crowd.py; and a mask, 255 where things count. source_background: an LMDB of images that are seen around those,
-    mirrored, cover joints of somebody who is alone, and with prob_only_background are all that a batch has. In TRAIN an
-    image is resized, so that the person in the middle has target_dist of its scale, on scale_prob times a draw; turned;
-    cut to crop_size_x x crop_size_y about that person, by up to center_perterb_max beside, with center_swap_prob about
-    another joint; and on flip_prob mirrored. In TEST it stays. Random numbers: C's rand(), as a program has it that
-    seeds it not.
+    COCO_25_17, COCO_25E, COCO_25_17E, COCO_25B_23, COCO_25B_17, MPII_25B_16, PT_25B_15; CAR_22 is of cars. With a ;
+    between is also what is drawn for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas
+    (of which the first is that of those without). A Datum has 5 or more channels of bytes: the image, blue first; its
+    people, see crowd.py; and a mask, 255 where things count. source_background: an LMDB of images that are seen around
+    those, mirrored, cover joints of somebody who is alone, and with prob_only_background are all that a batch has. In
+    TRAIN an image is resized, so that the person in the middle has target_dist of its scale, on scale_prob times a
+    draw; turned; cut to crop_size_x x crop_size_y about that person, by up to center_perterb_max beside, with
+    center_swap_prob about another joint; and on flip_prob mirrored. In TEST it stays. Random numbers: C's rand(), as a
+    program has it that seeds it not.
     top[0]: batch_size x 3 x height x width, normalization 0: less 128, over 256; 1: less ResNet's means; 2: less
     DenseNet's, times 0.017. top[1]: batch_size x 2 (2 limbs + joints + the background, not for 25B) x height / stride x
     width / stride: what counts of each map, 0 to 1, then the maps, see part_labels.py. The first training files' model,

@@ -70,7 +70,7 @@ def _hide(
             if own[knee] != MISSING and own[ankle] != MISSING:
                 masks[-1][_foot(person[knee], person[ankle], masks.shape[1:])] = 0
     for person, own in zip(cells, states, strict=True):
-        unknown = model.channels_of(list(np.flatnonzero(own >= HALF)))
+        unknown = model.channels_of(list(np.flatnonzero(own >= (MISSING if model.hides_missing else HALF))))
         if unknown and (own <= LAST_KNOWN).any():
             rows, columns = _about(person[own <= LAST_KNOWN], MARGIN, masks.shape[1:])
             masks[[*unknown, -1] if model.has_background else unknown, rows, columns] = 0

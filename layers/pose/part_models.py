@@ -19,7 +19,8 @@ class PartModel:
     joints of the database; limbs: the two joints of each; right, left: joints that a mirror exchanges; hidden: joints
     that not everybody has in the database, which do not count but about people; beside: joints that do not count near
     people; all count from 0. counts_from: the first pixel's number; has_background: whether a last map is of no joint;
-    legs: knees and ankles by which feet lie, of which nothing is known, so that they do not count as background."""
+    legs: knees and ankles by which feet lie, of which nothing is known, so that they do not count as background;
+    hides_missing: whether a joint outside the image, or not given, does not count about who lacks it."""
 
     joints: tuple[tuple[int, ...], ...]
     known: int
@@ -31,6 +32,7 @@ class PartModel:
     counts_from: int = 1
     has_background: bool = True
     legs: tuple[tuple[int, int], ...] = ()
+    hides_missing: bool = False
 
     @property
     def channels(self) -> int:
@@ -136,5 +138,17 @@ MODELS = {
         15,
         hidden=(1, 2, 3, 4, *_FEET),
         counts_from=0,
+    ),
+    "CAR_22": PartModel(
+        _joints(" ".join(map(str, range(22)))),
+        22,
+        _limbs(
+            "0-1 1-3 3-2 2-0 6-7 7-16 16-17 17-6 12-13 13-14 14-15 15-12 6-8 7-8 6-9 7-9 6-4 7-5 12-11 13-10 16-18 "
+            "17-18 16-19 17-19 0-7 3-17 6-12 16-14 6-21 7-20 3-21 20-14"
+        ),
+        right=(2, 3, 4, 6, 11, 12, 15, 17, 21),
+        left=(0, 1, 5, 7, 10, 13, 14, 16, 20),
+        counts_from=0,
+        hides_missing=True,
     ),
 }

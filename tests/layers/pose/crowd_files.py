@@ -16,7 +16,15 @@ COCO = "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist
 MPII = "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder LShoulder LElbow"
 MPII += " LWrist"
 PT = "RAnkle RKnee RHip LHip LKnee LAnkle RWrist RElbow RShoulder LShoulder LElbow LWrist UpperNeck Nose HeadTop"
-KNOWN = {"COCO": COCO.split(), "FEET": f"{COCO} {FEET}".split(), "MPII": MPII.split(), "PT": PT.split()}
+CAR = "FLWheel BLWheel FRWheel BRWheel FRFogLight FLFogLight FRLight FLLight Grilles FBumper LMirror RMirror"
+CAR += " FRTop FLTop BLTop BRTop BLLight BRLight Trunk BBumper BLCorner BRCorner"
+KNOWN = {
+    "COCO": COCO.split(),
+    "FEET": f"{COCO} {FEET}".split(),
+    "MPII": MPII.split(),
+    "PT": PT.split(),
+    "CAR": CAR.split(),
+}
 SIZES = ((80, 112), (88, 120), (96, 104))
 
 

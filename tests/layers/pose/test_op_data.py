@@ -41,8 +41,14 @@ def compare(label, want, limbs, rounding=2e-3):
         )
 
 
-@pytest.mark.parametrize("spread", [(1, 1), (0.3, 0.3), (0.03, 0.3), (0.3, 0.03)])
-@pytest.mark.parametrize("model", NETS)
+NARROW = ("COCO_19", "COCO_25_17", "COCO_25B_17", "MPII_25B_16")  # a model of each kind of masks
+
+
+@pytest.mark.parametrize(
+    "model, spread",
+    [(model, (1, 1)) for model in NETS]
+    + [(model, spread) for model in NARROW for spread in ((0.3, 0.3), (0.03, 0.3), (0.3, 0.03))],
+)
 def test_labels(tmp_path, model, spread):
     """In TEST images stay as they are, so that labels are of people as they are."""
     size = (160, 224)
