@@ -72,6 +72,19 @@ def test_labels(tmp_path, model, spread):
             compare(label, want, limbs)
 
 
+@pytest.mark.parametrize("model", NETS)
+def test_a_mirror_exchanges_right_and_left(model):
+    """By the joints' names: REye and LEye, FRTop and FLTop."""
+    names, other = NETS[model][0].split(), {"R": "L", "L": "R"}
+    joints = np.arange(2 * len(names), dtype=F).reshape(1, -1, 2)
+    states = np.arange(len(names))[None]
+    MODELS[model].mirror(joints, states)
+    for name, k in zip(names, states[0], strict=True):
+        partners = {f"{name[:i]}{other.get(name[i], '-')}{name[i + 1 :]}" for i in (0, 1)} & set(names)
+        assert {names[k]} == (partners or {name})
+    np.testing.assert_array_equal(joints[0, :, 1], 2 * states[0] + 1)
+
+
 class Drawn:
     """An image of people as the draws make it, step by step."""
 
