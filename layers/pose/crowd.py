@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from caffe_compat.errors import ErrorFactory
+from caffe_compat.layers.kernels.rounding import c_round
 from caffe_compat.layers.pose.part_models import PartModel
 from caffe_compat.layers.pose.people import FARTHEST, ROWS, ROWS_OF_OTHER
 
@@ -61,8 +62,17 @@ def read_crowd(owner: ErrorFactory, channel: np.ndarray, model: PartModel, crop:
         raise owner.error(f"{name}: a joint's state is not from 0 to {NOT_THERE}; has it {count} joints?")
     joints, middle = joints - F(model.counts_from), middle - F(model.counts_from)
     outside = (joints < 0).any(axis=2) | (joints >= np.trunc(size[::-1])).any(axis=2)
-    places, states = _of_net(joints, np.where(outside, MISSING, np.rint(given)).astype(int), model)
+    places, states = _of_net(joints, np.where(outside, MISSING, _rounded(given)), model)
     return Crowd(middle, scale * (OLD_HEIGHT / F(crop)), places, states, name)
+
+
+def read_dataset(channel: np.ndarray) -> str:
+    """What the people's database is called: all of one LMDB have one name."""
+    return channel.tobytes().split(b"\0", 1)[0].decode(errors="replace")
+
+
+def _rounded(given: np.ndarray) -> np.ndarray:
+    return np.vectorize(c_round, otypes=[int])(given.astype(np.float64))
 
 
 def _of_net(joints: np.ndarray, states: np.ndarray, model: PartModel) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from caffe_compat.layers.data.c_rand import CRand
 from caffe_compat.layers.data.datums import read_datum
 from caffe_compat.layers.data.records import Records
 from caffe_compat.layers.data.refused import OF_BOX_DATA, OF_CUSTOM_DATA
-from caffe_compat.layers.pose.crowd import Crowd, read_crowd
+from caffe_compat.layers.pose.crowd import Crowd, read_crowd, read_dataset
 from caffe_compat.layers.pose.op_sources import OpSource, read_sources
 from caffe_compat.layers.pose.part_labels import write_empty, write_labels
 from caffe_compat.layers.pose.pictures import turn
@@ -48,16 +48,17 @@ NORMALIZED = (  # what is subtracted from blue, green and red, and then multipli
 class OPData(SharedOut):
     """Images of people, and maps of their joints and limbs, of several LMDBs, before others (op_transform_param).
 
-    sources, models and probabilities: LMDBs, what their people are (COCO_18, COCO_19, COCO_25, COCO_25_17, COCO_25B_23,
-    COCO_25B_17, MPII_25B_16; one is all's), and how often a batch is of each, with a ; between; so are what is drawn
-    for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas (of which the first is that of
-    those without). A Datum has 5 or more channels of bytes: the image, blue first; its people, see crowd.py; and a
-    mask, 255 where things count. source_background: an LMDB of images that are seen around those, mirrored, cover
-    joints of somebody who is alone, and with prob_only_background are all that a batch has. In TRAIN an image is
-    resized, so that the person in the middle has target_dist of its scale, on scale_prob times a draw; turned; cut
-    to crop_size_x x crop_size_y about that person, by up to center_perterb_max beside, with center_swap_prob about
-    another joint; and on flip_prob mirrored. In TEST it stays. Random numbers: C's rand(), as a program has it that
-    seeds it not.
+    sources, models and probabilities: LMDBs, what their people are (one is all's), and how often a batch is of each,
+    with a ; between. Models: COCO_18, COCO_19, COCO_19b, COCO_19E, COCO_19_V2, COCO_23, COCO_23_17, COCO_25,
+    COCO_25_17, COCO_25E, COCO_25_17E, COCO_25B_23, COCO_25B_17, MPII_25B_16, PT_25B_15; CAR_22 is of cars. With a ;
+    between is also what is drawn for each: scale_mins, scale_maxs, max_degree_rotations, number_max_occlusions, sigmas
+    (of which the first is that of those without). A Datum has 5 or more channels of bytes: the image, blue first; its
+    people, see crowd.py; and a mask, 255 where things count. source_background: an LMDB of images that are seen around
+    those, mirrored, cover joints of somebody who is alone, and with prob_only_background are all that a batch has. In
+    TRAIN an image is resized, so that the person in the middle has target_dist of its scale, on scale_prob times a
+    draw; turned; cut to crop_size_x x crop_size_y about that person, by up to center_perterb_max beside, with
+    center_swap_prob about another joint; and on flip_prob mirrored. In TEST it stays. Random numbers: C's rand(), as a
+    program has it that seeds it not.
     top[0]: batch_size x 3 x height x width, normalization 0: less 128, over 256; 1: less ResNet's means; 2: less
     DenseNet's, times 0.017. top[1]: batch_size x 2 (2 limbs + joints + the background, not for 25B) x height / stride x
     width / stride: what counts of each map, 0 to 1, then the maps, see part_labels.py. The first training files' model,
@@ -100,11 +101,13 @@ class OPData(SharedOut):
         path = self.param.source_background
         self.behind = Records(self, path) if path else None
         height, width = self.param.crop_size_y, self.param.crop_size_x
+        self.datasets = []
         for records, source in zip(self.records, self.sources, strict=True):
             with records:
-                shape = self._record(records, source.path, 5)[0].shape
+                pixels, _ = self._record(records, source.path, 5)
+            self.datasets.append(read_dataset(pixels[3]))
             if self.phase != TRAIN and records is self.records[0]:
-                height, width = shape[1:]
+                height, width = pixels.shape[1:]
         if self.behind:
             with self.behind:
                 self._record(self.behind, path, 3)
@@ -206,6 +209,12 @@ class OPData(SharedOut):
     def _scene(self, index: int) -> tuple[Scene, Crowd]:
         source = self.sources[index]
         pixels, name = self._record(self.records[index], source.path, 5)
+        dataset, first = read_dataset(pixels[3]), self.datasets[index]
+        if dataset != first:
+            raise self.error(
+                f"{name}: its people are of '{dataset[:60]}', those of the first record of '{first[:60]}', so that "
+                "OpenPose's Caffe leaves them out; write an LMDB for each in sources"
+            )
         crowd = read_crowd(self, pixels[3], source.model, self.param.crop_size_y, name)
         image = np.ascontiguousarray(pixels[:3].transpose(1, 2, 0))
         return Scene(image, pixels[4]), crowd

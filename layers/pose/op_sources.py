@@ -86,8 +86,8 @@ def _check_what_is_drawn(
 ) -> None:
     if not param.source_background and any(source.covers for source in sources):
         raise owner.error("number_max_occlusions needs source_background: pieces of it cover joints")
-    if param.center_swap_prob > 0 and any(len(source.model.joints) != 25 for source in sources):
-        raise owner.error("center_swap_prob is for people of 25 joints; make it 0")
+    if param.center_swap_prob > 0 and any(len(source.model.joints) not in (23, 25) for source in sources):
+        raise owner.error("center_swap_prob is for people of 23 or 25 joints; make it 0")
 
 
 def _as_now(param: OPTransformationParameter, path: str) -> OPTransformationParameter:

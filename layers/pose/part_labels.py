@@ -16,7 +16,6 @@ from caffe_compat.layers.pose.part_models import PartModel
 F = np.float32
 MARGIN, WIDE_MARGIN = F(0.3), F(1)  # about people, in their sizes
 CERTAIN = 0.85  # of the background: where it is less, something is known to be there
-LEGS = ((10, 11), (13, 14))  # knees and ankles of the body's 25 joints
 FOOT = F(0.8)  # half a side of what hides a foot, in lengths of the shank
 BEYOND = F(0.15)  # how far its middle lies behind the ankle, in the same
 
@@ -33,13 +32,17 @@ def write_labels(
     masks, values = np.split(maps, [model.channels])
     masks[:], values[:] = counts, 0
     limbs = 2 * len(model.limbs)
-    _hide(masks, joints / F(stride), states, model)
+    cells, scaled = (
+        joints / F(stride),
+        joints * (F(1) / F(stride)),
+    )  # not the same where F(1) / 7 is rounded up
+    _hide(masks, cells, scaled, states, model)
     _draw_joints(masks[limbs:], values[limbs:], joints, states, stride, sigma)
     near = model.channels_of([*model.beside, *np.flatnonzero(states[0] == NOT_THERE)]) if model.beside else []
-    for places in _seen(joints / F(stride), states):
+    for places in _seen(cells, states):
         rows, columns = _about(places, WIDE_MARGIN, counts.shape)
         masks[near, rows, columns] = 0
-    _draw_limbs(masks[:limbs], values[:limbs], joints / F(stride), states, model.limbs)
+    _draw_limbs(masks[:limbs], values[:limbs], scaled, states, model.limbs)
     if model.has_background:
         values[-1] = background(values[limbs:-1])
         masks[-1][values[-1] < CERTAIN] = 1
@@ -53,16 +56,21 @@ def write_empty(maps: np.ndarray, model: PartModel) -> None:
         values[-1] = 1
 
 
-def _hide(masks: np.ndarray, joints: np.ndarray, states: np.ndarray, model: PartModel) -> None:
-    """What is not known does not count: joints that the database has not, and people whose joints are missing."""
-    masks[model.channels_of([*model.hidden, *np.flatnonzero(states[0] == NOT_THERE)])] = 0
-    if model.hides_feet:
-        for person, own in zip(joints, states, strict=True):
-            for knee, ankle in LEGS:
-                if own[knee] != MISSING and own[ankle] != MISSING:
-                    masks[-1][_foot(person[knee], person[ankle], masks.shape[1:])] = 0
-    for person, own in zip(joints, states, strict=True):
-        unknown = model.channels_of(list(np.flatnonzero(own >= HALF)))
+def _hide(
+    masks: np.ndarray, cells: np.ndarray, scaled: np.ndarray, states: np.ndarray, model: PartModel
+) -> None:
+    """What is not known does not count: joints that the database has not, and people whose joints are missing.
+
+    cells, scaled: the joints' places over the stride, and times its reciprocal, as feet and limbs have them.
+    """
+    if model.hides_unknown:
+        masks[model.channels_of([*model.hidden, *np.flatnonzero(states[0] == NOT_THERE)])] = 0
+    for person, own in zip(scaled, states, strict=True):
+        for knee, ankle in model.legs:
+            if own[knee] != MISSING and own[ankle] != MISSING:
+                masks[-1][_foot(person[knee], person[ankle], masks.shape[1:])] = 0
+    for person, own in zip(cells, states, strict=True):
+        unknown = model.channels_of(list(np.flatnonzero(own >= (MISSING if model.hides_missing else HALF))))
         if unknown and (own <= LAST_KNOWN).any():
             rows, columns = _about(person[own <= LAST_KNOWN], MARGIN, masks.shape[1:])
             masks[[*unknown, -1] if model.has_background else unknown, rows, columns] = 0

@@ -126,7 +126,7 @@ def recentred(crowd: Crowd, times: np.float32, chance: float, dice: Callable[[],
     """The place (x, y) that a crop is about: with some chance, for an image that gets larger, another joint's."""
     if not dice() < F(chance) or not times > F(1.3):
         return crowd.middle
-    which = dice()
+    which = float(dice())  # as precise as the shares are
     if not which > 0.5:
         return crowd.middle
     joints = (1,) if which < 0.90 else (4, 7) if which < 0.95 else (10, 13)

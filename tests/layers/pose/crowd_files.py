@@ -15,7 +15,16 @@ FEET = "LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
 COCO = "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
 MPII = "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder LShoulder LElbow"
 MPII += " LWrist"
-KNOWN = {"COCO": COCO.split(), "FEET": f"{COCO} {FEET}".split(), "MPII": MPII.split()}
+PT = "RAnkle RKnee RHip LHip LKnee LAnkle RWrist RElbow RShoulder LShoulder LElbow LWrist UpperNeck Nose HeadTop"
+CAR = "FLWheel BLWheel FRWheel BRWheel FRFogLight FLFogLight FRLight FLLight Grilles FBumper LMirror RMirror"
+CAR += " FRTop FLTop BLTop BRTop BLLight BRLight Trunk BBumper BLCorner BRCorner"
+KNOWN = {
+    "COCO": COCO.split(),
+    "FEET": f"{COCO} {FEET}".split(),
+    "MPII": MPII.split(),
+    "PT": PT.split(),
+    "CAR": CAR.split(),
+}
 SIZES = ((80, 112), (88, 120), (96, 104))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from layers.pose.crowd_files import COCO, FEET, KNOWN
+from layers.pose.crowd_files import CAR, COCO, FEET, KNOWN
 
 F = np.float32
 BODY = (
@@ -26,6 +26,30 @@ OF_25B = (
     f"{OF_FEET} LShoulder-UpperNeck LShoulder-HeadTop RShoulder-UpperNeck RShoulder-HeadTop LEar-REar LEar-LShoulder "
     "REar-RShoulder LShoulder-LWrist RShoulder-RWrist LWrist-RWrist LWrist-LHip RWrist-RHip LHip-RHip LAnkle-RAnkle"
 )
+WIDE = (
+    "Neck-MidHip Neck-RShoulder RShoulder-RElbow RElbow-RWrist Neck-LShoulder LShoulder-LElbow LElbow-LWrist "
+    "MidHip-RHip RHip-RKnee RKnee-RAnkle MidHip-LHip LHip-LKnee LKnee-LAnkle Neck-Nose Nose-REye REye-REar Nose-LEye "
+    "LEye-LEar"
+)
+MORE = (
+    " RShoulder-REar LShoulder-LEar RShoulder-RHip LShoulder-LHip RShoulder-RWrist LShoulder-LWrist RHip-RAnkle "
+    "LHip-LAnkle RWrist-LWrist RAnkle-LAnkle RWrist-RHip LWrist-LHip"
+)
+ACROSS = " RAnkle-RSmallToe LAnkle-LSmallToe"
+OF_23 = (
+    "Nose-RShoulder RShoulder-RElbow RElbow-RWrist Nose-LShoulder LShoulder-LElbow LElbow-LWrist RHip-RKnee "
+    f"RKnee-RAnkle LHip-LKnee LKnee-LAnkle Nose-REye REye-REar Nose-LEye LEye-LEar{OF_FEET} RShoulder-RHip "
+    "LShoulder-LHip RShoulder-REar LShoulder-LEar REar-LEar RHip-LHip RShoulder-RWrist LShoulder-LWrist RHip-RAnkle "
+    "LHip-LAnkle RWrist-LWrist RAnkle-LAnkle RWrist-RHip LWrist-LHip RAnkle-RSmallToe LAnkle-LSmallToe"
+)
+BODY_23 = BODY.replace(" Neck", "").replace(" MidHip", "")
+OF_CAR = (
+    "FLWheel-BLWheel BLWheel-BRWheel BRWheel-FRWheel FRWheel-FLWheel FRLight-FLLight FLLight-BLLight BLLight-BRLight "
+    "BRLight-FRLight FRTop-FLTop FLTop-BLTop BLTop-BRTop BRTop-FRTop FRLight-Grilles FLLight-Grilles FRLight-FBumper "
+    "FLLight-FBumper FRLight-FRFogLight FLLight-FLFogLight FRTop-RMirror FLTop-LMirror BLLight-Trunk BRLight-Trunk "
+    "BLLight-BBumper BRLight-BBumper FLWheel-FLLight BRWheel-BRLight FRLight-FRTop BLLight-BLTop FRLight-BRCorner "
+    "FLLight-BLCorner BRWheel-BRCorner BLCorner-BLTop"
+)
 MIDDLES = {"Neck": ("LShoulder", "RShoulder"), "MidHip": ("LHip", "RHip")}
 # joints of the net, limbs, the database, and which joints never count: not known, or not for everybody
 NETS = {
@@ -38,6 +62,18 @@ NETS = {
     "COCO_25_17": (f"{BODY} {FEET}", LIMBS + OF_FEET, "COCO", FEET),
     "COCO_25B_23": (f"{COCO} UpperNeck HeadTop {FEET}", OF_25B, "FEET", ""),
     "COCO_25B_17": (f"{COCO} UpperNeck HeadTop {FEET}", OF_25B, "COCO", FEET),
+    "COCO_19b": (BODY, f"{LIMBS} RShoulder-RHip LShoulder-LHip", "COCO", ""),
+    "COCO_19E": (BODY, WIDE + MORE, "COCO", ""),
+    "COCO_19_V2": (BODY, " ".join(f"Neck-{name}" for name in BODY.split() if name != "Neck"), "COCO", ""),
+    "COCO_23": (f"{BODY_23} {FEET}", OF_23, "FEET", ""),
+    "COCO_23_17": (f"{BODY_23} {FEET}", OF_23, "COCO", FEET),
+    "COCO_25E": (
+        f"{BODY} {FEET}", WIDE + OF_FEET + MORE + ACROSS, "FEET",
+        "Nose RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee LHip LKnee REye LEye REar LEar",
+    ),
+    "COCO_25_17E": (f"{BODY} {FEET}", WIDE + OF_FEET + MORE + ACROSS, "COCO", FEET),
+    "PT_25B_15": (f"{COCO} UpperNeck HeadTop {FEET}", OF_25B, "PT", f"LEye REye LEar REar {FEET}"),
+    "CAR_22": (CAR, OF_CAR, "CAR", ""),
     "MPII_25B_16": (
         f"{COCO} UpperNeck HeadTop {FEET}", OF_25B, "MPII",
         " ".join(name for name in COCO.split() if "Shoulder" not in name) + f" {FEET}",
@@ -59,7 +95,7 @@ def of_net(model, places, states, size):
             continue
         own = []
         for row in rows:
-            x, y = places[row] - (0 if known == "MPII" else 1)
+            x, y = places[row] - (0 if known in ("MPII", "PT", "CAR") else 1)
             inside = 0 <= x < size[1] and 0 <= y < size[0]
             own.append((x, y, int(states[row]) if inside else 2))
         kinds = {state for *_, state in own}
@@ -113,9 +149,10 @@ def labels(model, everybody, weights, stride, sigma):
         return own + [2 * k + i for k, limb in enumerate(limbs) if set(limb) & set(chosen) for i in (0, 1)]
 
     unknown = {name for name in names if everybody[0][name][2] == 4}
-    for channel in channels(set(never.split()) | unknown):
-        masks[channel] = 0
-    if model == "COCO_25_17":
+    if model not in ("COCO_23", "CAR_22"):
+        for channel in channels(set(never.split()) | unknown):
+            masks[channel] = 0
+    if model in ("COCO_25_17", "COCO_25_17E", "COCO_23_17"):
         for person in everybody:
             for side in "RL":
                 knee, ankle = (np.array(person[f"{side}{name}"]) for name in ("Knee", "Ankle"))
@@ -128,7 +165,7 @@ def labels(model, everybody, weights, stride, sigma):
                     if y <= cell[0] < y + 2 * reach and x <= cell[1] < x + 2 * reach:
                         masks[(-1, *cell)] = 0
     for person in everybody:
-        chosen = channels({name for name in names if person[name][2] >= 3})
+        chosen = channels({name for name in names if person[name][2] >= (2 if model == "CAR_22" else 3)})
         for channel in chosen + [len(masks) - 1] * (behind and bool(chosen)):
             for i in about(person, 0.3, stride, shape)[0]:
                 for j in about(person, 0.3, stride, shape)[1]:

@@ -243,6 +243,16 @@ def put_first(folder, pixels):
         records.put(b"0000000", record.SerializeToString())
 
 
+def test_a_joint_of_mpi_that_was_not_looked_for(tmp_path):
+    """It is not one of the net's, and the map of its number is a limb's, whose mask stays."""
+    (pixels, _), *_ = write(tmp_path, 43)
+    pixels[3, 7, 60:64] = np.frombuffer(F(3).tobytes(), np.uint8)
+    put_first(tmp_path, pixels)
+    _, maps = data(tmp_path, 43, phase=TEST, batch=1).forward()
+    assert maps[0, 15].max() == 1
+    np.testing.assert_array_equal(maps[0, :44], np.repeat(maps[:1, 43], 44, axis=0))
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("width, scale", [(4000, 0.07), (80, 1e-40), (80, 1e3)])
 def test_sizes_beyond_measure(tmp_path, width, scale):

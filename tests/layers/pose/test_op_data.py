@@ -8,6 +8,8 @@ from caffe_compat.errors import LayerError
 from caffe_compat.layers.base import TEST, TRAIN
 from caffe_compat.layers.data.c_rand import CRand
 from caffe_compat.layers.pose.crowd import Crowd
+from caffe_compat.layers.pose.part_labels import write_labels
+from caffe_compat.layers.pose.part_models import MODELS
 from caffe_compat.layers.pose.scenes import recentred
 from layers.data.sharing import shares_what_one_serves
 from layers.harness import Runner
@@ -39,8 +41,14 @@ def compare(label, want, limbs, rounding=2e-3):
         )
 
 
-@pytest.mark.parametrize("spread", [(1, 1), (0.3, 0.3), (0.03, 0.3), (0.3, 0.03)])
-@pytest.mark.parametrize("model", NETS)
+NARROW = ("COCO_19", "COCO_25_17", "COCO_25B_17", "MPII_25B_16")  # a model of each kind of masks
+
+
+@pytest.mark.parametrize(
+    "model, spread",
+    [(model, (1, 1)) for model in NETS]
+    + [(model, spread) for model in NARROW for spread in ((0.3, 0.3), (0.03, 0.3), (0.3, 0.03))],
+)
 def test_labels(tmp_path, model, spread):
     """In TEST images stay as they are, so that labels are of people as they are."""
     size = (160, 224)
@@ -62,6 +70,19 @@ def test_labels(tmp_path, model, spread):
             assert len(want[0]) == len(label) // 2
             assert (want[0] == 0).any() and (want[0] == 1).any() and (np.abs(want[1]) > 0.5).any()
             compare(label, want, limbs)
+
+
+@pytest.mark.parametrize("model", NETS)
+def test_a_mirror_exchanges_right_and_left(model):
+    """By the joints' names: REye and LEye, FRTop and FLTop."""
+    names, other = NETS[model][0].split(), {"R": "L", "L": "R"}
+    joints = np.arange(2 * len(names), dtype=F).reshape(1, -1, 2)
+    states = np.arange(len(names))[None]
+    MODELS[model].mirror(joints, states)
+    for name, k in zip(names, states[0], strict=True):
+        partners = {f"{name[:i]}{other.get(name[i], '-')}{name[i + 1 :]}" for i in (0, 1)} & set(names)
+        assert {names[k]} == (partners or {name})
+    np.testing.assert_array_equal(joints[0, :, 1], 2 * states[0] + 1)
 
 
 class Drawn:
@@ -179,19 +200,20 @@ def check(image, label, drawn, model):
     compare(label, want, len(NETS[model][1].split()), 0.02)
 
 
-def test_training(tmp_path):
+@pytest.mark.parametrize("model", ["COCO_25", "COCO_23"])
+def test_training(tmp_path, model):
     records = write_crowd(tmp_path / "base", "FEET")
     text = (
         'scale_mins: "0.8" scale_maxs: "2.5" max_degree_rotations: "40" scale_prob: 0.8 center_perterb_max: 9'
     )
-    runner = data(f'sources: "{tmp_path}/base" models: "COCO_25" center_swap_prob: 0.9 {text}')
+    runner = data(f'sources: "{tmp_path}/base" models: "{model}" center_swap_prob: 0.9 {text}')
     rand, recentred = CRand(1), 0
     for batch in ((0, 1), (2, 0), (1, 2), (0, 1)):
         rand.draw()  # which database
         for image, label, which in zip(*runner.forward(), batch, strict=True):
-            drawn = Drawn(rand, records[which], "COCO_25", (0.8, 2.5, 40), 0.9)
+            drawn = Drawn(rand, records[which], model, (0.8, 2.5, 40), 0.9)
             recentred += drawn.is_recentred
-            check(image, label, drawn, "COCO_25")
+            check(image, label, drawn, model)
     assert recentred > 1
 
 
@@ -199,7 +221,9 @@ def test_training(tmp_path):
     "dice, times, want",
     [
         ((0.89, 0.6), 1.4, (1, 11)),
+        ((0.89, 0.9), 1.4, (1, 11)),
         ((0.89, 0.94), 1.4, (5.5, 15.5)),
+        ((0.89, 0.95), 1.4, (5.5, 15.5)),
         ((0.89, 0.96), 1.4, (10, 20)),
         ((0.89, 0.5), 1.4, (50, 60)),
         ((0.9,), 1.4, (50, 60)),
@@ -306,7 +330,7 @@ def test_normalization(tmp_path, normalization, means):
         ('models: "COCO_19" sigmas: "7;x"', "sigmas is '7;x'; expected numbers with a ; between"),
         ('models: "COCO_19" sigmas: "0"', "sigmas is '0'; expected numbers from 1e-06"),
         ('models: "COCO_19" number_max_occlusions: "1"', "needs source_background"),
-        ('models: "COCO_19" center_swap_prob: 0.1', "people of 25 joints"),
+        ('models: "COCO_19" center_swap_prob: 0.1', "people of 23 or 25 joints"),
         ('models: "COCO_19" stride: 57', "stride is 57; the image has 56 x 64 pixels"),
         ('models: "COCO_19" target_dist: inf', "target_dist is inf"),
         (
@@ -349,6 +373,40 @@ def test_wrong_people(tmp_path, place, value, message):
     put(tmp_path / "base", [pixels])
     with pytest.raises(LayerError, match=f"key '0000000': .*{message}"):
         data(f'sources: "{tmp_path}/base" models: "COCO_25_17"').forward()
+
+
+@pytest.mark.parametrize(
+    "state, is_known", [(-0.5, True), (1.49, True), (1.5, False), (2.49, False), (2.5, True)]
+)
+def test_states_between(tmp_path, state, is_known):
+    """They are rounded, halves away from 0; a state of 3, and less than 0, is that of a known joint."""
+    (pixels, _), *_ = write_crowd(tmp_path / "base", "COCO", others=(0,))
+    pixels[3][7, :4] = np.frombuffer(F(state).tobytes(), np.uint8)
+    put(tmp_path / "base", [pixels])
+    _, maps = data(f'sources: "{tmp_path}/base" models: "COCO_18"', TEST, 1).forward()
+    assert (maps[0, 57 + 38].max() > 0.5) == is_known
+
+
+def test_a_stride_whose_reciprocal_is_rounded():
+    """Limbs lie at places times float32's 1 / 7: what is 21 pixels aside is a little more than 3 cells aside."""
+    model = MODELS["COCO_18"]
+    maps, joints = np.full((2 * model.channels, 9, 8), np.nan, F), np.zeros((1, 18, 2), F)
+    states = np.full((1, 18), 2)
+    joints[0, [9, 10]], states[0, [9, 10]] = [(21, 14), (21, 42)], 1
+    write_labels(maps, np.ones((9, 8), F), joints, states, model, 7, 5.0)
+    np.testing.assert_array_equal(np.flatnonzero(maps[model.channels + 5, 4]), [3])
+
+
+def test_people_of_another_dataset(tmp_path):
+    (pixels, _), (other, _) = write_crowd(tmp_path / "base", "COCO", others=(0, 0))
+    other[3, 0, :5] = np.frombuffer(b"COCX\0", np.uint8)
+    put(tmp_path / "base", [pixels, other])
+    runner = data(f'sources: "{tmp_path}/base" models: "COCO_18"', batch=1)
+    runner.forward()
+    with pytest.raises(
+        LayerError, match="key '0000001': its people are of 'COCX', those of the first record of 'COCO'"
+    ):
+        runner.forward()
 
 
 def test_images_of_other_shapes(tmp_path):
