@@ -131,7 +131,8 @@ def _add_gradient(images: np.ndarray, diffs: np.ndarray, total: np.ndarray) -> N
     """total (M x C) += diffs (N x M x pixels) times images (N x C x pixels), summed over all pixels."""
     threads, (outputs, channels) = numba.get_num_threads(), total.shape
     rows, columns = -(-outputs // TILE) * TILE, -(-channels // TILE) * TILE
-    cuts = (threads, 1) if rows * columns <= SUMS else (1, threads)
+    steps = -(-images.shape[2] // STEP) * len(images)
+    cuts = (min(threads, steps), 1) if rows * columns <= SUMS else (1, threads)
     wide = min(PANELS, -(-channels // (cuts[1] * SIDE)))
     lefts, rights, stages, sums = scratch_parts(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from caffe_compat.engines.fast import filters_of_pixels
 from caffe_compat.engines.fast.filters_of_pixels import FiltersOfPixels
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
+from caffe_compat.layers.kernels.scratch import scratch
 from caffe_compat.layers.kernels.tile_registers import AVAILABLE
 from engines.fast.products import check_the_three_products
 
@@ -43,6 +45,15 @@ def make(stride, shape, outputs):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_three_products(case):
     check_the_three_products(*make(*case), tolerance=2e-6)
+
+
+@pytest.mark.parametrize("case", [(1, (2, 70, 4, 8), 65), (1, (2, 70, 4, 8), 1500)], ids=str)
+def test_more_threads_than_there_is_work_for(case, monkeypatch):
+    """Each has scratch of its own, with NaN in it."""
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 7)
+    products = make(*case)
+    scratch((2**23,), np.dtype(np.float32))[:] = np.nan
+    check_the_three_products(*products, tolerance=2e-6)
 
 
 def test_filters_are_laid_out_some_at_a_time(monkeypatch):
