@@ -460,6 +460,8 @@ FILES: dict[str, tuple[str, ...]] = {
     "VoxelSoftmaxLoss": ("caffe_compat.layers.voxel_softmax_loss",),
     "Warp": ("caffe_compat.layers.flow.warp",),
     "WarpCTCLoss": ("caffe_compat.layers.sequence.warp_ctc_loss",),
+    "Warping": ("caffe_compat.layers.flow.warping", "caffe_compat.layers.flow.warping_of_images"),
+    "WarpingOfImages": ("caffe_compat.layers.flow.warping_of_images",),
     "WeightEuclideanLoss": ("caffe_compat.layers.weight_euclidean_loss",),
     "WeightedFmeasureLoss": ("caffe_compat.layers.segmentation.weighted_fmeasure_loss",),
     "WeightedSigmoidCrossEntropyLoss": ("caffe_compat.layers.mnc.weighted_sigmoid_loss",),
