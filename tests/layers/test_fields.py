@@ -67,6 +67,7 @@ ELSEWHERE = {
         f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
         for name in ("context_per_roi", "instances_per_bag")
     },
+    "Bias.bias_param.channel_shared": "the reader makes num_axes of it; prototxt/test_upgrade_renamed.py",
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"
