@@ -422,6 +422,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "SpatialTransformer": (
         "caffe_compat.layers.spatial_transformer.spatial_transformer",
         "caffe_compat.layers.spatial_transformer.mirror_rotate",
+        "caffe_compat.layers.spatial_transformer.transformed_maps",
     ),
     "Spfilter": ("caffe_compat.layers.channel_products",),
     "Split": ("caffe_compat.layers.split",),
@@ -442,6 +443,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "TopK": ("caffe_compat.layers.attention_mask.top_k",),
     "TopKOld": ("caffe_compat.layers.attention_mask.top_k_old",),
     "TransformLoss": ("caffe_compat.layers.retrieval.deepbit_losses",),
+    "TransformedMaps": ("caffe_compat.layers.spatial_transformer.transformed_maps",),
     "Transpose": ("caffe_compat.layers.sequence.transpose",),
     "TripletLoss": ("caffe_compat.layers.metric.triplet_loss", "caffe_compat.layers.metric.triplet_set_loss"),
     "TripletSetLoss": ("caffe_compat.layers.metric.triplet_set_loss",),

@@ -30,6 +30,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "TransformedMaps.st_param.transform_type": "another makes it SpatialTransformer; spatial_transformer/",
     "LabeledMatching.labeled_matching_param.momentum": "changes the params; metric/test_matching.py",
     **{
         f"Reshape.reshape_param.new_{name}": "makes it PatchReshape; test_patch_reshape.py"
