@@ -71,9 +71,10 @@ class TransformedMaps(Layer):
             raise self.error(f"the top has {height} x {width} pixels; it needs at least 2 x 2")
         top[0].reshape(*shape[:2], height, width)
         rows, columns = np.divmod(np.arange(height * width), width)
-        self.places = [
+        x, y = (
             (2 * at / last - 1).astype(self.dtype) for at, last in ((columns, width - 1), (rows, height - 1))
-        ]
+        )
+        self.places = x, y
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         height, width = bottom[0].shape[2:]
@@ -101,8 +102,9 @@ class TransformedMaps(Layer):
                 value = np.where(inside, (maps[:, i, j] * seed).sum(axis=0), 0)
                 of_x += np.where(right < 0, -1, 1) * (1 - abs(down)) * value
                 of_y += np.where(down < 0, -1, 1) * (1 - abs(right)) * value
-            slopes = of_x * ((width - 1) / 2), of_y * ((height - 1) / 2)
-            diff[n] = [np.sum(part) for part in self.transformation.slopes(numbers, *self.places, *slopes)]
+            of_p, of_q = of_x * ((width - 1) / 2), of_y * ((height - 1) / 2)
+            parts = self.transformation.slopes(numbers, *self.places, of_p, of_q)
+            diff[n] = [np.sum(part) for part in parts]
 
     def _numbers(self, bottom: Sequence[Blob]) -> np.ndarray:
         return bottom[1].data.reshape(bottom[0].num, self.transformation.count)
