@@ -5142,14 +5142,16 @@ class LocalParameter(_message.Message):
     def __init__(self, num_output: _Optional[int] = ..., bias_term: _Optional[bool] = ..., pad: _Optional[int] = ..., kernel_size: _Optional[int] = ..., stride: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
 
 class TripletLossParameter(_message.Message):
-    __slots__ = ("margin", "losstype", "num_triplets")
+    __slots__ = ("margin", "losstype", "num_triplets", "use_pair")
     MARGIN_FIELD_NUMBER: _ClassVar[int]
     LOSSTYPE_FIELD_NUMBER: _ClassVar[int]
     NUM_TRIPLETS_FIELD_NUMBER: _ClassVar[int]
+    USE_PAIR_FIELD_NUMBER: _ClassVar[int]
     margin: float
     losstype: int
     num_triplets: int
-    def __init__(self, margin: _Optional[float] = ..., losstype: _Optional[int] = ..., num_triplets: _Optional[int] = ...) -> None: ...
+    use_pair: int
+    def __init__(self, margin: _Optional[float] = ..., losstype: _Optional[int] = ..., num_triplets: _Optional[int] = ..., use_pair: _Optional[int] = ...) -> None: ...
 
 class LargeMarginInnerProductParameter(_message.Message):
     __slots__ = ("num_output", "type", "weight_filler", "axis", "base", "gamma", "power", "iteration", "lambda_min")
