@@ -24,9 +24,12 @@ class TripletSetLoss(LossLayer):
 
     bottom[0]: N x C features (axes behind are 1), in sets of a, p and triplet_loss_param.num_triplets negatives;
     bottom[1]: N numbers, which are not read; top[0]: a scalar. losstype 0: max(0, margin + |a - p|^2 - |a - n|^2);
-    another one: max(0, 1 - |a - n|^2 / (margin + |a - p|^2)). With use_pair: 0 |a - p|^2 itself costs nothing. A layer of type TripletLoss with one of these fields, or
-    with two bottoms, is this one. Raises LayerError where sets are not complete.
-    Source: TripletLossLayer of yanhuama's Caffe, and for use_pair, muneebshahid's; Wohlhart and Lepetit, Learning Descriptors (2015).
+    another one: max(0, 1 - |a - n|^2 / (margin + |a - p|^2)). With use_pair: 0 |a - p|^2 itself costs nothing. A layer
+    of type TripletLoss with one of these fields, or with two bottoms, is this one. Raises LayerError where sets are not
+    complete.
+
+    Source: TripletLossLayer of yanhuama's Caffe, and for use_pair, muneebshahid's; Wohlhart and Lepetit, Learning
+    Descriptors (2015).
     """
 
     reads = ("triplet_loss_param",)
