@@ -65,6 +65,7 @@ NO_TOP = {
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_long_tail.py"
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter", "scale_factor")
     },
+    "GRN.grn_param.dummy_backward": "is for backward; test_grn.py",
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",

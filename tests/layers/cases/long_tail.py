@@ -115,6 +115,25 @@ CASES = [
             ("do_backward_scale: false", "what it switches off; test_long_tail.py"),
         )
     ),
+    *(
+        Case(
+            f'type: "GRN" {params}',
+            [(2, 4, 3, 5)],
+            [(3, 2)],
+            gradient="dummy" not in params,
+            note="passes on what comes; test_grn.py" if "dummy" in params else "",
+        )
+        for params in ("", "grn_param { bias: 0.7 }", "grn_param { dummy_backward: true }")
+    ),
+    *(
+        Case(
+            'type: "ScaleFilter" scale_filter_param { min_scale: 0.6 max_scale: 1.7 }',
+            [(2, 4, 3, 5)],
+            [(3, 2, 6, 1)],
+            phase=phase,
+        )
+        for phase in (TRAIN, TEST)
+    ),
     Case('type: "Insanity"', [(4, 5)], [(2, 3, 6)]),
     Case('type: "Insanity" insanity_param { lb: 3 ub: 7 }', [(4, 5)]),
     Case('type: "Insanity" insanity_param { lb: 2 }', [(4, 5)], phase=TEST),

@@ -55,6 +55,24 @@ def insanity(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, lambda at: x[at] if x[at] > 0 else x[at] / float(slopes[at]))]
 
 
+def grn(given: Given) -> list[np.ndarray]:
+    (x,), bias = given.bottom, given.param.grn_param.bias
+
+    def value(at):
+        return x[at] / math.sqrt(sum(x[(at[0], c, *at[2:])] ** 2 for c in range(x.shape[1])) + bias)
+
+    return [taken(x.shape, value)]
+
+
+def scale_filter(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.scale_filter_param
+    assert param.min_scale < param.max_scale
+    scales = np.ones(x.shape[0] * x.shape[1], np.float32)
+    if given.phase == TRAIN:
+        Rng(given.seed).uniform(param.min_scale, param.max_scale, scales)
+    return [taken(x.shape, lambda at: x[at] * float(scales[at[0] * x.shape[1] + at[1]]))]
+
+
 def noise(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.noise_param
     values = np.zeros(x.shape, np.float32)
@@ -261,12 +279,14 @@ NAIVE = {
     "ConsistencyLoss": consistency_loss,
     "Flip": flip,
     "GradientScaler": gradient_scaler,
+    "GRN": grn,
     "Insanity": insanity,
     "Local": local,
     "MMDLoss": mmd_loss,
     "ManhattanLoss": manhattan_loss,
     "Mixup": mixup,
     "Noise": noise,
+    "ScaleFilter": scale_filter,
     "SelectChannels": select_channels,
     "SoftmaxCrossEntropyLoss": softmax_cross_entropy_loss,
     "WeightEuclideanLoss": weight_euclidean_loss,
