@@ -119,6 +119,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "caffe_compat.layers.ssd.detection_output",
         "caffe_compat.layers.ssd.detection_output_states",
     ),
+    "DetectionOutputExtended": ("caffe_compat.layers.ssd.detection_output_extended",),
     "DetectionOutputStates": ("caffe_compat.layers.ssd.detection_output_states",),
     "DiceCoefLoss": ("caffe_compat.layers.segmentation.dice_coef_loss",),
     "DilatedByBottom": ("caffe_compat.layers.convolution.dilated_by_bottom",),

@@ -1581,12 +1581,14 @@ class PReLUParameter(_message.Message):
     def __init__(self, filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., channel_shared: _Optional[bool] = ...) -> None: ...
 
 class ParameterParameter(_message.Message):
-    __slots__ = ("shape", "blob_filler")
+    __slots__ = ("shape", "blob_filler", "filler")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FILLER_FIELD_NUMBER: _ClassVar[int]
+    FILLER_FIELD_NUMBER: _ClassVar[int]
     shape: BlobShape
     blob_filler: FillerParameter
-    def __init__(self, shape: _Optional[_Union[BlobShape, _Mapping]] = ..., blob_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+    filler: FillerParameter
+    def __init__(self, shape: _Optional[_Union[BlobShape, _Mapping]] = ..., blob_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
 
 class DepthToSpaceParameter(_message.Message):
     __slots__ = ("block_size", "data_format")
