@@ -113,7 +113,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "feature_decay_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
                 "label_specific_margin_param nca_param "
-                "ordinal_regression_loss_param resize_param smoothl1_param "
+                "ordinal_regression_loss_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )
         },
