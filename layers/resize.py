@@ -32,9 +32,8 @@ class Resize(Layer):
         missing = [name for name in names if not getattr(param, name) > 0]
         if missing:
             raise self.error(f"resize_param gives no {' and no '.join(missing)} above 0")
-        self.corners: Corners | None = (
-            None  # made where they are needed: they take several times the top's memory
-        )
+        # made where they are needed: they take several times the top's memory
+        self.corners: Corners | None = None
         self.made_for: tuple = ()
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -52,9 +51,8 @@ class Resize(Layer):
         self.view, self.out_view = (
             (shape[0] * shape[1], height * width) for height, width in (shape[2:], sizes)
         )
-        self.corners: Corners | None = (
-            None  # made where they are needed: they take several times the top's memory
-        )
+        if (shape[2:], sizes) != self.made_for:
+            self.corners, self.made_for = None, (shape[2:], sizes)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         corners = self._corners(bottom[0].shape[2:], top[0].shape[2:])

@@ -429,6 +429,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "caffe_compat.layers.spatial_transformer.mirror_rotate",
         "caffe_compat.layers.spatial_transformer.transformed_maps",
     ),
+    "SpatialWta": ("caffe_compat.layers.spatial_wta",),
     "Spfilter": ("caffe_compat.layers.channel_products",),
     "Split": ("caffe_compat.layers.split",),
     "SplitIndices": ("caffe_compat.layers.attention_mask.split_indices",),

@@ -30,6 +30,13 @@ DENSE_FILLERS = (
     'BN_Bias_Filler { type: "uniform" min: -1 }'
 )
 
+
+def unequal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Of both signs, none as far from 0 as another one."""
+    size = int(np.prod(shape))
+    return ((1 + rng.permutation(size)) * rng.choice([-0.1, 0.1], size)).reshape(shape)
+
+
 CASES = [
     *(
         Case(
@@ -133,6 +140,22 @@ CASES = [
             phase=phase,
         )
         for phase in (TRAIN, TEST)
+    ),
+    *(
+        Case(
+            f'type: "SpatialWta" spatial_wta_param {{ {params} }}',
+            [(2, 3, 6, 7)],
+            [(3, 1, 5, 8)],
+            fills=[unequal],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("global_wta: true", 1),
+            ("kernel_size: 2 stride: 2", 2),
+            ("kernel_h: 3 kernel_w: 2", 2),
+            ("kernel_size: 3 stride_h: 2 stride_w: 3", 1),
+        )
     ),
     Case('type: "Insanity"', [(4, 5)], [(2, 3, 6)]),
     Case('type: "Insanity" insanity_param { lb: 3 ub: 7 }', [(4, 5)]),

@@ -55,6 +55,23 @@ def insanity(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, lambda at: x[at] if x[at] > 0 else x[at] / float(slopes[at]))]
 
 
+def spatial_wta(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.spatial_wta_param
+    height, width = x.shape[2:]
+    rows, columns = (height, width) if param.global_wta else (param.kernel_size, param.kernel_size)
+    if param.HasField("kernel_h"):
+        rows, columns = param.kernel_h, param.kernel_w
+    down, across = (param.stride_h, param.stride_w) if param.HasField("stride_h") else [param.stride] * 2
+    assert rows and columns and (param.HasField("stride_h") == param.HasField("stride_w"))
+    kept = np.zeros(x.shape)
+    for n, c in np.ndindex(x.shape[:2]):
+        for i in range(0, height - rows + 1, down):
+            for j in range(0, width - columns + 1, across):
+                places = [(i + a, j + b) for a in range(rows) for b in range(columns)]
+                kept[(n, c, *max(places, key=lambda at, map=x[n, c]: abs(map[at])))] = 1
+    return [x * kept, kept][: given.tops]
+
+
 def grn(given: Given) -> list[np.ndarray]:
     (x,), bias = given.bottom, given.param.grn_param.bias
 
@@ -288,6 +305,7 @@ NAIVE = {
     "Noise": noise,
     "ScaleFilter": scale_filter,
     "SelectChannels": select_channels,
+    "SpatialWta": spatial_wta,
     "SoftmaxCrossEntropyLoss": softmax_cross_entropy_loss,
     "WeightEuclideanLoss": weight_euclidean_loss,
 }
