@@ -2,8 +2,8 @@
 
 Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, wenwei202/caffe (SSL, and
 force regularization), JiachenMao/MeDNN, IntelLabs/SkimCaffe, jkokkin/UberNet, choasup/caffe-yolo9000,
-nbadalls/caffe-server, torrvision/caffe-tvg, MingSun-Tse/Caffe_IncReg, tidsp/caffe-jacinto, and of OpenPose's and
-Synopsys'.
+nbadalls/caffe-server, torrvision/caffe-tvg, MingSun-Tse/Caffe_IncReg, tidsp/caffe-jacinto, HD-CNN
+(stephenyan1231), and of OpenPose's and Synopsys'.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
     "nbadalls' Caffe": {"NetParameter": "print_net_info"},
+    "HD-CNN": {"LayerParameter": "conserve_gpu_memory_test"},
     "TVG's Caffe": {"MultiStageMeanfieldParameter": "force_cpu"},
     "TSN": {
         "NetParameter": "mem_param richness",
