@@ -31,6 +31,17 @@ NOT_BUILT = {
     "SigmoidCrossEntropyLossWeighted": (
         "no source of LocNet's is public; MNC's SigmoidCrossEntropyLoss of three bottoms weighs numbers by the third"
     ),
+    "Convdeconv3d": (
+        "CDC's, it convolves in space and deconvolves in time at once; no source of it is public; Convolution3D and "
+        "Deconvolution3D do one of these each, with other weights"
+    ),
+    "LabelDropout": (
+        "xiaolonw's, it drops examples of a label at random and the hardest; give the loss a label that it ignores"
+    ),
+    "P2SLoss": (
+        "of Point to Set metric learning (sanpingzhou), it draws triplets by the C library's rand(); choose them in a "
+        "Python layer, or by TripletLoss"
+    ),
     "TRT": (
         "NVIDIA's Caffe runs a TensorRT engine there; build the net that its trt_param names as `deploy`, with the "
         "weights that it names as `model`"

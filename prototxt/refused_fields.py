@@ -43,12 +43,32 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
             "BatchNorm keeps the running statistics in training anyway; remove it": "update_global_stats"
         }
     },
+    "Caffe_3D_FF": {
+        message: {
+            "its volumes are N x C x height x width x depth; give kernel_size, stride and pad (and, for kstride, "
+            "dilation) three times, for these axes in turn": "kernel_d kstride_d pad_d stride_d"
+        }
+        for message in ("ConvolutionParameter", "PoolingParameter")
+    },
+    "IncReg": {
+        "SolverParameter": {
+            "it prunes filters step by step while it trains, which no solver here does; remove it to train as usual": (
+                "AA IF_compr_count_conv IF_eswpf IF_scheme1_when_Reg_rank IF_speedup_count_fc IF_update_row_col "
+                "IF_use_acc1 compRatio prune_method speedup target_reg"
+            )
+        }
+    },
     "caffe-jacinto": {
+        "NetParameter": {
+            "its net then computes as with 8 bits, in ranges that it measures; remove it to compute with floats": (
+                "quantize"
+            )
+        },
         "SolverParameter": {
             "it sets small weights to 0 while it trains, or says how many are; no solver here does": (
                 "display_sparsity sparsity_lr_mult sparsity_target sparsity_threshold weight_connect_mode"
             )
-        }
+        },
     },
     "caffe-yolov2": {
         "DetectionOutputParameter": {
@@ -93,7 +113,7 @@ _FIELDS: dict[str, dict[str, dict[str, str]]] = {
                 "feature_decay_loss_param hotspot_param "
                 "infimum_loss_param label_specific_affine_param label_specific_hard_margin_param "
                 "label_specific_margin_param nca_param "
-                "ordinal_regression_loss_param resize_param smoothl1_param "
+                "ordinal_regression_loss_param smoothl1_param "
                 "soft_contrastive_loss_param soft_truncation_param sub_region_param"
             )
         },

@@ -207,9 +207,12 @@ class _Scanner:
                 self.at += 1
             elif field.message is None:
                 self.fail(f"expected ':' after '{name}', found {shown(self.all[self.at])}")
-            if field.is_repeated and self.all[self.at] == "[":
+            if self.all[self.at] == "[" and (message.schema.name, name) in _SIZES_OF_AXES:
                 self.at += 1
-                self._list(message, field)
+                self._list(message, field, message.fields[_SIZES_OF_AXES[message.schema.name, name]])
+            elif field.is_repeated and self.all[self.at] == "[":
+                self.at += 1
+                self._list(message, field, field)
             else:
                 self._value(message, field, start)
 
@@ -282,9 +285,11 @@ class _Scanner:
         while is_string(first) and is_string(self.all[self.at]):
             self.at += 1
 
-    def _list(self, message: _Open, field: _Field) -> None:
+    def _list(self, message: _Open, field: _Field, later: _Field) -> None:
+        """Read the values of a list; later: the field of all but the first of them."""
         while not self._take("]"):
             self._value(message, field, self.at)
+            field = later
             if not self._take(",") and self.all[self.at] != "]":
                 found = shown(self.all[self.at])
                 self.fail(f"expected ',' or ']' in the list of '{field.name}', found {found}")

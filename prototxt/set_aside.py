@@ -2,7 +2,8 @@
 
 Source: the caffe.proto of NVIDIA/caffe, intel/caffe, yjxiong/caffe, tpfister/caffe-heatmap, wenwei202/caffe (SSL, and
 force regularization), JiachenMao/MeDNN, IntelLabs/SkimCaffe, jkokkin/UberNet, choasup/caffe-yolo9000,
-nbadalls/caffe-server, torrvision/caffe-tvg, and of OpenPose's and Synopsys'.
+nbadalls/caffe-server, torrvision/caffe-tvg, MingSun-Tse/Caffe_IncReg, tidsp/caffe-jacinto, HD-CNN
+(stephenyan1231), and of OpenPose's and Synopsys'.
 """
 
 from __future__ import annotations
@@ -48,10 +49,19 @@ _FIELDS: dict[str, dict[str, str]] = {
     "caffe-yolo9000": {"EvalDetectionParameter": "save_output_param"},  # a file of the detections
     "caffe-heatmap": {"LayerParameter": "visualise visualise_channel"},
     "DSN": {"SolverParameter": "info localgamma localpower localstepsize"},
+    "IncReg": {
+        "LayerParameter": "prune_param",
+        "SolverParameter": (
+            "acc_borderline baseline_acc iter_size_final_retrain iter_size_losseval iter_size_prune iter_size_retrain "
+            "losseval_interval retrain_test_interval"
+        ),
+    },
+    "caffe-jacinto": {"SolverParameter": "ignore_shape_mismatch"},
     "JADF": {"LayerParameter": "outer_product_param", "SolverParameter": "show_pr"},
     "OpenPose": {"ConvolutionParameter": "binary"},
     "Synopsys' Caffe": {"BNParameter": "icnet"},  # which says that BN has 4 params, as its other fields do
     "nbadalls' Caffe": {"NetParameter": "print_net_info"},
+    "HD-CNN": {"LayerParameter": "conserve_gpu_memory_test"},
     "TVG's Caffe": {"MultiStageMeanfieldParameter": "force_cpu"},
     "TSN": {
         "NetParameter": "mem_param richness",
@@ -60,6 +70,8 @@ _FIELDS: dict[str, dict[str, str]] = {
 }
 # where it is not that they only choose how a fork computes or logs
 _WHY = {
+    "IncReg": "as they count only with a solver's prune_method, which IncReg has",
+    "caffe-jacinto": "as weights of other shapes than the params' are an error here",
     "DSN": "as they log, or count only with rates of params that fall by themselves, which DSN has",
     "SSL Caffe": "as they count only with a solver's decays of groups of weights, which SSL Caffe has",
 }

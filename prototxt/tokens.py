@@ -14,7 +14,7 @@ NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d)[\w.]*(?:(?<=[eE])[-+]\w+)?|-[A-Za-z]\w*", re.ASCII)
 _SYMBOL = re.compile(r"[{}<>\[\]:,;]")
-_PLACEHOLDER = r"\$\{\w*\}"  # in a template, as DeepLab's scripts fill them by sed
+_PLACEHOLDER = r"\$(?:\{\w*\}|\(\w+\)|[A-Za-z_]\w*)"  # in a template, as DeepLab's scripts fill them by sed
 _RIGHT = "|".join(kind.pattern for kind in (NAME, _NUMBER, _STRING, _SYMBOL)) + r"|\Z"
 _IS_RIGHT = re.compile(_RIGHT, re.ASCII)
 _TOKEN = re.compile(rf"(?:\s+|\#[^\n]*)*({_RIGHT}|{_PLACEHOLDER}|.)", re.ASCII)
@@ -91,6 +91,6 @@ def _fault(token: str) -> tuple[str, int] | None:
         return "this string does not end in its line; add the closing quote", 0
     if is_string(token) and "\\" in token and "\\" in _ESCAPE.sub("", token):
         return "this string has an unknown escape; write \\\\ for a backslash", 0
-    if token.startswith("${"):
+    if token.startswith("$") and len(token) > 1:
         return f"'{token}' stands for what a script puts there; write the value", 0
     return None if _IS_RIGHT.fullmatch(token) else (f"unexpected character {token!r}", 0)

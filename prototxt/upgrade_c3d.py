@@ -12,6 +12,7 @@ from caffe_compat.prototxt.upgrade_error import UpgradeError
 _PARAMS = {
     "Convolution3D": ("convolution_param", "convolution3d_param"),
     "Deconvolution3D": ("convolution_param", "convolution3d_param"),
+    "Convdeconv3d": ("convolution_param", "convolution3d_param"),  # CDC's, made from C3D; it is not built
     "Pooling3D": ("pooling_param", "pooling3d_param"),
     "VideoData": ("image_data_param", "video_data_param"),
 }

@@ -8,24 +8,27 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 
 _BY_MKL = ("MKLConvolution", "MKLLRN", "MKLPooling", "MKLReLU")
 _QUANTIZED = ("BinaryConvolution", "TernaryConvolution", "BinaryInnerProduct", "TernaryInnerProduct")
+_OF_BN_DATA = {"momentum": 0.95, "moving_average": False}
 _OF_DSCLRCN = {"across_spatial": False, "channel_shared": False, "eps": 1e-6}
 
 
 def upgrade_renamed(layer: LayerParameter) -> None:
-    """Change one layer in place: BNHK becomes the BN of 4 params that it is, Scale with a scale_factor Power, Scalar
-    Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top Input, and Detection DetectionLoss,
-    PwAttend AttPooling, with a warning; Sum of several bottoms Eltwise; types that MKL computes get Caffe's names;
-    Normalize with fix_scale, which changes nothing (a param's lr_mult says whether it learns), gets DSCLRCN's defaults;
-    ProposalTarget's bbox_mean and bbox_std, the loss_param of SoftmaxWithLossExpectation, and what
-    Stochastic-Quantization's layers alone have, get messages of their own.
+    """Change one layer in place: BNHK and BNData become the BN of 4 params that they are, L2Loss EuclideanLoss, Scale
+    with a scale_factor Power, Scalar Scale, ConstScale Power, AbsLoss L1Loss, a MemoryData with the dims of its top
+    Input, and Detection DetectionLoss, PwAttend AttPooling, with a warning; Sum of several bottoms Eltwise; types that
+    MKL computes get Caffe's names; a Bias with channel_shared says num_axes; Normalize with fix_scale, which changes
+    nothing (a param's lr_mult says whether it learns), gets DSCLRCN's defaults; ProposalTarget's bbox_mean and
+    bbox_std, the loss_param of SoftmaxWithLossExpectation, and what Stochastic-Quantization's layers alone have, get
+    messages of their own.
 
     Source: ProposalTargetLayer and DetectionLayer of SINet (xw-hu); the latter's numbers are those of MS-CNN's later
     DetectionLoss; BNHKLayer of liuyuisanai's CaffeMex, whose zoom_network has it; ScaleLayer of TransferNet;
     ScalarLayer of LSTM branches of BVLC's Caffe (DSCLRCN, DRT); NormalizeLayer of DSCLRCN (nian-liu); ConstScaleLayer
     of CCN (limuhit); MKLConvolutionLayer and others of SkimCaffe (IntelLabs); MemoryDataLayer of naibaf7's Caffe;
-    AbsLossLayer of light fields' nets; PwAttend of PiCANet's nets for MNIST and those made from them, which have
-    AttPooling's bottoms and fields (no source of that name is public); SumLayer of R*CNN (gkioxari) and SDS
-    (bharath272).
+    AbsLossLayer of light fields' nets; BNDataLayer of lxx1991's Caffe, which takes the statistics of all its GPUs, and
+    goes by the moving averages where its scale does not learn; L2LossLayer of caffe-multilabel (bogger); PwAttend of
+    PiCANet's nets for MNIST and those made from them, which have AttPooling's bottoms and fields (no source of that
+    name is public); SumLayer of R*CNN (gkioxari) and SDS (bharath272); BiasLayer of hli2020's Caffe, which has no axis.
     """
     if layer.type in _BY_MKL:
         layer.type = layer.type[3:]
@@ -46,6 +49,20 @@ def upgrade_renamed(layer: LayerParameter) -> None:
         )
     if layer.type == "Sum" and len(layer.bottom) > 1:
         layer.type = "Eltwise"
+    if layer.type == "L2Loss" and len(layer.bottom) == 2:
+        layer.type = "EuclideanLoss"
+    if layer.type == "Bias" and layer.bias_param.HasField("channel_shared"):
+        layer.bias_param.num_axes = 0 if layer.bias_param.channel_shared else 1
+        if not layer.bias_param.HasField("filler"):
+            layer.bias_param.filler.value = 0.1
+        layer.bias_param.ClearField("channel_shared")
+    if layer.type == "BNData":
+        layer.type = "BN"
+        for name, value in _OF_BN_DATA.items():
+            if not layer.bn_param.HasField(name):
+                setattr(layer.bn_param, name, value)
+        if layer.bn_param.moving_average and layer.param and layer.param[0].lr_mult == 0:
+            layer.bn_param.frozen = True
     if layer.type == "BNHK":
         layer.type = "BN"
         layer.bn_param.CopyFrom(layer.bnhk_param)

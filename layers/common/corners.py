@@ -25,14 +25,19 @@ class Corners:
     """The pixels around P places, of rows y and columns x, on maps of H x W.
 
     Those outside count 0, or, with `kept`, are the ones at the border, and it is the places outside of the map that
-    count 0, from 0 to below H and W. A place that is NaN gives NaN, but not with `kept`.
+    count 0, from 0 to below H and W. With `beyond` they are the ones at the border, and all places count. A place that
+    is NaN gives NaN, but not with `kept`.
     """
 
-    def __init__(self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool = False):
+    def __init__(
+        self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool = False, beyond: bool = False
+    ):
         with np.errstate(invalid="ignore"):
-            self.all = list(self._corners(y, x, size, kept))
+            self.all = list(self._corners(y, x, size, kept, beyond))
 
-    def _corners(self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool) -> Iterator[Corner]:
+    def _corners(
+        self, y: np.ndarray, x: np.ndarray, size: tuple[int, int], kept: bool, beyond: bool
+    ) -> Iterator[Corner]:
         height, width = size
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         top, left = np.floor(y), np.floor(x)
@@ -45,7 +50,7 @@ class Corners:
             )
             yield Corner(
                 index=row.astype(np.int64) * width + column.astype(np.int64),
-                counts=inside if kept else ~outside,
+                counts=inside if kept else ~outside | beyond,
                 row=y - top if below else 1 - (y - top),
                 column=x - left if right else 1 - (x - left),
                 below=bool(below),

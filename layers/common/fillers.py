@@ -30,6 +30,11 @@ def fill(blob: Blob, filler: FillerParameter) -> None:
 
     Type "diagonal" is FlowNet2's: output n is diag_val[n], or 1, of the mean of input n.
 
+    Type "value" is e2e_face's (mikuhatsune): `values`, one for each element, 0 after the last of them.
+
+    Types "EdgeX", "EdgeY" and "Laplacian" are Ravi Garg's, of unsupervised depth: the same kernel of 3 x 3 for each
+    pair of an output and an input. As there, EdgeX is half the difference of the row below and the row above.
+
     Sources: Caffe's Filler; Glorot and Bengio (2010) for xavier; He, Zhang, Ren and Sun (2015) for msra.
     """
     if filler.type not in _FILLERS:
@@ -163,6 +168,33 @@ def _file(blob: Blob, filler: FillerParameter) -> None:
     blob.data[...] = np.reshape(numbers, blob.shape)
 
 
+def _value(blob: Blob, filler: FillerParameter) -> None:
+    if len(filler.values) > blob.count:
+        raise CaffeCompatError(
+            f"a value filler has {len(filler.values)} values for a param of shape {blob.shape}, which has "
+            f"{blob.count} elements"
+        )
+    flat = blob.data.reshape(-1)
+    flat[: len(filler.values)] = filler.values
+    flat[len(filler.values) :] = 0
+
+
+_EDGE = ((0, -0.5, 0), (0, 0, 0), (0, 0.5, 0))
+_KERNELS = {
+    "EdgeX": np.array(_EDGE),
+    "EdgeY": np.array(_EDGE).T,
+    "Laplacian": np.array(((1, 4, 1), (4, -20, 4), (1, 4, 1))) / 6,
+}
+
+
+def _kernel(blob: Blob, filler: FillerParameter) -> None:
+    if len(blob.shape) != 4 or blob.shape[2:] != (3, 3):
+        raise CaffeCompatError(
+            f"a filler of type {filler.type} fills 4 axes with a kernel of 3 x 3, not the shape {blob.shape}"
+        )
+    blob.data[...] = _KERNELS[filler.type]
+
+
 _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "constant": _constant,
     "uniform": _uniform,
@@ -176,4 +208,6 @@ _FILLERS: dict[str, Callable[[Blob, FillerParameter], None]] = {
     "bilinear_upsampling": _bilinear_upsampling,
     "diagonal": _diagonal,
     "file": _file,
+    "value": _value,
+    **dict.fromkeys(_KERNELS, _kernel),
 }

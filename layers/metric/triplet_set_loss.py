@@ -15,7 +15,7 @@ from caffe_compat.prototxt.caffe_pb2 import LayerParameter
 def has_sets(layer_param: LayerParameter) -> bool:
     """Whether a TripletLoss layer has two bottoms, or fields of yanhuama's."""
     param = layer_param.triplet_loss_param
-    return len(layer_param.bottom) == 2 or param.HasField("losstype") or param.HasField("num_triplets")
+    return len(layer_param.bottom) == 2 or any(map(param.HasField, ("losstype", "num_triplets", "use_pair")))
 
 
 @register_form("TripletSetLoss", of="TripletLoss", describes=has_sets)
@@ -24,9 +24,12 @@ class TripletSetLoss(LossLayer):
 
     bottom[0]: N x C features (axes behind are 1), in sets of a, p and triplet_loss_param.num_triplets negatives;
     bottom[1]: N numbers, which are not read; top[0]: a scalar. losstype 0: max(0, margin + |a - p|^2 - |a - n|^2);
-    another one: max(0, 1 - |a - n|^2 / (margin + |a - p|^2)). A layer of type TripletLoss with one of these fields, or
-    with two bottoms, is this one. Raises LayerError where sets are not complete.
-    Source: TripletLossLayer of yanhuama's Caffe; Wohlhart and Lepetit, Learning Descriptors (2015).
+    another one: max(0, 1 - |a - n|^2 / (margin + |a - p|^2)). With use_pair: 0 |a - p|^2 itself costs nothing. A layer
+    of type TripletLoss with one of these fields, or with two bottoms, is this one. Raises LayerError where sets are not
+    complete.
+
+    Source: TripletLossLayer of yanhuama's Caffe, and for use_pair, muneebshahid's; Wohlhart and Lepetit, Learning
+    Descriptors (2015).
     """
 
     reads = ("triplet_loss_param",)
@@ -55,8 +58,9 @@ class TripletSetLoss(LossLayer):
             costs = 1 - far_squares * scale
             of_near, of_far = far_squares * scale * scale, np.broadcast_to(scale, costs.shape)
         counts = costs > 0
-        top[0].data[...] = (squares.sum() + costs[counts].sum()) / len(x) / 2
-        pull, push = 1 + (of_near * counts).sum(axis=1), (of_far * counts)[:, :, None] * far
+        pair = x.dtype.type(not param.HasField("use_pair") or param.use_pair == 1)
+        top[0].data[...] = (pair * squares.sum() + costs[counts].sum()) / len(x) / 2
+        pull, push = pair + (of_near * counts).sum(axis=1), (of_far * counts)[:, :, None] * far
         self.slopes = np.empty_like(x)
         self.slopes[:, 1] = -pull[:, None] * near
         self.slopes[:, 2:] = push

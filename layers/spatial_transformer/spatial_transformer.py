@@ -25,8 +25,8 @@ class SpatialTransformer(Layer):
     With s = 2 i / output_H - 1 and t = 2 j / output_W - 1 the top's pixel (i, j) is the bilinear sample at row
     H (p + 1) / 2 and column W (q + 1) / 2, p = theta_11 s + theta_12 t + theta_13 and q likewise with the second row:
     the first coordinate is the row, not x as in the paper. Pixels outside of the map count 0. With to_compute_dU: false
-    bottom[0]'s gradient is 0. Raises LayerError for another transform_type than affine, another sampler_type than
-    bilinear, and for numbers that do not make six.
+    bottom[0]'s gradient is 0. Other transform_types are TransformedMaps. Raises LayerError for another
+    sampler_type than bilinear, and for numbers that do not make six.
 
     Source: SpatialTransformerLayer of daerduoCarey's Caffe, its GPU kernel: the CPU's says not to use it, and leaves
     out fixed numbers. Jaderberg et al., Spatial Transformer Networks (2015).
@@ -35,7 +35,9 @@ class SpatialTransformer(Layer):
     reads = ("st_param",)
     bottom_count = (2, 2)
     refused = {
-        "st_param.transform_type": "there is only affine: remove it",
+        "st_param.transform_type": (
+            "there are affine, translation, translation_scaling, projective and similarity: write one of these"
+        ),
         "st_param.sampler_type": "there is only bilinear: remove it",
     }
     origin = "daerduoCarey"

@@ -30,6 +30,7 @@ SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"""
 
 # fields of which no case here can tell; each has a test of its own
 ELSEWHERE = {
+    "TransformedMaps.st_param.transform_type": "another makes it SpatialTransformer; spatial_transformer/",
     "LabeledMatching.labeled_matching_param.momentum": "changes the params; metric/test_matching.py",
     **{
         f"Reshape.reshape_param.new_{name}": "makes it PatchReshape; test_patch_reshape.py"
@@ -67,6 +68,7 @@ ELSEWHERE = {
         f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
         for name in ("context_per_roi", "instances_per_bag")
     },
+    "Bias.bias_param.channel_shared": "the reader makes num_axes of it; prototxt/test_upgrade_renamed.py",
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"

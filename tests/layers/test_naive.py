@@ -65,6 +65,7 @@ NO_TOP = {
         f"GradientScaler.gradient_scaler_param.{name}": "is for backward; test_long_tail.py"
         for name in ("lower_bound", "upper_bound", "alpha", "max_iter", "scale_factor")
     },
+    "GRN.grn_param.dummy_backward": "is for backward; test_grn.py",
     "FrcnnOutput.frcnn_output_param.save_output_param": "names files; test_frcnn_output.py",
     "FlowWarp.flow_warp_param.fill_value": "makes NaN; flow/test_flow_warp.py",
     "HardRoIMining.hard_roi_mining_param.num_classes": "has to be what bottom[0] has; test_hard_roi_mining.py",
@@ -113,6 +114,7 @@ NO_TOP = {
         f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
         for name in ("context_per_roi", "instances_per_bag")
     },
+    "Bias.bias_param.channel_shared": "the reader makes num_axes of it; prototxt/test_upgrade_renamed.py",
     "Scale.scale_param.scale_factor": "the reader makes a Power of it; prototxt/test_upgrade_renamed.py",
     "DetectionOutput.detection_output_param.do_state_prediction": (
         "makes it DetectionOutputStates; ssd/test_detection_output.py"

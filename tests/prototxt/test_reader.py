@@ -138,6 +138,14 @@ ERRORS = {
         "layer { convolution_param { num_output: ${LABELS} } }",
         "net.prototxt:1:41: '${LABELS}' stands for what a script puts there; write the value",
     ),
+    "template of a shell": (
+        "layer { convolution_param { num_output: $LABELS } }",
+        "net.prototxt:1:41: '$LABELS' stands for what a script puts there; write the value",
+    ),
+    "template of make": (
+        "layer { convolution_param { num_output: $(LABELS) } }",
+        "net.prototxt:1:41: '$(LABELS)' stands for what a script puts there; write the value",
+    ),
     "missing required field": (
         'layer {\n  name: "clip"\n  clip_param { min: 0 }\n}',
         "net.prototxt:3:3: 'clip_param' needs the field 'max'; add it",

@@ -111,16 +111,28 @@ def test_errors(layer, message):
         parse_net(f'layer {{ name: "a" type: {layer} }}')
 
 
-def test_a_pooling_with_a_size_for_each_axis_is_a_pooling_nd():
-    net, _ = parse_net("""
-        layer { name: "p" type: "Pooling" bottom: "x" top: "y"
-                pooling_param { pool: AVE kernel_size: 1 kernel_size: 2 kernel_size: 3
-                                stride: 2 pad: 0 pad: 1 pad: 1 } }
-    """)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "kernel_size: 1 kernel_size: 2 kernel_size: 3 stride: 2 pad: 0 pad: 1 pad: 1",
+        "kernel_size: [1, 2, 3] stride: [2] pad: [0,1,1]",
+    ],
+)
+def test_a_pooling_with_a_size_for_each_axis_is_a_pooling_nd(sizes):
+    net, _ = parse_net(
+        f'layer {{ name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param {{ pool: AVE {sizes} }} }}'
+    )
     (layer,) = net.layer
     param = layer.pooling_nd_param
     assert (layer.type, param.pool, layer.HasField("pooling_param")) == ("PoolingND", param.AVE, False)
     assert ([*param.kernel_size], [*param.stride], [*param.pad]) == ([1, 2, 3], [2], [0, 1, 1])
+
+
+def test_a_list_of_one_size_is_a_size():
+    (layer,) = parse_net(
+        'layer { name: "p" type: "Pooling" pooling_param { kernel_size: [3] stride: [2] } }'
+    )[0].layer
+    assert (layer.type, layer.pooling_param.kernel_size, layer.pooling_param.stride) == ("Pooling", 3, 2)
 
 
 def test_holes_of_pooling_windows():

@@ -91,3 +91,37 @@ def test_a_sum_of_several_bottoms_is_an_eltwise():
     text = 'layer { name: "s" type: "Sum" bottom: "a" %s top: "s" }'
     assert parse_net(text % 'bottom: "b" bottom: "c"')[0].layer[0].type == "Eltwise"
     assert parse_net(text % "")[0].layer[0].type == "Sum"
+
+
+def test_bn_of_all_gpus_has_defaults_of_its_own():
+    text = 'layer { name: "b" type: "BNData" bottom: "x" top: "x" %s }'
+    fields = (
+        "",
+        "bn_param { momentum: 0.5 moving_average: true }",
+        "bn_param { moving_average: true } param { lr_mult: 0 }",
+    )
+    layers = [parse_net(text % one)[0].layer[0] for one in fields]
+    assert {layer.type for layer in layers} == {"BN"}
+    values = [
+        (round(p.momentum, 6), p.moving_average, p.frozen) for p in (layer.bn_param for layer in layers)
+    ]
+    assert values == [(0.95, False, False), (0.5, True, False), (0.95, True, True)]
+
+
+def test_an_l2_loss_is_a_euclidean_loss():
+    net, _ = parse_net('layers { name: "l" type: L2_LOSS bottom: "x" bottom: "t" top: "l" }')
+    assert net.layer[0].type == "EuclideanLoss"
+
+
+def test_a_bias_that_is_shared_has_no_axes():
+    text = 'layer { name: "b" type: "Bias" bottom: "x" top: "x" bias_param { channel_shared: %s } }'
+    one, many, filled = (
+        parse_net(text % value)[0].layer[0].bias_param
+        for value in ("true", "false", "true filler { value: 2 }")
+    )
+    assert [(p.num_axes, round(p.filler.value, 6)) for p in (one, many, filled)] == [
+        (0, 0.1),
+        (1, 0.1),
+        (0, 2),
+    ]
+    assert not one.HasField("channel_shared")

@@ -130,8 +130,11 @@ CASES = [
         note="there is no top: the gradient is 0 everywhere",
     ),
     Case('type: "Parameter" parameter_param { shape { dim: 2 dim: 3 dim: 5 } }', []),
-    Case(
-        'type: "Parameter" parameter_param { shape { dim: 3 dim: 4 } blob_filler { type: "gaussian_unitball" } }',
-        [],
+    *(
+        Case(
+            f'type: "Parameter" parameter_param {{ shape {{ dim: 3 dim: 4 }} {name} {{ type: "gaussian_unitball" }} }}',
+            [],
+        )
+        for name in ("blob_filler", "filler")
     ),
 ]

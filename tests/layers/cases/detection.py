@@ -225,6 +225,24 @@ CASES = [
     ),
     *(
         Case(
+            f'type: "DetectionOutputExtended" detection_output_param {{ num_classes: 2 {params} }}',
+            [(2, 3, 4, 4 * 5), (2, 2 * 60), (1, 2, 4 * 60)],
+            [(3, 2, 5, 4), (3, 2 * 10), (1, 2, 4 * 10)],
+            fills=[normal, unit, priors],
+            gradient=False,
+            note="a choice of boxes of which nothing takes a gradient",
+        )
+        for params in (
+            "",
+            "code_type: CENTER_SIZE confidence_threshold: 0.5 nms_param { nms_threshold: 0.4 top_k: 8 } "
+            "background_label_id: -1",
+            "code_type: CORNER_SIZE variance_encoded_in_target: true keep_top_k: 7 nms_param { eta: 0.7 }",
+            "confidence_threshold: 1",
+            "nms_param { nms_threshold: 0.6 eta: 0.9 soft_nms: true theta: 0.2 } code_type: CENTER_SIZE",
+        )
+    ),
+    *(
+        Case(
             f'type: "DetectionOutputStates" detection_output_param {{ num_classes: 3 {params} }}',
             [(2, 4 * 9 * labels), (2, 3 * 9), (1, 2, 4 * 9), (2, states * 9)],
             [(4, 4 * 5 * labels), (4, 3 * 5), (1, 2, 4 * 5), (4, states * 5)],

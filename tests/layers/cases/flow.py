@@ -45,6 +45,15 @@ CASES = [
     ),
     Case('type: "FlowWarp"', [MAPS, (2, 2, 7, 6)], [OTHERS, (3, 2, 9, 8)], fills=[normal, flow]),
     Case('type: "Warp"', [MAPS, (2, 2, 7, 6)], [OTHERS, (3, 2, 9, 8)], fills=[normal, flow]),
+    Case('type: "Warping"', [MAPS, (2, 2, 7, 6)], [OTHERS, (3, 2, 9, 8)], fills=[normal, flow]),
+    Case(
+        'type: "WarpingOfImages"',
+        [MAPS, (2, 1, 7, 6), (2, 1, 7, 6)],
+        [OTHERS, (3, 1, 9, 8), (3, 1, 9, 8)],
+        fills=[normal, flow, flow],
+        gradient=False,
+        note="its gradient is that of the warped image, as the original's; flow/test_warping.py",
+    ),
     Case('type: "ChannelNorm"', [MAPS], [OTHERS]),
     *(
         Case(f'type: "NegReLU" {params}', [(4, 5)], [(2, 3, 4)], fills=[apart])

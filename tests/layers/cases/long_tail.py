@@ -30,6 +30,13 @@ DENSE_FILLERS = (
     'BN_Bias_Filler { type: "uniform" min: -1 }'
 )
 
+
+def unequal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Of both signs, none as far from 0 as another one."""
+    size = int(np.prod(shape))
+    return ((1 + rng.permutation(size)) * rng.choice([-0.1, 0.1], size)).reshape(shape)
+
+
 CASES = [
     *(
         Case(
@@ -113,6 +120,41 @@ CASES = [
             ("do_forward: false", "backward scales all the same, as the original; test_long_tail.py"),
             ("do_backward_feature: false", "what it switches off; test_long_tail.py"),
             ("do_backward_scale: false", "what it switches off; test_long_tail.py"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "GRN" {params}',
+            [(2, 4, 3, 5)],
+            [(3, 2)],
+            gradient="dummy" not in params,
+            note="passes on what comes; test_grn.py" if "dummy" in params else "",
+        )
+        for params in ("", "grn_param { bias: 0.7 }", "grn_param { dummy_backward: true }")
+    ),
+    *(
+        Case(
+            'type: "ScaleFilter" scale_filter_param { min_scale: 0.6 max_scale: 1.7 }',
+            [(2, 4, 3, 5)],
+            [(3, 2, 6, 1)],
+            phase=phase,
+        )
+        for phase in (TRAIN, TEST)
+    ),
+    *(
+        Case(
+            f'type: "SpatialWta" spatial_wta_param {{ {params} }}',
+            [(2, 3, 6, 7)],
+            [(3, 1, 5, 8)],
+            fills=[unequal],
+            tops=tops,
+            diff_tops=[0],
+        )
+        for params, tops in (
+            ("global_wta: true", 1),
+            ("kernel_size: 2 stride: 2", 2),
+            ("kernel_h: 3 kernel_w: 2", 2),
+            ("kernel_size: 3 stride_h: 2 stride_w: 3", 1),
         )
     ),
     Case('type: "Insanity"', [(4, 5)], [(2, 3, 6)]),

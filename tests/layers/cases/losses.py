@@ -198,6 +198,13 @@ CASES = [
     ),
     Case('type: "EuclideanLoss"', [(4, 6), (4, 2, 3)], [(3, 8), (3, 4, 2)]),
     Case(
+        'type: "ScaledEuclideanLoss"',
+        [(4, 6), (4, 2, 3), (4, 3, 2)],
+        [(3, 8), (3, 4, 2), (3, 8)],
+        gradient=False,
+        note="has the scale once, not squared, as the original; test_scaled_euclidean_loss.py",
+    ),
+    Case(
         'type: "KLDivLoss"',
         [(2, 1, 4, 5), (2, 1, 4, 5)],
         [(3, 1, 6, 3), (3, 1, 6, 3)],

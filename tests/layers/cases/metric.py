@@ -22,6 +22,7 @@ def distances(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
 
 
 CASES = [
+    Case('type: "PS"', [(2, 3, 11, 4)], [(3, 1, 8, 5)], tops=4),
     *(
         Case(
             f'type: "FAPPYLoss" fappy_loss_param {{ {params} }}',

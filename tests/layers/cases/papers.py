@@ -359,6 +359,8 @@ CASES = [
             ("losstype: 0 margin: 3", 5),
             ("losstype: 0 num_triplets: 1 margin: 40", 3),
             ("num_triplets: 2 margin: 0.5", 4),
+            ("num_triplets: 2 margin: 0.5 use_pair: 0", 4),
+            ("losstype: 0 margin: 3 use_pair: 1", 5),
         )
     ),
     *(

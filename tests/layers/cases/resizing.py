@@ -42,4 +42,12 @@ CASES = [
             "upsample_h: 8 upsample_w: 13",
         )
     ),
+    *(
+        Case(f'type: "Resize" resize_param {{ {params} }}', [(2, 3, 5, 4)], [(3, 1, 6, 7)])
+        for params in (
+            "height: 9 width: 6",
+            "height: 3 width: 2",
+            "is_pyramid_test: true out_height_scale: 1.7 out_width_scale: 0.6",
+        )
+    ),
 ]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from layers.harness import Case, apart, normal
+
+
+def moved(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Small enough that no depth is near 0."""
+    return rng.uniform(-0.45, 0.45, shape)
+
 
 FIXED = "theta_1_1: 0.7 theta_1_2: 0.2 theta_2_1: -0.3 theta_2_2: 0.8"
 CASES = [
@@ -20,6 +28,23 @@ CASES = [
             (FIXED, 2, ""),
             ("theta_1_3: 0.1 theta_2_3: -0.4", 4, ""),
             ("to_compute_dU: false", 6, "which bottom[0] has none of then"),
+        )
+    ),
+    *(
+        Case(
+            f'type: "TransformedMaps" st_param {{ transform_type: "{name}" {params} }}',
+            [(2, 3, 5, 4), (2, count)],
+            [(3, 2, 7, 6), (3, count, 1)],
+            fills=[normal, near],
+            gradient=False,
+            note="bottom[0] has none, as in the original; spatial_transformer/test_transformed_maps.py",
+        )
+        for name, params, count, near in (
+            ("translation", "", 2, moved),
+            ("translation", "theta_1_1: 0.6 theta_2_2: -0.7 output_H: 3", 2, moved),
+            ("translation_scaling", "output_H: 6 output_W: 3", 4, moved),
+            ("projective", "output_W: 7", 8, moved),
+            ("similarity", "", 4, normal),
         )
     ),
     *(

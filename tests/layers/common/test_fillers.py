@@ -89,7 +89,7 @@ def test_bilinear_in_three_dimensions(size, ramp):
         (
             'type: "?"',
             (2, 3),
-            "known types: bilinear, bilinear_3D, bilinear_upsampling, constant, diagonal, file",
+            "known types: EdgeX, EdgeY, Laplacian, bilinear, bilinear_3D, bilinear_upsampling, constant, diagonal",
         ),
         ('type: "constant"', (2, 0), r"shape \(2, 0\): it has no elements"),
         ('type: "uniform" min: 2 max: 1', (2, 3), "from 2.0 to 1.0: min must not be above max"),
@@ -141,3 +141,28 @@ def test_zeros_take_no_memory_until_somebody_asks():
     blob.data[1, 2] = 7
     fill(blob, filler('type: "constant"'))
     assert not blob.data.any()
+
+
+def filled(shape: tuple[int, ...], text: str) -> np.ndarray:
+    blob = Blob(shape)
+    blob.data[...] = np.nan
+    fill(blob, filler(text))
+    return blob.data
+
+
+def test_a_value_for_each_element():
+    assert filled((2, 3), 'type: "value" values: 0.5 values: -2 values: 7 values: 3').tolist() == [
+        [0.5, -2, 7],
+        [3, 0, 0],
+    ]
+    with pytest.raises(CaffeCompatError, match="has 3 values for a param of shape"):
+        filled((2,), 'type: "value" values: 1 values: 2 values: 3')
+
+
+def test_kernels_of_edges():
+    x, y, laplacian = (filled((2, 5, 3, 3), f'type: "{name}"') for name in ("EdgeX", "EdgeY", "Laplacian"))
+    assert x[1, 4].tolist() == [[0, -0.5, 0], [0, 0, 0], [0, 0.5, 0]]
+    assert y[1, 4].tolist() == [[0, 0, 0], [-0.5, 0, 0.5], [0, 0, 0]]
+    np.testing.assert_allclose(6 * laplacian[1, 4], [[1, 4, 1], [4, -20, 4], [1, 4, 1]], rtol=1e-6)
+    with pytest.raises(CaffeCompatError, match="fills 4 axes with a kernel of 3 x 3"):
+        filled((2, 5, 5, 5), 'type: "EdgeX"')

@@ -125,6 +125,8 @@ def prior_box(given: Given) -> list[np.ndarray]:
 def detection_output(given: Given) -> list[np.ndarray]:
     param = given.param.detection_output_param
     more = {"least_object": param.objectness_score, "polygon": param.use_polygon}
+    if given.param.type == "DetectionOutputExtended":
+        return [with_places(given)]
     if given.param.type == "DetectionOutputStates":
         more["states"] = given.bottom[3].reshape(*given.bottom[0].shape[:1], -1, param.num_states)
     elif len(given.bottom) > 4 or (len(given.bottom) > 3 and param.HasField("objectness_score")):
@@ -160,6 +162,34 @@ def detection_output(given: Given) -> list[np.ndarray]:
             ]
         )[None]
     ]
+
+
+def with_places(given: Given) -> np.ndarray:
+    """The detections of class 1, each with its prior, column and row behind its box."""
+    param, (deltas, scores, priors) = given.param.detection_output_param, given.bottom
+    n, height, width, numbers = deltas.shape
+    places = [(a, x, y) for y in range(height) for x in range(width) for a in range(numbers // 4)]
+    assert param.num_classes == 2 and param.share_location
+    rows = plain_ssd.detections(
+        deltas.reshape(n, -1),
+        scores.reshape(n, -1),
+        priors,
+        classes=2,
+        share=True,
+        code=code(param),
+        in_target=param.variance_encoded_in_target,
+        background=0,
+        least=param.confidence_threshold if param.HasField("confidence_threshold") else None,
+        top=param.nms_param.top_k if param.nms_param.HasField("top_k") else -1,
+        thresh=param.nms_param.nms_threshold,
+        eta=param.nms_param.eta,
+        keep=param.keep_top_k,
+        theta=param.nms_param.theta if param.nms_param.soft_nms else None,
+        states=np.array([places] * n, float),
+    )
+    if not len(rows):
+        return np.array([[[image] + [-1] * 9 for image in range(n)]])[None]
+    return np.concatenate([rows[:, :3], rows[:, 6:], rows[:, 3:6]], axis=1)[None, None]
 
 
 def multibox_loss(given: Given) -> list[np.ndarray]:
@@ -315,6 +345,7 @@ def rproi(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "DetectionEvaluate": detection_evaluate,
     "DetectionOutput": detection_output,
+    "DetectionOutputExtended": detection_output,
     "DetectionOutputStates": detection_output,
     "MultiBoxFocalLoss": multibox_loss,
     "MultiBoxLoss": multibox_loss,

@@ -106,6 +106,40 @@ def warp(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, value)]
 
 
+def warping(given: Given) -> list[np.ndarray]:
+    x, flow = given.bottom
+    height, width = x.shape[2:]
+
+    def value(at):
+        n, c, i, j = at
+        column, row = j + flow[n, 0, i, j], i + flow[n, 1, i, j]
+        total = 0.0
+        for a in range(-9, height + 9):
+            for b in range(-9, width + 9):
+                share = max(0, 1 - abs(row - a)) * max(0, 1 - abs(column - b))
+                total += share * x[n, c, max(0, min(a, height - 1)), max(0, min(b, width - 1))]
+        return total
+
+    return [taken(x.shape, value)]
+
+
+def warping_of_images(given: Given) -> list[np.ndarray]:
+    x, right, down = given.bottom
+    height, width = x.shape[2:]
+
+    def value(at):
+        n, c, i, j = at
+        column, row = j + right[n, 0, i, j], i + down[n, 0, i, j]
+        left, top = math.floor(column), math.floor(row)
+        if left < 0 or top < 0 or left + 1 > width - 1 or top + 1 > height - 1:
+            return 0.0
+        upper = (left + 1 - column) * x[n, c, top, left] + (column - left) * x[n, c, top, left + 1]
+        lower = (left + 1 - column) * x[n, c, top + 1, left] + (column - left) * x[n, c, top + 1, left + 1]
+        return (top + 1 - row) * upper + (row - top) * lower
+
+    return [taken(x.shape, value)]
+
+
 def channel_norm(given: Given) -> list[np.ndarray]:
     (x,) = given.bottom
     shape = (len(x), 1, *x.shape[2:])
@@ -335,6 +369,8 @@ NAIVE = {
     "L1LossKitti": l1_loss_kitti,
     "FlowWarp": flow_warp,
     "Warp": warp,
+    "Warping": warping,
+    "WarpingOfImages": warping_of_images,
     "LpqLoss": lpq_loss,
     "Mean": mean,
     "NegReLU": neg_relu,

@@ -55,6 +55,41 @@ def insanity(given: Given) -> list[np.ndarray]:
     return [taken(x.shape, lambda at: x[at] if x[at] > 0 else x[at] / float(slopes[at]))]
 
 
+def spatial_wta(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.spatial_wta_param
+    height, width = x.shape[2:]
+    rows, columns = (height, width) if param.global_wta else (param.kernel_size, param.kernel_size)
+    if param.HasField("kernel_h"):
+        rows, columns = param.kernel_h, param.kernel_w
+    down, across = (param.stride_h, param.stride_w) if param.HasField("stride_h") else [param.stride] * 2
+    assert rows and columns and (param.HasField("stride_h") == param.HasField("stride_w"))
+    kept = np.zeros(x.shape)
+    for n, c in np.ndindex(x.shape[:2]):
+        for i in range(0, height - rows + 1, down):
+            for j in range(0, width - columns + 1, across):
+                places = [(i + a, j + b) for a in range(rows) for b in range(columns)]
+                kept[(n, c, *max(places, key=lambda at, map=x[n, c]: abs(map[at])))] = 1
+    return [x * kept, kept][: given.tops]
+
+
+def grn(given: Given) -> list[np.ndarray]:
+    (x,), bias = given.bottom, given.param.grn_param.bias
+
+    def value(at):
+        return x[at] / math.sqrt(sum(x[(at[0], c, *at[2:])] ** 2 for c in range(x.shape[1])) + bias)
+
+    return [taken(x.shape, value)]
+
+
+def scale_filter(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.scale_filter_param
+    assert param.min_scale < param.max_scale
+    scales = np.ones(x.shape[0] * x.shape[1], np.float32)
+    if given.phase == TRAIN:
+        Rng(given.seed).uniform(param.min_scale, param.max_scale, scales)
+    return [taken(x.shape, lambda at: x[at] * float(scales[at[0] * x.shape[1] + at[1]]))]
+
+
 def noise(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.noise_param
     values = np.zeros(x.shape, np.float32)
@@ -261,13 +296,16 @@ NAIVE = {
     "ConsistencyLoss": consistency_loss,
     "Flip": flip,
     "GradientScaler": gradient_scaler,
+    "GRN": grn,
     "Insanity": insanity,
     "Local": local,
     "MMDLoss": mmd_loss,
     "ManhattanLoss": manhattan_loss,
     "Mixup": mixup,
     "Noise": noise,
+    "ScaleFilter": scale_filter,
     "SelectChannels": select_channels,
+    "SpatialWta": spatial_wta,
     "SoftmaxCrossEntropyLoss": softmax_cross_entropy_loss,
     "WeightEuclideanLoss": weight_euclidean_loss,
 }

@@ -75,6 +75,12 @@ def euclidean(given: Given) -> list[np.ndarray]:
     return [np.array(sum((v - w) ** 2 for v, w in zip(a.flat, b.flat, strict=True)) / len(a) / 2)]
 
 
+def scaled_euclidean(given: Given) -> list[np.ndarray]:
+    a, b, scales = given.bottom
+    total = sum((s * (v - w)) ** 2 for v, w, s in zip(a.flat, b.flat, scales.flat, strict=True))
+    return [np.array(total / a.size / 2)]
+
+
 def hinge(given: Given) -> list[np.ndarray]:
     x, labels = given.bottom
     power = 2 if given.param.hinge_loss_param.norm == HingeLossParameter.L2 else 1
@@ -256,6 +262,7 @@ NAIVE = {
     "Accuracy": accuracy,
     "ContrastiveLoss": contrastive,
     "EuclideanLoss": euclidean,
+    "ScaledEuclideanLoss": scaled_euclidean,
     "HingeLoss": hinge,
     "InfogainLoss": infogain,
     "KLDivLoss": kldiv_loss,

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe_compat.layers.base import TRAIN
 from caffe_compat.prototxt.caffe_pb2 import FocalLossParameter
-from layers.naive.given import Given
+from layers.naive.given import Given, taken
 from layers.naive.losses import divided, ignored
 from layers.naive.normalization import softmax_lines
 
@@ -299,7 +299,23 @@ def fappy_loss(given: Given) -> list[np.ndarray]:
     return [np.array(loss)]
 
 
+def ps(given: Given) -> list[np.ndarray]:
+    (x,) = given.bottom
+    n, c, rows, columns = x.shape
+    first, parts = rows // 4, []
+    for part in range(4):
+        height = first if part < 3 else rows - 3 * first
+        parts.append(
+            taken(
+                (n, c, height, columns),
+                lambda at, start=part * first: x[at[0], at[1], start + at[2], at[3]],
+            )
+        )
+    return parts
+
+
 NAIVE = {
+    "PS": ps,
     "FAPPYLoss": fappy_loss,
     "KernelLoss": kernel_loss,
     "GeneralContrastiveLoss": general_contrastive_loss,

@@ -313,7 +313,7 @@ def triplet_set_loss(given: Given) -> list[np.ndarray]:
     for start in range(0, len(features), size):
         a, p, *negatives = features[start : start + size]
         near = math.dist(a, p) ** 2
-        total += near
+        total += near if param.use_pair or not param.HasField("use_pair") else 0
         for n in negatives:
             far = math.dist(a, n) ** 2
             cost = param.margin + near - far if param.losstype == 0 else 1 - far / (near + param.margin)

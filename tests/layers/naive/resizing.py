@@ -1,6 +1,8 @@
-"""Layers that make maps larger or smaller: BilinearInterpolation, Duplicate, Interp, Upsample."""
+"""Layers that make maps larger or smaller: BilinearInterpolation, Duplicate, Interp, Resize, Upsample."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -54,9 +56,29 @@ def upsample(given: Given) -> list[np.ndarray]:
     return [top]
 
 
+def resize(given: Given) -> list[np.ndarray]:
+    (x,), param = given.bottom, given.param.resize_param
+    rows, columns = x.shape[2:]
+    height, width = param.height, param.width
+    if param.is_pyramid_test:
+        height, width = math.floor(param.out_height_scale * rows), math.floor(param.out_width_scale * columns)
+
+    def value(at):
+        n, c, i, j = at
+        row, column = i * rows / height, j * columns / width
+        return sum(
+            x[n, c, r, k] * max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - k))
+            for r in range(rows)
+            for k in range(columns)
+        )
+
+    return [taken((*x.shape[:2], height, width), value)]
+
+
 NAIVE = {
     "BilinearInterpolation": bilinear_interpolation,
     "Duplicate": duplicate,
     "Interp": interp,
+    "Resize": resize,
     "Upsample": upsample,
 }

@@ -39,6 +39,42 @@ def spatial_transformer(given: Given) -> list[np.ndarray]:
     return [taken((*x.shape[:2], height, width), value)]
 
 
+def transformed_maps(given: Given) -> list[np.ndarray]:
+    (x, numbers), param = given.bottom, given.param.st_param
+    rows, columns = x.shape[2:]
+    height, width = (
+        getattr(param, name) if param.HasField(name) else size
+        for name, size in (("output_H", rows), ("output_W", columns))
+    )
+    scale = [getattr(param, name) if param.HasField(name) else 1 for name in ("theta_1_1", "theta_2_2")]
+
+    def source(t, s, r):
+        """Of column s and row r."""
+        if param.transform_type == "translation":
+            return scale[0] * s + t[0], scale[1] * r + t[1]
+        if param.transform_type == "translation_scaling":
+            return t[0] * s + t[1], t[2] * r + t[3]
+        if param.transform_type == "projective":
+            u, v, w = np.reshape([*t, 1], (3, 3)) @ [s, r, 1]
+            return u / w, v / w
+        place = complex(s, r) * t[1] * complex(math.cos(t[0]), math.sin(t[0])) + complex(t[2], t[3])
+        return place.real, place.imag
+
+    def value(at):
+        n, c, i, j = at
+        p, q = source(list(numbers[n].ravel()), 2 * j / (width - 1) - 1, 2 * i / (height - 1) - 1)
+        column, row = (p + 1) * (columns - 1) / 2, (q + 1) * (rows - 1) / 2
+        if param.transform_type != "similarity":
+            column, row = min(max(column, 0), columns - 1), min(max(row, 0), rows - 1)
+        return sum(
+            x[n, c, r, k] * max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - k))
+            for r in range(rows)
+            for k in range(columns)
+        )
+
+    return [taken((*x.shape[:2], height, width), value)]
+
+
 def mirror_rotate(given: Given) -> list[np.ndarray]:
     (x,), param = given.bottom, given.param.spatialtransformer_param
 
@@ -92,6 +128,7 @@ def power_file(given: Given) -> list[np.ndarray]:
 NAIVE = {
     "LocLoss": loc_loss,
     "MirrorRotate": mirror_rotate,
+    "TransformedMaps": transformed_maps,
     "PowerFile": power_file,
     "STLoss": st_loss,
     "SpatialTransformer": spatial_transformer,

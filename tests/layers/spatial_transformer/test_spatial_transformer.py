@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_counts_0(tmp_path):
         (
             '"SpatialTransformer" st_param { transform_type: "tps" }',
             [(2, 1, 3, 4), (2, 6)],
-            "there is only affine",
+            "there are affine, translation",
         ),
         ('"SpatialTransformer" st_param { output_H: -1 }', [(2, 1, 3, 4), (2, 6)], "output_H is -1"),
         ('"SpatialTransformer"', [(2, 3), (2, 6)], "expected N x C x H x W"),
