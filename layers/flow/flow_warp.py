@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
-from caffe_compat.blob import Blob
-from caffe_compat.layers.base import Layer
 from caffe_compat.layers.common.corners import Corners
+from caffe_compat.layers.flow.warping import Warping
 from caffe_compat.layers.registry import register
 from caffe_compat.prototxt.caffe_pb2 import FlowWarpParameter
 
 
 @register("FlowWarp")
-class FlowWarp(Layer):
+class FlowWarp(Warping):
     """Maps sampled where a flow says (flow_warp_param).
 
     bottom[0]: N x C x H x W; bottom[1]: the flow, N x 2 x H x W, how far right and how far down. top: like bottom[0],
@@ -25,47 +24,10 @@ class FlowWarp(Layer):
     """
 
     reads = ("flow_warp_param",)
-    bottom_count = (2, 2)
     origin = "FlowNet2"
+    outside = MappingProxyType({"kept": True})
 
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        shape, flow = bottom[0].shape, bottom[1].shape
-        if len(shape) != 4 or flow != (shape[0], 2, *shape[2:]) or 0 in shape[2:]:
-            raise self.error(
-                f"the bottoms have the shapes {shape} and {flow}; expected N x C x H x W and N x 2 x H x W"
-            )
-        top[0].reshape(*shape)
-
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        height, width = bottom[0].shape[2:]
-        with_nan = self.layer_param.flow_warp_param.fill_value == FlowWarpParameter.NOT_A_NUMBER
-        for corners, maps, out in zip(self._corners(bottom), bottom[0].data, top[0].data, strict=True):
-            out[...] = corners.sample(maps.reshape(len(maps), height * width)).reshape(out.shape)
-            if with_nan:
-                out[:, ~corners.all[0].counts.reshape(out.shape[1:])] = np.nan
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        shape = bottom[0].shape
-        maps, seeds = (
-            array.reshape(*shape[:2], shape[2] * shape[3]) for array in (bottom[0].data, top[0].diff)
-        )
-        if propagate_down[0]:
-            bottom[0].diff[...] = 0
-        for n, corners in enumerate(self._corners(bottom)):
-            if propagate_down[0]:
-                corners.spread(seeds[n], bottom[0].diff[n].reshape(maps.shape[1:]))
-            if propagate_down[1]:
-                down, right = corners.slopes(maps[n], seeds[n])
-                bottom[1].diff[n] = np.stack([right, down]).reshape(bottom[1].shape[1:])
-
-    def _corners(self, bottom: Sequence[Blob]) -> Iterator[Corners]:
-        """Of each image the pixels around its places."""
-        height, width = bottom[0].shape[2:]
-        rows, columns = np.divmod(np.arange(height * width), width)
-        for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, height * width):
-            yield Corners(
-                rows.astype(down.dtype) + down,
-                columns.astype(right.dtype) + right,
-                (height, width),
-                kept=True,
-            )
+    def _sample(self, corners: Corners, maps: np.ndarray, out: np.ndarray) -> None:
+        super()._sample(corners, maps, out)
+        if self.layer_param.flow_warp_param.fill_value == FlowWarpParameter.NOT_A_NUMBER:
+            out[:, ~corners.all[0].counts.reshape(out.shape[1:])] = np.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,9 +24,10 @@ class Warping(Layer):
     Source: WarpingLayer of lxx1991's Caffe (lxx1991/caffe_mpi), which has it on the GPU only.
     """
 
-    reads = ()
+    reads: tuple[str, ...] | None = ()
     bottom_count = (2, 2)
     origin = "lxx1991"
+    outside = MappingProxyType({"beyond": True})  # of Corners: what pixels outside are
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         shape, flow = bottom[0].shape, bottom[1].shape
@@ -37,7 +39,11 @@ class Warping(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for corners, maps, out in zip(self._corners(bottom), bottom[0].data, top[0].data, strict=True):
-            out[...] = corners.sample(maps.reshape(len(maps), out[0].size)).reshape(out.shape)
+            self._sample(corners, maps.reshape(len(maps), out[0].size), out)
+
+    def _sample(self, corners: Corners, maps: np.ndarray, out: np.ndarray) -> None:
+        """Of one image: maps C x (H W), out C x H x W."""
+        out[...] = corners.sample(maps).reshape(out.shape)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         shape = bottom[0].shape
@@ -59,4 +65,4 @@ class Warping(Layer):
         rows, columns = np.divmod(np.arange(height * width), width)
         for right, down in bottom[1].data.reshape(len(bottom[1].data), 2, height * width):
             y, x = rows.astype(down.dtype) + down, columns.astype(right.dtype) + right
-            yield Corners(y, x, (height, width), beyond=True)
+            yield Corners(y, x, (height, width), **self.outside)
