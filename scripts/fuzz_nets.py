@@ -5,8 +5,9 @@
 tests/engines/random_nets.py says how nets are drawn, and what is done with them: whole passes and parts, with other
 data, params, shapes and threads, blobs that are asked for, held or written, callbacks, NaN that comes by. Blobs of the
 nets end before a page that nobody may touch, but for the bytes that kernels may read, and have a pattern around them
-that must stay. Every second net runs image by image, however small those are, and every third one convolves all maps
-that it can with filters for columns. Ends with 1 where there were faults.
+that must stay. Every second net runs image by image, however small those are, every third one convolves all maps that
+it can with filters for columns, every fourth one multiplies in tile registers, where there are any, however little.
+Ends with 1 where there were faults.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from caffe_compat import blob as blobs
 from caffe_compat.engines.fast import image_by_image, program
 from caffe_compat.engines.fast.steps import small_maps
 from caffe_compat.errors import CaffeCompatError
-from caffe_compat.layers.kernels import scratch
+from caffe_compat.layers.kernels import scratch, tile_products
 
 PAGE, PATTERN = mmap.PAGESIZE, np.uint32(0x7FC0DEAD)  # a NaN
 
@@ -86,11 +87,13 @@ def main() -> int:
     guard, begin, found, kinds = Guard(), time.monotonic(), 0, Counter[str]()
     bounds = image_by_image.LEAST, image_by_image.MOST_PARAMS
     of_maps = small_maps.LEAST_WORK, small_maps.LEAST_ROWS, small_maps.GAIN
+    of_tiles = tile_products.LEAST, tile_products.LEAST_PRODUCTS
     for seed in range(args.start, args.start + args.nets):
         print(f"\r{seed}", end="", file=sys.stderr, flush=True)  # what a crash was of
         image_by_image.LEAST, image_by_image.MOST_PARAMS = (0, 10**9) if seed % 2 else bounds
         all_maps = 0, 1, math.inf
         small_maps.LEAST_WORK, small_maps.LEAST_ROWS, small_maps.GAIN = of_maps if seed % 3 else all_maps
+        tile_products.LEAST, tile_products.LEAST_PRODUCTS = of_tiles if seed % 4 else (1, 1)
         trial = Trial(seed, guard.check)
         try:
             trial.run()

@@ -31,11 +31,15 @@ LEAST, LEAST_PRODUCTS = 64, 48  # rows and columns, and products, from which lay
 NARROW, CACHED = 96, 2**20  # rows from which it pays for a factor of more numbers than a cache holds
 
 
+def are_enough(m: int, n: int) -> bool:
+    """Whether there are tiles, and so many rows and columns fill them."""
+    return AVAILABLE and min(m, n) >= LEAST
+
+
 def pays(m: int, n: int, products: int) -> bool:
     """Whether tiles compute so many rows and columns of sums of so many products sooner than vectors."""
-    if not AVAILABLE or min(m, n) < LEAST or products < LEAST_PRODUCTS:
-        return False
-    return min(m, n) >= NARROW or max(m, n) * products <= CACHED
+    is_read_fast = min(m, n) >= NARROW or max(m, n) * products <= CACHED
+    return are_enough(m, n) and products >= LEAST_PRODUCTS and is_read_fast
 
 
 @piece()

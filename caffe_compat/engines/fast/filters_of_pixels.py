@@ -13,8 +13,8 @@ from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import pixel_products as kernels
 from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.scratch import scratch_parts
-from caffe_compat.layers.kernels.tile_products import DEPTH, LEAST, PANELS
-from caffe_compat.layers.kernels.tile_registers import AVAILABLE, SIDE, STEP, STEP_BYTES, TILE
+from caffe_compat.layers.kernels.tile_products import DEPTH, PANELS, are_enough
+from caffe_compat.layers.kernels.tile_registers import SIDE, STEP, STEP_BYTES, TILE
 
 SUMS = (
     2**18
@@ -30,7 +30,7 @@ class FiltersOfPixels(Im2colConvolution):
     def fits(geometry: ConvGeometry, group: int, filters: tuple[int, ...], dtype: np.dtype) -> bool:
         """Whether it can take the place of an Im2colConvolution with filters of this shape."""
         is_plain = dtype == np.float32 and group == 1 and geometry.elements == 1 and not any(geometry.pad)
-        return AVAILABLE and is_plain and min(filters[:2]) >= LEAST
+        return is_plain and are_enough(filters[0], filters[1])
 
     def is_faster(self, images: Sequence[int], outs: Sequence[int]) -> bool:
         return _pay(images, outs)
@@ -79,7 +79,7 @@ class FiltersOfPixels(Im2colConvolution):
 
 def _pay(images: Sequence[int], outs: Sequence[int]) -> bool:
     """Whether images and outs of these shapes are enough to lay out filters for."""
-    return min(outs[1], images[0] * math.prod(outs[2:])) >= LEAST
+    return are_enough(outs[1], images[0] * math.prod(outs[2:]))
 
 
 def _filter(
