@@ -57,7 +57,7 @@ ELSEWHERE = {
     },
     **{
         f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
-        for name in ("losstype", "num_triplets")
+        for name in ("losstype", "num_triplets", "use_pair")
     },
     "JMMDLoss.jmmd_param.fix_gamma": "counts from the second batch on; test_papers.py",
     **{

@@ -108,7 +108,7 @@ NO_TOP = {
     "PairwiseLoss.pairwise_param.continous_similarity": "is for backward; test_papers.py",
     **{
         f"TripletLoss.triplet_loss_param.{name}": "is TripletSetLoss's"
-        for name in ("losstype", "num_triplets")
+        for name in ("losstype", "num_triplets", "use_pair")
     },
     **{
         f"MIL.mil_param.{name}": "makes it MILOfRows; test_mil.py"
