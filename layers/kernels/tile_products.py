@@ -143,10 +143,8 @@ def multiply(
     along = min(threads, max(1, n // (2 * SIDE)))  # as there: threads with the same columns all lay them out
     cuts = threads // along, along
     depth = min(at_once or products, DEPTH)
-    panel, wide = (
-        -(-depth // STEP) * STEP_BYTES // FLOAT,
-        min(PANELS * DEPTH // depth, -(-n // (along * SIDE))),
-    )
+    panel = -(-depth // STEP) * STEP_BYTES // FLOAT
+    wide = min(PANELS * DEPTH // depth, -(-n // (along * SIDE)))
     count = cuts[0] * cuts[1]
     shapes = [(count, panel), (count, wide, panel), (count, SIDE, SIDE)]
     memory = scratch_parts(shapes, np.dtype(np.float32), "products")

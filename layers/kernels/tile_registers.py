@@ -38,7 +38,7 @@ def _may() -> bool:
 
 
 AVAILABLE = _may()
-_BYTE, _NUMBER, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(64)
+_BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 _POINTER = _BYTE.as_pointer()
 
 

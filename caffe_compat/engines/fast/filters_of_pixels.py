@@ -104,19 +104,8 @@ def _filter(
         part = np.ascontiguousarray(filters[:, some] if turned else filters[some])
         kernels.lay_out_filters(part, turned, lefts, infinite)
         kernels.filter_pixels(
-            *(
-                part,
-                turned,
-                lefts,
-                infinite,
-                images,
-                bias[some],
-                threads,
-                rights,
-                sums,
-                stages,
-                outs[:, some],
-            ),
+            *(part, turned, lefts, infinite, images, bias[some]),
+            *(threads, rights, sums, stages, outs[:, some]),
         )
 
 
@@ -135,12 +124,7 @@ def _add_gradient(images: np.ndarray, diffs: np.ndarray, total: np.ndarray) -> N
     cuts = (min(threads, steps), 1) if rows * columns <= SUMS else (1, threads)
     wide = min(PANELS, -(-channels // (cuts[1] * SIDE)))
     lefts, rights, stages, sums = scratch_parts(
-        [
-            (threads, PANEL),
-            (threads, wide, PANEL),
-            (threads, SIDE, SIDE),
-            (cuts[0], rows, columns),
-        ],
+        [(threads, PANEL), (threads, wide, PANEL), (threads, SIDE, SIDE), (cuts[0], rows, columns)],
         np.dtype(np.float32),
     )
     kernels.sum_pixels(diffs, images, cuts, lefts, rights, stages, sums)
