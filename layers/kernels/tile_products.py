@@ -19,9 +19,9 @@ from caffe_compat.layers.kernels.tile_registers import (
     AVAILABLE,
     SIDE,
     STEP,
-    STEP_BYTES,
     TILE,
     configure,
+    panel_numbers,
     release,
 )
 from caffe_compat.layers.kernels.tile_registers import multiply as multiply_tiles
@@ -143,7 +143,7 @@ def multiply(
     along = min(threads, max(1, n // (2 * SIDE)))  # as there: threads with the same columns all lay them out
     cuts = threads // along, along
     depth = min(at_once or products, DEPTH)
-    panel = -(-depth // STEP) * STEP_BYTES // FLOAT
+    panel = panel_numbers(depth)
     wide = min(PANELS * DEPTH // depth, -(-n // (along * SIDE)))
     count = cuts[0] * cuts[1]
     shapes = [(count, panel), (count, wide, panel), (count, SIDE, SIDE)]

@@ -21,6 +21,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.vectors import FEATURES, LANES, Vectors
 
 PARTS, TILE, STEP = 3, 16, 32
@@ -28,6 +29,11 @@ SIDE = 2 * TILE  # of a square of sums, in four registers; the other four hold f
 TILE_BYTES = 1024
 STEP_BYTES = PARTS * 2 * TILE_BYTES  # of a panel
 _ARCH_PRCTL, _ASK, _TILE_DATA = 158, 0x1023, 18  # of Linux on x86-64: ask for the use of tiles
+
+
+def panel_numbers(depth: int) -> int:
+    """The memory of a panel of so many products, in float32."""
+    return -(-depth // STEP) * STEP_BYTES // FLOAT
 
 
 def _may() -> bool:

@@ -11,16 +11,13 @@ import numpy as np
 from caffe_compat.layers.convolution.conv_geometry import ConvGeometry
 from caffe_compat.layers.convolution.im2col_convolution import Im2colConvolution
 from caffe_compat.layers.kernels import pixel_products as kernels
-from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.scratch import scratch_parts
 from caffe_compat.layers.kernels.tile_products import DEPTH, PANELS, are_enough
-from caffe_compat.layers.kernels.tile_registers import SIDE, STEP, STEP_BYTES, TILE
+from caffe_compat.layers.kernels.tile_registers import SIDE, STEP, TILE, panel_numbers
 
-SUMS = (
-    2**18
-)  # that a thread works on at a time (1 MB), and sums of a gradient that each thread has for itself
+SUMS = 2**18  # that a thread works on at a time (1 MB), or has for itself of a gradient
 FILTERS = 2**21  # numbers of filters that are laid out at a time (12 MB)
-PANEL = DEPTH // STEP * STEP_BYTES // FLOAT  # numbers
+PANEL = panel_numbers(DEPTH)
 
 
 class FiltersOfPixels(Im2colConvolution):
@@ -93,7 +90,7 @@ def _filter(
         wide = max(1, min(PANELS, SUMS // (rows * SIDE**2), -(-columns // (threads * SIDE))))
         lefts, infinite, rights, sums, stages = scratch_parts(
             [
-                (rows, -(-channels // STEP) * STEP_BYTES // FLOAT),
+                (rows, panel_numbers(channels)),
                 (rows,),
                 (threads, wide, PANEL),
                 (threads, rows * SIDE, wide * SIDE),

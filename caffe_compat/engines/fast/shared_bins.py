@@ -13,11 +13,10 @@ from caffe_compat.layers.fast_rcnn.roi_pooling import ROIPooling
 from caffe_compat.layers.fast_rcnn.rois import read_rois
 from caffe_compat.layers.inner_product import InnerProduct
 from caffe_compat.layers.kernels import shared_bins as kernels
-from caffe_compat.layers.kernels.addresses import FLOAT
 from caffe_compat.layers.kernels.micro_kernel import COLUMNS, ROWS, SLACK
 from caffe_compat.layers.kernels.scratch import apart, scratch_parts
 from caffe_compat.layers.kernels.shared_bins_in_tiles import multiply as multiply_in_tiles
-from caffe_compat.layers.kernels.tile_registers import AVAILABLE, SIDE, STEP, STEP_BYTES, TILE
+from caffe_compat.layers.kernels.tile_registers import AVAILABLE, SIDE, TILE, panel_numbers
 
 BLOCK = 256  # outputs that are computed at a time; the sums of more do not stay in the cache
 # sorting the weights by position takes as long as the products of 40 RoIs; adding up takes 0.06 of a product's time
@@ -96,7 +95,7 @@ class SharedBins(Fused):
         weights, *bias = (blob.data for blob in self.product.blobs)
         channels, (outputs, _), (positions, rois) = maps.channels, weights.shape, plan.places.shape
         threads, block = numba.get_num_threads(), min(BLOCK, -(-outputs // COLUMNS) * COLUMNS)
-        panel, most = -(-channels // STEP) * STEP_BYTES // FLOAT, int(np.diff(plan.starts).max())
+        panel, most = panel_numbers(channels), int(np.diff(plan.starts).max())
         shapes: list[tuple[int, ...]] = [
             (len(plan.rectangles), channels),
             (threads, positions, apart(channels * block)),
